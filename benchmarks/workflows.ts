@@ -1,0 +1,33 @@
+// Workflows of the benchmarks: the shapes of architecture section 11, with no-op activities.
+import { condition, defineSignal, forEach, proxyActivities, setHandler } from 'reprise/workflow';
+import type * as activities from './activities.ts';
+
+const { echo } = proxyActivities<typeof activities>({ startToCloseTimeout: '1 minute' });
+
+export async function oneActivity(payload: unknown): Promise<unknown> {
+  return echo(payload);
+}
+
+export async function sequential(payload: unknown, count: number): Promise<number> {
+  for (let i = 0; i < count; i++) await echo(payload);
+  return count;
+}
+
+export async function fanOut(payload: unknown, count: number): Promise<number> {
+  await forEach(Array.from({ length: count }, (_, i) => i), () => echo(payload), { concurrency: count });
+  return count;
+}
+
+export const go = defineSignal('go');
+
+/** Does `count` activities, waits for a signal, then does one more: what is killed in between has `count` to recover. */
+export async function sequentialThenWait(payload: unknown, count: number): Promise<number> {
+  let released = false;
+  setHandler(go, () => {
+    released = true;
+  });
+  for (let i = 0; i < count; i++) await echo(payload);
+  await condition(() => released);
+  await echo(payload);
+  return count;
+}

@@ -1,0 +1,92 @@
+// Gathers, after the run, what became of every record: from the log, from the attempt file, from a plain loop.
+import { isDeepStrictEqual } from 'node:util';
+import type { WorkflowHandle } from 'reprise/client';
+import { countAttempts } from './attempt-log.ts';
+import { hashOf, runPlainLoop, type WarehouseState } from './plain-loop.ts';
+import { loadRecords } from './records.ts';
+import type { RunWatch } from './run-watch.ts';
+
+/** How a worker went away, and what the log held at that moment. */
+export interface Loss {
+  readonly worker: string;
+  readonly signal: 'SIGKILL' | 'SIGSTOP';
+  readonly completed: number;
+  readonly seq: number;
+  /** Database clock, ms since 1970. */
+  readonly at: number;
+}
+
+/** One repair as the log tells it. */
+export interface RepairStory {
+  readonly record: string;
+  readonly seq: number;
+  readonly who: string;
+  readonly why: string;
+  readonly ops: readonly object[];
+}
+
+export interface Findings {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly records: number;
+  readonly concurrency: number;
+  readonly completed: number;
+  readonly redone: number;
+  readonly totalMs: number;
+  readonly patches: number;
+  readonly stateHash: string;
+  readonly plainHash: string;
+  readonly rebuild: { readonly patches: number; readonly ms: number };
+  readonly loss: Loss | undefined;
+  /** From the worker's end to the first record that the other one completed. */
+  readonly takeoverMs: number | undefined;
+  /** The state at the last commit seen before the worker went; `foreign` repairs are not those of the plain loop. */
+  readonly before: { readonly done: number; readonly repaired: number; readonly foreign: number } | undefined;
+  readonly story: RepairStory | undefined;
+}
+
+export async function examine(
+  handle: WorkflowHandle,
+  watch: RunWatch,
+  job: { records: number; concurrency: number; attemptFile: string; totalMs: number; loss: Loss | undefined },
+): Promise<Findings> {
+  const { records, concurrency, totalMs, loss } = job;
+  const plain = runPlainLoop(loadRecords().slice(0, records));
+  const startedAt = performance.now();
+  const rebuilt = await handle.stateAt({});
+  const rebuildMs = performance.now() - startedAt;
+  const { attempts, records: attempted } = countAttempts(job.attemptFile);
+  const resumedAt = loss && (await watch.firstAfterTakeover());
+  const before = loss && ((await handle.stateAt({ seq: loss.seq })).state as unknown as WarehouseState);
+  return {
+    workflowId: handle.workflowId,
+    runId: watch.runId,
+    records,
+    concurrency,
+    completed: watch.completed,
+    redone: attempts - attempted,
+    totalMs,
+    patches: watch.patches,
+    stateHash: hashOf(rebuilt.state),
+    plainHash: hashOf(plain.state),
+    rebuild: { patches: rebuilt.patches, ms: rebuildMs },
+    loss,
+    takeoverMs: loss && resumedAt && resumedAt - loss.at,
+    before: before && {
+      done: before.done,
+      repaired: Object.keys(before.fixes).length,
+      foreign: Object.entries(before.fixes).filter(([id, fixes]) => !isDeepStrictEqual(fixes, plain.state.fixes[id]))
+        .length,
+    },
+    story: await tell(handle, Object.keys((before ?? plain.state).fixes).at(-1)),
+  };
+}
+
+/** The last thing that was done to a record. */
+async function tell(handle: WorkflowHandle, record: string | undefined): Promise<RepairStory | undefined> {
+  if (record === undefined) return undefined;
+  const patch = (await handle.patches({ path: `/fixes/${record}` })).at(-1);
+  if (patch === undefined) return undefined;
+  const { seq, source, sourceId, reason, ops } = patch;
+  return { record, seq, who: `${source} ${sourceId}`, why: `${reason}`, ops };
+}

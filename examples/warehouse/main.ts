@@ -1,0 +1,149 @@
+// `npm start`: repairs 50,000 records with two worker processes, kills the busy one on the way, and proves by figures
+// that nothing was lost. Options: --records N, --concurrency N, --no-kill, --hang (stop the worker, do not kill it).
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { Client, Connection, type WorkflowHandle } from 'reprise/client';
+import { startPostgres } from 'reprise/server';
+import { attemptFileVariable } from './attempt-log.ts';
+import { examine, type Loss } from './examine.ts';
+import { figure, Progress } from './progress.ts';
+import { recordsMax } from './records.ts';
+import { judge, report } from './report.ts';
+import { countWorkers, RunWatch } from './run-watch.ts';
+import { WorkerProcess } from './worker-process.ts';
+import type { repairWarehouse } from './workflows.ts';
+
+/** Where the machine of the story this job retells ran out of memory: 35,234 of 50,000 records. */
+const killShare = 35_234 / recordsMax;
+const pageSize = 1_000;
+const lookPauseMs = 20;
+
+interface Options {
+  records: number;
+  concurrency: number;
+  /** How the busy worker goes away. */
+  loss: 'SIGKILL' | 'SIGSTOP' | undefined;
+}
+
+function parseOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      records: { type: 'string', default: String(recordsMax) },
+      concurrency: { type: 'string', default: '16' },
+      kill: { type: 'boolean', default: true },
+      hang: { type: 'boolean', default: false },
+    },
+    allowNegative: true,
+  });
+  const records = Number(values.records);
+  const concurrency = Number(values.concurrency);
+  if (!Number.isInteger(records) || records < 1 || records > recordsMax) {
+    throw new Error(`--records ${values.records}: expected a whole number from 1 to ${recordsMax}.`);
+  }
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new Error(`--concurrency ${values.concurrency}: expected a whole number from 1.`);
+  }
+  return { records, concurrency, loss: values.kill ? (values.hang ? 'SIGSTOP' : 'SIGKILL') : undefined };
+}
+
+/** REPRISE_DATABASE_URL's, or the Postgres of this folder. */
+async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
+  const url = process.env['REPRISE_DATABASE_URL'];
+  if (url !== undefined) return { url, stop: async () => {} };
+  const postgres = await startPostgres({ folder: process.cwd() });
+  return { url: postgres.url, stop: async () => (postgres.startedHere ? postgres.stop() : undefined) };
+}
+
+async function main(options: Options): Promise<boolean> {
+  const database = await openDatabase();
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  const connection = await Connection.connect({ connectionString: database.url });
+  const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  const workflowId = `warehouse-${Date.now().toString(36)}`;
+  const folder = join(process.cwd(), '.reprise', workflowId);
+  const attemptFile = join(folder, 'attempts.txt');
+  mkdirSync(folder, { recursive: true });
+  const env = { REPRISE_DATABASE_URL: database.url, [attemptFileVariable]: attemptFile };
+  // A task queue of its own: an earlier run that somebody left open is none of these workers' business.
+  const workers = ['worker-1', 'worker-2'].map(
+    (identity) => new WorkerProcess({ identity, taskQueue: workflowId, folder, env }),
+  );
+  const failed = Promise.race(workers.map((worker) => worker.watch()));
+  const stopped = interrupted.then(() => undefined);
+  try {
+    // Both are there before the run begins, so that the kill finds an heir whatever the number of records.
+    const ready = pollUntil(async () => (await countWorkers(pool, workflowId)) === workers.length);
+    if (!(await Promise.race([ready, stopped, failed]))) return false;
+    const handle = await new Client({ connection }).workflow.start<typeof repairWarehouse>('repairWarehouse', {
+      workflowId,
+      taskQueue: workflowId,
+      args: [{ records: options.records, pageSize, concurrency: options.concurrency }],
+    });
+    const watch = new RunWatch(pool, (await handle.describe()).runId);
+    const progress = new Progress(options.records);
+    const end = await Promise.race([follow(handle, watch, workers, progress, options), stopped, failed]);
+    if (end === undefined) {
+      await handle.terminate('stopped by Ctrl-C');
+      progress.say(`Stopped: ${workflowId} is terminated after ${figure(watch.completed)} records.`);
+      return false;
+    }
+    const findings = await examine(handle, watch, { ...options, ...end, attemptFile });
+    const faults = judge(findings, options.loss !== undefined);
+    for (const line of report(findings, faults)) progress.say(line);
+    return faults.length === 0;
+  } finally {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await pool.end();
+    await connection.close();
+    await database.stop();
+  }
+}
+
+async function pollUntil(condition: () => Promise<boolean>): Promise<true> {
+  while (!(await condition())) await sleep(lookPauseMs);
+  return true;
+}
+
+/** Looks at the run until it ends; the first commit with the fatal number of records costs the busy worker its life. */
+async function follow(
+  handle: WorkflowHandle,
+  watch: RunWatch,
+  workers: readonly WorkerProcess[],
+  progress: Progress,
+  { records, loss }: Options,
+): Promise<{ totalMs: number; loss: Loss | undefined }> {
+  const startedAt = performance.now();
+  const fatal = Math.max(1, Math.round(records * killShare));
+  let running = true;
+  let lost: Loss | undefined;
+  const result = handle.result().finally(() => {
+    running = false;
+  });
+  while (running) {
+    await Promise.race([sleep(lookPauseMs), result]);
+    await watch.look();
+    progress.show(watch);
+    if (loss === undefined || lost !== undefined || watch.completed < fatal) continue;
+    const owner = await watch.owner();
+    const worker = workers.find(({ identity }) => identity === owner);
+    if (worker === undefined) continue;
+    worker.kill(loss);
+    lost = { worker: worker.identity, signal: loss, completed: watch.completed, seq: watch.seq, at: watch.at };
+    progress.say(`${loss} to ${worker.identity} (pid ${worker.pid}) at ${figure(lost.completed)} records`);
+  }
+  await result;
+  const totalMs = performance.now() - startedAt;
+  await watch.look();
+  return { totalMs, loss: lost };
+}
+
+try {
+  process.exitCode = (await main(parseOptions())) ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,37 @@
+// The same work in a plain loop, without any engine: what the run must have come to, whatever happened to it.
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Cell, WarehouseRecord } from './records.ts';
+import { applyRules } from './repair.ts';
+
+/** The run's context document: how many records are done, page by page, and what was repaired, by record and field. */
+export interface WarehouseState {
+  done: number;
+  fixes: Record<string, Record<string, { was: Cell; is: Cell }>>;
+}
+
+export interface PlainResult {
+  readonly state: WarehouseState;
+  /** Context patches that the workflow must have made, the initial document aside. */
+  readonly repairs: number;
+}
+
+export function runPlainLoop(records: readonly WarehouseRecord[]): PlainResult {
+  const state: WarehouseState = { done: 0, fixes: {} };
+  let repairs = 0;
+  for (const record of records) {
+    for (const repair of applyRules(record).repairs) {
+      repairs += 1;
+      for (const { field, was, is } of repair.changes) (state.fixes[record.id] ??= {})[field] = { was, is };
+    }
+    state.done += 1;
+  }
+  return { state, repairs };
+}
+
+/** SHA-256 of the RFC 8785 form, as hex: the same for equal documents, whatever the order of their keys. */
+export function hashOf(document: unknown): string {
+  return createHash('sha256')
+    .update(canonicalize(document) ?? '')
+    .digest('hex');
+}

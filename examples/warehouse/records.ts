@@ -1,0 +1,81 @@
+// The 50,000 records as they come: FAA bird strikes and US ZIP codes from the npm package `vega-datasets`.
+// Every cell is the text that the file holds; nothing is repaired here.
+import { readFileSync } from 'node:fs';
+
+export const recordsMax = 50_000;
+
+/** Columns of birdstrikes.csv in its order. Costs in US dollars, speed is indicated airspeed in knots. */
+const strikeFields = [
+  'airport',
+  'aircraft',
+  'damage',
+  'date',
+  'operator',
+  'state',
+  'phase',
+  'size',
+  'species',
+  'timeOfDay',
+  'costOther',
+  'costRepair',
+  'costTotal',
+  'speed',
+] as const;
+
+/** Columns of zipcodes.csv in its order. Degrees of WGS 84. */
+const zipFields = ['zip', 'latitude', 'longitude', 'city', 'state', 'county'] as const;
+
+type StrikeField = (typeof strikeFields)[number];
+type ZipField = (typeof zipFields)[number];
+export type Field = StrikeField | ZipField;
+
+/** null: known to be missing. */
+export type Cell = string | null;
+
+/** An incident that a pilot, a mechanic or an airport reported to the FAA between 1990 and 2002. */
+export type Strike = Readonly<Record<StrikeField, Cell>> & { readonly id: string; readonly kind: 'strike' };
+
+export type ZipCode = Readonly<Record<ZipField, Cell>> & {
+  readonly id: string;
+  readonly kind: 'zip';
+  /** How many different cities the file puts on exactly this point. */
+  readonly citiesAtPoint: number;
+};
+
+export type WarehouseRecord = Strike | ZipCode;
+
+/**
+ * All records. Every fifth is a bird strike (10,000), the others are the last 40,000 of the ZIP codes (the Pacific is
+ * at the end of that file), so the first n records are a fair sample of all.
+ */
+export function loadRecords(): WarehouseRecord[] {
+  const strikes = readCsv('birdstrikes.csv', strikeFields).map(
+    (cells, index): Strike => ({ id: `strike-${String(index + 1).padStart(5, '0')}`, kind: 'strike', ...cells }),
+  );
+  const zipCodes = toZipCodes(readCsv('zipcodes.csv', zipFields)).slice(-40_000);
+  return strikes.flatMap((strike, index) => [strike, ...zipCodes.slice(index * 4, index * 4 + 4)]);
+}
+
+function toZipCodes(rows: Record<ZipField, string>[]): ZipCode[] {
+  const pointOf = (row: Record<ZipField, string>) => `${row.latitude} ${row.longitude}`;
+  const cities = new Map<string, Set<string>>();
+  for (const row of rows) cities.set(pointOf(row), (cities.get(pointOf(row)) ?? new Set()).add(row.city));
+  return rows.map((row) => ({
+    id: `zip-${row.zip}`,
+    kind: 'zip',
+    ...row,
+    citiesAtPoint: cities.get(pointOf(row))?.size ?? 0,
+  }));
+}
+
+/** Rows by field name. Neither file quotes a cell; one that did is refused rather than misread. */
+function readCsv<F extends string>(file: string, fields: readonly F[]): Record<F, string>[] {
+  const text = readFileSync(new URL(`../data/${file}`, import.meta.resolve('vega-datasets')), 'utf8');
+  if (text.includes('"')) throw new Error(`${file} has quoted cells: read it with a CSV library.`);
+  const lines = text.trimEnd().split(/\r?\n/).slice(1);
+  return lines.map((line) => {
+    const cells = line.split(',');
+    if (cells.length !== fields.length) throw new Error(`${file}: expected ${fields.length} cells, got "${line}".`);
+    return Object.fromEntries(fields.map((field, column) => [field, cells[column]])) as Record<F, string>;
+  });
+}

@@ -1,0 +1,43 @@
+// Repairs one record by the rules of its kind. Pure: the same record gives the same repairs, in any process and at any time.
+import type { Cell, Field, WarehouseRecord } from './records.ts';
+import type { Rule } from './rule.ts';
+import { strikeRules } from './strike-rules.ts';
+import { zipRules } from './zip-rules.ts';
+
+export interface Change {
+  readonly field: Field;
+  /** What the file holds, also when an earlier rule has changed it. */
+  readonly was: Cell;
+  readonly is: Cell;
+}
+
+/** What one rule did to one record: all of it for the same reason. */
+export interface Repair {
+  readonly rule: string;
+  readonly reason: string;
+  readonly confidence: number;
+  readonly changes: readonly Change[];
+}
+
+/** Rules work one after the other, each on what the ones before it left. */
+export function applyRules(record: WarehouseRecord): { record: WarehouseRecord; repairs: Repair[] } {
+  return record.kind === 'strike' ? applyInOrder(record, strikeRules) : applyInOrder(record, zipRules);
+}
+
+function applyInOrder<R extends WarehouseRecord>(
+  original: R,
+  rules: readonly Rule<R>[],
+): { record: R; repairs: Repair[] } {
+  let record = original;
+  const repairs: Repair[] = [];
+  for (const { name, reason, confidence, repair } of rules) {
+    const was: Partial<Record<Field, Cell>> = original;
+    const now: Partial<Record<Field, Cell>> = record;
+    const changed = (Object.entries(repair(record)) as [Field, Cell][]).filter(([field, is]) => is !== now[field]);
+    if (changed.length === 0) continue;
+    record = { ...record, ...Object.fromEntries(changed) };
+    const changes = changed.map(([field, is]) => ({ field, was: was[field] ?? null, is }));
+    repairs.push({ rule: name, reason, confidence, changes });
+  }
+  return { record, repairs };
+}

@@ -1,0 +1,37 @@
+// The workflow: pages of records, each repaired by an activity, each repair a context patch that says who and why.
+import { defineContext, forEach, proxyActivities } from 'reprise/workflow';
+import type * as activities from './activities.ts';
+import type { WarehouseState } from './plain-loop.ts';
+import type { WarehouseRecord } from './records.ts';
+
+export interface WarehouseInput {
+  records: number;
+  pageSize: number;
+  /** Records that are repaired at the same time. */
+  concurrency: number;
+}
+
+const { loadPage, repairRecord } = proxyActivities<typeof activities>({ startToCloseTimeout: '10 seconds' });
+const warehouse = defineContext<WarehouseState>({ done: 0, fixes: {} });
+
+export async function repairWarehouse({ records, pageSize, concurrency }: WarehouseInput): Promise<number> {
+  const pageAt = (first: number) => loadPage(first, Math.min(first + pageSize, records));
+  let page = await pageAt(0);
+  while (page.length > 0) {
+    const done = warehouse.state.done + page.length;
+    // The next page is read while this one is repaired.
+    const repaired = forEach(page, repairOne, { key: (record) => record.id, concurrency });
+    [page] = await Promise.all([pageAt(done), repaired]);
+    warehouse.patch({ op: 'replace', path: '/done', value: done });
+  }
+  return warehouse.state.done;
+}
+
+async function repairOne(record: WarehouseRecord): Promise<void> {
+  for (const { rule, reason, confidence, changes } of await repairRecord(record)) {
+    warehouse.patch(
+      changes.map(({ field, was, is }) => ({ op: 'set', path: `/fixes/${record.id}/${field}`, value: { was, is } })),
+      { source: 'agent', sourceId: rule, reason, confidence },
+    );
+  }
+}

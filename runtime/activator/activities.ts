@@ -1,0 +1,167 @@
+// The activities of a run that are scheduled and not answered yet. Settled ones leave no trace here.
+import type { ActivityClosedMeta } from '../history/activation.ts';
+import { draft } from '../history/draft.ts';
+import type { EventDraft, HistoryEvent } from '../history/event.ts';
+import { ActivityFailure, CancelledFailure, RetryState } from '../history/failure.ts';
+import { decodeFailure } from '../history/failure-info.ts';
+import { decodePayload, encodePayload } from '../history/payload.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import { ActivityCancellationType, type CompiledActivityOptions } from './activity-options.ts';
+import { type CancelListener, CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import { type Command, PlainCommand } from './command.ts';
+import { currentItem } from './item-scope.ts';
+import type { Turn } from './turn.ts';
+
+const failureMessage = 'Activity task failed';
+
+interface Settlers {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class PendingActivity implements Command, CancelListener {
+  readonly type = 'ActivityScheduled';
+  readonly name: string;
+  readonly id: string;
+  readonly options: CompiledActivityOptions;
+  readonly scope: CancellationScope;
+  readonly settlers: Settlers;
+  readonly #activities: Activities;
+  readonly #meta: string;
+  #payload: Uint8Array | null;
+  seq: number | undefined;
+
+  constructor(
+    activities: Activities,
+    call: { name: string; id: string; meta: string; payload: Uint8Array; options: CompiledActivityOptions },
+    scope: CancellationScope,
+    settlers: Settlers,
+  ) {
+    this.#activities = activities;
+    this.name = call.name;
+    this.id = call.id;
+    this.#meta = call.meta;
+    this.options = call.options;
+    this.#payload = call.payload;
+    this.scope = scope;
+    this.settlers = settlers;
+  }
+
+  toEvent(seq: number): EventDraft {
+    const payload = this.#payload;
+    this.#payload = null; // the log has it now
+    this.seq = seq;
+    this.#activities.scheduled(seq, this);
+    return draft(seq, 'ActivityScheduled', { name: this.name, payload, meta: this.#meta });
+  }
+
+  cancelled(error: CancelledFailure): void {
+    this.#activities.cancel(this, error);
+  }
+
+  failure(retryState: RetryState, identity: string | undefined, cause: Error | undefined): ActivityFailure {
+    return new ActivityFailure(failureMessage, this.name, this.id, retryState, identity, cause);
+  }
+}
+
+const defaultRetryState: Partial<Record<HistoryEvent['type'], RetryState>> = {
+  ActivityFailed: RetryState.NON_RETRYABLE_FAILURE,
+  ActivityTimedOut: RetryState.TIMEOUT,
+  ActivityCancelled: RetryState.CANCEL_REQUESTED,
+};
+
+function causeOf(event: HistoryEvent): Error | undefined {
+  if (event.payload !== null) return decodeFailure(event.payload);
+  return event.type === 'ActivityCancelled' ? new CancelledFailure('Activity cancelled') : undefined;
+}
+
+export class Activities {
+  readonly #turn: Turn;
+  readonly #pending = new Map<number, PendingActivity>();
+  readonly #openIds = new Set<string>();
+  #count = 0;
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /** Rejects, and leaves nothing in the history, when the scope is cancelled or the arguments cannot be encoded. */
+  schedule(name: string, args: readonly unknown[], options: CompiledActivityOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#turn.assertWritable();
+      this.#count += 1;
+      const scope = CancellationScope.current();
+      const cancelled = cancellationOf(scope);
+      if (cancelled !== undefined) {
+        reject(cancelled);
+        return;
+      }
+      const id = this.#freeId(name, options);
+      const meta = `{"id":${JSON.stringify(id)}${options.metaTail}`;
+      const payload = this.#recordedPayload(name, id, meta) ?? encodePayload(args);
+      const activity = new PendingActivity(this, { name, id, meta, payload, options }, scope, { resolve, reject });
+      this.#turn.issue(activity);
+      this.#openIds.add(id);
+      listen(scope, activity);
+    });
+  }
+
+  /**
+   * On replay arguments need not be encoded again, which is most of the cost, when the record shows that this very call
+   * was: counted ids are given to one call each.
+   */
+  #recordedPayload(name: string, id: string, meta: string): Uint8Array | undefined {
+    const recorded = this.#turn.expected();
+    if (recorded?.type !== 'ActivityScheduled' || recorded.name !== name || recorded.meta !== meta) return undefined;
+    return id === String(this.#count) ? (recorded.payload ?? undefined) : undefined;
+  }
+
+  #freeId(name: string, options: CompiledActivityOptions): string {
+    const id = options.activityId ?? currentItem()?.activityId(name, this.#openIds) ?? String(this.#count);
+    if (this.#openIds.has(id)) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        `Activity '${name}' cannot be scheduled with id '${id}': an open activity of this run has that id. ` +
+          'Give each a different activityId, or wait for the first.',
+      );
+    }
+    return id;
+  }
+
+  scheduled(seq: number, activity: PendingActivity): void {
+    this.#pending.set(seq, activity);
+  }
+
+  /** An activity that is no longer waited for is ignored: it was abandoned. */
+  settle(event: HistoryEvent): void {
+    const activity = event.answers === null ? undefined : this.#pending.get(event.answers);
+    if (activity === undefined) return;
+    this.#forget(activity);
+    ignore(activity.scope, activity);
+    if (event.type === 'ActivityCompleted') {
+      activity.settlers.resolve(event.payload === null ? undefined : decodePayload(event.payload));
+      return;
+    }
+    const meta = event.meta === null ? {} : (JSON.parse(event.meta) as ActivityClosedMeta);
+    const retryState = (meta.retryState as RetryState | undefined) ?? defaultRetryState[event.type];
+    activity.settlers.reject(
+      activity.failure(retryState ?? RetryState.NON_RETRYABLE_FAILURE, meta.identity, causeOf(event)),
+    );
+  }
+
+  cancel(activity: PendingActivity, error: CancelledFailure): void {
+    const { seq, options } = activity;
+    if (seq === undefined) this.#turn.undo(activity);
+    else if (options.cancellationType !== ActivityCancellationType.ABANDON) {
+      this.#turn.issue(new PlainCommand('ActivityCancelRequested', { answers: seq }));
+      if (options.cancellationType === ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) return;
+    }
+    this.#forget(activity);
+    activity.settlers.reject(activity.failure(RetryState.CANCEL_REQUESTED, undefined, error));
+  }
+
+  #forget(activity: PendingActivity): void {
+    if (activity.seq !== undefined) this.#pending.delete(activity.seq);
+    this.#openIds.delete(activity.id);
+  }
+}

@@ -1,0 +1,53 @@
+// The context as workflow code sees it: a typed JSON document of the run, read as an object, written by patches.
+import type { DeepReadonly, InputOp, Mutable } from '../history/context-patch.ts';
+import { currentRun } from './current-run.ts';
+import { applyOps, type ContextDefinition, type ContextSchema, type Provenance } from './run-context.ts';
+
+/** `T` where JSON can hold it, `never` where it cannot: functions, bigint, symbol, Date, Map … do not compile. */
+export type JsonCompatible<T> = T extends string | number | boolean | null
+  ? T
+  : T extends ((...args: never[]) => unknown) | bigint | symbol | undefined
+    ? never
+    : T extends object
+      ? { [K in keyof T]: JsonCompatible<T[K]> }
+      : never;
+
+export interface WorkflowContext<T> {
+  /** Read-only and live: shows later patches too. */
+  readonly state: DeepReadonly<T>;
+  /**
+   * One event with all operations, or none: RFC 6902, and `set delete merge append`.
+   * @throws CONTEXT_PATCH_INVALID with the pointer; READ_ONLY in a query; INVALID_INPUT for a bad provenance.
+   */
+  patch(ops: InputOp | readonly InputOp[], provenance?: Provenance): void;
+  /** `change` edits a draft; what it did is recorded as operations. If it throws, nothing is changed. */
+  update(change: (draft: Mutable<T>) => void, provenance?: Provenance): void;
+}
+
+export interface ContextOptions {
+  /** Checked at every write. */
+  readonly schema?: ContextSchema;
+}
+
+/**
+ * To be called at module level. Only defines: the first use inside a run attaches the context and logs the initial
+ * document. A run has one context. @throws CONTEXT_ALREADY_DEFINED at the first use of a second one.
+ */
+export function defineContext<T extends object>(
+  initial: T & JsonCompatible<T>,
+  options: ContextOptions = {},
+): WorkflowContext<T> {
+  const definition: ContextDefinition = { initial, schema: options.schema };
+  return {
+    get state(): DeepReadonly<T> {
+      return currentRun('defineContext().state').context.state(definition) as DeepReadonly<T>;
+    },
+    patch(ops, provenance): void {
+      currentRun('defineContext().patch').context.write(definition, applyOps(ops), provenance);
+    },
+    update(change, provenance): void {
+      const record = change as (draft: unknown) => void;
+      currentRun('defineContext().update').context.write(definition, (document) => document.record(record), provenance);
+    },
+  };
+}

@@ -1,0 +1,85 @@
+// Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
+// Compared: type, activity type and id, what is answered, context operations and their origin. Not compared: activity
+// arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
+import type { ScheduledMeta } from '../history/activation.ts';
+import type { EventDraft, HistoryEvent } from '../history/event.ts';
+
+export interface Divergence {
+  /** Which of the turn's outputs, from 0. */
+  readonly index: number;
+  /** Names the event, what the code did, what was expected and a remedy. */
+  readonly message: string;
+}
+
+/** As many characters of context operations as a message shows. */
+const opsShownMax = 200;
+
+function activityId(event: EventDraft): string | undefined {
+  return event.meta === null ? undefined : (JSON.parse(event.meta) as ScheduledMeta).id;
+}
+
+function sameActivityId(recorded: EventDraft, produced: EventDraft): boolean {
+  return recorded.meta === produced.meta || activityId(recorded) === activityId(produced);
+}
+
+function matches(recorded: EventDraft, produced: EventDraft): boolean {
+  if (recorded.type !== produced.type) return false;
+  switch (recorded.type) {
+    case 'ActivityScheduled':
+      return recorded.name === produced.name && sameActivityId(recorded, produced);
+    case 'ActivityCancelRequested':
+    case 'TimerCancelled':
+      return recorded.answers === produced.answers;
+    case 'ContextPatched':
+      return (
+        recorded.ops === produced.ops && recorded.source === produced.source && recorded.sourceId === produced.sourceId
+      );
+    default:
+      return true;
+  }
+}
+
+function describe(event: EventDraft): string {
+  switch (event.type) {
+    case 'ActivityScheduled':
+      return `ActivityScheduled of activity '${event.name}' with id '${activityId(event)}'`;
+    case 'ActivityCancelRequested':
+    case 'TimerCancelled':
+      return `${event.type} of event ${event.answers}`;
+    case 'ContextPatched': {
+      const ops = event.ops ?? '';
+      const shown = ops.length > opsShownMax ? `${ops.slice(0, opsShownMax)}…` : ops;
+      return `ContextPatched by ${event.source} '${event.sourceId}' with ${shown}`;
+    }
+    default:
+      return event.type;
+  }
+}
+
+const remedy =
+  'Workflow code must ask for the same things in the same order as when the history was written: deploy the code that ' +
+  'wrote it for the runs that are open, or reset the run to a point before this event.';
+
+/** The first difference between a turn's recorded outputs and those that the code produced; undefined if none. */
+export function compareOutputs(
+  recorded: readonly HistoryEvent[],
+  produced: readonly EventDraft[],
+): Divergence | undefined {
+  const length = Math.max(recorded.length, produced.length);
+  for (let index = 0; index < length; index += 1) {
+    const event = recorded[index];
+    const command = produced[index];
+    if (event !== undefined && command !== undefined && matches(event, command)) continue;
+    const seq = event?.seq ?? command?.seq;
+    const type = event?.type ?? command?.type;
+    const expected = event === undefined ? 'nothing more in this turn' : describe(event);
+    const got = command === undefined ? 'nothing more in this turn' : describe(command);
+    return {
+      index,
+      message:
+        `Nondeterminism error at event ${seq} (${type}): the history holds ${expected}, ` +
+        `but the workflow code produced ${got}. ${remedy}`,
+    };
+  }
+  return undefined;
+}

@@ -1,0 +1,22 @@
+// Durations as users write them.
+import ms from 'ms';
+
+/** Milliseconds, or a text that the package `ms` reads: '30 days', '1.5h', '500ms'. */
+export type Duration = number | ms.StringValue;
+
+/** Milliseconds. @throws TypeError for what is no finite number and no such text. */
+export function durationMs(duration: Duration): number {
+  if (typeof duration === 'number' && Number.isFinite(duration)) return duration;
+  if (typeof duration === 'string') {
+    // `ms` throws on '' and on texts over 100 characters, and returns undefined or NaN for texts it cannot read.
+    const value: unknown = duration.length === 0 || duration.length > 100 ? undefined : ms(duration);
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    throw new TypeError(`Invalid duration string: '${String(duration)}'`);
+  }
+  throw new TypeError(`Invalid duration: ${String(duration)}. Expected milliseconds or a text such as '30s'`);
+}
+
+/** Durations of timers: never below 1 ms. */
+export function timerMs(duration: Duration): number {
+  return Math.max(1, durationMs(duration));
+}

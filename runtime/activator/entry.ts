@@ -1,0 +1,11 @@
+// What the host calls in the sandbox's shared bundle: install once a vm context, then create runs.
+import { Run, type SandboxRun } from './run.ts';
+
+export { install } from './globals.ts';
+export type { HostHooks } from './host.ts';
+export type { SandboxRun } from './run.ts';
+
+/** `load` evaluates the user's code for this run alone and returns its exports; called in the first activation. */
+export function createRun(runId: string, load: () => Record<string, unknown>): SandboxRun {
+  return new Run(runId, load);
+}

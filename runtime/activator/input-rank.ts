@@ -1,0 +1,33 @@
+// The order in which the inputs of one activation are handled: the start, then messages, then everything else, each
+// group in the order of the log. Source: Temporal's activation (spec/sdk.md 2, 4.3).
+import type { EventType } from '../history/event.ts';
+
+/** When an input is handled within an activation; undefined: it says nothing to workflow code. Total by type. */
+export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
+  WorkflowStarted: 0,
+  SignalReceived: 1,
+  ContextPatched: 1,
+  WorkflowCancelRequested: 2,
+  ActivityCompleted: 2,
+  ActivityFailed: 2,
+  ActivityTimedOut: 2,
+  ActivityCancelled: 2,
+  TimerFired: 2,
+  WorkflowCompleted: undefined,
+  WorkflowFailed: undefined,
+  WorkflowCancelled: undefined,
+  WorkflowTerminated: undefined,
+  WorkflowTimedOut: undefined,
+  WorkflowContinuedAsNew: undefined,
+  WorkflowTaskCompleted: undefined,
+  WorkflowTaskFailed: undefined,
+  WorkerLost: undefined,
+  ActivityScheduled: undefined,
+  ActivityAttemptStarted: undefined,
+  ActivityAttemptFailed: undefined,
+  ActivityCancelRequested: undefined,
+  TimerStarted: undefined,
+  TimerCancelled: undefined,
+};
+/** From first to last. */
+export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];

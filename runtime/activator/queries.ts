@@ -1,0 +1,50 @@
+// Query handlers of a run, and how a query is answered: synchronously, from memory, changing nothing.
+import type { QueryResult } from '../history/activation.ts';
+import { encodeFailure } from '../history/failure-info.ts';
+import { decodePayload, encodePayload } from '../history/payload.ts';
+import { isReservedName } from './reserved-name.ts';
+
+export type QueryHandler = (...args: never[]) => unknown;
+export type DefaultQueryHandler = (queryName: string, ...args: unknown[]) => unknown;
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+export class Queries {
+  readonly #handlers = new Map<string, QueryHandler>();
+  #defaultHandler: DefaultQueryHandler | undefined;
+
+  setHandler(name: string, handler: QueryHandler | undefined): void {
+    if (handler === undefined) this.#handlers.delete(name);
+    else this.#handlers.set(name, handler);
+  }
+
+  setDefaultHandler(handler: DefaultQueryHandler | undefined): void {
+    this.#defaultHandler = handler;
+  }
+
+  /** What the handler throws is the answer; it never harms the run. */
+  answer(name: string, args: Uint8Array): QueryResult {
+    const handler = this.#handlers.get(name) as ((...args: unknown[]) => unknown) | undefined;
+    const fallback = isReservedName(name) ? undefined : this.#defaultHandler;
+    if (handler === undefined && fallback === undefined) {
+      const names = [...this.#handlers.keys()].join(' ');
+      const error = new ReferenceError(
+        `Workflow did not register a handler for ${name}. Registered queries: [${names}]`,
+      );
+      return { ok: false, failure: encodeFailure(error), registered: false };
+    }
+    try {
+      const decoded = decodePayload(args) as unknown[];
+      const value = handler === undefined ? fallback?.(name, ...decoded) : handler(...decoded);
+      if (isThenable(value)) {
+        value.then(undefined, () => undefined); // its rejection is not the run's
+        throw new Error('Query handlers should not return a Promise');
+      }
+      return { ok: true, payload: encodePayload(value) };
+    } catch (thrown) {
+      return { ok: false, failure: encodeFailure(thrown), registered: true };
+    }
+  }
+}

@@ -1,0 +1,18 @@
+// Names that the engine keeps for itself. Source: Temporal (spec/sdk.md behavior 62).
+const prefixes = ['__temporal_', '__reprise_'];
+const names = new Set(['__stack_trace', '__enhanced_stack_trace']);
+
+/** `kind` is the word in the message: query, signal, activity, task queue. @throws TypeError */
+export function refuseReservedName(kind: string, name: string): void {
+  if (!name.startsWith('__')) return;
+  for (const prefix of prefixes) {
+    if (name.startsWith(prefix)) {
+      throw new TypeError(`Cannot use ${kind} name: '${name}', with reserved prefix: '${prefix}'`);
+    }
+  }
+  if (names.has(name)) throw new TypeError(`Cannot use ${kind} name: '${name}', which is a reserved name`);
+}
+
+export function isReservedName(name: string): boolean {
+  return name.startsWith('__') && (names.has(name) || prefixes.some((prefix) => name.startsWith(prefix)));
+}

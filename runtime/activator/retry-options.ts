@@ -1,0 +1,54 @@
+// Retry policies as users write them, checked and brought into the form of the log.
+// Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
+import type { RetryMeta } from '../history/activation.ts';
+import { type Duration, durationMs } from './duration.ts';
+
+export interface RetryPolicy {
+  /** Before the second attempt. Default 1 s. */
+  readonly initialInterval?: Duration;
+  /** Each interval is the one before times this. Default 2, at least 1. */
+  readonly backoffCoefficient?: number;
+  /** Default: 100 times the initial interval. */
+  readonly maximumInterval?: Duration;
+  /** The first attempt included. Default: without limit. */
+  readonly maximumAttempts?: number;
+  /** `type` of an ApplicationFailure, exactly. */
+  readonly nonRetryableErrorTypes?: readonly string[];
+}
+
+/** A value that an option does not allow. */
+export class ValueError extends Error {
+  override readonly name: string = 'ValueError';
+}
+
+/** @throws ValueError */
+export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
+  const { backoffCoefficient: coefficient, maximumAttempts: attempts } = policy;
+  const meta: RetryMeta = {};
+  if (coefficient !== undefined) {
+    if (!(coefficient > 0)) throw new ValueError('RetryPolicy.backoffCoefficient must be greater than 0');
+    if (coefficient < 1) throw new ValueError('RetryPolicy.backoffCoefficient must not be less than 1');
+    meta.coefficient = coefficient;
+  }
+  if (attempts !== undefined && attempts !== Number.POSITIVE_INFINITY) {
+    if (attempts <= 0) throw new ValueError('RetryPolicy.maximumAttempts must be a positive integer');
+    if (!Number.isInteger(attempts)) throw new ValueError('RetryPolicy.maximumAttempts must be an integer');
+    meta.attempts = attempts;
+  }
+  compileIntervals(policy, meta);
+  if (policy.nonRetryableErrorTypes?.length) meta.fatal = [...policy.nonRetryableErrorTypes];
+  return meta;
+}
+
+function compileIntervals(policy: RetryPolicy, meta: RetryMeta): void {
+  const initial = durationMs(policy.initialInterval ?? 1000);
+  const max = policy.maximumInterval === undefined ? undefined : durationMs(policy.maximumInterval);
+  if (max === 0) throw new ValueError('RetryPolicy.maximumInterval cannot be 0');
+  if (initial === 0) throw new ValueError('RetryPolicy.initialInterval cannot be 0');
+  if (initial < 0) throw new ValueError('RetryPolicy.initialInterval cannot be negative');
+  if (max !== undefined && max < initial) {
+    throw new ValueError('RetryPolicy.maximumInterval cannot be less than its initialInterval');
+  }
+  if (policy.initialInterval !== undefined) meta.initial = initial;
+  if (max !== undefined) meta.max = max;
+}

@@ -1,0 +1,150 @@
+// The context document of one run: attached at its first use, written by patches that are events.
+import { ContextDocument, type InputOp, type Op } from '../history/context-patch.ts';
+import { type ContextSource, contextSources, type HistoryEvent } from '../history/event.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import { PlainCommand } from './command.ts';
+import type { Turn } from './turn.ts';
+import type { WorkflowInfo } from './workflow-info.ts';
+
+/** Where a patch comes from. */
+export interface Provenance {
+  /** Default 'system'. */
+  readonly source?: ContextSource;
+  /** Who exactly. Default: the workflow type. */
+  readonly sourceId?: string;
+  /** Required when the source is 'user'. */
+  readonly reason?: string;
+  /** 0 to 1; noted on each operation that has none of its own. */
+  readonly confidence?: number;
+}
+
+/** As much of a zod schema as is needed. */
+export interface ContextSchema {
+  safeParse(value: unknown): { readonly success: boolean; readonly error?: unknown };
+}
+
+/** What `defineContext` was given; two definitions are the same if they are the same object. */
+export interface ContextDefinition {
+  readonly initial: unknown;
+  readonly schema: ContextSchema | undefined;
+}
+
+interface Origin {
+  readonly source: ContextSource;
+  readonly sourceId: string;
+  readonly reason: string | null;
+  readonly confidence: number | undefined;
+}
+
+interface Attached {
+  readonly definition: ContextDefinition;
+  readonly document: ContextDocument;
+}
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', message);
+}
+
+function originOf(provenance: Provenance, workflowType: string): Origin {
+  const { source = 'system', sourceId = workflowType, reason, confidence } = provenance;
+  if (!contextSources.includes(source)) {
+    throw invalid(`A context patch has source '${String(source)}', expected one of ${contextSources.join(', ')}.`);
+  }
+  if (source === 'user' && !reason) {
+    throw invalid("A context patch of source 'user' has no reason. Say why it was made.");
+  }
+  if (confidence !== undefined && !(confidence >= 0 && confidence <= 1)) {
+    throw invalid(`A context patch has confidence ${confidence}, expected a number from 0 to 1.`);
+  }
+  return { source, sourceId, reason: reason ?? null, confidence };
+}
+
+export class RunContext {
+  readonly #run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo };
+  #attached: Attached | undefined;
+
+  constructor(run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo }) {
+    this.#run = run;
+  }
+
+  /** A live view. A query may come before the first use: it sees the initial document and attaches nothing. */
+  state(definition: ContextDefinition): unknown {
+    if (this.#attached === undefined && !this.#run.turn.isWritable)
+      return new ContextDocument(definition.initial).state;
+    return this.#attach(definition).state;
+  }
+
+  write(definition: ContextDefinition, change: (document: ContextDocument) => Op[], provenance: Provenance = {}): void {
+    this.#run.turn.assertWritable();
+    const origin = originOf(provenance, this.#run.info.workflowType);
+    const document = this.#attach(definition);
+    const made =
+      definition.schema === undefined ? change(document) : this.#checked(definition.schema, document, change, origin);
+    if (made.length > 0) this.#issue(made, origin);
+  }
+
+  /** A patch from outside the code. Before the context is attached there is nothing to patch: it has no effect. */
+  applyInput(event: HistoryEvent): void {
+    if (event.answers === null || event.ops === null) return;
+    this.#attached?.document.applyRecorded(JSON.parse(event.ops) as Op[]);
+  }
+
+  #attach(definition: ContextDefinition): ContextDocument {
+    if (this.#attached === undefined) {
+      const document = new ContextDocument(definition.initial);
+      this.#attached = { definition, document };
+      const origin = originOf({}, this.#run.info.workflowType);
+      this.#issue([{ op: 'add', path: '', value: document.snapshot() }], origin);
+    }
+    if (this.#attached.definition !== definition) {
+      throw new RuntimeError(
+        'CONTEXT_ALREADY_DEFINED',
+        `Run ${this.#run.runId} uses a second context definition. A run has one context: ` +
+          'call defineContext once, at module level, and import what it returns.',
+        { runId: this.#run.runId },
+      );
+    }
+    return this.#attached.document;
+  }
+
+  /**
+   * Tries the change on a copy first. On replay a recorded patch is not checked again, so that a schema may be tightened
+   * while runs are open; one that is not recorded was refused when it happened, and is again.
+   */
+  #checked(
+    schema: ContextSchema,
+    document: ContextDocument,
+    change: (document: ContextDocument) => Op[],
+    origin: Origin,
+  ): Op[] {
+    const trial = new ContextDocument(document.snapshot());
+    const made = change(trial);
+    if (made.length === 0) return made;
+    if (this.#run.turn.nextRecordedPatch()?.ops !== textOf(made, origin.confidence)) {
+      const verdict = schema.safeParse(trial.state);
+      if (!verdict.success) {
+        throw new RuntimeError(
+          'CONTEXT_PATCH_INVALID',
+          `A context patch of run ${this.#run.runId} does not fit the context's schema: ${String(verdict.error)}`,
+          { runId: this.#run.runId, cause: verdict.error },
+        );
+      }
+    }
+    return document.apply(made);
+  }
+
+  #issue(made: readonly Op[], { source, sourceId, reason, confidence }: Origin): void {
+    const ops = textOf(made, confidence);
+    this.#run.turn.issue(new PlainCommand('ContextPatched', { ops, source, sourceId, reason }));
+  }
+}
+
+function textOf(made: readonly Op[], confidence: number | undefined): string {
+  return JSON.stringify(confidence === undefined ? made : made.map((op) => ({ confidence, ...op })));
+}
+
+/** Operations as callers give them. */
+export function applyOps(ops: InputOp | readonly InputOp[]): (document: ContextDocument) => Op[] {
+  const list = Array.isArray(ops) ? (ops as readonly InputOp[]) : [ops as InputOp];
+  return (document) => document.apply(list);
+}

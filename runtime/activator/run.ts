@@ -1,0 +1,243 @@
+// One run inside the sandbox: turns the events of an activation into resolved promises, starts the main function, and
+// routes how it ends. What is pending lives in its parts (timers, activities, signals …). No I/O, no clock.
+// Source of the order of inputs: Temporal's activation (spec/sdk.md 2, 4.3).
+import type {
+  Activation,
+  ActivationResult,
+  LogLine,
+  QueryResult,
+  StartedMeta,
+  TaskFailure,
+} from '../history/activation.ts';
+import type { HistoryEvent } from '../history/event.ts';
+import { CancelledFailure, isCancellation, TemporalFailure } from '../history/failure.ts';
+import { encodeFailure } from '../history/failure-info.ts';
+import { decodePayload, encodePayload } from '../history/payload.ts';
+import { assert } from '../history/runtime-error.ts';
+import { Activities } from './activities.ts';
+import { cancelWith, enterScope, RootScope } from './cancellation-scope.ts';
+import { PlainCommand } from './command.ts';
+import { Conditions } from './conditions.ts';
+import { enterRun } from './current-run.ts';
+import { inputRank, ranks } from './input-rank.ts';
+import { Queries } from './queries.ts';
+import { Random } from './random.ts';
+import { RunContext } from './run-context.ts';
+import { Signals } from './signals.ts';
+import { taskFailureOf } from './task-failure.ts';
+import { Timeouts } from './timeouts.ts';
+import { Timers } from './timers.ts';
+import { Turn } from './turn.ts';
+import { createWorkflowInfo, type WorkflowInfo } from './workflow-info.ts';
+
+/** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
+export interface SandboxRun {
+  begin(activation: Activation): void;
+  /** True when a condition was settled: drain microtasks and call again. */
+  unblock(): boolean;
+  conclude(): ActivationResult;
+  /** Also after the run has closed. Logs of the handler come along. */
+  query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
+  /** What the host saw go wrong in the running activation, such as an unhandled rejection. */
+  fail(failure: TaskFailure): void;
+  dispose(): void;
+}
+
+type Main = (...args: unknown[]) => unknown;
+
+export class Run implements SandboxRun {
+  readonly runId: string;
+  readonly turn: Turn = new Turn();
+  readonly timers: Timers = new Timers(this.turn);
+  readonly timeouts: Timeouts = new Timeouts(this);
+  readonly activities: Activities = new Activities(this.turn);
+  readonly conditions: Conditions = new Conditions();
+  readonly signals: Signals = new Signals((handler) => this.#invoke(handler));
+  readonly queries: Queries = new Queries();
+  readonly rootScope: RootScope = new RootScope();
+  readonly context: RunContext = new RunContext(this);
+  readonly #load: () => Record<string, unknown>;
+  #started: HistoryEvent | undefined;
+  #meta: StartedMeta | undefined;
+  #info: WorkflowInfo | undefined;
+  #random: Random | undefined;
+  #cancelRequested = false;
+  #disposables: { disable(): void }[] | undefined;
+
+  /** `load` evaluates the user's code and returns what it exports; it is called once, in the first activation. */
+  constructor(runId: string, load: () => Record<string, unknown>) {
+    this.runId = runId;
+    this.#load = load;
+  }
+
+  get info(): WorkflowInfo {
+    this.#info ??= createWorkflowInfo(this, this.#startEvent(), this.#startedMeta());
+    return this.#info;
+  }
+
+  get random(): Random {
+    this.#random ??= new Random(this.#startedMeta().seed);
+    return this.#random;
+  }
+
+  #startEvent(): HistoryEvent {
+    assert(this.#started !== undefined, `run ${this.runId} has not started`);
+    return this.#started;
+  }
+
+  #startedMeta(): StartedMeta {
+    this.#meta ??= JSON.parse(this.#startEvent().meta ?? '{}') as StartedMeta;
+    return this.#meta;
+  }
+
+  begin(activation: Activation): void {
+    enterRun(this);
+    if (this.turn.isOver) return;
+    this.turn.open(activation);
+    try {
+      let start: (() => void) | undefined;
+      for (const rank of ranks) {
+        for (const input of activation.inputs) {
+          if (inputRank[input.type] !== rank) continue;
+          if (rank === 0) start = this.#initialize(input);
+          else this.#handle(input);
+          this.conditions.unblock();
+        }
+      }
+      if (start === undefined) return;
+      start();
+      this.conditions.unblock();
+    } catch (thrown) {
+      this.failTask(thrown);
+    }
+  }
+
+  unblock(): boolean {
+    enterRun(this);
+    return !this.turn.isOver && this.conditions.unblock();
+  }
+
+  conclude(): ActivationResult {
+    let result: ActivationResult;
+    try {
+      result = this.turn.conclude();
+    } finally {
+      enterRun(undefined);
+    }
+    if (this.turn.isOver) this.conditions.clear();
+    return result;
+  }
+
+  query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] } {
+    enterRun(this);
+    this.turn.openQuery();
+    const result = this.queries.answer(name, args);
+    return { ...result, logs: this.turn.takeLogs() };
+  }
+
+  fail(failure: TaskFailure): void {
+    this.turn.fail(failure);
+  }
+
+  failTask(thrown: unknown): void {
+    this.turn.fail(taskFailureOf(thrown));
+  }
+
+  onDispose(disposable: { disable(): void }): void {
+    this.#disposables ??= [];
+    this.#disposables.push(disposable);
+  }
+
+  dispose(): void {
+    for (const disposable of this.#disposables ?? []) disposable.disable();
+    this.#disposables = undefined;
+  }
+
+  /** Evaluates the user's code; the main function is returned, to be started after the other inputs. */
+  #initialize(event: HistoryEvent): (() => void) | undefined {
+    // Without its arguments: a live run keeps nothing of its history.
+    this.#started = { ...event, payload: null };
+    const exported = this.#load();
+    const type = event.name ?? '';
+    const named = Object.hasOwn(exported, type) ? exported[type] : undefined;
+    const main = typeof named === 'function' ? named : exported['default'];
+    if (typeof main !== 'function') {
+      this.turn.fail({
+        code: 'WORKFLOW_TYPE_NOT_FOUND',
+        message:
+          `Failed to initialize workflow of type '${type}': ` + 'no such function is exported by the workflow bundle',
+      });
+      return undefined;
+    }
+    const args = event.payload === null ? [] : (decodePayload(event.payload) as unknown[]);
+    return () => this.#start(main as Main, args);
+  }
+
+  #start(main: Main, args: readonly unknown[]): void {
+    let result: unknown;
+    try {
+      result = enterScope(this.rootScope, () => main(...args));
+    } catch (thrown) {
+      this.#closeWithError(thrown);
+      return;
+    }
+    Promise.resolve(result).then(
+      (value) => this.#complete(value),
+      (thrown: unknown) => this.#closeWithError(thrown),
+    );
+  }
+
+  #handle(event: HistoryEvent): void {
+    switch (event.type) {
+      case 'SignalReceived':
+        this.signals.receive(event);
+        return;
+      case 'ContextPatched':
+        this.context.applyInput(event);
+        return;
+      case 'TimerFired':
+        if (event.answers !== null) this.timers.fire(event.answers);
+        return;
+      case 'WorkflowCancelRequested':
+        this.#cancelRequested = true;
+        cancelWith(this.rootScope, new CancelledFailure('Workflow cancelled'));
+        return;
+      default:
+        this.activities.settle(event);
+    }
+  }
+
+  /** Runs a signal handler. Handlers are tasks of their own: nobody waits for them. */
+  #invoke(handler: () => unknown): void {
+    try {
+      const result = enterScope(this.rootScope, handler);
+      if (typeof result !== 'object' || result === null) return;
+      Promise.resolve(result).catch((thrown: unknown) => this.#closeWithError(thrown));
+    } catch (thrown) {
+      this.#closeWithError(thrown);
+    }
+  }
+
+  #complete(value: unknown): void {
+    try {
+      this.turn.close(new PlainCommand('WorkflowCompleted', { payload: encodePayload(value) }));
+    } catch (thrown) {
+      this.failTask(thrown);
+    }
+  }
+
+  /** A failure ends the run, any other error only its task: code is to be fixed. Source: Temporal (behaviors 6, 34, 56). */
+  #closeWithError(thrown: unknown): void {
+    try {
+      if (this.#cancelRequested && isCancellation(thrown)) {
+        this.turn.close(new PlainCommand('WorkflowCancelled'));
+      } else if (thrown instanceof TemporalFailure) {
+        this.turn.close(new PlainCommand('WorkflowFailed', { payload: encodeFailure(thrown) }));
+      } else {
+        this.failTask(thrown);
+      }
+    } catch (error) {
+      this.failTask(error);
+    }
+  }
+}

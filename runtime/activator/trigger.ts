@@ -1,0 +1,44 @@
+// A promise that workflow code settles from outside, and that its scope's cancellation rejects.
+import { type CancelListener, CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+
+export class Trigger<T> implements PromiseLike<T> {
+  readonly resolve: (value: T | PromiseLike<T>) => void;
+  readonly reject: (reason?: unknown) => void;
+  readonly #promise: Promise<T>;
+
+  constructor() {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const scope = CancellationScope.current();
+    const listener: CancelListener = { cancelled: reject };
+    this.#promise = promise;
+    this.resolve = (value) => {
+      ignore(scope, listener);
+      resolve(value);
+    };
+    this.reject = (reason) => {
+      ignore(scope, listener);
+      reject(reason);
+    };
+    const cancelled = cancellationOf(scope);
+    if (cancelled === undefined) listen(scope, listener);
+    else reject(cancelled);
+    promise.catch(() => undefined); // a trigger that nobody awaits may be rejected
+  }
+
+  // A thenable on purpose: `await trigger` is how it is used.
+  // oxlint-disable-next-line unicorn/no-thenable
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#promise.then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    return this.#promise.catch(onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.#promise.finally(onFinally);
+  }
+}

@@ -1,0 +1,160 @@
+// One turn of a run from inside: its time, the commands that code issues, what it logs, how it ends. A run has one Turn
+// object, opened again for each activation. It keeps commands in order and gives them their seqs; it runs no user code.
+import type { Activation, ActivationResult, LogLine, TaskFailure } from '../history/activation.ts';
+import type { EventDraft, HistoryEvent, Micros } from '../history/event.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import type { Command } from './command.ts';
+import { compareOutputs } from './determinism.ts';
+
+const noOutputs: readonly EventDraft[] = [];
+
+export class Turn {
+  /** `active`: commands are taken. `query`: user code runs, or may still run, read-only. */
+  #phase: 'idle' | 'active' | 'query' = 'idle';
+  #at: Micros = 0;
+  #nextSeq = 1;
+  #recorded: readonly HistoryEvent[] | undefined;
+  #patchCount = 0;
+  readonly #commands = new Set<Command>();
+  /** Where a command was made, for those that look unlike the recorded event at their place. */
+  #traces: Map<Command, Error> | undefined;
+  #terminal: Command | undefined;
+  #failure: TaskFailure | undefined;
+  #logs: LogLine[] = [];
+  #closed = false;
+
+  open(activation: Activation): void {
+    this.#phase = 'active';
+    this.#at = activation.at;
+    this.#nextSeq = activation.nextSeq;
+    this.#recorded = activation.recorded;
+    this.#patchCount = 0;
+  }
+
+  /** From here on until the next turn opens nothing is written. */
+  openQuery(): void {
+    this.#phase = 'query';
+  }
+
+  get at(): Micros {
+    return this.#at;
+  }
+
+  get nowMs(): number {
+    return Math.floor(this.#at / 1000);
+  }
+
+  /** Events in the log before this turn's outputs. */
+  get historyLength(): number {
+    return this.#nextSeq - 1;
+  }
+
+  get isReplaying(): boolean {
+    return this.#recorded !== undefined && this.#phase !== 'query';
+  }
+
+  /** True once the run has a terminal event, or its task failed: it takes no more input. */
+  get isOver(): boolean {
+    return this.#closed || this.#failure !== undefined;
+  }
+
+  get isWritable(): boolean {
+    return this.#phase === 'active';
+  }
+
+  /** @throws READ_ONLY in a query handler, and outside a turn. */
+  assertWritable(): void {
+    if (this.isWritable) return;
+    throw new RuntimeError(
+      'READ_ONLY',
+      'A query handler tried to change the run. Queries only read: expected no timers, activities, context patches or ' +
+        'cancellations in it. Use a signal for changes.',
+    );
+  }
+
+  issue(command: Command): void {
+    this.assertWritable();
+    const expected = this.expected();
+    if (this.#recorded !== undefined && (expected?.type !== command.type || expected.name !== command.name)) {
+      this.#traces ??= new Map();
+      this.#traces.set(command, new Error('command'));
+    }
+    if (command.type === 'ContextPatched') this.#patchCount += 1;
+    this.#commands.add(command);
+  }
+
+  /** The recorded event at the place that the next command would take, when the turn is replayed. */
+  expected(): HistoryEvent | undefined {
+    return this.#recorded?.[this.#commands.size];
+  }
+
+  /** Takes back a command of this turn: it leaves no event. */
+  undo(command: Command): void {
+    this.#commands.delete(command);
+    this.#traces?.delete(command);
+  }
+
+  /** Ends the run. The first terminal command wins and becomes the last event; commands made after it are kept. */
+  close(terminal: Command): void {
+    this.#terminal ??= terminal;
+  }
+
+  /** The first failure wins. */
+  fail(failure: TaskFailure): void {
+    this.#failure ??= failure;
+  }
+
+  /** False while a recorded turn is replayed: what it logged was logged when it happened. */
+  get isLogging(): boolean {
+    return this.#recorded === undefined || this.#phase === 'query';
+  }
+
+  log(line: LogLine): void {
+    this.#logs.push(line);
+  }
+
+  takeLogs(): LogLine[] {
+    const logs = this.#logs;
+    if (logs.length > 0) this.#logs = [];
+    return logs;
+  }
+
+  /** The recorded event that the next context patch of this turn answers to, when it is replayed. */
+  nextRecordedPatch(): HistoryEvent | undefined {
+    let passed = 0;
+    return this.#recorded?.find((event) => event.type === 'ContextPatched' && passed++ === this.#patchCount);
+  }
+
+  conclude(): ActivationResult {
+    const opened = this.#phase === 'active';
+    this.#phase = 'idle';
+    const logs = this.takeLogs();
+    const outputs = opened && this.#failure === undefined ? this.#takeOutputs() : noOutputs;
+    return this.#failure === undefined ? { ok: true, outputs, logs } : { ok: false, failure: this.#failure, logs };
+  }
+
+  #takeOutputs(): readonly EventDraft[] {
+    if (this.#terminal !== undefined) {
+      this.#commands.add(this.#terminal);
+      this.#terminal = undefined;
+      this.#closed = true;
+    }
+    if (this.#commands.size === 0 && !this.#recorded?.length) return noOutputs;
+    const outputs: EventDraft[] = [];
+    for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
+    if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
+    this.#commands.clear();
+    return outputs;
+  }
+
+  #compare(recorded: readonly HistoryEvent[], outputs: readonly EventDraft[]): void {
+    const divergence = compareOutputs(recorded, outputs);
+    if (divergence !== undefined) {
+      const command = [...this.#commands][divergence.index];
+      const stack = command === undefined ? undefined : this.#traces?.get(command)?.stack;
+      const failure = { code: 'DETERMINISM', message: divergence.message } as const;
+      this.fail(stack === undefined ? failure : { ...failure, stack });
+    }
+    this.#traces = undefined;
+  }
+}

@@ -1,0 +1,72 @@
+// What workflow code may know of its run.
+import type { StartedMeta } from '../history/activation.ts';
+import type { HistoryEvent } from '../history/event.ts';
+import { currentRun } from './current-run.ts';
+import type { Turn } from './turn.ts';
+
+export interface UnsafeWorkflowInfo {
+  /** The clock of the machine, ms: differs on replay, never to decide anything by. */
+  now(): number;
+  readonly isReplaying: boolean;
+}
+
+export interface WorkflowInfo {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly workflowType: string;
+  readonly taskQueue: string;
+  readonly namespace: string;
+  /** First run of the chain that this run belongs to. */
+  readonly firstExecutionRunId: string;
+  readonly attempt: number;
+  readonly memo: Readonly<Record<string, unknown>> | undefined;
+  readonly startTime: Date;
+  readonly runStartTime: Date;
+  readonly executionTimeoutMs: number | undefined;
+  readonly runTimeoutMs: number | undefined;
+  readonly taskTimeoutMs: number | undefined;
+  /** Events so far, those that this activation adds not counted. */
+  readonly historyLength: number;
+  readonly unsafe: UnsafeWorkflowInfo;
+}
+
+/** Taken when this module loads, before `Date` is made deterministic. */
+const machineNow = Date.now;
+
+/** Of one run: built once, since all but `historyLength` and `unsafe` is fixed. */
+export function createWorkflowInfo(
+  run: { runId: string; turn: Turn },
+  started: HistoryEvent,
+  meta: StartedMeta,
+): WorkflowInfo {
+  const { turn } = run;
+  return {
+    workflowId: meta.workflowId,
+    runId: run.runId,
+    workflowType: started.name ?? '',
+    taskQueue: meta.taskQueue,
+    namespace: meta.namespace,
+    firstExecutionRunId: meta.firstRunId ?? run.runId,
+    attempt: meta.attempt ?? 1,
+    memo: meta.memo,
+    startTime: new Date(Math.floor(started.at / 1000)),
+    runStartTime: new Date(Math.floor(started.at / 1000)),
+    executionTimeoutMs: meta.executionTimeoutMs,
+    runTimeoutMs: meta.runTimeoutMs,
+    taskTimeoutMs: meta.taskTimeoutMs,
+    get historyLength() {
+      return turn.historyLength;
+    },
+    unsafe: {
+      now: machineNow,
+      get isReplaying() {
+        return turn.isReplaying;
+      },
+    },
+  };
+}
+
+/** @throws ILLEGAL_STATE outside workflow code. */
+export function workflowInfo(): WorkflowInfo {
+  return currentRun('workflowInfo').info;
+}

@@ -1,0 +1,91 @@
+// What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
+import type { EventDraft, HistoryEvent, Micros } from './event.ts';
+
+export interface Activation {
+  /** Time of this turn: what Date.now() shows (in ms) to workflow code. */
+  readonly at: Micros;
+  /** What happened, in the order of the log. Types without meaning for workflow code are passed over. */
+  readonly inputs: readonly HistoryEvent[];
+  /** seq of the first output of this turn. */
+  readonly nextSeq: number;
+  /** Outputs that the log holds for this turn, when it is replayed; undefined when it happens for the first time. */
+  readonly recorded?: readonly HistoryEvent[];
+}
+
+/** Why a workflow task failed: the run stays open, the task is tried again with back-off until code is fixed. */
+export interface TaskFailure {
+  readonly code: 'DETERMINISM' | 'DEADLOCK' | 'WORKFLOW_TYPE_NOT_FOUND' | 'WORKFLOW_ERROR';
+  readonly message: string;
+  readonly stack?: string;
+}
+
+export interface LogLine {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly attributes: Record<string, unknown>;
+}
+
+export type ActivationResult =
+  | { readonly ok: true; readonly outputs: readonly EventDraft[]; readonly logs: readonly LogLine[] }
+  | { readonly ok: false; readonly failure: TaskFailure; readonly logs: readonly LogLine[] };
+
+/** Answer to a query: an encoded value or an encoded failure (see payload.ts, failure.ts). */
+export type QueryResult =
+  | { readonly ok: true; readonly payload: Uint8Array }
+  | { readonly ok: false; readonly failure: Uint8Array; readonly registered: boolean };
+
+/** Options of an activity as they stand in `meta` of ActivityScheduled: short keys, absent when default. */
+export interface ScheduledMeta {
+  /** Activity id when it is not the decimal count. */
+  id: string;
+  /** startToClose, scheduleToClose, scheduleToStart, heartbeat timeouts, ms. */
+  stc?: number;
+  s2c?: number;
+  s2s?: number;
+  hb?: number;
+  /** Task queue when it is not the run's. */
+  queue?: string;
+  retry?: RetryMeta;
+  /** TRY_CANCEL and ABANDON; absent = WAIT_CANCELLATION_COMPLETED. */
+  cancel?: 'TRY_CANCEL' | 'ABANDON';
+  effect?: 'none' | 'tx' | 'unsafe';
+  summary?: string;
+}
+
+/** Retry policy, ms; absent parts are the defaults: 1 s, ×2, at most 100 × initial, without limit. */
+export interface RetryMeta {
+  initial?: number;
+  coefficient?: number;
+  max?: number;
+  attempts?: number;
+  fatal?: string[];
+}
+
+/** `meta` of WorkflowStarted. */
+export interface StartedMeta {
+  workflowId: string;
+  taskQueue: string;
+  namespace: string;
+  /** Seed of Math.random and uuid4, 32 hex digits. */
+  seed: string;
+  /** Behavior number of the engine that the run was started under. */
+  engine: number;
+  firstRunId?: string;
+  attempt?: number;
+  memo?: Record<string, unknown>;
+  runTimeoutMs?: number;
+  executionTimeoutMs?: number;
+  taskTimeoutMs?: number;
+}
+
+/** `meta` of ActivityFailed, ActivityTimedOut, ActivityCancelled. */
+export interface ActivityClosedMeta {
+  retryState?: string;
+  identity?: string;
+}
+
+/** `meta` of TimerStarted: due time, µs since 1970 as in `at`. */
+export interface TimerMeta {
+  due: Micros;
+  summary?: string;
+}

@@ -1,0 +1,199 @@
+// Hash chain of a run: one hash a turn over the canonical bytes of its events, contents by their digest, so that
+// erasing a content by its digest leaves the chain whole. Pure: sha256 is handed in.
+// The bytes are fixed for ever: reprise_audit.verify computes the same in SQL.
+import { eventCode, type HistoryEvent, type Micros } from './event.ts';
+
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+
+/** An event as it is hashed: all columns but the hash itself. */
+export type ChainEvent = Omit<HistoryEvent, 'hash'>;
+
+/** `seq`: where the fault shows; of a broken hash it is the last event of the turn. */
+export type ChainVerdict =
+  | { readonly ok: true; readonly head: Uint8Array }
+  | { readonly ok: false; readonly seq: number; readonly problem: string };
+
+/** 2000-01-01, from which Postgres counts, in µs since 1970. */
+const postgresEpoch: Micros = 946_684_800_000_000;
+const digestBytes = 32;
+const runIdBytes = 16;
+/** seq int4, type int2, at int8, answers int4, attempt int2. */
+const fixedBytes = 20;
+
+const textEncoder = new TextEncoder();
+const noHash = new Uint8Array(0);
+
+// One growing buffer for all turns; nothing in it outlives a call.
+let buffer = new Uint8Array(4096);
+let view = new DataView(buffer.buffer);
+let length = 0;
+
+function reserve(byteCount: number): void {
+  if (length + byteCount <= buffer.length) return;
+  const grown = new Uint8Array(Math.max(buffer.length * 2, length + byteCount));
+  grown.set(buffer.subarray(0, length));
+  buffer = grown;
+  view = new DataView(grown.buffer);
+}
+
+/** Writes UTF-8 at `at`, without moving `length`. Returns the byte count. */
+function putText(text: string, at: number): number {
+  reserve(at - length + text.length * 3);
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > 0x7f) return textEncoder.encodeInto(text, buffer.subarray(at)).written;
+    buffer[at + index] = unit;
+  }
+  return text.length;
+}
+
+function appendText(text: string | null): void {
+  reserve(4);
+  if (text === null) {
+    view.setInt32(length, -1);
+    length += 4;
+    return;
+  }
+  const byteCount = putText(text, length + 4);
+  view.setInt32(length, byteCount);
+  length += 4 + byteCount;
+}
+
+function appendDigest(content: string | Uint8Array | null, sha256: Sha256): void {
+  reserve(1 + digestBytes);
+  if (content === null) {
+    buffer[length] = 0;
+    length += 1;
+    return;
+  }
+  let bytes: Uint8Array;
+  if (typeof content === 'string') {
+    // Laid where the digest goes, which then overwrites it.
+    const byteCount = putText(content, length + 1);
+    bytes = buffer.subarray(length + 1, length + 1 + byteCount);
+  } else {
+    bytes = content;
+  }
+  const digest = sha256(bytes);
+  buffer[length] = 1;
+  buffer.set(digest, length + 1);
+  length += 1 + digestBytes;
+}
+
+/** Value of a hex digit, -1 for another character. */
+function hexDigit(unit: number): number {
+  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+  const lower = unit | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+function appendRunId(runId: string): void {
+  reserve(runIdBytes);
+  let digits = 0;
+  for (let index = 0; index < runId.length; index += 1) {
+    const unit = runId.charCodeAt(index);
+    if (unit === 0x2d) continue;
+    const digit = hexDigit(unit);
+    if (digit < 0 || digits === runIdBytes * 2) throw notUuid(runId);
+    const at = length + (digits >> 1);
+    buffer[at] = digits % 2 === 0 ? digit << 4 : (buffer[at] ?? 0) | digit;
+    digits += 1;
+  }
+  if (digits !== runIdBytes * 2) throw notUuid(runId);
+  length += runIdBytes;
+}
+
+function notUuid(runId: string): TypeError {
+  return new TypeError(`Run id ${JSON.stringify(runId)} is not a UUID`);
+}
+
+function appendFixed(event: ChainEvent): void {
+  const at = event.at - postgresEpoch;
+  const high = Math.floor(at / 2 ** 32);
+  reserve(fixedBytes);
+  view.setInt32(length, event.seq);
+  view.setInt16(length + 4, eventCode[event.type]);
+  view.setInt32(length + 6, high);
+  view.setUint32(length + 10, at - high * 2 ** 32);
+  view.setInt32(length + 14, event.answers ?? 0);
+  view.setInt16(length + 18, event.attempt ?? 0);
+  length += fixedBytes;
+}
+
+/**
+ * sha256 over the previous turn's hash (no bytes for the first turn of a run) and the canonical bytes of this one.
+ * @throws TypeError when `runId` is not a UUID.
+ */
+export function turnHash(
+  previous: Uint8Array,
+  runId: string,
+  events: readonly ChainEvent[],
+  sha256: Sha256,
+): Uint8Array {
+  length = 0;
+  reserve(previous.length);
+  buffer.set(previous);
+  length = previous.length;
+  const runIdAt = length;
+  appendRunId(runId);
+  for (const [index, event] of events.entries()) {
+    if (index > 0) {
+      reserve(runIdBytes);
+      buffer.copyWithin(length, runIdAt, runIdAt + runIdBytes);
+      length += runIdBytes;
+    }
+    appendFixed(event);
+    appendText(event.name);
+    appendText(event.source);
+    appendText(event.sourceId);
+    appendText(event.reason);
+    appendText(event.correlationId);
+    appendDigest(event.ops, sha256);
+    appendDigest(event.payload, sha256);
+    appendDigest(event.meta, sha256);
+  }
+  return sha256(buffer.subarray(0, length));
+}
+
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
+function sequenceProblem(expected: number, found: number): string {
+  if (found < expected) return `event ${found} stands where event ${expected} is expected: added or out of order`;
+  return found === expected + 1 ? `event ${expected} is missing` : `events ${expected} to ${found - 1} are missing`;
+}
+
+/**
+ * Checks a whole run, in order of seq from 1, and names the first fault. Whether the tail was cut off, only a copy of
+ * the head kept elsewhere can tell. The head of a run that no worker has touched yet is empty. Holds the events of one turn at a time.
+ */
+export function verifyChain(runId: string, events: Iterable<HistoryEvent>, sha256: Sha256): ChainVerdict {
+  let head: Uint8Array = noHash;
+  let expected = 1;
+  let turn: HistoryEvent[] = [];
+  for (const event of events) {
+    if (event.seq !== expected) return { ok: false, seq: expected, problem: sequenceProblem(expected, event.seq) };
+    expected += 1;
+    turn.push(event);
+    if (event.hash === null) continue;
+    if (!isSame(event.hash, turnHash(head, runId, turn, sha256))) {
+      const first = event.seq - turn.length + 1;
+      return {
+        ok: false,
+        seq: event.seq,
+        problem: `the turn of events ${first} to ${event.seq} does not match its hash`,
+      };
+    }
+    head = event.hash;
+    turn = [];
+  }
+  if (expected === 1) return { ok: false, seq: 1, problem: 'event 1 is missing' };
+  // A client writes the start of a run without a hash; the first turn of its worker covers it.
+  const onlyStarted = expected === 2 && turn[0]?.type === 'WorkflowStarted';
+  if (turn.length > 0 && !onlyStarted) {
+    const first = expected - turn.length;
+    return { ok: false, seq: expected - 1, problem: `the turn of events ${first} to ${expected - 1} has no hash` };
+  }
+  return { ok: true, head };
+}

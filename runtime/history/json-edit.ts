@@ -1,0 +1,64 @@
+// The only writers of a context document: one place in it at a time, each remembering how to take its write back.
+// They check nothing. Undoing restores values and list order; a member that was removed comes back as the last one.
+import { type List, type Members, putMember, type Value } from './json.ts';
+
+/** Steps that take writes back, oldest first. Absent where a failure discards the document. */
+export type Undo = (() => void)[];
+
+export function rollBack(undo: Undo): void {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) step();
+}
+
+/** Returns what was there, undefined when nothing was. */
+export function setMember(members: Members, key: string, value: Value, undo?: Undo): Value | undefined {
+  if (!Object.hasOwn(members, key)) {
+    putMember(members, key, value);
+    undo?.push(() => void delete members[key]);
+    return undefined;
+  }
+  const old = members[key] as Value;
+  members[key] = value;
+  undo?.push(() => {
+    members[key] = old;
+  });
+  return old;
+}
+
+export function removeMember(members: Members, key: string, undo?: Undo): Value {
+  const old = members[key] as Value;
+  delete members[key];
+  undo?.push(() => putMember(members, key, old));
+  return old;
+}
+
+export function setItem(list: List, index: number, value: Value, undo?: Undo): Value {
+  const old = list[index] as Value;
+  list[index] = value;
+  undo?.push(() => {
+    list[index] = old;
+  });
+  return old;
+}
+
+export function insertItem(list: List, index: number, value: Value, undo?: Undo): void {
+  if (index === list.length) list.push(value);
+  else list.splice(index, 0, value);
+  undo?.push(() => void list.splice(index, 1));
+}
+
+export function removeItem(list: List, index: number, undo?: Undo): Value {
+  const old = list[index] as Value;
+  if (index === list.length - 1) list.pop();
+  else list.splice(index, 1);
+  undo?.push(() => void list.splice(index, 0, old));
+  return old;
+}
+
+/** Puts the same items in another order. */
+export function reorderItems(list: List, items: readonly Value[], undo?: Undo): void {
+  const old = [...list];
+  for (const [index, item] of items.entries()) list[index] = item;
+  undo?.push(() => {
+    for (const [index, item] of old.entries()) list[index] = item;
+  });
+}

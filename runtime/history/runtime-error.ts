@@ -1,0 +1,44 @@
+// Errors thrown to callers: one class, one code each. Failures that are stored in the log live in failure.ts.
+
+/** Every code a caller can meet. A code changes only in a major version. */
+export const errorCodes = [
+  'INVALID_INPUT',
+  'NOT_SERIALISABLE',
+  'PAYLOAD_TOO_LARGE',
+  'CONTEXT_PATCH_INVALID',
+  'CONTEXT_ALREADY_DEFINED',
+  'READ_ONLY',
+  'DETERMINISM',
+  'DEADLOCK',
+  'BUNDLE_FAILED',
+  'WORKFLOW_TYPE_NOT_FOUND',
+  'RUN_NOT_FOUND',
+  'RUN_ALREADY_STARTED',
+  'HISTORY_CONFLICT',
+  'LEASE_LOST',
+  'DATABASE_UNREACHABLE',
+  'DATABASE_AUTH_FAILED',
+  'UNSUPPORTED_DATABASE',
+  'UNSUPPORTED_SCHEMA',
+  'ILLEGAL_STATE',
+  'TIMEOUT',
+  'PAYLOAD_UNREADABLE',
+] as const;
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Message: what happened with ids, what was expected, what to do. `cause` is the lower-level error. */
+export class RuntimeError extends Error {
+  readonly code: ErrorCode;
+  readonly runId: string | undefined;
+  constructor(code: ErrorCode, message: string, options: { runId?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'RuntimeError';
+    this.code = code;
+    this.runId = options.runId;
+  }
+}
+
+/** Programmer error: stops the task. Stays on in production. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`Assertion failed: ${message}`);
+}

@@ -1,0 +1,97 @@
+// PATCH_ONLY: the context document at any point, folded from the recorded patches. No code runs, nothing is written.
+import { ContextDocument, type Op } from '../history/context-patch.ts';
+import type { ContextSource } from '../history/event.ts';
+import type { Json } from '../history/json.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import type { Database } from '../store/database.ts';
+import { readPatches } from '../store/history.ts';
+
+/** Default: the end of the log. `seq` and `time` are inclusive. */
+export interface StatePoint {
+  seq?: number;
+  time?: Date | string;
+}
+
+export interface StateResult {
+  /** Undefined when the run had no context at that point. */
+  readonly state: Json | undefined;
+  /** seq of the last patch that counts; 0 when there is none. */
+  readonly seq: number;
+  /** Patches (events) folded. */
+  readonly patches: number;
+}
+
+export interface PatchFilter {
+  /** JSON Pointer: patches at, above or below it. */
+  path?: string;
+  source?: ContextSource;
+  sourceId?: string;
+}
+
+export interface PatchRecord {
+  readonly seq: number;
+  readonly at: Date;
+  readonly ops: readonly Op[];
+  readonly source: ContextSource | null;
+  readonly sourceId: string | null;
+  readonly reason: string | null;
+  /** seq of the event that it follows from, when it came from outside the workflow code. */
+  readonly cause: number | null;
+}
+
+/** @throws INVALID_INPUT for a point that is none */
+export async function stateAt(database: Database, runId: string, point: StatePoint): Promise<StateResult> {
+  const limit = pointLimit(point);
+  const document = new ContextDocument(null);
+  let seq = 0;
+  let patches = 0;
+  for await (const page of readPatches(database, runId, limit)) {
+    for (const event of page) {
+      document.applyRecorded(JSON.parse(event.ops ?? '[]') as Op[]);
+      seq = event.seq;
+      patches++;
+    }
+  }
+  return { state: patches === 0 ? undefined : document.snapshot(), seq, patches };
+}
+
+export async function contextPatches(database: Database, runId: string, filter: PatchFilter): Promise<PatchRecord[]> {
+  const { path } = filter;
+  if (path !== undefined && path !== '' && !path.startsWith('/')) {
+    throw new RuntimeError('INVALID_INPUT', `"${path}" is not a JSON Pointer: expected "" or a path that begins with /.`);
+  }
+  const records: PatchRecord[] = [];
+  for await (const page of readPatches(database, runId, {})) {
+    for (const event of page) {
+      if (filter.source !== undefined && event.source !== filter.source) continue;
+      if (filter.sourceId !== undefined && event.sourceId !== filter.sourceId) continue;
+      const ops = JSON.parse(event.ops ?? '[]') as Op[];
+      if (path !== undefined && !ops.some((op) => touches(op, path))) continue;
+      const { seq, source, sourceId, reason, answers } = event;
+      records.push({ seq, at: new Date(event.at / 1000), ops, source, sourceId, reason, cause: answers });
+    }
+  }
+  return records;
+}
+
+function touches(op: Op, path: string): boolean {
+  const places = 'from' in op ? [op.path, op.from] : [op.path];
+  return places.some((place) => place === path || place.startsWith(`${path}/`) || path.startsWith(`${place}/`) || place === '');
+}
+
+function pointLimit(point: StatePoint): { upTo?: number; upToTime?: number } {
+  if (point.seq !== undefined && point.time !== undefined) {
+    throw new RuntimeError('INVALID_INPUT', 'stateAt takes seq or time, not both.');
+  }
+  if (point.seq !== undefined) {
+    if (!Number.isSafeInteger(point.seq) || point.seq < 0 || point.seq > 2_147_483_647) {
+      throw new RuntimeError('INVALID_INPUT', `stateAt: seq must be a whole number from 0 on, got ${String(point.seq)}.`);
+    }
+    return { upTo: point.seq };
+  }
+  if (point.time === undefined) return {};
+  const time = new Date(point.time).getTime();
+  if (Number.isNaN(time)) throw new RuntimeError('INVALID_INPUT', `stateAt: time "${String(point.time)}" is not a date.`);
+  // A Date has milliseconds, events have microseconds: the whole millisecond counts.
+  return { upToTime: time * 1000 + 999 };
+}

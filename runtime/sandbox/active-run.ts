@@ -1,0 +1,113 @@
+// One run in a sandbox: drives it through an activation (begin, drain, unblock and drain, conclude) and answers queries.
+// Synchronous throughout; what leaves it is of the host's realm, and its stacks name the user's source lines.
+import type { SandboxRun } from '../activator/entry.ts';
+import type { Activation, ActivationResult, TaskFailure } from '../history/activation.ts';
+import { hostAnswer, hostResult, type LoggedAnswer } from './crossing.ts';
+import type { SourcePositions } from './source-positions.ts';
+import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
+import type { OpenRealm } from './vm-realm.ts';
+
+/** Promises that a query handler leaves behind concern nobody: it has been answered. */
+const nobody: RejectionSink = { rejected: () => undefined };
+
+/** First line of a stack that names a place. */
+const firstFrame = /^\s+at (?:async )?(.+)$/m;
+
+export class ActiveRun implements RejectionSink {
+  readonly runId: string;
+  readonly #open: OpenRealm;
+  readonly #positions: SourcePositions;
+  readonly #run: SandboxRun;
+  #rejection: TaskFailure | undefined;
+
+  constructor(runId: string, open: OpenRealm, positions: SourcePositions) {
+    this.runId = runId;
+    this.#open = open;
+    this.#positions = positions;
+    this.#run = open.realm.createRun(runId);
+  }
+
+  /**
+   * Not `ok`: the code could not go on. The run is of no use then; dispose it, and activate a new one from the log.
+   * `ok` holds unless `rejection` is set after `rejectionsKnown()`.
+   */
+  activate(activation: Activation): ActivationResult {
+    return withRejectionSink(this, () => this.#activate(activation));
+  }
+
+  /** An unhandled rejection of the run. It fails the activation that caused it, and any later one. */
+  get rejection(): TaskFailure | undefined {
+    return this.#rejection;
+  }
+
+  rejected(reason: unknown): void {
+    if (this.#rejection !== undefined) return;
+    const { code, message, stack } = this.#describe(reason);
+    const failure = { code, message: `Unhandled Promise rejection: ${message}` };
+    this.#rejection = stack === undefined ? failure : { ...failure, stack };
+    this.#run.fail(this.#rejection);
+  }
+
+  query(name: string, args: Uint8Array): LoggedAnswer {
+    return withRejectionSink(nobody, () => {
+      this.#open.realm.enter();
+      const answer = this.#run.query(name, args);
+      // What the handler left must not run in the activation of another run.
+      this.#open.drain();
+      return hostAnswer(answer);
+    });
+  }
+
+  dispose(): void {
+    this.#run.dispose();
+  }
+
+  #activate(activation: Activation): ActivationResult {
+    const { realm } = this.#open;
+    realm.enter();
+    try {
+      this.#compute(activation);
+      const deadlock = realm.deadlock();
+      if (deadlock === undefined) return this.#concluded();
+      const failure = this.#tellDeadlock(deadlock);
+      this.#run.fail(failure);
+      // What the interruption made user code do, and throw, comes second.
+      return { ok: false, failure, logs: this.#concluded().logs };
+    } catch (error) {
+      const failure = this.#describe(error);
+      this.#run.fail(failure);
+      return { ok: false, failure, logs: [] };
+    }
+  }
+
+  #concluded(): ActivationResult {
+    const result = hostResult(this.#run.conclude());
+    return result.ok ? result : { ...result, failure: this.#mapped(result.failure) };
+  }
+
+  #compute(activation: Activation): void {
+    const { realm, drain } = this.#open;
+    this.#run.begin(activation);
+    drain();
+    while (realm.deadlock() === undefined && this.#run.unblock()) drain();
+  }
+
+  #tellDeadlock(deadlock: Error): TaskFailure {
+    const stack = this.#positions.mapStack(deadlock.stack ?? '');
+    const place = firstFrame.exec(stack)?.[1] ?? 'unknown code';
+    const message =
+      `${deadlock.message}: run ${this.runId} was interrupted at ${place}. Workflow code must soon wait for something ` +
+      '(an activity, sleep, condition); look for an endless loop there, or move long computing to an activity.';
+    return { code: 'DEADLOCK', message, stack };
+  }
+
+  #describe(thrown: unknown): TaskFailure {
+    return this.#mapped(this.#open.realm.describe(thrown));
+  }
+
+  /** A copy of the host's realm, with positions in the user's files. */
+  #mapped({ code, message, stack }: TaskFailure): TaskFailure {
+    const mapped = { code, message: this.#positions.mapText(message) };
+    return stack === undefined ? mapped : { ...mapped, stack: this.#positions.mapStack(stack) };
+  }
+}

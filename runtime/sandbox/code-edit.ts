@@ -1,0 +1,57 @@
+// Edits on generated JavaScript by the positions of its syntax tree, without printing the tree anew: lines never move.
+import { type AnyNode, type Program, parse } from 'acorn';
+
+/** Replaces `[start, end)`; an insertion has start = end. */
+export interface CodeEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+export function insertion(at: number, text: string): CodeEdit {
+  return { start: at, end: at, text };
+}
+
+/** Takes `[start, end)` out and leaves as many blanks, so that columns behind it stay true. */
+export function blanks(code: string, start: number, end: number): CodeEdit {
+  return { start, end, text: code.slice(start, end).replaceAll(/[^\n]/g, ' ') };
+}
+
+/** A node of a syntax tree and its parent. */
+export interface Visited {
+  readonly node: AnyNode;
+  readonly parent: AnyNode | undefined;
+}
+
+/** Edits that one node asks for. */
+export type CodeRule = (visited: Visited, code: string) => Iterable<CodeEdit>;
+
+function isNode(value: unknown): value is AnyNode {
+  return typeof value === 'object' && value !== null && 'type' in value;
+}
+
+/** Children first. */
+function* visit(node: AnyNode, parent: AnyNode | undefined): Generator<Visited> {
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield* visit(child, node);
+  }
+  yield { node, parent };
+}
+
+/** Applies all rules to a script. Among insertions at one position those of inner nodes come first. */
+export function editCode(code: string, rules: readonly CodeRule[]): string {
+  const program: Program = parse(code, { ecmaVersion: 'latest', sourceType: 'script' });
+  const edits: CodeEdit[] = [];
+  for (const visited of visit(program, undefined)) {
+    for (const rule of rules) edits.push(...rule(visited, code));
+  }
+  // An insertion goes before a replacement that starts at the same place.
+  edits.sort((a, b) => a.start - b.start || a.end - b.end);
+  let done = 0;
+  let edited = '';
+  for (const { start, end, text } of edits) {
+    edited += code.slice(done, start) + text;
+    done = end;
+  }
+  return edited + code.slice(done);
+}

@@ -1,0 +1,45 @@
+// Copies of the host's realm of what leaves the sandbox: plain objects, strings, numbers, booleans and Uint8Arrays, so
+// that `instanceof` holds on the host and nothing of a run is kept alive, or changed, by what the host keeps.
+import type { ActivationResult, LogLine, QueryResult } from '../history/activation.ts';
+import type { EventDraft } from '../history/event.ts';
+
+function hostBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function hostDraft(draft: EventDraft): EventDraft {
+  return { ...draft, payload: draft.payload === null ? null : hostBytes(draft.payload) };
+}
+
+/** Attributes may hold anything; what cannot be cloned is named by its kind. */
+function hostValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return typeof value === 'function' ? '[function]' : value;
+  try {
+    return structuredClone(value);
+  } catch (error) {
+    return `[not loggable: ${error instanceof Error ? error.message : typeof error}]`;
+  }
+}
+
+export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
+  return Array.from(logs, ({ level, message, attributes }) => ({
+    level,
+    message: String(message),
+    attributes: Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, hostValue(value)])),
+  }));
+}
+
+export function hostResult(result: ActivationResult): ActivationResult {
+  const logs = hostLogs(result.logs);
+  if (!result.ok) return { ok: false, failure: { ...result.failure }, logs };
+  return { ok: true, outputs: Array.from(result.outputs, hostDraft), logs };
+}
+
+export function hostAnswer(result: QueryResult & { readonly logs: readonly LogLine[] }): LoggedAnswer {
+  const logs = hostLogs(result.logs);
+  if (result.ok) return { ok: true, payload: hostBytes(result.payload), logs };
+  return { ok: false, failure: hostBytes(result.failure), registered: result.registered, logs };
+}
+
+/** A query's answer, and what its handler logged. */
+export type LoggedAnswer = QueryResult & { readonly logs: readonly LogLine[] };

@@ -1,0 +1,68 @@
+// Tells how a disallowed module got into workflow code: the chain of imports from the workflows file, each with its
+// line, and what to do about it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Metafile } from 'esbuild';
+
+/** One import of the chain: `to` is a file, or the disallowed module. */
+interface Link {
+  readonly from: string;
+  readonly to: string;
+  readonly specifier: string;
+}
+
+export interface ImportGraph {
+  readonly inputs: Metafile['inputs'];
+  /** Folder that the paths in `inputs` are relative to. */
+  readonly baseDir: string;
+  readonly entry: string;
+}
+
+/** Shortest way from the entry to `file`. */
+function linksTo(graph: ImportGraph, file: string): Link[] {
+  const arrivedBy = new Map<string, Link | undefined>([[graph.entry, undefined]]);
+  for (const from of arrivedBy.keys()) {
+    for (const { path: to, original, external } of graph.inputs[from]?.imports ?? []) {
+      if (external !== true && !arrivedBy.has(to)) arrivedBy.set(to, { from, to, specifier: original ?? to });
+    }
+  }
+  const links: Link[] = [];
+  for (let link = arrivedBy.get(file); link !== undefined; link = arrivedBy.get(link.from)) links.unshift(link);
+  return links;
+}
+
+/** `src/workflows.ts:3`; the line is left out when the import cannot be found in the text. */
+function placeOf(graph: ImportGraph, { from, specifier }: Link): string {
+  const lines = readFileSync(join(graph.baseDir, from), 'utf8').split('\n');
+  const quoted = [`'${specifier}'`, `"${specifier}"`, `\`${specifier}\``];
+  const index = lines.findIndex((line) => quoted.some((text) => line.includes(text)));
+  return index < 0 ? from : `${from}:${index + 1}`;
+}
+
+function isInPackage(file: string): boolean {
+  return file.split('/').includes('node_modules');
+}
+
+function remedy(graph: ImportGraph, links: readonly Link[], specifier: string): string {
+  const ignoring = `pass ignoreModules: ['${specifier}'] if it is never used inside a workflow`;
+  const own = links.filter((link) => !isInPackage(link.from) && !isInPackage(link.to));
+  const culprit = own.find((link) => /activit/i.test(link.to)) ?? own.at(-1);
+  const packaged = links.find((link) => isInPackage(link.to));
+  if (packaged !== undefined && culprit === undefined) {
+    return `Call '${packaged.specifier}' from an activity instead, or ${ignoring}.`;
+  }
+  if (culprit === undefined) return `Move the code that needs it to an activity, or ${ignoring}.`;
+  return (
+    `${placeOf(graph, culprit)} imports '${culprit.specifier}' by value: use \`import type\` there and call activities ` +
+    `through proxyActivities. If the module is needed, move what uses '${specifier}' to another file, or ${ignoring}.`
+  );
+}
+
+/** `importer` as in the graph. */
+export function tellImportChain(graph: ImportGraph, importer: string, specifier: string): string {
+  const last: Link = { from: importer, to: specifier, specifier };
+  const links = linksTo(graph, importer);
+  const files = [...links.map((link) => link.from), importer].filter((file) => file !== '<stdin>');
+  const chain = [...files, specifier].join(' → ');
+  return `${placeOf(graph, last)}: '${specifier}' must not be imported by workflow code (${chain}). ${remedy(graph, links, specifier)}`;
+}

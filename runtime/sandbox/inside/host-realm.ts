@@ -1,0 +1,38 @@
+// What the host lends to the vm context: the one parameter of the shared bundle's wrapper. Objects of the host are
+// wrapped before user code sees them, except classes whose instances are their own (URLSearchParams, AsyncLocalStorage).
+import type { HostHooks } from '../../activator/entry.ts';
+
+export interface HostRealm {
+  readonly AsyncLocalStorage: HostHooks['AsyncLocalStorage'];
+  readonly TextEncoder: typeof globalThis.TextEncoder;
+  readonly TextDecoder: typeof globalThis.TextDecoder;
+  readonly URL: typeof globalThis.URL;
+  readonly URLSearchParams: typeof globalThis.URLSearchParams;
+  readonly assert: HostAssert;
+  /** Monotonic, ms: for the guard against endless loops only. */
+  readonly now: () => number;
+  /** An activation that computes for longer is interrupted, ms. */
+  readonly deadlockTimeoutMs: number;
+}
+
+/** node:assert/strict. */
+export type HostAssert = ((value: unknown, message?: string | Error) => void) & Readonly<Record<string, unknown>>;
+
+declare const __repriseHost: HostRealm;
+
+/** Name of the parameter that holds it. */
+export const host: HostRealm = __repriseHost;
+
+const errorClasses: ReadonlyMap<string, ErrorConstructor> = new Map(
+  [TypeError, RangeError, SyntaxError].map((errorClass) => [errorClass.name, errorClass]),
+);
+
+/** An error of the host as one of this realm, so that `instanceof Error` holds; anything else as it is. */
+export function adoptError(thrown: unknown): unknown {
+  if (!(thrown instanceof Object) && typeof thrown === 'object' && thrown !== null && 'message' in thrown) {
+    const { name, message, ...rest } = thrown as Error;
+    const ErrorClass = errorClasses.get(name) ?? Error;
+    return Object.assign(new ErrorClass(message), rest);
+  }
+  return thrown;
+}

@@ -1,0 +1,56 @@
+// The guard against endless loops, as it stands in workflow code: a call at the start of every loop body and every
+// function body, so that no code runs on for ever without passing one. What the call does is in inside/guard.ts.
+// Not covered: one long call of a built-in (a regular expression that backtracks, a sort of millions).
+import type { AnyNode } from 'acorn';
+import { type CodeEdit, insertion, type Visited } from './code-edit.ts';
+
+/** Name of the guard, a parameter of the function that workflow code is wrapped in. */
+export const guardName = '__repriseGuard';
+
+const call = `${guardName}();`;
+const openExpression = `(${guardName}(),`;
+/** Tells our closing brackets from those of the code. */
+const closeMark = '/*guard*/';
+const inserted = new RegExp(`\\{?${guardName}\\(\\);|\\(${guardName}\\(\\),|/\\*guard\\*/[)}]`, 'g');
+
+/** The start of a line as it was before guards were put in: its length is the column that the source map knows. */
+export function withoutGuards(lineStart: string): string {
+  return lineStart.replaceAll(inserted, '');
+}
+
+/** In a function body directives such as 'use strict' stay first. */
+function* guardFunction(body: AnyNode): Generator<CodeEdit> {
+  if (body.type !== 'BlockStatement') {
+    yield insertion(body.start, openExpression);
+    yield insertion(body.end, `${closeMark})`);
+    return;
+  }
+  const first = body.body.find((statement) => statement.type !== 'ExpressionStatement' || !statement.directive);
+  yield insertion(first?.start ?? body.end - 1, call);
+}
+
+function* guardLoop(body: AnyNode): Generator<CodeEdit> {
+  if (body.type === 'BlockStatement') {
+    yield insertion(body.start + 1, call);
+    return;
+  }
+  yield insertion(body.start, `{${call}`);
+  yield insertion(body.end, `${closeMark}}`);
+}
+
+export function guardRule({ node }: Visited): Iterable<CodeEdit> {
+  switch (node.type) {
+    case 'ForStatement':
+    case 'ForInStatement':
+    case 'ForOfStatement':
+    case 'WhileStatement':
+    case 'DoWhileStatement':
+      return guardLoop(node.body);
+    case 'FunctionDeclaration':
+    case 'FunctionExpression':
+    case 'ArrowFunctionExpression':
+      return guardFunction(node.body);
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,49 @@
+// From positions in the evaluated workflow code back to the user's source files. Reads the source map only when asked:
+// nothing is parsed until something has failed.
+import { SourceMap } from 'node:module';
+import { withoutGuards } from './loop-guard.ts';
+
+export interface PositionedCode {
+  readonly code: string;
+  /** JSON. Made before guards were put into the code. */
+  readonly sourceMap: string;
+}
+
+const hostFrame = /^\s+at .*(?:file:\/\/|node:)/;
+
+export class SourcePositions {
+  readonly #bundle: PositionedCode;
+  readonly #framePattern: RegExp;
+  #parsed: { readonly map: SourceMap; readonly lines: readonly string[] } | undefined;
+
+  /** `fileName` is what stacks call the code. */
+  constructor(bundle: PositionedCode, fileName: string) {
+    this.#bundle = bundle;
+    this.#framePattern = new RegExp(`${fileName.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
+  }
+
+  /** Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`. */
+  mapText(text: string): string {
+    return text.replaceAll(this.#framePattern, (frame, line: string, column: string) => {
+      return this.place(Number(line), Number(column)) ?? frame;
+    });
+  }
+
+  /** Also leaves out frames of the host, which called the code. */
+  mapStack(stack: string): string {
+    const lines = stack.split('\n').filter((line) => !hostFrame.test(line));
+    return this.mapText(lines.join('\n'));
+  }
+
+  /** 1-based; undefined for code that the bundler added. */
+  place(line: number, column: number): string | undefined {
+    this.#parsed ??= {
+      map: new SourceMap(JSON.parse(this.#bundle.sourceMap)),
+      lines: this.#bundle.code.split('\n'),
+    };
+    const before = this.#parsed.lines[line - 1]?.slice(0, column - 1) ?? '';
+    const entry = this.#parsed.map.findEntry(line - 1, withoutGuards(before).length);
+    if (!('originalSource' in entry) || entry.originalSource === undefined) return undefined;
+    return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+  }
+}

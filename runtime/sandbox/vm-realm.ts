@@ -1,0 +1,62 @@
+// Opens a vm context and evaluates a bundle in it. The context has its own microtask queue, which runs dry whenever a
+// script evaluated in it ends, and never in between; that is how an activation drains.
+// It isolates against accidents, not against malice: workflow code is trusted as the rest of the process is.
+import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { constants, createContext, Script } from 'node:vm';
+import type { WorkflowBundle } from './bundle.ts';
+import type { boot, Realm, WorkflowCode } from './inside/boot.ts';
+import type { HostAssert, HostRealm } from './inside/host-realm.ts';
+import { guardName } from './loop-guard.ts';
+
+export interface OpenRealm {
+  readonly realm: Realm;
+  /** Name of the user's code in stacks. */
+  readonly fileName: string;
+  /** Runs microtasks of the context until none is left. */
+  drain(): void;
+}
+
+interface SharedExports {
+  readonly start: ReturnType<typeof boot>;
+}
+type SharedCode = (module: { exports: SharedExports }, host: HostRealm) => void;
+
+const drainScript = new Script('0', { filename: 'reprise-drain.js' });
+
+/** A function around `code`, whose lines keep their numbers. */
+function wrap(parameters: readonly string[], code: string, filename: string): Script {
+  return new Script(`(function (${parameters.join(', ')}) {\n${code}\n})`, { filename, lineOffset: -1 });
+}
+
+export function openRealm(bundle: WorkflowBundle, deadlockTimeoutMs: number): OpenRealm {
+  const context = createContext(constants.DONT_CONTEXTIFY, {
+    microtaskMode: 'afterEvaluate',
+    // Code from strings would have no guards.
+    codeGeneration: { strings: false, wasm: false },
+  });
+  const build = bundle.hash.slice(0, 8);
+  const evaluateShared = wrap(['module', '__repriseHost'], bundle.shared, `reprise-shared-${build}.js`).runInContext(
+    context,
+  ) as SharedCode;
+  const module = { exports: {} as SharedExports };
+  evaluateShared(module, {
+    AsyncLocalStorage,
+    TextEncoder,
+    TextDecoder,
+    URL,
+    URLSearchParams,
+    assert: assert as unknown as HostAssert,
+    now: () => performance.now(),
+    deadlockTimeoutMs,
+  });
+  const fileName = `reprise-workflows-${build}.js`;
+  const parameters = ['module', 'exports', 'require', 'globalThis', guardName];
+  const code = wrap(parameters, bundle.code, fileName).runInContext(context) as WorkflowCode;
+  const realm = module.exports.start(code);
+  const drain = (): void => {
+    drainScript.runInContext(context);
+  };
+  drain();
+  return { realm, fileName, drain };
+}

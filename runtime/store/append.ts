@@ -1,0 +1,234 @@
+// The one statement that writes the log: turns of many runs, their consumed mail and their closing, in one commit.
+// It never reads the log and never touches a run's rows unless the run closes.
+import type pg from 'pg';
+import { eventCode, type HistoryEvent } from '../history/event.ts';
+import type { RunStatus } from '../history/transition.ts';
+import { ColumnEncoder } from './pg-binary.ts';
+
+export interface Turn {
+  readonly runId: string;
+  readonly runKey: Uint8Array;
+  /** Events to insert, with time and hash. */
+  readonly events: readonly HistoryEvent[];
+  /** Mail numbers that these events came from. */
+  readonly consumed: readonly number[];
+  /** Set when the last event closes the run. */
+  readonly close?: { readonly status: RunStatus; /** Highest mail number read. */ readonly mail: number };
+}
+
+/** `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again. */
+export type TurnOutcome = 'committed' | 'mail' | 'busy';
+
+/** A connection that may append: its fence row, and the columns of its statement (reused from flush to flush). */
+export class LogWriter {
+  readonly client: pg.ClientBase;
+  readonly #epoch: number;
+  readonly #slot: number;
+  readonly #schema: string;
+  readonly #columns = eventColumns();
+  readonly #mailRun = new ColumnEncoder('uuid');
+  readonly #mailId = new ColumnEncoder('int4');
+  readonly #closeRun = new ColumnEncoder('uuid');
+  readonly #closeMail = new ColumnEncoder('int4');
+  readonly #closeStatus = new ColumnEncoder('text');
+  readonly #closeSeq = new ColumnEncoder('int4');
+  readonly #closeHash = new ColumnEncoder('bytea');
+  readonly #closeAt = new ColumnEncoder('timestamptz');
+
+  constructor(client: pg.ClientBase, schema: string, epoch: number, slot: number) {
+    this.client = client;
+    this.#schema = schema;
+    this.#epoch = epoch;
+    this.#slot = slot;
+  }
+
+  /**
+   * Appends all turns in one commit. Returns undefined when the fence is gone: this incarnation is dead and nothing
+   * was written. Otherwise one outcome a turn; only `committed` turns were written.
+   */
+  async append(turns: readonly Turn[]): Promise<TurnOutcome[] | undefined> {
+    let consumes = false;
+    let closes = false;
+    for (const turn of turns) {
+      for (const event of turn.events) this.#addEvent(turn.runKey, event);
+      for (const id of turn.consumed) {
+        consumes = true;
+        this.#mailRun.bytes(turn.runKey);
+        this.#mailId.int4(id);
+      }
+      if (turn.close !== undefined) {
+        closes = true;
+        this.#addClose(turn, turn.close);
+      }
+    }
+    const columns = this.#columns;
+    const values: unknown[] = [
+      this.#epoch,
+      this.#slot,
+      columns.run.take(),
+      columns.at.take(),
+      columns.seq.take(),
+      columns.answers.take(),
+      columns.type.take(),
+      columns.attempt.take(),
+      columns.name.take(),
+      columns.source.take(),
+      columns.sourceId.take(),
+      columns.reason.take(),
+      columns.correlationId.take(),
+      columns.ops.take(),
+      columns.payload.take(),
+      columns.meta.take(),
+      columns.hash.take(),
+    ];
+    if (consumes) values.push(this.#mailRun.take(), this.#mailId.take());
+    if (closes) {
+      values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
+      values.push(this.#closeSeq.take(), this.#closeHash.take(), this.#closeAt.take());
+    }
+    const { rows } = await this.client.query<{ fence: boolean; gone: number; locked: string[] | null }>({
+      name: `reprise_append_${this.#schema}${consumes ? '_mail' : ''}${closes ? '_close' : ''}`,
+      text: appendText(this.#schema, consumes, closes),
+      values,
+    });
+    const row = rows[0];
+    if (row === undefined || !row.fence) return undefined;
+    return outcomes(turns, row.locked ?? [], row.gone);
+  }
+
+  #addEvent(runKey: Uint8Array, event: HistoryEvent): void {
+    const c = this.#columns;
+    c.run.bytes(runKey);
+    c.at.timestamp(event.at);
+    c.seq.int4(event.seq);
+    c.answers.int4(event.answers);
+    c.type.int2(eventCode[event.type]);
+    c.attempt.int2(event.attempt);
+    c.name.text(event.name);
+    c.source.text(event.source);
+    c.sourceId.text(event.sourceId);
+    c.reason.text(event.reason);
+    c.correlationId.text(event.correlationId);
+    c.ops.text(event.ops);
+    c.payload.bytes(event.payload);
+    c.meta.text(event.meta);
+    c.hash.bytes(event.hash);
+  }
+
+  #addClose(turn: Turn, close: NonNullable<Turn['close']>): void {
+    const last = turn.events.at(-1)!;
+    this.#closeRun.bytes(turn.runKey);
+    this.#closeMail.int4(close.mail);
+    this.#closeStatus.text(close.status);
+    this.#closeSeq.int4(last.seq);
+    this.#closeHash.bytes(last.hash);
+    this.#closeAt.timestamp(last.at);
+  }
+}
+
+function eventColumns(): Record<
+  | 'run'
+  | 'at'
+  | 'seq'
+  | 'answers'
+  | 'type'
+  | 'attempt'
+  | 'name'
+  | 'source'
+  | 'sourceId'
+  | 'reason'
+  | 'correlationId'
+  | 'ops'
+  | 'payload'
+  | 'meta'
+  | 'hash',
+  ColumnEncoder
+> {
+  return {
+    run: new ColumnEncoder('uuid'),
+    at: new ColumnEncoder('timestamptz'),
+    seq: new ColumnEncoder('int4'),
+    answers: new ColumnEncoder('int4'),
+    type: new ColumnEncoder('int2'),
+    attempt: new ColumnEncoder('int2'),
+    name: new ColumnEncoder('text'),
+    source: new ColumnEncoder('text'),
+    sourceId: new ColumnEncoder('text'),
+    reason: new ColumnEncoder('text'),
+    correlationId: new ColumnEncoder('text'),
+    ops: new ColumnEncoder('json'),
+    payload: new ColumnEncoder('bytea'),
+    meta: new ColumnEncoder('json'),
+    hash: new ColumnEncoder('bytea'),
+  };
+}
+
+function outcomes(turns: readonly Turn[], locked: readonly string[], gone: number): TurnOutcome[] {
+  const mailByRun = new Map(locked.map((entry) => [entry.slice(0, 36), Number(entry.slice(37))]));
+  let consumed = 0;
+  const result = turns.map((turn): TurnOutcome => {
+    if (turn.close !== undefined) {
+      const mail = mailByRun.get(turn.runId);
+      if (mail === undefined) return 'busy';
+      if (mail !== turn.close.mail) return 'mail';
+    }
+    consumed += turn.consumed.length;
+    return 'committed';
+  });
+  if (consumed !== gone) {
+    // Someone else deleted mail that only the run's owner may consume: shared state is suspect.
+    throw new Error(`Append consumed ${gone} messages, expected ${consumed}.`);
+  }
+  return result;
+}
+
+const texts = new Map<string, string>();
+
+/** The statement's variants: without mail or closing it does nothing but check the fence and insert. */
+function appendText(schema: string, consumes: boolean, closes: boolean): string {
+  const key = `${schema} ${consumes} ${closes}`;
+  const known = texts.get(key);
+  if (known !== undefined) return known;
+  let p = 17;
+  const mail = consumes ? { run: ++p, id: ++p } : undefined;
+  const close = closes ? { run: ++p, mail: ++p, status: ++p, seq: ++p, hash: ++p, at: ++p } : undefined;
+  const notRefused = (run: string): string => (closes ? `where not exists (select from refused x where x.run_id = ${run})` : '');
+  const parts = [
+    `fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)`,
+  ];
+  if (close !== undefined) {
+    parts.push(
+      `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +
+        `$${close.seq}::int[], $${close.hash}::bytea[], $${close.at}::timestamptz[]) as c(run_id, mail, status, seq, hash, at))`,
+      // Locked first, in order, and never waited for: a user's open transaction on one run must not hold up the others.
+      `locked as materialized (select r.run_id, r.mail from ${schema}.ready r where r.run_id = any($${close.run}::uuid[]) ` +
+        `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
+      'refused as materialized (select c.run_id from closing c where not exists ' +
+        '(select from locked l where l.run_id = c.run_id and l.mail = c.mail))',
+      `closed as (update ${schema}.runs r set status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash ` +
+        `from closing c, fence where r.run_id = c.run_id and not exists (select from refused x where x.run_id = c.run_id))`,
+      `freed as (delete from ${schema}.ready r using closing c, fence where r.run_id = c.run_id ` +
+        `and not exists (select from refused x where x.run_id = c.run_id))`,
+    );
+  }
+  if (mail !== undefined) {
+    const guard = notRefused('m.run_id');
+    parts.push(
+      `gone as (delete from ${schema}.inbox i using unnest($${mail.run}::uuid[], $${mail.id}::int[]) as m(run_id, id), fence ` +
+        `${guard === '' ? 'where' : `${guard} and`} i.run_id = m.run_id and i.id = m.id returning 1)`,
+    );
+  }
+  parts.push(
+    `written as (insert into ${schema}.events (run_id, at, seq, answers, type, attempt, name, source, source_id, reason, ` +
+      'correlation_id, ops, payload, meta, hash) select e.* from fence, unnest($3::uuid[], $4::timestamptz[], $5::int[], ' +
+      '$6::int[], $7::smallint[], $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], ' +
+      '$14::json[], $15::bytea[], $16::json[], $17::bytea[]) as e(run_id, at, seq, answers, type, attempt, name, source, ' +
+      `source_id, reason, correlation_id, ops, payload, meta, hash) ${notRefused('e.run_id')})`,
+  );
+  const text =
+    `with ${parts.join(', ')} select exists (select from fence) as fence, ` +
+    `${mail === undefined ? '0' : '(select count(*)::int from gone)'} as gone, ` +
+    `${close === undefined ? 'null::text[]' : "array(select run_id::text || ':' || mail from locked)"} as locked`;
+  texts.set(key, text);
+  return text;
+}

@@ -1,0 +1,96 @@
+// Taking and letting go of runs. Both move ownership in `ready`, both are fenced, neither needs the disk: an ownership
+// that a crash forgets is found again by the reaper.
+import type pg from 'pg';
+import { timestampArray, uuidArray } from './pg-binary.ts';
+import type { Micros } from '../history/event.ts';
+
+export interface ClaimedRun {
+  readonly runId: string;
+  /** Messages ever sent to the run. */
+  readonly mail: number;
+  /** The epoch that died while it owned the run. */
+  readonly lost: number | null;
+  readonly wakeAt: Micros;
+}
+
+export interface Fence {
+  readonly epoch: number;
+  readonly slot: number;
+}
+
+/**
+ * Claims up to `limit` due runs of a queue, the longest due first. `from` is the watermark below which entries are dead
+ * (a held snapshot keeps them in the index); a full sweep passes 0.
+ */
+export async function claim(
+  client: pg.ClientBase,
+  schema: string,
+  fence: Fence,
+  options: { queue: string; now: Micros; from: Micros; limit: number },
+): Promise<ClaimedRun[]> {
+  const { rows } = await client.query<{ run_id: string; mail: number; lost: number | null; wake_at: string }>({
+    name: `reprise_claim_${schema}`,
+    text: `with due as materialized (
+  select run_id, lost, wake_at from ${schema}.ready
+  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]
+  order by wake_at limit $6 for no key update skip locked),
+fence as materialized (
+  select set_config('synchronous_commit', 'off', true) from ${schema}.fences
+  where epoch = $1 and slot = $2 and exists (select from due) for share)
+update ${schema}.ready r set owner = $1, lost = null from due, fence where r.run_id = due.run_id
+returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000)::bigint as wake_at`,
+    values: [
+      fence.epoch,
+      fence.slot,
+      options.queue,
+      timestampArray([options.now]),
+      timestampArray([options.from]),
+      options.limit,
+    ],
+  });
+  return rows.map((row) => ({ runId: row.run_id, mail: row.mail, lost: row.lost, wakeAt: Number(row.wake_at) }));
+}
+
+export interface ParkedRun {
+  readonly runKey: Uint8Array;
+  /** Highest mail number that the run has read. */
+  readonly mail: number;
+  /** When it next has something to do by itself. */
+  readonly wakeAt: Micros;
+}
+
+/**
+ * Lets go of runs. A run with unread mail becomes due at once. Returns the run ids that were let go; a run whose row is
+ * locked by a sender stays owned, to be tried again.
+ */
+export async function park(client: pg.ClientBase, schema: string, fence: Fence, runs: readonly ParkedRun[]): Promise<string[]> {
+  const { rows } = await client.query<{ run_id: string }>({
+    name: `reprise_park_${schema}`,
+    text: `with fence as materialized (
+  select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
+locked as materialized (
+  select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
+  order by run_id for no key update skip locked)
+update ${schema}.ready r set owner = null, wake_at = case when r.mail = p.mail then p.wake_at else clock_timestamp() end
+from unnest($3::uuid[], $4::int[], $5::timestamptz[]) as p(run_id, mail, wake_at), locked, fence
+where r.run_id = p.run_id and locked.run_id = p.run_id
+returning r.run_id`,
+    values: [
+      fence.epoch,
+      fence.slot,
+      uuidArray(runs.map((run) => run.runKey)),
+      runs.map((run) => run.mail),
+      timestampArray(runs.map((run) => run.wakeAt)),
+    ],
+  });
+  return rows.map((row) => row.run_id);
+}
+
+/** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */
+export async function lockOwnedRun(client: pg.ClientBase, schema: string, runId: string, epoch: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select 1 from ${schema}.ready where run_id = $1 and owner = $2 for no key update`,
+    [runId, epoch],
+  );
+  return rowCount === 1;
+}

@@ -1,0 +1,68 @@
+// Terminating a run that nobody owns: no workflow code is needed, so whoever asks does it, in one short transaction. The
+// locked ready row keeps claims away, as ownership would.
+import { hash } from 'node:crypto';
+import { eventCode, type HistoryEvent } from '../history/event.ts';
+import { draft } from '../history/draft.ts';
+import { turnHash } from '../history/hash-chain.ts';
+import type { Database } from './database.ts';
+import { readEventsAfter } from './history.ts';
+
+/** `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
+export type TerminateResult = 'terminated' | 'owned' | 'closed';
+
+export async function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<TerminateResult> {
+  const { schema } = database;
+  const client = await database.pool.connect();
+  try {
+    await client.query('begin');
+    const { rows } = await client.query<{ owner: number | null; now: string }>(
+      `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update`,
+      [runId],
+    );
+    const row = rows[0];
+    if (row === undefined || row.owner !== null) {
+      await client.query('rollback');
+      client.release();
+      return row === undefined ? 'closed' : 'owned';
+    }
+    const { previous, unhashed } = await readHead(client, schema, runId);
+    const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
+    const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
+    const event: HistoryEvent = { ...draft(seq, 'WorkflowTerminated', { reason }), at, hash: null };
+    const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) => hash('sha256', bytes, 'buffer'));
+    const closedAt = `timestamptz 'epoch' + $2::bigint * interval '1 microsecond'`;
+    await client.query(
+      `insert into ${schema}.events (run_id, at, seq, type, reason, hash) values ($1, ${closedAt}, $3, ${eventCode.WorkflowTerminated}, $4, $5)`,
+      [runId, at, seq, reason, Buffer.from(head)],
+    );
+    await client.query(
+      `update ${schema}.runs set status = 'terminated', closed_at = ${closedAt}, final_seq = $3, final_hash = $4 where run_id = $1`,
+      [runId, at, seq, Buffer.from(head)],
+    );
+    await client.query(`delete from ${schema}.inbox where run_id = $1`, [runId]);
+    await client.query(`delete from ${schema}.ready where run_id = $1`, [runId]);
+    await client.query('commit');
+    client.release();
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  database.local.emit('closed', runId, { type: 'WorkflowTerminated', payload: null, reason });
+  database.notifier.closed(runId);
+  return 'terminated';
+}
+
+async function readHead(
+  client: Parameters<typeof readEventsAfter>[0],
+  schema: string,
+  runId: string,
+): Promise<{ previous: HistoryEvent | undefined; unhashed: HistoryEvent[] }> {
+  const { rows } = await client.query<{ seq: number | null }>(
+    `select max(seq) as seq from ${schema}.events where run_id = $1 and hash is not null`,
+    [runId],
+  );
+  const hashed = rows[0]?.seq ?? 0;
+  const events = await readEventsAfter(client, schema, runId, hashed - 1);
+  return hashed === 0 ? { previous: undefined, unhashed: events } : { previous: events[0], unhashed: events.slice(1) };
+}
+

@@ -1,0 +1,114 @@
+// A database as the rest of the store sees it: a pool, the schema's name, and where messages inside this process go.
+//
+// Lock order, kept by every statement: ready rows (ordered by run_id, skip locked) → fence → runs → inbox. Reapers lock
+// fences alone, commit, and only then touch ready.
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+import { RuntimeError } from '../history/runtime-error.ts';
+import { checkSchemaName, migrate } from './migrate.ts';
+import { Notifier } from './notifier.ts';
+import { connectError } from './sqlstate.ts';
+
+/** What happens inside one process, so that client and worker in it need not go through the database. */
+export interface LocalEvents {
+  /** A run became claimable on this queue. */
+  wake: [queue: string];
+  /** A run was closed; `type` is its last event's. */
+  closed: [runId: string, outcome: ClosedOutcome];
+}
+export interface ClosedOutcome {
+  readonly type: string;
+  readonly payload: Uint8Array | null;
+  readonly reason: string | null;
+}
+
+const oldestVersion = 140_000;
+
+export class Database {
+  readonly pool: pg.Pool;
+  readonly schema: string;
+  readonly local: EventEmitter<LocalEvents> = new EventEmitter<LocalEvents>().setMaxListeners(0);
+  readonly notifier: Notifier;
+  /** Queues that a worker of this process polls and has room for: a start needs no notice to other processes then. */
+  readonly localQueues: Set<string> = new Set();
+  readonly #config: pg.ClientConfig | undefined;
+  readonly #ownPool: boolean;
+
+  private constructor(pool: pg.Pool, schema: string, config: pg.ClientConfig | undefined) {
+    this.pool = pool;
+    this.schema = schema;
+    this.#config = config;
+    this.#ownPool = config !== undefined;
+    this.notifier = new Notifier(this);
+  }
+
+  /**
+   * Connects, checks the server's version and migrates the schema when it is older than this code.
+   * @throws DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA
+   */
+  static async open(options: { connectionString?: string; pool?: pg.Pool; schema?: string }): Promise<Database> {
+    const schema = options.schema ?? 'reprise';
+    checkSchemaName(schema);
+    const config = options.pool === undefined ? clientConfig(options.connectionString) : undefined;
+    const pool = options.pool ?? new pg.Pool({ ...config, max: 10 });
+    // Idle clients report a lost server here; whoever needs one next gets the error from its own query.
+    if (options.pool === undefined) pool.on('error', () => undefined);
+    const database = new Database(pool, schema, config);
+    try {
+      await database.#checkServer();
+      await migrate(pool, schema);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    return database;
+  }
+
+  /** A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log. */
+  async dedicated(name: string): Promise<pg.Client> {
+    const config = this.#config ?? (this.pool.options as pg.ClientConfig);
+    const client = new pg.Client({ ...config, application_name: name });
+    await client.connect();
+    return client;
+  }
+
+  async close(): Promise<void> {
+    if (this.#ownPool && !this.pool.ended) await this.pool.end();
+  }
+
+  async #checkServer(): Promise<void> {
+    let version: number;
+    try {
+      const { rows } = await this.pool.query<{ server_version_num: string }>('show server_version_num');
+      version = Number(rows[0]?.server_version_num);
+    } catch (error) {
+      throw connectError(error, describeTarget(this.#config ?? this.pool.options));
+    }
+    if (version < oldestVersion) {
+      throw new RuntimeError(
+        'UNSUPPORTED_DATABASE',
+        `This Postgres is version ${Math.floor(version / 10_000)}; reprise needs 14 or later.`,
+      );
+    }
+  }
+}
+
+function clientConfig(connectionString: string | undefined): pg.ClientConfig {
+  if (connectionString === undefined) return {};
+  if (!URL.canParse(connectionString) || !/^postgres(ql)?:$/.test(new URL(connectionString).protocol)) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'connectionString is not a Postgres URL: expected postgres://user:password@host:port/database.',
+    );
+  }
+  return { connectionString, keepAlive: true };
+}
+
+/** Where a connection goes, without its password. */
+function describeTarget(config: pg.ClientConfig): string {
+  if (config.connectionString !== undefined) {
+    const url = new URL(config.connectionString);
+    return `${url.hostname}:${url.port || 5432}${url.pathname}`;
+  }
+  return `${config.host ?? 'localhost'}:${config.port ?? 5432}/${config.database ?? ''}`;
+}

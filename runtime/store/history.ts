@@ -1,0 +1,178 @@
+// Reading the log. Histories are copied out in binary form (COPY … TO STDOUT), page by page: nothing is parsed that the
+// reader does not need, and memory stays flat however long a run is.
+import type pg from 'pg';
+import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../history/event.ts';
+import { CopyOut, type RowReader } from './copy-out.ts';
+import type { Database } from './database.ts';
+import { isRunId } from './run-id.ts';
+
+export interface StoredEvent extends HistoryEvent {
+  readonly runId: string;
+}
+
+export const pageEvents = 10_000;
+
+const allColumns =
+  'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
+/** For recovery: the arguments of an activity are made again by the code, so they need not travel. */
+const replayColumns = allColumns.replace(
+  'payload',
+  `case when type <> ${eventCode.ActivityScheduled} then payload end as payload`,
+);
+
+/** Events of one run after `after`, in order, in pages of at most `pageEvents`; the next page is read ahead. */
+export async function* readHistory(
+  database: Database,
+  runId: string,
+  options: { after?: number; upTo?: number; forReplay?: boolean } = {},
+): AsyncGenerator<StoredEvent[], void, undefined> {
+  let after = options.after ?? 0;
+  let page = readPage(database, runId, after, options);
+  for (;;) {
+    const events = await page;
+    if (events.length < pageEvents) {
+      if (events.length > 0) yield events;
+      return;
+    }
+    after = events.at(-1)!.seq;
+    page = readPage(database, runId, after, options);
+    page.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
+    yield events;
+  }
+}
+
+async function readPage(
+  database: Database,
+  runId: string,
+  after: number,
+  options: { upTo?: number; forReplay?: boolean },
+): Promise<StoredEvent[]> {
+  const upTo = options.upTo === undefined ? '' : ` and seq <= ${Math.trunc(options.upTo)}`;
+  return copyEvents(
+    database.pool,
+    `select ${options.forReplay === true ? replayColumns : allColumns} from ${database.schema}.events
+     where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)}${upTo} order by seq limit ${pageEvents}`,
+  );
+}
+
+/** The first `limit` events of each of many runs, ordered by run and seq: what a claim needs for short runs. */
+export async function readHeads(database: Database, runIds: readonly string[], limit: number): Promise<StoredEvent[]> {
+  const list = runIds.map((id) => `'${checked(id)}'`).join(',');
+  return copyEvents(
+    database.pool,
+    `select ${replayColumns} from ${database.schema}.events where run_id in (${list}) and seq <= ${Math.trunc(limit)} order by run_id, seq`,
+  );
+}
+
+/** The last event of a run; undefined when the run has none. */
+export async function readLastEvent(database: Database, runId: string): Promise<StoredEvent | undefined> {
+  const events = await copyEvents(
+    database.pool,
+    `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' order by seq desc limit 1`,
+  );
+  return events[0];
+}
+
+/** Events of one type of a run, in order. */
+export async function readEventsOfType(
+  database: Database,
+  runId: string,
+  types: readonly EventType[],
+  where = '',
+): Promise<StoredEvent[]> {
+  const codes = types.map((type) => eventCode[type]).join(',');
+  return copyEvents(
+    database.pool,
+    `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' and type in (${codes}) ${where} order by seq`,
+  );
+}
+
+async function copyEvents(pool: pg.Pool, query: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  const client = await pool.connect();
+  try {
+    await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
+    client.release();
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  return events;
+}
+
+let lastRunId = '';
+let lastRunKey = '';
+
+function readEvent(row: RowReader): StoredEvent {
+  // Rows of one run follow each other, so its id is made once.
+  const key = row.latin1() ?? '';
+  if (key !== lastRunKey) {
+    lastRunKey = key;
+    lastRunId = uuidText(Buffer.from(key, 'latin1'));
+  }
+  return {
+    runId: lastRunId,
+    seq: row.int4()!,
+    at: row.timestamp()!,
+    type: eventTypeOf(row.int2()!),
+    answers: row.int4(),
+    attempt: row.int2(),
+    name: row.text(),
+    source: row.text() as StoredEvent['source'],
+    sourceId: row.text(),
+    reason: row.text(),
+    correlationId: row.text(),
+    ops: row.text(),
+    payload: row.bytes(),
+    meta: row.text(),
+    hash: row.bytes(),
+  };
+}
+
+function uuidText(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** COPY takes no parameters, so an id must be an id before it goes into the text. */
+function checked(runId: string): string {
+  if (!isRunId(runId)) throw new Error(`"${runId}" is not a run id`);
+  return runId;
+}
+
+/** Arguments of scheduled activities, by seq. */
+export async function readArguments(database: Database, runId: string, seqs: readonly number[]): Promise<Map<number, Uint8Array>> {
+  const events = await readEventsOfType(database, runId, ['ActivityScheduled'], `and seq in (${seqs.map(Math.trunc).join(',')})`);
+  return new Map(events.flatMap((event) => (event.payload === null ? [] : [[event.seq, event.payload] as const])));
+}
+
+/** Events behind `after`, on the caller's own transaction. For the few at the end of a run. */
+export async function readEventsAfter(client: pg.ClientBase, schema: string, runId: string, after: number): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  const query = `select ${allColumns} from ${schema}.events where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)} order by seq`;
+  await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
+  return events;
+}
+
+/** Context patches of a run, in order, by pages. */
+export async function* readPatches(
+  database: Database,
+  runId: string,
+  limit: { upTo?: number; upToTime?: number },
+): AsyncGenerator<StoredEvent[], void, undefined> {
+  const upTo = Math.min(Math.trunc(limit.upTo ?? 2_147_483_647), 2_147_483_647);
+  const time =
+    limit.upToTime === undefined
+      ? ''
+      : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
+  for (let after = 0; ; ) {
+    const page = await copyEvents(
+      database.pool,
+      `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}
+       and seq > ${after} and seq <= ${upTo}${time} order by seq limit ${pageEvents}`,
+    );
+    if (page.length > 0) yield page;
+    if (page.length < pageEvents) return;
+    after = page.at(-1)!.seq;
+  }
+}

@@ -1,0 +1,92 @@
+// Notices to other processes: hints only, coalesced, sent apart from every append and without waiting for the disk.
+// Losing one is harmless, because polling is the truth.
+import type { Database } from './database.ts';
+
+/** Payload limit of NOTIFY is 8000 bytes; ids are joined up to this many characters. */
+const payloadChars = 7_000;
+
+export class Notifier {
+  readonly #database: Database;
+  #pending = new Map<string, Set<string>>();
+  #sending = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** A run of this queue can be claimed. */
+  wake(queue: string): void {
+    this.#add('wake', queue);
+  }
+
+  /** An owned run got mail. */
+  mail(epoch: number, runId: string): void {
+    this.#add(`mail_${epoch}`, runId);
+  }
+
+  closed(runId: string): void {
+    this.#add('closed', runId);
+  }
+
+  /** A query waits for an answer on this queue, or was answered (`queue` null). */
+  request(queue: string): void {
+    this.#add('request', queue);
+  }
+
+  answered(requestId: string): void {
+    this.#add('answered', requestId);
+  }
+
+  #add(topic: string, item: string): void {
+    const items = this.#pending.get(topic);
+    if (items === undefined) this.#pending.set(topic, new Set([item]));
+    else items.add(item);
+    if (!this.#sending) {
+      this.#sending = true;
+      setImmediate(() => void this.#send());
+    }
+  }
+
+  async #send(): Promise<void> {
+    while (this.#pending.size > 0) {
+      const channels: string[] = [];
+      const payloads: string[] = [];
+      for (const [topic, items] of this.#pending) {
+        for (const payload of joined(items)) {
+          channels.push(channelName(this.#database.schema, topic));
+          payloads.push(payload);
+        }
+      }
+      this.#pending = new Map();
+      // A lost notice only costs the receiver its poll interval, so a failure needs no repetition.
+      await this.#database.pool
+        .query({ name: 'reprise_notify', text: notifyText, values: [channels, payloads] })
+        .catch(() => undefined);
+    }
+    this.#sending = false;
+  }
+}
+
+const notifyText =
+  "select set_config('synchronous_commit', 'off', true), pg_notify(c, p) from unnest($1::text[], $2::text[]) as n(c, p)";
+
+export function channelName(schema: string, topic: string): string {
+  return `${schema}_${topic}`;
+}
+
+/** Items of a payload as `joined` wrote it. */
+export function splitPayload(payload: string): string[] {
+  return payload.split('\n');
+}
+
+function* joined(items: Iterable<string>): Generator<string> {
+  let line = '';
+  for (const item of items) {
+    if (line.length + item.length > payloadChars) {
+      yield line;
+      line = '';
+    }
+    line = line === '' ? item : `${line}\n${item}`;
+  }
+  if (line !== '') yield line;
+}

@@ -1,0 +1,76 @@
+// Queries on their way to a worker and back. Nothing here survives a crash, and nothing must: the asker asks again.
+import type { Database } from './database.ts';
+
+export interface QueryRequest {
+  readonly id: string;
+  readonly runId: string;
+  readonly queue: string;
+  readonly name: string;
+  readonly args: Uint8Array;
+  readonly timeoutMs: number;
+}
+
+export type QueryProblem = 'failed' | 'not_registered' | 'task_failed';
+
+export interface QueryAnswer {
+  readonly payload: Uint8Array;
+  /** Undefined when the payload is the result; else it is a failure. */
+  readonly problem: QueryProblem | undefined;
+}
+
+export async function ask(database: Database, request: QueryRequest): Promise<void> {
+  const { schema, pool } = database;
+  await pool.query({
+    name: `reprise_ask_${schema}`,
+    text: `insert into ${schema}.requests (id, run_id, queue, name, args, expires_at)
+values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6 / 1000.0))`,
+    values: [request.id, request.runId, request.queue, request.name, Buffer.from(request.args), request.timeoutMs],
+  });
+}
+
+/** The answer to a request, which is then deleted; undefined when there is none yet. */
+export async function takeAnswer(database: Database, id: string): Promise<QueryAnswer | undefined> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ answer: Buffer; problem: QueryProblem | null }>({
+    name: `reprise_take_answer_${schema}`,
+    text: `delete from ${schema}.requests where id = $1 and answered_at is not null returning answer, problem`,
+    values: [id],
+  });
+  const row = rows[0];
+  return row === undefined ? undefined : { payload: row.answer, problem: row.problem ?? undefined };
+}
+
+export async function withdraw(database: Database, id: string): Promise<void> {
+  await database.pool.query(`delete from ${database.schema}.requests where id = $1`, [id]);
+}
+
+/**
+ * Requests of a queue that this worker may answer: for its own runs, and for runs that nobody owns (a closed run, or
+ * one that waits).
+ */
+export async function openRequests(database: Database, queue: string, epoch: number): Promise<QueryRequest[]> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ id: string; run_id: string; name: string; args: Buffer; mine: boolean }>({
+    name: `reprise_open_requests_${schema}`,
+    text: `select q.id, q.run_id, q.name, q.args from ${schema}.requests q
+left join ${schema}.ready r on r.run_id = q.run_id
+where q.queue = $1 and q.answered_at is null and q.expires_at > clock_timestamp() and (r.owner is null or r.owner = $2) limit 100`,
+    values: [queue, epoch],
+  });
+  return rows.map((row) => ({ id: row.id, runId: row.run_id, queue, name: row.name, args: row.args, timeoutMs: 0 }));
+}
+
+export async function answer(database: Database, id: string, result: QueryAnswer): Promise<void> {
+  const { schema, pool } = database;
+  await pool.query({
+    name: `reprise_answer_${schema}`,
+    text: `update ${schema}.requests set answered_at = clock_timestamp(), answer = $2, problem = $3 where id = $1 and answered_at is null`,
+    values: [id, Buffer.from(result.payload), result.problem ?? null],
+  });
+  database.notifier.answered(id);
+}
+
+/** Removes requests that nobody waits for any more. */
+export async function expireRequests(database: Database): Promise<void> {
+  await database.pool.query(`delete from ${database.schema}.requests where expires_at < clock_timestamp() - interval '1 minute'`);
+}

@@ -1,0 +1,150 @@
+// Reads of the runs table for people and programs: finding, describing, listing, and how runs ended.
+import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, DummyDriver, sql } from 'kysely';
+import { type EventType, eventCode, eventTypeOf } from '../history/event.ts';
+import type { RunStatus } from '../history/transition.ts';
+import type { ClosedOutcome, Database } from './database.ts';
+
+interface RunsTable {
+  run_id: string;
+  namespace: string;
+  workflow_id: string;
+  workflow_type: string;
+  task_queue: string;
+  status: RunStatus;
+  started_at: Date;
+  closed_at: Date | null;
+  parent_run_id: string | null;
+  forked_from: string | null;
+  forked_seq: number | null;
+  memo: unknown;
+  final_seq: number | null;
+  final_hash: Buffer | null;
+}
+
+export type RunRow = RunsTable;
+
+/** Only builds statements; they run on the database's own pool. */
+const builder = new Kysely<{ runs: RunsTable }>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+export interface RunFilter {
+  readonly namespace: string;
+  readonly workflowId?: string;
+  readonly workflowType?: string;
+  readonly taskQueue?: string;
+  readonly status?: RunStatus;
+}
+
+/** The latest run of a workflow id; undefined when there is none. */
+export async function findRun(database: Database, namespace: string, workflowId: string): Promise<RunRow | undefined> {
+  const [row] = await listRuns(database, { namespace, workflowId }, { limit: 1 });
+  return row;
+}
+
+export async function getRun(database: Database, runId: string): Promise<RunRow | undefined> {
+  const query = builder.withSchema(database.schema).selectFrom('runs').selectAll().where('run_id', '=', runId);
+  const { sql: text, parameters } = query.compile();
+  const { rows } = await database.pool.query<RunRow>(text, [...parameters]);
+  return rows[0];
+}
+
+/** A page of runs, the newest first; `before` is the run id that the page before ended with. */
+export async function listRuns(
+  database: Database,
+  filter: RunFilter,
+  page: { limit: number; before?: string },
+): Promise<RunRow[]> {
+  let query = builder.withSchema(database.schema).selectFrom('runs').selectAll().where('namespace', '=', filter.namespace);
+  if (filter.workflowId !== undefined) query = query.where('workflow_id', '=', filter.workflowId);
+  if (filter.workflowType !== undefined) query = query.where('workflow_type', '=', filter.workflowType);
+  if (filter.taskQueue !== undefined) query = query.where('task_queue', '=', filter.taskQueue);
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (page.before !== undefined) query = query.where('run_id', '<', page.before);
+  const { sql: text, parameters } = query.orderBy(sql`run_id desc`).limit(page.limit).compile();
+  const { rows } = await database.pool.query<RunRow>(text, [...parameters]);
+  return rows;
+}
+
+/** How each of these runs ended; open ones are left out. */
+export async function readOutcomes(database: Database, runIds: readonly string[]): Promise<Map<string, ClosedOutcome>> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ run_id: string; type: number; payload: Buffer | null; reason: string | null }>({
+    name: `reprise_outcomes_${schema}`,
+    text: `select r.run_id, e.type, e.payload, e.reason from ${schema}.runs r
+join ${schema}.events e on e.run_id = r.run_id and e.seq = r.final_seq
+where r.run_id = any($1::uuid[]) and r.closed_at is not null`,
+    values: [runIds],
+  });
+  return new Map(
+    rows.map((row) => [row.run_id, { type: eventTypeOf(row.type), payload: row.payload, reason: row.reason }]),
+  );
+}
+
+export interface OpenState {
+  /** Last event's seq, by the log. */
+  readonly historyLength: number;
+  /** Epoch of the worker that has the run in memory. */
+  readonly owner: number | null;
+  readonly wakeAt: Date | null;
+  readonly unreadMail: number;
+  /** Live workers that poll the run's queue. */
+  readonly pollers: number;
+  readonly pendingActivities: readonly { seq: number; type: string; attempt: number; lastFailure: string | null; unknownEffect: boolean }[];
+  /** The failed workflow task that the run stands at, if it does. */
+  readonly taskFailure: { readonly code: string; readonly message: string; readonly attempt: number; readonly at: Date } | undefined;
+}
+
+/** What an open run waits for. Derived from the log and the ready row; nothing is stored for it. */
+export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
+  const { schema, pool } = database;
+  const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
+  const [{ rows: heads }, { rows: pending }, { rows: failed }] = await Promise.all([
+    pool.query<{ seq: number | null; owner: number | null; wake_at: Date | null; unread: string; pollers: string }>(
+      `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
+  (select count(*) from ${schema}.inbox where run_id = $1) as unread,
+  (select count(*) from ${schema}.leases where queue = $2 and expires_at > clock_timestamp()) as pollers
+from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
+      [run.run_id, `${run.namespace}/${run.task_queue}`],
+    ),
+    pool.query<{ seq: number; name: string; failures: string; last: string | null; started: boolean }>(
+      `select s.seq, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
+  (array_agg(f.reason order by f.seq desc) filter (where f.type = ${eventCode.ActivityAttemptFailed}))[1] as last,
+  coalesce(bool_or(f.type = ${eventCode.ActivityAttemptStarted}), false) as started
+from ${schema}.events s left join ${schema}.events f on f.run_id = s.run_id and f.answers = s.seq
+where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by s.seq, s.name
+having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).join(', ')})), false) order by s.seq limit 100`,
+      [run.run_id],
+    ),
+    pool.query<{ name: string; reason: string; attempt: number; at: Date }>(
+      `select name, reason, attempt, at from ${schema}.events f where run_id = $1 and type = ${eventCode.WorkflowTaskFailed}
+  and seq = (select max(seq) from ${schema}.events where run_id = $1 and hash is not null)`,
+      [run.run_id],
+    ),
+  ]);
+  const head = heads[0]!;
+  const failure = failed[0];
+  return {
+    historyLength: head.seq ?? 0,
+    owner: head.owner,
+    wakeAt: head.wake_at,
+    unreadMail: Number(head.unread),
+    pollers: Number(head.pollers),
+    pendingActivities: pending.map((row) => ({
+      seq: row.seq,
+      type: row.name,
+      attempt: Number(row.failures) + 1,
+      lastFailure: row.last,
+      unknownEffect: row.started && head.owner === null,
+    })),
+    taskFailure:
+      failure === undefined
+        ? undefined
+        : { code: failure.name, message: failure.reason, attempt: failure.attempt, at: failure.at },
+  };
+}

@@ -1,0 +1,444 @@
+// Runs the activities of the runs that this worker owns: bounded concurrency, timeouts, retries, cancellation, progress.
+// It reports every outcome as an input of the run and never writes the log itself.
+//
+//   waiting (back-off) ─► queued ─► running ─► reported
+//        └── cancelled or timed out in any of them ─────┘
+import type { Logger } from 'pino';
+import { draft } from '../history/draft.ts';
+import type { EventType, Micros } from '../history/event.ts';
+import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
+import { ApplicationFailure, CancelledFailure, isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../history/failure.ts';
+import { decodePayload, encodePayload } from '../history/payload.ts';
+import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
+import { ActivityContext, type ActivityFunction, activityStorage, declarationOf } from './activity-context.ts';
+import type { DatabaseClock } from './clock.ts';
+import type { FailPointListener } from './fail-point.ts';
+import type { Input, LiveRun, PendingActivity } from './live-run.ts';
+
+export interface ExecutorOptions {
+  readonly activities: Readonly<Record<string, ActivityFunction>>;
+  readonly maxConcurrent: number;
+  readonly maxPayloadBytes: number;
+  readonly identity: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly clock: DatabaseClock;
+  readonly logger: Logger;
+  /** Hands an outcome to its run. */
+  report(run: LiveRun, input: Input): void;
+  /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */
+  reportDurably(run: LiveRun, input: Input): Promise<void>;
+  storeProgress(runId: string, seq: number, details: Uint8Array): void;
+  dropProgress(runId: string, seq: number): void;
+  readonly failPoint?: FailPointListener | undefined;
+}
+
+interface Entry {
+  readonly run: LiveRun;
+  readonly activity: PendingActivity;
+  readonly workflowId: string;
+  state: 'waiting' | 'queued' | 'running' | 'reported';
+  context?: ActivityContext;
+  /** Ends whatever state the entry is in: back-off, schedule-to-close, schedule-to-start. */
+  timers: Set<NodeJS.Timeout>;
+  heartbeatDetails: unknown;
+  progressStored: boolean;
+}
+
+const timeoutName: Record<TimeoutType, string> = {
+  START_TO_CLOSE: 'StartToClose',
+  SCHEDULE_TO_START: 'ScheduleToStart',
+  SCHEDULE_TO_CLOSE: 'ScheduleToClose',
+  HEARTBEAT: 'Heartbeat',
+};
+const timerMsMax = 2_147_483_647;
+
+export class ActivityExecutor {
+  readonly #options: ExecutorOptions;
+  readonly #entries = new Map<LiveRun, Map<number, Entry>>();
+  #queue: Entry[] = [];
+  #running = 0;
+  #onIdle: (() => void) | undefined;
+  #draining = false;
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+  }
+
+  /** Takes on an activity whose schedule is durable. */
+  start(run: LiveRun, activity: PendingActivity, workflowId: string, progress?: Uint8Array): void {
+    const entry: Entry = {
+      run,
+      activity,
+      workflowId,
+      state: 'waiting',
+      timers: new Set(),
+      heartbeatDetails: progress === undefined ? undefined : decodePayload(progress),
+      progressStored: progress !== undefined,
+    };
+    let entries = this.#entries.get(run);
+    if (entries === undefined) {
+      entries = new Map();
+      this.#entries.set(run, entries);
+    }
+    entries.set(activity.seq, entry);
+    const { s2c, s2s } = activity.options;
+    if (s2c !== undefined) this.#timeoutAt(entry, activity.scheduledAt + s2c * 1000, TimeoutType.SCHEDULE_TO_CLOSE);
+    if (s2s !== undefined && activity.failedAttempts === 0) {
+      this.#timeoutAt(entry, activity.scheduledAt + s2s * 1000, TimeoutType.SCHEDULE_TO_START);
+    }
+    if (activity.cancelRequested) this.cancel(run, activity.seq);
+    else this.#wait(entry);
+  }
+
+  /** Asks a running attempt to stop; one that does not run yet is cancelled at once. */
+  cancel(run: LiveRun, seq: number): void {
+    const entry = this.#entries.get(run)?.get(seq);
+    if (entry === undefined || entry.state === 'reported') return;
+    entry.activity.cancelRequested = true;
+    if (entry.state === 'running') entry.context?.cancel('CANCELLED');
+    else this.#close(entry, 'ActivityCancelled', new CancelledFailure('Activity cancelled'), 'CANCEL_REQUESTED');
+  }
+
+  /** Forgets a run's activities; running ones are told to stop and their outcomes dropped. */
+  abandon(run: LiveRun, reason: string): void {
+    for (const entry of this.#entries.get(run)?.values() ?? []) {
+      this.#stopTimers(entry);
+      entry.state = 'reported';
+      entry.context?.cancel(reason);
+    }
+    this.#entries.delete(run);
+  }
+
+  /** Activities of the run that this process has in hand. */
+  count(run: LiveRun): number {
+    return this.#entries.get(run)?.size ?? 0;
+  }
+
+  /** Whether any activity of the run executes now, or soon enough to keep the run for it. */
+  busy(run: LiveRun): boolean {
+    for (const entry of this.#entries.get(run)?.values() ?? []) if (entry.state !== 'waiting') return true;
+    return false;
+  }
+
+  /** Starts no attempt any more; resolves when the running ones ended, or were told to stop after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    this.#queue = [];
+    if (this.#running === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    const timer = setTimeout(() => {
+      for (const entries of this.#entries.values()) {
+        for (const entry of entries.values()) entry.context?.cancel('WORKER_SHUTDOWN');
+      }
+    }, graceMs);
+    await idle;
+    clearTimeout(timer);
+  }
+
+  /** Stops everything at once: this incarnation may not act any more. */
+  abort(): void {
+    this.#draining = true;
+    this.#queue = [];
+    for (const run of [...this.#entries.keys()]) this.abandon(run, 'LEASE_LOST');
+  }
+
+  #wait(entry: Entry): void {
+    const { activity } = entry;
+    if (activity.startedAttempt > activity.failedAttempts) {
+      // An `unsafe` attempt began and its outcome is unknown: only a person can say what happened.
+      this.#options.logger.warn(
+        { runId: entry.run.runId, activityType: activity.type, seq: activity.seq },
+        'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
+      );
+      return;
+    }
+    entry.state = 'waiting';
+    const delay = activity.nextAttemptAt === 0 ? 0 : this.#options.clock.delayMs(activity.nextAttemptAt);
+    if (delay === 0) this.#enqueue(entry);
+    else this.#timer(entry, delay, () => this.#wait(entry));
+  }
+
+  #enqueue(entry: Entry): void {
+    entry.state = 'queued';
+    this.#queue.push(entry);
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#running < this.#options.maxConcurrent && this.#queue.length > 0 && !this.#draining) {
+      const entry = this.#queue.shift()!;
+      if (entry.state !== 'queued') continue;
+      entry.state = 'running';
+      this.#running++;
+      void this.#execute(entry).finally(() => {
+        this.#running--;
+        if (this.#running === 0) this.#onIdle?.();
+        this.#next();
+      });
+    }
+  }
+
+  async #execute(entry: Entry): Promise<void> {
+    const { activity, run } = entry;
+    const { activities } = this.#options;
+    const fn = Object.hasOwn(activities, activity.type) ? activities[activity.type] : activities['default'];
+    const attempt = activity.failedAttempts + activity.lostAttempts + 1;
+    if (fn === undefined) {
+      const names = JSON.stringify(Object.keys(activities).sort());
+      const message = `Activity function ${activity.type} is not registered on this Worker, available activities: ${names}`;
+      this.#failed(entry, ApplicationFailure.create({ type: 'NotFoundError', message }), attempt, 0);
+      return;
+    }
+    if (declarationOf(fn).effect === 'unsafe') {
+      const started = draft(0, 'ActivityAttemptStarted', { answers: activity.seq, attempt: activity.failedAttempts + 1 });
+      await this.#options.reportDurably(run, started);
+      if (entry.state !== 'running') return;
+    }
+    await this.#attempt(entry, fn, attempt);
+  }
+
+  async #attempt(entry: Entry, fn: ActivityFunction, attempt: number): Promise<void> {
+    const { activity } = entry;
+    const beats = this.#heartbeats(entry);
+    const context = this.#context(entry, attempt, beats.beat);
+    entry.context = context;
+    const startedAt = performance.now();
+    const { stc } = activity.options;
+    const timer =
+      stc === undefined
+        ? undefined
+        : setTimeout(() => this.#attemptTimedOut(entry, context, TimeoutType.START_TO_CLOSE), Math.min(stc, timerMsMax));
+    beats.arm(context);
+    const elapsed = (): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
+    try {
+      const args = activity.args === null ? [] : (decodePayload(activity.args) as never[]);
+      this.#options.failPoint?.('before activity');
+      const result = await activityStorage.run(context, () => fn(...args));
+      this.#options.failPoint?.('after activity');
+      if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
+    } catch (error) {
+      if (entry.state !== 'running' || entry.context !== context) return;
+      if (activity.cancelRequested && isCancellation(error)) {
+        this.#close(entry, 'ActivityCancelled', error, 'CANCEL_REQUESTED', attempt);
+      } else this.#failed(entry, error, attempt, elapsed(), context.usage);
+    } finally {
+      clearTimeout(timer);
+      beats.stop();
+    }
+  }
+
+  #context(entry: Entry, attempt: number, beat: (details: unknown) => void): ActivityContext {
+    const { activity, run } = entry;
+    const { clock, namespace, taskQueue, logger } = this.#options;
+    const log = logger.child({ workflowId: entry.workflowId, runId: run.runId, activityType: activity.type, attempt });
+    return new ActivityContext(
+      {
+        activityId: activity.options.id ?? String(activity.seq),
+        activityType: activity.type,
+        attempt,
+        idempotencyKey: `${run.runId}:${activity.seq}`,
+        isLocal: false,
+        inWorkflow: true,
+        workflowExecution: { workflowId: entry.workflowId, runId: run.runId },
+        workflowType: run.workflowType,
+        workflowNamespace: namespace,
+        activityNamespace: namespace,
+        namespace,
+        taskQueue,
+        scheduledTimestampMs: Math.floor(activity.scheduledAt / 1000),
+        currentAttemptScheduledTimestampMs: Math.floor(clock.now() / 1000),
+        startToCloseTimeoutMs: activity.options.stc ?? activity.options.s2c ?? 0,
+        scheduleToCloseTimeoutMs: activity.options.s2c ?? 0,
+        heartbeatTimeoutMs: activity.options.hb,
+        heartbeatDetails: entry.heartbeatDetails,
+      },
+      log,
+      beat,
+    );
+  }
+
+  /** Progress of one attempt: watched against the heartbeat timeout, stored now and then. */
+  #heartbeats(entry: Entry): { beat: (details: unknown) => void; arm: (context: ActivityContext) => void; stop: () => void } {
+    const { hb } = entry.activity.options;
+    const throttleMs = Math.min(hb === undefined ? 30_000 : hb * 0.8, 60_000);
+    let watch: NodeJS.Timeout | undefined;
+    let lastStored = Number.NEGATIVE_INFINITY;
+    let trailing: NodeJS.Timeout | undefined;
+    const arm = (context: ActivityContext | undefined): void => {
+      if (hb === undefined || context === undefined) return;
+      clearTimeout(watch);
+      watch = setTimeout(() => this.#attemptTimedOut(entry, context, TimeoutType.HEARTBEAT), hb);
+    };
+    const store = (): void => {
+      trailing = undefined;
+      if (entry.state !== 'running') return;
+      lastStored = performance.now();
+      entry.progressStored = true;
+      this.#options.storeProgress(entry.run.runId, entry.activity.seq, encodePayload(entry.heartbeatDetails));
+    };
+    return {
+      beat: (details) => {
+        if (entry.state !== 'running') return;
+        entry.heartbeatDetails = details;
+        arm(entry.context);
+        const wait = lastStored + throttleMs - performance.now();
+        if (wait <= 0) store();
+        else trailing ??= setTimeout(store, wait);
+      },
+      arm,
+      stop: () => {
+        clearTimeout(watch);
+        clearTimeout(trailing);
+      },
+    };
+  }
+
+  #completed(entry: Entry, result: unknown, attempt: number, ms: number): void {
+    let payload: Uint8Array;
+    try {
+      payload = encodePayload(result);
+      if (payload.length > this.#options.maxPayloadBytes) {
+        throw ApplicationFailure.nonRetryable(
+          `Result of activity ${entry.activity.type} has ${payload.length} bytes, the limit is ${this.#options.maxPayloadBytes}. ` +
+            'Return a reference to it, or raise maxPayloadBytes.',
+          'PAYLOAD_TOO_LARGE',
+        );
+      }
+    } catch (error) {
+      this.#failed(entry, error, attempt, ms, entry.context?.usage);
+      return;
+    }
+    this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: meta({ ms }, entry.context?.usage) });
+  }
+
+  #failed(entry: Entry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
+    const { activity } = entry;
+    const info: FailureInfo = failureInfo(error);
+    const tries = activity.failedAttempts + 1;
+    const now = this.#options.clock.now();
+    if (activity.cancelRequested) {
+      this.#close(entry, 'ActivityFailed', error, 'CANCEL_REQUESTED', attempt, { ms });
+      return;
+    }
+    const next = this.#isUnsafe(entry)
+      ? ({ retry: false, retryState: 'MAXIMUM_ATTEMPTS_REACHED' } as const)
+      : nextRetry({
+          retry: activity.options.retry,
+          attempt: tries,
+          scheduledAt: activity.scheduledAt,
+          now,
+          scheduleToCloseMs: activity.options.s2c,
+          failure: info,
+        });
+    if (next.retry) {
+      this.#retry(entry, error, attempt, { ms, delayMs: next.delayMs }, now);
+    } else if (next.retryState === 'TIMEOUT') {
+      const timeout = new TimeoutFailure(noTimeForRetryMessage, entry.heartbeatDetails, TimeoutType.SCHEDULE_TO_CLOSE, decodeFailure(encodeFailure(error)));
+      this.#close(entry, 'ActivityTimedOut', timeout, 'TIMEOUT', attempt, { ms });
+    } else {
+      const closed = info.kind === 'timeout' ? 'ActivityTimedOut' : 'ActivityFailed';
+      this.#close(entry, closed, error, next.retryState, attempt, { ms }, usage);
+    }
+  }
+
+  #isUnsafe(entry: Entry): boolean {
+    return entry.activity.startedAttempt > 0;
+  }
+
+  #retry(entry: Entry, error: unknown, attempt: number, facts: { ms: number; delayMs: number }, now: Micros): void {
+    const { activity } = entry;
+    delete entry.context;
+    const payload = encodeFailure(error);
+    this.#options.report(entry.run, {
+      ...draft(0, 'ActivityAttemptFailed', {
+        answers: activity.seq,
+        attempt,
+        name: activity.type,
+        reason: error instanceof Error ? error.message : String(error),
+        payload,
+        meta: JSON.stringify(facts),
+      }),
+    });
+    // The fold of that event will say the same; the retry must not wait for the commit to know it.
+    activity.nextAttemptAt = now + facts.delayMs * 1000;
+    entry.state = 'waiting';
+    this.#timer(entry, Math.max(1, facts.delayMs), () => this.#enqueue(entry));
+  }
+
+  #attemptTimedOut(entry: Entry, context: ActivityContext, type: TimeoutType): void {
+    if (entry.state !== 'running' || entry.context !== context) return;
+    const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type);
+    this.#failed(entry, error, context.info.attempt, entry.activity.options.stc ?? 0, context.usage);
+    context.cancel('TIMED_OUT');
+  }
+
+  #timeoutAt(entry: Entry, due: Micros, type: TimeoutType): void {
+    const delay = this.#options.clock.delayMs(due);
+    const timer = setTimeout(() => {
+      entry.timers.delete(timer);
+      if (entry.state === 'reported') return;
+      if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.activity.failedAttempts > 0)) return;
+      if (delay === timerMsMax) return this.#timeoutAt(entry, due, type);
+      const context = entry.context;
+      const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);
+      const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type, cause);
+      this.#close(entry, 'ActivityTimedOut', error, 'TIMEOUT');
+      context?.cancel('TIMED_OUT');
+    }, delay);
+    entry.timers.add(timer);
+  }
+
+  #close(
+    entry: Entry,
+    type: EventType,
+    error: unknown,
+    retryState: RetryState,
+    attempt?: number,
+    facts: Record<string, unknown> = {},
+    usage?: readonly Usage[],
+  ): void {
+    const { identity } = this.#options;
+    this.#report(entry, type, {
+      attempt: attempt ?? null,
+      name: entry.activity.type,
+      reason: error instanceof Error ? error.message : String(error),
+      payload: encodeFailure(error),
+      meta: meta({ retryState, identity, ...facts }, usage),
+    });
+  }
+
+  #report(entry: Entry, type: EventType, columns: Partial<Input>): void {
+    entry.state = 'reported';
+    this.#stopTimers(entry);
+    const entries = this.#entries.get(entry.run);
+    entries?.delete(entry.activity.seq);
+    if (entries?.size === 0) this.#entries.delete(entry.run);
+    if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
+    this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
+  }
+
+  #timer(entry: Entry, ms: number, then: () => void): void {
+    const timer = setTimeout(
+      () => {
+        entry.timers.delete(timer);
+        if (entry.state !== 'reported') then();
+      },
+      Math.min(ms, timerMsMax),
+    );
+    entry.timers.add(timer);
+  }
+
+  #stopTimers(entry: Entry): void {
+    for (const timer of entry.timers) clearTimeout(timer);
+    entry.timers.clear();
+  }
+}
+
+type Usage = ActivityContext['usage'][number];
+
+function meta(facts: Record<string, unknown>, usage: readonly Usage[] | undefined): string {
+  return JSON.stringify(usage === undefined || usage.length === 0 ? facts : { ...facts, usage });
+}

@@ -1,0 +1,172 @@
+// A run in the memory of its owner: the head of its log, what is pending in it, and what waits to be appended.
+// Everything here but the queue is a fold of the log (`record`), so a new owner arrives at the same.
+import type { ScheduledMeta, StartedMeta, TimerMeta } from '../history/activation.ts';
+import { type EventDraft, type EventType, type HistoryEvent, isOutput, type Micros } from '../history/event.ts';
+import type { ActiveRun } from '../sandbox/sandbox.ts';
+import { runIdBytes } from '../store/run-id.ts';
+
+/** Something that happened and is not in the log yet. */
+export interface Input extends Omit<EventDraft, 'seq'> {
+  /** Mail number, when it came through the inbox. */
+  readonly mailId?: number;
+}
+
+export interface PendingActivity {
+  readonly seq: number;
+  readonly type: string;
+  readonly options: ScheduledMeta;
+  readonly scheduledAt: Micros;
+  /** Arguments, encoded; null after a replay until they are read from the log. */
+  args: Uint8Array | null;
+  failedAttempts: number;
+  lostAttempts: number;
+  /** Attempt that an `unsafe` activity is known to have begun. */
+  startedAttempt: number;
+  /** Not before this time, after a failed attempt. */
+  nextAttemptAt: Micros;
+  lastFailure: Uint8Array | null;
+  cancelRequested: boolean;
+}
+
+/** Events that say nothing to workflow code: alone they cause no activation. */
+const invisible: ReadonlySet<EventType> = new Set<EventType>([
+  'ActivityAttemptStarted',
+  'ActivityAttemptFailed',
+  'WorkerLost',
+  'WorkflowTaskFailed',
+  'WorkflowTaskCompleted',
+  'WorkflowTerminated',
+  'WorkflowTimedOut',
+]);
+
+export function isVisible(type: EventType): boolean {
+  return !invisible.has(type);
+}
+
+export class LiveRun {
+  readonly runId: string;
+  readonly runKey: Buffer;
+  /** Head of the log. */
+  seq = 0;
+  at: Micros = 0;
+  hash: Uint8Array = new Uint8Array(0);
+  /** Events in the log that no hash covers yet (the start, which its client writes). */
+  unhashed: HistoryEvent[] = [];
+  /** Inputs in the log that no activation has seen yet: the start, and those of a failed workflow task. */
+  carried: HistoryEvent[] = [];
+  /** Failed workflow tasks since the last good one. */
+  taskFailures = 0;
+  workflowType = '';
+  workflowId = '';
+  readonly activities: Map<number, PendingActivity> = new Map();
+  readonly timers: Map<number, Micros> = new Map();
+
+  /** Highest mail number read. */
+  mailRead: number;
+  readonly lost: number | null;
+  queue: Input[] = [];
+  sandbox: ActiveRun | undefined;
+  phase: 'loading' | 'idle' | 'queued' | 'flushing' | 'parking' | 'gone' = 'loading';
+  /** Closing turns lost against new mail. */
+  lostCloses = 0;
+  /** When to try a failed workflow task again. */
+  retryTaskAt: Micros | undefined;
+  idleSince = 0;
+  /** Stored progress of pending activities, between loading the run and starting them. */
+  progress: Map<number, Uint8Array> | undefined;
+
+  constructor(runId: string, mailRead: number, lost: number | null) {
+    this.runId = runId;
+    this.runKey = runIdBytes(runId);
+    this.mailRead = mailRead;
+    this.lost = lost;
+  }
+
+  /** Folds an appended event into what is pending. */
+  record(event: HistoryEvent): void {
+    this.seq = event.seq;
+    this.at = event.at;
+    if (event.hash !== null) this.hash = event.hash;
+    switch (event.type) {
+      case 'WorkflowStarted':
+        this.workflowType = event.name ?? '';
+        this.workflowId = (JSON.parse(event.meta ?? '{}') as Partial<StartedMeta>).workflowId ?? '';
+        return;
+      case 'WorkflowTaskFailed':
+        this.taskFailures = event.attempt ?? this.taskFailures + 1;
+        return;
+      case 'ActivityScheduled':
+        this.activities.set(event.seq, {
+          seq: event.seq,
+          type: event.name ?? '',
+          options: JSON.parse(event.meta ?? '{}') as ScheduledMeta,
+          scheduledAt: event.at,
+          args: event.payload,
+          failedAttempts: 0,
+          lostAttempts: 0,
+          startedAttempt: 0,
+          nextAttemptAt: 0,
+          lastFailure: null,
+          cancelRequested: false,
+        });
+        return;
+      case 'ActivityCompleted':
+      case 'ActivityFailed':
+      case 'ActivityTimedOut':
+      case 'ActivityCancelled':
+        this.activities.delete(event.answers!);
+        return;
+      case 'TimerStarted':
+        this.timers.set(event.seq, (JSON.parse(event.meta ?? '{}') as TimerMeta).due);
+        return;
+      case 'TimerFired':
+      case 'TimerCancelled':
+        this.timers.delete(event.answers!);
+        return;
+      case 'WorkerLost':
+        for (const activity of this.activities.values()) activity.lostAttempts++;
+        return;
+      default:
+        this.#recordAttempt(event);
+    }
+  }
+
+  #recordAttempt(event: HistoryEvent): void {
+    const activity = event.answers === null ? undefined : this.activities.get(event.answers);
+    if (activity === undefined) return;
+    if (event.type === 'ActivityAttemptStarted') activity.startedAttempt = event.attempt ?? 0;
+    if (event.type === 'ActivityCancelRequested') activity.cancelRequested = true;
+    if (event.type === 'ActivityAttemptFailed') {
+      activity.failedAttempts++;
+      activity.lastFailure = event.payload;
+      activity.nextAttemptAt = event.at + (JSON.parse(event.meta ?? '{}') as { delayMs?: number }).delayMs! * 1000;
+    }
+  }
+
+  /** When the run next has something to do by itself; undefined when only a message can move it. */
+  nextWake(): Micros | undefined {
+    let next = this.retryTaskAt;
+    for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
+    for (const activity of this.activities.values()) {
+      if (activity.startedAttempt > activity.failedAttempts) continue; // its effect is unknown: a person decides
+      if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
+    }
+    return next;
+  }
+
+  /** After a failed workflow task: its inputs are in the log, but no activation has seen them. */
+  carryInputs(events: readonly HistoryEvent[]): void {
+    for (const event of events) if (!isOutput(event) && isVisible(event.type)) this.carried.push(event);
+  }
+
+  /** Workflow code is made again from the log before its next activation. */
+  dropSandbox(): void {
+    this.sandbox?.dispose();
+    this.sandbox = undefined;
+  }
+
+  /** True when nothing of the run is on its way in this process. */
+  get settled(): boolean {
+    return this.phase === 'idle' && this.queue.length === 0;
+  }
+}

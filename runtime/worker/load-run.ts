@@ -1,0 +1,55 @@
+// Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
+// ask for the same things. Streams the history, so memory does not grow with it.
+import type { TaskFailure } from '../history/activation.ts';
+import { type HistoryEvent, isOutput } from '../history/event.ts';
+import type { ActiveRun } from '../sandbox/sandbox.ts';
+import { isVisible } from './live-run.ts';
+
+/** Feeds a log to workflow code, turn by turn; the last event of a turn is the one that carries a hash. */
+export class RunReplay {
+  readonly #sandbox: ActiveRun;
+  #turn: HistoryEvent[] = [];
+  /** Inputs in the log that no activation has seen: of failed workflow tasks, and behind the last hash. */
+  carried: HistoryEvent[] = [];
+  /** Why the code could not follow the log; nothing is activated from there on. */
+  failure: TaskFailure | undefined;
+
+  constructor(sandbox: ActiveRun) {
+    this.#sandbox = sandbox;
+  }
+
+  /** Takes the next events of the log. */
+  take(events: readonly HistoryEvent[]): void {
+    for (const event of events) {
+      this.#turn.push(event);
+      if (event.hash === null) continue;
+      const turn = this.#turn;
+      this.#turn = [];
+      if (this.failure === undefined) this.#replayTurn(turn);
+    }
+  }
+
+  /** To be called after the last event. Returns the events that no hash covers yet. */
+  finish(): HistoryEvent[] {
+    for (const event of this.#turn) if (isVisible(event.type)) this.carried.push(event);
+    return this.#turn;
+  }
+
+  #replayTurn(turn: readonly HistoryEvent[]): void {
+    const last = turn.at(-1)!;
+    let inputCount = turn.findIndex(isOutput);
+    if (inputCount < 0) inputCount = turn.length;
+    for (let i = 0; i < inputCount; i++) if (isVisible(turn[i]!.type)) this.carried.push(turn[i]!);
+    if (last.type === 'WorkflowTaskFailed' || last.type === 'WorkflowTerminated' || last.type === 'WorkflowTimedOut') return;
+    if (this.carried.length === 0) return;
+    const inputs = this.carried;
+    this.carried = [];
+    const result = this.#sandbox.activate({
+      at: last.at,
+      inputs,
+      nextSeq: turn[0]!.seq + inputCount,
+      recorded: turn.slice(inputCount),
+    });
+    if (!result.ok) this.failure = result.failure;
+  }
+}

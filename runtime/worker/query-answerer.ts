@@ -1,0 +1,79 @@
+// Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy.
+import { encodeFailure } from '../history/failure-info.ts';
+import { ApplicationFailure } from '../history/failure.ts';
+import type { QueryResult } from '../history/activation.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Database } from '../store/database.ts';
+import { readHistory } from '../store/history.ts';
+import { answer, openRequests, type QueryAnswer, type QueryRequest } from '../store/requests.ts';
+import { RunReplay } from './load-run.ts';
+import type { RunLoop } from './run-loop.ts';
+
+export class QueryAnswerer {
+  readonly #database: Database;
+  readonly #sandbox: Sandbox;
+  readonly #loop: RunLoop;
+  readonly #queue: string;
+  readonly #epoch: number;
+  readonly #underWay = new Set<string>();
+
+  constructor(parts: { database: Database; sandbox: Sandbox; loop: RunLoop; queue: string; epoch: number }) {
+    this.#database = parts.database;
+    this.#sandbox = parts.sandbox;
+    this.#loop = parts.loop;
+    this.#queue = parts.queue;
+    this.#epoch = parts.epoch;
+  }
+
+  /** Answers whatever waits on this worker's queue and can be answered now. */
+  async poll(): Promise<void> {
+    const requests = await openRequests(this.#database, this.#queue, this.#epoch);
+    await Promise.all(
+      requests.map(async (request) => {
+        if (this.#underWay.has(request.id)) return;
+        this.#underWay.add(request.id);
+        try {
+          const result = await this.#answer(request);
+          if (result !== undefined) await answer(this.#database, request.id, result);
+        } finally {
+          this.#underWay.delete(request.id);
+        }
+      }),
+    );
+  }
+
+  async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {
+    const run = this.#loop.run(request.runId);
+    if (run === undefined) return this.#answerByReplay(request);
+    // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
+    if (run.phase === 'loading' || run.phase === 'flushing' || run.carried.length > 0 || run.sandbox === undefined) {
+      return run.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
+    }
+    return toAnswer(run.sandbox.query(request.name, request.args));
+  }
+
+  async #answerByReplay(request: QueryRequest): Promise<QueryAnswer | undefined> {
+    const code = this.#sandbox.createRun(request.runId);
+    try {
+      const replay = new RunReplay(code);
+      let seen = false;
+      for await (const page of readHistory(this.#database, request.runId, { forReplay: true })) {
+        replay.take(page);
+        seen ||= page.some((event) => event.hash !== null);
+      }
+      if (!seen) return undefined; // not begun: it will be claimed and answered then
+      if (replay.failure !== undefined) {
+        const failure = ApplicationFailure.nonRetryable(replay.failure.message, replay.failure.code);
+        return { payload: encodeFailure(failure), problem: 'task_failed' };
+      }
+      return toAnswer(code.query(request.name, request.args));
+    } finally {
+      code.dispose();
+    }
+  }
+}
+
+function toAnswer(result: QueryResult): QueryAnswer {
+  if (result.ok) return { payload: result.payload, problem: undefined };
+  return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
+}

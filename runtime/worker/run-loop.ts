@@ -1,0 +1,416 @@
+// Turns of all runs that this incarnation owns: activate, append, and only after the commit act.
+//
+//   loading ─► idle ─► queued ─► flushing ─► idle …            gone: closed, parked, or the incarnation is over
+//                ▲         (enqueue)  (append)   └─► parking ─► gone
+import type { Logger } from 'pino';
+import type { TaskFailure } from '../history/activation.ts';
+import { draft } from '../history/draft.ts';
+import type { HistoryEvent, Micros } from '../history/event.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
+import type { Database } from '../store/database.ts';
+import { type Mail, readMail } from '../store/inbox.ts';
+import { constraintOf, sqlstate, sqlstateOf } from '../store/sqlstate.ts';
+import type { ActivityExecutor } from './activity-executor.ts';
+import type { AppendResult, Appender } from './appender.ts';
+import type { DatabaseClock } from './clock.ts';
+import { holdAndAppend } from './hold-run.ts';
+import { type Input, LiveRun } from './live-run.ts';
+import { loadRuns, reloadSandbox } from './run-loader.ts';
+import { RunTimers } from './run-timers.ts';
+import { type BuiltTurn, buildTurn } from './turn.ts';
+
+export interface RunLoopOptions {
+  readonly database: Database;
+  readonly epoch: number;
+  readonly sandbox: Sandbox;
+  readonly appender: Appender;
+  readonly clock: DatabaseClock;
+  readonly logger: Logger;
+  readonly maxCachedRuns: number;
+  /** Lets go of runs; answers with the ids that were let go. */
+  park(runs: readonly ParkedRun[]): Promise<string[]>;
+  /** Something that leaves the incarnation unable to go on. */
+  fatal(error: RuntimeError): void;
+}
+
+/** An idle run is kept in memory this long before it is let go. */
+const stickyMs = 10_000;
+const taskRetryMs = { first: 1_000, max: 60_000 } as const;
+/** Stands for "nothing but a message will wake it"; the year 2255, the last that µs hold exactly. */
+const never: Micros = 9_000_000_000_000_000;
+
+export class RunLoop {
+  readonly #options: RunLoopOptions;
+  readonly #runs = new Map<string, LiveRun>();
+  readonly #timers: RunTimers;
+  /** Who waits for an input to be in the log. */
+  readonly #durable = new Map<Input, { run: LiveRun; resolve: () => void }>();
+  #executor!: ActivityExecutor;
+  #dirty = new Set<LiveRun>();
+  #scheduled = false;
+  #stopped = false;
+
+  constructor(options: RunLoopOptions) {
+    this.#options = options;
+    this.#timers = new RunTimers(options.clock, (run, seq) => this.enqueue(run, draft(0, 'TimerFired', { answers: seq })));
+  }
+
+  /** The executor reports to this loop, so it is made after it. */
+  attach(executor: ActivityExecutor): void {
+    this.#executor = executor;
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  run(runId: string): LiveRun | undefined {
+    return this.#runs.get(runId);
+  }
+
+  /** How many more runs fit, counting those that could be let go. */
+  get room(): number {
+    let room = this.#options.maxCachedRuns - this.#runs.size;
+    if (room <= 0) for (const run of this.#runs.values()) if (this.#evictable(run)) room++;
+    return Math.max(0, room);
+  }
+
+  /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
+  async adopt(claimed: readonly ClaimedRun[]): Promise<void> {
+    const fresh: LiveRun[] = [];
+    for (const { runId, mail, lost } of claimed) {
+      const run = new LiveRun(runId, mail, lost);
+      this.#runs.set(runId, run);
+      fresh.push(run);
+    }
+    await loadRuns(this.#options.database, this.#options.sandbox, fresh, (run, failure, mail) => {
+      if (!this.#stopped) this.#loaded(run, failure, mail);
+    });
+    this.#process();
+  }
+
+  /** Something happened to a run. */
+  enqueue(run: LiveRun, input: Input): void {
+    if (run.phase === 'gone' || this.#stopped) return;
+    run.queue.push(input);
+    if (run.phase === 'idle') this.#mark(run);
+  }
+
+  /** Like enqueue; resolves once the input is in the log, or the run is gone. */
+  enqueueDurably(run: LiveRun, input: Input): Promise<void> {
+    return new Promise((resolve) => {
+      if (run.phase === 'gone' || this.#stopped) return resolve();
+      this.#durable.set(input, { run, resolve });
+      this.enqueue(run, input);
+    });
+  }
+
+  /** Reads the mail of owned runs that are said to have some. */
+  async readMail(runIds: readonly string[]): Promise<void> {
+    const runs = runIds
+      .map((runId) => this.#runs.get(runId))
+      .filter((run): run is LiveRun => run !== undefined && run.phase !== 'gone' && run.phase !== 'loading');
+    if (runs.length === 0) return;
+    const mail = await readMail(this.#options.database, runs.map((run) => ({ runId: run.runId, after: run.mailRead })));
+    this.#deliver(mail);
+  }
+
+  /** Lets go of runs that have been idle for long, and of as many idle ones as it takes to have room for `needed` more. */
+  async evict(needed = 0): Promise<void> {
+    const idle = [...this.#runs.values()].filter((run) => this.#evictable(run)).sort((a, b) => a.idleSince - b.idleSince);
+    const surplus = this.#runs.size + needed - this.#options.maxCachedRuns;
+    const old = performance.now() - stickyMs;
+    await this.#park(idle.filter((run, i) => i < surplus || run.idleSince < old));
+  }
+
+  /** Lets go of everything that is idle; used when the worker stops. Resolves when no run is left or nothing moves. */
+  async release(): Promise<void> {
+    while (this.#runs.size > 0) {
+      const runs = [...this.#runs.values()];
+      const settled = runs.filter((run) => run.settled);
+      for (const run of settled) this.#executor.abandon(run, 'WORKER_SHUTDOWN');
+      await this.#park(settled, true);
+      if (this.#runs.size > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  /** Drops everything at once: this incarnation may not act any more. */
+  abort(): void {
+    this.#stopped = true;
+    for (const run of [...this.#runs.values()]) this.#forget(run);
+  }
+
+  #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
+    run.phase = 'idle';
+    run.idleSince = performance.now();
+    for (const [seq, due] of run.timers) this.#timers.start(run, seq, due);
+    if (run.lost !== null && run.activities.size > 0) {
+      // Logged before the activities start again, so that their attempts count right.
+      const meta = JSON.stringify({ epoch: run.lost, activities: [...run.activities.keys()] });
+      this.enqueue(run, draft(0, 'WorkerLost', { meta, reason: `worker ${run.lost} was lost while it owned this run` }));
+    } else this.#startActivities(run);
+    this.#deliver(mail);
+    if (failure !== undefined) this.#flush(run, buildTurn(run, this.#takeQueue(run), this.#now(), failure), []);
+    else if (run.carried.length > 0) this.#mark(run);
+  }
+
+  #startActivities(run: LiveRun): void {
+    for (const activity of run.activities.values()) {
+      this.#executor.start(run, activity, run.workflowId, run.progress?.get(activity.seq));
+    }
+    run.progress = undefined;
+  }
+
+  #deliver(mail: readonly Mail[]): void {
+    for (const { runId, id, ...message } of mail) {
+      const run = this.#runs.get(runId);
+      if (run === undefined || id <= run.mailRead) continue;
+      run.mailRead = id;
+      this.enqueue(run, { ...draft(0, message.type, message), mailId: id });
+    }
+  }
+
+  #mark(run: LiveRun): void {
+    run.phase = 'queued';
+    this.#dirty.add(run);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // One macrotask later, so that what completes together makes one turn.
+    setImmediate(() => this.#process());
+  }
+
+  #process(): void {
+    this.#scheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const run of dirty) if (run.phase === 'queued' && !this.#stopped) this.#turn(run);
+    this.#options.appender.pump();
+  }
+
+  #turn(run: LiveRun): void {
+    if (run.sandbox === undefined) {
+      void this.#reload(run);
+      return;
+    }
+    const inputs = this.#takeQueue(run);
+    this.#flush(run, buildTurn(run, inputs, this.#now()), inputs);
+  }
+
+  #takeQueue(run: LiveRun): Input[] {
+    const inputs = run.queue;
+    run.queue = [];
+    return inputs;
+  }
+
+  #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
+    if (built.events.length === 0) {
+      this.#rest(run);
+      return;
+    }
+    run.phase = 'flushing';
+    const { runId, runKey } = run;
+    const close = built.closes === undefined ? undefined : { status: built.closes, mail: run.mailRead };
+    this.#options.appender.submit({
+      turn: { runId, runKey, events: built.events, consumed: built.consumed, ...(close === undefined ? {} : { close }) },
+      bytes: built.bytes,
+      done: (result) => this.#appended(run, built, inputs, result),
+    });
+  }
+
+  #appended(run: LiveRun, built: BuiltTurn, inputs: Input[], result: AppendResult): void {
+    if (run.phase === 'gone') return;
+    if (result.outcome === 'committed') this.#committed(run, built, inputs);
+    else if (result.outcome === 'mail') void this.#repeatClose(run, inputs);
+    else if (result.outcome === 'refused') this.#refused(run, built, inputs, result.error);
+  }
+
+  #committed(run: LiveRun, built: BuiltTurn, inputs: readonly Input[]): void {
+    for (const event of built.events) run.record(event);
+    run.unhashed = [];
+    run.lostCloses = 0;
+    if (this.#durable.size > 0) for (const input of inputs) this.#settleDurable(input);
+    this.#log(run, built);
+    if (built.closes !== undefined) {
+      const last = built.events.at(-1)!;
+      this.#forget(run);
+      this.#options.database.local.emit('closed', run.runId, { type: last.type, payload: last.payload, reason: last.reason });
+      this.#options.database.notifier.closed(run.runId);
+      return;
+    }
+    if (built.failure !== undefined) {
+      run.carryInputs(built.events);
+      this.#planTaskRetry(run);
+    } else if (built.activated) {
+      run.carried = [];
+      run.taskFailures = 0;
+      run.retryTaskAt = undefined;
+    }
+    for (const event of built.events) this.#act(run, event);
+    this.#rest(run);
+  }
+
+  #act(run: LiveRun, event: HistoryEvent): void {
+    switch (event.type) {
+      case 'ActivityScheduled':
+        this.#executor.start(run, run.activities.get(event.seq)!, run.workflowId);
+        return;
+      case 'ActivityCancelRequested':
+        this.#executor.cancel(run, event.answers!);
+        return;
+      case 'TimerStarted':
+        this.#timers.start(run, event.seq, run.timers.get(event.seq)!);
+        return;
+      case 'TimerCancelled':
+        this.#timers.cancel(run, event.answers!);
+        return;
+      case 'WorkerLost':
+        this.#startActivities(run);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** After a turn: on with what came meanwhile, or idle. */
+  #rest(run: LiveRun): void {
+    run.phase = 'idle';
+    run.idleSince = performance.now();
+    if (run.queue.length > 0) this.#mark(run);
+  }
+
+  /** A closing turn lost against new mail: workflow code must see it, from the state before that turn. */
+  async #repeatClose(run: LiveRun, inputs: Input[]): Promise<void> {
+    run.lostCloses++;
+    run.queue.unshift(...inputs);
+    await this.#guard(run, async () => {
+      const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
+      if (run.lostCloses >= 2) {
+        // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
+        await holdAndAppend(this.#options.database, this.#options.epoch, run, (mail) => {
+          this.#deliver(mail);
+          const taken = this.#takeQueue(run);
+          const built = buildTurn(run, taken, this.#now(), failure);
+          return { built, done: () => this.#appended(run, built, taken, { outcome: 'committed' }) };
+        });
+        return;
+      }
+      this.#deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
+      const taken = this.#takeQueue(run);
+      this.#flush(run, buildTurn(run, taken, this.#now(), failure), taken);
+      this.#options.appender.pump();
+    });
+  }
+
+  async #reload(run: LiveRun): Promise<void> {
+    run.phase = 'loading';
+    await this.#guard(run, async () => {
+      const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
+      if (run.phase !== 'loading') return;
+      const inputs = this.#takeQueue(run);
+      this.#flush(run, buildTurn(run, inputs, this.#now(), failure), inputs);
+      this.#options.appender.pump();
+    });
+  }
+
+  async #guard(run: LiveRun, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (run.phase === 'gone' || this.#stopped) return;
+      this.#options.fatal(new RuntimeError('LEASE_LOST', `Run ${run.runId} could not be read: ${String(error)}`, { cause: error }));
+    }
+  }
+
+  /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
+  #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
+    if (sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true) {
+      this.#options.logger.error({ runId: run.runId, err: error }, 'another writer appended to this run: letting go of it');
+      this.#forget(run);
+      return;
+    }
+    run.dropSandbox();
+    if (built.failure !== undefined) {
+      // Not even the failure can be stored: leave the run to a later try, its inputs come again from where they came from.
+      this.#options.logger.error({ runId: run.runId, err: error }, 'a failed workflow task could not be stored');
+      run.retryTaskAt = this.#now() + taskRetryMs.max * 1000;
+      this.#rest(run);
+      run.queue = [];
+      void this.#park([run]);
+      return;
+    }
+    const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
+    const failed = buildTurn(run, inputs, this.#now(), { code: 'WORKFLOW_ERROR', message });
+    this.#flush(run, failed, inputs);
+    this.#options.appender.pump();
+  }
+
+  /** A failed workflow task is tried again with back-off, by whichever worker has the run then. */
+  #planTaskRetry(run: LiveRun): void {
+    run.dropSandbox();
+    const delayMs = Math.min(taskRetryMs.first * 2 ** Math.min(run.taskFailures - 1, 16), taskRetryMs.max);
+    run.retryTaskAt = this.#now() + delayMs * 1000;
+    this.#timers.retryTask(run, run.retryTaskAt, () => {
+      if (run.phase === 'idle') this.#mark(run);
+    });
+  }
+
+  #evictable(run: LiveRun): boolean {
+    return run.settled && !this.#executor.busy(run);
+  }
+
+  async #park(runs: readonly LiveRun[], now = false): Promise<void> {
+    if (runs.length === 0) return;
+    for (const run of runs) {
+      run.phase = 'parking';
+      this.#executor.abandon(run, 'WORKER_SHUTDOWN');
+    }
+    const at = this.#now();
+    const parked = new Set(
+      await this.#options.park(
+        runs.map((run) => ({
+          runKey: run.runKey,
+          mail: run.mailRead,
+          wakeAt: now && run.activities.size > 0 ? at : (run.nextWake() ?? never),
+        })),
+      ),
+    );
+    for (const run of runs) {
+      if (parked.has(run.runId)) this.#forget(run);
+      else if (run.phase === 'parking') {
+        // A sender holds the row; the run stays ours for now.
+        this.#rest(run);
+        this.#startActivities(run);
+      }
+    }
+  }
+
+  #settleDurable(input: Input): void {
+    this.#durable.get(input)?.resolve();
+    this.#durable.delete(input);
+  }
+
+  #forget(run: LiveRun): void {
+    run.phase = 'gone';
+    for (const [input, waiting] of this.#durable) if (waiting.run === run) this.#settleDurable(input);
+    this.#runs.delete(run.runId);
+    this.#dirty.delete(run);
+    this.#timers.clear(run);
+    this.#executor.abandon(run, 'WORKFLOW_CLOSED');
+    run.dropSandbox();
+  }
+
+  #log(run: LiveRun, built: BuiltTurn): void {
+    if (built.failure !== undefined) {
+      this.#options.logger.warn({ runId: run.runId, workflowId: run.workflowId, ...built.failure }, 'workflow task failed');
+    }
+    for (const line of built.logs) {
+      this.#options.logger[line.level]({ runId: run.runId, workflowId: run.workflowId, ...line.attributes }, line.message);
+    }
+  }
+
+  #now(): Micros {
+    return this.#options.clock.now();
+  }
+}

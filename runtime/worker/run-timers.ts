@@ -1,0 +1,53 @@
+// Timers of owned runs, in memory. When a run is let go its next due time goes to `ready.wake_at` instead.
+import type { Micros } from '../history/event.ts';
+import type { DatabaseClock } from './clock.ts';
+import type { LiveRun } from './live-run.ts';
+
+/** Key of the timer that retries a failed workflow task; seqs begin at 1. */
+const taskRetry = 0;
+
+export class RunTimers {
+  readonly #clock: DatabaseClock;
+  readonly #fire: (run: LiveRun, seq: number) => void;
+  readonly #timers = new Map<LiveRun, Map<number, NodeJS.Timeout>>();
+
+  constructor(clock: DatabaseClock, fire: (run: LiveRun, seq: number) => void) {
+    this.#clock = clock;
+    this.#fire = fire;
+  }
+
+  start(run: LiveRun, seq: number, due: Micros): void {
+    this.#set(run, seq, due, () => this.#fire(run, seq));
+  }
+
+  retryTask(run: LiveRun, due: Micros, then: () => void): void {
+    this.cancel(run, taskRetry);
+    this.#set(run, taskRetry, due, then);
+  }
+
+  cancel(run: LiveRun, seq: number): void {
+    const timers = this.#timers.get(run);
+    clearTimeout(timers?.get(seq));
+    timers?.delete(seq);
+  }
+
+  clear(run: LiveRun): void {
+    for (const timer of this.#timers.get(run)?.values() ?? []) clearTimeout(timer);
+    this.#timers.delete(run);
+  }
+
+  #set(run: LiveRun, key: number, due: Micros, then: () => void): void {
+    let timers = this.#timers.get(run);
+    if (timers === undefined) {
+      timers = new Map();
+      this.#timers.set(run, timers);
+    }
+    const handle = setTimeout(() => {
+      this.#timers.get(run)?.delete(key);
+      // A timer never fires before the database's clock says so, and one of many days needs several rounds.
+      if (this.#clock.now() < due) this.#set(run, key, due, then);
+      else then();
+    }, this.#clock.delayMs(due));
+    timers.set(key, handle);
+  }
+}

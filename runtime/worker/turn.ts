@@ -1,0 +1,122 @@
+// One turn of a run: its inputs get their seqs, workflow code is activated with them, and the events of both are made,
+// with one time and one hash. Pure but for running the code: nothing is written here.
+import { hash } from 'node:crypto';
+import type { LogLine, TaskFailure } from '../history/activation.ts';
+import { draft } from '../history/draft.ts';
+import type { EventDraft, HistoryEvent, Micros } from '../history/event.ts';
+import { encodePayload } from '../history/payload.ts';
+import { turnHash } from '../history/hash-chain.ts';
+import { assert } from '../history/runtime-error.ts';
+import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
+import { type Input, isVisible, type LiveRun } from './live-run.ts';
+
+export interface BuiltTurn {
+  readonly events: HistoryEvent[];
+  /** The part of `events` that workflow code caused. */
+  readonly outputs: readonly HistoryEvent[];
+  readonly consumed: readonly number[];
+  /** The status that the last event closes the run with. */
+  readonly closes: RunStatus | undefined;
+  readonly activated: boolean;
+  readonly failure: TaskFailure | undefined;
+  readonly logs: readonly LogLine[];
+  readonly bytes: number;
+}
+
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+/** Builds the turn that appends `inputs`. The run's memory is not changed, except that workflow code has run. */
+export function buildTurn(
+  run: LiveRun,
+  inputs: readonly Input[],
+  now: Micros,
+  /** Set when the code could not even follow the log: nothing is activated. */
+  failedReplay?: TaskFailure,
+): BuiltTurn {
+  const at = Math.max(run.at + 1, now);
+  const drafts: EventDraft[] = [];
+  const consumed: number[] = [];
+  let visible = run.carried.length > 0;
+  let ended = false;
+  for (const { mailId, ...columns } of inputs) {
+    if (mailId !== undefined) consumed.push(mailId);
+    if (ended) continue; // what arrives behind a termination is read, but has no run any more
+    drafts.push({ ...columns, seq: run.seq + drafts.length + 1 });
+    visible ||= isVisible(columns.type);
+    ended = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
+  }
+  let outputs: readonly EventDraft[] = [];
+  let failure = ended ? undefined : failedReplay;
+  let logs: readonly LogLine[] = [];
+  const activated = visible && !ended && failure === undefined;
+  if (failure !== undefined) {
+    outputs = [taskFailed(run.seq + drafts.length + 1, run.taskFailures + 1, failure)];
+  } else if (activated) {
+    assert(run.sandbox !== undefined, `run ${run.runId} is activated without its code`);
+    const nextSeq = run.seq + drafts.length + 1;
+    const result = run.sandbox.activate({
+      at,
+      inputs: [...run.carried, ...drafts.map((input) => ({ ...input, at, hash: null }))],
+      nextSeq,
+    });
+    logs = result.logs;
+    if (result.ok) {
+      // Something must mark the end of this turn in the log, or a later replay would merge it with the next.
+      outputs = drafts.length + result.outputs.length > 0 ? result.outputs : [draft(nextSeq, 'WorkflowTaskCompleted')];
+    } else {
+      failure = result.failure;
+      outputs = [taskFailed(nextSeq, run.taskFailures + 1, result.failure)];
+    }
+  }
+  return finish(run, { at, drafts, outputs, consumed, activated, failure, logs });
+}
+
+/** The event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */
+function taskFailed(seq: number, attempt: number, failure: TaskFailure): EventDraft {
+  return draft(seq, 'WorkflowTaskFailed', {
+    name: failure.code,
+    attempt: Math.min(attempt, 32_767),
+    reason: failure.message,
+    payload: failure.stack === undefined ? null : encodePayload(failure.stack),
+  });
+}
+
+function finish(
+  run: LiveRun,
+  parts: {
+    at: Micros;
+    drafts: readonly EventDraft[];
+    outputs: readonly EventDraft[];
+    consumed: readonly number[];
+    activated: boolean;
+    failure: TaskFailure | undefined;
+    logs: readonly LogLine[];
+  },
+): BuiltTurn {
+  const { at } = parts;
+  const events: HistoryEvent[] = [];
+  let bytes = 0;
+  for (const columns of [...parts.drafts, ...parts.outputs]) {
+    events.push({ ...columns, at, hash: null });
+    bytes += 120 + (columns.payload?.length ?? 0) + (columns.ops?.length ?? 0) + (columns.meta?.length ?? 0);
+  }
+  assertTurn('running', run.seq, events);
+  const last = events.at(-1);
+  let closes: RunStatus | undefined;
+  if (last !== undefined) {
+    const head = turnHash(run.hash, run.runId, [...run.unhashed, ...events], sha256);
+    events[events.length - 1] = { ...last, hash: head };
+    const status = statusAfter('running', last.type);
+    if (status !== 'running' && status !== 'paused' && status !== 'refused') closes = status;
+  }
+  return {
+    events,
+    outputs: events.slice(parts.drafts.length),
+    consumed: parts.consumed,
+    closes,
+    activated: parts.activated,
+    failure: parts.failure,
+    logs: parts.logs,
+    bytes,
+  };
+}

@@ -1,0 +1,48 @@
+// Errors that client calls throw, named as in the Temporal SDK; each carries one of our codes.
+import type { RetryState } from '../runtime/history/failure.ts';
+import { RuntimeError } from '../runtime/history/runtime-error.ts';
+
+/** `result()` of a run that did not complete; `cause` says what happened. */
+export class WorkflowFailedError extends Error {
+  readonly retryState: RetryState | undefined;
+  override readonly cause: Error | undefined;
+  constructor(message: string, cause: Error | undefined, retryState?: RetryState) {
+    super(message);
+    this.name = 'WorkflowFailedError';
+    this.cause = cause;
+    this.retryState = retryState;
+  }
+}
+
+/** No such run, or a message to a run that is closed. */
+export class WorkflowNotFoundError extends RuntimeError {
+  readonly workflowId: string;
+  constructor(message: string, workflowId: string, runId?: string) {
+    super('RUN_NOT_FOUND', message, runId === undefined ? {} : { runId });
+    this.name = 'WorkflowNotFoundError';
+    this.workflowId = workflowId;
+  }
+}
+
+/** The workflow id belongs to an open run. */
+export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
+  readonly workflowId: string;
+  readonly workflowType: string;
+  constructor(workflowId: string, workflowType: string) {
+    super(
+      'RUN_ALREADY_STARTED',
+      `Workflow execution already started: workflow id "${workflowId}" belongs to an open run. Use another id, or getHandle() to reach that run.`,
+    );
+    this.name = 'WorkflowExecutionAlreadyStartedError';
+    this.workflowId = workflowId;
+    this.workflowType = workflowType;
+  }
+}
+
+/** The workflow has no handler for this query. */
+export class QueryNotRegisteredError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'QueryNotRegisteredError';
+  }
+}

@@ -1,0 +1,47 @@
+// reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
+import { Connection } from './connection.ts';
+import { defaultMaxPayloadBytes } from './encode-arguments.ts';
+import { WorkflowClient } from './workflow-client.ts';
+
+export interface ClientOptions {
+  /** Default: what `Connection.connect()` without arguments gives, which must then be awaited first. */
+  connection: Connection;
+  namespace?: string;
+  /** Limit of one payload; default 2 MiB. */
+  maxPayloadBytes?: number;
+}
+
+export class Client {
+  readonly connection: Connection;
+  readonly workflow: WorkflowClient;
+
+  constructor(options: ClientOptions) {
+    this.connection = options.connection;
+    this.workflow = new WorkflowClient(
+      options.connection,
+      options.namespace ?? 'default',
+      options.maxPayloadBytes ?? defaultMaxPayloadBytes,
+    );
+  }
+}
+
+export { QueryNotRegisteredError, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, WorkflowNotFoundError } from './client-errors.ts';
+export { Connection, type ConnectionOptions } from './connection.ts';
+export type { HistoryRecord, TemporalHistory } from './history-view.ts';
+export {
+  type KyselyTransaction,
+  type ListOptions,
+  type Workflow,
+  WorkflowClient,
+  type WorkflowResultType,
+  type WorkflowStartOptions,
+} from './workflow-client.ts';
+export {
+  type Definition,
+  type StatusName,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
+  WorkflowHandle,
+} from './workflow-handle.ts';
+export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
+export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';

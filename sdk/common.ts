@@ -1,0 +1,23 @@
+// The public names that all rooms share: `reprise/common`. Names only.
+export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
+export { type Duration } from '../runtime/activator/duration.ts';
+export { type RetryPolicy, ValueError } from '../runtime/activator/retry-options.ts';
+export {
+  ActivityFailure,
+  ApplicationFailure,
+  ApplicationFailureCategory,
+  type ApplicationFailureOptions,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  ensureApplicationFailure,
+  isCancellation,
+  RetryState,
+  rootCause,
+  ServerFailure,
+  TemporalFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+  WorkflowExecutionAlreadyStartedError,
+} from '../runtime/history/failure.ts';
+export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';

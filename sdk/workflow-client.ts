@@ -1,0 +1,165 @@
+// Starting and finding runs.
+import { randomBytes } from 'node:crypto';
+import type { StartedMeta } from '../runtime/history/activation.ts';
+import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import type { RunStatus } from '../runtime/history/transition.ts';
+import { newRunId } from '../runtime/store/run-id.ts';
+import { listRuns, type RunRow } from '../runtime/store/runs.ts';
+import { type NewRun, type Queryable, startRuns } from '../runtime/store/start-run.ts';
+import { WorkflowExecutionAlreadyStartedError } from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import { checkName, encodeArguments } from './encode-arguments.ts';
+import { parseListQuery } from './list-query.ts';
+import { statusNames, type WorkflowExecutionInfo, WorkflowHandle } from './workflow-handle.ts';
+
+/** Any workflow function. */
+export type Workflow = (...args: never[]) => Promise<unknown>;
+export type WorkflowResultType<W extends Workflow> = Awaited<ReturnType<W>>;
+
+export interface WorkflowStartOptions<W extends Workflow = Workflow> {
+  /** The caller's business key; at most one open run has it. */
+  workflowId: string;
+  taskQueue: string;
+  args?: Parameters<W> | readonly unknown[];
+  memo?: Record<string, unknown>;
+  /**
+   * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
+   * client), or a Kysely transaction.
+   */
+  transaction?: Queryable | KyselyTransaction;
+}
+
+/** The part of a Kysely transaction that is needed. */
+export interface KyselyTransaction {
+  executeQuery(query: { sql: string; parameters: readonly unknown[]; query: unknown; queryId: unknown }): Promise<{ rows: unknown[] }>;
+}
+
+export interface ListOptions {
+  /** `WorkflowType = 'x' AND ExecutionStatus = 'Running'`; also WorkflowId and TaskQueue. */
+  query?: string;
+  pageSize?: number;
+}
+
+export class WorkflowClient {
+  readonly #connection: Connection;
+  readonly #namespace: string;
+  readonly #maxPayloadBytes: number;
+
+  constructor(connection: Connection, namespace: string, maxPayloadBytes: number) {
+    this.#connection = connection;
+    this.#namespace = namespace;
+    this.#maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /**
+   * Starts a run. It is durable when the promise resolves.
+   * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT
+   */
+  async start<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): Promise<WorkflowHandle<W>> {
+    const run = this.#newRun(workflow, options);
+    const { database, starts } = this.#connection;
+    let started: boolean;
+    if (options.transaction === undefined) started = await starts.start(run);
+    else {
+      const transaction = asQueryable(options.transaction);
+      started = (await startRuns(transaction, database.schema, [run])).has(run.runId);
+      // There is no telling when the caller commits, so this one notice travels inside the transaction.
+      await transaction.query('select pg_notify($1, $2)', [`${database.schema}_wake`, run.queue]);
+    }
+    if (!started) throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType);
+    return this.#handle<W>(run.workflowId, run.runId);
+  }
+
+  /** Starts a run and waits for its result. */
+  async execute<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): Promise<WorkflowResultType<W>> {
+    const handle = await this.start(workflow, options);
+    return handle.result();
+  }
+
+  /** A handle to a workflow id (its latest run) or to one run; makes no call. */
+  getHandle<W extends Workflow = Workflow>(workflowId: string, runId?: string): WorkflowHandle<W> {
+    return this.#handle<W>(checkName('workflowId', workflowId), runId);
+  }
+
+  /** Runs of this namespace, the newest first. @throws INVALID_INPUT for a query that cannot be read */
+  async *list(options: ListOptions = {}): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
+    const filter = { namespace: this.#namespace, ...parseListQuery(options.query) };
+    const limit = options.pageSize ?? 100;
+    let before: string | undefined;
+    for (;;) {
+      const rows: RunRow[] = await listRuns(this.#connection.database, filter, before === undefined ? { limit } : { limit, before });
+      for (const row of rows) yield executionInfo(row);
+      if (rows.length < limit) return;
+      before = rows.at(-1)!.run_id;
+    }
+  }
+
+  #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): NewRun {
+    const type = typeof workflow === 'string' ? workflow : workflow.name;
+    const workflowType = checkName('The workflow type', type);
+    const workflowId = checkName('workflowId', options.workflowId);
+    const taskQueue = checkName('taskQueue', options.taskQueue);
+    const meta: StartedMeta = {
+      workflowId,
+      taskQueue,
+      namespace: this.#namespace,
+      seed: randomBytes(16).toString('hex'),
+      engine: 1,
+    };
+    const memo = options.memo === undefined ? null : memoText(options.memo);
+    if (options.memo !== undefined) meta.memo = options.memo;
+    return {
+      runId: newRunId(),
+      namespace: this.#namespace,
+      workflowId,
+      workflowType,
+      taskQueue,
+      queue: `${this.#namespace}/${taskQueue}`,
+      memo,
+      args: encodeArguments(`workflow ${workflowType}`, options.args ?? [], this.#maxPayloadBytes),
+      meta: JSON.stringify(meta),
+    };
+  }
+
+  #handle<W extends Workflow>(workflowId: string, runId: string | undefined): WorkflowHandle<W> {
+    return new WorkflowHandle<W>({
+      connection: this.#connection,
+      namespace: this.#namespace,
+      maxPayloadBytes: this.#maxPayloadBytes,
+      workflowId,
+      runId,
+    });
+  }
+}
+
+function memoText(memo: Record<string, unknown>): string {
+  const text = JSON.stringify(memo);
+  if (text.includes('\\u0000')) throw new RuntimeError('INVALID_INPUT', 'memo holds a NUL character, which Postgres cannot store. Remove it.');
+  return text;
+}
+
+export function executionInfo(row: RunRow): WorkflowExecutionInfo {
+  return {
+    type: row.workflow_type,
+    workflowId: row.workflow_id,
+    runId: row.run_id,
+    taskQueue: row.task_queue,
+    status: statusNames[row.status satisfies RunStatus],
+    startTime: row.started_at,
+    closeTime: row.closed_at ?? undefined,
+    memo: (row.memo ?? undefined) as Record<string, unknown> | undefined,
+  };
+}
+
+function asQueryable(transaction: Queryable | KyselyTransaction): Queryable {
+  if ('executeQuery' in transaction) {
+    return {
+      query: async (text, values) => {
+        const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
+        return transaction.executeQuery({ sql: text, parameters: values, query, queryId: { queryId: newRunId() } });
+      },
+    };
+  }
+  if (typeof transaction.query === 'function') return transaction;
+  throw new RuntimeError('INVALID_INPUT', 'transaction must be a pg client, a Kysely transaction, or have query(text, values).');
+}

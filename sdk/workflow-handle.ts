@@ -1,0 +1,240 @@
+// A handle to one workflow: its result, messages to it, and what its log says.
+import { randomUUID } from 'node:crypto';
+import { decodeFailure } from '../runtime/history/failure-info.ts';
+import { CancelledFailure, TerminatedFailure, TimeoutFailure, TimeoutType } from '../runtime/history/failure.ts';
+import { decodePayload } from '../runtime/history/payload.ts';
+import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import type { RunStatus } from '../runtime/history/transition.ts';
+import { contextPatches, type PatchFilter, type PatchRecord, stateAt, type StatePoint, type StateResult } from '../runtime/replay/state-at.ts';
+import { terminateUnowned } from '../runtime/store/close-run.ts';
+import type { ClosedOutcome } from '../runtime/store/database.ts';
+import { type Message, send } from '../runtime/store/inbox.ts';
+import { isRunId } from '../runtime/store/run-id.ts';
+import { ask, withdraw } from '../runtime/store/requests.ts';
+import { findRun, getRun, type OpenState, readOpenState, type RunRow } from '../runtime/store/runs.ts';
+import { QueryNotRegisteredError, WorkflowFailedError, WorkflowNotFoundError } from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import { checkName, encodeArguments } from './encode-arguments.ts';
+import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
+import { executionInfo, type Workflow, type WorkflowResultType } from './workflow-client.ts';
+
+export interface StatusName {
+  readonly code: number;
+  readonly name: string;
+}
+
+/** Temporal's codes and names; statuses of ours that it lacks follow from 100 on. */
+export const statusNames: Record<RunStatus, StatusName> = {
+  running: { code: 1, name: 'RUNNING' },
+  completed: { code: 2, name: 'COMPLETED' },
+  failed: { code: 3, name: 'FAILED' },
+  cancelled: { code: 4, name: 'CANCELLED' },
+  terminated: { code: 5, name: 'TERMINATED' },
+  continued_as_new: { code: 6, name: 'CONTINUED_AS_NEW' },
+  timed_out: { code: 7, name: 'TIMED_OUT' },
+  paused: { code: 8, name: 'PAUSED' },
+  rolled_back: { code: 100, name: 'ROLLED_BACK' },
+  recovered: { code: 101, name: 'RECOVERED' },
+};
+
+export interface WorkflowExecutionInfo {
+  readonly type: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly taskQueue: string;
+  readonly status: StatusName;
+  readonly startTime: Date;
+  readonly closeTime: Date | undefined;
+  readonly memo: Record<string, unknown> | undefined;
+}
+
+/** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
+export interface WorkflowExecutionDescription extends WorkflowExecutionInfo, Omit<OpenState, 'owner' | 'wakeAt'> {
+  /** Epoch of the worker that has the run in memory. */
+  readonly owner: number | undefined;
+  readonly nextWakeTime: Date | undefined;
+}
+
+/** Anything with a name: what `defineSignal` and `defineQuery` return. */
+export interface Definition<Args extends readonly unknown[], Ret = unknown> {
+  readonly name: string;
+  readonly type?: string;
+  /** Only carries types. */
+  readonly __args?: Args;
+  readonly __ret?: Ret;
+}
+
+interface HandleParts {
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly maxPayloadBytes: number;
+  readonly workflowId: string;
+  readonly runId: string | undefined;
+}
+
+const queryTimeoutMs = 10_000;
+
+export class WorkflowHandle<W extends Workflow = Workflow> {
+  readonly workflowId: string;
+  readonly #parts: HandleParts;
+
+  constructor(parts: HandleParts) {
+    this.workflowId = parts.workflowId;
+    this.#parts = parts;
+    if (parts.runId !== undefined && !isRunId(parts.runId)) {
+      throw new RuntimeError('INVALID_INPUT', `"${parts.runId}" is not a run id: expected a UUID as start() and list() give it.`);
+    }
+  }
+
+  /** The run that this handle was made by or for; undefined for a handle to a workflow id. */
+  get runId(): string | undefined {
+    return this.#parts.runId;
+  }
+
+  get firstExecutionRunId(): string | undefined {
+    return this.#parts.runId;
+  }
+
+  /** Waits for the run to close. @throws WorkflowFailedError, WorkflowNotFoundError */
+  async result(): Promise<WorkflowResultType<W>> {
+    const runId = this.#parts.runId ?? (await this.#run()).run_id;
+    return resultOf(await this.#parts.connection.outcomes.outcome(runId)) as WorkflowResultType<W>;
+  }
+
+  /** Sends a signal; it is durable when the promise resolves. @throws WorkflowNotFoundError when the run is not open */
+  async signal<Args extends readonly unknown[]>(signal: Definition<Args> | string, ...args: Args): Promise<void> {
+    const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
+    const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
+    await this.#send({ type: 'SignalReceived', name, payload });
+  }
+
+  /** Asks for cancellation; workflow code decides what to do about it. */
+  async cancel(): Promise<void> {
+    await this.#send({ type: 'WorkflowCancelRequested' });
+  }
+
+  /** Closes the run; its code gets no chance to clean up. Resolves when it is closed; needs no worker. */
+  async terminate(reason?: string): Promise<void> {
+    const run = await this.#run();
+    const text = reason === undefined ? null : reason.replaceAll('\0', '');
+    const result = await terminateUnowned(this.#parts.connection.database, run.run_id, text);
+    if (result === 'closed') throw this.#closed(run.run_id);
+    if (result !== 'owned') return;
+    await this.#send({ type: 'WorkflowTerminated', ...(text === null ? {} : { reason: text }) });
+    await this.#parts.connection.outcomes.outcome(run.run_id);
+  }
+
+  /**
+   * Asks workflow code; changes nothing. Works for closed runs too, as long as a worker polls the task queue.
+   * @throws QueryNotRegisteredError, the handler's failure, RuntimeError TIMEOUT when no worker answers
+   */
+  async query<Ret, Args extends readonly unknown[] = []>(query: Definition<Args, Ret> | string, ...args: Args): Promise<Ret> {
+    const name = checkName('The query name', typeof query === 'string' ? query : query.name);
+    const { connection, maxPayloadBytes } = this.#parts;
+    const run = await this.#run();
+    const id = randomUUID();
+    const queue = `${run.namespace}/${run.task_queue}`;
+    await ask(connection.database, {
+      id,
+      runId: run.run_id,
+      queue,
+      name,
+      args: encodeArguments(`query ${name}`, args, maxPayloadBytes),
+      timeoutMs: queryTimeoutMs,
+    });
+    connection.database.notifier.request(queue);
+    const answer = await connection.outcomes.answer(id, queryTimeoutMs);
+    if (answer === undefined) {
+      await withdraw(connection.database, id);
+      throw new RuntimeError(
+        'TIMEOUT',
+        `No worker answered query ${name} of workflow ${this.workflowId} within ${queryTimeoutMs} ms. Check that a worker polls task queue ${run.task_queue}.`,
+        { runId: run.run_id },
+      );
+    }
+    if (answer.problem === undefined) return decodePayload(answer.payload) as Ret;
+    const failure = decodeFailure(answer.payload);
+    throw answer.problem === 'not_registered' ? new QueryNotRegisteredError(failure.message) : failure;
+  }
+
+  /** @throws WorkflowNotFoundError */
+  async describe(): Promise<WorkflowExecutionDescription> {
+    const run = await this.#run();
+    const { owner, wakeAt, ...open } = await readOpenState(this.#parts.connection.database, run);
+    return { ...executionInfo(run), ...open, owner: owner ?? undefined, nextWakeTime: wakeAt ?? undefined };
+  }
+
+  /** Every event of the log, decoded, with nothing left out. */
+  async history(): Promise<HistoryRecord[]> {
+    return decodedHistory(this.#parts.connection.database, (await this.#run()).run_id);
+  }
+
+  /** The history in Temporal's shape. */
+  async fetchHistory(): Promise<TemporalHistory> {
+    return temporalHistory(this.#parts.connection.database, (await this.#run()).run_id);
+  }
+
+  /** The context document as it was at a point, by default now; folded from the patches, no code runs. */
+  async stateAt(point: StatePoint = {}): Promise<StateResult> {
+    return stateAt(this.#parts.connection.database, (await this.#run()).run_id, point);
+  }
+
+  /** Context patches in order, with who and why. `path` keeps those at, above or below it. */
+  async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
+    return contextPatches(this.#parts.connection.database, (await this.#run()).run_id, filter);
+  }
+
+  async #run(): Promise<RunRow> {
+    const { connection, namespace, runId } = this.#parts;
+    const run =
+      runId === undefined ? await findRun(connection.database, namespace, this.workflowId) : await getRun(connection.database, runId);
+    if (run === undefined) {
+      throw new WorkflowNotFoundError(
+        `workflow not found for ID: ${this.workflowId}${runId === undefined ? '' : ` (run ${runId})`} in namespace ${namespace}. Check the id, or list the runs.`,
+        this.workflowId,
+        runId,
+      );
+    }
+    return run;
+  }
+
+  async #send(message: Message): Promise<void> {
+    const { database } = this.#parts.connection;
+    const runId = this.#parts.runId ?? (await this.#run()).run_id;
+    const delivery = await send(database.pool, database.schema, runId, message);
+    if (delivery === undefined) {
+      await this.#run(); // an unknown id has its own error
+      throw this.#closed(runId);
+    }
+    if (delivery.owner !== null) database.notifier.mail(delivery.owner, runId);
+    else if (database.localQueues.has(delivery.queue)) database.local.emit('wake', delivery.queue);
+    else database.notifier.wake(delivery.queue);
+  }
+
+  #closed(runId: string): WorkflowNotFoundError {
+    return new WorkflowNotFoundError(`workflow execution already completed: ${this.workflowId} (run ${runId}).`, this.workflowId, runId);
+  }
+}
+
+/** What `result()` gives or throws for the event that closed a run. */
+function resultOf(outcome: ClosedOutcome): unknown {
+  switch (outcome.type) {
+    case 'WorkflowCompleted':
+      return outcome.payload === null ? undefined : decodePayload(outcome.payload);
+    case 'WorkflowFailed':
+      throw new WorkflowFailedError('Workflow execution failed', outcome.payload === null ? undefined : decodeFailure(outcome.payload));
+    case 'WorkflowCancelled':
+      throw new WorkflowFailedError(
+        'Workflow execution cancelled',
+        outcome.payload === null ? new CancelledFailure('Workflow execution cancelled') : decodeFailure(outcome.payload),
+      );
+    case 'WorkflowTerminated': {
+      const message = outcome.reason ?? 'Workflow execution terminated';
+      throw new WorkflowFailedError(message, new TerminatedFailure(message));
+    }
+    default: {
+      const message = 'Workflow execution timed out';
+      throw new WorkflowFailedError(message, new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE));
+    }
+  }
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+// The command `reprise`. Exit codes: 0 ok, 1 refused or failed, 2 divergence or integrity fault, 64 wrong usage.
+import { CommanderError } from 'commander';
+import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { newCommand } from './cli/command.ts';
+import { sqlCommand } from './cli/sql.ts';
+import { workflowCommand } from './cli/workflow.ts';
+
+const program = newCommand('reprise', 'Durable execution on plain Postgres, with replay.')
+  .addCommand(workflowCommand())
+  .addCommand(sqlCommand());
+
+async function main(): Promise<number> {
+  try {
+    await program.parseAsync();
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 64; // commander has printed it
+    if (!(error instanceof RuntimeError)) throw error;
+    const { code, message } = error;
+    console.error(
+      process.argv.includes('--json') ? JSON.stringify({ error: { code, message } }) : `${code}: ${message}`,
+    );
+    return code === 'DETERMINISM' ? 2 : 1;
+  }
+}
+
+process.exitCode = await main();

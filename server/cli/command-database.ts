@@ -1,0 +1,56 @@
+// The database a command talks to: REPRISE_DATABASE_URL, DATABASE_URL, or the Postgres in .reprise/ of this folder or
+// the nearest parent, started for the command when it is stopped. Never creates a database where there is none.
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { RuntimeError } from '../../runtime/history/runtime-error.ts';
+import { type EmbeddedPostgres, startPostgres } from '../embedded-postgres.ts';
+
+/** Runs `action` with the database's address. A Postgres that was started here stops again unless others came to use it. */
+export async function withDatabase(action: (url: string) => Promise<void>): Promise<void> {
+  const given = process.env['REPRISE_DATABASE_URL'] ?? process.env['DATABASE_URL'];
+  if (given !== undefined) return await action(given);
+  const folder = nearestFolder(process.cwd());
+  if (folder === undefined) {
+    throw new RuntimeError(
+      'DATABASE_UNREACHABLE',
+      'No database: neither REPRISE_DATABASE_URL nor DATABASE_URL is set, and no .reprise/ in this folder or a parent ' +
+        'holds one. Set REPRISE_DATABASE_URL, or run this where your program runs.',
+    );
+  }
+  const server = await startPostgres({ folder });
+  const interrupt = (): void => void stopUnlessUsed(server).finally(() => process.exit(130));
+  process.once('SIGINT', interrupt);
+  try {
+    await action(server.url);
+  } finally {
+    process.off('SIGINT', interrupt);
+    await stopUnlessUsed(server);
+  }
+}
+
+function nearestFolder(start: string): string | undefined {
+  for (let folder = resolve(start); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, '.reprise', 'password'))) return folder;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+async function stopUnlessUsed(server: EmbeddedPostgres): Promise<void> {
+  if (!server.startedHere) return;
+  const client = new pg.Client({ connectionString: server.url });
+  await client.connect();
+  let others = 1;
+  // Sessions that this command has just ended are listed for some milliseconds more.
+  for (let look = 0; look < 10 && others > 0; look += 1) {
+    if (look > 0) await sleep(30);
+    const { rows } = await client.query<{ others: number }>(
+      `select count(*)::int as others from pg_stat_activity
+       where backend_type = 'client backend' and pid <> pg_backend_pid()`,
+    );
+    others = rows[0]?.others ?? 0;
+  }
+  await client.end();
+  if (others === 0) await server.stop('fast');
+}

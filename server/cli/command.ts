@@ -1,0 +1,15 @@
+// What all commands have in common: --json, and errors that reach server/cli.ts instead of ending the process.
+import { Command } from 'commander';
+
+export function newCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .exitOverride()
+    .showHelpAfterError('(--help shows the usage)')
+    .helpCommand(false);
+}
+
+/** A command that does something, as opposed to one that groups others. */
+export function newAction(name: string, description: string): Command {
+  return newCommand(name, description).option('--json', 'print JSON instead of text');
+}

@@ -1,0 +1,16 @@
+// Decoded values as JSON text: what JSON cannot hold is shown in the nearest form. For reading only, never for storing.
+import { failureInfo } from '../../runtime/history/failure-info.ts';
+
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, viewOf, indent) ?? 'null';
+}
+
+function viewOf(this: unknown, _key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Error) return failureInfo(value);
+  if (value instanceof Map) return [...value];
+  if (value instanceof Set) return [...value];
+  if (ArrayBuffer.isView(value))
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
+  return value;
+}

@@ -1,0 +1,163 @@
+// `reprise sql`: one statement, or a prompt; a bare machine has no psql. Its session is read-only.
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import pg from 'pg';
+import { RuntimeError } from '../../runtime/history/runtime-error.ts';
+import { connectError, sqlstateOf } from '../../runtime/store/sqlstate.ts';
+import { newAction } from './command.ts';
+import { withDatabase } from './command-database.ts';
+import { type Cell, countRows, formatTable } from './table.ts';
+
+const listRelations = `
+  select n.nspname as schema, c.relname as name,
+    case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end
+      as type
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^(pg_|information_schema$)'
+  order by 1, 2;`;
+
+const prompts = { first: 'reprise=> ', next: 'reprise-> ' };
+const numberTypes: ReadonlySet<number> = new Set([20, 21, 23, 26, 700, 701, 1700]);
+const jsonTypes: ReadonlySet<number> = new Set([16, 20, 21, 23, 26, 114, 700, 701, 3802]);
+
+interface Answer extends pg.QueryArrayResult<Cell[]> {
+  command: string;
+}
+
+/** Where answers and errors go. */
+interface Output {
+  answer(answer: Answer): void;
+  error(state: string, error: { message: string; detail?: string; hint?: string }): void;
+}
+
+export function sqlCommand(): Command {
+  return newAction('sql', 'Read the database in SQL: one statement, or a prompt.')
+    .argument('[statement]', 'SQL; without it statements are read up to their ";"')
+    .action((statement: string | undefined, options: { json?: boolean }) =>
+      withDatabase(async (url) => {
+        const client = await connect(url);
+        const output = options.json === true ? jsonOutput : textOutput;
+        const ok =
+          statement === undefined
+            ? await readStatements(client, output)
+            : await runStatement(client, statement, output);
+        if (!ok) process.exitCode = 1;
+        await client.end();
+      }),
+    );
+}
+
+/** Values come as the text that Postgres prints. */
+async function connect(url: string): Promise<pg.Client> {
+  if (!URL.canParse(url)) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'The database URL is not one: expected postgres://user:password@host:port/database.',
+    );
+  }
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'reprise sql',
+    types: {
+      getTypeParser:
+        () =>
+        (value: Cell): Cell =>
+          value,
+    },
+  });
+  client.on('error', (error) => {
+    console.error(`ERROR: ${error.message}`);
+    process.exit(1);
+  });
+  try {
+    await client.connect();
+    await client.query('set default_transaction_read_only = on');
+  } catch (error) {
+    const { hostname, port, pathname } = new URL(url);
+    throw connectError(error, `${hostname}:${port || '5432'}${pathname}`);
+  }
+  return client;
+}
+
+/** From the terminal or a pipe, until \q or the end. True when every statement succeeded. */
+async function readStatements(client: pg.Client, output: Output): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: process.stdin.isTTY });
+  const prompt = (text: string): void => {
+    if (!process.stdin.isTTY) return;
+    lines.setPrompt(text);
+    lines.prompt();
+  };
+  lines.once('SIGINT', () => lines.close());
+  let ok = true;
+  let pending = '';
+  prompt(prompts.first);
+  for await (const line of lines) {
+    const command = pending === '' ? line.trim() : '';
+    if (command === '\\q') break;
+    pending = command === '\\d' ? listRelations : `${pending}${line}\n`;
+    if (isComplete(pending)) {
+      ok = (await runStatement(client, pending, output)) && ok;
+      pending = '';
+    }
+    if (pending.trim() === '') pending = '';
+    prompt(pending === '' ? prompts.first : prompts.next);
+  }
+  if (pending !== '') ok = (await runStatement(client, pending, output)) && ok;
+  return ok;
+}
+
+/** Ends with a semicolon that is not inside a string, a quoted name or a comment. */
+function isComplete(text: string): boolean {
+  const bare = text.replace(/'(?:[^']|'')*'|"[^"]*"|--.*|\/\*[\s\S]*?\*\/|(\$\w*\$)[\s\S]*?\1/g, ' ');
+  return /;\s*$/.test(bare) && !/['"]|\/\*|\$\w*\$/.test(bare);
+}
+
+async function runStatement(client: pg.Client, text: string, output: Output): Promise<boolean> {
+  try {
+    const result: unknown = await client.query({ text, rowMode: 'array' });
+    // Several statements in one text give several answers.
+    for (const answer of (Array.isArray(result) ? result : [result]) as Answer[]) output.answer(answer);
+    return true;
+  } catch (error) {
+    const state = sqlstateOf(error);
+    if (state === undefined) throw error;
+    output.error(state, error as Error & { detail?: string; hint?: string });
+    return false;
+  }
+}
+
+const textOutput: Output = {
+  answer({ command, fields, rows }) {
+    if (fields.length === 0) {
+      console.log(command);
+      return;
+    }
+    const right = new Set([...fields.keys()].filter((index) => numberTypes.has(fields[index]?.dataTypeID ?? 0)));
+    const names = fields.map((field) => field.name);
+    console.log(`${formatTable(names, rows, right)}\n${countRows(rows.length)}`);
+  },
+  error(state, { message, detail, hint }) {
+    console.error(`ERROR ${state}: ${message}`);
+    if (detail !== undefined) console.error(`DETAIL: ${detail}`);
+    if (hint !== undefined) console.error(`HINT: ${hint}`);
+  },
+};
+
+/** One array of objects a statement. Booleans, numbers and JSON as such, all else as Postgres prints it. */
+const jsonOutput: Output = {
+  answer({ fields, rows }) {
+    const objects = rows.map((row) =>
+      Object.fromEntries(fields.map((field, index) => [field.name, toJson(row[index] ?? null, field.dataTypeID)])),
+    );
+    console.log(JSON.stringify(objects));
+  },
+  error(state, { message, detail, hint }) {
+    console.error(JSON.stringify({ error: { code: state, message, detail, hint } }));
+  },
+};
+
+function toJson(value: Cell, type: number): unknown {
+  if (value === null || !jsonTypes.has(type) || /^-?(NaN|Infinity)$/.test(value)) return value;
+  if (type === 16) return value === 't';
+  return type === 20 && !Number.isSafeInteger(Number(value)) ? value : JSON.parse(value);
+}

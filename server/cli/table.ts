@@ -1,0 +1,31 @@
+// Text output of commands: rows in aligned columns.
+
+export type Cell = string | null;
+
+/** Columns named in `right` (by index) are aligned to the right, as numbers are. */
+export function formatTable(
+  columns: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  right: ReadonlySet<number> = new Set(),
+): string {
+  const lines = rows.map((row) => row.map((cell) => (cell ?? '').replaceAll('\n', '\\n')));
+  const widths = columns.map((name, index) =>
+    lines.reduce((max, line) => Math.max(max, line[index]?.length ?? 0), name.length),
+  );
+  const format = (cells: readonly string[], alignRight: boolean): string =>
+    cells
+      .map((cell, index) =>
+        alignRight && right.has(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0),
+      )
+      .join(' | ')
+      .trimEnd();
+  return [
+    format(columns, false),
+    widths.map((width) => '-'.repeat(width)).join('-+-'),
+    ...lines.map((line) => format(line, true)),
+  ].join('\n');
+}
+
+export function countRows(count: number): string {
+  return `(${count} ${count === 1 ? 'row' : 'rows'})`;
+}

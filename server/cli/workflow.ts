@@ -1,0 +1,175 @@
+// `reprise workflow show|state|patches`: what the log says about one workflow. Needs no worker and no workflow code.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type ContextSource, contextSources } from '../../runtime/history/event.ts';
+import {
+  Client,
+  Connection,
+  type HistoryRecord,
+  type PatchRecord,
+  type StatePoint,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '../../sdk/client.ts';
+import { newAction, newCommand } from './command.ts';
+import { withDatabase } from './command-database.ts';
+import { jsonText } from './json-view.ts';
+import { countRows, formatTable } from './table.ts';
+
+interface RunOptions {
+  run?: string;
+  namespace: string;
+  json?: boolean;
+}
+
+const detailWidth = 100;
+
+export function workflowCommand(): Command {
+  return newCommand('workflow', 'Look at one workflow.')
+    .addCommand(showCommand())
+    .addCommand(stateCommand())
+    .addCommand(patchesCommand());
+}
+
+function showCommand(): Command {
+  return workflowAction('show', 'What a run is, and its last events.')
+    .option('--events <n>', 'how many of the last events, or "all"', eventCount, 20)
+    .action((workflowId: string, options: RunOptions & { events: number }) =>
+      withHandle(workflowId, options, async (handle) => {
+        const run = await handle.describe();
+        const events = options.events === 0 ? [] : (await handle.history()).slice(-options.events);
+        if (options.json === true) return console.log(jsonText({ run, events }));
+        console.log(`${runText(run)}\n\n${eventsText(events)}`);
+      }),
+    );
+}
+
+function stateCommand(): Command {
+  return workflowAction('state', "The context document, now or at a point of the run's history.")
+    .option('--at <point>', 'a seq, or a time such as 2026-01-31T12:00:00Z; both inclusive')
+    .action((workflowId: string, options: RunOptions & { at?: string }) =>
+      withHandle(workflowId, options, async (handle) => {
+        const result = await handle.stateAt(pointOf(options.at));
+        if (options.json === true) return console.log(jsonText(result));
+        if (result.state === undefined) console.log('The run has no context document there.');
+        else console.log(`${jsonText(result.state, 2)}\n(seq ${result.seq}, ${result.patches} patches)`);
+      }),
+    );
+}
+
+function patchesCommand(): Command {
+  return workflowAction('patches', 'Context patches in order: who, when, why, what.')
+    .option('--path <pointer>', 'only those at, above or below this JSON Pointer')
+    .addOption(new Option('--source <source>', 'only those of this source').choices(contextSources))
+    .option('--source-id <id>', 'only those of this tool, agent, model or person')
+    .action((workflowId: string, options: RunOptions & { path?: string; source?: ContextSource; sourceId?: string }) =>
+      withHandle(workflowId, options, async (handle) => {
+        const { path, source, sourceId } = options;
+        const patches = await handle.patches({
+          ...(path === undefined ? {} : { path }),
+          ...(source === undefined ? {} : { source }),
+          ...(sourceId === undefined ? {} : { sourceId }),
+        });
+        console.log(options.json === true ? jsonText(patches) : patchesText(patches));
+      }),
+    );
+}
+
+function workflowAction(name: string, description: string): Command {
+  return newAction(name, description)
+    .argument('<id>', 'workflow id; its latest run')
+    .option('--run <runId>', 'this run of it')
+    .option('--namespace <name>', 'namespace of the workflow', 'default');
+}
+
+function withHandle(
+  workflowId: string,
+  options: RunOptions,
+  action: (handle: WorkflowHandle) => Promise<void>,
+): Promise<void> {
+  return withDatabase(async (url) => {
+    const connection = await Connection.connect({ connectionString: url });
+    try {
+      const client = new Client({ connection, namespace: options.namespace });
+      await action(client.workflow.getHandle(workflowId, options.run));
+    } finally {
+      await connection.close();
+    }
+  });
+}
+
+function eventCount(text: string): number {
+  if (text === 'all') return Number.POSITIVE_INFINITY;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number, or "all".');
+}
+
+function pointOf(at: string | undefined): StatePoint {
+  if (at === undefined) return {};
+  return /^\d+$/.test(at) ? { seq: Number(at) } : { time: at };
+}
+
+function runText(run: WorkflowExecutionDescription): string {
+  const rows: [string, string | undefined][] = [
+    ['workflow id', run.workflowId],
+    ['run id', run.runId],
+    ['type', run.type],
+    ['status', run.status.name.toLowerCase()],
+    ['task queue', run.taskQueue],
+    ['started', run.startTime.toISOString()],
+    ['closed', run.closeTime?.toISOString()],
+    ['events', String(run.historyLength)],
+    ...openRows(run),
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(12)} ${value}`])).join('\n');
+}
+
+/** What only an open run has: who works on it and what it waits for. */
+function openRows(run: WorkflowExecutionDescription): [string, string | undefined][] {
+  if (run.closeTime !== undefined) return [];
+  return [
+    ['worker', run.owner === undefined ? 'none' : `epoch ${run.owner}`],
+    ['pollers', String(run.pollers)],
+    ['next wake', run.nextWakeTime?.toISOString()],
+    ['unread mail', String(run.unreadMail)],
+    ...run.pendingActivities.map((activity): [string, string] => [
+      'activity',
+      `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
+        `${activity.unknownEffect ? ', effect unknown' : ''}${activity.lastFailure === null ? '' : `: ${activity.lastFailure}`}`,
+    ]),
+    ['task failure', run.taskFailure && `${run.taskFailure.code}: ${run.taskFailure.message}`],
+  ];
+}
+
+function eventsText(events: readonly HistoryRecord[]): string {
+  const rows = events.map((event) => [
+    String(event.seq),
+    event.at.toISOString(),
+    event.type,
+    event.name,
+    event.answers === null ? null : String(event.answers),
+    event.attempt === null ? null : String(event.attempt),
+    detailOf(event),
+  ]);
+  return formatTable(['seq', 'at', 'event', 'name', 'answers', 'attempt', 'detail'], rows, new Set([0, 4, 5]));
+}
+
+function detailOf(event: HistoryRecord): string | null {
+  const who = [event.source, event.sourceId].filter((part) => part !== null).join(' ');
+  const what = event.ops ?? event.payload;
+  const parts = [who, event.reason, what === null ? null : jsonText(what)].filter(
+    (part) => part !== null && part !== '',
+  );
+  const text = parts.join(' · ');
+  return text.length <= detailWidth ? text : `${text.slice(0, detailWidth - 1)}…`;
+}
+
+function patchesText(patches: readonly PatchRecord[]): string {
+  const rows = patches.map((patch) => [
+    String(patch.seq),
+    patch.at.toISOString(),
+    [patch.source, patch.sourceId].filter((part) => part !== null).join(' '),
+    patch.reason,
+    patch.ops.map((op) => jsonText(op)).join(' '),
+  ]);
+  return `${formatTable(['seq', 'at', 'who', 'why', 'operations'], rows, new Set([0]))}\n${countRows(patches.length)}`;
+}

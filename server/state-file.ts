@@ -1,0 +1,36 @@
+// Small files under .reprise/ that several processes may write at once: a reader sees a whole file or none.
+import { randomUUID } from 'node:crypto';
+import { chown, link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+
+/** Creates the file with `content`, unless another process was first; returns what it holds from now on. */
+export async function keepFile(path: string, content: string): Promise<string> {
+  const fresh = `${path}.${randomUUID()}`;
+  await writeFile(fresh, content, { mode: 0o600 });
+  try {
+    await link(fresh, path);
+    return content;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return await readFile(path, 'utf8');
+  } finally {
+    await rm(fresh);
+  }
+}
+
+/** Replaces the file. Readable by its owner only: this process's user, or the one named. */
+export async function replaceFile(path: string, content: string, owner?: { uid: number; gid: number }): Promise<void> {
+  const fresh = `${path}.${randomUUID()}`;
+  await writeFile(fresh, content, { mode: 0o600 });
+  if (owner !== undefined) await chown(fresh, owner.uid, owner.gid);
+  await rename(fresh, path);
+}
+
+/** The file's text, or undefined when there is none. */
+export async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+// What crash tests share: worker processes to kill, a file that counts effects from outside, and the check of a log.
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import type pg from 'pg';
+import { Client, Connection } from 'reprise/client';
+import { testDatabase } from '../support/database.ts';
+import type { FailPoint } from '../../runtime/worker/fail-point.ts';
+import { eventCode } from '../../runtime/history/event.ts';
+
+export interface WorkerSettings {
+  failPoint?: FailPoint;
+  hits?: number;
+  leaseMs?: number;
+  maxCachedRuns?: number;
+}
+
+export interface CrashLab {
+  readonly url: string;
+  readonly pool: pg.Pool;
+  readonly connection: Connection;
+  readonly client: Client;
+  /** Starts a worker process; resolves when it is registered (or already dead). */
+  worker(settings?: WorkerSettings): Promise<ChildProcess>;
+  /** Lines that activities left, one an execution. */
+  effects(): Promise<string[]>;
+}
+
+export const taskQueue = 'crash';
+
+export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<CrashLab> {
+  const children: ChildProcess[] = [];
+  let stop = async (): Promise<void> => undefined;
+  after(() => stop());
+  const database = given ?? (await testDatabase());
+  const folder = await mkdtemp(join(tmpdir(), 'reprise-crash-'));
+  const traces = join(folder, 'effects');
+  const connection = await Connection.connect({ connectionString: database.url });
+  stop = async () => {
+    await Promise.all(children.map((child) => kill(child)));
+    await connection.close();
+    await rm(folder, { recursive: true });
+  };
+  return {
+    url: database.url,
+    pool: database.pool,
+    connection,
+    client: new Client({ connection }),
+    async worker(settings = {}) {
+      const child = fork(
+        new URL('./worker-process.ts', import.meta.url),
+        [database.url, JSON.stringify({ taskQueue, ...settings })],
+        { stdio: 'inherit', env: { ...process.env, TEST_EFFECTS: traces }, execArgv: ['-C', 'reprise-source'] },
+      );
+      children.push(child);
+      await Promise.race([once(child, 'message'), once(child, 'exit')]);
+      return child;
+    },
+    async effects() {
+      const text = await readFile(traces, 'utf8').catch(() => '');
+      return text.split('\n').filter((line) => line !== '');
+    },
+  };
+}
+
+export async function kill(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  if (signal === 'SIGKILL') child.kill('SIGCONT');
+  await exited;
+}
+
+export async function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/** Invariants 1, 2 and 4 on a run's log: dense, one completion an activity, no event behind the closing one, chain whole. */
+export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
+  const { rows } = await pool.query<{ events: number; last: number; twice: string; unscheduled: string }>(
+    `with e as (select * from reprise.events where run_id = $1),
+     closed as (select answers from e where type in (${eventCode.ActivityCompleted}, ${eventCode.ActivityFailed}, ${eventCode.ActivityTimedOut}, ${eventCode.ActivityCancelled}))
+     select count(*)::int as events, max(seq) as last,
+       (select count(*) from (select answers from closed group by answers having count(*) > 1) t) as twice,
+       (select count(*) from closed c where not exists (select from e s where s.seq = c.answers and s.type = ${eventCode.ActivityScheduled})) as unscheduled
+     from e`,
+    [runId],
+  );
+  const row = rows[0]!;
+  assert.equal(row.events, row.last, 'seq is dense from 1');
+  assert.equal(row.twice, '0', 'no activity is completed twice');
+  assert.equal(row.unscheduled, '0', 'every completion answers a schedule');
+  const verdict = await pool.query<{ ok: boolean; problem: string | null }>('select ok, problem from reprise_audit.verify($1)', [runId]);
+  assert.deepEqual(verdict.rows, [{ ok: true, problem: null }]);
+}
+
+/** How often each effect happened. */
+export function tally(lines: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,31 @@
+// A worker that hangs past its lease and wakes up again: another has finished its run, its own writes are refused.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { until } from '../support/engine.ts';
+import { checkLog, crashLab, exited, tally, taskQueue } from './crash-lab.ts';
+
+const lab = await crashLab();
+
+it('a stopped worker loses its run to another, and writes nothing when it wakes up', async () => {
+  const items = 400;
+  const hung = await lab.worker({ leaseMs: 1000 });
+  const handle = await lab.client.workflow.start('tallyAll', { workflowId: 'hang', taskQueue, args: [items, 4] });
+  await until(async () => (await lab.effects()).length > 40);
+  hung.kill('SIGSTOP');
+  await lab.worker({ leaseMs: 1000 });
+  assert.equal(await handle.result(), items);
+  await checkLog(lab.pool, handle.runId!);
+  const before = await lab.pool.query('select count(*) as n from reprise.events');
+  hung.kill('SIGCONT');
+  // It finds out, registers anew and serves again under another epoch.
+  await until(async () => {
+    const { rows } = await lab.pool.query<{ n: string }>('select count(*) as n from reprise.workers where dead_at is null');
+    return rows[0]!.n === '2';
+  });
+  const after = await lab.pool.query('select count(*) as n from reprise.events');
+  assert.deepEqual(after.rows, before.rows, 'nothing was written after waking up');
+  const effects = tally((await lab.effects()).filter((line) => line.startsWith('tally')));
+  assert.equal(effects.size, items);
+  hung.kill('SIGTERM');
+  await exited(hung);
+});

@@ -1,0 +1,40 @@
+// A worker in a process of its own, to be killed. argv: database URL, options as JSON { taskQueue, failPoint?, hits?, leaseMs? }.
+import process from 'node:process';
+import { pino } from 'pino';
+import { Connection } from 'reprise/client';
+import { Worker } from 'reprise/worker';
+import * as activities from '../support/fixtures/activities.ts';
+
+interface Options {
+  taskQueue: string;
+  failPoint?: string;
+  /** Dies when the fail point is reached for this time, from 1. */
+  hits?: number;
+  leaseMs?: number;
+  maxCachedRuns?: number;
+}
+
+const [url, text] = process.argv.slice(2) as [string, string];
+const options = JSON.parse(text) as Options;
+let hits = 0;
+const connection = await Connection.connect({ connectionString: url });
+const worker = await Worker.create({
+  connection,
+  taskQueue: options.taskQueue,
+  workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url),
+  activities,
+  logger: pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' }, pino.destination(2)),
+  ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+  ...(options.maxCachedRuns === undefined ? {} : { maxCachedRuns: options.maxCachedRuns }),
+  failPoint: (point) => {
+    if (point === options.failPoint && ++hits === (options.hits ?? 1)) process.kill(process.pid, 'SIGKILL');
+  },
+});
+process.on('SIGTERM', () => worker.shutdown());
+process.on('disconnect', () => process.exit(1));
+const running = worker.run();
+while (worker.getStatus().epoch === undefined) await new Promise((resolve) => setTimeout(resolve, 2));
+process.send?.(worker.getStatus().epoch);
+await running;
+await connection.close();
+process.disconnect?.();

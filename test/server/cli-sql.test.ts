@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startPostgres } from '../../server/embedded-postgres.ts';
+import { startOwnPostgres } from '../support/cluster.ts';
+import { testDatabase } from '../support/database.ts';
+import { reprise } from '../support/reprise-command.ts';
+
+const { url } = await testDatabase();
+
+test('a statement prints an aligned table', async () => {
+  const statement = "select 7 as n, 'x' as name union all select 10, null order by 1";
+  assert.deepEqual(await reprise(['sql', statement], { url }), {
+    code: 0,
+    out: 'n  | name\n---+-----\n 7 | x\n10 |\n(2 rows)\n',
+    err: '',
+  });
+});
+
+test('--json prints rows as objects', async () => {
+  const { out } = await reprise(['sql', '--json', `select 7::bigint as n, null as none, '{"a":[true]}'::json as doc`], {
+    url,
+  });
+  assert.deepEqual(JSON.parse(out), [{ n: 7, none: null, doc: { a: [true] } }]);
+});
+
+test('a refused statement prints its SQLSTATE and exits with 1', async () => {
+  const plain = await reprise(['sql', 'select * from nowhere'], { url });
+  assert.deepEqual([plain.code, plain.err], [1, 'ERROR 42P01: relation "nowhere" does not exist\n']);
+  const json = await reprise(['sql', '--json', 'select * from nowhere'], { url });
+  assert.equal((JSON.parse(json.err) as { error: { code: string } }).error.code, '42P01');
+});
+
+test('the session cannot write', async () => {
+  const { code, err } = await reprise(['sql', 'delete from reprise.runs'], { url });
+  assert.deepEqual([code, err.includes('ERROR 25006')], [1, true]);
+});
+
+test('statements from a pipe end at a semicolon outside of strings, and one failure does not stop the rest', async () => {
+  const input = ['select', "'a;", "b' as value;", 'wrong;', '\\d', 'select 3 as last', ''].join('\n');
+  const { code, out, err } = await reprise(['sql', '--json'], { input, url });
+  const [first, relations, last] = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>[]);
+  assert.deepEqual(first, [{ value: 'a;\nb' }]);
+  assert.deepEqual(
+    relations?.find((relation) => relation['name'] === 'events'),
+    {
+      schema: 'reprise',
+      name: 'events',
+      type: 'table',
+    },
+  );
+  assert.deepEqual(last, [{ last: 3 }]);
+  assert.match(err, /42601/);
+  assert.equal(code, 1);
+});
+
+test('wrong usage exits with 64', async () => {
+  for (const args of [['nothing'], ['sql', '--jsonn'], ['sql', 'select 1', 'select 2'], []]) {
+    assert.equal((await reprise(args, { url })).code, 64, args.join(' '));
+  }
+});
+
+test('a database that is not there exits with 1 and a coded error', async () => {
+  for (const address of ['postgres://a:b@127.0.0.1:1/c', 'nonsense']) {
+    const { code, err } = await reprise(['sql', '--json', 'select 1'], { url: address });
+    const { error } = JSON.parse(err) as { error: { code: string } };
+    assert.deepEqual([code, error.code], [1, address === 'nonsense' ? 'INVALID_INPUT' : 'DATABASE_UNREACHABLE']);
+  }
+});
+
+test("the folder's stopped database is started for a command and stopped after it, a running one is left alone", async () => {
+  const own = await startOwnPostgres();
+  const below = join(own.folder, 'a', 'b');
+  await mkdir(below, { recursive: true });
+  await own.stop('fast');
+  const first = await reprise(['sql', '--json', 'select count(*) as n from reprise.runs'], { cwd: below });
+  assert.deepEqual([first.code, first.out, first.err], [0, '[{"n":0}]\n', '']);
+  const server = await startPostgres({ folder: own.folder });
+  assert.equal(server.startedHere, true, 'the command left the server running');
+  assert.equal((await reprise(['sql', 'select 1'], { cwd: below })).code, 0);
+  assert.equal(
+    (await startPostgres({ folder: own.folder })).startedHere,
+    false,
+    'the command stopped a server it found',
+  );
+});

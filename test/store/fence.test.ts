@@ -1,0 +1,218 @@
+// The fence: whatever an incarnation that was declared dead still sends changes nothing, however it meets the reaper.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type pg from 'pg';
+import { draft } from '../../runtime/history/draft.ts';
+import { readHeartbeats, storeHeartbeat } from '../../runtime/store/activity-heartbeats.ts';
+import { claim, lockOwnedRun, park } from '../../runtime/store/claim.ts';
+import { send } from '../../runtime/store/inbox.ts';
+import { declareDead } from '../../runtime/store/lease.ts';
+import { runIdBytes } from '../../runtime/store/run-id.ts';
+import {
+  closingTurn,
+  eventCount,
+  inboxOf,
+  incarnation,
+  readyRow,
+  startedRun,
+  startedRuns,
+  statusOf,
+  testStore,
+  turn,
+  waits,
+} from '../support/store.ts';
+
+const store = await testStore();
+const { pool } = store;
+const soon = (): number => (Date.now() + 60_000) * 1000;
+const everything = { queue: 'default/test', now: soon(), from: 0, limit: 100 };
+
+/** The first half of what a reaper does, with the end of its transaction left to the test. */
+async function reaper(session: pg.Client, epoch: number): Promise<{ bury(): Promise<void>; giveUp(): Promise<void> }> {
+  await session.query('begin');
+  await session.query('select 1 from reprise.fences where epoch = $1 for update', [epoch]);
+  return {
+    async bury() {
+      await session.query('delete from reprise.fences where epoch = $1', [epoch]);
+      await session.query('commit');
+    },
+    async giveUp() {
+      await session.query('rollback');
+    },
+  };
+}
+
+test('a flush that waits on the fence while the reaper deletes it inserts nothing', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const death = await reaper(await store.session(t), worker.epoch);
+  const flush = worker.writer.append([turn({ runId })]);
+  await waits(store, flush);
+  await death.bury();
+  assert.equal(await flush, undefined);
+  assert.equal(await eventCount(store, runId), 1);
+});
+
+test('a flush that waits on the fence while the reaper gives up is written', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const death = await reaper(await store.session(t), worker.epoch);
+  const flush = worker.writer.append([turn({ runId })]);
+  await waits(store, flush);
+  await death.giveUp();
+  assert.deepEqual(await flush, ['committed']);
+  assert.equal(await eventCount(store, runId), 2);
+});
+
+test('the reaper waits for a flush in flight, and what that wrote stays', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await worker.writer.client.query('begin');
+  await worker.writer.append([turn({ runId })]);
+  const death = declareDead(store.database, worker.epoch, 'test');
+  await waits(store, death);
+  await worker.writer.client.query('commit');
+  assert.equal(await death, 1);
+  assert.equal(await eventCount(store, runId), 2);
+});
+
+test('a message consumed beside an insert is still there when the worker was dead', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
+  const death = await reaper(await store.session(t), worker.epoch);
+  const flush = worker.writer.append([turn({ runId, drafts: ['SignalReceived'], consumed: [1] })]);
+  await waits(store, flush);
+  await death.bury();
+  assert.equal(await flush, undefined);
+  assert.deepEqual(await inboxOf(store, runId), [1]);
+  assert.equal(await eventCount(store, runId), 1);
+});
+
+test('a dead worker closes no run and reads no mail for its closing', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
+  const death = await reaper(await store.session(t), worker.epoch);
+  const flush = worker.writer.append([closingTurn(runId, 1, [1])]);
+  await waits(store, flush);
+  await death.bury();
+  assert.equal(await flush, undefined);
+  assert.equal(await statusOf(store, runId), 'running');
+  assert.equal((await readyRow(store, runId))?.mail, 1);
+  assert.deepEqual(await inboxOf(store, runId), [1]);
+  assert.equal(await eventCount(store, runId), 1);
+});
+
+test('a stale epoch cannot append, though nobody took its run', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store);
+  await declareDead(store.database, worker.epoch, 'test');
+  await pool.query('update reprise.ready set owner = $2 where run_id = $1', [runId, worker.epoch]);
+  assert.equal(await worker.writer.append([turn({ runId })]), undefined);
+  assert.equal(await worker.writer.append([closingTurn(runId, 0)]), undefined);
+  assert.equal(await eventCount(store, runId), 1);
+});
+
+test('every appending connection has a fence of its own, and the reaper takes them all', async (t) => {
+  const worker = await incarnation(store, t, { writers: 2 });
+  const [first, second] = await startedRuns(store, 2, { owner: worker });
+  await worker.writers[0]!.client.query('begin');
+  await worker.writers[0]!.append([turn({ runId: first! })]);
+  const { rows } = await pool.query('select slot from reprise.fences where epoch = $1 for update skip locked', [worker.epoch]);
+  assert.deepEqual(rows, [{ slot: 0 }, { slot: 2 }]);
+  const death = declareDead(store.database, worker.epoch, 'test');
+  await waits(store, death);
+  await worker.writers[0]!.client.query('commit');
+  await death;
+  for (const writer of worker.writers) assert.equal(await writer.append([turn({ runId: second! })]), undefined);
+  assert.equal(await eventCount(store, second!), 1);
+});
+
+test('the claim of a worker that was declared dead owns nothing', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { queue: 'default/dead' });
+  await declareDead(store.database, worker.epoch, 'test');
+  const claimed = await claim(worker.control, 'reprise', worker, { ...everything, queue: 'default/dead' });
+  assert.deepEqual(claimed, []);
+  assert.equal((await readyRow(store, runId))?.owner, null);
+});
+
+test('a claim that waits on the fence while the reaper deletes it owns nothing', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { queue: 'default/dying' });
+  const death = await reaper(await store.session(t), worker.epoch);
+  const claiming = claim(worker.control, 'reprise', worker, { ...everything, queue: 'default/dying' });
+  await waits(store, claiming);
+  await death.bury();
+  assert.deepEqual(await claiming, []);
+  assert.equal((await readyRow(store, runId))?.owner, null);
+});
+
+test('a poll that finds nothing due does not touch the fence', async (t) => {
+  const worker = await incarnation(store, t, { lockTimeout: '100ms' });
+  const death = await reaper(await store.session(t), worker.epoch);
+  assert.deepEqual(await claim(worker.control, 'reprise', worker, { ...everything, queue: 'default/empty' }), []);
+  await death.giveUp();
+});
+
+test('parking by a dead worker does not put off what the reaper is about to free', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const before = await readyRow(store, runId);
+  const death = await reaper(await store.session(t), worker.epoch);
+  const parking = park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: soon() }]);
+  await waits(store, parking);
+  await death.bury();
+  assert.deepEqual(await parking, []);
+  assert.deepEqual(await readyRow(store, runId), before);
+});
+
+test('progress of an activity is not stored for a dead worker', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await storeHeartbeat(store.database, worker.epoch, runId, 2, new Uint8Array([1]));
+  await declareDead(store.database, worker.epoch, 'test');
+  await storeHeartbeat(store.database, worker.epoch, runId, 2, new Uint8Array([2]));
+  await storeHeartbeat(store.database, worker.epoch, runId, 3, new Uint8Array([3]));
+  assert.deepEqual(await readHeartbeats(store.database, runId), new Map([[2, Buffer.from([1])]]));
+});
+
+test('a run can be held by its owner alone', async (t) => {
+  const [mine, other] = [await incarnation(store, t), await incarnation(store, t)];
+  const runId = await startedRun(store, { owner: mine });
+  assert.equal(await lockOwnedRun(mine.control, 'reprise', runId, mine.epoch), true);
+  assert.equal(await lockOwnedRun(other.control, 'reprise', runId, other.epoch), false);
+});
+
+test('an append is refused whole when another writer took the run and seq', async (t) => {
+  const worker = await incarnation(store, t);
+  const [free, taken] = await startedRuns(store, 2, { owner: worker });
+  await send(pool, 'reprise', free!, { type: 'SignalReceived', name: 'go' });
+  await pool.query(
+    "insert into reprise.events (run_id, at, seq, type, name) values ($1, clock_timestamp(), 2, 20, 'other')",
+    [taken],
+  );
+  await assert.rejects(
+    worker.writer.append([
+      turn({ runId: free!, drafts: [draft(0, 'SignalReceived')], consumed: [1] }),
+      turn({ runId: taken! }),
+    ]),
+    { code: '23505', constraint: 'events_pkey' },
+  );
+  assert.equal(await eventCount(store, free!), 1);
+  assert.deepEqual(await inboxOf(store, free!), [1]);
+  assert.deepEqual(await worker.writer.append([turn({ runId: free!, drafts: ['SignalReceived'], consumed: [1] })]), ['committed']);
+});
+
+test('of two writers that append the same seq at the same moment one is refused', async (t) => {
+  const [one, two] = [await incarnation(store, t), await incarnation(store, t)];
+  const runId = await startedRun(store);
+  await one.writer.client.query('begin');
+  await one.writer.append([turn({ runId })]);
+  const late = two.writer.append([turn({ runId })]);
+  await waits(store, late);
+  await one.writer.client.query('commit');
+  await assert.rejects(late, { code: '23505', constraint: 'events_pkey' });
+  assert.equal(await eventCount(store, runId), 2);
+});

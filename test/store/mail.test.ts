@@ -1,0 +1,249 @@
+// Messages: numbered by the run's row, read by its owner, consumed with the append, and never overlooked by closing or
+// parking, however sender and owner meet.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type pg from 'pg';
+import { park } from '../../runtime/store/claim.ts';
+import { readMail, runsWithMail, send } from '../../runtime/store/inbox.ts';
+import { runIdBytes } from '../../runtime/store/run-id.ts';
+import {
+  closingTurn,
+  eventCount,
+  type Incarnation,
+  inboxOf,
+  incarnation,
+  readyRow,
+  startedRun,
+  startedRuns,
+  statusOf,
+  testStore,
+  turn,
+  waits,
+} from '../support/store.ts';
+
+const store = await testStore();
+const { pool, database } = store;
+const signal = { type: 'SignalReceived', name: 'go' } as const;
+const later = (): number => (Date.now() + 3_600_000) * 1000;
+
+/** Holds the fence, so that a statement of the worker stops behind its snapshot and before it looks at the run's row. */
+async function heldFence(session: pg.Client, worker: Incarnation): Promise<() => Promise<unknown>> {
+  await session.query('begin');
+  await session.query('select 1 from reprise.fences where epoch = $1 for update', [worker.epoch]);
+  return () => session.query('rollback');
+}
+
+function parkUntilLater(worker: Incarnation, runId: string, mail: number): Promise<string[]> {
+  return park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail, wakeAt: later() }]);
+}
+
+async function isDue(runId: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    'select 1 from reprise.ready where run_id = $1 and owner is null and wake_at <= clock_timestamp()',
+    [runId],
+  );
+  return rows.length === 1;
+}
+
+test('messages are numbered densely in the order in which they reached the row', async () => {
+  const runId = await startedRun(store);
+  await Promise.all(Array.from({ length: 20 }, () => send(pool, 'reprise', runId, signal)));
+  assert.deepEqual(await inboxOf(store, runId), Array.from({ length: 20 }, (_, i) => i + 1));
+  assert.equal((await readyRow(store, runId))?.mail, 20);
+});
+
+test('a message arrives as it was sent', async () => {
+  const runId = await startedRun(store);
+  const full = {
+    type: 'SignalReceived',
+    name: 'näme',
+    payload: new Uint8Array([0, 1, 255]),
+    sourceId: 'ops',
+    reason: 'why',
+    correlationId: 'c-1',
+    meta: '{"a":1}',
+  } as const;
+  await send(pool, 'reprise', runId, full);
+  await send(pool, 'reprise', runId, { type: 'WorkflowCancelRequested' });
+  const [first, second] = await readMail(database, [{ runId, after: 0 }]);
+  assert.deepEqual(first, { ...full, runId, id: 1, payload: Buffer.from(full.payload) });
+  const nothing = { name: null, payload: null, sourceId: null, reason: null, correlationId: null, meta: null };
+  assert.deepEqual(second, { runId, id: 2, type: 'WorkflowCancelRequested', ...nothing });
+});
+
+test('mail is read behind a number, in order, of many runs at once', async () => {
+  const [one, two] = await startedRuns(store, 2);
+  for (const runId of [two!, one!, two!, one!, two!]) await send(pool, 'reprise', runId, signal);
+  const mail = await readMail(database, [
+    { runId: two!, after: 1 },
+    { runId: one!, after: 0 },
+  ]);
+  assert.deepEqual(
+    mail.map(({ runId, id }) => [runId, id]),
+    [
+      [one, 1],
+      [one, 2],
+      [two, 2],
+      [two, 3],
+    ],
+  );
+});
+
+test('the sender is told who owns the run, and the owner finds the run by it', async (t) => {
+  const worker = await incarnation(store, t);
+  const owned = await startedRun(store, { owner: worker });
+  const free = await startedRun(store);
+  assert.deepEqual(await send(pool, 'reprise', owned, signal), { owner: worker.epoch, queue: 'default/test' });
+  assert.deepEqual(await send(pool, 'reprise', free, signal), { owner: null, queue: 'default/test' });
+  await send(pool, 'reprise', owned, signal);
+  assert.deepEqual(await runsWithMail(database, worker.epoch), [owned]);
+});
+
+test('a message wakes a run that nobody owns, and leaves the plans of one that is owned alone', async (t) => {
+  const worker = await incarnation(store, t);
+  const [owned, free] = [await startedRun(store, { owner: worker }), await startedRun(store)];
+  await pool.query("update reprise.ready set wake_at = '2100-01-01' where run_id = any($1)", [[owned, free]]);
+  for (const runId of [owned, free]) await send(pool, 'reprise', runId, signal);
+  assert.equal(await isDue(free), true);
+  assert.equal((await readyRow(store, owned))?.wake_at.getUTCFullYear(), 2100);
+});
+
+test('a closed run, and one that never was, take no mail', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await worker.writer.append([closingTurn(runId, 0)]);
+  assert.equal(await send(pool, 'reprise', runId, signal), undefined);
+  assert.equal(await send(pool, 'reprise', '00000000-0000-7000-8000-000000000000', signal), undefined);
+  assert.deepEqual(await inboxOf(store, runId), []);
+});
+
+test('a signal in a transaction that is rolled back leaves nothing', async (t) => {
+  const runId = await startedRun(store);
+  const user = await store.session(t);
+  await user.query('begin');
+  await send(user, 'reprise', runId, signal);
+  await user.query('rollback');
+  assert.deepEqual(await inboxOf(store, runId), []);
+  assert.equal((await readyRow(store, runId))?.mail, 0);
+});
+
+test('mail is consumed by the append of its event', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  for (let i = 0; i < 3; i += 1) await send(pool, 'reprise', runId, signal);
+  const flush = turn({ runId, drafts: ['SignalReceived', 'SignalReceived'], consumed: [1, 2] });
+  assert.deepEqual(await worker.writer.append([flush]), ['committed']);
+  assert.deepEqual(await inboxOf(store, runId), [3]);
+});
+
+test('an append that finds less mail than its turns came from does not pass unnoticed', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await assert.rejects(worker.writer.append([turn({ runId, drafts: ['SignalReceived'], consumed: [1] })]), /consumed 0 .* expected 1/);
+});
+
+test('closing is refused when a message came before the flush', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await send(pool, 'reprise', runId, signal);
+  assert.deepEqual(await worker.writer.append([closingTurn(runId, 0)]), ['mail']);
+  assert.deepEqual([await statusOf(store, runId), await eventCount(store, runId)], ['running', 1]);
+  const repeated = turn({ runId, drafts: ['SignalReceived', 'WorkflowCompleted'], consumed: [1], close: { status: 'completed', mail: 1 } });
+  assert.deepEqual(await worker.writer.append([repeated]), ['committed']);
+  assert.deepEqual([await statusOf(store, runId), await inboxOf(store, runId)], ['completed', []]);
+});
+
+test('closing is refused when a message is committed behind the snapshot of the flush', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const release = await heldFence(await store.session(t), worker);
+  const flush = worker.writer.append([closingTurn(runId, 0)]);
+  await waits(store, flush);
+  await send(pool, 'reprise', runId, signal);
+  await release();
+  assert.deepEqual(await flush, ['mail']);
+  assert.deepEqual([await statusOf(store, runId), await eventCount(store, runId)], ['running', 1]);
+  assert.deepEqual(await inboxOf(store, runId), [1]);
+});
+
+test('a subquery on the inbox would close over a message committed behind the snapshot of the flush', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const release = await heldFence(await store.session(t), worker);
+  const flush = worker.writer.client.query(
+    `with fence as materialized (select 1 from reprise.fences where epoch = $1 for share)
+     delete from reprise.ready r using fence
+     where r.run_id = $2 and not exists (select from reprise.inbox i where i.run_id = r.run_id)`,
+    [worker.epoch, runId],
+  );
+  await waits(store, flush);
+  await send(pool, 'reprise', runId, signal);
+  await release();
+  assert.equal((await flush).rowCount, 1);
+  assert.deepEqual(await inboxOf(store, runId), [1]);
+});
+
+test('a sender that meets a closing in flight waits for it and is told that the run is closed', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await worker.writer.client.query('begin');
+  assert.deepEqual(await worker.writer.append([closingTurn(runId, 0)]), ['committed']);
+  const sending = send(pool, 'reprise', runId, signal);
+  await waits(store, sending);
+  await worker.writer.client.query('commit');
+  assert.equal(await sending, undefined);
+  assert.deepEqual(await inboxOf(store, runId), []);
+});
+
+test('parking keeps the planned time when all mail was read', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await send(pool, 'reprise', runId, signal);
+  assert.deepEqual(await parkUntilLater(worker, runId, 1), [runId]);
+  assert.equal(await isDue(runId), false);
+  assert.equal((await readyRow(store, runId))?.owner, null);
+});
+
+test('a run parked with a message that came before is due at once', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await send(pool, 'reprise', runId, signal);
+  assert.deepEqual(await parkUntilLater(worker, runId, 0), [runId]);
+  assert.equal(await isDue(runId), true);
+});
+
+test('a run parked while a message is committed behind the snapshot is due at once', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const release = await heldFence(await store.session(t), worker);
+  const parking = parkUntilLater(worker, runId, 0);
+  await waits(store, parking);
+  await send(pool, 'reprise', runId, signal);
+  await release();
+  assert.deepEqual(await parking, [runId]);
+  assert.equal(await isDue(runId), true);
+});
+
+test('a sender that meets a parking in flight waits for it and makes the run due', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await worker.control.query('begin');
+  assert.deepEqual(await parkUntilLater(worker, runId, 0), [runId]);
+  const sending = send(pool, 'reprise', runId, signal);
+  await waits(store, sending);
+  await worker.control.query('commit');
+  assert.deepEqual(await sending, { owner: null, queue: 'default/test' });
+  assert.equal(await isDue(runId), true);
+});
+
+test('one parking statement plans each run by its own mail', async (t) => {
+  const worker = await incarnation(store, t);
+  const [read, unread] = await startedRuns(store, 2, { owner: worker });
+  for (const runId of [read!, unread!]) await send(pool, 'reprise', runId, signal);
+  const runs = [
+    { runKey: runIdBytes(unread!), mail: 0, wakeAt: later() },
+    { runKey: runIdBytes(read!), mail: 1, wakeAt: later() },
+  ];
+  assert.deepEqual((await park(worker.control, 'reprise', worker, runs)).sort(), [read, unread].sort());
+  assert.deepEqual([await isDue(read!), await isDue(unread!)], [false, true]);
+});

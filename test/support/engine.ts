@@ -1,0 +1,66 @@
+// A worker and a client in this process, on a database of their own, for tests that need the whole engine.
+import { after } from 'node:test';
+import { type Logger, pino } from 'pino';
+import type pg from 'pg';
+import { Client, Connection, type WorkflowHandle } from 'reprise/client';
+import { Worker, type WorkerOptions } from 'reprise/worker';
+import { testDatabase } from './database.ts';
+import * as activities from './fixtures/activities.ts';
+
+export interface TestEngine {
+  readonly url: string;
+  readonly connection: Connection;
+  readonly client: Client;
+  readonly pool: pg.Pool;
+  readonly taskQueue: string;
+  start(workflow: string, args?: readonly unknown[], workflowId?: string): Promise<WorkflowHandle>;
+  /** Asks again and again until the answer is neither undefined nor false. */
+  until<T>(ask: () => Promise<T | undefined | false>): Promise<T>;
+}
+
+export const quiet: Logger = pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' });
+
+/** To be called at the top of a file or a suite; everything ends with it. */
+export async function testEngine(options: Partial<WorkerOptions> = {}): Promise<TestEngine> {
+  // Hooks run in the order they are made in, and the worker must stop before its database goes.
+  let stop = async (): Promise<void> => undefined;
+  after(() => stop());
+  const database = await testDatabase();
+  const connection = await Connection.connect({ connectionString: database.url });
+  const client = new Client({ connection });
+  const taskQueue = 'test';
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url),
+    activities,
+    logger: quiet,
+    deadlockTimeoutMs: 200,
+    ...options,
+  });
+  const running = worker.run();
+  stop = async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+  };
+  let nextId = 0;
+  return {
+    url: database.url,
+    connection,
+    client,
+    pool: database.pool,
+    taskQueue,
+    start: (workflow, args = [], workflowId = `${workflow}-${nextId++}`) =>
+      client.workflow.start(workflow, { workflowId, taskQueue, args }),
+    until,
+  };
+}
+
+export async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,45 @@
+// `npm test`: one throw-away Postgres for all test files, then Node's test runner over them. Arguments pass through.
+// The runner's summary is printed last, also when it lists failures after it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { startTestCluster } from './cluster.ts';
+
+const given = process.argv.slice(2);
+const options = given.filter((argument) => argument.startsWith('-'));
+const files = given.filter((argument) => !argument.startsWith('-'));
+const summaryLine = /^(\x1b\[\d+m)?ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+/;
+
+const cluster = await startTestCluster();
+try {
+  process.exitCode = await runTests(cluster.url);
+} finally {
+  await cluster.stop();
+}
+
+async function runTests(clusterUrl: string): Promise<number> {
+  const env: NodeJS.ProcessEnv = { ...process.env, REPRISE_TEST_CLUSTER: clusterUrl };
+  // A developer's own database must never be reached by a test that leaves the address out.
+  delete env['REPRISE_DATABASE_URL'];
+  delete env['DATABASE_URL'];
+  if (process.stdout.isTTY) env['FORCE_COLOR'] = '1';
+  const runner = spawn(
+    process.execPath,
+    [
+      ...['-C', 'reprise-source', '--test', '--test-reporter=spec', '--test-concurrency=2', ...options],
+      ...(files.length > 0 ? files : ['test/**/*.test.ts']),
+    ],
+    { env, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  // The runner stops its children itself; this process stays to stop Postgres.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
+  const summary: string[] = [];
+  for await (const line of createInterface({ input: runner.stdout })) {
+    if (summaryLine.test(line)) summary.push(line);
+    else console.log(line);
+  }
+  for (const line of summary) console.log(line);
+  const [code] =
+    runner.exitCode === null && runner.signalCode === null ? await once(runner, 'exit') : [runner.exitCode];
+  return typeof code === 'number' ? code : 1;
+}

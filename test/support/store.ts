@@ -1,0 +1,216 @@
+// Sessions, incarnations, runs and turns for tests of the store, and the means to interleave statements: start one, go on
+// as soon as Postgres says that it waits for a lock. Never: sleeping and hoping.
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { after } from 'node:test';
+import pg from 'pg';
+import { draft } from '../../runtime/history/draft.ts';
+import type { EventDraft, EventType, HistoryEvent, Micros } from '../../runtime/history/event.ts';
+import { turnHash } from '../../runtime/history/hash-chain.ts';
+import type { RunStatus } from '../../runtime/history/transition.ts';
+import { LogWriter, type Turn } from '../../runtime/store/append.ts';
+import type { Fence } from '../../runtime/store/claim.ts';
+import { Database } from '../../runtime/store/database.ts';
+import { register } from '../../runtime/store/lease.ts';
+import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
+import { type NewRun, startRuns } from '../../runtime/store/start-run.ts';
+import { testDatabase } from './database.ts';
+
+/** What tests hang their endings on; a file as a whole has none. */
+export interface Scope {
+  after(fn: () => Promise<void>): void;
+}
+
+export interface TestStore {
+  readonly url: string;
+  readonly database: Database;
+  /** Not the store's own pool, so that a test can look while all of the store's sessions wait. */
+  readonly pool: pg.Pool;
+  /** A session of its own. Statements that would wait for longer than `lockTimeout` fail instead of hanging the test. */
+  session(t: Scope, lockTimeout?: string): Promise<pg.Client>;
+}
+
+/** Call it with the test's context inside a test, without it at the top of a file. */
+export async function testStore(t?: Scope): Promise<TestStore> {
+  let close = async (): Promise<void> => undefined;
+  // Hooks run in the order they are made in, and the sessions must end before their database goes.
+  if (t === undefined) after(() => close());
+  else t.after(() => close());
+  const { url, pool } = await testDatabase(t);
+  const database = await Database.open({ connectionString: url });
+  close = () => database.close();
+  return {
+    url,
+    database,
+    pool,
+    async session(scope, lockTimeout = '20s') {
+      const client = await openSession(scope, url);
+      await client.query("select set_config('lock_timeout', $1, false)", [lockTimeout]);
+      return client;
+    },
+  };
+}
+
+/** A session that a server may end (its death is no failure of the test). */
+export async function openSession(t: Scope, connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => undefined);
+  await client.connect();
+  t.after(() => client.end());
+  return client;
+}
+
+export interface Incarnation extends Fence {
+  /** Carries the sign of life. */
+  readonly heart: pg.Client;
+  /** Session of claims and parking. */
+  readonly control: pg.Client;
+  readonly writers: readonly LogWriter[];
+  readonly writer: LogWriter;
+}
+
+/** A worker's incarnation without the worker. */
+export async function incarnation(
+  store: TestStore,
+  t: Scope,
+  options: { writers?: number; leaseMs?: number; queue?: string; lockTimeout?: string } = {},
+): Promise<Incarnation> {
+  const sessions: pg.Client[] = [];
+  for (let i = 0; i < 2 + (options.writers ?? 1); i += 1) sessions.push(await store.session(t, options.lockTimeout));
+  const [heart, control, ...appending] = sessions as [pg.Client, pg.Client, ...pg.Client[]];
+  const { schema } = store.database;
+  const epoch = await register(heart, schema, {
+    identity: 'test',
+    queue: options.queue ?? 'default/test',
+    bundleHash: 'none',
+    leaseMs: options.leaseMs ?? 60_000,
+    backendPids: await Promise.all([control, ...appending].map(backendPid)),
+  });
+  const writers = appending.map((client, i) => new LogWriter(client, schema, epoch, i + 1));
+  return { epoch, slot: 0, heart, control, writers, writer: writers[0]! };
+}
+
+export async function backendPid(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return rows[0]!.pid;
+}
+
+export function newRun(columns: Partial<NewRun> = {}): NewRun {
+  const runId = columns.runId ?? newRunId();
+  return {
+    runId,
+    namespace: 'default',
+    workflowId: `workflow ${runId}`,
+    workflowType: 'demo',
+    taskQueue: 'test',
+    queue: 'default/test',
+    memo: null,
+    args: new Uint8Array([0x90]),
+    meta: '{}',
+    ...columns,
+  };
+}
+
+/** Starts runs and, when an owner is given, makes them its own. Returns their ids. */
+export async function startedRuns(store: TestStore, count: number, columns: Partial<NewRun> & { owner?: Fence } = {}): Promise<string[]> {
+  const { owner, ...rest } = columns;
+  const runs = Array.from({ length: count }, () => newRun(rest));
+  const ids = [...(await startRuns(store.database.pool, store.database.schema, runs))].sort();
+  assert.equal(ids.length, count);
+  if (owner !== undefined) {
+    await store.pool.query('update reprise.ready set owner = $2 where run_id = any($1)', [ids, owner.epoch]);
+  }
+  return ids;
+}
+
+export async function startedRun(store: TestStore, columns: Partial<NewRun> & { owner?: Fence } = {}): Promise<string> {
+  const [id] = await startedRuns(store, 1, columns);
+  return id!;
+}
+
+/** What is to stand in a turn; seqs follow on `after` (1, the start of the run, when it is not given). */
+export interface TurnPlan {
+  readonly runId: string;
+  readonly after?: number;
+  readonly drafts?: readonly (EventType | EventDraft)[];
+  readonly at?: Micros;
+  readonly consumed?: readonly number[];
+  readonly close?: { readonly status: RunStatus; readonly mail: number };
+  /** Hash of the turn before, and events that no hash covers yet. */
+  readonly previous?: Uint8Array;
+  readonly unhashed?: readonly HistoryEvent[];
+}
+
+export function turn(plan: TurnPlan): Turn {
+  const at = plan.at ?? Date.now() * 1000;
+  const types = plan.drafts ?? [plan.close === undefined ? 'ActivityScheduled' : 'WorkflowCompleted'];
+  const events = types.map((given, i): HistoryEvent => {
+    const columns = typeof given === 'string' ? draft(0, given) : given;
+    return { ...columns, seq: (plan.after ?? 1) + 1 + i, at, hash: null };
+  });
+  const head = turnHash(plan.previous ?? new Uint8Array(0), plan.runId, [...(plan.unhashed ?? []), ...events], (bytes) =>
+    hash('sha256', bytes, 'buffer'),
+  );
+  events.push({ ...events.pop()!, hash: head });
+  return {
+    runId: plan.runId,
+    runKey: runIdBytes(plan.runId),
+    events,
+    consumed: plan.consumed ?? [],
+    ...(plan.close === undefined ? {} : { close: plan.close }),
+  };
+}
+
+/** A turn that completes the run, after `mail` messages were read. */
+export function closingTurn(runId: string, mail: number, consumed: readonly number[] = []): Turn {
+  return turn({ runId, consumed, close: { status: 'completed', mail } });
+}
+
+export interface ReadyRow {
+  wake_at: Date;
+  owner: number | null;
+  lost: number | null;
+  mail: number;
+}
+
+/** Undefined when the run is closed. */
+export async function readyRow(store: TestStore, runId: string): Promise<ReadyRow | undefined> {
+  const { rows } = await store.pool.query<ReadyRow>('select wake_at, owner, lost, mail from reprise.ready where run_id = $1', [runId]);
+  return rows[0];
+}
+
+export async function eventCount(store: TestStore, runId: string): Promise<number> {
+  const { rows } = await store.pool.query<{ count: number }>('select count(*)::int from reprise.events where run_id = $1', [runId]);
+  return rows[0]!.count;
+}
+
+export async function statusOf(store: TestStore, runId: string): Promise<string> {
+  const { rows } = await store.pool.query<{ status: string }>('select status from reprise.runs where run_id = $1', [runId]);
+  return rows[0]!.status;
+}
+
+/** Mail numbers in the inbox of a run. */
+export async function inboxOf(store: TestStore, runId: string): Promise<number[]> {
+  const { rows } = await store.pool.query<{ id: number }>('select id from reprise.inbox where run_id = $1 order by id', [runId]);
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Resolves when `count` sessions of this database wait for a lock; fails when `statement` ends before. With a file's
+ * database, tests must end their sessions first, or they count here.
+ */
+export async function waits(store: TestStore, statement: Promise<unknown>, count = 1): Promise<void> {
+  let over = false;
+  statement.then(
+    () => (over = true),
+    () => (over = true),
+  );
+  for (;;) {
+    const { rows } = await store.pool.query<{ waiting: number }>(
+      `select count(*)::int as waiting from pg_stat_activity
+       where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+    );
+    if (rows[0]!.waiting >= count) return;
+    if (over) assert.fail(`the statement was to wait for a lock, but ended: ${JSON.stringify(await statement)}`);
+  }
+}

@@ -1,0 +1,198 @@
+// The house rules that a machine can check: directions, sizes, words, and documents that name what exists.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { errorCodes } from '../runtime/history/runtime-error.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const tops = ['runtime', 'sdk', 'server', 'test', 'benchmarks', 'examples'];
+
+/** What each room may import besides itself. */
+const directions: Record<string, readonly string[]> = {
+  'runtime/history': [],
+  'runtime/activator': ['runtime/history'],
+  'runtime/sandbox': ['runtime/activator', 'runtime/history'],
+  'runtime/store': ['runtime/history'],
+  'runtime/worker': ['runtime/store', 'runtime/sandbox', 'runtime/history'],
+  'runtime/replay': ['runtime/store', 'runtime/sandbox', 'runtime/history'],
+  'runtime/recovery': ['runtime/store', 'runtime/history'],
+  sdk: ['runtime'],
+  server: ['runtime', 'sdk/client.ts'],
+  examples: [],
+};
+const pureRooms = ['runtime/history', 'runtime/activator'];
+
+interface Source {
+  /** From the root, with forward slashes. */
+  path: string;
+  text: string;
+  lines: number;
+}
+
+const sources = await readSources();
+const code = sources.filter((source) => source.path.endsWith('.ts'));
+
+async function readSources(): Promise<Source[]> {
+  const found: Source[] = [];
+  for (const top of tops) {
+    if (!existsSync(join(root, top))) continue;
+    for (const file of await readdir(join(root, top), { recursive: true })) {
+      const path = posix.join(top, file.replaceAll('\\', '/'));
+      if (!/\.(ts|sql)$/.test(path) || path.includes('node_modules/')) continue;
+      const text = await readFile(join(root, path), 'utf8');
+      found.push({ path, text, lines: text.split('\n').length - 1 });
+    }
+  }
+  return found;
+}
+
+function roomOf(path: string): string | undefined {
+  return Object.keys(directions).find((room) => path.startsWith(`${room}/`));
+}
+
+function importsOf(source: Source): string[] {
+  const pattern = /(?:\bfrom|^import|\bimport\()\s*'([^']+)'/gm;
+  return [...source.text.matchAll(pattern)].map((match) => match[1] ?? '');
+}
+
+/** The lines that match, as `path:line: text`. */
+function linesWith(files: readonly Source[], pattern: RegExp): string[] {
+  return files.flatMap((file) =>
+    file.text
+      .split('\n')
+      .flatMap((line, index) => (pattern.test(line) ? [`${file.path}:${index + 1}: ${line.trim()}`] : [])),
+  );
+}
+
+test('rooms import only what their direction allows', () => {
+  const faults: string[] = [];
+  for (const source of code) {
+    const room = roomOf(source.path);
+    if (room === undefined) continue;
+    for (const specifier of importsOf(source).filter((name) => name.startsWith('.'))) {
+      const target = posix.join(dirname(source.path), specifier);
+      const allowed = [room, ...(directions[room] ?? [])];
+      if (!allowed.some((place) => target === place || target.startsWith(`${place}/`))) {
+        faults.push(`${source.path} imports ${target}`);
+      }
+    }
+  }
+  assert.deepEqual(faults, []);
+});
+
+test('the pure rooms import nothing of Node', () => {
+  const faults = code.filter((source) => pureRooms.includes(roomOf(source.path) ?? ''));
+  assert.deepEqual(
+    faults.filter((source) => importsOf(source).some((name) => name.startsWith('node:'))).map((source) => source.path),
+    [],
+  );
+});
+
+test('no file is longer than its limit', () => {
+  const limit = (path: string): number => (path.endsWith('.sql') ? 600 : path.endsWith('.test.ts') ? 800 : 400);
+  assert.deepEqual(
+    sources.filter((source) => source.lines > limit(source.path)).map((source) => `${source.path}: ${source.lines}`),
+    [],
+  );
+});
+
+test('a file opens with one to six lines that say what it owns', () => {
+  const faults = code
+    .filter((source) => !source.path.endsWith('.test.ts'))
+    .filter((source) => {
+      const lines = source.text.split('\n').filter((line) => !line.startsWith('#!'));
+      const length = lines.findIndex((line) => !line.startsWith('// ')); // a diagram may follow after an empty line
+      return length < 1 || length > 6;
+    });
+  assert.deepEqual(
+    faults.map((source) => source.path),
+    [],
+  );
+});
+
+test('files are named after a concept, in kebab-case', () => {
+  const vague = /^(utils?|helpers?|types?|common|interfaces?|index|misc)\.ts$/;
+  const faults = code.filter(({ path }) => {
+    const name = posix.basename(path);
+    return path !== 'sdk/common.ts' && (vague.test(name) || !/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*\.ts$/.test(name));
+  });
+  assert.deepEqual(
+    faults.map((source) => source.path),
+    [],
+  );
+});
+
+test('one spelling: cancelled, behavior', () => {
+  const wrong = new RegExp(['cance' + 'led\\b', 'behavio' + 'ur'].join('|'), 'i');
+  // What users write and read keeps Temporal's names, which spell it otherwise.
+  const ours = sources.filter((source) => !/^(test\/)?sdk\//.test(source.path));
+  assert.deepEqual(linesWith(ours, wrong), []);
+});
+
+test('the engine knows runs, activities and events, no jobs or steps', () => {
+  const declared =
+    /^(export )?(async )?((const|let|function|class|interface|type)|\s+readonly) (\w*[a-z])?([Jj]ob|[Ss]tep)s?([A-Z]\w*)?\b/;
+  assert.deepEqual(
+    linesWith(
+      code.filter((source) => source.path.startsWith('runtime/')),
+      declared,
+    ),
+    [],
+  );
+  const columns = /\b\w*(job|step|execution)\w*\b/;
+  assert.deepEqual(
+    linesWith(
+      sources.filter((source) => source.path.endsWith('.sql')),
+      columns,
+    ),
+    [],
+  );
+});
+
+test('nothing is left undone, switched off or untyped', () => {
+  const words = ['\\bTO' + 'DO\\b', '\\bFIX' + 'ME\\b', '@ts-' + 'ignore', '@ts-' + 'nocheck'];
+  assert.deepEqual(linesWith(code, new RegExp(words.join('|'))), []);
+  const faults = [
+    ...['\\bas' + ' any\\b', ':' + ' any\\b', '<an' + 'y\\b'],
+    ...['\\b(test|it|describe|suite)\\.(on' + 'ly|sk' + 'ip|to' + 'do)\\b', '\\bt\\.(sk' + 'ip|to' + 'do)\\('],
+    '[{,]\\s*(on' + 'ly|sk' + 'ip|to' + 'do):',
+  ];
+  const uncommented = code.map((source) => ({ ...source, text: source.text.replace(/^\s*(\/\/|\/?\*).*$/gm, '') }));
+  assert.deepEqual(linesWith(uncommented, new RegExp(faults.join('|'))), []);
+  const swallowed = code.filter(({ text }) => /catch\s*(\([^)]*\))?\s*\{\s*\}/.test(text));
+  assert.deepEqual(
+    swallowed.map((source) => source.path),
+    [],
+  );
+});
+
+test('every error code is documented', async () => {
+  const documents = await Promise.all(
+    ['README.md', 'ARCHITECTURE.md'].map((name) => readFile(join(root, name), 'utf8')),
+  );
+  const text = documents.join('\n');
+  assert.deepEqual(
+    errorCodes.filter((errorCode) => !text.includes(`\`${errorCode}\``)),
+    [],
+  );
+});
+
+test('every invariant names a test that exists', async () => {
+  const architecture = await readFile(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const items = architecture.match(/^\| I\d+ \|.*$/gm) ?? [];
+  assert.ok(items.length > 0, 'ARCHITECTURE.md has no table rows that begin with "| I1 |"');
+  for (const item of items) {
+    const files = item.match(/\btest\/[\w/.-]+\.test\.ts\b/g) ?? [];
+    assert.ok(files.length > 0, `no test is named by: ${item}`);
+    for (const file of files) assert.ok(existsSync(join(root, file)), `${file} does not exist, named by: ${item}`);
+  }
+});
+
+test('the changelog has an entry for the version of the package', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const changelog = await readFile(join(root, 'CHANGELOG.md'), 'utf8');
+  assert.ok(changelog.includes(`\n## [${version}]`), `CHANGELOG.md has no entry for ${version}`);
+});

@@ -1,0 +1,198 @@
+// The whole way of the data in one process: client, Postgres, sandbox, activities, log, result.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { testEngine } from '../support/engine.ts';
+
+describe('a workflow from start to result', async () => {
+  const engine = await testEngine();
+  const { client, start } = engine;
+
+  it('runs an activity and returns its result', async () => {
+    assert.equal(await (await start('greet', ['Ada'])).result(), 'Hello, Ada!');
+  });
+
+  it('carries values that JSON loses, there and back', async () => {
+    const values = [new Date(5), 2n ** 70n, new Uint8Array([1, 2]), new Map([['a', new Set([1])]]), undefined, -0, Number.NaN];
+    assert.deepEqual(await (await start('echoAll', values)).result(), values);
+  });
+
+  it('logs every fact of a one-activity run, in order, and a chain that verifies', async () => {
+    const handle = await start('greet', ['Ada']);
+    await handle.result();
+    assert.deepEqual(
+      (await handle.history()).map((event) => event.type),
+      ['WorkflowStarted', 'ActivityScheduled', 'ActivityCompleted', 'WorkflowCompleted'],
+    );
+    const { rows } = await engine.pool.query('select * from reprise_audit.verify($1)', [handle.runId]);
+    assert.deepEqual(rows, [{ ok: true, seq: 4, problem: null }]);
+  });
+
+  it('gives each run module state of its own', async () => {
+    const handles = await Promise.all([start('moduleState'), start('moduleState')]);
+    assert.deepEqual(await Promise.all(handles.map((handle) => handle.result())), [2, 2]);
+  });
+
+  it('retries a failing activity and counts its attempts in the log', async () => {
+    const handle = await start('failingActivity', [2]);
+    assert.equal(await handle.result(), 3);
+    const failed = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed');
+    assert.deepEqual(failed.map((event) => [event.attempt, event.reason]), [
+      [1, 'failure 1'],
+      [2, 'failure 2'],
+    ]);
+  });
+
+  it('wraps the failure of an activity that may not be retried', async () => {
+    assert.equal(
+      await (await start('fatalActivity')).result(),
+      'Activity task failed: MAXIMUM_ATTEMPTS_REACHED: RangeError: failure 1',
+    );
+  });
+
+  it('fails the run with an ApplicationFailure, details and all', async () => {
+    const handle = await start('failing', ['on purpose']);
+    await assert.rejects(handle.result(), (error: Error & { cause: { type: string; details: unknown[] } }) => {
+      assert.equal(error.message, 'Workflow execution failed');
+      assert.equal(error.cause.type, 'Expected');
+      assert.deepEqual(error.cause.details, [{ code: 7 }]);
+      return true;
+    });
+    assert.equal((await handle.describe()).status.name, 'FAILED');
+  });
+
+  it('fires a durable timer, and time passes for workflow code', async () => {
+    const slept = (await (await start('nap', [20])).result()) as number;
+    assert.ok(slept >= 20, `slept ${slept} ms`);
+  });
+
+  it('delivers signals in order and answers queries', async () => {
+    const handle = await start('accumulate');
+    for (const n of [1, 2, 3]) await handle.signal('add', n);
+    while ((await handle.query('total')) !== 6) await new Promise((resolve) => setTimeout(resolve, 5));
+    await handle.signal('finish');
+    assert.equal(await handle.result(), 6);
+    assert.equal(await handle.query('total'), 6, 'a closed run answers by replay');
+  });
+
+  it('names the registered queries when one is unknown', async () => {
+    const handle = await start('accumulate');
+    await assert.rejects(handle.query('nothing'), { name: 'QueryNotRegisteredError', message: /did not register a handler for nothing/ });
+    await handle.terminate();
+  });
+
+  it('cancels a run, which cleans up and closes as cancelled', async () => {
+    const handle = await start('cancellable');
+    await handle.cancel();
+    await assert.rejects(handle.result(), { name: 'WorkflowFailedError', message: 'Workflow execution cancelled' });
+    const types = (await handle.history()).map((event) => event.type);
+    assert.ok(types.includes('ActivityCancelled'));
+    assert.equal(types.at(-1), 'WorkflowCancelled');
+  });
+
+  it('terminates a run with a reason', async () => {
+    const handle = await start('accumulate');
+    await handle.terminate('enough');
+    await assert.rejects(handle.result(), { message: 'enough' });
+    await assert.rejects(handle.signal('add', 1), { code: 'RUN_NOT_FOUND', message: /already completed/ });
+  });
+
+  it('records context patches with provenance and rebuilds the state at any point', async () => {
+    const handle = await start('tallyAll', [20, 4]);
+    assert.equal(await handle.result(), 20);
+    const now = await handle.stateAt();
+    assert.equal((now.state as { done: number }).done, 20);
+    const patches = await handle.patches({ path: '/items/7' });
+    assert.equal(patches.at(-1)?.reason, 'item 7');
+    assert.equal(patches.at(-1)?.source, 'tool');
+    const before = await handle.stateAt({ seq: patches.at(-1)!.seq - 1 });
+    assert.equal(Object.hasOwn((before.state as { items: object }).items, '7'), false);
+    const { rows } = await engine.pool.query<{ state: unknown }>('select reprise_audit.state_at($1, $2::int) as state', [handle.runId, now.seq]);
+    assert.deepEqual(rows[0]?.state, now.state);
+  });
+
+  it('applies nothing of a patch that fails in the middle, and names the pointer', async () => {
+    const result = (await (await start('rejectedPatch')).result()) as string;
+    assert.match(result, /^CONTEXT_PATCH_INVALID .*\/nowhere\/1.* done=0$/s);
+  });
+
+  it('hands the progress of a failed attempt to the next', async () => {
+    assert.equal(await (await start('resumeFromHeartbeat')).result(), 3);
+  });
+
+  it('times out an activity that stops reporting', async () => {
+    assert.equal(await (await start('heartbeatTimeout')).result(), 'activity Heartbeat timeout');
+  });
+
+  it('stops at a bug in workflow code, says so in describe, and stays open', async () => {
+    const handle = await start('brokenUntilFixed');
+    const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+    assert.equal(failure.code, 'WORKFLOW_ERROR');
+    assert.match(failure.message, /a bug in the workflow/);
+    assert.equal((await handle.describe()).status.name, 'RUNNING');
+    await handle.terminate();
+  });
+
+  it('interrupts an endless loop and reports it', async () => {
+    const handle = await start('endlessLoop');
+    const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+    assert.equal(failure.code, 'DEADLOCK');
+    assert.match(failure.message, /endlessLoop/);
+    assert.equal(await (await start('greet', ['still'])).result(), 'Hello, still!');
+    await handle.terminate();
+  });
+
+  it('reports a workflow type that the bundle does not have', async () => {
+    const handle = await start('noSuchWorkflow');
+    const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+    assert.match(failure.message, /no such function is exported by the workflow bundle/);
+    await handle.terminate();
+  });
+
+  it('refuses a second open run of a workflow id, and allows one after it closed', async () => {
+    const first = await client.workflow.start('accumulate', { workflowId: 'twice', taskQueue: engine.taskQueue });
+    await assert.rejects(client.workflow.start('accumulate', { workflowId: 'twice', taskQueue: engine.taskQueue }), {
+      name: 'WorkflowExecutionAlreadyStartedError',
+      code: 'RUN_ALREADY_STARTED',
+    });
+    await first.terminate();
+    const second = await client.workflow.start('greet', { workflowId: 'twice', taskQueue: engine.taskQueue, args: ['again'] });
+    assert.equal(await second.result(), 'Hello, again!');
+  });
+
+  it('refuses what cannot be stored, with path or size, and writes nothing', async () => {
+    const workflowId = 'refused';
+    const options = { workflowId, taskQueue: engine.taskQueue };
+    await assert.rejects(client.workflow.start('greet', { ...options, args: [{ items: [1, { socket: () => 1 }] }] }), {
+      code: 'NOT_SERIALISABLE',
+      message: /items\[1\]\.socket/,
+    });
+    await assert.rejects(client.workflow.start('greet', { ...options, args: ['x'.repeat(3_000_000)] }), { code: 'PAYLOAD_TOO_LARGE' });
+    await assert.rejects(client.workflow.getHandle(workflowId).describe(), { code: 'RUN_NOT_FOUND' });
+  });
+
+  it('fails an activity whose result is too large, by name', async () => {
+    const handle = await start('bigResult', [3_000_000]);
+    await assert.rejects(handle.result(), (error: Error & { cause: Error }) => {
+      assert.match(String((error.cause.cause as Error).message), /Result of activity big has 30000\d\d bytes/);
+      return true;
+    });
+  });
+
+  it('shows in describe that nobody polls a task queue', async () => {
+    const handle = await client.workflow.start('greet', { workflowId: 'alone', taskQueue: 'nobody', args: ['x'] });
+    assert.equal((await handle.describe()).pollers, 0);
+    await handle.terminate('nobody came');
+    await assert.rejects(handle.result(), { message: 'nobody came' });
+  });
+
+  it('lists runs by type and status', async () => {
+    const ids: string[] = [];
+    for await (const run of client.workflow.list({ query: "WorkflowType = 'failing' AND ExecutionStatus = 'Failed'", pageSize: 1 })) {
+      ids.push(run.workflowId);
+    }
+    assert.equal(ids.length, 1);
+    await assert.rejects(async () => {
+      for await (const _ of client.workflow.list({ query: 'nonsense' })) assert.fail('listed');
+    }, { code: 'INVALID_INPUT' });
+  });
+});
