@@ -2,7 +2,17 @@
 import { Worker } from 'reprise/worker';
 import { pino } from 'pino';
 import * as activities from './activities.ts';
-import { type Bench, footprint, inFlight, median, payload, percentile, report, startWorkerProcess, stopProcess } from './support.ts';
+import {
+  type Bench,
+  footprint,
+  inFlight,
+  median,
+  payload,
+  percentile,
+  report,
+  startWorkerProcess,
+  stopProcess,
+} from './support.ts';
 
 let nextId = 0;
 const id = (): string => `bench-${process.pid}-${nextId++}`;
@@ -98,7 +108,10 @@ async function startToResult({ client }: Bench, taskQueue: string, name: string)
     if (i >= 50) times.push(performance.now() - begun);
     await new Promise((resolve) => setTimeout(resolve, 2)); // idle in between
   }
-  report(name, `p50 ${median(times).toFixed(2)} ms, p95 ${percentile(times, 0.95).toFixed(2)} ms, p99 ${percentile(times, 0.99).toFixed(2)} ms`);
+  report(
+    name,
+    `p50 ${median(times).toFixed(2)} ms, p95 ${percentile(times, 0.95).toFixed(2)} ms, p99 ${percentile(times, 0.99).toFixed(2)} ms`,
+  );
 }
 
 async function inOneProcess(bench: Bench): Promise<void> {
@@ -117,9 +130,15 @@ async function recovery({ client, pool }: Bench): Promise<void> {
   const count = 10_000;
   const first = await startWorkerProcess('bench');
   const workflowId = id();
-  const handle = await client.workflow.start('sequentialThenWait', { workflowId, taskQueue: 'bench', args: [payload, count] });
+  const handle = await client.workflow.start('sequentialThenWait', {
+    workflowId,
+    taskQueue: 'bench',
+    args: [payload, count],
+  });
   const done = async (): Promise<number> => {
-    const { rows } = await pool.query<{ n: number }>('select max(seq) as n from reprise.events where run_id = $1', [handle.runId]);
+    const { rows } = await pool.query<{ n: number }>('select max(seq) as n from reprise.events where run_id = $1', [
+      handle.runId,
+    ]);
     return rows[0]?.n ?? 0;
   };
   while ((await done()) < 2 * count + 1) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -9,7 +9,11 @@ import { Client, Connection } from 'reprise/client';
 import { startPostgres } from '../server/embedded-postgres.ts';
 
 /** 207 bytes as JSON, as in the peers' measurements. */
-export const payload: unknown = { id: 'a3f1c2d4-0000-4000-8000-000000000001', kind: 'benchmark', text: 'x'.repeat(127) };
+export const payload: unknown = {
+  id: 'a3f1c2d4-0000-4000-8000-000000000001',
+  kind: 'benchmark',
+  text: 'x'.repeat(127),
+};
 
 export interface Bench {
   readonly connection: Connection;

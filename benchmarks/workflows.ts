@@ -14,7 +14,11 @@ export async function sequential(payload: unknown, count: number): Promise<numbe
 }
 
 export async function fanOut(payload: unknown, count: number): Promise<number> {
-  await forEach(Array.from({ length: count }, (_, i) => i), () => echo(payload), { concurrency: count });
+  await forEach(
+    Array.from({ length: count }, (_, i) => i),
+    () => echo(payload),
+    { concurrency: count },
+  );
   return count;
 }
 

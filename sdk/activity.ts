@@ -1,5 +1,12 @@
 // reprise/activity: what activities use while they run.
-import { type ActivityContext, type ActivityDeclaration, activityDeclaration, activityStorage, type ActivityInfo, type Usage } from '../runtime/worker/activity-context.ts';
+import {
+  type ActivityContext,
+  type ActivityDeclaration,
+  activityDeclaration,
+  activityStorage,
+  type ActivityInfo,
+  type Usage,
+} from '../runtime/worker/activity-context.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import ms from 'ms';
 import type { Logger } from 'pino';
@@ -25,7 +32,8 @@ export function heartbeat(details?: unknown): void {
 /** Waits (ms, or a string such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
 export function sleep(duration: number | string): Promise<void> {
   const time = typeof duration === 'number' ? duration : ms(duration as ms.StringValue);
-  if (typeof time !== 'number' || Number.isNaN(time)) throw new TypeError(`Invalid duration: ${JSON.stringify(duration)}`);
+  if (typeof time !== 'number' || Number.isNaN(time))
+    throw new TypeError(`Invalid duration: ${JSON.stringify(duration)}`);
   return Context.current().sleep(time);
 }
 
@@ -76,7 +84,10 @@ export interface ActivityDeclarationOptions {
 export function activity<F extends (...args: never[]) => unknown>(options: ActivityDeclarationOptions, fn: F): F {
   const { effect = 'keyed', skippable = false } = options;
   if (effect !== 'none' && effect !== 'keyed' && effect !== 'unsafe') {
-    throw new RuntimeError('INVALID_INPUT', `effect must be 'none', 'keyed' or 'unsafe', got ${JSON.stringify(effect)}.`);
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `effect must be 'none', 'keyed' or 'unsafe', got ${JSON.stringify(effect)}.`,
+    );
   }
   const declaration: ActivityDeclaration = { effect, skippable };
   const declared = ((...args: Parameters<F>) => fn(...args)) as F;

@@ -25,23 +25,21 @@ export class Client {
   }
 }
 
-export { QueryNotRegisteredError, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, WorkflowNotFoundError } from './client-errors.ts';
+export {
+  QueryNotRegisteredError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+} from './client-errors.ts';
 export { Connection, type ConnectionOptions } from './connection.ts';
 export type { HistoryRecord, TemporalHistory } from './history-view.ts';
+export type { StatusName, Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
 export {
   type KyselyTransaction,
   type ListOptions,
-  type Workflow,
   WorkflowClient,
-  type WorkflowResultType,
   type WorkflowStartOptions,
 } from './workflow-client.ts';
-export {
-  type Definition,
-  type StatusName,
-  type WorkflowExecutionDescription,
-  type WorkflowExecutionInfo,
-  WorkflowHandle,
-} from './workflow-handle.ts';
+export { type Definition, type WorkflowExecutionDescription, WorkflowHandle } from './workflow-handle.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';

@@ -19,7 +19,10 @@ export function encodeArguments(what: string, args: readonly unknown[], maxBytes
 /** Names go into text columns, which hold anything but NUL. @throws INVALID_INPUT */
 export function checkName(what: string, name: unknown): string {
   if (typeof name !== 'string' || name === '' || name.length > 1000 || name.includes('\0')) {
-    throw new RuntimeError('INVALID_INPUT', `${what} must be a string of 1 to 1000 characters without NUL, got ${JSON.stringify(name) ?? String(name)}.`);
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `${what} must be a string of 1 to 1000 characters without NUL, got ${JSON.stringify(name) ?? String(name)}.`,
+    );
   }
   return name;
 }

@@ -15,9 +15,13 @@ export interface HistoryRecord extends Omit<HistoryEvent, 'at' | 'ops' | 'payloa
   readonly hash: string | null;
 }
 
-export async function decodedHistory(database: Database, runId: string): Promise<HistoryRecord[]> {
+export async function decodedHistory(
+  database: Database,
+  runId: string,
+  range: { after?: number; upTo?: number } = {},
+): Promise<HistoryRecord[]> {
   const records: HistoryRecord[] = [];
-  for await (const page of readHistory(database, runId)) {
+  for await (const page of readHistory(database, runId, range)) {
     for (const { runId: _, ...event } of page) {
       records.push({
         ...event,
@@ -37,7 +41,13 @@ export interface TemporalHistory {
 }
 
 /** Retries leave no history in Temporal, and nor do our own kinds of facts. */
-const notInTemporal = new Set<string>(['ActivityAttemptFailed', 'ActivityAttemptStarted', 'WorkerLost', 'ContextPatched', 'WorkflowTaskCompleted']);
+const notInTemporal = new Set<string>([
+  'ActivityAttemptFailed',
+  'ActivityAttemptStarted',
+  'WorkerLost',
+  'ContextPatched',
+  'WorkflowTaskCompleted',
+]);
 const temporalNames: Record<string, string> = {
   WorkflowStarted: 'WorkflowExecutionStarted',
   WorkflowCompleted: 'WorkflowExecutionCompleted',
@@ -69,11 +79,16 @@ export async function temporalHistory(database: Database, runId: string): Promis
 
 function attributes(record: HistoryRecord): Record<string, unknown> {
   const all: Record<string, unknown> = { ...(record.meta as Record<string, unknown> | null) };
-  if (record.name !== null) all[record.type === 'ActivityScheduled' ? 'activityType' : record.type === 'WorkflowStarted' ? 'workflowType' : 'name'] = { name: record.name };
-  if (record.answers !== null) all[record.type.startsWith('Timer') ? 'startedEventId' : 'scheduledEventId'] = record.answers;
+  if (record.name !== null)
+    all[
+      record.type === 'ActivityScheduled' ? 'activityType' : record.type === 'WorkflowStarted' ? 'workflowType' : 'name'
+    ] = { name: record.name };
+  if (record.answers !== null)
+    all[record.type.startsWith('Timer') ? 'startedEventId' : 'scheduledEventId'] = record.answers;
   if (record.attempt !== null) all['attempt'] = record.attempt;
   if (record.reason !== null) all['reason'] = record.reason;
-  if (record.payload !== null) all[payloadKey(record.type)] = record.payload instanceof Error ? failureInfo(record.payload) : record.payload;
+  if (record.payload !== null)
+    all[payloadKey(record.type)] = record.payload instanceof Error ? failureInfo(record.payload) : record.payload;
   return all;
 }
 

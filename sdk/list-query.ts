@@ -3,7 +3,12 @@ import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
 import type { RunFilter } from '../runtime/store/runs.ts';
 
-const fields = { WorkflowId: 'workflowId', WorkflowType: 'workflowType', TaskQueue: 'taskQueue', ExecutionStatus: 'status' } as const;
+const fields = {
+  WorkflowId: 'workflowId',
+  WorkflowType: 'workflowType',
+  TaskQueue: 'taskQueue',
+  ExecutionStatus: 'status',
+} as const;
 const statuses: Record<string, RunStatus> = {
   running: 'running',
   paused: 'paused',

@@ -3,7 +3,12 @@ import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { z } from 'zod';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import { bundleWorkflowCode, loadBundle, type WorkflowBundle, type WorkflowBundleOption } from '../runtime/sandbox/bundle.ts';
+import {
+  bundleWorkflowCode,
+  loadBundle,
+  type WorkflowBundle,
+  type WorkflowBundleOption,
+} from '../runtime/sandbox/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/sandbox.ts';
 import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
 import type { FailPointListener } from '../runtime/worker/fail-point.ts';
@@ -124,7 +129,10 @@ export class Worker {
 
 function check(options: WorkerOptions): z.infer<typeof checked> {
   if (!(options.connection instanceof Connection)) {
-    throw new RuntimeError('INVALID_INPUT', 'Worker.create needs a connection: pass `connection: await Connection.connect()`.');
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'Worker.create needs a connection: pass `connection: await Connection.connect()`.',
+    );
   }
   const result = checked.safeParse({
     ...options,
@@ -133,7 +141,9 @@ function check(options: WorkerOptions): z.infer<typeof checked> {
   });
   if (!result.success) {
     const issue = result.error.issues[0]!;
-    throw new RuntimeError('INVALID_INPUT', `Worker option ${issue.path.join('.')}: ${issue.message}.`, { cause: result.error });
+    throw new RuntimeError('INVALID_INPUT', `Worker option ${issue.path.join('.')}: ${issue.message}.`, {
+      cause: result.error,
+    });
   }
   return result.data;
 }

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import type { RunStatus } from '../runtime/history/transition.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import { listRuns, type RunRow } from '../runtime/store/runs.ts';
 import { type NewRun, type Queryable, startRuns } from '../runtime/store/start-run.ts';
@@ -10,11 +9,8 @@ import { WorkflowExecutionAlreadyStartedError } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { parseListQuery } from './list-query.ts';
-import { statusNames, type WorkflowExecutionInfo, WorkflowHandle } from './workflow-handle.ts';
-
-/** Any workflow function. */
-export type Workflow = (...args: never[]) => Promise<unknown>;
-export type WorkflowResultType<W extends Workflow> = Awaited<ReturnType<W>>;
+import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
+import { WorkflowHandle } from './workflow-handle.ts';
 
 export interface WorkflowStartOptions<W extends Workflow = Workflow> {
   /** The caller's business key; at most one open run has it. */
@@ -31,7 +27,12 @@ export interface WorkflowStartOptions<W extends Workflow = Workflow> {
 
 /** The part of a Kysely transaction that is needed. */
 export interface KyselyTransaction {
-  executeQuery(query: { sql: string; parameters: readonly unknown[]; query: unknown; queryId: unknown }): Promise<{ rows: unknown[] }>;
+  executeQuery(query: {
+    sql: string;
+    parameters: readonly unknown[];
+    query: unknown;
+    queryId: unknown;
+  }): Promise<{ rows: unknown[] }>;
 }
 
 export interface ListOptions {
@@ -71,7 +72,10 @@ export class WorkflowClient {
   }
 
   /** Starts a run and waits for its result. */
-  async execute<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): Promise<WorkflowResultType<W>> {
+  async execute<W extends Workflow>(
+    workflow: W | string,
+    options: WorkflowStartOptions<W>,
+  ): Promise<WorkflowResultType<W>> {
     const handle = await this.start(workflow, options);
     return handle.result();
   }
@@ -87,7 +91,11 @@ export class WorkflowClient {
     const limit = options.pageSize ?? 100;
     let before: string | undefined;
     for (;;) {
-      const rows: RunRow[] = await listRuns(this.#connection.database, filter, before === undefined ? { limit } : { limit, before });
+      const rows: RunRow[] = await listRuns(
+        this.#connection.database,
+        filter,
+        before === undefined ? { limit } : { limit, before },
+      );
       for (const row of rows) yield executionInfo(row);
       if (rows.length < limit) return;
       before = rows.at(-1)!.run_id;
@@ -134,21 +142,9 @@ export class WorkflowClient {
 
 function memoText(memo: Record<string, unknown>): string {
   const text = JSON.stringify(memo);
-  if (text.includes('\\u0000')) throw new RuntimeError('INVALID_INPUT', 'memo holds a NUL character, which Postgres cannot store. Remove it.');
+  if (text.includes('\\u0000'))
+    throw new RuntimeError('INVALID_INPUT', 'memo holds a NUL character, which Postgres cannot store. Remove it.');
   return text;
-}
-
-export function executionInfo(row: RunRow): WorkflowExecutionInfo {
-  return {
-    type: row.workflow_type,
-    workflowId: row.workflow_id,
-    runId: row.run_id,
-    taskQueue: row.task_queue,
-    status: statusNames[row.status satisfies RunStatus],
-    startTime: row.started_at,
-    closeTime: row.closed_at ?? undefined,
-    memo: (row.memo ?? undefined) as Record<string, unknown> | undefined,
-  };
 }
 
 function asQueryable(transaction: Queryable | KyselyTransaction): Queryable {
@@ -161,5 +157,8 @@ function asQueryable(transaction: Queryable | KyselyTransaction): Queryable {
     };
   }
   if (typeof transaction.query === 'function') return transaction;
-  throw new RuntimeError('INVALID_INPUT', 'transaction must be a pg client, a Kysely transaction, or have query(text, values).');
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    'transaction must be a pg client, a Kysely transaction, or have query(text, values).',
+  );
 }

@@ -4,8 +4,14 @@ import { decodeFailure } from '../runtime/history/failure-info.ts';
 import { CancelledFailure, TerminatedFailure, TimeoutFailure, TimeoutType } from '../runtime/history/failure.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import type { RunStatus } from '../runtime/history/transition.ts';
-import { contextPatches, type PatchFilter, type PatchRecord, stateAt, type StatePoint, type StateResult } from '../runtime/replay/state-at.ts';
+import {
+  contextPatches,
+  type PatchFilter,
+  type PatchRecord,
+  stateAt,
+  type StatePoint,
+  type StateResult,
+} from '../runtime/replay/state-at.ts';
 import { terminateUnowned } from '../runtime/store/close-run.ts';
 import type { ClosedOutcome } from '../runtime/store/database.ts';
 import { type Message, send } from '../runtime/store/inbox.ts';
@@ -16,37 +22,7 @@ import { QueryNotRegisteredError, WorkflowFailedError, WorkflowNotFoundError } f
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
-import { executionInfo, type Workflow, type WorkflowResultType } from './workflow-client.ts';
-
-export interface StatusName {
-  readonly code: number;
-  readonly name: string;
-}
-
-/** Temporal's codes and names; statuses of ours that it lacks follow from 100 on. */
-export const statusNames: Record<RunStatus, StatusName> = {
-  running: { code: 1, name: 'RUNNING' },
-  completed: { code: 2, name: 'COMPLETED' },
-  failed: { code: 3, name: 'FAILED' },
-  cancelled: { code: 4, name: 'CANCELLED' },
-  terminated: { code: 5, name: 'TERMINATED' },
-  continued_as_new: { code: 6, name: 'CONTINUED_AS_NEW' },
-  timed_out: { code: 7, name: 'TIMED_OUT' },
-  paused: { code: 8, name: 'PAUSED' },
-  rolled_back: { code: 100, name: 'ROLLED_BACK' },
-  recovered: { code: 101, name: 'RECOVERED' },
-};
-
-export interface WorkflowExecutionInfo {
-  readonly type: string;
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly taskQueue: string;
-  readonly status: StatusName;
-  readonly startTime: Date;
-  readonly closeTime: Date | undefined;
-  readonly memo: Record<string, unknown> | undefined;
-}
+import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
 /** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
 export interface WorkflowExecutionDescription extends WorkflowExecutionInfo, Omit<OpenState, 'owner' | 'wakeAt'> {
@@ -82,7 +58,10 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     this.workflowId = parts.workflowId;
     this.#parts = parts;
     if (parts.runId !== undefined && !isRunId(parts.runId)) {
-      throw new RuntimeError('INVALID_INPUT', `"${parts.runId}" is not a run id: expected a UUID as start() and list() give it.`);
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        `"${parts.runId}" is not a run id: expected a UUID as start() and list() give it.`,
+      );
     }
   }
 
@@ -128,7 +107,10 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
    * Asks workflow code; changes nothing. Works for closed runs too, as long as a worker polls the task queue.
    * @throws QueryNotRegisteredError, the handler's failure, RuntimeError TIMEOUT when no worker answers
    */
-  async query<Ret, Args extends readonly unknown[] = []>(query: Definition<Args, Ret> | string, ...args: Args): Promise<Ret> {
+  async query<Ret, Args extends readonly unknown[] = []>(
+    query: Definition<Args, Ret> | string,
+    ...args: Args
+  ): Promise<Ret> {
     const name = checkName('The query name', typeof query === 'string' ? query : query.name);
     const { connection, maxPayloadBytes } = this.#parts;
     const run = await this.#run();
@@ -164,9 +146,9 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return { ...executionInfo(run), ...open, owner: owner ?? undefined, nextWakeTime: wakeAt ?? undefined };
   }
 
-  /** Every event of the log, decoded, with nothing left out. */
-  async history(): Promise<HistoryRecord[]> {
-    return decodedHistory(this.#parts.connection.database, (await this.#run()).run_id);
+  /** Events of the log, decoded, with nothing left out; `after` and `upTo` are seqs, the latter inclusive. */
+  async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
+    return decodedHistory(this.#parts.connection.database, (await this.#run()).run_id, range);
   }
 
   /** The history in Temporal's shape. */
@@ -187,7 +169,9 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   async #run(): Promise<RunRow> {
     const { connection, namespace, runId } = this.#parts;
     const run =
-      runId === undefined ? await findRun(connection.database, namespace, this.workflowId) : await getRun(connection.database, runId);
+      runId === undefined
+        ? await findRun(connection.database, namespace, this.workflowId)
+        : await getRun(connection.database, runId);
     if (run === undefined) {
       throw new WorkflowNotFoundError(
         `workflow not found for ID: ${this.workflowId}${runId === undefined ? '' : ` (run ${runId})`} in namespace ${namespace}. Check the id, or list the runs.`,
@@ -212,7 +196,11 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   #closed(runId: string): WorkflowNotFoundError {
-    return new WorkflowNotFoundError(`workflow execution already completed: ${this.workflowId} (run ${runId}).`, this.workflowId, runId);
+    return new WorkflowNotFoundError(
+      `workflow execution already completed: ${this.workflowId} (run ${runId}).`,
+      this.workflowId,
+      runId,
+    );
   }
 }
 
@@ -222,11 +210,16 @@ function resultOf(outcome: ClosedOutcome): unknown {
     case 'WorkflowCompleted':
       return outcome.payload === null ? undefined : decodePayload(outcome.payload);
     case 'WorkflowFailed':
-      throw new WorkflowFailedError('Workflow execution failed', outcome.payload === null ? undefined : decodeFailure(outcome.payload));
+      throw new WorkflowFailedError(
+        'Workflow execution failed',
+        outcome.payload === null ? undefined : decodeFailure(outcome.payload),
+      );
     case 'WorkflowCancelled':
       throw new WorkflowFailedError(
         'Workflow execution cancelled',
-        outcome.payload === null ? new CancelledFailure('Workflow execution cancelled') : decodeFailure(outcome.payload),
+        outcome.payload === null
+          ? new CancelledFailure('Workflow execution cancelled')
+          : decodeFailure(outcome.payload),
       );
     case 'WorkflowTerminated': {
       const message = outcome.reason ?? 'Workflow execution terminated';

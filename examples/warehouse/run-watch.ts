@@ -6,9 +6,12 @@ const workerLost = 10;
 const activityCompleted = 24;
 const contextPatched = 50;
 
-/** Looked up one by one: a join would read the whole run's log each time, however little is new. */
-const scheduledName =
-  '(select name from reprise.events scheduled where scheduled.run_id = event.run_id and scheduled.seq = event.answers)';
+/**
+ * The name of an activity stands in the event that scheduled it, which its completion answers. Looked up one by one: a
+ * join would read the whole run's log each time, however little is new.
+ */
+const isRepaired = `type = ${activityCompleted} and 'repairRecord' =
+  (select name from reprise.events where run_id = event.run_id and seq = event.answers)`;
 
 export class RunWatch {
   readonly runId: string;
@@ -27,15 +30,14 @@ export class RunWatch {
   }
 
   async look(): Promise<void> {
-    const { rows } = await this.#pool.query<{ at: number; seq: number | null; completed: number; patches: number }>({
-      name: 'warehouse_look',
-      text: `select extract(epoch from clock_timestamp())::float8 * 1000 as at, max(event.seq) as seq,
-  count(*) filter (where event.type = ${activityCompleted} and ${scheduledName} = 'repairRecord')::int as completed,
-  count(*) filter (where event.type = ${contextPatched})::int as patches
-from reprise.events event
-where event.run_id = $1 and event.seq > $2`,
-      values: [this.runId, this.seq],
-    });
+    // Unnamed on purpose: a plan made while the log was short would be kept while it grows.
+    const { rows } = await this.#pool.query<{ at: number; seq: number | null; completed: number; patches: number }>(
+      `select extract(epoch from clock_timestamp())::float8 * 1000 as at, max(seq) as seq,
+  count(*) filter (where ${isRepaired})::int as completed,
+  count(*) filter (where type = ${contextPatched})::int as patches
+from reprise.events event where run_id = $1 and seq > $2`,
+      [this.runId, this.seq],
+    );
     const row = rows[0];
     if (row === undefined) return;
     this.at = row.at;
@@ -55,14 +57,13 @@ where event.run_id = $1 and event.seq > $2`,
 
   /** When whoever took over completed its first record, database clock, ms since 1970. */
   async firstAfterTakeover(): Promise<number | undefined> {
-    const { rows } = await this.#pool.query<{ at: number | null }>(
-      `select extract(epoch from min(event.at))::float8 * 1000 as at
-from reprise.events event
-where event.run_id = $1 and event.type = ${activityCompleted} and ${scheduledName} = 'repairRecord'
-  and event.seq > (select max(seq) from reprise.events where run_id = $1 and type = ${workerLost})`,
+    const { rows } = await this.#pool.query<{ at: number }>(
+      `select extract(epoch from at)::float8 * 1000 as at from reprise.events event
+where run_id = $1 and seq > (select max(seq) from reprise.events where run_id = $1 and type = ${workerLost})
+  and ${isRepaired} order by seq limit 1`,
       [this.runId],
     );
-    return rows[0]?.at ?? undefined;
+    return rows[0]?.at;
   }
 }
 

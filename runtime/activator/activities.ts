@@ -33,7 +33,7 @@ class PendingActivity implements Command, CancelListener {
 
   constructor(
     activities: Activities,
-    call: { name: string; id: string; meta: string; payload: Uint8Array; options: CompiledActivityOptions },
+    call: { name: string; id: string; meta: string; payload: Uint8Array | null; options: CompiledActivityOptions },
     scope: CancellationScope,
     settlers: Settlers,
   ) {
@@ -98,7 +98,7 @@ export class Activities {
       }
       const id = this.#freeId(name, options);
       const meta = `{"id":${JSON.stringify(id)}${options.metaTail}`;
-      const payload = this.#recordedPayload(name, id, meta) ?? encodePayload(args);
+      const payload = this.#isRecorded(name, meta, options) ? null : encodePayload(args);
       const activity = new PendingActivity(this, { name, id, meta, payload, options }, scope, { resolve, reject });
       this.#turn.issue(activity);
       this.#openIds.add(id);
@@ -108,12 +108,12 @@ export class Activities {
 
   /**
    * On replay arguments need not be encoded again, which is most of the cost, when the record shows that this very call
-   * was: counted ids are given to one call each.
+   * was: our own ids are given to one call each, also to one whose arguments are refused.
    */
-  #recordedPayload(name: string, id: string, meta: string): Uint8Array | undefined {
+  #isRecorded(name: string, meta: string, options: CompiledActivityOptions): boolean {
     const recorded = this.#turn.expected();
-    if (recorded?.type !== 'ActivityScheduled' || recorded.name !== name || recorded.meta !== meta) return undefined;
-    return id === String(this.#count) ? (recorded.payload ?? undefined) : undefined;
+    if (recorded?.type !== 'ActivityScheduled' || recorded.name !== name || recorded.meta !== meta) return false;
+    return options.activityId === undefined;
   }
 
   #freeId(name: string, options: CompiledActivityOptions): string {

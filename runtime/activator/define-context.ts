@@ -1,7 +1,7 @@
 // The context as workflow code sees it: a typed JSON document of the run, read as an object, written by patches.
 import type { DeepReadonly, InputOp, Mutable } from '../history/context-patch.ts';
 import { currentRun } from './current-run.ts';
-import { applyOps, type ContextDefinition, type ContextSchema, type Provenance } from './run-context.ts';
+import type { ContextDefinition, ContextSchema, Provenance } from './run-context.ts';
 
 /** `T` where JSON can hold it, `never` where it cannot: functions, bigint, symbol, Date, Map … do not compile. */
 export type JsonCompatible<T> = T extends string | number | boolean | null
@@ -43,7 +43,7 @@ export function defineContext<T extends object>(
       return currentRun('defineContext().state').context.state(definition) as DeepReadonly<T>;
     },
     patch(ops, provenance): void {
-      currentRun('defineContext().patch').context.write(definition, applyOps(ops), provenance);
+      currentRun('defineContext().patch').context.patch(definition, ops, provenance);
     },
     update(change, provenance): void {
       const record = change as (draft: unknown) => void;

@@ -3,6 +3,7 @@ import { ContextDocument, type InputOp, type Op } from '../history/context-patch
 import { type ContextSource, contextSources, type HistoryEvent } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { PlainCommand } from './command.ts';
+import { recordedOps } from './recorded-patch.ts';
 import type { Turn } from './turn.ts';
 import type { WorkflowInfo } from './workflow-info.ts';
 
@@ -74,6 +75,26 @@ export class RunContext {
     return this.#attach(definition).state;
   }
 
+  patch(definition: ContextDefinition, given: InputOp | readonly InputOp[], provenance: Provenance = {}): void {
+    const ops = Array.isArray(given) ? (given as readonly InputOp[]) : [given as InputOp];
+    const { turn, info } = this.#run;
+    if (turn.isReplaying && turn.isWritable) {
+      const origin = originOf(provenance, info.workflowType);
+      const document = this.#attach(definition);
+      const recorded = turn.expected();
+      const held =
+        recorded?.type === 'ContextPatched' && recorded.ops !== null
+          ? recordedOps(ops, recorded.ops, origin.confidence)
+          : undefined;
+      if (held !== undefined) {
+        document.applyRecorded(held);
+        this.#issueText(recorded?.ops ?? '', origin);
+        return;
+      }
+    }
+    this.write(definition, (document) => document.apply(ops), provenance);
+  }
+
   write(definition: ContextDefinition, change: (document: ContextDocument) => Op[], provenance: Provenance = {}): void {
     this.#run.turn.assertWritable();
     const origin = originOf(provenance, this.#run.info.workflowType);
@@ -133,18 +154,15 @@ export class RunContext {
     return document.apply(made);
   }
 
-  #issue(made: readonly Op[], { source, sourceId, reason, confidence }: Origin): void {
-    const ops = textOf(made, confidence);
+  #issue(made: readonly Op[], origin: Origin): void {
+    this.#issueText(textOf(made, origin.confidence), origin);
+  }
+
+  #issueText(ops: string, { source, sourceId, reason }: Origin): void {
     this.#run.turn.issue(new PlainCommand('ContextPatched', { ops, source, sourceId, reason }));
   }
 }
 
 function textOf(made: readonly Op[], confidence: number | undefined): string {
   return JSON.stringify(confidence === undefined ? made : made.map((op) => ({ confidence, ...op })));
-}
-
-/** Operations as callers give them. */
-export function applyOps(ops: InputOp | readonly InputOp[]): (document: ContextDocument) => Op[] {
-  const list = Array.isArray(ops) ? (ops as readonly InputOp[]) : [ops as InputOp];
-  return (document) => document.apply(list);
 }

@@ -2,7 +2,11 @@
 import type { EventDraft, EventType } from './event.ts';
 
 /** A draft with all columns that are not given set to null. */
-export function draft(seq: number, type: EventType, columns: Partial<Omit<EventDraft, 'seq' | 'type'>> = {}): EventDraft {
+export function draft(
+  seq: number,
+  type: EventType,
+  columns: Partial<Omit<EventDraft, 'seq' | 'type'>> = {},
+): EventDraft {
   return {
     seq,
     type,

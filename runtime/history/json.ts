@@ -13,12 +13,13 @@ export const depthMax = 200;
 
 /** What is wrong and where, `null` when no place in the document is meant. Becomes a coded error where the call is known. */
 export class JsonFault extends Error {
+  // A field, not an assignment: where Error.prototype is frozen, assigning would throw.
+  override readonly name = 'JsonFault';
   readonly pointer: string | null;
   readonly found: string;
   readonly expected: string;
   constructor(pointer: string | null, found: string, expected: string) {
     super(`found ${found}${pointer === null ? '' : ` at ${quotePointer(pointer)}`}, expected ${expected}`);
-    this.name = 'JsonFault';
     this.pointer = pointer;
     this.found = found;
     this.expected = expected;

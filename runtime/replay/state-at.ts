@@ -58,7 +58,10 @@ export async function stateAt(database: Database, runId: string, point: StatePoi
 export async function contextPatches(database: Database, runId: string, filter: PatchFilter): Promise<PatchRecord[]> {
   const { path } = filter;
   if (path !== undefined && path !== '' && !path.startsWith('/')) {
-    throw new RuntimeError('INVALID_INPUT', `"${path}" is not a JSON Pointer: expected "" or a path that begins with /.`);
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `"${path}" is not a JSON Pointer: expected "" or a path that begins with /.`,
+    );
   }
   const records: PatchRecord[] = [];
   for await (const page of readPatches(database, runId, {})) {
@@ -76,7 +79,9 @@ export async function contextPatches(database: Database, runId: string, filter: 
 
 function touches(op: Op, path: string): boolean {
   const places = 'from' in op ? [op.path, op.from] : [op.path];
-  return places.some((place) => place === path || place.startsWith(`${path}/`) || path.startsWith(`${place}/`) || place === '');
+  return places.some(
+    (place) => place === path || place.startsWith(`${path}/`) || path.startsWith(`${place}/`) || place === '',
+  );
 }
 
 function pointLimit(point: StatePoint): { upTo?: number; upToTime?: number } {
@@ -85,13 +90,17 @@ function pointLimit(point: StatePoint): { upTo?: number; upToTime?: number } {
   }
   if (point.seq !== undefined) {
     if (!Number.isSafeInteger(point.seq) || point.seq < 0 || point.seq > 2_147_483_647) {
-      throw new RuntimeError('INVALID_INPUT', `stateAt: seq must be a whole number from 0 on, got ${String(point.seq)}.`);
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        `stateAt: seq must be a whole number from 0 on, got ${String(point.seq)}.`,
+      );
     }
     return { upTo: point.seq };
   }
   if (point.time === undefined) return {};
   const time = new Date(point.time).getTime();
-  if (Number.isNaN(time)) throw new RuntimeError('INVALID_INPUT', `stateAt: time "${String(point.time)}" is not a date.`);
+  if (Number.isNaN(time))
+    throw new RuntimeError('INVALID_INPUT', `stateAt: time "${String(point.time)}" is not a date.`);
   // A Date has milliseconds, events have microseconds: the whole millisecond counts.
   return { upToTime: time * 1000 + 999 };
 }

@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { bundlerHelperRule } from './bundler-helpers.ts';
 import { editCode } from './code-edit.ts';
-import { bundleCode } from './esbuild-run.ts';
+import { bundleCode, type BundledCode } from './esbuild-run.ts';
 import { guardRule } from './loop-guard.ts';
 import { ModulePolicy } from './module-policy.ts';
 import { bundleShared } from './shared-bundle.ts';
+import { SourcePositions } from './source-positions.ts';
 
 export interface BundleOptions {
   /** The file that exports the workflow functions; TypeScript or JavaScript. A path, or a file URL. */
@@ -51,7 +52,9 @@ function packageDirOf(file: string): string {
 
 function hashOf(bundle: Omit<WorkflowBundle, 'hash'>): string {
   const { code, sourceMap, shared } = bundle;
-  return createHash('sha256').update(JSON.stringify([code, sourceMap, shared])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([code, sourceMap, shared]))
+    .digest('hex');
 }
 
 /** @throws BUNDLE_FAILED with file and line: syntax error, missing file or module, disallowed import */
@@ -72,9 +75,24 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   const user = await bundleCode({ ...base, policy: ofUser, entry: { entryPoints: [workflowsFile] } });
   const ofShared = new ModulePolicy({ ...policy, holdsShared: true });
   const shared = await bundleShared({ ...base, policy: ofShared }, ofUser.preloaded);
-  const code = editCode(user.code, [guardRule, bundlerHelperRule(shared.esmIds)]);
+  const code = instrumented(user, shared.esmIds, workflowsFile);
   const parts = { code, sourceMap: user.sourceMap, shared: shared.code };
   return { ...parts, hash: hashOf(parts) };
+}
+
+function instrumented(user: BundledCode, esmIds: ReadonlySet<string>, workflowsFile: string): string {
+  try {
+    return editCode(user.code, [guardRule, bundlerHelperRule(esmIds)]);
+  } catch (error) {
+    if (!(error instanceof SyntaxError) || !('loc' in error)) throw error;
+    const { line, column } = error.loc as { line: number; column: number };
+    const place = new SourcePositions(user, 'bundle').place(line, column + 1) ?? 'its bundle';
+    throw new RuntimeError(
+      'BUNDLE_FAILED',
+      `Cannot bundle the workflow code of ${workflowsFile}:\n  ${place}: ${error.message}. Workflow code runs in strict mode.`,
+      { cause: error },
+    );
+  }
 }
 
 /** @throws BUNDLE_FAILED when it is not what `bundleWorkflowCode` made, or was changed since */
@@ -93,7 +111,12 @@ export function loadBundle(option: WorkflowBundleOption): WorkflowBundle {
 
 function checked(bundle: Partial<WorkflowBundle>, name: string): WorkflowBundle {
   const { code, sourceMap, shared, hash } = bundle ?? {};
-  if (code !== undefined && sourceMap !== undefined && shared !== undefined && hash === hashOf({ code, sourceMap, shared })) {
+  if (
+    code !== undefined &&
+    sourceMap !== undefined &&
+    shared !== undefined &&
+    hash === hashOf({ code, sourceMap, shared })
+  ) {
     return { code, sourceMap, shared, hash };
   }
   throw new RuntimeError(

@@ -61,8 +61,8 @@ function isCallTo(helper: string, node: AnyNode | undefined): node is CallExpres
 /** `__toESM(require("zod"), 1)`: leaves `(require("zod"))`, since a shared namespace needs no conversion. */
 function* dropConversion(call: CallExpression, code: string, sharedEsm: ReadonlySet<string>): Generator<CodeEdit> {
   const [required] = call.arguments;
-  if (required === undefined || !isCallTo('require', required as AnyNode)) return;
-  const [id] = (required as CallExpression).arguments;
+  if (required === undefined || !isCallTo('require', required)) return;
+  const [id] = required.arguments;
   if (id?.type !== 'Literal' || !sharedEsm.has(String(id.value))) return;
   yield blanks(code, call.callee.start, call.callee.end);
   yield blanks(code, required.end, call.end - 1);

@@ -15,7 +15,6 @@ export const workflowModules: ReadonlyMap<string, string> = new Map([
   ['reprise/common', engineFile('../../sdk/common')],
 ]);
 
-export const activatorFile: string = engineFile('../activator/entry');
 export const assertFile: string = engineFile('inside/assert');
 export const encodingFile: string = engineFile('inside/encoding');
 export const bootFile: string = engineFile('inside/boot');

@@ -59,7 +59,10 @@ function failed(request: BundleRequest, problems: readonly string[], cause?: unk
 
 function tell({ text, location }: Message): string {
   const missing = /No matching export in "reprise:(\w+)" for import "(\w+)"/.exec(text);
-  const what = missing === null ? text : `workflow code has no '${missing[2]}' of '${missing[1]}', whose rest is not deterministic; use it in an activity`;
+  const what =
+    missing === null
+      ? text
+      : `workflow code has no '${missing[2]}' of '${missing[1]}', whose rest is not deterministic; use it in an activity`;
   return location === null ? what : `${location.file}:${location.line}:${location.column + 1}: ${what}`;
 }
 

@@ -28,14 +28,17 @@ function linksTo(graph: ImportGraph, file: string): Link[] {
   }
   const links: Link[] = [];
   for (let link = arrivedBy.get(file); link !== undefined; link = arrivedBy.get(link.from)) links.unshift(link);
-  return links;
+  // What the bundler was told on its standard input is no file of the user's.
+  return links.filter((link) => link.from !== '<stdin>');
 }
+
+const typeImport = /^\s*(?:import|export)\s+type\b/;
 
 /** `src/workflows.ts:3`; the line is left out when the import cannot be found in the text. */
 function placeOf(graph: ImportGraph, { from, specifier }: Link): string {
   const lines = readFileSync(join(graph.baseDir, from), 'utf8').split('\n');
   const quoted = [`'${specifier}'`, `"${specifier}"`, `\`${specifier}\``];
-  const index = lines.findIndex((line) => quoted.some((text) => line.includes(text)));
+  const index = lines.findIndex((line) => !typeImport.test(line) && quoted.some((text) => line.includes(text)));
   return index < 0 ? from : `${from}:${index + 1}`;
 }
 
@@ -46,8 +49,8 @@ function isInPackage(file: string): boolean {
 function remedy(graph: ImportGraph, links: readonly Link[], specifier: string): string {
   const ignoring = `pass ignoreModules: ['${specifier}'] if it is never used inside a workflow`;
   const own = links.filter((link) => !isInPackage(link.from) && !isInPackage(link.to));
-  const culprit = own.find((link) => /activit/i.test(link.to)) ?? own.at(-1);
   const packaged = links.find((link) => isInPackage(link.to));
+  const culprit = own.find((link) => /activit/i.test(link.to)) ?? (packaged === undefined ? own.at(-1) : undefined);
   if (packaged !== undefined && culprit === undefined) {
     return `Call '${packaged.specifier}' from an activity instead, or ${ignoring}.`;
   }
@@ -62,7 +65,6 @@ function remedy(graph: ImportGraph, links: readonly Link[], specifier: string): 
 export function tellImportChain(graph: ImportGraph, importer: string, specifier: string): string {
   const last: Link = { from: importer, to: specifier, specifier };
   const links = linksTo(graph, importer);
-  const files = [...links.map((link) => link.from), importer].filter((file) => file !== '<stdin>');
-  const chain = [...files, specifier].join(' → ');
+  const chain = [...links.map((link) => link.from), importer, specifier].join(' → ');
   return `${placeOf(graph, last)}: '${specifier}' must not be imported by workflow code (${chain}). ${remedy(graph, links, specifier)}`;
 }

@@ -13,9 +13,9 @@ const openExpression = `(${guardName}(),`;
 const closeMark = '/*guard*/';
 const inserted = new RegExp(`\\{?${guardName}\\(\\);|\\(${guardName}\\(\\),|/\\*guard\\*/[)}]`, 'g');
 
-/** The start of a line as it was before guards were put in: its length is the column that the source map knows. */
-export function withoutGuards(lineStart: string): string {
-  return lineStart.replaceAll(inserted, '');
+/** Code as it was before guards were put in. Of the start of a line the length is the column that the source map knows. */
+export function withoutGuards(code: string): string {
+  return code.replaceAll(inserted, '');
 }
 
 /** In a function body directives such as 'use strict' stay first. */

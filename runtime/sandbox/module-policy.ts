@@ -2,7 +2,15 @@
 // fail here: they are recorded, so that all of them can be told at once, each with its chain (import-chain.ts).
 import { builtinModules } from 'node:module';
 import { dirname } from 'node:path';
-import type { OnResolveArgs, OnResolveResult, OnStartResult, PartialMessage, Plugin, PluginBuild, ResolveResult } from 'esbuild';
+import type {
+  OnResolveArgs,
+  OnResolveResult,
+  OnStartResult,
+  PartialMessage,
+  Plugin,
+  PluginBuild,
+  ResolveResult,
+} from 'esbuild';
 import { assertFile, workflowModules } from './engine-files.ts';
 
 export interface ModulePolicyOptions {

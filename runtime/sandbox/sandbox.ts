@@ -33,7 +33,9 @@ export class Sandbox {
   /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose` */
   createRun(runId: string): ActiveRun {
     if (this.#isDisposed) {
-      throw new RuntimeError('ILLEGAL_STATE', `Run ${runId} cannot be created in a sandbox that was disposed.`, { runId });
+      throw new RuntimeError('ILLEGAL_STATE', `Run ${runId} cannot be created in a sandbox that was disposed.`, {
+        runId,
+      });
     }
     return new ActiveRun(runId, this.#open, this.#positions);
   }

@@ -22,9 +22,9 @@ export class SourcePositions {
     this.#framePattern = new RegExp(`${fileName.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
   }
 
-  /** Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`. */
+  /** Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`; code shown in it loses its guards. */
   mapText(text: string): string {
-    return text.replaceAll(this.#framePattern, (frame, line: string, column: string) => {
+    return withoutGuards(text).replaceAll(this.#framePattern, (frame, line: string, column: string) => {
       return this.place(Number(line), Number(column)) ?? frame;
     });
   }

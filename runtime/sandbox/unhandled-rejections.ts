@@ -1,9 +1,9 @@
-// Attributes unhandled promise rejections of workflow code to the run that caused them (behavior 60: they fail its task).
-// Node learns of them only when the macrotask that activated the run has ended and its microtasks have drained, and no
-// public interface tells earlier. So an activation's result holds once `rejectionsKnown()` has passed, which is one
-// turn of the event loop for any number of activations; nothing is waited for inside an activation.
-// Node reports by `process.emit`. It is wrapped, not listened to, while a sandbox lives: a listener would silence Node's
-// default for rejections of the host, and would not keep ours from listeners of the host, which often end the process.
+// Attributes unhandled promise rejections of workflow code to the run that caused them: they fail its task (behavior 60).
+// Node tells of them by `process.emit`, only after the macrotask that activated the run; nothing public is earlier. So a
+// result holds once `rejectionsKnown()` has passed: one turn of the event loop for any number of activations, which a
+// worker that flushes in batches waits for anyway. `emit` is wrapped, not listened to, while a sandbox lives: a listener
+// would switch off Node's default for the host's rejections, and not keep ours from the host's own listeners, which
+// often end the process.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** Who answers for the promises that workflow code makes. */

@@ -29,5 +29,8 @@ export async function readHeartbeats(database: Database, runId: string): Promise
 }
 
 export async function deleteHeartbeat(database: Database, runId: string, seq: number): Promise<void> {
-  await database.pool.query(`delete from ${database.schema}.activity_heartbeats where run_id = $1 and seq = $2`, [runId, seq]);
+  await database.pool.query(`delete from ${database.schema}.activity_heartbeats where run_id = $1 and seq = $2`, [
+    runId,
+    seq,
+  ]);
 }

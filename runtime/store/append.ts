@@ -13,7 +13,7 @@ export interface Turn {
   /** Mail numbers that these events came from. */
   readonly consumed: readonly number[];
   /** Set when the last event closes the run. */
-  readonly close?: { readonly status: RunStatus; /** Highest mail number read. */ readonly mail: number };
+  readonly close?: { readonly status: RunStatus /** Highest mail number read. */; readonly mail: number };
 }
 
 /** `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again. */
@@ -192,10 +192,9 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
   let p = 17;
   const mail = consumes ? { run: ++p, id: ++p } : undefined;
   const close = closes ? { run: ++p, mail: ++p, status: ++p, seq: ++p, hash: ++p, at: ++p } : undefined;
-  const notRefused = (run: string): string => (closes ? `where not exists (select from refused x where x.run_id = ${run})` : '');
-  const parts = [
-    `fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)`,
-  ];
+  const notRefused = (run: string): string =>
+    closes ? `where not exists (select from refused x where x.run_id = ${run})` : '';
+  const parts = [`fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)`];
   if (close !== undefined) {
     parts.push(
       `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +

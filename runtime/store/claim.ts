@@ -63,7 +63,12 @@ export interface ParkedRun {
  * Lets go of runs. A run with unread mail becomes due at once. Returns the run ids that were let go; a run whose row is
  * locked by a sender stays owned, to be tried again.
  */
-export async function park(client: pg.ClientBase, schema: string, fence: Fence, runs: readonly ParkedRun[]): Promise<string[]> {
+export async function park(
+  client: pg.ClientBase,
+  schema: string,
+  fence: Fence,
+  runs: readonly ParkedRun[],
+): Promise<string[]> {
   const { rows } = await client.query<{ run_id: string }>({
     name: `reprise_park_${schema}`,
     text: `with fence as materialized (
@@ -87,7 +92,12 @@ returning r.run_id`,
 }
 
 /** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */
-export async function lockOwnedRun(client: pg.ClientBase, schema: string, runId: string, epoch: number): Promise<boolean> {
+export async function lockOwnedRun(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  epoch: number,
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `select 1 from ${schema}.ready where run_id = $1 and owner = $2 for no key update`,
     [runId, epoch],

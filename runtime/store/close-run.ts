@@ -10,7 +10,11 @@ import { readEventsAfter } from './history.ts';
 /** `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
 export type TerminateResult = 'terminated' | 'owned' | 'closed';
 
-export async function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<TerminateResult> {
+export async function terminateUnowned(
+  database: Database,
+  runId: string,
+  reason: string | null,
+): Promise<TerminateResult> {
   const { schema } = database;
   const client = await database.pool.connect();
   try {
@@ -29,7 +33,9 @@ export async function terminateUnowned(database: Database, runId: string, reason
     const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
     const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
     const event: HistoryEvent = { ...draft(seq, 'WorkflowTerminated', { reason }), at, hash: null };
-    const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) => hash('sha256', bytes, 'buffer'));
+    const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
+      hash('sha256', bytes, 'buffer'),
+    );
     const closedAt = `timestamptz 'epoch' + $2::bigint * interval '1 microsecond'`;
     await client.query(
       `insert into ${schema}.events (run_id, at, seq, type, reason, hash) values ($1, ${closedAt}, $3, ${eventCode.WorkflowTerminated}, $4, $5)`,
@@ -65,4 +71,3 @@ async function readHead(
   const events = await readEventsAfter(client, schema, runId, hashed - 1);
   return hashed === 0 ? { previous: undefined, unhashed: events } : { previous: events[0], unhashed: events.slice(1) };
 }
-

@@ -66,8 +66,10 @@ export class Database {
 
   /** A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log. */
   async dedicated(name: string): Promise<pg.Client> {
-    const config = this.#config ?? (this.pool.options as pg.ClientConfig);
+    const config = this.#config ?? this.pool.options;
     const client = new pg.Client({ ...config, application_name: name });
+    // Whoever uses the session listens for its end; until then a break must not end the process.
+    client.on('error', () => undefined);
     await client.connect();
     return client;
   }

@@ -141,13 +141,27 @@ function checked(runId: string): string {
 }
 
 /** Arguments of scheduled activities, by seq. */
-export async function readArguments(database: Database, runId: string, seqs: readonly number[]): Promise<Map<number, Uint8Array>> {
-  const events = await readEventsOfType(database, runId, ['ActivityScheduled'], `and seq in (${seqs.map(Math.trunc).join(',')})`);
+export async function readArguments(
+  database: Database,
+  runId: string,
+  seqs: readonly number[],
+): Promise<Map<number, Uint8Array>> {
+  const events = await readEventsOfType(
+    database,
+    runId,
+    ['ActivityScheduled'],
+    `and seq in (${seqs.map(Math.trunc).join(',')})`,
+  );
   return new Map(events.flatMap((event) => (event.payload === null ? [] : [[event.seq, event.payload] as const])));
 }
 
 /** Events behind `after`, on the caller's own transaction. For the few at the end of a run. */
-export async function readEventsAfter(client: pg.ClientBase, schema: string, runId: string, after: number): Promise<StoredEvent[]> {
+export async function readEventsAfter(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  after: number,
+): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   const query = `select ${allColumns} from ${schema}.events where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)} order by seq`;
   await CopyOut.run(client, query, (row) => events.push(readEvent(row)));

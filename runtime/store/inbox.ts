@@ -52,13 +52,15 @@ select owner, queue from r`;
     runId,
     eventCode[message.type],
     message.name ?? null,
-    message.payload === undefined ? null : Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.byteLength),
+    message.payload === undefined
+      ? null
+      : Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.byteLength),
     message.sourceId ?? null,
     message.reason ?? null,
     message.correlationId ?? null,
     message.meta ?? null,
   ];
-  const { rows } = await (client as Queryable).query(text, values);
+  const { rows } = await client.query(text, values);
   return (rows as Delivery[])[0];
 }
 

@@ -48,7 +48,11 @@ export async function heartbeat(
   epoch: number,
   options: { leaseMs: number; missedMs: number },
 ): Promise<Heartbeat> {
-  const { rows } = await client.query<{ alive: boolean; time: string; suspects: { epoch: number; expired: boolean }[] }>({
+  const { rows } = await client.query<{
+    alive: boolean;
+    time: string;
+    suspects: { epoch: number; expired: boolean }[];
+  }>({
     name: `reprise_heartbeat_${schema}`,
     text: `with beat as (
   update ${schema}.leases set beat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $2 / 1000.0)

@@ -33,7 +33,10 @@ export function checkSchemaName(schema: string): void {
 function inSchema(text: string, schema: string): string {
   return schema === 'reprise'
     ? text
-    : text.replaceAll(/\breprise_audit\b/g, `${schema}_audit`).replaceAll(/\breprise\./g, `${schema}.`).replaceAll(/\bschema reprise\b/g, `schema ${schema}`);
+    : text
+        .replaceAll(/\breprise_audit\b/g, `${schema}_audit`)
+        .replaceAll(/\breprise\./g, `${schema}.`)
+        .replaceAll(/\bschema reprise\b/g, `schema ${schema}`);
 }
 
 /**
@@ -59,7 +62,9 @@ export async function migrate(pool: pg.Pool, schema = 'reprise'): Promise<void> 
     // Another starter may have been faster by a hair: then the work is done.
     const now = await appliedMigrations(pool, schema);
     if (now.length >= known.length) return;
-    throw new RuntimeError('UNSUPPORTED_SCHEMA', `Migrating schema ${schema} failed: ${String(error)}`, { cause: error });
+    throw new RuntimeError('UNSUPPORTED_SCHEMA', `Migrating schema ${schema} failed: ${String(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -89,7 +89,8 @@ export class OutcomeWatcher {
         for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#settle(runId, outcome);
       }
     } catch (error) {
-      if (!this.#closed) process.emitWarning(`reprise: results could not be looked up, will try again: ${String(error)}`);
+      if (!this.#closed)
+        process.emitWarning(`reprise: results could not be looked up, will try again: ${String(error)}`);
     }
     this.#checking = false;
     if (this.#closed || this.#runs.size === 0) return;

@@ -72,5 +72,7 @@ export async function answer(database: Database, id: string, result: QueryAnswer
 
 /** Removes requests that nobody waits for any more. */
 export async function expireRequests(database: Database): Promise<void> {
-  await database.pool.query(`delete from ${database.schema}.requests where expires_at < clock_timestamp() - interval '1 minute'`);
+  await database.pool.query(
+    `delete from ${database.schema}.requests where expires_at < clock_timestamp() - interval '1 minute'`,
+  );
 }

@@ -60,7 +60,11 @@ export async function listRuns(
   filter: RunFilter,
   page: { limit: number; before?: string },
 ): Promise<RunRow[]> {
-  let query = builder.withSchema(database.schema).selectFrom('runs').selectAll().where('namespace', '=', filter.namespace);
+  let query = builder
+    .withSchema(database.schema)
+    .selectFrom('runs')
+    .selectAll()
+    .where('namespace', '=', filter.namespace);
   if (filter.workflowId !== undefined) query = query.where('workflow_id', '=', filter.workflowId);
   if (filter.workflowType !== undefined) query = query.where('workflow_type', '=', filter.workflowType);
   if (filter.taskQueue !== undefined) query = query.where('task_queue', '=', filter.taskQueue);
@@ -95,9 +99,17 @@ export interface OpenState {
   readonly unreadMail: number;
   /** Live workers that poll the run's queue. */
   readonly pollers: number;
-  readonly pendingActivities: readonly { seq: number; type: string; attempt: number; lastFailure: string | null; unknownEffect: boolean }[];
+  readonly pendingActivities: readonly {
+    seq: number;
+    type: string;
+    attempt: number;
+    lastFailure: string | null;
+    unknownEffect: boolean;
+  }[];
   /** The failed workflow task that the run stands at, if it does. */
-  readonly taskFailure: { readonly code: string; readonly message: string; readonly attempt: number; readonly at: Date } | undefined;
+  readonly taskFailure:
+    | { readonly code: string; readonly message: string; readonly attempt: number; readonly at: Date }
+    | undefined;
 }
 
 /** What an open run waits for. Derived from the log and the ready row; nothing is stored for it. */

@@ -35,14 +35,19 @@ export class StartBatcher {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#underWay < statementsMax) void this.#flush(this.#waiting.splice(0, runsMax));
+    while (this.#waiting.length > 0 && this.#underWay < statementsMax)
+      void this.#flush(this.#waiting.splice(0, runsMax));
   }
 
   async #flush(batch: readonly Waiting[]): Promise<void> {
     const { pool, schema, localQueues, local, notifier } = this.#database;
     this.#underWay++;
     try {
-      const started = await startRuns(pool, schema, batch.map((waiting) => waiting.run));
+      const started = await startRuns(
+        pool,
+        schema,
+        batch.map((waiting) => waiting.run),
+      );
       const queues = new Set<string>();
       for (const { run, resolve } of batch) {
         if (started.has(run.runId)) queues.add(run.queue);

@@ -22,7 +22,11 @@ export interface Queryable {
 }
 
 /** Starts runs; returns the ids of those that were started. The others' workflow ids belong to an open run. */
-export async function startRuns(client: Queryable | pg.ClientBase | pg.Pool, schema: string, runs: readonly NewRun[]): Promise<Set<string>> {
+export async function startRuns(
+  client: Queryable | pg.ClientBase | pg.Pool,
+  schema: string,
+  runs: readonly NewRun[],
+): Promise<Set<string>> {
   const column = {
     id: new ColumnEncoder('uuid'),
     namespace: new ColumnEncoder('text'),
@@ -34,7 +38,8 @@ export async function startRuns(client: Queryable | pg.ClientBase | pg.Pool, sch
     args: new ColumnEncoder('bytea'),
     meta: new ColumnEncoder('json'),
   };
-  for (const run of runs) {
+  // Two batches that share workflow ids wait for each other's rows: in one order, or they deadlock.
+  for (const run of runs.length > 1 ? runs.toSorted(byWorkflowId) : runs) {
     column.id.bytes(runIdBytes(run.runId));
     column.namespace.text(run.namespace);
     column.workflowId.text(run.workflowId);
@@ -69,9 +74,15 @@ select run_id from started`;
     column.args.take(),
     column.meta.take(),
   ];
-  // A caller's transaction may belong to any driver, so only text and values are used there; ours gets a name.
-  const result = 'release' in client || 'totalCount' in client
-    ? await (client as pg.Pool).query({ name: `reprise_start_${schema}`, text, values })
-    : await (client as Queryable).query(text, values);
+  // A caller's transaction may belong to any driver and pooler, so only text and values are used there; ours gets a name.
+  const result =
+    'totalCount' in client
+      ? await client.query({ name: `reprise_start_${schema}`, text, values })
+      : await client.query(text, values);
   return new Set((result.rows as { run_id: string }[]).map((row) => row.run_id));
+}
+
+function byWorkflowId(a: NewRun, b: NewRun): number {
+  if (a.workflowId !== b.workflowId) return a.workflowId < b.workflowId ? -1 : 1;
+  return a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : 0;
 }

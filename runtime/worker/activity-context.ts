@@ -101,5 +101,10 @@ export const activityDeclaration: unique symbol = Symbol.for('reprise.activity')
 export type ActivityFunction = (...args: never[]) => unknown;
 
 export function declarationOf(fn: ActivityFunction): ActivityDeclaration {
-  return (fn as { [activityDeclaration]?: ActivityDeclaration })[activityDeclaration] ?? { effect: 'keyed', skippable: false };
+  return (
+    (fn as { [activityDeclaration]?: ActivityDeclaration })[activityDeclaration] ?? {
+      effect: 'keyed',
+      skippable: false,
+    }
+  );
 }

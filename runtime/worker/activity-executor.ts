@@ -7,10 +7,20 @@ import type { Logger } from 'pino';
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
-import { ApplicationFailure, CancelledFailure, isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../history/failure.ts';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  isCancellation,
+  type RetryState,
+  TimeoutFailure,
+  TimeoutType,
+} from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
 import { ActivityContext, type ActivityFunction, activityStorage, declarationOf } from './activity-context.ts';
+import { ActivityEntry } from './activity-entry.ts';
+import { attemptInfo } from './attempt-info.ts';
+import { AttemptProgress } from './attempt-progress.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { Input, LiveRun, PendingActivity } from './live-run.ts';
@@ -33,30 +43,17 @@ export interface ExecutorOptions {
   readonly failPoint?: FailPointListener | undefined;
 }
 
-interface Entry {
-  readonly run: LiveRun;
-  readonly activity: PendingActivity;
-  readonly workflowId: string;
-  state: 'waiting' | 'queued' | 'running' | 'reported';
-  context?: ActivityContext;
-  /** Ends whatever state the entry is in: back-off, schedule-to-close, schedule-to-start. */
-  timers: Set<NodeJS.Timeout>;
-  heartbeatDetails: unknown;
-  progressStored: boolean;
-}
-
 const timeoutName: Record<TimeoutType, string> = {
   START_TO_CLOSE: 'StartToClose',
   SCHEDULE_TO_START: 'ScheduleToStart',
   SCHEDULE_TO_CLOSE: 'ScheduleToClose',
   HEARTBEAT: 'Heartbeat',
 };
-const timerMsMax = 2_147_483_647;
 
 export class ActivityExecutor {
   readonly #options: ExecutorOptions;
-  readonly #entries = new Map<LiveRun, Map<number, Entry>>();
-  #queue: Entry[] = [];
+  readonly #entries = new Map<LiveRun, Map<number, ActivityEntry>>();
+  #queue: ActivityEntry[] = [];
   #running = 0;
   #onIdle: (() => void) | undefined;
   #draining = false;
@@ -66,16 +63,12 @@ export class ActivityExecutor {
   }
 
   /** Takes on an activity whose schedule is durable. */
-  start(run: LiveRun, activity: PendingActivity, workflowId: string, progress?: Uint8Array): void {
-    const entry: Entry = {
+  start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
+    const entry = new ActivityEntry(
       run,
       activity,
-      workflowId,
-      state: 'waiting',
-      timers: new Set(),
-      heartbeatDetails: progress === undefined ? undefined : decodePayload(progress),
-      progressStored: progress !== undefined,
-    };
+      progress === undefined ? undefined : { details: decodePayload(progress) },
+    );
     let entries = this.#entries.get(run);
     if (entries === undefined) {
       entries = new Map();
@@ -103,8 +96,7 @@ export class ActivityExecutor {
   /** Forgets a run's activities; running ones are told to stop and their outcomes dropped. */
   abandon(run: LiveRun, reason: string): void {
     for (const entry of this.#entries.get(run)?.values() ?? []) {
-      this.#stopTimers(entry);
-      entry.state = 'reported';
+      entry.finish();
       entry.context?.cancel(reason);
     }
     this.#entries.delete(run);
@@ -145,7 +137,7 @@ export class ActivityExecutor {
     for (const run of [...this.#entries.keys()]) this.abandon(run, 'LEASE_LOST');
   }
 
-  #wait(entry: Entry): void {
+  #wait(entry: ActivityEntry): void {
     const { activity } = entry;
     if (activity.startedAttempt > activity.failedAttempts) {
       // An `unsafe` attempt began and its outcome is unknown: only a person can say what happened.
@@ -158,10 +150,10 @@ export class ActivityExecutor {
     entry.state = 'waiting';
     const delay = activity.nextAttemptAt === 0 ? 0 : this.#options.clock.delayMs(activity.nextAttemptAt);
     if (delay === 0) this.#enqueue(entry);
-    else this.#timer(entry, delay, () => this.#wait(entry));
+    else entry.after(delay, () => this.#wait(entry));
   }
 
-  #enqueue(entry: Entry): void {
+  #enqueue(entry: ActivityEntry): void {
     entry.state = 'queued';
     this.#queue.push(entry);
     this.#next();
@@ -181,7 +173,7 @@ export class ActivityExecutor {
     }
   }
 
-  async #execute(entry: Entry): Promise<void> {
+  async #execute(entry: ActivityEntry): Promise<void> {
     const { activity, run } = entry;
     const { activities } = this.#options;
     const fn = Object.hasOwn(activities, activity.type) ? activities[activity.type] : activities['default'];
@@ -193,25 +185,38 @@ export class ActivityExecutor {
       return;
     }
     if (declarationOf(fn).effect === 'unsafe') {
-      const started = draft(0, 'ActivityAttemptStarted', { answers: activity.seq, attempt: activity.failedAttempts + 1 });
+      const started = draft(0, 'ActivityAttemptStarted', {
+        answers: activity.seq,
+        attempt: activity.failedAttempts + 1,
+      });
       await this.#options.reportDurably(run, started);
       if (entry.state !== 'running') return;
     }
     await this.#attempt(entry, fn, attempt);
   }
 
-  async #attempt(entry: Entry, fn: ActivityFunction, attempt: number): Promise<void> {
+  async #attempt(entry: ActivityEntry, fn: ActivityFunction, attempt: number): Promise<void> {
     const { activity } = entry;
-    const beats = this.#heartbeats(entry);
-    const context = this.#context(entry, attempt, beats.beat);
+    const progress = new AttemptProgress({
+      timeoutMs: activity.options.hb,
+      onSilent: () => this.#attemptTimedOut(entry, context, TimeoutType.HEARTBEAT),
+      store: () => this.#storeProgress(entry),
+    });
+    const context = this.#context(entry, attempt, (details) => {
+      if (entry.state !== 'running' || entry.context !== context) return;
+      entry.heartbeatDetails = details;
+      progress.beat();
+    });
     entry.context = context;
     const startedAt = performance.now();
     const { stc } = activity.options;
     const timer =
       stc === undefined
         ? undefined
-        : setTimeout(() => this.#attemptTimedOut(entry, context, TimeoutType.START_TO_CLOSE), Math.min(stc, timerMsMax));
-    beats.arm(context);
+        : setTimeout(
+            () => this.#attemptTimedOut(entry, context, TimeoutType.START_TO_CLOSE),
+            Math.min(stc, 2_147_483_647),
+          );
     const elapsed = (): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
     try {
       const args = activity.args === null ? [] : (decodePayload(activity.args) as never[]);
@@ -226,77 +231,28 @@ export class ActivityExecutor {
       } else this.#failed(entry, error, attempt, elapsed(), context.usage);
     } finally {
       clearTimeout(timer);
-      beats.stop();
+      progress.stop();
     }
   }
 
-  #context(entry: Entry, attempt: number, beat: (details: unknown) => void): ActivityContext {
+  #context(entry: ActivityEntry, attempt: number, beat: (details: unknown) => void): ActivityContext {
     const { activity, run } = entry;
-    const { clock, namespace, taskQueue, logger } = this.#options;
-    const log = logger.child({ workflowId: entry.workflowId, runId: run.runId, activityType: activity.type, attempt });
+    const { logger } = this.#options;
+    const log = logger.child({ workflowId: run.workflowId, runId: run.runId, activityType: activity.type, attempt });
     return new ActivityContext(
-      {
-        activityId: activity.options.id ?? String(activity.seq),
-        activityType: activity.type,
-        attempt,
-        idempotencyKey: `${run.runId}:${activity.seq}`,
-        isLocal: false,
-        inWorkflow: true,
-        workflowExecution: { workflowId: entry.workflowId, runId: run.runId },
-        workflowType: run.workflowType,
-        workflowNamespace: namespace,
-        activityNamespace: namespace,
-        namespace,
-        taskQueue,
-        scheduledTimestampMs: Math.floor(activity.scheduledAt / 1000),
-        currentAttemptScheduledTimestampMs: Math.floor(clock.now() / 1000),
-        startToCloseTimeoutMs: activity.options.stc ?? activity.options.s2c ?? 0,
-        scheduleToCloseTimeoutMs: activity.options.s2c ?? 0,
-        heartbeatTimeoutMs: activity.options.hb,
-        heartbeatDetails: entry.heartbeatDetails,
-      },
+      attemptInfo(run, activity, { attempt, ...this.#options, heartbeatDetails: entry.heartbeatDetails }),
       log,
       beat,
     );
   }
 
-  /** Progress of one attempt: watched against the heartbeat timeout, stored now and then. */
-  #heartbeats(entry: Entry): { beat: (details: unknown) => void; arm: (context: ActivityContext) => void; stop: () => void } {
-    const { hb } = entry.activity.options;
-    const throttleMs = Math.min(hb === undefined ? 30_000 : hb * 0.8, 60_000);
-    let watch: NodeJS.Timeout | undefined;
-    let lastStored = Number.NEGATIVE_INFINITY;
-    let trailing: NodeJS.Timeout | undefined;
-    const arm = (context: ActivityContext | undefined): void => {
-      if (hb === undefined || context === undefined) return;
-      clearTimeout(watch);
-      watch = setTimeout(() => this.#attemptTimedOut(entry, context, TimeoutType.HEARTBEAT), hb);
-    };
-    const store = (): void => {
-      trailing = undefined;
-      if (entry.state !== 'running') return;
-      lastStored = performance.now();
-      entry.progressStored = true;
-      this.#options.storeProgress(entry.run.runId, entry.activity.seq, encodePayload(entry.heartbeatDetails));
-    };
-    return {
-      beat: (details) => {
-        if (entry.state !== 'running') return;
-        entry.heartbeatDetails = details;
-        arm(entry.context);
-        const wait = lastStored + throttleMs - performance.now();
-        if (wait <= 0) store();
-        else trailing ??= setTimeout(store, wait);
-      },
-      arm,
-      stop: () => {
-        clearTimeout(watch);
-        clearTimeout(trailing);
-      },
-    };
+  #storeProgress(entry: ActivityEntry): void {
+    if (entry.state !== 'running') return;
+    entry.progressStored = true;
+    this.#options.storeProgress(entry.run.runId, entry.activity.seq, encodePayload(entry.heartbeatDetails));
   }
 
-  #completed(entry: Entry, result: unknown, attempt: number, ms: number): void {
+  #completed(entry: ActivityEntry, result: unknown, attempt: number, ms: number): void {
     let payload: Uint8Array;
     try {
       payload = encodePayload(result);
@@ -314,7 +270,7 @@ export class ActivityExecutor {
     this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: meta({ ms }, entry.context?.usage) });
   }
 
-  #failed(entry: Entry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
+  #failed(entry: ActivityEntry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
     const { activity } = entry;
     const info: FailureInfo = failureInfo(error);
     const tries = activity.failedAttempts + 1;
@@ -336,7 +292,12 @@ export class ActivityExecutor {
     if (next.retry) {
       this.#retry(entry, error, attempt, { ms, delayMs: next.delayMs }, now);
     } else if (next.retryState === 'TIMEOUT') {
-      const timeout = new TimeoutFailure(noTimeForRetryMessage, entry.heartbeatDetails, TimeoutType.SCHEDULE_TO_CLOSE, decodeFailure(encodeFailure(error)));
+      const timeout = new TimeoutFailure(
+        noTimeForRetryMessage,
+        entry.heartbeatDetails,
+        TimeoutType.SCHEDULE_TO_CLOSE,
+        decodeFailure(encodeFailure(error)),
+      );
       this.#close(entry, 'ActivityTimedOut', timeout, 'TIMEOUT', attempt, { ms });
     } else {
       const closed = info.kind === 'timeout' ? 'ActivityTimedOut' : 'ActivityFailed';
@@ -344,13 +305,19 @@ export class ActivityExecutor {
     }
   }
 
-  #isUnsafe(entry: Entry): boolean {
+  #isUnsafe(entry: ActivityEntry): boolean {
     return entry.activity.startedAttempt > 0;
   }
 
-  #retry(entry: Entry, error: unknown, attempt: number, facts: { ms: number; delayMs: number }, now: Micros): void {
+  #retry(
+    entry: ActivityEntry,
+    error: unknown,
+    attempt: number,
+    facts: { ms: number; delayMs: number },
+    now: Micros,
+  ): void {
     const { activity } = entry;
-    delete entry.context;
+    entry.context = undefined;
     const payload = encodeFailure(error);
     this.#options.report(entry.run, {
       ...draft(0, 'ActivityAttemptFailed', {
@@ -365,34 +332,32 @@ export class ActivityExecutor {
     // The fold of that event will say the same; the retry must not wait for the commit to know it.
     activity.nextAttemptAt = now + facts.delayMs * 1000;
     entry.state = 'waiting';
-    this.#timer(entry, Math.max(1, facts.delayMs), () => this.#enqueue(entry));
+    entry.after(Math.max(1, facts.delayMs), () => this.#enqueue(entry));
   }
 
-  #attemptTimedOut(entry: Entry, context: ActivityContext, type: TimeoutType): void {
+  #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType): void {
     if (entry.state !== 'running' || entry.context !== context) return;
     const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type);
     this.#failed(entry, error, context.info.attempt, entry.activity.options.stc ?? 0, context.usage);
     context.cancel('TIMED_OUT');
   }
 
-  #timeoutAt(entry: Entry, due: Micros, type: TimeoutType): void {
-    const delay = this.#options.clock.delayMs(due);
-    const timer = setTimeout(() => {
-      entry.timers.delete(timer);
-      if (entry.state === 'reported') return;
-      if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.activity.failedAttempts > 0)) return;
-      if (delay === timerMsMax) return this.#timeoutAt(entry, due, type);
-      const context = entry.context;
+  #timeoutAt(entry: ActivityEntry, due: Micros, type: TimeoutType): void {
+    const { clock } = this.#options;
+    entry.after(clock.delayMs(due), () => {
+      if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.activity.failedAttempts > 0))
+        return;
+      if (clock.now() < due) return this.#timeoutAt(entry, due, type);
+      const { context } = entry;
       const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);
       const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type, cause);
       this.#close(entry, 'ActivityTimedOut', error, 'TIMEOUT');
       context?.cancel('TIMED_OUT');
-    }, delay);
-    entry.timers.add(timer);
+    });
   }
 
   #close(
-    entry: Entry,
+    entry: ActivityEntry,
     type: EventType,
     error: unknown,
     retryState: RetryState,
@@ -410,30 +375,13 @@ export class ActivityExecutor {
     });
   }
 
-  #report(entry: Entry, type: EventType, columns: Partial<Input>): void {
-    entry.state = 'reported';
-    this.#stopTimers(entry);
+  #report(entry: ActivityEntry, type: EventType, columns: Partial<Input>): void {
+    entry.finish();
     const entries = this.#entries.get(entry.run);
     entries?.delete(entry.activity.seq);
     if (entries?.size === 0) this.#entries.delete(entry.run);
     if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
     this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
-  }
-
-  #timer(entry: Entry, ms: number, then: () => void): void {
-    const timer = setTimeout(
-      () => {
-        entry.timers.delete(timer);
-        if (entry.state !== 'reported') then();
-      },
-      Math.min(ms, timerMsMax),
-    );
-    entry.timers.add(timer);
-  }
-
-  #stopTimers(entry: Entry): void {
-    for (const timer of entry.timers) clearTimeout(timer);
-    entry.timers.clear();
   }
 }
 

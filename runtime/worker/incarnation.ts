@@ -36,9 +36,9 @@ export interface IncarnationOptions {
   readonly failPoint?: FailPointListener | undefined;
 }
 
-const heartbeatMs = 200;
+const heartbeatMs = 100;
 /** A lost session counts as a death only with a missed heartbeat as well. */
-const missedMs = 250;
+const missedMs = 150;
 const idlePollMs = 100;
 const housekeepingMs = 1_000;
 const sweepEveryMs = 2_000;
@@ -106,7 +106,13 @@ export class Incarnation {
     }
   }
 
-  private constructor(options: IncarnationOptions, epoch: number, heart: pg.Client, control: pg.Client, writers: pg.Client[]) {
+  private constructor(
+    options: IncarnationOptions,
+    epoch: number,
+    heart: pg.Client,
+    control: pg.Client,
+    writers: pg.Client[],
+  ) {
     this.#options = options;
     this.epoch = epoch;
     this.#heart = heart;
@@ -141,7 +147,9 @@ export class Incarnation {
       report: (run, input) => this.#loop.enqueue(run, input),
       reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
       storeProgress: (runId, seq, details) => {
-        storeHeartbeat(database, epoch, runId, seq, details).catch((error) => logger.warn({ err: error }, 'progress was not stored'));
+        storeHeartbeat(database, epoch, runId, seq, details).catch((error) =>
+          logger.warn({ err: error }, 'progress was not stored'),
+        );
       },
       dropProgress: (runId, seq) => {
         deleteHeartbeat(database, runId, seq).catch((error) => logger.warn({ err: error }, 'progress was not dropped'));
@@ -225,7 +233,8 @@ export class Incarnation {
     // After a pause of the database everybody's lease looks over: believe that only after a whole lease of own heartbeats.
     const trusted = performance.now() - this.#healthySince > leaseMs;
     for (const suspect of beat.suspects) {
-      if (!suspect.expired || trusted) await this.#bury(suspect.epoch, suspect.expired ? 'lease expired' : 'session ended');
+      if (!suspect.expired || trusted)
+        await this.#bury(suspect.epoch, suspect.expired ? 'lease expired' : 'session ended');
     }
   }
 

@@ -154,6 +154,12 @@ export class LiveRun {
     return next;
   }
 
+  takeQueue(): Input[] {
+    const inputs = this.queue;
+    this.queue = [];
+    return inputs;
+  }
+
   /** After a failed workflow task: its inputs are in the log, but no activation has seen them. */
   carryInputs(events: readonly HistoryEvent[]): void {
     for (const event of events) if (!isOutput(event) && isVisible(event.type)) this.carried.push(event);

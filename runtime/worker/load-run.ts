@@ -40,7 +40,8 @@ export class RunReplay {
     let inputCount = turn.findIndex(isOutput);
     if (inputCount < 0) inputCount = turn.length;
     for (let i = 0; i < inputCount; i++) if (isVisible(turn[i]!.type)) this.carried.push(turn[i]!);
-    if (last.type === 'WorkflowTaskFailed' || last.type === 'WorkflowTerminated' || last.type === 'WorkflowTimedOut') return;
+    if (last.type === 'WorkflowTaskFailed' || last.type === 'WorkflowTerminated' || last.type === 'WorkflowTimedOut')
+      return;
     if (this.carried.length === 0) return;
     const inputs = this.carried;
     this.carried = [];

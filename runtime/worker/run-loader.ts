@@ -14,11 +14,25 @@ const headEvents = 500;
 type Loaded = (run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]) => void;
 
 /** Loads every run and calls `loaded` for each as soon as it stands where its log ends. */
-export async function loadRuns(database: Database, sandbox: Sandbox, runs: readonly LiveRun[], loaded: Loaded): Promise<void> {
+export async function loadRuns(
+  database: Database,
+  sandbox: Sandbox,
+  runs: readonly LiveRun[],
+  loaded: Loaded,
+): Promise<void> {
   const withMail = runs.filter((run) => run.mailRead > 0);
   const [heads, mail] = await Promise.all([
-    readHeads(database, runs.map((run) => run.runId), headEvents),
-    withMail.length === 0 ? [] : readMail(database, withMail.map((run) => ({ runId: run.runId, after: 0 }))),
+    readHeads(
+      database,
+      runs.map((run) => run.runId),
+      headEvents,
+    ),
+    withMail.length === 0
+      ? []
+      : readMail(
+          database,
+          withMail.map((run) => ({ runId: run.runId, after: 0 })),
+        ),
   ]);
   const eventsByRun = Map.groupBy(heads, (event) => event.runId);
   const mailByRun = Map.groupBy(mail, (message) => message.runId);
@@ -41,13 +55,18 @@ export async function loadRuns(database: Database, sandbox: Sandbox, runs: reado
   }
   await Promise.all(short);
   for (const { run, replay } of long) {
-    for await (const page of readHistory(database, run.runId, { after: headEvents, forReplay: true })) fold(run, replay, page);
+    for await (const page of readHistory(database, run.runId, { after: headEvents, forReplay: true }))
+      fold(run, replay, page);
     await finish(run, replay);
   }
 }
 
 /** Makes workflow code stand again where the log ends, without touching what is pending. Returns why it could not. */
-export async function reloadSandbox(database: Database, sandbox: Sandbox, run: LiveRun): Promise<TaskFailure | undefined> {
+export async function reloadSandbox(
+  database: Database,
+  sandbox: Sandbox,
+  run: LiveRun,
+): Promise<TaskFailure | undefined> {
   const replay = begin(sandbox, run);
   for await (const page of readHistory(database, run.runId, { upTo: run.seq, forReplay: true })) replay.take(page);
   replay.finish();

@@ -5,19 +5,21 @@
 import type { Logger } from 'pino';
 import type { TaskFailure } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
-import type { HistoryEvent, Micros } from '../history/event.ts';
+import type { Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import { constraintOf, sqlstate, sqlstateOf } from '../store/sqlstate.ts';
+import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { AppendResult, Appender } from './appender.ts';
 import type { DatabaseClock } from './clock.ts';
 import { holdAndAppend } from './hold-run.ts';
 import { type Input, LiveRun } from './live-run.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
+import { logTurn } from './log-turn.ts';
 import { RunTimers } from './run-timers.ts';
 import { type BuiltTurn, buildTurn } from './turn.ts';
 
@@ -54,7 +56,9 @@ export class RunLoop {
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
-    this.#timers = new RunTimers(options.clock, (run, seq) => this.enqueue(run, draft(0, 'TimerFired', { answers: seq })));
+    this.#timers = new RunTimers(options.clock, (run, seq) =>
+      this.enqueue(run, draft(0, 'TimerFired', { answers: seq })),
+    );
   }
 
   /** The executor reports to this loop, so it is made after it. */
@@ -113,13 +117,18 @@ export class RunLoop {
       .map((runId) => this.#runs.get(runId))
       .filter((run): run is LiveRun => run !== undefined && run.phase !== 'gone' && run.phase !== 'loading');
     if (runs.length === 0) return;
-    const mail = await readMail(this.#options.database, runs.map((run) => ({ runId: run.runId, after: run.mailRead })));
+    const mail = await readMail(
+      this.#options.database,
+      runs.map((run) => ({ runId: run.runId, after: run.mailRead })),
+    );
     this.#deliver(mail);
   }
 
   /** Lets go of runs that have been idle for long, and of as many idle ones as it takes to have room for `needed` more. */
   async evict(needed = 0): Promise<void> {
-    const idle = [...this.#runs.values()].filter((run) => this.#evictable(run)).sort((a, b) => a.idleSince - b.idleSince);
+    const idle = [...this.#runs.values()]
+      .filter((run) => this.#evictable(run))
+      .sort((a, b) => a.idleSince - b.idleSince);
     const surplus = this.#runs.size + needed - this.#options.maxCachedRuns;
     const old = performance.now() - stickyMs;
     await this.#park(idle.filter((run, i) => i < surplus || run.idleSince < old));
@@ -149,18 +158,14 @@ export class RunLoop {
     if (run.lost !== null && run.activities.size > 0) {
       // Logged before the activities start again, so that their attempts count right.
       const meta = JSON.stringify({ epoch: run.lost, activities: [...run.activities.keys()] });
-      this.enqueue(run, draft(0, 'WorkerLost', { meta, reason: `worker ${run.lost} was lost while it owned this run` }));
-    } else this.#startActivities(run);
+      this.enqueue(
+        run,
+        draft(0, 'WorkerLost', { meta, reason: `worker ${run.lost} was lost while it owned this run` }),
+      );
+    } else startActivities(run, this.#executor);
     this.#deliver(mail);
-    if (failure !== undefined) this.#flush(run, buildTurn(run, this.#takeQueue(run), this.#now(), failure), []);
+    if (failure !== undefined) this.#flush(run, buildTurn(run, run.takeQueue(), this.#now(), failure), []);
     else if (run.carried.length > 0) this.#mark(run);
-  }
-
-  #startActivities(run: LiveRun): void {
-    for (const activity of run.activities.values()) {
-      this.#executor.start(run, activity, run.workflowId, run.progress?.get(activity.seq));
-    }
-    run.progress = undefined;
   }
 
   #deliver(mail: readonly Mail[]): void {
@@ -194,14 +199,8 @@ export class RunLoop {
       void this.#reload(run);
       return;
     }
-    const inputs = this.#takeQueue(run);
+    const inputs = run.takeQueue();
     this.#flush(run, buildTurn(run, inputs, this.#now()), inputs);
-  }
-
-  #takeQueue(run: LiveRun): Input[] {
-    const inputs = run.queue;
-    run.queue = [];
-    return inputs;
   }
 
   #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
@@ -213,7 +212,13 @@ export class RunLoop {
     const { runId, runKey } = run;
     const close = built.closes === undefined ? undefined : { status: built.closes, mail: run.mailRead };
     this.#options.appender.submit({
-      turn: { runId, runKey, events: built.events, consumed: built.consumed, ...(close === undefined ? {} : { close }) },
+      turn: {
+        runId,
+        runKey,
+        events: built.events,
+        consumed: built.consumed,
+        ...(close === undefined ? {} : { close }),
+      },
       bytes: built.bytes,
       done: (result) => this.#appended(run, built, inputs, result),
     });
@@ -231,11 +236,15 @@ export class RunLoop {
     run.unhashed = [];
     run.lostCloses = 0;
     if (this.#durable.size > 0) for (const input of inputs) this.#settleDurable(input);
-    this.#log(run, built);
+    logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
       const last = built.events.at(-1)!;
       this.#forget(run);
-      this.#options.database.local.emit('closed', run.runId, { type: last.type, payload: last.payload, reason: last.reason });
+      this.#options.database.local.emit('closed', run.runId, {
+        type: last.type,
+        payload: last.payload,
+        reason: last.reason,
+      });
       this.#options.database.notifier.closed(run.runId);
       return;
     }
@@ -247,30 +256,8 @@ export class RunLoop {
       run.taskFailures = 0;
       run.retryTaskAt = undefined;
     }
-    for (const event of built.events) this.#act(run, event);
+    for (const event of built.events) act(run, event, this.#executor, this.#timers);
     this.#rest(run);
-  }
-
-  #act(run: LiveRun, event: HistoryEvent): void {
-    switch (event.type) {
-      case 'ActivityScheduled':
-        this.#executor.start(run, run.activities.get(event.seq)!, run.workflowId);
-        return;
-      case 'ActivityCancelRequested':
-        this.#executor.cancel(run, event.answers!);
-        return;
-      case 'TimerStarted':
-        this.#timers.start(run, event.seq, run.timers.get(event.seq)!);
-        return;
-      case 'TimerCancelled':
-        this.#timers.cancel(run, event.answers!);
-        return;
-      case 'WorkerLost':
-        this.#startActivities(run);
-        return;
-      default:
-        return;
-    }
   }
 
   /** After a turn: on with what came meanwhile, or idle. */
@@ -290,14 +277,14 @@ export class RunLoop {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
         await holdAndAppend(this.#options.database, this.#options.epoch, run, (mail) => {
           this.#deliver(mail);
-          const taken = this.#takeQueue(run);
+          const taken = run.takeQueue();
           const built = buildTurn(run, taken, this.#now(), failure);
           return { built, done: () => this.#appended(run, built, taken, { outcome: 'committed' }) };
         });
         return;
       }
       this.#deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
-      const taken = this.#takeQueue(run);
+      const taken = run.takeQueue();
       this.#flush(run, buildTurn(run, taken, this.#now(), failure), taken);
       this.#options.appender.pump();
     });
@@ -308,7 +295,7 @@ export class RunLoop {
     await this.#guard(run, async () => {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
       if (run.phase !== 'loading') return;
-      const inputs = this.#takeQueue(run);
+      const inputs = run.takeQueue();
       this.#flush(run, buildTurn(run, inputs, this.#now(), failure), inputs);
       this.#options.appender.pump();
     });
@@ -319,14 +306,19 @@ export class RunLoop {
       await work();
     } catch (error) {
       if (run.phase === 'gone' || this.#stopped) return;
-      this.#options.fatal(new RuntimeError('LEASE_LOST', `Run ${run.runId} could not be read: ${String(error)}`, { cause: error }));
+      this.#options.fatal(
+        new RuntimeError('LEASE_LOST', `Run ${run.runId} could not be read: ${String(error)}`, { cause: error }),
+      );
     }
   }
 
   /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
   #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
     if (sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true) {
-      this.#options.logger.error({ runId: run.runId, err: error }, 'another writer appended to this run: letting go of it');
+      this.#options.logger.error(
+        { runId: run.runId, err: error },
+        'another writer appended to this run: letting go of it',
+      );
       this.#forget(run);
       return;
     }
@@ -381,7 +373,7 @@ export class RunLoop {
       else if (run.phase === 'parking') {
         // A sender holds the row; the run stays ours for now.
         this.#rest(run);
-        this.#startActivities(run);
+        startActivities(run, this.#executor);
       }
     }
   }
@@ -399,15 +391,6 @@ export class RunLoop {
     this.#timers.clear(run);
     this.#executor.abandon(run, 'WORKFLOW_CLOSED');
     run.dropSandbox();
-  }
-
-  #log(run: LiveRun, built: BuiltTurn): void {
-    if (built.failure !== undefined) {
-      this.#options.logger.warn({ runId: run.runId, workflowId: run.workflowId, ...built.failure }, 'workflow task failed');
-    }
-    for (const line of built.logs) {
-      this.#options.logger[line.level]({ runId: run.runId, workflowId: run.workflowId, ...line.attributes }, line.message);
-    }
   }
 
   #now(): Micros {

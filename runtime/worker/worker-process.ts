@@ -33,7 +33,10 @@ export class WorkerProcess {
   /** Works until `shutdown`. A lost database or a lost lease is no reason to end: it begins anew when it can. */
   async run(): Promise<void> {
     if (this.#state !== 'INITIALIZED') {
-      throw new RuntimeError('ILLEGAL_STATE', `This worker is ${this.#state}: run() can be called once. Create another worker.`);
+      throw new RuntimeError(
+        'ILLEGAL_STATE',
+        `This worker is ${this.#state}: run() can be called once. Create another worker.`,
+      );
     }
     this.#state = 'RUNNING';
     const { logger } = this.#options;

@@ -174,10 +174,10 @@ export class Driver {
   }
 }
 
-/** Outputs without what is not compared: the stored failure holds a stack. */
+/** Outputs without what is not compared: the stored failure holds a stack, recorded arguments are not encoded again. */
 function comparable(outputs: readonly EventDraft[]): unknown[] {
   return outputs.map(({ seq, type, name, answers, source, sourceId, reason, ops, payload, meta }) => {
-    const kept = type === 'WorkflowFailed' ? null : payload;
+    const kept = type === 'WorkflowFailed' || type === 'ActivityScheduled' ? null : payload;
     return { seq, type, name, answers, source, sourceId, reason, ops, payload: kept, meta };
   });
 }

@@ -94,7 +94,10 @@ export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
   assert.equal(row.events, row.last, 'seq is dense from 1');
   assert.equal(row.twice, '0', 'no activity is completed twice');
   assert.equal(row.unscheduled, '0', 'every completion answers a schedule');
-  const verdict = await pool.query<{ ok: boolean; problem: string | null }>('select ok, problem from reprise_audit.verify($1)', [runId]);
+  const verdict = await pool.query<{ ok: boolean; problem: string | null }>(
+    'select ok, problem from reprise_audit.verify($1)',
+    [runId],
+  );
   assert.deepEqual(verdict.rows, [{ ok: true, problem: null }]);
 }
 

@@ -19,7 +19,9 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   hung.kill('SIGCONT');
   // It finds out, registers anew and serves again under another epoch.
   await until(async () => {
-    const { rows } = await lab.pool.query<{ n: string }>('select count(*) as n from reprise.workers where dead_at is null');
+    const { rows } = await lab.pool.query<{ n: string }>(
+      'select count(*) as n from reprise.workers where dead_at is null',
+    );
     return rows[0]!.n === '2';
   });
   const after = await lab.pool.query('select count(*) as n from reprise.events');

@@ -272,6 +272,15 @@ suite('refusals', () => {
     );
   });
 
+  test('a move into its own child is named as such', () => {
+    refused(
+      { a: { b: {} } },
+      [{ op: 'move', from: '/a', path: '/a/b/c' }],
+      /found a place inside "\/a" at "\/a\/b\/c"/,
+    );
+    refused({ a: {} }, [{ op: 'move', from: '', path: '/a' }], /found a place inside the whole document at "\/a"/);
+  });
+
   test('a move whose target is refused brings its source back', () => {
     refused({ a: 1 }, [{ op: 'move', from: '/a', path: '/b/c' }], /found nothing at "\/b"/);
   });

@@ -196,7 +196,7 @@ suite('recorded operations', () => {
       draft.map.a = item;
       item.id = 8;
       draft.map.b = draft.map.a;
-      (draft.map.a as Item).tags?.push('only a');
+      draft.map.a.tags?.push('only a');
     });
     item.tags?.push('neither');
     assert.deepEqual(context.state.map.a, { id: 7, tags: ['only a'] });

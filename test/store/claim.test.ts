@@ -8,7 +8,15 @@ import { Database } from '../../runtime/store/database.ts';
 import { heartbeat } from '../../runtime/store/lease.ts';
 import { runIdBytes } from '../../runtime/store/run-id.ts';
 import { startRuns } from '../../runtime/store/start-run.ts';
-import { type Incarnation, incarnation, newRun, readyRow, startedRun, startedRuns, testStore } from '../support/store.ts';
+import {
+  type Incarnation,
+  incarnation,
+  newRun,
+  readyRow,
+  startedRun,
+  startedRuns,
+  testStore,
+} from '../support/store.ts';
 
 const store = await testStore();
 const { pool } = store;
@@ -18,15 +26,19 @@ function seconds(from: number): number {
   return (Date.now() + from * 1000) * 1000;
 }
 
-function claimAll(worker: Incarnation, queue: string, options: { from?: number; now?: number; limit?: number } = {}): Promise<ClaimedRun[]> {
+function claimAll(
+  worker: Incarnation,
+  queue: string,
+  options: { from?: number; now?: number; limit?: number } = {},
+): Promise<ClaimedRun[]> {
   return claim(worker.control, 'reprise', worker, { queue, now: seconds(60), from: 0, limit: 100, ...options });
 }
 
 async function wakeAt(runId: string, micros: number): Promise<void> {
-  await pool.query("update reprise.ready set wake_at = timestamptz 'epoch' + $2::bigint * interval '1 microsecond' where run_id = $1", [
-    runId,
-    micros,
-  ]);
+  await pool.query(
+    "update reprise.ready set wake_at = timestamptz 'epoch' + $2::bigint * interval '1 microsecond' where run_id = $1",
+    [runId, micros],
+  );
 }
 
 async function commitsAsynchronously(session: pg.Client): Promise<boolean> {
@@ -42,10 +54,14 @@ test('runs are claimed once they are due, the longest due first', async (t) => {
   await wakeAt(third!, due.third);
   await wakeAt(second!, due.second);
   await wakeAt(first!, due.first);
-  assert.deepEqual(await claimAll(worker, queue, { limit: 1 }), [{ runId: first, mail: 0, lost: null, wakeAt: due.first }]);
+  assert.deepEqual(await claimAll(worker, queue, { limit: 1 }), [
+    { runId: first, mail: 0, lost: null, wakeAt: due.first },
+  ]);
   assert.deepEqual(await claimAll(worker, queue), [{ runId: second, mail: 0, lost: null, wakeAt: due.second }]);
   assert.deepEqual(await claimAll(worker, queue), []);
-  assert.deepEqual(await claimAll(worker, queue, { now: due.third }), [{ runId: third, mail: 0, lost: null, wakeAt: due.third }]);
+  assert.deepEqual(await claimAll(worker, queue, { now: due.third }), [
+    { runId: third, mail: 0, lost: null, wakeAt: due.third },
+  ]);
 });
 
 test('a claim takes runs of its own queue, and none that somebody owns', async (t) => {
@@ -53,7 +69,10 @@ test('a claim takes runs of its own queue, and none that somebody owns', async (
   const mine = await startedRun(store, { queue: 'default/mine' });
   await startedRun(store, { queue: 'default/mine', owner: other });
   await startedRun(store, { queue: 'default/mine too' });
-  assert.deepEqual((await claimAll(worker, 'default/mine')).map((run) => run.runId), [mine]);
+  assert.deepEqual(
+    (await claimAll(worker, 'default/mine')).map((run) => run.runId),
+    [mine],
+  );
   assert.equal((await readyRow(store, mine))?.owner, worker.epoch);
 });
 
@@ -70,7 +89,10 @@ test('a start that was committed late lies below the watermark, where the full s
   assert.equal(claimed?.runId, prompt);
   await user.query('commit');
   assert.deepEqual(await claimAll(worker, queue, { from: claimed.wakeAt }), []);
-  assert.deepEqual((await claimAll(worker, queue, { from: 0 })).map((run) => run.runId), [late.runId]);
+  assert.deepEqual(
+    (await claimAll(worker, queue, { from: 0 })).map((run) => run.runId),
+    [late.runId],
+  );
 });
 
 test('the watermark itself still belongs to the claim', async (t) => {
@@ -91,7 +113,11 @@ test('claim, park and heartbeats commit without waiting for the disk, and the se
   const statements: readonly [string, pg.Client, () => Promise<unknown>][] = [
     ['claim', worker.control, () => claimAll(worker, queue)],
     ['park', worker.control, () => park(worker.control, 'reprise', worker, [{ runKey, mail: 0, wakeAt: seconds(0) }])],
-    ['heartbeat', worker.heart, () => heartbeat(worker.heart, 'reprise', worker.epoch, { leaseMs: 60_000, missedMs: 60_000 })],
+    [
+      'heartbeat',
+      worker.heart,
+      () => heartbeat(worker.heart, 'reprise', worker.epoch, { leaseMs: 60_000, missedMs: 60_000 }),
+    ],
   ];
   for (const [name, session, statement] of statements) {
     await session.query("set synchronous_commit = 'on'");
@@ -125,7 +151,10 @@ test('a parked run can be claimed again with the mail it got meanwhile', async (
   const runId = await startedRun(store, { queue });
   await claimAll(worker, queue);
   const planned = seconds(30);
-  assert.deepEqual(await park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: planned }]), [runId]);
+  assert.deepEqual(
+    await park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: planned }]),
+    [runId],
+  );
   assert.deepEqual(await claimAll(worker, queue, { now: planned - 1 }), []);
   assert.deepEqual(await claimAll(worker, queue, { now: planned }), [{ runId, mail: 0, lost: null, wakeAt: planned }]);
 });
@@ -133,6 +162,9 @@ test('a parked run can be claimed again with the mail it got meanwhile', async (
 test('nobody parks a run that another owns', async (t) => {
   const [worker, other] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: other });
-  assert.deepEqual(await park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: seconds(0) }]), []);
+  assert.deepEqual(
+    await park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: seconds(0) }]),
+    [],
+  );
   assert.equal((await readyRow(store, runId))?.owner, other.epoch);
 });

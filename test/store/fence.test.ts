@@ -119,7 +119,9 @@ test('every appending connection has a fence of its own, and the reaper takes th
   const [first, second] = await startedRuns(store, 2, { owner: worker });
   await worker.writers[0]!.client.query('begin');
   await worker.writers[0]!.append([turn({ runId: first! })]);
-  const { rows } = await pool.query('select slot from reprise.fences where epoch = $1 for update skip locked', [worker.epoch]);
+  const { rows } = await pool.query('select slot from reprise.fences where epoch = $1 for update skip locked', [
+    worker.epoch,
+  ]);
   assert.deepEqual(rows, [{ slot: 0 }, { slot: 2 }]);
   const death = declareDead(store.database, worker.epoch, 'test');
   await waits(store, death);
@@ -202,7 +204,9 @@ test('an append is refused whole when another writer took the run and seq', asyn
   );
   assert.equal(await eventCount(store, free!), 1);
   assert.deepEqual(await inboxOf(store, free!), [1]);
-  assert.deepEqual(await worker.writer.append([turn({ runId: free!, drafts: ['SignalReceived'], consumed: [1] })]), ['committed']);
+  assert.deepEqual(await worker.writer.append([turn({ runId: free!, drafts: ['SignalReceived'], consumed: [1] })]), [
+    'committed',
+  ]);
 });
 
 test('of two writers that append the same seq at the same moment one is refused', async (t) => {

@@ -41,13 +41,15 @@ test('epochs only grow, and each has a fence a connection and a lease', async (t
   const first = await incarnation(store, t);
   const second = await incarnation(store, t, { writers: 2, queue: 'default/two' });
   assert.ok(second.epoch > first.epoch);
-  const { rows } = await pool.query(
-    'select slot, backend_pid from reprise.fences where epoch = $1 order by slot',
-    [second.epoch],
-  );
+  const { rows } = await pool.query('select slot, backend_pid from reprise.fences where epoch = $1 order by slot', [
+    second.epoch,
+  ]);
   const sessions = [second.control, ...second.writers.map((writer) => writer.client)];
   const pids = await Promise.all(sessions.map(backendPid));
-  assert.deepEqual(rows, pids.map((backend_pid, slot) => ({ slot, backend_pid })));
+  assert.deepEqual(
+    rows,
+    pids.map((backend_pid, slot) => ({ slot, backend_pid })),
+  );
   const leases = await pool.query('select queue, expires_at > beat_at as holds from reprise.leases where epoch = $1', [
     second.epoch,
   ]);
@@ -80,9 +82,13 @@ test('a heartbeat does not wait for a reaper that waits for a flush', async (t) 
 test('a heartbeat extends the lease and tells the time of the database', async (t) => {
   const worker = await incarnation(store, t);
   await silence(store, worker, 'over');
-  const { rows: before } = await pool.query<{ at: string }>('select extract(epoch from clock_timestamp()) * 1000000 as at');
+  const { rows: before } = await pool.query<{ at: string }>(
+    'select extract(epoch from clock_timestamp()) * 1000000 as at',
+  );
   const beat = await heartbeat(worker.heart, 'reprise', worker.epoch, calm);
-  const { rows: after } = await pool.query<{ at: string }>('select extract(epoch from clock_timestamp()) * 1000000 as at');
+  const { rows: after } = await pool.query<{ at: string }>(
+    'select extract(epoch from clock_timestamp()) * 1000000 as at',
+  );
   assert.ok(Number(before[0]!.at) <= beat.databaseTime && beat.databaseTime <= Number(after[0]!.at));
   const { rows } = await pool.query(
     `select expires_at > now() + interval '59 s' as extended, beat_at > now() - interval '59 s' as beaten
@@ -188,16 +194,20 @@ test('the dead are recorded with the reason that came first', async (t) => {
   const worker = await incarnation(store, t);
   await declareDead(database, worker.epoch, 'session ended');
   await declareDead(database, worker.epoch, 'lease expired');
-  const { rows } = await pool.query('select dead_at is not null as dead, dead_reason from reprise.workers where epoch = $1', [
-    worker.epoch,
-  ]);
+  const { rows } = await pool.query(
+    'select dead_at is not null as dead, dead_reason from reprise.workers where epoch = $1',
+    [worker.epoch],
+  );
   assert.deepEqual(rows, [{ dead: true, dead_reason: 'session ended' }]);
 });
 
 test('two reapers of the same dead both finish, and every run is freed once', async (t) => {
   const worker = await incarnation(store, t);
   await startedRuns(store, 3, { owner: worker });
-  const freed = await Promise.all([declareDead(database, worker.epoch, 'one'), declareDead(database, worker.epoch, 'two')]);
+  const freed = await Promise.all([
+    declareDead(database, worker.epoch, 'one'),
+    declareDead(database, worker.epoch, 'two'),
+  ]);
   assert.equal(freed[0] + freed[1], 3);
 });
 

@@ -127,10 +127,16 @@ test('claims pass over rows that somebody holds', async (t) => {
   await user.query('begin');
   await send(user, 'reprise', held!, signal);
   const claimed = await claim(worker.control, 'reprise', worker, { queue, now: soon(), from: 0, limit: 10 });
-  assert.deepEqual(claimed.map((run) => run.runId), [free]);
+  assert.deepEqual(
+    claimed.map((run) => run.runId),
+    [free],
+  );
   await user.query('commit');
   const later = await claim(worker.control, 'reprise', worker, { queue, now: soon(), from: 0, limit: 10 });
-  assert.deepEqual(later.map(({ runId, mail }) => [runId, mail]), [[held, 1]]);
+  assert.deepEqual(
+    later.map(({ runId, mail }) => [runId, mail]),
+    [[held, 1]],
+  );
 });
 
 test('two workers that claim at the same moment get different runs', async (t) => {

@@ -48,7 +48,10 @@ async function isDue(runId: string): Promise<boolean> {
 test('messages are numbered densely in the order in which they reached the row', async () => {
   const runId = await startedRun(store);
   await Promise.all(Array.from({ length: 20 }, () => send(pool, 'reprise', runId, signal)));
-  assert.deepEqual(await inboxOf(store, runId), Array.from({ length: 20 }, (_, i) => i + 1));
+  assert.deepEqual(
+    await inboxOf(store, runId),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
   assert.equal((await readyRow(store, runId))?.mail, 20);
 });
 
@@ -139,7 +142,10 @@ test('mail is consumed by the append of its event', async (t) => {
 test('an append that finds less mail than its turns came from does not pass unnoticed', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
-  await assert.rejects(worker.writer.append([turn({ runId, drafts: ['SignalReceived'], consumed: [1] })]), /consumed 0 .* expected 1/);
+  await assert.rejects(
+    worker.writer.append([turn({ runId, drafts: ['SignalReceived'], consumed: [1] })]),
+    /consumed 0 .* expected 1/,
+  );
 });
 
 test('closing is refused when a message came before the flush', async (t) => {
@@ -148,7 +154,12 @@ test('closing is refused when a message came before the flush', async (t) => {
   await send(pool, 'reprise', runId, signal);
   assert.deepEqual(await worker.writer.append([closingTurn(runId, 0)]), ['mail']);
   assert.deepEqual([await statusOf(store, runId), await eventCount(store, runId)], ['running', 1]);
-  const repeated = turn({ runId, drafts: ['SignalReceived', 'WorkflowCompleted'], consumed: [1], close: { status: 'completed', mail: 1 } });
+  const repeated = turn({
+    runId,
+    drafts: ['SignalReceived', 'WorkflowCompleted'],
+    consumed: [1],
+    close: { status: 'completed', mail: 1 },
+  });
   assert.deepEqual(await worker.writer.append([repeated]), ['committed']);
   assert.deepEqual([await statusOf(store, runId), await inboxOf(store, runId)], ['completed', []]);
 });

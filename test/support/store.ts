@@ -11,6 +11,7 @@ import type { RunStatus } from '../../runtime/history/transition.ts';
 import { LogWriter, type Turn } from '../../runtime/store/append.ts';
 import type { Fence } from '../../runtime/store/claim.ts';
 import { Database } from '../../runtime/store/database.ts';
+import { readHistory, type StoredEvent } from '../../runtime/store/history.ts';
 import { register } from '../../runtime/store/lease.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
 import { type NewRun, startRuns } from '../../runtime/store/start-run.ts';
@@ -112,7 +113,11 @@ export function newRun(columns: Partial<NewRun> = {}): NewRun {
 }
 
 /** Starts runs and, when an owner is given, makes them its own. Returns their ids. */
-export async function startedRuns(store: TestStore, count: number, columns: Partial<NewRun> & { owner?: Fence } = {}): Promise<string[]> {
+export async function startedRuns(
+  store: TestStore,
+  count: number,
+  columns: Partial<NewRun> & { owner?: Fence } = {},
+): Promise<string[]> {
   const { owner, ...rest } = columns;
   const runs = Array.from({ length: count }, () => newRun(rest));
   const ids = [...(await startRuns(store.database.pool, store.database.schema, runs))].sort();
@@ -148,8 +153,11 @@ export function turn(plan: TurnPlan): Turn {
     const columns = typeof given === 'string' ? draft(0, given) : given;
     return { ...columns, seq: (plan.after ?? 1) + 1 + i, at, hash: null };
   });
-  const head = turnHash(plan.previous ?? new Uint8Array(0), plan.runId, [...(plan.unhashed ?? []), ...events], (bytes) =>
-    hash('sha256', bytes, 'buffer'),
+  const head = turnHash(
+    plan.previous ?? new Uint8Array(0),
+    plan.runId,
+    [...(plan.unhashed ?? []), ...events],
+    (bytes) => hash('sha256', bytes, 'buffer'),
   );
   events.push({ ...events.pop()!, hash: head });
   return {
@@ -175,23 +183,40 @@ export interface ReadyRow {
 
 /** Undefined when the run is closed. */
 export async function readyRow(store: TestStore, runId: string): Promise<ReadyRow | undefined> {
-  const { rows } = await store.pool.query<ReadyRow>('select wake_at, owner, lost, mail from reprise.ready where run_id = $1', [runId]);
+  const { rows } = await store.pool.query<ReadyRow>(
+    'select wake_at, owner, lost, mail from reprise.ready where run_id = $1',
+    [runId],
+  );
   return rows[0];
 }
 
 export async function eventCount(store: TestStore, runId: string): Promise<number> {
-  const { rows } = await store.pool.query<{ count: number }>('select count(*)::int from reprise.events where run_id = $1', [runId]);
+  const { rows } = await store.pool.query<{ count: number }>(
+    'select count(*)::int from reprise.events where run_id = $1',
+    [runId],
+  );
   return rows[0]!.count;
 }
 
+export async function historyOf(store: TestStore, runId: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for await (const page of readHistory(store.database, runId)) events.push(...page);
+  return events;
+}
+
 export async function statusOf(store: TestStore, runId: string): Promise<string> {
-  const { rows } = await store.pool.query<{ status: string }>('select status from reprise.runs where run_id = $1', [runId]);
+  const { rows } = await store.pool.query<{ status: string }>('select status from reprise.runs where run_id = $1', [
+    runId,
+  ]);
   return rows[0]!.status;
 }
 
 /** Mail numbers in the inbox of a run. */
 export async function inboxOf(store: TestStore, runId: string): Promise<number[]> {
-  const { rows } = await store.pool.query<{ id: number }>('select id from reprise.inbox where run_id = $1 order by id', [runId]);
+  const { rows } = await store.pool.query<{ id: number }>(
+    'select id from reprise.inbox where run_id = $1 order by id',
+    [runId],
+  );
   return rows.map((row) => row.id);
 }
 

@@ -12,7 +12,15 @@ describe('a workflow from start to result', async () => {
   });
 
   it('carries values that JSON loses, there and back', async () => {
-    const values = [new Date(5), 2n ** 70n, new Uint8Array([1, 2]), new Map([['a', new Set([1])]]), undefined, -0, Number.NaN];
+    const values = [
+      new Date(5),
+      2n ** 70n,
+      new Uint8Array([1, 2]),
+      new Map([['a', new Set([1])]]),
+      undefined,
+      -0,
+      Number.NaN,
+    ];
     assert.deepEqual(await (await start('echoAll', values)).result(), values);
   });
 
@@ -36,10 +44,13 @@ describe('a workflow from start to result', async () => {
     const handle = await start('failingActivity', [2]);
     assert.equal(await handle.result(), 3);
     const failed = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed');
-    assert.deepEqual(failed.map((event) => [event.attempt, event.reason]), [
-      [1, 'failure 1'],
-      [2, 'failure 2'],
-    ]);
+    assert.deepEqual(
+      failed.map((event) => [event.attempt, event.reason]),
+      [
+        [1, 'failure 1'],
+        [2, 'failure 2'],
+      ],
+    );
   });
 
   it('wraps the failure of an activity that may not be retried', async () => {
@@ -76,7 +87,10 @@ describe('a workflow from start to result', async () => {
 
   it('names the registered queries when one is unknown', async () => {
     const handle = await start('accumulate');
-    await assert.rejects(handle.query('nothing'), { name: 'QueryNotRegisteredError', message: /did not register a handler for nothing/ });
+    await assert.rejects(handle.query('nothing'), {
+      name: 'QueryNotRegisteredError',
+      message: /did not register a handler for nothing/,
+    });
     await handle.terminate();
   });
 
@@ -106,7 +120,10 @@ describe('a workflow from start to result', async () => {
     assert.equal(patches.at(-1)?.source, 'tool');
     const before = await handle.stateAt({ seq: patches.at(-1)!.seq - 1 });
     assert.equal(Object.hasOwn((before.state as { items: object }).items, '7'), false);
-    const { rows } = await engine.pool.query<{ state: unknown }>('select reprise_audit.state_at($1, $2::int) as state', [handle.runId, now.seq]);
+    const { rows } = await engine.pool.query<{ state: unknown }>(
+      'select reprise_audit.state_at($1, $2::int) as state',
+      [handle.runId, now.seq],
+    );
     assert.deepEqual(rows[0]?.state, now.state);
   });
 
@@ -155,7 +172,11 @@ describe('a workflow from start to result', async () => {
       code: 'RUN_ALREADY_STARTED',
     });
     await first.terminate();
-    const second = await client.workflow.start('greet', { workflowId: 'twice', taskQueue: engine.taskQueue, args: ['again'] });
+    const second = await client.workflow.start('greet', {
+      workflowId: 'twice',
+      taskQueue: engine.taskQueue,
+      args: ['again'],
+    });
     assert.equal(await second.result(), 'Hello, again!');
   });
 
@@ -166,7 +187,9 @@ describe('a workflow from start to result', async () => {
       code: 'NOT_SERIALISABLE',
       message: /items\[1\]\.socket/,
     });
-    await assert.rejects(client.workflow.start('greet', { ...options, args: ['x'.repeat(3_000_000)] }), { code: 'PAYLOAD_TOO_LARGE' });
+    await assert.rejects(client.workflow.start('greet', { ...options, args: ['x'.repeat(3_000_000)] }), {
+      code: 'PAYLOAD_TOO_LARGE',
+    });
     await assert.rejects(client.workflow.getHandle(workflowId).describe(), { code: 'RUN_NOT_FOUND' });
   });
 
@@ -187,12 +210,18 @@ describe('a workflow from start to result', async () => {
 
   it('lists runs by type and status', async () => {
     const ids: string[] = [];
-    for await (const run of client.workflow.list({ query: "WorkflowType = 'failing' AND ExecutionStatus = 'Failed'", pageSize: 1 })) {
+    for await (const run of client.workflow.list({
+      query: "WorkflowType = 'failing' AND ExecutionStatus = 'Failed'",
+      pageSize: 1,
+    })) {
       ids.push(run.workflowId);
     }
     assert.equal(ids.length, 1);
-    await assert.rejects(async () => {
-      for await (const _ of client.workflow.list({ query: 'nonsense' })) assert.fail('listed');
-    }, { code: 'INVALID_INPUT' });
+    await assert.rejects(
+      async () => {
+        for await (const _ of client.workflow.list({ query: 'nonsense' })) assert.fail('listed');
+      },
+      { code: 'INVALID_INPUT' },
+    );
   });
 });

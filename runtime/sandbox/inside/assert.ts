@@ -64,23 +64,30 @@ async function rejectionOf(promise: unknown): Promise<{ readonly error: unknown 
 
 async function rejects(promise: unknown, ...expected: unknown[]): Promise<void> {
   const rejection = await rejectionOf(promise);
-  wrapped['throws']!(() => {
-    if (rejection !== undefined) throw rejection.error;
-  }, ...expected);
+  wrapped['throws']!(
+    () => {
+      if (rejection !== undefined) throw rejection.error;
+    },
+    ...expected,
+  );
 }
 
 async function doesNotReject(promise: unknown, ...expected: unknown[]): Promise<void> {
   const rejection = await rejectionOf(promise);
-  wrapped['doesNotThrow']!(() => {
-    if (rejection !== undefined) throw rejection.error;
-  }, ...expected);
+  wrapped['doesNotThrow']!(
+    () => {
+      if (rejection !== undefined) throw rejection.error;
+    },
+    ...expected,
+  );
 }
 
 /** As `module.exports` of node:assert, and as a namespace. */
-export const assertModule: typeof ok = Object.assign(
-  (...args: Parameters<typeof ok>) => ok(...args),
-  wrapped,
-  { ok, rejects, doesNotReject, AssertionError },
-);
+export const assertModule: typeof ok = Object.assign((...args: Parameters<typeof ok>) => ok(...args), wrapped, {
+  ok,
+  rejects,
+  doesNotReject,
+  AssertionError,
+});
 Object.assign(assertModule, { strict: assertModule, default: assertModule });
 Object.defineProperty(assertModule, '__esModule', { value: true });

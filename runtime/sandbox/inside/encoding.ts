@@ -39,7 +39,10 @@ class TextDecoder {
     return this.#host.ignoreBOM;
   }
 
-  decode(bytes?: Parameters<InstanceType<typeof host.TextDecoder>['decode']>[0], options?: { stream?: boolean }): string {
+  decode(
+    bytes?: Parameters<InstanceType<typeof host.TextDecoder>['decode']>[0],
+    options?: { stream?: boolean },
+  ): string {
     return orAdopt(() => this.#host.decode(bytes, options));
   }
 }

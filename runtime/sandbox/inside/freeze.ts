@@ -85,7 +85,7 @@ function freezeDeep(value: unknown, reach: Reach, seen: Set<object>): void {
   if (!isObject(value) || seen.has(value) || !reach.includes(value)) return;
   seen.add(value);
   freezeDeep(Object.getPrototypeOf(value), reach, seen);
-  const isPrototype = typeof value === 'object' && Object.hasOwn(value, 'constructor');
+  const isPrototype = Object.hasOwn(value, 'constructor');
   for (const key of Reflect.ownKeys(value)) {
     if (key === 'prototype' && !reach.prototypes) continue;
     const property = Object.getOwnPropertyDescriptor(value, key)!;
@@ -107,7 +107,10 @@ function freezeErrorClass(): void {
   Object.preventExtensions(Error);
 }
 
-const everything: Reach = { includes: (value) => rootOf(value) !== hostRoot || ownOverHost.has(value), prototypes: true };
+const everything: Reach = {
+  includes: (value) => rootOf(value) !== hostRoot || ownOverHost.has(value),
+  prototypes: true,
+};
 
 const plainPrototypes: ReadonlySet<unknown> = new Set([null, Object.prototype, Array.prototype]);
 

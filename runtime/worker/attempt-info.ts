@@ -1,0 +1,33 @@
+// What an attempt is told about itself.
+import type { ActivityInfo } from './activity-context.ts';
+import type { DatabaseClock } from './clock.ts';
+import type { LiveRun, PendingActivity } from './live-run.ts';
+
+export function attemptInfo(
+  run: LiveRun,
+  activity: PendingActivity,
+  worker: { attempt: number; clock: DatabaseClock; namespace: string; taskQueue: string; heartbeatDetails: unknown },
+): ActivityInfo {
+  const { options } = activity;
+  const { namespace } = worker;
+  return {
+    activityId: options.id ?? String(activity.seq),
+    activityType: activity.type,
+    attempt: worker.attempt,
+    idempotencyKey: `${run.runId}:${activity.seq}`,
+    isLocal: false,
+    inWorkflow: true,
+    workflowExecution: { workflowId: run.workflowId, runId: run.runId },
+    workflowType: run.workflowType,
+    workflowNamespace: namespace,
+    activityNamespace: namespace,
+    namespace,
+    taskQueue: worker.taskQueue,
+    scheduledTimestampMs: Math.floor(activity.scheduledAt / 1000),
+    currentAttemptScheduledTimestampMs: Math.floor(worker.clock.now() / 1000),
+    startToCloseTimeoutMs: options.stc ?? options.s2c ?? 0,
+    scheduleToCloseTimeoutMs: options.s2c ?? 0,
+    heartbeatTimeoutMs: options.hb,
+    heartbeatDetails: worker.heartbeatDetails,
+  };
+}

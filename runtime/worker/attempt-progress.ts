@@ -1,0 +1,53 @@
+// Progress of one running attempt: watched against the heartbeat timeout, stored now and then for the next attempt.
+
+const throttleMs = { default: 30_000, max: 60_000 } as const;
+
+export interface ProgressOptions {
+  /** Heartbeat timeout of the activity, ms. */
+  readonly timeoutMs: number | undefined;
+  /** Nothing was heard for the timeout. */
+  onSilent(): void;
+  /** Stores what was reported last. */
+  store(): void;
+}
+
+export class AttemptProgress {
+  readonly #options: ProgressOptions;
+  readonly #throttleMs: number;
+  #watch: NodeJS.Timeout | undefined;
+  #trailing: NodeJS.Timeout | undefined;
+  #lastStored = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    const { timeoutMs } = options;
+    // Source: Temporal's throttling, 80 % of the timeout.
+    this.#throttleMs = Math.min(timeoutMs === undefined ? throttleMs.default : timeoutMs * 0.8, throttleMs.max);
+    this.#arm();
+  }
+
+  /** Something was reported: stored at once, or when the throttle allows. */
+  beat(): void {
+    this.#arm();
+    const wait = this.#lastStored + this.#throttleMs - performance.now();
+    if (wait <= 0) this.#store();
+    else this.#trailing ??= setTimeout(() => this.#store(), wait);
+  }
+
+  stop(): void {
+    clearTimeout(this.#watch);
+    clearTimeout(this.#trailing);
+  }
+
+  #arm(): void {
+    if (this.#options.timeoutMs === undefined) return;
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(this.#options.onSilent, this.#options.timeoutMs);
+  }
+
+  #store(): void {
+    this.#trailing = undefined;
+    this.#lastStored = performance.now();
+    this.#options.store();
+  }
+}

@@ -1,0 +1,134 @@
+// Code that never comes to rest is interrupted, whatever it catches, and the place is told.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TaskFailure } from '../../runtime/history/activation.ts';
+import { draft } from '../../runtime/history/draft.ts';
+import { decodePayload, encodePayload } from '../../runtime/history/payload.ts';
+import { withoutGuards } from '../../runtime/sandbox/loop-guard.ts';
+import { event, outcome, runOnce, sandboxOf, startAt, startRun } from './workflow-files.ts';
+
+const workflows = `import { condition, defineQuery, defineSignal, setHandler, sleep } from 'reprise/workflow';
+const forever = (): void => { for (;;) {} };
+export async function emptyFor() { for (;;); }
+export async function emptyWhile() { while (true) {} }
+export async function doWhile() { let n = 0; do n++; while (n > 0); }
+export async function forOf() { for (const x of (function* () { for (;;) yield 1; })()) x; }
+export async function forIn() { for (;;) for (const key in { a: 1 }) key; }
+export async function forAwait() { for await (const x of (async function* () { for (;;) yield 1; })()) x; }
+export async function awaits() { while (true) await null; }
+export async function awaitsInCatch() { for (;;) { try { await null; } catch { continue; } } }
+export async function promiseChain() { const next = (): Promise<void> => Promise.resolve().then(next); await next(); }
+export async function thenables() { const again = { then(resolve: (value: unknown) => void) { resolve(again); } }; await again; }
+export async function recursion() { const again = async (): Promise<void> => { await null; return again(); }; await again(); }
+export async function exponential() { const f = (n: number): number => n < 2 ? n : f(n - 1) + f(n - 2); return f(99); }
+export async function swallowed() { for (;;) { try { forever(); } catch { await null; } } }
+export async function swallowedTwice() { for (;;) { try { for (;;) { try { for (;;) {} } catch { continue; } } } catch { continue; } } }
+export async function finallyContinue() { for (;;) { try { forever(); } finally { continue; } } }
+export async function finallyReturn() { try { forever(); } finally { return 'survived'; } }
+export async function rejectionLoop() { const again = (): Promise<void> => Promise.reject(1).catch(again); await again(); }
+export async function caughtAndReturned() { try { forever(); } catch { return 'survived'; } }
+export async function callbacks() { Array.from({ length: 1e9 }, () => 1); }
+export async function getters() { const o = { get n(): number { return this.n2 + 1; }, n2: 1 }; let s = 0; while (s >= 0) s += o.n; }
+export async function methods() { class C { static { C.spin(); } static spin() { let go = true; while (go) go = true; } } return new C(); }
+export async function predicate() { await condition(() => { for (;;) {} }); }
+export async function conditionLoop() { let flip = false; for (;;) { flip = !flip; await condition(() => flip || !flip); } }
+export async function signalHandler() { setHandler(defineSignal<[]>('spin'), () => forever()); await sleep(1000); }
+export async function ends(n: number) { let s = 0; for (let i = 0; i < n; i++) { s += i; if (i % 1000 === 0) await null; } return s; }
+export async function queried() {
+  let asked = 0;
+  setHandler(defineQuery<number, []>('spin'), () => { asked++; try { forever(); } catch { asked++; } return asked; });
+  setHandler(defineQuery<void, []>('throwSpin'), () => forever());
+  setHandler(defineQuery<number, []>('asked'), () => asked);
+  await sleep(1000);
+}
+`;
+
+const sandbox = await sandboxOf(workflows, { deadlockTimeoutMs: 30 });
+const lineOf = (name: string): number => workflows.split('\n').findIndex((line) => line.includes(` ${name}(`)) + 1;
+
+function assertDeadlock(failure: unknown, place: RegExp): void {
+  const { code, message, stack } = failure as TaskFailure;
+  assert.equal(code, 'DEADLOCK', message);
+  assert.match(
+    message,
+    /^Workflow code computed for more than 30 ms without coming to rest: run .* was interrupted at /,
+  );
+  assert.match(message, place);
+  assert.ok(!message.includes('__repriseGuard') && !/node:|file:/.test(stack ?? ''), stack);
+}
+
+const own = [
+  'emptyFor',
+  'emptyWhile',
+  'doWhile',
+  'forIn',
+  'awaits',
+  'awaitsInCatch',
+  'promiseChain',
+  'thenables',
+  'recursion',
+  'exponential',
+  'swallowedTwice',
+  'rejectionLoop',
+  'callbacks',
+  'predicate',
+  'conditionLoop',
+  'forOf',
+  'forAwait',
+  'getters',
+  'methods',
+];
+for (const name of own) {
+  test(`an endless loop is interrupted: ${name}`, () => {
+    assertDeadlock(runOnce(sandbox, name), new RegExp(`at .*workflows\\.ts:${lineOf(name)}:\\d+\\)?\\. `));
+  });
+}
+
+for (const name of ['swallowed', 'finallyContinue', 'finallyReturn', 'caughtAndReturned']) {
+  test(`user code cannot swallow the interruption: ${name}`, () => {
+    assertDeadlock(runOnce(sandbox, name), /interrupted at forever \(workflows\.ts:2:\d+\)/);
+  });
+}
+
+test('a loop in a signal handler is interrupted', () => {
+  const { run } = startRun(sandbox, 'signalHandler');
+  const signal = event(draft(3, 'SignalReceived', { name: 'spin', payload: encodePayload([]) }));
+  assertDeadlock(
+    outcome(run.activate({ at: startAt + 1, inputs: [signal], nextSeq: 4 })),
+    /at forever \(workflows\.ts:2:/,
+  );
+});
+
+test('a loop at module level is interrupted', async () => {
+  const loading = await sandboxOf(`\nlet n = 0;\nwhile (n >= 0) n++;\nexport async function main() {}`, {
+    deadlockTimeoutMs: 30,
+  });
+  assertDeadlock(runOnce(loading, 'main'), /workflows\.ts:3:\d+/);
+});
+
+test('a loop in a query handler fails the query and leaves the run as it was', () => {
+  const { run } = startRun(sandbox, 'queried');
+  const ask = (name: string): unknown => {
+    const answer = run.query(name, encodePayload([]));
+    return answer.ok ? decodePayload(answer.payload) : answer.registered;
+  };
+  assert.equal(ask('throwSpin'), true);
+  assert.equal(ask('asked'), 0);
+  const fired = event(draft(3, 'TimerFired', { answers: 2 }));
+  assert.deepEqual(outcome(run.activate({ at: startAt + 1, inputs: [fired], nextSeq: 4 })), undefined);
+});
+
+test('the next activation of any run starts with a fresh guard', () => {
+  assertDeadlock(runOnce(sandbox, 'emptyFor'), /emptyFor/);
+  assert.equal(runOnce(sandbox, 'ends', [50_000]), 1_249_975_000);
+});
+
+test('a run that was interrupted does nothing more', () => {
+  const { run } = startRun(sandbox, 'swallowed');
+  assert.equal(run.activate({ at: startAt + 1, inputs: [], nextSeq: 2 }).ok, false);
+});
+
+test('guards leave code as it was', () => {
+  const guarded = `function f() { __repriseGuard();return (x) => (__repriseGuard(),{ a: x }/*guard*/); for (;;) {__repriseGuard();;/*guard*/} }`;
+  assert.equal(withoutGuards(guarded), 'function f() { return (x) => { a: x }; for (;;) ; }');
+});
