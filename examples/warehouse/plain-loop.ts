@@ -1,13 +1,13 @@
 // The same work in a plain loop, without any engine: what the run must have come to, whatever happened to it.
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import type { Cell, WarehouseRecord } from './records.ts';
-import { applyRules } from './repair.ts';
+import type { WarehouseRecord } from './records.ts';
+import { applyRules, type Changes } from './repair.ts';
 
 /** The run's context document: how many records are done, page by page, and what was repaired, by record and field. */
 export interface WarehouseState {
   done: number;
-  fixes: Record<string, Record<string, { was: Cell; is: Cell }>>;
+  fixes: Record<string, Changes>;
 }
 
 export interface PlainResult {
@@ -22,7 +22,7 @@ export function runPlainLoop(records: readonly WarehouseRecord[]): PlainResult {
   for (const record of records) {
     for (const repair of applyRules(record).repairs) {
       repairs += 1;
-      for (const { field, was, is } of repair.changes) (state.fixes[record.id] ??= {})[field] = { was, is };
+      state.fixes[record.id] = { ...state.fixes[record.id], ...repair.changes };
     }
     state.done += 1;
   }

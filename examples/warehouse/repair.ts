@@ -4,19 +4,17 @@ import type { Rule } from './rule.ts';
 import { strikeRules } from './strike-rules.ts';
 import { zipRules } from './zip-rules.ts';
 
-export interface Change {
-  readonly field: Field;
-  /** What the file holds, also when an earlier rule has changed it. */
-  readonly was: Cell;
-  readonly is: Cell;
-}
+/** `was` is what the file holds, also when an earlier rule has changed it already. */
+export type Change = { readonly was: Cell; readonly is: Cell };
+
+export type Changes = Readonly<Partial<Record<Field, Change>>>;
 
 /** What one rule did to one record: all of it for the same reason. */
 export interface Repair {
   readonly rule: string;
   readonly reason: string;
   readonly confidence: number;
-  readonly changes: readonly Change[];
+  readonly changes: Changes;
 }
 
 /** Rules work one after the other, each on what the ones before it left. */
@@ -36,7 +34,7 @@ function applyInOrder<R extends WarehouseRecord>(
     const changed = (Object.entries(repair(record)) as [Field, Cell][]).filter(([field, is]) => is !== now[field]);
     if (changed.length === 0) continue;
     record = { ...record, ...Object.fromEntries(changed) };
-    const changes = changed.map(([field, is]) => ({ field, was: was[field] ?? null, is }));
+    const changes: Changes = Object.fromEntries(changed.map(([field, is]) => [field, { was: was[field] ?? null, is }]));
     repairs.push({ rule: name, reason, confidence, changes });
   }
   return { record, repairs };

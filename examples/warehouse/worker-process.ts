@@ -18,7 +18,7 @@ export class WorkerProcess {
     const program = fileURLToPath(new URL('./worker.ts', import.meta.url));
     this.#child = spawn(process.execPath, [...process.execArgv, program, options.taskQueue, options.identity], {
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log, log, 'ipc'],
       // A group of its own: Ctrl-C reaches main.ts alone, which then stops everything in order.
       detached: true,
     });

@@ -12,6 +12,8 @@ const worker = await Worker.create({
   workflowsPath: new URL('./workflows.ts', import.meta.url),
   activities,
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => worker.shutdown());
+// `disconnect`: the process that started this one is gone.
+for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.once(event, () => worker.shutdown());
 await worker.run();
 await connection.close();
+if (process.connected) process.disconnect();

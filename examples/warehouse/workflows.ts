@@ -28,9 +28,13 @@ export async function repairWarehouse({ records, pageSize, concurrency }: Wareho
 }
 
 async function repairOne(record: WarehouseRecord): Promise<void> {
+  const path = `/fixes/${record.id}`;
   for (const { rule, reason, confidence, changes } of await repairRecord(record)) {
+    const fields = Object.entries(changes);
     warehouse.patch(
-      changes.map(({ field, was, is }) => ({ op: 'set', path: `/fixes/${record.id}/${field}`, value: { was, is } })),
+      record.id in warehouse.state.fixes
+        ? fields.map(([field, value]) => ({ op: 'add', path: `${path}/${field}`, value }))
+        : { op: 'add', path, value: changes },
       { source: 'agent', sourceId: rule, reason, confidence },
     );
   }

@@ -27,6 +27,14 @@ function inferredName(value: AnyNode, parent: AnyNode): string | undefined {
   }
 }
 
+/** `helper(x, y)` becomes `(x)`. */
+function* leaveFirstArgument(call: CallExpression, code: string): Generator<CodeEdit> {
+  yield blanks(code, call.callee.start, call.callee.end);
+  const [, second] = call.arguments;
+  // Not from the end of the first argument, which may stand in brackets.
+  if (second !== undefined) yield blanks(code, code.lastIndexOf(',', second.start), call.end - 1);
+}
+
 /** `__name(function f() {}, "f")` and `const f = __name(() => {}, "f")`: the first argument alone is as good. */
 function* dropNameCall(call: CallExpression, parent: AnyNode, code: string): Generator<CodeEdit> {
   const [target, name] = call.arguments;
@@ -38,8 +46,7 @@ function* dropNameCall(call: CallExpression, parent: AnyNode, code: string): Gen
   if (target.type !== 'ArrowFunctionExpression' && target.type !== 'FunctionExpression') return;
   const ownName = target.type === 'FunctionExpression' ? target.id?.name : undefined;
   if ((ownName ?? inferredName(call, parent)) !== name.value) return;
-  yield blanks(code, call.callee.start, call.callee.end);
-  yield blanks(code, target.end, call.end - 1);
+  yield* leaveFirstArgument(call, code);
 }
 
 /** `static { __name(this, "C"); }` in `class C` and `const C = class`. */
@@ -64,8 +71,7 @@ function* dropConversion(call: CallExpression, code: string, sharedEsm: Readonly
   if (required === undefined || !isCallTo('require', required)) return;
   const [id] = required.arguments;
   if (id?.type !== 'Literal' || !sharedEsm.has(String(id.value))) return;
-  yield blanks(code, call.callee.start, call.callee.end);
-  yield blanks(code, required.end, call.end - 1);
+  yield* leaveFirstArgument(call, code);
 }
 
 /** `sharedEsm`: ids of shared modules whose `require` gives a namespace object. */

@@ -31,20 +31,24 @@ function isNode(value: unknown): value is AnyNode {
 }
 
 /** Children first. */
-function* visit(node: AnyNode, parent: AnyNode | undefined): Generator<Visited> {
+function visit(node: AnyNode, parent: AnyNode | undefined, onNode: (visited: Visited) => void): void {
   for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield* visit(child, node);
+    if (!Array.isArray(value)) {
+      if (isNode(value)) visit(value, node, onNode);
+      continue;
+    }
+    for (const child of value) if (isNode(child)) visit(child, node, onNode);
   }
-  yield { node, parent };
+  onNode({ node, parent });
 }
 
 /** Applies all rules to a script. Among insertions at one position those of inner nodes come first. */
 export function editCode(code: string, rules: readonly CodeRule[]): string {
   const program: Program = parse(code, { ecmaVersion: 'latest', sourceType: 'script' });
   const edits: CodeEdit[] = [];
-  for (const visited of visit(program, undefined)) {
-    for (const rule of rules) edits.push(...rule(visited, code));
-  }
+  visit(program, undefined, (visited) => {
+    for (const rule of rules) for (const edit of rule(visited, code)) edits.push(edit);
+  });
   // An insertion goes before a replacement that starts at the same place.
   edits.sort((a, b) => a.start - b.start || a.end - b.end);
   let done = 0;

@@ -24,7 +24,7 @@ export class Sandbox {
     watchRejections();
   }
 
-  /** Evaluates the shared part of the bundle: some ten milliseconds. */
+  /** Evaluates the shared part of the bundle: tens of milliseconds. @throws BUNDLE_FAILED when a shared module throws */
   static create(bundle: WorkflowBundle, options: SandboxOptions = {}): Sandbox {
     const open = openRealm(bundle, options.deadlockTimeoutMs ?? 2000);
     return new Sandbox(open, new SourcePositions(bundle, open.fileName));

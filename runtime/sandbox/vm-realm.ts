@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, createContext, Script } from 'node:vm';
+import { thrownText } from '../activator/task-failure.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import type { boot, Realm, WorkflowCode } from './inside/boot.ts';
 import type { HostAssert, HostRealm } from './inside/host-realm.ts';
@@ -29,6 +31,20 @@ function wrap(parameters: readonly string[], code: string, filename: string): Sc
   return new Script(`(function (${parameters.join(', ')}) {\n${code}\n})`, { filename, lineOffset: -1 });
 }
 
+function hostRealm(deadlockTimeoutMs: number): HostRealm {
+  return {
+    AsyncLocalStorage,
+    TextEncoder,
+    TextDecoder,
+    URL,
+    URLSearchParams,
+    assert: assert as unknown as HostAssert,
+    now: () => performance.now(),
+    deadlockTimeoutMs,
+  };
+}
+
+/** @throws BUNDLE_FAILED when a shared module throws */
 export function openRealm(bundle: WorkflowBundle, deadlockTimeoutMs: number): OpenRealm {
   const context = createContext(constants.DONT_CONTEXTIFY, {
     microtaskMode: 'afterEvaluate',
@@ -40,16 +56,16 @@ export function openRealm(bundle: WorkflowBundle, deadlockTimeoutMs: number): Op
     context,
   ) as SharedCode;
   const module = { exports: {} as SharedExports };
-  evaluateShared(module, {
-    AsyncLocalStorage,
-    TextEncoder,
-    TextDecoder,
-    URL,
-    URLSearchParams,
-    assert: assert as unknown as HostAssert,
-    now: () => performance.now(),
-    deadlockTimeoutMs,
-  });
+  try {
+    evaluateShared(module, hostRealm(deadlockTimeoutMs));
+  } catch (error) {
+    throw new RuntimeError(
+      'BUNDLE_FAILED',
+      `The shared modules of workflow bundle ${bundle.hash} cannot be evaluated: ${thrownText(error)}. Preloaded modules ` +
+        'run once, outside of any workflow, with the globals of workflow code.',
+      { cause: error },
+    );
+  }
   const fileName = `reprise-workflows-${build}.js`;
   const parameters = ['module', 'exports', 'require', 'globalThis', guardName];
   const code = wrap(parameters, bundle.code, fileName).runInContext(context) as WorkflowCode;

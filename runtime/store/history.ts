@@ -10,7 +10,7 @@ export interface StoredEvent extends HistoryEvent {
   readonly runId: string;
 }
 
-export const pageEvents = 10_000;
+export const pageEvents = 2_500;
 
 const allColumns =
   'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';

@@ -13,7 +13,7 @@ export async function holdAndAppend(
   database: Database,
   epoch: number,
   run: LiveRun,
-  build: (mail: readonly Mail[]) => { built: BuiltTurn; done: () => void },
+  build: (mail: readonly Mail[]) => Promise<{ built: BuiltTurn; done: () => void }>,
 ): Promise<void> {
   const client = await database.pool.connect();
   let done: () => void;
@@ -22,8 +22,8 @@ export async function holdAndAppend(
     if (!(await lockOwnedRun(client, database.schema, run.runId, epoch))) {
       throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
     }
-    const turn = build(await readMail(database, [{ runId: run.runId, after: run.mailRead }]));
-    const { events, consumed, closes } = turn.built;
+    const turn = await build(await readMail(database, [{ runId: run.runId, after: run.mailRead }]));
+    const { events, consumed, closes, mailRead } = turn.built;
     const writer = new LogWriter(client, database.schema, epoch, 0);
     const outcomes = await writer.append([
       {
@@ -31,7 +31,7 @@ export async function holdAndAppend(
         runKey: run.runKey,
         events,
         consumed,
-        ...(closes === undefined ? {} : { close: { status: closes, mail: run.mailRead } }),
+        ...(closes === undefined ? {} : { close: { status: closes, mail: mailRead } }),
       },
     ]);
     if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');

@@ -156,7 +156,7 @@ export class Incarnation {
       },
     });
     this.#loop.attach(this.#executor);
-    this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch });
+    this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch, logger });
   }
 
   /** Resolves when this life is over: undefined after `stop`, else why. */

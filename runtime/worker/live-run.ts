@@ -2,7 +2,7 @@
 // Everything here but the queue is a fold of the log (`record`), so a new owner arrives at the same.
 import type { ScheduledMeta, StartedMeta, TimerMeta } from '../history/activation.ts';
 import { type EventDraft, type EventType, type HistoryEvent, isOutput, type Micros } from '../history/event.ts';
-import type { ActiveRun } from '../sandbox/sandbox.ts';
+import type { ActiveRun } from '../sandbox/active-run.ts';
 import { runIdBytes } from '../store/run-id.ts';
 
 /** Something that happened and is not in the log yet. */

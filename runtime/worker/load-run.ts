@@ -2,7 +2,7 @@
 // ask for the same things. Streams the history, so memory does not grow with it.
 import type { TaskFailure } from '../history/activation.ts';
 import { type HistoryEvent, isOutput } from '../history/event.ts';
-import type { ActiveRun } from '../sandbox/sandbox.ts';
+import type { ActiveRun } from '../sandbox/active-run.ts';
 import { isVisible } from './live-run.ts';
 
 /** Feeds a log to workflow code, turn by turn; the last event of a turn is the one that carries a hash. */

@@ -1,7 +1,8 @@
 // Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy.
 import { encodeFailure } from '../history/failure-info.ts';
 import { ApplicationFailure } from '../history/failure.ts';
-import type { QueryResult } from '../history/activation.ts';
+import type { Logger } from 'pino';
+import type { ActiveRun } from '../sandbox/active-run.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Database } from '../store/database.ts';
 import { readHistory } from '../store/history.ts';
@@ -15,14 +16,23 @@ export class QueryAnswerer {
   readonly #loop: RunLoop;
   readonly #queue: string;
   readonly #epoch: number;
+  readonly #logger: Logger;
   readonly #underWay = new Set<string>();
 
-  constructor(parts: { database: Database; sandbox: Sandbox; loop: RunLoop; queue: string; epoch: number }) {
+  constructor(parts: {
+    database: Database;
+    sandbox: Sandbox;
+    loop: RunLoop;
+    queue: string;
+    epoch: number;
+    logger: Logger;
+  }) {
     this.#database = parts.database;
     this.#sandbox = parts.sandbox;
     this.#loop = parts.loop;
     this.#queue = parts.queue;
     this.#epoch = parts.epoch;
+    this.#logger = parts.logger;
   }
 
   /** Answers whatever waits on this worker's queue and can be answered now. */
@@ -49,7 +59,7 @@ export class QueryAnswerer {
     if (run.phase === 'loading' || run.phase === 'flushing' || run.carried.length > 0 || run.sandbox === undefined) {
       return run.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
     }
-    return toAnswer(run.sandbox.query(request.name, request.args));
+    return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
   }
 
   async #answerByReplay(request: QueryRequest): Promise<QueryAnswer | undefined> {
@@ -66,14 +76,16 @@ export class QueryAnswerer {
         const failure = ApplicationFailure.nonRetryable(replay.failure.message, replay.failure.code);
         return { payload: encodeFailure(failure), problem: 'task_failed' };
       }
-      return toAnswer(code.query(request.name, request.args));
+      return this.#toAnswer(code.query(request.name, request.args), request);
     } finally {
       code.dispose();
     }
   }
-}
 
-function toAnswer(result: QueryResult): QueryAnswer {
-  if (result.ok) return { payload: result.payload, problem: undefined };
-  return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
+  #toAnswer(result: ReturnType<ActiveRun['query']>, request: QueryRequest): QueryAnswer {
+    for (const line of result.logs)
+      this.#logger[line.level]({ runId: request.runId, ...line.attributes }, line.message);
+    if (result.ok) return { payload: result.payload, problem: undefined };
+    return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
+  }
 }

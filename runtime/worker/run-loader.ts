@@ -1,6 +1,7 @@
 // Brings claimed runs into memory: short ones with one read for all, long ones streamed page by page.
 import type { TaskFailure } from '../history/activation.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
 import { readHeartbeats } from '../store/activity-heartbeats.ts';
 import type { Database } from '../store/database.ts';
 import { readArguments, readHeads, readHistory, type StoredEvent } from '../store/history.ts';
@@ -44,7 +45,8 @@ export async function loadRuns(
     for (const event of replay.finish()) run.unhashed.push(event);
     run.carried = replay.carried;
     await readPending(database, run);
-    loaded(run, replay.failure, ofRun);
+    if (run.hash.length > 0) await rejectionsKnown();
+    loaded(run, replay.failure ?? run.sandbox?.rejection, ofRun);
   };
   for (const run of runs) {
     const events = eventsByRun.get(run.runId) ?? [];
@@ -71,7 +73,8 @@ export async function reloadSandbox(
   for await (const page of readHistory(database, run.runId, { upTo: run.seq, forReplay: true })) replay.take(page);
   replay.finish();
   run.carried = replay.carried;
-  return replay.failure;
+  await rejectionsKnown();
+  return replay.failure ?? run.sandbox?.rejection;
 }
 
 function begin(sandbox: Sandbox, run: LiveRun): RunReplay {

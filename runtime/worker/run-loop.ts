@@ -8,6 +8,7 @@ import { draft } from '../history/draft.ts';
 import type { Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
 import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
@@ -92,7 +93,7 @@ export class RunLoop {
     await loadRuns(this.#options.database, this.#options.sandbox, fresh, (run, failure, mail) => {
       if (!this.#stopped) this.#loaded(run, failure, mail);
     });
-    this.#process();
+    await this.#process();
   }
 
   /** Something happened to a run. */
@@ -164,7 +165,7 @@ export class RunLoop {
       );
     } else startActivities(run, this.#executor);
     this.#deliver(mail);
-    if (failure !== undefined) this.#flush(run, buildTurn(run, run.takeQueue(), this.#now(), failure), []);
+    if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
     else if (run.carried.length > 0) this.#mark(run);
   }
 
@@ -183,24 +184,46 @@ export class RunLoop {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // One macrotask later, so that what completes together makes one turn.
-    setImmediate(() => this.#process());
+    setImmediate(() => void this.#process());
   }
 
-  #process(): void {
+  async #process(): Promise<void> {
     this.#scheduled = false;
     const dirty = this.#dirty;
     this.#dirty = new Set();
-    for (const run of dirty) if (run.phase === 'queued' && !this.#stopped) this.#turn(run);
+    const turns: Promise<void>[] = [];
+    for (const run of dirty) {
+      if (run.phase !== 'queued' || this.#stopped) continue;
+      if (run.sandbox === undefined) void this.#reload(run);
+      else turns.push(this.#turn(run));
+    }
+    await Promise.all(turns);
     this.#options.appender.pump();
   }
 
-  #turn(run: LiveRun): void {
-    if (run.sandbox === undefined) {
-      void this.#reload(run);
-      return;
-    }
+  /** Activates the run with what happened to it and hands the turn to the appender. */
+  async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
+    run.phase = 'flushing';
     const inputs = run.takeQueue();
-    this.#flush(run, buildTurn(run, inputs, this.#now()), inputs);
+    await this.#guard(run, async () => {
+      const built = await this.#build(run, inputs, failure);
+      if (!this.#isGone(run)) this.#flush(run, built, inputs);
+    });
+  }
+
+  /** Activations of one macrotask wait together until Node has told of their unhandled rejections. */
+  async #build(run: LiveRun, inputs: readonly Input[], failure?: TaskFailure): Promise<BuiltTurn> {
+    const built = buildTurn(run, inputs, this.#now(), failure);
+    if (!built.activated) return built;
+    await rejectionsKnown();
+    const rejection = run.sandbox?.rejection;
+    return rejection === undefined || built.failure !== undefined
+      ? built
+      : buildTurn(run, inputs, this.#now(), rejection);
+  }
+
+  #isGone(run: LiveRun): boolean {
+    return run.phase === 'gone' || this.#stopped;
   }
 
   #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
@@ -210,7 +233,7 @@ export class RunLoop {
     }
     run.phase = 'flushing';
     const { runId, runKey } = run;
-    const close = built.closes === undefined ? undefined : { status: built.closes, mail: run.mailRead };
+    const close = built.closes === undefined ? undefined : { status: built.closes, mail: built.mailRead };
     this.#options.appender.submit({
       turn: {
         runId,
@@ -275,17 +298,16 @@ export class RunLoop {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
       if (run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
-        await holdAndAppend(this.#options.database, this.#options.epoch, run, (mail) => {
+        await holdAndAppend(this.#options.database, this.#options.epoch, run, async (mail) => {
           this.#deliver(mail);
           const taken = run.takeQueue();
-          const built = buildTurn(run, taken, this.#now(), failure);
+          const built = await this.#build(run, taken, failure);
           return { built, done: () => this.#appended(run, built, taken, { outcome: 'committed' }) };
         });
         return;
       }
       this.#deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
-      const taken = run.takeQueue();
-      this.#flush(run, buildTurn(run, taken, this.#now(), failure), taken);
+      await this.#turn(run, failure);
       this.#options.appender.pump();
     });
   }
@@ -294,9 +316,8 @@ export class RunLoop {
     run.phase = 'loading';
     await this.#guard(run, async () => {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
-      if (run.phase !== 'loading') return;
-      const inputs = run.takeQueue();
-      this.#flush(run, buildTurn(run, inputs, this.#now(), failure), inputs);
+      if (this.#isGone(run)) return;
+      await this.#turn(run, failure);
       this.#options.appender.pump();
     });
   }
@@ -305,10 +326,9 @@ export class RunLoop {
     try {
       await work();
     } catch (error) {
-      if (run.phase === 'gone' || this.#stopped) return;
-      this.#options.fatal(
-        new RuntimeError('LEASE_LOST', `Run ${run.runId} could not be read: ${String(error)}`, { cause: error }),
-      );
+      if (this.#isGone(run)) return;
+      const message = `Run ${run.runId} could not go on in this process: ${String(error)}`;
+      this.#options.fatal(new RuntimeError('LEASE_LOST', message, { runId: run.runId, cause: error }));
     }
   }
 

@@ -15,6 +15,8 @@ export interface BuiltTurn {
   /** The part of `events` that workflow code caused. */
   readonly outputs: readonly HistoryEvent[];
   readonly consumed: readonly number[];
+  /** Highest mail number that had been read when the code ran: more may have been read since, but not seen by it. */
+  readonly mailRead: number;
   /** The status that the last event closes the run with. */
   readonly closes: RunStatus | undefined;
   readonly activated: boolean;
@@ -113,6 +115,7 @@ function finish(
     events,
     outputs: events.slice(parts.drafts.length),
     consumed: parts.consumed,
+    mailRead: run.mailRead,
     closes,
     activated: parts.activated,
     failure: parts.failure,

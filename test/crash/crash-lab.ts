@@ -17,6 +17,8 @@ export interface WorkerSettings {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
+  /** Limit of the process's heap: more live memory than this ends it. */
+  heapMb?: number;
 }
 
 export interface CrashLab {
@@ -50,11 +52,15 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
     pool: database.pool,
     connection,
     client: new Client({ connection }),
-    async worker(settings = {}) {
+    async worker({ heapMb, ...settings } = {}) {
       const child = fork(
         new URL('./worker-process.ts', import.meta.url),
         [database.url, JSON.stringify({ taskQueue, ...settings })],
-        { stdio: 'inherit', env: { ...process.env, TEST_EFFECTS: traces }, execArgv: ['-C', 'reprise-source'] },
+        {
+          stdio: 'inherit',
+          env: { ...process.env, TEST_EFFECTS: traces },
+          execArgv: ['-C', 'reprise-source', ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`])],
+        },
       );
       children.push(child);
       await Promise.race([once(child, 'message'), once(child, 'exit')]);

@@ -58,7 +58,7 @@ test('every repair says why, how sure it is, and what the file holds', () => {
     const cells: Record<string, unknown> = { ...records[index] };
     for (const { reason, confidence, changes } of ofRecord) {
       assert.ok(reason.length > 10 && confidence > 0.5 && confidence < 1);
-      for (const { field, was, is } of changes) {
+      for (const [field, { was, is }] of Object.entries(changes)) {
         assert.equal(was, cells[field]);
         assert.notEqual(is, was);
       }
@@ -81,10 +81,10 @@ test('names come out as their owners write them', () => {
     ['county', 'District Of Columbia', 'District of Columbia'],
     ['county', 'Prince Georges', "Prince George's"],
   ];
-  const changes = repairs.flat().flatMap((repair) => repair.changes);
+  const changes = repairs.flat().flatMap((repair) => Object.entries(repair.changes));
   for (const [field, was, is] of known) {
     assert.ok(
-      changes.some((change) => change.field === field && change.was === was && change.is === is),
+      changes.some(([name, change]) => name === field && change.was === was && change.is === is),
       `${field}: ${was} → ${is}`,
     );
   }

@@ -254,8 +254,9 @@ test('functions and classes keep their names', async () => {
       class Fields { field = () => 1; static #hidden = () => 2; static hidden() { return this.#hidden; } }
       export default async function () {
         const inner = async () => 1;
+        const bracketed = ((x: number) => x);
         return [other, same, Kind, OtherKind, arrow, object.method, object.property, object['quoted-key'], new Fields().field,
-          Fields, Fields.hidden(), inner].map((f) => f.name);
+          Fields, Fields.hidden(), inner, bracketed].map((f) => f.name);
       }`,
     'other.ts': 'export function same() {}\nexport const Kind = class {};',
   });
@@ -272,6 +273,7 @@ test('functions and classes keep their names', async () => {
     'Fields',
     '#hidden',
     'inner',
+    'bracketed',
   ]);
 });
 

@@ -171,6 +171,6 @@ test('a preloaded module that throws is told', async () => {
   const files = { 'workflows.ts': 'export const a = 1;', 'throws.ts': `throw new Error('not here');` };
   await assert.rejects(sandboxOf(files, { preloadModules: ['./throws.ts'] }), {
     code: 'BUNDLE_FAILED',
-    message: /cannot be evaluated: not here\. Preloaded modules run outside/,
+    message: /cannot be evaluated: not here\. Preloaded modules run once/,
   });
 });

@@ -72,8 +72,8 @@ export function startRun(
 export function outcome(result: ActivationResult): unknown {
   if (!result.ok) return result.failure;
   const completed = result.outputs.find((output) => output.type === 'WorkflowCompleted');
-  if (completed?.payload == null) return result.outputs.map((output) => output.type);
-  return decodePayload(completed.payload);
+  const payload = completed?.payload ?? undefined;
+  return payload === undefined ? result.outputs.map((output) => output.type) : decodePayload(payload);
 }
 
 /** Runs a workflow that needs no more than one activation. */

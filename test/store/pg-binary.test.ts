@@ -8,8 +8,7 @@ import { newRunId, runIdBytes, runIdFromBytes } from '../../runtime/store/run-id
 import { testStore } from '../support/store.ts';
 
 const store = await testStore();
-const client = await store.pool.connect();
-after(() => client.release());
+const client = await store.session({ after });
 
 const postgresEpoch = 946_684_800_000_000;
 const largestMicros = Number.MAX_SAFE_INTEGER;

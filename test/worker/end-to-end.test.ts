@@ -158,6 +158,22 @@ describe('a workflow from start to result', async () => {
     await handle.terminate();
   });
 
+  it('reports an unhandled rejection of workflow code, and a getter that throws in a result', async () => {
+    for (const [workflow, text] of [
+      ['unhandledRejection', /Unhandled Promise rejection: .*nobody waits for this/],
+      ['throwingGetter', /the getter threw|trap/],
+    ] as const) {
+      const handle = await start(workflow);
+      const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+      assert.match(failure.message, text);
+      await handle.terminate();
+    }
+  });
+
+  it('closes with the winner of a race, and the loser outstanding', async () => {
+    assert.equal(await (await start('raceWithTimer')).result(), 'Hello, fast!');
+  });
+
   it('reports a workflow type that the bundle does not have', async () => {
     const handle = await start('noSuchWorkflow');
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);

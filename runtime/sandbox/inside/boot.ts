@@ -40,7 +40,10 @@ export interface Realm {
 /** What is neither deterministic nor harmless: ends outside of any activation, or blocks the process. */
 const removedGlobals = ['WebAssembly', 'Atomics', 'SharedArrayBuffer'];
 
-/** Libraries may look for names on `globalThis`, and set some: each run has its own, over the frozen one. */
+/**
+ * Libraries look for names on `globalThis`, and set some: each run has its own, over this view of the frozen one. A bare
+ * name is never looked up there.
+ */
 function createGlobalView(): object {
   const view = {};
   for (const name of Reflect.ownKeys(globalThis)) {

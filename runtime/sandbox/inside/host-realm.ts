@@ -20,7 +20,6 @@ export type HostAssert = ((value: unknown, message?: string | Error) => void) & 
 
 declare const __repriseHost: HostRealm;
 
-/** Name of the parameter that holds it. */
 export const host: HostRealm = __repriseHost;
 
 const errorClasses: ReadonlyMap<string, ErrorConstructor> = new Map(

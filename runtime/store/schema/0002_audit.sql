@@ -105,7 +105,7 @@ end $$;
 
 -- The value at `keys`, SQL null when there is none. #> alone takes "-1" and "01" for list indices.
 create function reprise_audit.value_at(document jsonb, keys text[]) returns jsonb
-language plpgsql immutable parallel safe
+language plpgsql immutable strict parallel safe
 set search_path = pg_catalog
 as $$
 begin

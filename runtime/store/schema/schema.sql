@@ -1,0 +1,169 @@
+-- The schema as the migrations of this folder leave it, in one place for reading. Nothing runs this file: it is written
+-- by `UPDATE_SCHEMA=1 npm test -- test/store/schema.test.ts`, and the same test compares it with a migrated database.
+
+create schema reprise;
+grant usage on schema reprise to reprise_auditor;
+grant usage on schema reprise to reprise_worker;
+
+create table reprise.activity_heartbeats (
+  run_id uuid not null,
+  seq integer not null,
+  details bytea,
+  constraint activity_heartbeats_pkey PRIMARY KEY (run_id, seq)
+);
+grant delete, insert, select, update on reprise.activity_heartbeats to reprise_worker;
+
+create table reprise.events (
+  run_id uuid not null,
+  at timestamp with time zone not null,
+  seq integer not null,
+  answers integer,
+  type smallint not null,
+  attempt smallint,
+  name text,
+  source text,
+  source_id text,
+  reason text,
+  correlation_id text,
+  ops json,
+  payload bytea,
+  meta json,
+  hash bytea,
+  constraint events_pkey PRIMARY KEY (run_id, seq),
+  constraint events_check CHECK (source IS DISTINCT FROM 'user'::text OR reason IS NOT NULL),
+  constraint events_source_check CHECK (source = ANY (ARRAY['tool'::text, 'agent'::text, 'llm'::text, 'system'::text, 'user'::text]))
+);
+grant insert, select on reprise.events to reprise_worker;
+grant select on reprise.events to reprise_auditor;
+
+create table reprise.fences (
+  epoch integer not null,
+  slot smallint not null,
+  backend_pid integer,
+  constraint fences_pkey PRIMARY KEY (epoch, slot)
+) with (fillfactor=50);
+grant delete, insert, select, update on reprise.fences to reprise_worker;
+
+create table reprise.inbox (
+  run_id uuid not null,
+  id integer not null,
+  owner integer,
+  type smallint not null,
+  name text,
+  source_id text,
+  reason text,
+  correlation_id text,
+  payload bytea,
+  meta json,
+  constraint inbox_pkey PRIMARY KEY (run_id, id)
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
+CREATE INDEX inbox_owner ON reprise.inbox USING btree (owner) WHERE (owner IS NOT NULL);
+grant delete, insert, select, update on reprise.inbox to reprise_worker;
+
+create table reprise.leases (
+  epoch integer not null,
+  queue text not null,
+  beat_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint leases_pkey PRIMARY KEY (epoch)
+) with (fillfactor=20);
+grant delete, insert, select, update on reprise.leases to reprise_worker;
+
+create table reprise.migration_lock (
+  id character varying(255) not null,
+  is_locked integer not null default 0,
+  constraint migration_lock_pkey PRIMARY KEY (id)
+);
+
+create table reprise.migrations (
+  name character varying(255) not null,
+  timestamp character varying(255) not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+grant select on reprise.migrations to reprise_worker;
+
+create table reprise.ready (
+  run_id uuid not null,
+  wake_at timestamp with time zone not null,
+  owner integer,
+  lost integer,
+  mail integer not null default 0,
+  queue text not null,
+  constraint ready_pkey PRIMARY KEY (run_id)
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
+CREATE INDEX ready_owner_queue_wake_at ON reprise.ready USING btree (owner, queue, wake_at);
+grant delete, insert, select, update on reprise.ready to reprise_worker;
+
+create unlogged table reprise.requests (
+  id uuid not null,
+  run_id uuid not null,
+  queue text not null,
+  name text not null,
+  args bytea not null,
+  expires_at timestamp with time zone not null,
+  answered_at timestamp with time zone,
+  answer bytea,
+  problem text,
+  constraint requests_pkey PRIMARY KEY (id)
+);
+CREATE INDEX requests_open ON reprise.requests USING btree (queue) WHERE (answered_at IS NULL);
+grant delete, insert, select, update on reprise.requests to reprise_worker;
+
+create table reprise.runs (
+  run_id uuid not null,
+  namespace text not null,
+  workflow_id text not null,
+  workflow_type text not null,
+  task_queue text not null,
+  status text not null,
+  started_at timestamp with time zone not null,
+  closed_at timestamp with time zone,
+  parent_run_id uuid,
+  forked_from uuid,
+  forked_seq integer,
+  memo jsonb,
+  search_attributes jsonb,
+  final_seq integer,
+  final_hash bytea,
+  constraint runs_pkey PRIMARY KEY (run_id),
+  constraint runs_check CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text])) = (closed_at IS NULL)),
+  constraint runs_check1 CHECK ((forked_from IS NULL) = (forked_seq IS NULL)),
+  constraint runs_status_check CHECK (status = ANY (ARRAY['running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'terminated'::text, 'timed_out'::text, 'continued_as_new'::text, 'rolled_back'::text, 'recovered'::text]))
+);
+CREATE UNIQUE INDEX runs_open_workflow_id ON reprise.runs USING btree (namespace, workflow_id) WHERE (closed_at IS NULL);
+CREATE INDEX runs_workflow_id ON reprise.runs USING btree (namespace, workflow_id, run_id);
+grant insert, select, update on reprise.runs to reprise_worker;
+grant select on reprise.runs to reprise_auditor;
+
+create table reprise.workers (
+  epoch integer not null generated always as identity,
+  identity text not null,
+  queue text not null,
+  bundle_hash text,
+  started_at timestamp with time zone not null default clock_timestamp(),
+  dead_at timestamp with time zone,
+  dead_reason text,
+  constraint workers_pkey PRIMARY KEY (epoch)
+);
+grant insert, select, update on reprise.workers to reprise_worker;
+
+create schema reprise_audit;
+grant usage on schema reprise_audit to reprise_auditor;
+
+create function reprise_audit.apply_op(doc jsonb, op jsonb) returns jsonb
+  language plpgsql immutable set search_path=pg_catalog;
+
+create function reprise_audit.pointer_keys(pointer text) returns text[]
+  language plpgsql immutable strict set search_path=pg_catalog;
+
+create function reprise_audit.state_at(run uuid, at_seq integer DEFAULT NULL::integer) returns jsonb
+  language plpgsql stable set search_path=pg_catalog;
+
+create function reprise_audit.state_at(run uuid, at_time timestamp with time zone) returns jsonb
+  language sql stable set search_path=pg_catalog;
+
+create function reprise_audit.value_at(document jsonb, keys text[]) returns jsonb
+  language plpgsql immutable strict set search_path=pg_catalog;
+
+create function reprise_audit.verify(run uuid) returns TABLE(ok boolean, seq integer, problem text)
+  language plpgsql stable set search_path=pg_catalog set jit=off;

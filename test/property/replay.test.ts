@@ -1,0 +1,62 @@
+// Random programs run on the real engine; their logs are then replayed by fresh code, whole and up to every turn.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { decodePayload, encodePayload } from '../../runtime/history/payload.ts';
+import { bundleWorkflowCode } from '../../runtime/sandbox/bundle.ts';
+import { Sandbox } from '../../runtime/sandbox/sandbox.ts';
+import { readHistory, type StoredEvent } from '../../runtime/store/history.ts';
+import { RunReplay } from '../../runtime/worker/load-run.ts';
+import { testEngine } from '../support/engine.ts';
+import type { Step } from '../support/fixtures/program.ts';
+
+const workflowsPath = new URL('../support/fixtures/program-workflow.ts', import.meta.url);
+const engine = await testEngine({ workflowsPath });
+const sandbox = Sandbox.create(await bundleWorkflowCode({ workflowsPath }));
+
+const text = fc.string({ maxLength: 6 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constant('call' as const), value: text }),
+  fc.record({ do: fc.constant('fail' as const), times: fc.integer({ min: 0, max: 3 }) }),
+  fc.constant({ do: 'sleep' as const }),
+  fc.constant({ do: 'random' as const }),
+  fc.record({ do: fc.constant('update' as const), key: fc.constantFrom('a', 'b/c', '~', '') }),
+  fc.record({ do: fc.constant('each' as const), items: fc.array(text, { maxLength: 5 }) }),
+  fc.constant({ do: 'race' as const }),
+  fc.constant({ do: 'cancel' as const }),
+);
+
+async function readAll(runId: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for await (const page of readHistory(engine.connection.database, runId)) events.push(...page);
+  return events;
+}
+
+it('replaying any recorded history asks for the same, and the folded patches are the context at every turn', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+      const handle = await engine.start('program', [steps]);
+      const result = await handle.result();
+      const events = await readAll(handle.runId!);
+      const run = sandbox.createRun(handle.runId!);
+      const replay = new RunReplay(run);
+      let turn: StoredEvent[] = [];
+      for (const event of events) {
+        turn.push(event);
+        if (event.hash === null) continue;
+        replay.take(turn);
+        turn = [];
+        assert.equal(replay.failure, undefined);
+        const live = run.query('context', encodePayload([]));
+        assert.ok(live.ok);
+        const folded = await handle.stateAt({ seq: event.seq });
+        const initial = { log: [], counts: {} };
+        assert.deepEqual(folded.state ?? initial, decodePayload(live.payload));
+      }
+      const last = (await handle.stateAt()).state as { log: string[] } | undefined;
+      assert.deepEqual(last?.log ?? [], result);
+      run.dispose();
+    }),
+    { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 60) },
+  );
+});

@@ -1,0 +1,122 @@
+// Opening a database: every way in which it cannot be had is told apart, with what to do, and without the password.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import pg from 'pg';
+import { RuntimeError } from '../../runtime/history/runtime-error.ts';
+import { Database } from '../../runtime/store/database.ts';
+import { isCleanRefusal } from '../../runtime/store/sqlstate.ts';
+import { testStore } from '../support/store.ts';
+
+const store = await testStore();
+
+function altered(change: (url: URL) => void): string {
+  const url = new URL(store.url);
+  change(url);
+  return url.href;
+}
+
+async function refusal(connectionString: string): Promise<RuntimeError> {
+  try {
+    await (await Database.open({ connectionString })).close();
+  } catch (error) {
+    assert.ok(error instanceof RuntimeError, String(error));
+    return error;
+  }
+  return assert.fail('the database was opened');
+}
+
+/** A port that nothing listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test('a wrong password is told as such, and not repeated', async () => {
+  const error = await refusal(altered((url) => (url.password = 'not-the-password')));
+  assert.equal(error.code, 'DATABASE_AUTH_FAILED');
+  assert.match(error.message, /refused the login.*Check user and password/);
+  assert.ok(!error.message.includes('not-the-password'));
+  assert.equal((error.cause as { code?: string }).code, '28P01');
+});
+
+test('an unknown user is told as a refused login', async () => {
+  assert.equal((await refusal(altered((url) => (url.username = 'nobody_here')))).code, 'DATABASE_AUTH_FAILED');
+});
+
+test('a missing password is told as a refused login', async () => {
+  assert.equal((await refusal(altered((url) => (url.password = '')))).code, 'DATABASE_AUTH_FAILED');
+});
+
+test('a server that is not there is told with its address', async () => {
+  const port = await freePort();
+  const error = await refusal(altered((url) => (url.port = String(port))));
+  assert.equal(error.code, 'DATABASE_UNREACHABLE');
+  assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}/.*Check that it runs`));
+  assert.ok(!error.message.includes(new URL(store.url).password));
+});
+
+test('a host that nobody knows is told as unreachable', async () => {
+  assert.equal((await refusal('postgres://u:p@nowhere.invalid:5432/db')).code, 'DATABASE_UNREACHABLE');
+});
+
+test('something that speaks no Postgres is told as unreachable', async (t) => {
+  const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  assert.equal((await refusal(`postgres://u:p@127.0.0.1:${port}/db`)).code, 'DATABASE_UNREACHABLE');
+});
+
+test('a database that the server does not have is told by name', async () => {
+  const error = await refusal(altered((url) => (url.pathname = '/no_such_database')));
+  assert.equal(error.code, 'DATABASE_UNREACHABLE');
+  assert.match(error.message, /no_such_database.*Create it/);
+});
+
+test('what is no Postgres URL is refused before anything is tried', async () => {
+  for (const wrong of ['', 'localhost:5432', 'mysql://u:p@localhost/db', 'postgres', 'http://localhost', 'not a url']) {
+    const error = await refusal(wrong);
+    assert.equal(error.code, 'INVALID_INPUT', wrong);
+    assert.match(error.message, /expected postgres:\/\/user:password@host:port\/database/);
+  }
+});
+
+test('a session beside the pool is opened the way the pool was, whichever way that is', async (t) => {
+  const { hostname, port, username, password, pathname } = new URL(store.url);
+  const byFields = { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) };
+  for (const config of [{ connectionString: store.url }, byFields]) {
+    const pool = new pg.Pool({ ...config, max: 1 });
+    t.after(() => pool.end());
+    const database = await Database.open({ pool });
+    const session = await database.dedicated('reprise of a test');
+    const { rows } = await session.query("select current_database() as name, current_setting('application_name') as application");
+    await session.end();
+    assert.deepEqual(rows, [{ name: byFields.database, application: 'reprise of a test' }]);
+  }
+});
+
+test('a pool that was handed in outlives the database, an own one ends with it', async (t) => {
+  const pool = new pg.Pool({ connectionString: store.url, max: 1 });
+  t.after(() => pool.end());
+  await (await Database.open({ pool })).close();
+  assert.equal((await pool.query('select 1')).rowCount, 1);
+  const own = await Database.open({ connectionString: store.url });
+  await own.close();
+  await own.close();
+  await assert.rejects(own.pool.query('select 1'));
+});
+
+test('a refused statement changed nothing; a lost session leaves that open', async (t) => {
+  const session = await store.session(t);
+  const refused = await session.query('select 1 / 0').catch((error: unknown) => error);
+  assert.equal(isCleanRefusal(refused), true);
+  const { rows } = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const cut = session.query('select pg_sleep(60)').catch((error: unknown) => error);
+  await store.pool.query('select pg_terminate_backend($1)', [rows[0]!.pid]);
+  assert.equal(isCleanRefusal(await cut), false);
+  assert.equal(isCleanRefusal(new Error('Connection terminated unexpectedly')), false);
+});
