@@ -87,8 +87,7 @@ async function main(options: Options): Promise<boolean> {
     const progress = new Progress(options.records);
     const end = await Promise.race([follow(handle, watch, workers, progress, options), stopped, failed]);
     if (end === undefined) {
-      await handle.terminate('stopped by Ctrl-C');
-      progress.say(`Stopped: ${workflowId} is terminated after ${figure(watch.completed)} records.`);
+      progress.say(`Stopped after ${figure(watch.completed)} records, which the log of ${workflowId} keeps.`);
       return false;
     }
     const findings = await examine(handle, watch, { ...options, ...end, attemptFile });

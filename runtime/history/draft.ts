@@ -15,10 +15,17 @@ export function draft(
     attempt: columns.attempt ?? null,
     source: columns.source ?? null,
     sourceId: columns.sourceId ?? null,
-    reason: columns.reason ?? null,
+    reason: columns.reason === undefined || columns.reason === null ? null : storable(columns.reason),
     correlationId: columns.correlationId ?? null,
     ops: columns.ops ?? null,
     payload: columns.payload ?? null,
     meta: columns.meta ?? null,
   };
+}
+
+const reasonChars = 8_192;
+
+/** Reasons often are messages of foreign errors: cut to what a reader needs, without what a text column refuses. */
+function storable(reason: string): string {
+  return reason.slice(0, reasonChars).replaceAll('\0', '\uFFFD');
 }

@@ -53,6 +53,8 @@ export class Database {
     const pool = options.pool ?? new pg.Pool({ ...config, max: 10 });
     // Idle clients report a lost server here; whoever needs one next gets the error from its own query.
     if (options.pool === undefined) pool.on('error', () => undefined);
+    // A session that breaks while it is lent out tells nobody but itself: its borrower learns of it by its next query.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     const database = new Database(pool, schema, config);
     try {
       await database.#checkServer();
@@ -67,10 +69,22 @@ export class Database {
   /** A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log. */
   async dedicated(name: string): Promise<pg.Client> {
     const config = this.#config ?? this.pool.options;
-    const client = new pg.Client({ ...config, application_name: name });
+    // A pool hides its password from being enumerated, so it is named.
+    const { password } = config;
+    const client = new pg.Client({
+      ...config,
+      ...(password === undefined ? {} : { password }),
+      application_name: name,
+    });
     // Whoever uses the session listens for its end; until then a break must not end the process.
     client.on('error', () => undefined);
-    await client.connect();
+    try {
+      await client.connect();
+    } catch (error) {
+      // A login that fails on our side leaves its socket open, and the server would wait a minute for the rest of it.
+      await client.end();
+      throw error;
+    }
     return client;
   }
 
@@ -81,6 +95,8 @@ export class Database {
   async #checkServer(): Promise<void> {
     let version: number;
     try {
+      // A pool would not close the socket of a failed login, so the first one of our own pool is tried apart.
+      if (this.#ownPool) await (await this.dedicated('reprise')).end();
       const { rows } = await this.pool.query<{ server_version_num: string }>('show server_version_num');
       version = Number(rows[0]?.server_version_num);
     } catch (error) {

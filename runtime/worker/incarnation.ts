@@ -165,7 +165,7 @@ export class Incarnation {
   }
 
   get runCount(): number {
-    return this.#loop.size;
+    return this.#loop.parking.size;
   }
 
   /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
@@ -174,7 +174,7 @@ export class Incarnation {
     this.#options.database.localQueues.delete(this.#queue);
     await this.#polling;
     await Promise.race([this.#executor.drain(graceMs), this.ended]);
-    await Promise.race([this.#loop.release(), this.ended]);
+    await Promise.race([this.#loop.parking.release(), this.ended]);
     if (this.#over) return;
     this.#end(undefined);
     await declareDead(this.#options.database, this.epoch, 'stopped').catch(() => undefined);
@@ -252,7 +252,7 @@ export class Incarnation {
   async #keepHouse(): Promise<void> {
     if (this.#over) return;
     try {
-      await this.#loop.evict();
+      await this.#loop.parking.evict();
       await sweepDead(this.#options.database);
       await expireRequests(this.#options.database);
     } catch (error) {
@@ -317,8 +317,7 @@ export class Incarnation {
     const { database } = this.#options;
     const { schema } = database;
     for (;;) {
-      if (this.#loop.room < claimMax) await this.#loop.evict(claimMax);
-      const limit = Math.min(claimMax, this.#loop.room);
+      const limit = Math.min(claimMax, this.#loop.parking.room);
       if (limit === 0 || this.#over || !this.#claiming) return;
       const sweep = performance.now() - this.#lastSweep > sweepEveryMs;
       if (sweep) this.#lastSweep = performance.now();
@@ -333,6 +332,7 @@ export class Incarnation {
       this.#options.failPoint?.('claimed');
       await this.#loop.adopt(claimed);
       this.#options.failPoint?.('loaded');
+      await this.#loop.parking.evict();
       if (claimed.length < limit) return;
     }
   }

@@ -17,10 +17,12 @@ import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { AppendResult, Appender } from './appender.ts';
 import type { DatabaseClock } from './clock.ts';
+import { DurableInputs } from './durable-inputs.ts';
 import { holdAndAppend } from './hold-run.ts';
 import { type Input, LiveRun } from './live-run.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
+import { RunParking } from './run-parking.ts';
 import { RunTimers } from './run-timers.ts';
 import { type BuiltTurn, buildTurn } from './turn.ts';
 
@@ -38,19 +40,15 @@ export interface RunLoopOptions {
   fatal(error: RuntimeError): void;
 }
 
-/** An idle run is kept in memory this long before it is let go. */
-const stickyMs = 10_000;
 const taskRetryMs = { first: 1_000, max: 60_000 } as const;
-/** Stands for "nothing but a message will wake it"; the year 2255, the last that µs hold exactly. */
-const never: Micros = 9_000_000_000_000_000;
-
 export class RunLoop {
   readonly #options: RunLoopOptions;
   readonly #runs = new Map<string, LiveRun>();
   readonly #timers: RunTimers;
-  /** Who waits for an input to be in the log. */
-  readonly #durable = new Map<Input, { run: LiveRun; resolve: () => void }>();
+  readonly #durable = new DurableInputs();
   #executor!: ActivityExecutor;
+  /** Which runs are in memory, and letting go of them. */
+  parking!: RunParking;
   #dirty = new Set<LiveRun>();
   #scheduled = false;
   #stopped = false;
@@ -65,21 +63,22 @@ export class RunLoop {
   /** The executor reports to this loop, so it is made after it. */
   attach(executor: ActivityExecutor): void {
     this.#executor = executor;
-  }
-
-  get size(): number {
-    return this.#runs.size;
+    this.parking = new RunParking({
+      runs: this.#runs,
+      executor,
+      clock: this.#options.clock,
+      maxCachedRuns: this.#options.maxCachedRuns,
+      park: this.#options.park,
+      released: (run) => this.#forget(run),
+      kept: (run) => {
+        this.#rest(run);
+        startActivities(run, executor);
+      },
+    });
   }
 
   run(runId: string): LiveRun | undefined {
     return this.#runs.get(runId);
-  }
-
-  /** How many more runs fit, counting those that could be let go. */
-  get room(): number {
-    let room = this.#options.maxCachedRuns - this.#runs.size;
-    if (room <= 0) for (const run of this.#runs.values()) if (this.#evictable(run)) room++;
-    return Math.max(0, room);
   }
 
   /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
@@ -104,12 +103,11 @@ export class RunLoop {
   }
 
   /** Like enqueue; resolves once the input is in the log, or the run is gone. */
-  enqueueDurably(run: LiveRun, input: Input): Promise<void> {
-    return new Promise((resolve) => {
-      if (run.phase === 'gone' || this.#stopped) return resolve();
-      this.#durable.set(input, { run, resolve });
-      this.enqueue(run, input);
-    });
+  async enqueueDurably(run: LiveRun, input: Input): Promise<void> {
+    if (this.#isGone(run)) return;
+    const durable = this.#durable.wait(run, input);
+    this.enqueue(run, input);
+    await durable;
   }
 
   /** Reads the mail of owned runs that are said to have some. */
@@ -123,27 +121,6 @@ export class RunLoop {
       runs.map((run) => ({ runId: run.runId, after: run.mailRead })),
     );
     this.#deliver(mail);
-  }
-
-  /** Lets go of runs that have been idle for long, and of as many idle ones as it takes to have room for `needed` more. */
-  async evict(needed = 0): Promise<void> {
-    const idle = [...this.#runs.values()]
-      .filter((run) => this.#evictable(run))
-      .sort((a, b) => a.idleSince - b.idleSince);
-    const surplus = this.#runs.size + needed - this.#options.maxCachedRuns;
-    const old = performance.now() - stickyMs;
-    await this.#park(idle.filter((run, i) => i < surplus || run.idleSince < old));
-  }
-
-  /** Lets go of everything that is idle; used when the worker stops. Resolves when no run is left or nothing moves. */
-  async release(): Promise<void> {
-    while (this.#runs.size > 0) {
-      const runs = [...this.#runs.values()];
-      const settled = runs.filter((run) => run.settled);
-      for (const run of settled) this.#executor.abandon(run, 'WORKER_SHUTDOWN');
-      await this.#park(settled, true);
-      if (this.#runs.size > 0) await new Promise((resolve) => setTimeout(resolve, 2));
-    }
   }
 
   /** Drops everything at once: this incarnation may not act any more. */
@@ -258,7 +235,7 @@ export class RunLoop {
     for (const event of built.events) run.record(event);
     run.unhashed = [];
     run.lostCloses = 0;
-    if (this.#durable.size > 0) for (const input of inputs) this.#settleDurable(input);
+    this.#durable.appended(inputs);
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
       const last = built.events.at(-1)!;
@@ -349,7 +326,7 @@ export class RunLoop {
       run.retryTaskAt = this.#now() + taskRetryMs.max * 1000;
       this.#rest(run);
       run.queue = [];
-      void this.#park([run]);
+      void this.parking.park([run]);
       return;
     }
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
@@ -368,44 +345,9 @@ export class RunLoop {
     });
   }
 
-  #evictable(run: LiveRun): boolean {
-    return run.settled && !this.#executor.busy(run);
-  }
-
-  async #park(runs: readonly LiveRun[], now = false): Promise<void> {
-    if (runs.length === 0) return;
-    for (const run of runs) {
-      run.phase = 'parking';
-      this.#executor.abandon(run, 'WORKER_SHUTDOWN');
-    }
-    const at = this.#now();
-    const parked = new Set(
-      await this.#options.park(
-        runs.map((run) => ({
-          runKey: run.runKey,
-          mail: run.mailRead,
-          wakeAt: now && run.activities.size > 0 ? at : (run.nextWake() ?? never),
-        })),
-      ),
-    );
-    for (const run of runs) {
-      if (parked.has(run.runId)) this.#forget(run);
-      else if (run.phase === 'parking') {
-        // A sender holds the row; the run stays ours for now.
-        this.#rest(run);
-        startActivities(run, this.#executor);
-      }
-    }
-  }
-
-  #settleDurable(input: Input): void {
-    this.#durable.get(input)?.resolve();
-    this.#durable.delete(input);
-  }
-
   #forget(run: LiveRun): void {
     run.phase = 'gone';
-    for (const [input, waiting] of this.#durable) if (waiting.run === run) this.#settleDurable(input);
+    this.#durable.forget(run);
     this.#runs.delete(run.runId);
     this.#dirty.delete(run);
     this.#timers.clear(run);

@@ -47,8 +47,11 @@ test('an unknown user is told as a refused login', async () => {
   assert.equal((await refusal(altered((url) => (url.username = 'nobody_here')))).code, 'DATABASE_AUTH_FAILED');
 });
 
-test('a missing password is told as a refused login', async () => {
+test('a missing password is told as a refused login, and leaves no half-open session behind', async () => {
+  const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+  const before = sockets();
   assert.equal((await refusal(altered((url) => (url.password = '')))).code, 'DATABASE_AUTH_FAILED');
+  assert.ok(sockets() <= before, 'the server would wait a minute for the rest of the login, and hold up its own DDL');
 });
 
 test('a server that is not there is told with its address', async () => {
@@ -93,7 +96,9 @@ test('a session beside the pool is opened the way the pool was, whichever way th
     t.after(() => pool.end());
     const database = await Database.open({ pool });
     const session = await database.dedicated('reprise of a test');
-    const { rows } = await session.query("select current_database() as name, current_setting('application_name') as application");
+    const { rows } = await session.query(
+      "select current_database() as name, current_setting('application_name') as application",
+    );
     await session.end();
     assert.deepEqual(rows, [{ name: byFields.database, application: 'reprise of a test' }]);
   }

@@ -35,7 +35,10 @@ async function applied(pool: pg.Pool, schema = 'reprise'): Promise<unknown[]> {
 }
 
 test('migrations are numbered without a gap, and only they are read from the folder', () => {
-  assert.deepEqual(known.map((name) => Number(name.slice(0, 4))), known.map((_, i) => i + 1));
+  assert.deepEqual(
+    known.map((name) => Number(name.slice(0, 4))),
+    known.map((_, i) => i + 1),
+  );
   assert.ok(!known.includes('schema'));
 });
 
@@ -43,7 +46,10 @@ test('starters that race in an empty database all succeed, and every migration r
   const { pools } = await emptyDatabase(t, 6);
   await Promise.all(pools.map((pool) => migrate(pool)));
   const rows = (await applied(pools[0]!)) as { name: string }[];
-  assert.deepEqual(rows.map((row) => row.name), known);
+  assert.deepEqual(
+    rows.map((row) => row.name),
+    known,
+  );
   assert.equal(await dumpSchema(pools[0]!, ['reprise']), await dumpSchema(store.pool, ['reprise']));
 });
 
@@ -95,7 +101,10 @@ test('a migration that fails leaves nothing behind', async (t) => {
   const [pool] = pools;
   await pool!.query('create schema reprise_audit');
   await assert.rejects(migrate(pool!), { code: 'UNSUPPORTED_SCHEMA' });
-  assert.equal((await pool!.query("select from pg_tables where schemaname = 'reprise' and tablename = 'runs'")).rowCount, 0);
+  assert.equal(
+    (await pool!.query("select from pg_tables where schemaname = 'reprise' and tablename = 'runs'")).rowCount,
+    0,
+  );
   await pool!.query('drop schema reprise_audit');
   await migrate(pool!);
   assert.equal((await applied(pool!)).length, known.length);
@@ -131,6 +140,9 @@ test('functions of another schema read that schema', async (t) => {
 test('only plain identifiers are names of a schema', async () => {
   for (const good of ['reprise', '_x', 'a1_b', 'a'.repeat(40)]) checkSchemaName(good);
   for (const bad of ['', 'Reprise', '1a', 'a-b', 'a b', 'a;drop table x', 'a"b', 'ä', 'a'.repeat(41)]) {
-    await assert.rejects(Database.open({ pool: store.pool, schema: bad }), { code: 'INVALID_INPUT', message: /name of the schema/ });
+    await assert.rejects(Database.open({ pool: store.pool, schema: bad }), {
+      code: 'INVALID_INPUT',
+      message: /name of the schema/,
+    });
   }
 });

@@ -26,7 +26,15 @@ async function runTests(clusterUrl: string): Promise<number> {
   const runner = spawn(
     process.execPath,
     [
-      ...['-C', 'reprise-source', '--test', '--test-reporter=spec', '--test-concurrency=2', ...options],
+      ...[
+        '-C',
+        'reprise-source',
+        '--test',
+        '--test-reporter=spec',
+        '--test-concurrency=2',
+        '--test-timeout=180000',
+        ...options,
+      ],
       ...(files.length > 0 ? files : ['test/**/*.test.ts']),
     ],
     { env, stdio: ['ignore', 'pipe', 'inherit'] },

@@ -1,0 +1,96 @@
+// Which runs stay in memory: idle ones are let go after a while, or when others need the room. What a run waits for then
+// stands in its ready row.
+import type { Micros } from '../history/event.ts';
+import type { ParkedRun } from '../store/claim.ts';
+import type { ActivityExecutor } from './activity-executor.ts';
+import type { DatabaseClock } from './clock.ts';
+import type { LiveRun } from './live-run.ts';
+
+/** An idle run is kept in memory this long before it is let go. */
+const stickyMs = 10_000;
+/** Stands for "nothing but a message will wake it"; the year 2255, the last that µs hold exactly. */
+const never: Micros = 9_000_000_000_000_000;
+
+export interface RunParkingOptions {
+  readonly runs: ReadonlyMap<string, LiveRun>;
+  readonly executor: ActivityExecutor;
+  readonly clock: DatabaseClock;
+  readonly maxCachedRuns: number;
+  /** Lets go of runs in the database; answers with the ids that were let go. */
+  park(runs: readonly ParkedRun[]): Promise<string[]>;
+  /** The run is no longer ours. */
+  released(run: LiveRun): void;
+  /** A sender holds the run's row, so it stays ours for now. */
+  kept(run: LiveRun): void;
+}
+
+export class RunParking {
+  readonly #options: RunParkingOptions;
+
+  constructor(options: RunParkingOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#options.runs.size;
+  }
+
+  /** How many more runs fit, counting those that could be let go. */
+  get room(): number {
+    const { runs, maxCachedRuns } = this.#options;
+    const free = maxCachedRuns - runs.size;
+    if (free > 0) return free;
+    let idle = 0;
+    for (const run of runs.values()) if (this.#evictable(run)) idle++;
+    return Math.max(0, free + idle);
+  }
+
+  /** Lets go of runs that have been idle for long, and of the longest idle ones beyond the limit. */
+  async evict(): Promise<void> {
+    const { runs, maxCachedRuns } = this.#options;
+    if (runs.size === 0) return;
+    const idle = [...runs.values()].filter((run) => this.#evictable(run)).sort((a, b) => a.idleSince - b.idleSince);
+    const surplus = runs.size - maxCachedRuns;
+    const old = performance.now() - stickyMs;
+    await this.park(idle.filter((run, i) => i < surplus || run.idleSince < old));
+  }
+
+  /** Lets go of everything that comes to rest; for a worker that stops. Resolves when no run is left. */
+  async release(): Promise<void> {
+    const { runs, executor } = this.#options;
+    while (runs.size > 0) {
+      const settled = [...runs.values()].filter((run) => run.settled);
+      for (const run of settled) executor.abandon(run, 'WORKER_SHUTDOWN');
+      await this.park(settled, true);
+      if (runs.size > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  /** `now`: runs with pending activities are due at once, for another worker. */
+  async park(runs: readonly LiveRun[], now = false): Promise<void> {
+    if (runs.length === 0) return;
+    const { executor, clock, released, kept } = this.#options;
+    for (const run of runs) {
+      run.phase = 'parking';
+      executor.abandon(run, 'WORKER_SHUTDOWN');
+    }
+    const at = clock.now();
+    const parked = new Set(
+      await this.#options.park(
+        runs.map((run) => ({
+          runKey: run.runKey,
+          mail: run.mailRead,
+          wakeAt: now && run.activities.size > 0 ? at : (run.nextWake() ?? never),
+        })),
+      ),
+    );
+    for (const run of runs) {
+      if (parked.has(run.runId)) released(run);
+      else if (run.phase === 'parking') kept(run);
+    }
+  }
+
+  #evictable(run: LiveRun): boolean {
+    return run.settled && !this.#options.executor.busy(run);
+  }
+}
