@@ -47,6 +47,7 @@ const notInTemporal = new Set<string>([
   'WorkerLost',
   'ContextPatched',
   'WorkflowTaskCompleted',
+  'WorkflowTaskDeferred',
 ]);
 const temporalNames: Record<string, string> = {
   WorkflowStarted: 'WorkflowExecutionStarted',

@@ -59,6 +59,7 @@ async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
 }
 
 async function main(options: Options): Promise<boolean> {
+  console.log('Starting the database and two workers …');
   const database = await openDatabase();
   const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const connection = await Connection.connect({ connectionString: database.url });

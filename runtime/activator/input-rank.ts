@@ -20,6 +20,7 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   WorkflowTimedOut: undefined,
   WorkflowContinuedAsNew: undefined,
   WorkflowTaskCompleted: undefined,
+  WorkflowTaskDeferred: undefined,
   WorkflowTaskFailed: undefined,
   WorkerLost: undefined,
   ActivityScheduled: undefined,

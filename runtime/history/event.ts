@@ -14,6 +14,7 @@ export const eventCode = {
   WorkflowTaskFailed: 9,
   WorkerLost: 10,
   WorkflowTaskCompleted: 11,
+  WorkflowTaskDeferred: 12,
   ActivityScheduled: 20,
   ActivityAttemptStarted: 21,
   ActivityAttemptFailed: 22,

@@ -190,3 +190,35 @@ export async function* readPatches(
     after = page.at(-1)!.seq;
   }
 }
+
+/** Types that end an activity. */
+export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
+
+/**
+ * The part of a run's log that says what is pending: its start, activities and timers that nothing has answered yet with
+ * what happened to them, lost workers, and the last event. One pass over the index and a sort, whatever the planner
+ * believes of the table's size; no payloads but those of failed attempts.
+ */
+export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
+  const table = `${database.schema}.events`;
+  const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
+  const answering: EventType[] = [...closingTypes, 'TimerFired', 'TimerCancelled'];
+  const opening: EventType[] = ['WorkerLost', 'ActivityScheduled', 'TimerStarted'];
+  const between: EventType[] = ['ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'];
+  const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, null::text as source_id,
+    null::text as reason, null::text as correlation_id, null::text as ops, payload, meta, hash`;
+  const ofRun = `run_id = '${checked(runId)}'`;
+  const events = await copyEvents(
+    database.pool,
+    `select ${columns} from (
+       select run_id, seq, at, type, answers, attempt, name, meta, hash,
+         case when type = ${eventCode.ActivityAttemptFailed} then payload end as payload,
+         bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
+       from ${table} where ${ofRun} and type in (${codes([...opening, ...between, ...answering])})) open
+     where not answered
+     union all (select ${columns} from ${table} where ${ofRun} and seq = 1)
+     union all (select ${columns} from ${table} where ${ofRun} order by seq desc limit 1)
+     order by seq`,
+  );
+  return events.filter((event, i) => event.seq !== events[i - 1]?.seq);
+}

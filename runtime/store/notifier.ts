@@ -2,8 +2,8 @@
 // Losing one is harmless, because polling is the truth.
 import type { Database } from './database.ts';
 
-/** Payload limit of NOTIFY is 8000 bytes; ids are joined up to this many characters. */
-const payloadChars = 7_000;
+/** Payloads of NOTIFY must be shorter than 8000 bytes; items are joined up to this many. */
+const payloadBytes = 7_900;
 
 export class Notifier {
   readonly #database: Database;
@@ -80,13 +80,17 @@ export function splitPayload(payload: string): string[] {
 }
 
 function* joined(items: Iterable<string>): Generator<string> {
-  let line = '';
+  let line: string[] = [];
+  let bytes = 0;
   for (const item of items) {
-    if (line.length + item.length > payloadChars) {
-      yield line;
-      line = '';
+    const itemBytes = Buffer.byteLength(item) + 1;
+    if (bytes + itemBytes > payloadBytes && bytes > 0) {
+      yield line.join('\n');
+      line = [];
+      bytes = 0;
     }
-    line = line === '' ? item : `${line}\n${item}`;
+    line.push(item);
+    bytes += itemBytes;
   }
-  if (line !== '') yield line;
+  yield line.join('\n');
 }

@@ -127,7 +127,8 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
     pool.query<{ seq: number; name: string; failures: string; last: string | null; started: boolean }>(
       `select s.seq, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
   (array_agg(f.reason order by f.seq desc) filter (where f.type = ${eventCode.ActivityAttemptFailed}))[1] as last,
-  coalesce(bool_or(f.type = ${eventCode.ActivityAttemptStarted}), false) as started
+  coalesce(max(f.attempt) filter (where f.type = ${eventCode.ActivityAttemptStarted})
+    > count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}), false) as started
 from ${schema}.events s left join ${schema}.events f on f.run_id = s.run_id and f.answers = s.seq
 where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by s.seq, s.name
 having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).join(', ')})), false) order by s.seq limit 100`,

@@ -23,8 +23,13 @@ export function sqlstateOf(error: unknown): string | undefined {
   return typeof e?.severity === 'string' && typeof e.code === 'string' ? e.code : undefined;
 }
 
-export function constraintOf(error: unknown): string | undefined {
+function constraintOf(error: unknown): string | undefined {
   return (error as DatabaseError | undefined)?.constraint;
+}
+
+/** (run_id, seq) was taken: another writer appended to the run. */
+export function isHistoryConflict(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true;
 }
 
 /**

@@ -1,5 +1,6 @@
 // Starts of one process share commits: what is asked for while a statement is under way goes out with the next.
 import type { Database } from './database.ts';
+import { isCleanRefusal } from './sqlstate.ts';
 import { type NewRun, startRuns } from './start-run.ts';
 
 interface Waiting {
@@ -65,10 +66,13 @@ export class StartBatcher {
     }
   }
 
-  /** One start that the database refuses must not fail the others that happened to share its statement. */
+  /**
+   * One start that the database refuses must not fail the others that happened to share its statement. After a lost
+   * session nobody knows what was committed: a second try would take the caller's own run for somebody else's.
+   */
   async #separately(batch: readonly Waiting[], error: unknown): Promise<void> {
-    if (batch.length === 1) {
-      batch[0]!.reject(error);
+    if (batch.length === 1 || !isCleanRefusal(error)) {
+      for (const waiting of batch) waiting.reject(error);
       return;
     }
     for (const waiting of batch) await this.#flush([waiting]);

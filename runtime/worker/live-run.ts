@@ -35,12 +35,18 @@ const invisible: ReadonlySet<EventType> = new Set<EventType>([
   'WorkerLost',
   'WorkflowTaskFailed',
   'WorkflowTaskCompleted',
+  'WorkflowTaskDeferred',
   'WorkflowTerminated',
   'WorkflowTimedOut',
 ]);
 
 export function isVisible(type: EventType): boolean {
   return !invisible.has(type);
+}
+
+/** The events of a turn that workflow code is to see. */
+export function visibleInputs(events: readonly HistoryEvent[]): HistoryEvent[] {
+  return events.filter((event) => !isOutput(event) && isVisible(event.type));
 }
 
 export class LiveRun {
@@ -66,7 +72,11 @@ export class LiveRun {
   readonly lost: number | null;
   queue: Input[] = [];
   sandbox: ActiveRun | undefined;
-  phase: 'loading' | 'idle' | 'queued' | 'flushing' | 'parking' | 'gone' = 'loading';
+  phase: 'loading' | 'reloading' | 'idle' | 'queued' | 'flushing' | 'parking' | 'gone' = 'loading';
+  /** Inputs that were appended while the code was being made again, and wait for it. */
+  deferred: HistoryEvent[] = [];
+  /** Resolves when the deferred turn that is on its way has arrived. */
+  deferring: Promise<void> | undefined;
   /** Closing turns lost against new mail. */
   lostCloses = 0;
   /** When to try a failed workflow task again. */
@@ -162,7 +172,7 @@ export class LiveRun {
 
   /** After a failed workflow task: its inputs are in the log, but no activation has seen them. */
   carryInputs(events: readonly HistoryEvent[]): void {
-    for (const event of events) if (!isOutput(event) && isVisible(event.type)) this.carried.push(event);
+    this.carried.push(...visibleInputs(events));
   }
 
   /** Workflow code is made again from the log before its next activation. */

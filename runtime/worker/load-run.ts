@@ -1,9 +1,17 @@
 // Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
 // ask for the same things. Streams the history, so memory does not grow with it.
 import type { TaskFailure } from '../history/activation.ts';
-import { type HistoryEvent, isOutput } from '../history/event.ts';
+import { type EventType, type HistoryEvent, isOutput } from '../history/event.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { isVisible } from './live-run.ts';
+
+/** Turns that end so were not activated; what they hold for the code joins the next activation. */
+const notActivated: ReadonlySet<EventType> = new Set<EventType>([
+  'WorkflowTaskFailed',
+  'WorkflowTaskDeferred',
+  'WorkflowTerminated',
+  'WorkflowTimedOut',
+]);
 
 /** Feeds a log to workflow code, turn by turn; the last event of a turn is the one that carries a hash. */
 export class RunReplay {
@@ -40,8 +48,7 @@ export class RunReplay {
     let inputCount = turn.findIndex(isOutput);
     if (inputCount < 0) inputCount = turn.length;
     for (let i = 0; i < inputCount; i++) if (isVisible(turn[i]!.type)) this.carried.push(turn[i]!);
-    if (last.type === 'WorkflowTaskFailed' || last.type === 'WorkflowTerminated' || last.type === 'WorkflowTimedOut')
-      return;
+    if (notActivated.has(last.type)) return;
     if (this.carried.length === 0) return;
     const inputs = this.carried;
     this.carried = [];

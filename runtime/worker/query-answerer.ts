@@ -56,7 +56,13 @@ export class QueryAnswerer {
     const run = this.#loop.run(request.runId);
     if (run === undefined) return this.#answerByReplay(request);
     // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
-    if (run.phase === 'loading' || run.phase === 'flushing' || run.carried.length > 0 || run.sandbox === undefined) {
+    if (
+      run.phase === 'loading' ||
+      run.phase === 'reloading' ||
+      run.phase === 'flushing' ||
+      run.carried.length > 0 ||
+      run.sandbox === undefined
+    ) {
       return run.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
     }
     return this.#toAnswer(run.sandbox.query(request.name, request.args), request);

@@ -12,14 +12,14 @@ import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
 import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
-import { constraintOf, sqlstate, sqlstateOf } from '../store/sqlstate.ts';
+import { isHistoryConflict } from '../store/sqlstate.ts';
 import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { AppendResult, Appender } from './appender.ts';
 import type { DatabaseClock } from './clock.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { holdAndAppend } from './hold-run.ts';
-import { type Input, LiveRun } from './live-run.ts';
+import { type Input, LiveRun, visibleInputs } from './live-run.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
@@ -99,7 +99,8 @@ export class RunLoop {
   enqueue(run: LiveRun, input: Input): void {
     if (run.phase === 'gone' || this.#stopped) return;
     run.queue.push(input);
-    if (run.phase === 'idle') this.#mark(run);
+    if (run.phase === 'idle') run.phase = 'queued';
+    if (run.phase === 'queued' || run.phase === 'reloading') this.#mark(run);
   }
 
   /** Like enqueue; resolves once the input is in the log, or the run is gone. */
@@ -130,7 +131,8 @@ export class RunLoop {
   }
 
   #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
-    run.phase = 'idle';
+    // A long run comes without its code: what is pending goes on while it is made again.
+    run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
     run.idleSince = performance.now();
     for (const [seq, due] of run.timers) this.#timers.start(run, seq, due);
     if (run.lost !== null && run.activities.size > 0) {
@@ -142,8 +144,9 @@ export class RunLoop {
       );
     } else startActivities(run, this.#executor);
     this.#deliver(mail);
-    if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
-    else if (run.carried.length > 0) this.#mark(run);
+    if (run.sandbox === undefined) void this.#reload(run);
+    else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
+    else if (run.carried.length > 0) this.#wake(run);
   }
 
   #deliver(mail: readonly Mail[]): void {
@@ -155,8 +158,13 @@ export class RunLoop {
     }
   }
 
-  #mark(run: LiveRun): void {
+  /** Has the run activated although nothing new happened to it. */
+  #wake(run: LiveRun): void {
     run.phase = 'queued';
+    this.#mark(run);
+  }
+
+  #mark(run: LiveRun): void {
     this.#dirty.add(run);
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -170,7 +178,9 @@ export class RunLoop {
     this.#dirty = new Set();
     const turns: Promise<void>[] = [];
     for (const run of dirty) {
-      if (run.phase !== 'queued' || this.#stopped) continue;
+      if (this.#stopped) break;
+      if (run.phase === 'reloading') this.#defer(run);
+      if (run.phase !== 'queued') continue;
       if (run.sandbox === undefined) void this.#reload(run);
       else turns.push(this.#turn(run));
     }
@@ -264,7 +274,7 @@ export class RunLoop {
   #rest(run: LiveRun): void {
     run.phase = 'idle';
     run.idleSince = performance.now();
-    if (run.queue.length > 0) this.#mark(run);
+    if (run.queue.length > 0) this.#wake(run);
   }
 
   /** A closing turn lost against new mail: workflow code must see it, from the state before that turn. */
@@ -289,13 +299,42 @@ export class RunLoop {
     });
   }
 
+  /** Makes the code again from the log; what happens meanwhile is appended, but activated only then. */
   async #reload(run: LiveRun): Promise<void> {
-    run.phase = 'loading';
+    run.phase = 'reloading';
     await this.#guard(run, async () => {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
+      while (run.deferring !== undefined) await run.deferring;
       if (this.#isGone(run)) return;
+      run.carried.push(...run.deferred);
+      run.deferred = [];
       await this.#turn(run, failure);
       this.#options.appender.pump();
+    });
+  }
+
+  /** Appends what happened to a run whose code is being made again. A termination waits for it. */
+  #defer(run: LiveRun): void {
+    if (run.deferring !== undefined || run.queue.length === 0) return;
+    if (run.queue.some((input) => input.type === 'WorkflowTerminated' || input.type === 'WorkflowTimedOut')) return;
+    const inputs = run.takeQueue();
+    const { events, consumed, bytes } = buildTurn(run, inputs, this.#now(), 'defer');
+    const arrived = Promise.withResolvers<void>();
+    run.deferring = arrived.promise;
+    this.#options.appender.submit({
+      turn: { runId: run.runId, runKey: run.runKey, events, consumed },
+      bytes,
+      done: (result) => {
+        run.deferring = undefined;
+        arrived.resolve();
+        if (this.#isGone(run)) return;
+        if (result.outcome === 'refused') return this.#lose(run, result.error);
+        for (const event of events) run.record(event);
+        this.#durable.appended(inputs);
+        run.deferred.push(...visibleInputs(events));
+        for (const event of events) act(run, event, this.#executor, this.#timers);
+        if (run.queue.length > 0) this.#mark(run);
+      },
     });
   }
 
@@ -311,14 +350,7 @@ export class RunLoop {
 
   /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
   #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
-    if (sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true) {
-      this.#options.logger.error(
-        { runId: run.runId, err: error },
-        'another writer appended to this run: letting go of it',
-      );
-      this.#forget(run);
-      return;
-    }
+    if (isHistoryConflict(error)) return this.#lose(run, error);
     run.dropSandbox();
     if (built.failure !== undefined) {
       // Not even the failure can be stored: leave the run to a later try, its inputs come again from where they came from.
@@ -335,13 +367,19 @@ export class RunLoop {
     this.#options.appender.pump();
   }
 
+  /** Another writer was there, or what happened cannot be stored at all: this process has nothing true to say of the run. */
+  #lose(run: LiveRun, error: unknown): void {
+    this.#options.logger.error({ runId: run.runId, err: error }, 'the run could not be appended to: letting go of it');
+    this.#forget(run);
+  }
+
   /** A failed workflow task is tried again with back-off, by whichever worker has the run then. */
   #planTaskRetry(run: LiveRun): void {
     run.dropSandbox();
     const delayMs = Math.min(taskRetryMs.first * 2 ** Math.min(run.taskFailures - 1, 16), taskRetryMs.max);
     run.retryTaskAt = this.#now() + delayMs * 1000;
     this.#timers.retryTask(run, run.retryTaskAt, () => {
-      if (run.phase === 'idle') this.#mark(run);
+      if (run.phase === 'idle') this.#wake(run);
     });
   }
 

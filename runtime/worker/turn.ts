@@ -32,8 +32,8 @@ export function buildTurn(
   run: LiveRun,
   inputs: readonly Input[],
   now: Micros,
-  /** Set when the code could not even follow the log: nothing is activated. */
-  failedReplay?: TaskFailure,
+  /** Instead of activating: the code could not even follow the log, or it is being made again and will see them later. */
+  instead?: TaskFailure | 'defer',
 ): BuiltTurn {
   const at = Math.max(run.at + 1, now);
   const drafts: EventDraft[] = [];
@@ -48,10 +48,12 @@ export function buildTurn(
     ended = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
   }
   let outputs: readonly EventDraft[] = [];
-  let failure = ended ? undefined : failedReplay;
+  let failure = ended || instead === 'defer' ? undefined : instead;
   let logs: readonly LogLine[] = [];
-  const activated = visible && !ended && failure === undefined;
-  if (failure !== undefined) {
+  const activated = visible && !ended && instead === undefined;
+  if (instead === 'defer') {
+    if (visible && !ended) outputs = [draft(run.seq + drafts.length + 1, 'WorkflowTaskDeferred')];
+  } else if (failure !== undefined) {
     outputs = [taskFailed(run.seq + drafts.length + 1, run.taskFailures + 1, failure)];
   } else if (activated) {
     assert(run.sandbox !== undefined, `run ${run.runId} is activated without its code`);

@@ -24,6 +24,7 @@ const refusedWhenPaused: readonly EventType[] = [
   'WorkflowContinuedAsNew',
   'WorkflowTaskFailed',
   'WorkflowTaskCompleted',
+  'WorkflowTaskDeferred',
   'ActivityScheduled',
   'ActivityCancelRequested',
   'TimerStarted',

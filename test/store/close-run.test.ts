@@ -9,7 +9,18 @@ import { terminateUnowned } from '../../runtime/store/close-run.ts';
 import { send } from '../../runtime/store/inbox.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
 import { getRun, readOutcomes } from '../../runtime/store/runs.ts';
-import { eventCount, historyOf, inboxOf, incarnation, readyRow, startedRun, statusOf, testStore, turn, waits } from '../support/store.ts';
+import {
+  eventCount,
+  historyOf,
+  inboxOf,
+  incarnation,
+  readyRow,
+  startedRun,
+  statusOf,
+  testStore,
+  turn,
+  waits,
+} from '../support/store.ts';
 
 const store = await testStore();
 const { pool, database } = store;
@@ -22,7 +33,10 @@ async function verified(runId: string): Promise<unknown> {
 /** What the log says by itself, in our code and in SQL, and that the run's row agrees. */
 async function assertWhole(runId: string, length: number): Promise<void> {
   const events = await historyOf(store, runId);
-  assert.deepEqual(events.map((event) => event.seq), Array.from({ length }, (_, i) => i + 1));
+  assert.deepEqual(
+    events.map((event) => event.seq),
+    Array.from({ length }, (_, i) => i + 1),
+  );
   const verdict = verifyChain(runId, events, (bytes) => hash('sha256', bytes, 'buffer'));
   assert.ok(verdict.ok, JSON.stringify(verdict));
   assert.deepEqual(await verified(runId), [{ ok: true, seq: length, problem: null }]);
@@ -36,7 +50,11 @@ test('a run that no worker has touched is terminated, and the hash covers its st
   assert.equal(await terminateUnowned(database, runId, 'not needed'), 'terminated');
   await assertWhole(runId, 2);
   assert.equal(await readyRow(store, runId), undefined);
-  assert.deepEqual((await readOutcomes(database, [runId])).get(runId), { type: 'WorkflowTerminated', payload: null, reason: 'not needed' });
+  assert.deepEqual((await readOutcomes(database, [runId])).get(runId), {
+    type: 'WorkflowTerminated',
+    payload: null,
+    reason: 'not needed',
+  });
 });
 
 test('a parked run is terminated behind its last turn, in one chain with it', async (t) => {
@@ -45,7 +63,13 @@ test('a parked run is terminated behind its last turn, in one chain with it', as
   const start = await historyOf(store, runId);
   const first = turn({ runId, at: start[0]!.at + 1, drafts: ['ActivityScheduled', 'TimerStarted'], unhashed: start });
   await worker.writer.append([first]);
-  const second = turn({ runId, at: start[0]!.at + 2, after: 3, drafts: ['ActivityScheduled'], previous: first.events[1]!.hash! });
+  const second = turn({
+    runId,
+    at: start[0]!.at + 2,
+    after: 3,
+    drafts: ['ActivityScheduled'],
+    previous: first.events[1]!.hash!,
+  });
   await worker.writer.append([second]);
   await park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: Date.now() * 2000 }]);
   assert.equal(await terminateUnowned(database, runId, null), 'terminated');
@@ -122,7 +146,10 @@ test('a claim passes over a run that is being terminated', async (t) => {
   await inboxHolder.query('select 1 from reprise.inbox where run_id = $1 for update', [runId]);
   const terminating = terminateUnowned(database, runId, 'x');
   await waits(store, terminating);
-  assert.deepEqual(await claim(worker.control, 'reprise', worker, { queue, now: Date.now() * 2000, from: 0, limit: 1 }), []);
+  assert.deepEqual(
+    await claim(worker.control, 'reprise', worker, { queue, now: Date.now() * 2000, from: 0, limit: 1 }),
+    [],
+  );
   await inboxHolder.query('rollback');
   assert.equal(await terminating, 'terminated');
 });

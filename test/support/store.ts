@@ -38,6 +38,8 @@ export async function testStore(t?: Scope): Promise<TestStore> {
   if (t === undefined) after(() => close());
   else t.after(() => close());
   const { url, pool } = await testDatabase(t);
+  // The database may be gone before the last idle session has said good-bye.
+  pool.on('error', () => undefined);
   const database = await Database.open({ connectionString: url });
   close = () => database.close();
   return {

@@ -1,0 +1,109 @@
+// `npm start` as people run it, on a smaller number of records: the kill, the summary, the commands it ends with.
+// Whether the takeover was fast enough is for `npm start` to judge on an idle machine, not for this test.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { hashOf, runPlainLoop } from '../../examples/warehouse/plain-loop.ts';
+import { loadRecords } from '../../examples/warehouse/records.ts';
+import { stopPostgres } from '../../server/embedded-postgres.ts';
+import { testDatabase } from '../support/database.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const records = 3_000;
+
+/** A clone of the project for npm, with a `.reprise/` of its own. Open to the user that Postgres runs as under root. */
+const folder = await mkdtemp(join(tmpdir(), 'reprise-warehouse-'));
+after(async () => {
+  await stopPostgres(folder, 'immediate');
+  await rm(folder, { recursive: true });
+});
+
+let started: { code: number; out: string };
+before(async () => {
+  await chmod(folder, 0o711);
+  await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
+  for (const name of ['examples', 'node_modules', 'runtime', 'sdk', 'server']) {
+    await symlink(join(root, name), join(folder, name));
+  }
+  started = await shell(`npm start -- --records ${records}`);
+});
+
+function shell(command: string, given: Record<string, string> = {}): Promise<{ code: number; out: string }> {
+  // npm hands its own settings on to what it runs; they must not reach the npm that is started here.
+  const own = Object.entries(process.env).filter(([name]) => !/^npm_|^(REPRISE_)?DATABASE_URL$/i.test(name));
+  const env = { ...Object.fromEntries(own), ...given };
+  return new Promise((resolve) => {
+    execFile('sh', ['-c', command], { cwd: folder, env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out: `${stdout}${stderr}` });
+    });
+  });
+}
+
+/** The value of a row of the summary. */
+function row(name: string, out: string = started.out): string {
+  return new RegExp(`^${name} {2,}(.*)$`, 'm').exec(out)?.[1] ?? assert.fail(`no row "${name}" in:\n${out}`);
+}
+
+test('a killed worker loses no record, and redoes at most those that it had in hand', () => {
+  const [, redone] = /^3,000 done, 0 lost, (\d+) redone$/.exec(row('records')) ?? [];
+  assert.ok(Number(redone) <= 16, row('records'));
+  const [, completed] = /^worker-[12] by SIGKILL at ([\d,]+) records$/.exec(row('stopped')) ?? [];
+  assert.ok(Number(completed?.replace(',', '')) >= 2_114, row('stopped'));
+});
+
+test('the final state is what a plain loop without any engine comes to', () => {
+  const hash = hashOf(runPlainLoop(loadRecords().slice(0, records)).state);
+  assert.ok(row('final state').startsWith(hash));
+  assert.ok(row('plain loop').startsWith(hash));
+});
+
+test('nothing but time is found wanting', () => {
+  const faults = started.out.split('\n').filter((line) => line.startsWith('FAULT: '));
+  assert.deepEqual(
+    faults.filter((fault) => !fault.startsWith('FAULT: first new record after ')),
+    [],
+  );
+  assert.equal(started.code, faults.length === 0 ? 0 : 1, started.out);
+});
+
+test('the summary tells one repair: who, why, and what stood there', () => {
+  assert.match(row('  who'), /^agent [a-z-]+$/);
+  assert.ok(row('  why').length > 10);
+  assert.match(row('  what'), /"was":/);
+});
+
+test('the three commands it ends with work after it has exited, and leave no database running', async () => {
+  const commands = started.out.split('\n').filter((line) => line.startsWith('  npm run -s reprise -- '));
+  assert.equal(commands.length, 3, started.out);
+  const outputs: string[] = [];
+  for (const command of commands) {
+    assert.ok(!existsSync(join(folder, '.reprise/postgres/postmaster.pid')));
+    const { code, out } = await shell(command);
+    assert.equal(code, 0, out);
+    outputs.push(out);
+  }
+  const [show, patches, sql] = outputs as [string, string, string];
+  assert.match(show, /^status +completed$/m);
+  assert.match(patches, /agent [a-z-]+ +\|.*"was":/);
+  assert.match(sql, /^state-code +\| +\d+$/m);
+});
+
+test('REPRISE_DATABASE_URL is used instead of a database of the folder', async () => {
+  const { url, pool } = await testDatabase();
+  const { code, out } = await shell('npm start -- --records 200 --no-kill', { REPRISE_DATABASE_URL: url });
+  assert.equal(code, 0, out);
+  assert.equal(row('records', out), '200 done, 0 lost, 0 redone');
+  const { rows } = await pool.query<{ status: string }>('select status from reprise.runs');
+  assert.deepEqual(rows, [{ status: 'completed' }]);
+});
+
+test('a bad option is refused by its name', async () => {
+  const { code, out } = await shell('npm start -- --records 50001');
+  assert.equal(code, 1);
+  assert.match(out, /--records 50001: expected a whole number from 1 to 50000\./);
+});

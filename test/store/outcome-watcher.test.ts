@@ -1,0 +1,113 @@
+// Waiting for runs to close and for answers: told by this process, by a notice, or found by looking, whatever is lost.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { terminateUnowned } from '../../runtime/store/close-run.ts';
+import { Database } from '../../runtime/store/database.ts';
+import { OutcomeWatcher } from '../../runtime/store/outcome-watcher.ts';
+import { answer, ask } from '../../runtime/store/requests.ts';
+import { closingTurn, incarnation, type Scope, startedRun, startedRuns, testStore } from '../support/store.ts';
+
+const store = await testStore();
+const { pool } = store;
+
+/** A watcher with a database of its own, as in a process of its own. */
+async function watching(t: Scope): Promise<{ watcher: OutcomeWatcher; own: Database }> {
+  const own = await Database.open({ connectionString: store.url });
+  const watcher = new OutcomeWatcher(own);
+  t.after(async () => {
+    await watcher.close();
+    await own.close();
+  });
+  return { watcher, own };
+}
+
+/** Ends the listening sessions of all watchers. */
+async function cutListeners(): Promise<number> {
+  const { rowCount } = await pool.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'reprise client'",
+  );
+  return rowCount ?? 0;
+}
+
+const terminated = (reason: string) => ({ type: 'WorkflowTerminated', payload: null, reason });
+
+test('a run that was closed before is found', async (t) => {
+  const { watcher } = await watching(t);
+  const runId = await startedRun(store);
+  await terminateUnowned(store.database, runId, 'before');
+  assert.deepEqual(await watcher.outcome(runId), terminated('before'));
+});
+
+test('a run that another process closes is told', async (t) => {
+  const { watcher } = await watching(t);
+  const [first, second] = await startedRuns(store, 2);
+  const waiting = [watcher.outcome(first!), watcher.outcome(second!), watcher.outcome(first!)];
+  await terminateUnowned(store.database, first!, 'one');
+  await terminateUnowned(store.database, second!, 'two');
+  assert.deepEqual(await Promise.all(waiting), [terminated('one'), terminated('two'), terminated('one')]);
+});
+
+test('a worker of the same process tells without the database', async (t) => {
+  const { watcher, own } = await watching(t);
+  const runId = await startedRun(store);
+  const waiting = watcher.outcome(runId);
+  const outcome = { type: 'WorkflowCompleted', payload: new Uint8Array([1]), reason: null };
+  own.local.emit('closed', runId, outcome);
+  assert.equal(await waiting, outcome);
+});
+
+test('a run that closes without any notice is found by looking', async (t) => {
+  const { watcher } = await watching(t);
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  const waiting = watcher.outcome(runId);
+  await worker.writer.append([closingTurn(runId, 0)]);
+  assert.equal((await waiting).type, 'WorkflowCompleted');
+});
+
+test('a lost listener does not lose the outcome, and later waits listen again', async (t) => {
+  const { watcher } = await watching(t);
+  const [first, second] = await startedRuns(store, 2);
+  const waiting = watcher.outcome(first!);
+  while ((await cutListeners()) === 0) await new Promise((resolve) => setImmediate(resolve));
+  await terminateUnowned(store.database, first!, 'lost');
+  assert.deepEqual(await waiting, terminated('lost'));
+  const again = watcher.outcome(second!);
+  await terminateUnowned(store.database, second!, 'again');
+  assert.deepEqual(await again, terminated('again'));
+});
+
+test('closing the watcher ends every wait', async () => {
+  const own = await Database.open({ connectionString: store.url });
+  const watcher = new OutcomeWatcher(own);
+  const runIds = await startedRuns(store, 2);
+  const waiting = Promise.allSettled(runIds.map((runId) => watcher.outcome(runId)));
+  await watcher.close();
+  assert.deepEqual(
+    (await waiting).map((result) => result.status),
+    ['rejected', 'rejected'],
+  );
+  await own.close();
+});
+
+test('an answer is handed over when it comes', async (t) => {
+  const { watcher } = await watching(t);
+  const id = randomUUID();
+  await ask(store.database, {
+    id,
+    runId: await startedRun(store),
+    queue: 'q',
+    name: 'n',
+    args: new Uint8Array(),
+    timeoutMs: 60_000,
+  });
+  const waiting = watcher.answer(id, 60_000);
+  await answer(store.database, id, { payload: new Uint8Array([5]), problem: 'failed' });
+  assert.deepEqual(await waiting, { payload: Buffer.from([5]), problem: 'failed' });
+});
+
+test('no answer in time is no answer', async (t) => {
+  const { watcher } = await watching(t);
+  assert.equal(await watcher.answer(randomUUID(), 1), undefined);
+});

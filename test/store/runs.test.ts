@@ -1,0 +1,132 @@
+// Finding, listing and describing runs.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { draft } from '../../runtime/history/draft.ts';
+import type { EventDraft } from '../../runtime/history/event.ts';
+import { terminateUnowned } from '../../runtime/store/close-run.ts';
+import { send } from '../../runtime/store/inbox.ts';
+import { newRunId } from '../../runtime/store/run-id.ts';
+import { findRun, getRun, listRuns, type OpenState, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
+import { startRuns } from '../../runtime/store/start-run.ts';
+import { type Incarnation, incarnation, newRun, startedRun, startedRuns, testStore, turn } from '../support/store.ts';
+
+const store = await testStore();
+const { pool, database } = store;
+
+async function openState(runId: string): Promise<OpenState> {
+  return readOpenState(database, (await getRun(database, runId))!);
+}
+
+async function appended(worker: Incarnation, runId: string, ...drafts: EventDraft[]): Promise<void> {
+  await worker.writer.append([turn({ runId, drafts })]);
+}
+
+test('a workflow id stands for its latest run', async () => {
+  const first = newRun({ workflowId: 'twice', runId: newRunId(1_000) });
+  const second = newRun({ workflowId: 'twice', runId: newRunId(2_000) });
+  await startRuns(pool, 'reprise', [first]);
+  await terminateUnowned(database, first.runId, null);
+  await startRuns(pool, 'reprise', [second]);
+  assert.equal((await findRun(database, 'default', 'twice'))?.run_id, second.runId);
+  assert.equal((await getRun(database, first.runId))?.status, 'terminated');
+  assert.equal(await findRun(database, 'other', 'twice'), undefined);
+  assert.equal(await getRun(database, newRunId()), undefined);
+});
+
+test('runs are listed by pages, the newest first, each once', async () => {
+  const namespace = 'pages';
+  const ids = Array.from({ length: 7 }, (_, i) => newRunId(1_000_000 + i));
+  await startRuns(
+    pool,
+    'reprise',
+    ids.map((runId) => newRun({ runId, namespace })),
+  );
+  const found: string[] = [];
+  for (let before: string | undefined; ; before = found.at(-1)) {
+    const page = await listRuns(database, { namespace }, before === undefined ? { limit: 3 } : { limit: 3, before });
+    found.push(...page.map((run) => run.run_id));
+    if (page.length < 3) break;
+  }
+  assert.deepEqual(found, ids.toReversed());
+});
+
+test('a list can be narrowed by every column that it promises', async () => {
+  const namespace = 'filters';
+  const runs = [
+    newRun({ namespace, workflowId: 'a', workflowType: 'order', taskQueue: 'x' }),
+    newRun({ namespace, workflowId: 'b', workflowType: 'order', taskQueue: 'y' }),
+    newRun({ namespace, workflowId: 'c', workflowType: 'refund', taskQueue: 'y' }),
+  ];
+  await startRuns(pool, 'reprise', runs);
+  await terminateUnowned(database, runs[2]!.runId, null);
+  const listed = async (filter: object) =>
+    (await listRuns(database, { namespace, ...filter }, { limit: 10 })).map((run) => run.workflow_id).toSorted();
+  assert.deepEqual(await listed({}), ['a', 'b', 'c']);
+  assert.deepEqual(await listed({ workflowType: 'order' }), ['a', 'b']);
+  assert.deepEqual(await listed({ taskQueue: 'y' }), ['b', 'c']);
+  assert.deepEqual(await listed({ status: 'terminated' }), ['c']);
+  assert.deepEqual(await listed({ workflowId: 'a', status: 'terminated' }), []);
+  assert.deepEqual(await listed({ workflowId: "a' or 'a'='a" }), []);
+});
+
+test('outcomes are told of closed runs alone', async () => {
+  const [open, closed] = await startedRuns(store, 2);
+  await terminateUnowned(database, closed!, 'x');
+  assert.deepEqual([...(await readOutcomes(database, [open!, closed!, newRunId()])).keys()], [closed]);
+});
+
+test('a run that waits shows its length, owner, mail and who polls its queue', async (t) => {
+  const worker = await incarnation(store, t, { queue: 'lonely/test' });
+  const runId = await startedRun(store, { namespace: 'lonely', queue: 'lonely/test' });
+  await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
+  const before = await openState(runId);
+  assert.deepEqual([before.historyLength, before.owner, before.unreadMail, before.pollers], [1, null, 1, 1]);
+  await pool.query("update reprise.leases set expires_at = now() - interval '1 s' where epoch = $1", [worker.epoch]);
+  await pool.query('update reprise.ready set owner = $2 where run_id = $1', [runId, worker.epoch]);
+  const after = await openState(runId);
+  assert.deepEqual([after.owner, after.pollers], [worker.epoch, 0]);
+});
+
+test('pending activities are those that nothing answered for good, with the failures they had', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await appended(
+    worker,
+    runId,
+    draft(0, 'ActivityScheduled', { name: 'done' }),
+    draft(0, 'ActivityScheduled', { name: 'failing' }),
+    draft(0, 'ActivityScheduled', { name: 'fresh' }),
+    draft(0, 'ActivityCompleted', { answers: 2 }),
+    draft(0, 'ActivityAttemptFailed', { answers: 3, attempt: 1, reason: 'first' }),
+    draft(0, 'ActivityAttemptFailed', { answers: 3, attempt: 2, reason: 'second' }),
+  );
+  assert.deepEqual((await openState(runId)).pendingActivities, [
+    { seq: 3, type: 'failing', attempt: 3, lastFailure: 'second', unknownEffect: false },
+    { seq: 4, type: 'fresh', attempt: 1, lastFailure: null, unknownEffect: false },
+  ]);
+});
+
+test('the effect of an attempt is unknown when it was begun, its end is not in the log and nobody runs it', async (t) => {
+  const worker = await incarnation(store, t);
+  const [lost, retrying] = await startedRuns(store, 2);
+  const begun = (attempt: number) => draft(0, 'ActivityAttemptStarted', { answers: 2, attempt });
+  const failed = (attempt: number) => draft(0, 'ActivityAttemptFailed', { answers: 2, attempt, reason: 'r' });
+  const scheduled = draft(0, 'ActivityScheduled', { name: 'unsafe' });
+  await appended(worker, lost!, scheduled, begun(1), failed(1), begun(2));
+  await appended(worker, retrying!, scheduled, begun(1), failed(1));
+  const unknown = async (runId: string) =>
+    (await openState(runId)).pendingActivities.map((activity) => activity.unknownEffect);
+  assert.deepEqual([await unknown(lost!), await unknown(retrying!)], [[true], [false]]);
+  await pool.query('update reprise.ready set owner = $2 where run_id = $1', [lost, worker.epoch]);
+  assert.deepEqual(await unknown(lost!), [false]);
+});
+
+test('a failed workflow task is shown as long as the run stands at it', async (t) => {
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await appended(worker, runId, draft(0, 'WorkflowTaskFailed', { name: 'DETERMINISM', attempt: 2, reason: 'because' }));
+  const { taskFailure } = await openState(runId);
+  assert.deepEqual([taskFailure?.code, taskFailure?.message, taskFailure?.attempt], ['DETERMINISM', 'because', 2]);
+  await worker.writer.append([turn({ runId, after: 2, drafts: ['WorkflowTaskCompleted'] })]);
+  assert.equal((await openState(runId)).taskFailure, undefined);
+});

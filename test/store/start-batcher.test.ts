@@ -1,0 +1,95 @@
+// Starts that share a statement: together when nothing is wrong, apart when one of them is, and honest when nobody knows.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Database } from '../../runtime/store/database.ts';
+import { StartBatcher } from '../../runtime/store/start-batcher.ts';
+import { startRuns } from '../../runtime/store/start-run.ts';
+import { newRun, readyRow, testStore, waits } from '../support/store.ts';
+
+const store = await testStore();
+const { pool, database } = store;
+
+test('starts of one moment are one commit', async () => {
+  const batcher = new StartBatcher(database);
+  const runs = Array.from({ length: 50 }, () => newRun());
+  assert.deepEqual(
+    await Promise.all(runs.map((run) => batcher.start(run))),
+    runs.map(() => true),
+  );
+  const { rows } = await pool.query('select distinct xmin from reprise.runs where run_id = any($1)', [
+    runs.map((run) => run.runId),
+  ]);
+  assert.equal(rows.length, 1);
+});
+
+test('more starts than a statement takes all happen', async () => {
+  const batcher = new StartBatcher(database);
+  const runs = Array.from({ length: 1_501 }, () => newRun());
+  const started = await Promise.all(runs.map((run) => batcher.start(run)));
+  assert.ok(started.every(Boolean));
+  const { rows } = await pool.query('select count(*)::int as n from reprise.ready where run_id = any($1)', [
+    runs.map((run) => run.runId),
+  ]);
+  assert.deepEqual(rows, [{ n: 1_501 }]);
+});
+
+test('of two starts with one workflow id in one moment the first is told yes and the second no', async () => {
+  const batcher = new StartBatcher(database);
+  const started = ['twice', 'other', 'twice'].map((workflowId) => batcher.start(newRun({ workflowId })));
+  assert.deepEqual(await Promise.all(started), [true, true, false]);
+});
+
+test('a start that the database refuses fails alone', async () => {
+  const batcher = new StartBatcher(database);
+  const starts = [newRun(), newRun({ memo: '{' }), newRun(), newRun({ workflowType: 'a\0b' })].map((run) =>
+    batcher.start(run),
+  );
+  const results = await Promise.allSettled(starts);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ['fulfilled', 'rejected', 'fulfilled', 'rejected'],
+  );
+});
+
+test('after a lost session nobody is told that a workflow id is taken', async (t) => {
+  const own = await Database.open({ connectionString: store.url });
+  t.after(() => own.close());
+  const batcher = new StartBatcher(own);
+  const holder = await store.session(t);
+  await holder.query('begin');
+  await startRuns(holder, 'reprise', [newRun({ workflowId: 'held' })]);
+  const starts = Promise.allSettled([newRun({ workflowId: 'held' }), newRun()].map((run) => batcher.start(run)));
+  await waits(store, starts);
+  await pool.query(
+    'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
+  );
+  for (const result of await starts) {
+    assert.equal(result.status, 'rejected');
+    assert.equal((result.reason as { code?: string }).code, '57P01');
+  }
+  await holder.query('rollback');
+  assert.equal(await batcher.start(newRun({ workflowId: 'held' })), true);
+});
+
+test('a worker of this process is woken directly, others by a notice', async (t) => {
+  const own = await Database.open({ connectionString: store.url });
+  t.after(() => own.close());
+  const woken: string[] = [];
+  own.local.on('wake', (queue) => woken.push(queue));
+  own.localQueues.add('default/here');
+  const session = await store.session(t);
+  const notified = new Promise<string | undefined>((resolve) =>
+    session.once('notification', ({ payload }) => resolve(payload)),
+  );
+  await session.query('listen reprise_wake');
+  const batcher = new StartBatcher(own);
+  const [here, there] = [newRun({ queue: 'default/here' }), newRun({ queue: 'default/there' })];
+  await Promise.all([
+    batcher.start(here),
+    batcher.start(there),
+    batcher.start(newRun({ workflowId: here.workflowId, queue: 'default/nowhere' })),
+  ]);
+  assert.equal(await notified, 'default/there');
+  assert.deepEqual(woken, ['default/here']);
+  assert.equal((await readyRow(store, there.runId))?.owner, null);
+});
