@@ -11,6 +11,8 @@ export type AppendResult = { outcome: TurnOutcome } | { outcome: 'refused'; erro
 export interface PendingTurn {
   readonly turn: Turn;
   readonly bytes: number;
+  /** How often the run's row was found locked. */
+  busy?: number;
   done(result: AppendResult): void;
 }
 
@@ -18,6 +20,8 @@ const statementBytesMax = 8 * 1024 * 1024;
 const turnsMax = 1_000;
 /** How soon a closing turn whose row is locked by somebody is tried again when nothing else is flushed. */
 const busyRetryMs = 5;
+/** Then the run's owner has to wait for the row: a stream of senders could keep it locked for ever. */
+const busyMax = 3;
 
 export class Appender {
   readonly #idle: LogWriter[];
@@ -106,7 +110,8 @@ export class Appender {
     }
     for (const [i, pending] of batch.entries()) {
       const outcome = outcomes[i]!;
-      if (outcome === 'busy') this.#retry(pending);
+      pending.busy = (pending.busy ?? 0) + 1;
+      if (outcome === 'busy' && pending.busy < busyMax) this.#retry(pending);
       else pending.done({ outcome });
     }
   }

@@ -238,6 +238,7 @@ export class RunLoop {
     if (run.phase === 'gone') return;
     if (result.outcome === 'committed') this.#committed(run, built, inputs);
     else if (result.outcome === 'mail') void this.#repeatClose(run, inputs);
+    else if (result.outcome === 'busy') void this.#repeatClose(run, inputs, true);
     else if (result.outcome === 'refused') this.#refused(run, built, inputs, result.error);
   }
 
@@ -277,13 +278,13 @@ export class RunLoop {
     if (run.queue.length > 0) this.#wake(run);
   }
 
-  /** A closing turn lost against new mail: workflow code must see it, from the state before that turn. */
-  async #repeatClose(run: LiveRun, inputs: Input[]): Promise<void> {
+  /** A closing turn lost against mail, new or under way: the code must see it, from the state before that turn. */
+  async #repeatClose(run: LiveRun, inputs: Input[], hold = false): Promise<void> {
     run.lostCloses++;
     run.queue.unshift(...inputs);
     await this.#guard(run, async () => {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
-      if (run.lostCloses >= 2) {
+      if (hold || run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
         await holdAndAppend(this.#options.database, this.#options.epoch, run, async (mail) => {
           this.#deliver(mail);

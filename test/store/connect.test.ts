@@ -35,6 +35,13 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+test('a missing password is told as a refused login, and leaves no half-open session behind', async () => {
+  const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+  const before = sockets();
+  assert.equal((await refusal(altered((url) => (url.password = '')))).code, 'DATABASE_AUTH_FAILED');
+  assert.ok(sockets() <= before, 'the server would wait a minute for the rest of the login, and hold up its own DDL');
+});
+
 test('a wrong password is told as such, and not repeated', async () => {
   const error = await refusal(altered((url) => (url.password = 'not-the-password')));
   assert.equal(error.code, 'DATABASE_AUTH_FAILED');
@@ -45,13 +52,6 @@ test('a wrong password is told as such, and not repeated', async () => {
 
 test('an unknown user is told as a refused login', async () => {
   assert.equal((await refusal(altered((url) => (url.username = 'nobody_here')))).code, 'DATABASE_AUTH_FAILED');
-});
-
-test('a missing password is told as a refused login, and leaves no half-open session behind', async () => {
-  const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
-  const before = sockets();
-  assert.equal((await refusal(altered((url) => (url.password = '')))).code, 'DATABASE_AUTH_FAILED');
-  assert.ok(sockets() <= before, 'the server would wait a minute for the rest of the login, and hold up its own DDL');
 });
 
 test('a server that is not there is told with its address', async () => {
