@@ -8,6 +8,9 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
 
+/** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
+const holdMs = 1_000;
+
 /** Locks the run, reads its mail, lets `build` make the turn, appends it, and calls `done` after the commit. */
 export async function holdAndAppend(
   database: Database,
@@ -18,7 +21,8 @@ export async function holdAndAppend(
   const client = await database.pool.connect();
   let done: () => void;
   try {
-    await client.query('begin');
+    // Should this process hang while it holds the row and the fence, the database ends the session by itself.
+    await client.query(`begin isolation level read committed; set local idle_in_transaction_session_timeout = ${holdMs}`);
     if (!(await lockOwnedRun(client, database.schema, run.runId, epoch))) {
       throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
     }

@@ -72,6 +72,8 @@ export class Incarnation {
   #over = false;
   #claiming = true;
   #beating = false;
+  readonly #mailed = new Set<string>();
+  #readingMail = false;
   #lastBeat = performance.now();
   #healthySince = performance.now();
   #watermark = 0;
@@ -269,11 +271,21 @@ export class Incarnation {
     } else void this.#readMail(splitPayload(payload));
   }
 
+  /** One read at a time: what is announced meanwhile goes with the next, or a stream of messages would be a stream of reads. */
   async #readMail(runIds: readonly string[]): Promise<void> {
+    for (const runId of runIds) this.#mailed.add(runId);
+    if (this.#readingMail) return;
+    this.#readingMail = true;
     try {
-      await this.#loop.readMail(runIds);
+      while (this.#mailed.size > 0 && !this.#over) {
+        const announced = [...this.#mailed];
+        this.#mailed.clear();
+        await this.#loop.readMail(announced);
+      }
     } catch (error) {
       if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be read, will try again');
+    } finally {
+      this.#readingMail = false;
     }
   }
 
@@ -306,7 +318,7 @@ export class Incarnation {
     try {
       if (this.#claiming) await this.#claim();
       const withMail = await runsWithMail(database, this.epoch);
-      if (withMail.length > 0) await this.#loop.readMail(withMail);
+      if (withMail.length > 0) await this.#readMail(withMail);
       await this.#queries.poll();
     } catch (error) {
       if (!this.#over) logger.warn({ err: error }, 'polling failed, will try again');

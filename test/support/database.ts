@@ -23,6 +23,7 @@ export async function testDatabase(t?: { after(fn: () => Promise<void>): void })
   await adminQuery(server, `create database ${name} template ${templateName}`);
   const url = databaseUrl(server, name);
   const pool = new pg.Pool({ connectionString: url });
+  pool.on('error', () => undefined); // its sessions may be ended with the database
   let dropped: Promise<void> | undefined;
   const drop = (): Promise<void> => {
     dropped ??= pool.end().then(() => adminQuery(server, `drop database ${name} with (force)`));
