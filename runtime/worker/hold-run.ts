@@ -22,7 +22,9 @@ export async function holdAndAppend(
   let done: () => void;
   try {
     // Should this process hang while it holds the row and the fence, the database ends the session by itself.
-    await client.query(`begin isolation level read committed; set local idle_in_transaction_session_timeout = ${holdMs}`);
+    await client.query(
+      `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${holdMs}`,
+    );
     if (!(await lockOwnedRun(client, database.schema, run.runId, epoch))) {
       throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
     }

@@ -96,6 +96,7 @@ describe('a workflow from start to result', async () => {
 
   it('cancels a run, which cleans up and closes as cancelled', async () => {
     const handle = await start('cancellable');
+    await engine.until(async () => (await handle.describe()).pendingActivities.length === 1);
     await handle.cancel();
     await assert.rejects(handle.result(), { name: 'WorkflowFailedError', message: 'Workflow execution cancelled' });
     const types = (await handle.history()).map((event) => event.type);
