@@ -18,7 +18,11 @@ function summary(times: readonly number[]): string {
 async function once({ client, pool }: Bench, signal: NodeJS.Signals): Promise<number> {
   const busy = await startWorkerProcess('takeover');
   const workflowId = `takeover-${process.pid}-${Math.random()}`;
-  const handle = await client.workflow.start('sequential', { workflowId, taskQueue: 'takeover', args: [payload, 1_000_000] });
+  const handle = await client.workflow.start('sequential', {
+    workflowId,
+    taskQueue: 'takeover',
+    args: [payload, 1_000_000],
+  });
   const head = async (): Promise<number> => {
     const { rows } = await pool.query<{ seq: number }>(
       'select seq from reprise.events where run_id = $1 order by seq desc limit 1',
@@ -45,7 +49,9 @@ async function once({ client, pool }: Bench, signal: NodeJS.Signals): Promise<nu
 }
 
 async function databaseTime(pool: Bench['pool']): Promise<number> {
-  const { rows } = await pool.query<{ at: number }>('select extract(epoch from clock_timestamp())::float8 * 1000 as at');
+  const { rows } = await pool.query<{ at: number }>(
+    'select extract(epoch from clock_timestamp())::float8 * 1000 as at',
+  );
   return rows[0]!.at;
 }
 

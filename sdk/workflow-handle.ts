@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { decodeFailure } from '../runtime/history/failure-info.ts';
 import { CancelledFailure, TerminatedFailure, TimeoutFailure, TimeoutType } from '../runtime/history/failure.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
+import type { Json } from '../runtime/history/json.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import {
   contextPatches,
@@ -12,7 +13,7 @@ import {
   type StatePoint,
   type StateResult,
 } from '../runtime/replay/state-at.ts';
-import { terminateUnowned } from '../runtime/store/close-run.ts';
+import { terminateOrphan, terminateUnowned } from '../runtime/store/close-run.ts';
 import type { ClosedOutcome } from '../runtime/store/database.ts';
 import { type Message, send } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
@@ -100,7 +101,12 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     if (result === 'closed') throw this.#closed(run.run_id);
     if (result !== 'owned') return;
     await this.#send({ type: 'WorkflowTerminated', ...(text === null ? {} : { reason: text }) });
-    await this.#parts.connection.outcomes.outcome(run.run_id);
+    const closed = new AbortController();
+    const { database, outcomes } = this.#parts.connection;
+    await Promise.race([
+      outcomes.outcome(run.run_id),
+      terminateOrphan(database, run.run_id, text, closed.signal),
+    ]).finally(() => closed.abort());
   }
 
   /**
@@ -157,7 +163,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /** The context document as it was at a point, by default now; folded from the patches, no code runs. */
-  async stateAt(point: StatePoint = {}): Promise<StateResult> {
+  async stateAt<T = Json>(point: StatePoint = {}): Promise<StateResult<T>> {
     return stateAt(this.#parts.connection.database, (await this.#run()).run_id, point);
   }
 

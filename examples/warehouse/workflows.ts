@@ -30,12 +30,13 @@ export async function repairWarehouse({ records, pageSize, concurrency }: Wareho
 async function repairOne(record: WarehouseRecord): Promise<void> {
   const path = `/fixes/${record.id}`;
   for (const { rule, reason, confidence, changes } of await repairRecord(record)) {
-    const fields = Object.entries(changes);
-    warehouse.patch(
-      record.id in warehouse.state.fixes
-        ? fields.map(([field, value]) => ({ op: 'add', path: `${path}/${field}`, value }))
-        : { op: 'add', path, value: changes },
-      { source: 'agent', sourceId: rule, reason, confidence },
-    );
+    const why = { source: 'agent', sourceId: rule, reason, confidence } as const;
+    if (record.id in warehouse.state.fixes) {
+      const fields = Object.entries(changes);
+      warehouse.patch(
+        fields.map(([field, value]) => ({ op: 'add', path: `${path}/${field}`, value })),
+        why,
+      );
+    } else warehouse.patch({ op: 'add', path, value: changes }, why);
   }
 }

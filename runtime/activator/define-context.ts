@@ -12,6 +12,17 @@ export type JsonCompatible<T> = T extends string | number | boolean | null
       ? { [K in keyof T]: JsonCompatible<T[K]> }
       : never;
 
+/** An operation whose value any type may have, interfaces too, as long as JSON can hold it. */
+type AnyOp =
+  | {
+      readonly op: 'add' | 'replace' | 'test' | 'set' | 'merge' | 'append';
+      readonly path: string;
+      readonly value: unknown;
+      readonly confidence?: number;
+    }
+  | Exclude<InputOp, { readonly value: unknown }>;
+type Storable<O> = O extends { readonly value: infer V } ? { readonly value: JsonCompatible<V> } : unknown;
+
 export interface WorkflowContext<T> {
   /** Read-only and live: shows later patches too. */
   readonly state: DeepReadonly<T>;
@@ -19,7 +30,7 @@ export interface WorkflowContext<T> {
    * One event with all operations, or none: RFC 6902, and `set delete merge append`.
    * @throws CONTEXT_PATCH_INVALID with the pointer; READ_ONLY in a query; INVALID_INPUT for a bad provenance.
    */
-  patch(ops: InputOp | readonly InputOp[], provenance?: Provenance): void;
+  patch<O extends AnyOp>(ops: (O & Storable<O>) | readonly (O & Storable<O>)[], provenance?: Provenance): void;
   /** `change` edits a draft; what it did is recorded as operations. If it throws, nothing is changed. */
   update(change: (draft: Mutable<T>) => void, provenance?: Provenance): void;
 }
@@ -43,7 +54,8 @@ export function defineContext<T extends object>(
       return currentRun('defineContext().state').context.state(definition) as DeepReadonly<T>;
     },
     patch(ops, provenance): void {
-      currentRun('defineContext().patch').context.patch(definition, ops, provenance);
+      const given = ops as InputOp | readonly InputOp[]; // checked when applied, whatever the types said
+      currentRun('defineContext().patch').context.patch(definition, given, provenance);
     },
     update(change, provenance): void {
       const record = change as (draft: unknown) => void;

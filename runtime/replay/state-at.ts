@@ -12,9 +12,9 @@ export interface StatePoint {
   time?: Date | string;
 }
 
-export interface StateResult {
+export interface StateResult<T = Json> {
   /** Undefined when the run had no context at that point. */
-  readonly state: Json | undefined;
+  readonly state: T | undefined;
   /** seq of the last patch that counts; 0 when there is none. */
   readonly seq: number;
   /** Patches (events) folded. */
@@ -40,7 +40,7 @@ export interface PatchRecord {
 }
 
 /** @throws INVALID_INPUT for a point that is none */
-export async function stateAt(database: Database, runId: string, point: StatePoint): Promise<StateResult> {
+export async function stateAt<T = Json>(database: Database, runId: string, point: StatePoint): Promise<StateResult<T>> {
   const limit = pointLimit(point);
   const document = new ContextDocument(null);
   let seq = 0;
@@ -52,7 +52,7 @@ export async function stateAt(database: Database, runId: string, point: StatePoi
       patches++;
     }
   }
-  return { state: patches === 0 ? undefined : document.snapshot(), seq, patches };
+  return { state: patches === 0 ? undefined : (document.snapshot() as T), seq, patches };
 }
 
 export async function contextPatches(database: Database, runId: string, filter: PatchFilter): Promise<PatchRecord[]> {

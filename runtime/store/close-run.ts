@@ -1,11 +1,13 @@
 // Terminating a run that nobody owns: no workflow code is needed, so whoever asks does it, in one short transaction. The
 // locked ready row keeps claims away, as ownership would.
 import { hash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { eventCode, type HistoryEvent } from '../history/event.ts';
 import { draft } from '../history/draft.ts';
 import { turnHash } from '../history/hash-chain.ts';
 import type { Database } from './database.ts';
 import { readEventsAfter } from './history.ts';
+import { declareDead } from './lease.ts';
 
 /** `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
 export type TerminateResult = 'terminated' | 'owned' | 'closed';
@@ -71,4 +73,41 @@ async function readHead(
   const hashed = rows[0]?.seq ?? 0;
   const events = await readEventsAfter(client, schema, runId, hashed - 1);
   return hashed === 0 ? { previous: undefined, unhashed: events } : { previous: events[0], unhashed: events.slice(1) };
+}
+
+const orphanPollMs = 500;
+/** A lease is believed to be over when nothing was heard of its worker for as long again; a paused database looks alike. */
+const orphanSilenceMs = 5_000;
+
+/**
+ * Terminates a run whose owner has gone silent, should that be so: waits until `signal` aborts, or until the owner's lease
+ * is over and stays over. Then declares the owner dead, as any worker would that polls the queue; there may be none.
+ */
+export async function terminateOrphan(
+  database: Database,
+  runId: string,
+  reason: string | null,
+  signal: AbortSignal,
+): Promise<void> {
+  let silentSince: { epoch: number; beat: string; at: number } | undefined;
+  while (!signal.aborted) {
+    const { rows } = await database.pool.query<{ epoch: number; beat: string | null; over: boolean }>(
+      `select r.owner as epoch, l.beat_at::text as beat, coalesce(l.expires_at < clock_timestamp(), true) as over
+       from ${database.schema}.ready r left join ${database.schema}.leases l on l.epoch = r.owner where r.run_id = $1`,
+      [runId],
+    );
+    const [row] = rows;
+    if (row === undefined) return;
+    const beat = row.beat ?? '';
+    if (row.epoch === null || !row.over) silentSince = undefined;
+    else if (silentSince?.epoch !== row.epoch || silentSince.beat !== beat) {
+      silentSince = { epoch: row.epoch, beat, at: performance.now() };
+    } else if (performance.now() - silentSince.at > orphanSilenceMs) {
+      await declareDead(database, row.epoch, 'lease expired');
+    }
+    if (row.epoch === null || performance.now() - (silentSince?.at ?? Number.POSITIVE_INFINITY) > orphanSilenceMs) {
+      if ((await terminateUnowned(database, runId, reason)) !== 'owned') return;
+    }
+    await setTimeout(orphanPollMs, undefined, { signal }).catch(() => undefined);
+  }
 }

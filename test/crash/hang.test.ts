@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
-import { checkLog, crashLab, exited, tally, taskQueue } from './crash-lab.ts';
+import { checkLog, crashLab, exited, kill, tally, taskQueue } from './crash-lab.ts';
 
 const lab = await crashLab();
 
@@ -30,4 +30,15 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   assert.equal(effects.size, items);
   hung.kill('SIGTERM');
   await exited(hung);
+});
+
+it('a run whose owner died with nobody to notice can still be terminated', async () => {
+  const alone = await crashLab();
+  const worker = await alone.worker({ leaseMs: 1000 });
+  const handle = await alone.client.workflow.start('accumulate', { workflowId: 'orphan', taskQueue });
+  await until(async () => (await handle.describe()).owner !== undefined);
+  await kill(worker);
+  await handle.terminate('nobody left');
+  assert.equal((await handle.describe()).status.name, 'TERMINATED');
+  await checkLog(alone.pool, handle.runId!);
 });

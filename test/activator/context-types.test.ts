@@ -1,0 +1,38 @@
+// What the compiler lets into a context, and what not; nothing runs.
+import { it } from 'node:test';
+import { defineContext } from 'reprise/workflow';
+
+interface Fix {
+  was: string;
+  is: string | null;
+}
+const context = defineContext<{ fixes: Record<string, Fix> }>({ fixes: {} });
+
+/** Compiled, never called. */
+function accepted(fix: Fix, optional: { note?: string }): void {
+  context.patch({ op: 'add', path: '/fixes/a', value: fix });
+  context.patch([
+    { op: 'add', path: '/fixes/a', value: fix },
+    { op: 'set', path: '/n', value: 1 },
+    { op: 'remove', path: '/n' },
+    { op: 'move', from: '/a', path: '/b' },
+  ]);
+  context.patch(['a', 'b'].map((key) => ({ op: 'add' as const, path: `/fixes/${key}`, value: fix })));
+  context.patch({ op: 'test', path: '', value: [fix] });
+  void optional;
+}
+
+/** Compiled, never called. */
+function refused(): void {
+  // @ts-expect-error JSON has no dates
+  context.patch({ op: 'add', path: '/a', value: new Date() });
+  // @ts-expect-error nor bigints
+  context.patch({ op: 'add', path: '/a', value: { n: 1n } });
+  // @ts-expect-error no such verb
+  context.patch({ op: 'replaces', path: '/a', value: 1 });
+}
+
+it('interfaces go into a context patch; what JSON cannot hold does not compile', () => {
+  void accepted;
+  void refused;
+});
