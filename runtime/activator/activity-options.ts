@@ -2,7 +2,7 @@
 // Source: Temporal's ActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40).
 import type { ScheduledMeta } from '../history/activation.ts';
 import { type Duration, durationMs } from './duration.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-options.ts';
 
 /** When a cancelled scope lets go of a running activity. */
@@ -30,8 +30,6 @@ export interface ActivityOptions {
   readonly cancellationType?: ActivityCancellationType;
   /** Unique among the run's open activities. Default: the decimal count of its activities. */
   readonly activityId?: string;
-  /** Default: the run's. */
-  readonly taskQueue?: string;
   /** Shown to people. */
   readonly summary?: string;
   /** Accepted for Temporal's sake, without meaning here. */
@@ -51,6 +49,7 @@ export interface CompiledActivityOptions {
 /** @throws TypeError, ValueError */
 export function compileActivityOptions(options: ActivityOptions): CompiledActivityOptions {
   if (options === undefined || options === null) throw new TypeError('options must be defined');
+  refuseUnknown(options);
   const timeouts = compileTimeouts(options);
   if (timeouts.stc === undefined && timeouts.s2c === undefined) {
     throw new TypeError('Required either scheduleToCloseTimeout or startToCloseTimeout');
@@ -61,10 +60,6 @@ export function compileActivityOptions(options: ActivityOptions): CompiledActivi
     throw new TypeError(`Invalid cancellationType: '${String(cancel)}'. Expected one of ${expected}`);
   }
   const meta: Omit<ScheduledMeta, 'id'> = timeouts;
-  if (options.taskQueue !== undefined) {
-    refuseReservedName('task queue', options.taskQueue);
-    meta.queue = options.taskQueue;
-  }
   if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
   if (cancel !== ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) meta.cancel = cancel;
   if (options.summary !== undefined) meta.summary = options.summary;
@@ -99,4 +94,26 @@ function compileTimeouts(options: ActivityOptions): Pick<ScheduledMeta, 'stc' | 
 export function mergeActivityOptions(base: ActivityOptions, overrides: ActivityOptions): ActivityOptions {
   const retry = { ...base.retry, ...overrides.retry };
   return { ...base, ...overrides, ...(Object.keys(retry).length === 0 ? {} : { retry }) };
+}
+
+const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
+  'startToCloseTimeout',
+  'scheduleToCloseTimeout',
+  'scheduleToStartTimeout',
+  'heartbeatTimeout',
+  'retry',
+  'cancellationType',
+  'activityId',
+  'summary',
+  'allowEagerDispatch',
+  'versioningIntent',
+]);
+
+/** An option that does nothing would be found out too late. */
+function refuseUnknown(options: ActivityOptions): void {
+  for (const key of Object.keys(options)) {
+    if (known.has(key)) continue;
+    const why = key === 'taskQueue' ? 'is not supported yet: activities run where their run does' : 'is unknown';
+    throw new RuntimeError('INVALID_INPUT', `Activity option '${key}' ${why}. Expected ${[...known].join(', ')}.`);
+  }
 }

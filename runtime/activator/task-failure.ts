@@ -24,7 +24,7 @@ export function thrownText(thrown: unknown): string {
 
 /** What an error that does not fail the run does to it: its task fails. */
 export function taskFailureOf(thrown: unknown): TaskFailure {
-  const code = thrown instanceof RuntimeError && thrown.code === 'DETERMINISM' ? 'DETERMINISM' : 'WORKFLOW_ERROR';
+  const code = thrown instanceof RuntimeError ? thrown.code : 'WORKFLOW_ERROR';
   const message = thrownText(thrown);
   return isError(thrown) ? { code, message, stack: attempt(() => thrown.stack) } : { code, message };
 }

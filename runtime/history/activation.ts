@@ -1,5 +1,6 @@
 // What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
 import type { EventDraft, HistoryEvent, Micros } from './event.ts';
+import type { ErrorCode } from './runtime-error.ts';
 
 export interface Activation {
   /** Time of this turn: what Date.now() shows (in ms) to workflow code. */
@@ -14,7 +15,8 @@ export interface Activation {
 
 /** Why a workflow task failed: the run stays open, the task is tried again with back-off until code is fixed. */
 export interface TaskFailure {
-  readonly code: 'DETERMINISM' | 'DEADLOCK' | 'WORKFLOW_TYPE_NOT_FOUND' | 'WORKFLOW_ERROR';
+  /** WORKFLOW_ERROR for an error of the user's own. */
+  readonly code: ErrorCode;
   readonly message: string;
   readonly stack?: string;
 }

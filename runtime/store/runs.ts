@@ -117,18 +117,27 @@ export async function readOpenState(database: Database, run: RunRow): Promise<Op
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
   const [{ rows: heads }, { rows: pending }, { rows: failed }] = await Promise.all([
-    pool.query<{ seq: number | null; owner: number | null; wake_at: Date | null; unread: string; pollers: string }>(
+    pool.query<{
+      seq: number | null;
+      lost: number | null;
+      owner: number | null;
+      wake_at: Date | null;
+      unread: string;
+      pollers: string;
+    }>(
       `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
+  (select max(seq) from ${schema}.events where run_id = $1 and type = ${eventCode.WorkerLost}) as lost,
   (select count(*) from ${schema}.inbox where run_id = $1) as unread,
   (select count(*) from ${schema}.leases where queue = $2 and expires_at > clock_timestamp()) as pollers
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
       [run.run_id, `${run.namespace}/${run.task_queue}`],
     ),
-    pool.query<{ seq: number; name: string; failures: string; last: string | null; started: boolean }>(
+    pool.query<{ seq: number; name: string; failures: string; last: string | null; started: number | null }>(
       `select s.seq, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
   (array_agg(f.reason order by f.seq desc) filter (where f.type = ${eventCode.ActivityAttemptFailed}))[1] as last,
-  coalesce(max(f.attempt) filter (where f.type = ${eventCode.ActivityAttemptStarted})
-    > count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}), false) as started
+  case when max(f.attempt) filter (where f.type = ${eventCode.ActivityAttemptStarted})
+    > count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed})
+    then max(f.seq) filter (where f.type = ${eventCode.ActivityAttemptStarted}) end as started
 from ${schema}.events s left join ${schema}.events f on f.run_id = s.run_id and f.answers = s.seq
 where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by s.seq, s.name
 having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).join(', ')})), false) order by s.seq limit 100`,
@@ -153,7 +162,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       type: row.name,
       attempt: Number(row.failures) + 1,
       lastFailure: row.last,
-      unknownEffect: row.started && head.owner === null,
+      unknownEffect: row.started !== null && row.started < (head.lost ?? 0),
     })),
     taskFailure:
       failure === undefined

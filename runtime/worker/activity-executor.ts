@@ -17,9 +17,11 @@ import {
 } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
 import { ActivityContext, type ActivityFunction, activityStorage, declarationOf } from './activity-context.ts';
 import { ActivityEntry } from './activity-entry.ts';
 import { attemptInfo } from './attempt-info.ts';
+import { logAttempt } from './log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
@@ -264,7 +266,10 @@ export class ActivityExecutor {
         );
       }
     } catch (error) {
-      this.#failed(entry, error, attempt, ms, entry.context?.usage);
+      // Trying again would repeat the effect and end the same way.
+      const refused =
+        error instanceof RuntimeError ? ApplicationFailure.nonRetryable(error.message, error.code) : error;
+      this.#failed(entry, refused, attempt, ms, entry.context?.usage);
       return;
     }
     this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: meta({ ms }, entry.context?.usage) });
@@ -319,6 +324,7 @@ export class ActivityExecutor {
     const { activity } = entry;
     entry.context = undefined;
     const payload = encodeFailure(error);
+    logAttempt(this.#options.logger, entry, error, { attempt, retryInMs: facts.delayMs });
     this.#options.report(entry.run, {
       ...draft(0, 'ActivityAttemptFailed', {
         answers: activity.seq,
@@ -366,6 +372,7 @@ export class ActivityExecutor {
     usage?: readonly Usage[],
   ): void {
     const { identity } = this.#options;
+    if (type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry, error, { attempt, retryState });
     this.#report(entry, type, {
       attempt: attempt ?? null,
       name: entry.activity.type,

@@ -139,6 +139,7 @@ export class Incarnation {
       clock: this.#clock,
       logger,
       maxCachedRuns: options.maxCachedRuns,
+      maxPayloadBytes: options.maxPayloadBytes,
       park: (runs) => this.#serially(() => this.#park(runs)),
       fatal: (error) => this.#end(error),
     });

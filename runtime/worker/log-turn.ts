@@ -1,5 +1,7 @@
-// What workflow code logged, and why its task failed; written only after the turn is durable.
+// What operators read: what workflow code logged and why its task failed (only after the turn is durable), and failed
+// attempts of activities.
 import type { Logger } from 'pino';
+import type { ActivityEntry } from './activity-entry.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
 
@@ -7,4 +9,15 @@ export function logTurn(logger: Logger, run: LiveRun, built: BuiltTurn): void {
   const { runId, workflowId } = run;
   if (built.failure !== undefined) logger.warn({ runId, workflowId, ...built.failure }, 'workflow task failed');
   for (const line of built.logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
+}
+
+export function logAttempt(
+  logger: Logger,
+  { run, activity }: ActivityEntry,
+  error: unknown,
+  facts: Record<string, unknown>,
+): void {
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const where = { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
+  logger.warn({ ...where, ...facts, error: message.slice(0, 1_000) }, 'activity attempt failed');
 }

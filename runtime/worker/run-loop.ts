@@ -20,6 +20,7 @@ import type { DatabaseClock } from './clock.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { holdAndAppend } from './hold-run.ts';
 import { type Input, LiveRun, visibleInputs } from './live-run.ts';
+import { overLimit } from './payload-limit.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
@@ -34,6 +35,7 @@ export interface RunLoopOptions {
   readonly clock: DatabaseClock;
   readonly logger: Logger;
   readonly maxCachedRuns: number;
+  readonly maxPayloadBytes: number;
   /** Lets go of runs; answers with the ids that were let go. */
   park(runs: readonly ParkedRun[]): Promise<string[]>;
   /** Something that leaves the incarnation unable to go on. */
@@ -60,7 +62,6 @@ export class RunLoop {
     );
   }
 
-  /** The executor reports to this loop, so it is made after it. */
   attach(executor: ActivityExecutor): void {
     this.#executor = executor;
     this.parking = new RunParking({
@@ -95,7 +96,6 @@ export class RunLoop {
     await this.#process();
   }
 
-  /** Something happened to a run. */
   enqueue(run: LiveRun, input: Input): void {
     if (run.phase === 'gone' || this.#stopped) return;
     run.queue.push(input);
@@ -188,7 +188,6 @@ export class RunLoop {
     this.#options.appender.pump();
   }
 
-  /** Activates the run with what happened to it and hands the turn to the appender. */
   async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
     run.phase = 'flushing';
     const inputs = run.takeQueue();
@@ -203,10 +202,9 @@ export class RunLoop {
     const built = buildTurn(run, inputs, this.#now(), failure);
     if (!built.activated) return built;
     await rejectionsKnown();
-    const rejection = run.sandbox?.rejection;
-    return rejection === undefined || built.failure !== undefined
-      ? built
-      : buildTurn(run, inputs, this.#now(), rejection);
+    if (built.failure !== undefined) return built;
+    const failed = run.sandbox?.rejection ?? overLimit(built.outputs, this.#options.maxPayloadBytes);
+    return failed === undefined ? built : buildTurn(run, inputs, this.#now(), failed);
   }
 
   #isGone(run: LiveRun): boolean {
@@ -269,6 +267,8 @@ export class RunLoop {
     }
     for (const event of built.events) act(run, event, this.#executor, this.#timers);
     this.#rest(run);
+    // Another worker of the queue may have the code that this one lacks.
+    if (built.failure !== undefined) void this.parking.letGo(run);
   }
 
   /** After a turn: on with what came meanwhile, or idle. */
@@ -344,8 +344,8 @@ export class RunLoop {
       await work();
     } catch (error) {
       if (this.#isGone(run)) return;
-      const message = `Run ${run.runId} could not go on in this process: ${String(error)}`;
-      this.#options.fatal(new RuntimeError('LEASE_LOST', message, { runId: run.runId, cause: error }));
+      const text = `Run ${run.runId} could not go on in this process: ${String(error)}`;
+      this.#options.fatal(new RuntimeError('LEASE_LOST', text, { runId: run.runId, cause: error }));
     }
   }
 

@@ -66,6 +66,11 @@ export class RunParking {
     }
   }
 
+  /** Lets go of a run as soon as it rests; it stays when it has activities at work here. */
+  async letGo(run: LiveRun): Promise<void> {
+    if (this.#evictable(run)) await this.park([run]);
+  }
+
   /** `now`: runs with pending activities are due at once, for another worker. */
   async park(runs: readonly LiveRun[], now = false): Promise<void> {
     if (runs.length === 0) return;

@@ -30,7 +30,6 @@ workflowTest(
         scheduleToCloseTimeout: '1 minute',
         scheduleToStartTimeout: 500,
         heartbeatTimeout: '2s',
-        taskQueue: 'other',
         summary: 'says hello',
         cancellationType: 'TRY_CANCEL',
         retry: {
@@ -55,7 +54,6 @@ workflowTest(
       s2c: 60_000,
       s2s: 500,
       hb: 2000,
-      queue: 'other',
       retry: { initial: 2000, coefficient: 3, max: 9000, attempts: 4, fatal: ['Bad'] },
       cancel: 'TRY_CANCEL',
       summary: 'says hello',
@@ -248,9 +246,9 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [{ startToCloseTimeout: 'soon' as '1s' }, 'TypeError', "Invalid duration string: 'soon'"],
   [{ ...options, heartbeatTimeout: -1 }, 'TypeError', 'Invalid heartbeatTimeout: -1 ms. Expected a positive duration'],
   [
-    { ...options, taskQueue: '__temporal_x' },
-    'TypeError',
-    "Cannot use task queue name: '__temporal_x', with reserved prefix: '__temporal_'",
+    { ...options, taskQueue: 'other' } as ActivityOptions,
+    'RuntimeError',
+    "Activity option 'taskQueue' is not supported yet: activities run where their run does. Expected startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, heartbeatTimeout, retry, cancellationType, activityId, summary, allowEagerDispatch, versioningIntent.",
   ],
   [
     { ...options, cancellationType: 'NEVER' as 'ABANDON' },

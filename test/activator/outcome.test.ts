@@ -79,7 +79,7 @@ test('a result that cannot be encoded fails the task', async () => {
       throw new Error('throwing getter');
     },
   };
-  assertTaskFailure(await attemptMain(async () => result), 'WORKFLOW_ERROR', /Cannot serialise \$\.value/);
+  assertTaskFailure(await attemptMain(async () => result), 'NOT_SERIALISABLE', /Cannot serialise \$\.value/);
 });
 
 test('an error while the user code loads fails the task', async () => {

@@ -218,6 +218,15 @@ describe('a workflow from start to result', async () => {
     });
   });
 
+  it('stops at an activity argument that is too large, by name, and appends nothing of the turn', async () => {
+    const handle = await start('bigArgument', [3_000_000]);
+    const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+    assert.equal(failure.code, 'PAYLOAD_TOO_LARGE');
+    assert.match(failure.message, /arguments of activity echo would have 30000\d\d bytes/);
+    assert.equal((await handle.describe()).pendingActivities.length, 0);
+    await handle.terminate();
+  });
+
   it('shows in describe that nobody polls a task queue', async () => {
     const handle = await client.workflow.start('greet', { workflowId: 'alone', taskQueue: 'nobody', args: ['x'] });
     assert.equal((await handle.describe()).pollers, 0);
