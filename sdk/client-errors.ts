@@ -4,6 +4,7 @@ import { RuntimeError } from '../runtime/history/runtime-error.ts';
 
 /** `result()` of a run that did not complete; `cause` says what happened. */
 export class WorkflowFailedError extends Error {
+  readonly code: 'WORKFLOW_FAILED' = 'WORKFLOW_FAILED';
   readonly retryState: RetryState | undefined;
   override readonly cause: Error | undefined;
   constructor(message: string, cause: Error | undefined, retryState?: RetryState) {
@@ -41,6 +42,7 @@ export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
 
 /** The workflow has no handler for this query. */
 export class QueryNotRegisteredError extends Error {
+  readonly code: 'QUERY_NOT_REGISTERED' = 'QUERY_NOT_REGISTERED';
   constructor(message: string) {
     super(message);
     this.name = 'QueryNotRegisteredError';

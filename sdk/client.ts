@@ -1,21 +1,31 @@
 // reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
-import { Connection } from './connection.ts';
+import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
 import { WorkflowClient } from './workflow-client.ts';
 
 export interface ClientOptions {
-  /** Default: what `Connection.connect()` without arguments gives, which must then be awaited first. */
   connection: Connection;
   namespace?: string;
   /** Limit of one payload; default 2 MiB. */
   maxPayloadBytes?: number;
 }
 
+const known = Object.keys({
+  connection: true,
+  namespace: true,
+  maxPayloadBytes: true,
+} satisfies Record<keyof ClientOptions, true>);
+const unsupported = ['dataConverter', 'identity', 'interceptors', 'plugins', 'queryRejectCondition', 'workflow'];
+
 export class Client {
   readonly connection: Connection;
   readonly workflow: WorkflowClient;
 
+  /** @throws RuntimeError INVALID_INPUT */
   constructor(options: ClientOptions) {
+    refuseUnknown('Client', options, known, unsupported);
+    checkConnection('Client', options.connection);
     this.connection = options.connection;
     this.workflow = new WorkflowClient(
       options.connection,

@@ -13,8 +13,9 @@ import { Sandbox } from '../runtime/sandbox/sandbox.ts';
 import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
 import type { FailPointListener } from '../runtime/worker/fail-point.ts';
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
-import { Connection } from './connection.ts';
+import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
 
 export interface WorkerOptions {
   connection: Connection;
@@ -47,6 +48,57 @@ export interface WorkerOptions {
   failPoint?: FailPointListener;
 }
 
+const known = Object.keys({
+  connection: true,
+  taskQueue: true,
+  namespace: true,
+  workflowsPath: true,
+  workflowBundle: true,
+  activities: true,
+  identity: true,
+  bundlerOptions: true,
+  maxCachedRuns: true,
+  maxCachedWorkflows: true,
+  maxConcurrentActivities: true,
+  maxConcurrentActivityTaskExecutions: true,
+  leaseMs: true,
+  shutdownGraceTime: true,
+  deadlockTimeoutMs: true,
+  maxPayloadBytes: true,
+  logger: true,
+  failPoint: true,
+} satisfies Record<keyof WorkerOptions, true>);
+const unsupported = [
+  'activityDefaults',
+  'buildId',
+  'dataConverter',
+  'debugMode',
+  'defaultHeartbeatThrottleInterval',
+  'enableNonLocalActivities',
+  'enableSDKTracing',
+  'interceptors',
+  'isolateExecutionTimeout',
+  'maxActivitiesPerSecond',
+  'maxConcurrentActivityTaskPolls',
+  'maxConcurrentLocalActivityExecutions',
+  'maxConcurrentWorkflowTaskExecutions',
+  'maxConcurrentWorkflowTaskPolls',
+  'maxHeartbeatThrottleInterval',
+  'maxTaskQueueActivitiesPerSecond',
+  'nexusServices',
+  'nonStickyToStickyPollRatio',
+  'plugins',
+  'reuseV8Context',
+  'showStackTraceSources',
+  'shutdownForceTime',
+  'sinks',
+  'stickyQueueScheduleToStartTimeout',
+  'tuner',
+  'useVersioning',
+  'workerDeploymentOptions',
+  'workflowThreadPoolSize',
+];
+
 const checked = z.object({
   taskQueue: z.string().min(1).max(1000),
   namespace: z.string().min(1).max(200).default('default'),
@@ -71,16 +123,18 @@ export class Worker {
   /** Bundles the workflow code and prepares a worker. @throws RuntimeError BUNDLE_FAILED, INVALID_INPUT */
   static async create(options: WorkerOptions): Promise<Worker> {
     const settings = check(options);
+    const activities = activityMap(options.activities ?? {});
+    const { database } = options.connection;
     const bundle = await bundleOf(options);
     const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs: settings.deadlockTimeoutMs });
     const worker = new WorkerProcess({
-      database: options.connection.database,
+      database,
       sandbox,
       bundleHash: bundle.hash,
       identity: settings.identity ?? `${process.pid}@${hostname()}`,
       namespace: settings.namespace,
       taskQueue: settings.taskQueue,
-      activities: activityMap(options.activities ?? {}),
+      activities,
       maxCachedRuns: settings.maxCachedRuns,
       maxConcurrentActivities: settings.maxConcurrentActivities,
       maxPayloadBytes: settings.maxPayloadBytes,
@@ -128,11 +182,10 @@ export class Worker {
 }
 
 function check(options: WorkerOptions): z.infer<typeof checked> {
-  if (!(options.connection instanceof Connection)) {
-    throw new RuntimeError(
-      'INVALID_INPUT',
-      'Worker.create needs a connection: pass `connection: await Connection.connect()`.',
-    );
+  refuseUnknown('Worker.create', options, known, unsupported);
+  checkConnection('Worker.create', options.connection);
+  if (options.bundlerOptions !== undefined) {
+    refuseUnknown('bundlerOptions', options.bundlerOptions, ['preloadModules', 'ignoreModules'], ['webpackConfigHook']);
   }
   const result = checked.safeParse({
     ...options,
@@ -158,7 +211,17 @@ async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle> {
 
 function activityMap(activities: object): Record<string, ActivityFunction> {
   const map: Record<string, ActivityFunction> = {};
-  for (const [name, fn] of Object.entries(activities)) if (typeof fn === 'function') map[name] = fn as ActivityFunction;
+  const entries = Object.entries(activities);
+  for (const [name, fn] of entries) if (typeof fn === 'function') map[name] = fn as ActivityFunction;
+  // Constants beside functions are what a module of activities exports. An instance hides its methods in its class.
+  const prototype: unknown = Object.getPrototypeOf(activities);
+  const isPlain = typeof activities === 'object' && (prototype === Object.prototype || prototype === null);
+  if (!isPlain || (entries.length > 0 && Object.keys(map).length === 0)) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'activities must be a plain object of functions, for example `import * as activities` of a file that exports them.',
+    );
+  }
   return map;
 }
 

@@ -9,14 +9,14 @@ import { WorkflowExecutionAlreadyStartedError } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { parseListQuery } from './list-query.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 import { WorkflowHandle } from './workflow-handle.ts';
 
-export interface WorkflowStartOptions<W extends Workflow = Workflow> {
+interface CommonStartOptions {
   /** The caller's business key; at most one open run has it. */
   workflowId: string;
   taskQueue: string;
-  args?: Parameters<W> | readonly unknown[];
   memo?: Record<string, unknown>;
   /**
    * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
@@ -24,6 +24,43 @@ export interface WorkflowStartOptions<W extends Workflow = Workflow> {
    */
   transaction?: Queryable | KyselyTransaction;
 }
+
+/** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
+type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
+  ? { args?: readonly unknown[] }
+  : [] extends Parameters<W>
+    ? { args?: Readonly<Parameters<W>> }
+    : { args: Readonly<Parameters<W>> };
+
+export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
+
+const known = Object.keys({
+  workflowId: true,
+  taskQueue: true,
+  args: true,
+  memo: true,
+  transaction: true,
+} satisfies Record<keyof WorkflowStartOptions, true>);
+const unsupported = [
+  'cronSchedule',
+  'followRuns',
+  'priority',
+  'requestEagerStart',
+  'retry',
+  'searchAttributes',
+  'signal',
+  'signalArgs',
+  'startDelay',
+  'staticDetails',
+  'staticSummary',
+  'typedSearchAttributes',
+  'versioningOverride',
+  'workflowExecutionTimeout',
+  'workflowIdConflictPolicy',
+  'workflowIdReusePolicy',
+  'workflowRunTimeout',
+  'workflowTaskTimeout',
+];
 
 /** The part of a Kysely transaction that is needed. */
 export interface KyselyTransaction {
@@ -54,19 +91,19 @@ export class WorkflowClient {
 
   /**
    * Starts a run. It is durable when the promise resolves.
-   * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT
+   * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT,
+   * DATABASE_UNREACHABLE (when the connection broke under way the run may exist), ILLEGAL_STATE
    */
   async start<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): Promise<WorkflowHandle<W>> {
     const run = this.#newRun(workflow, options);
-    const { database, starts } = this.#connection;
-    let started: boolean;
-    if (options.transaction === undefined) started = await starts.start(run);
-    else {
-      const transaction = asQueryable(options.transaction);
-      started = (await startRuns(transaction, database.schema, [run])).has(run.runId);
+    const transaction = options.transaction === undefined ? undefined : asQueryable(options.transaction);
+    const started = await this.#connection.reach(async (database) => {
+      if (transaction === undefined) return this.#connection.starts.start(run);
+      const runIds = await startRuns(transaction, database.schema, [run]);
       // There is no telling when the caller commits, so this one notice travels inside the transaction.
       await transaction.query('select pg_notify($1, $2)', [`${database.schema}_wake`, run.queue]);
-    }
+      return runIds.has(run.runId);
+    });
     if (!started) throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType);
     return this.#handle<W>(run.workflowId, run.runId);
   }
@@ -77,7 +114,7 @@ export class WorkflowClient {
     options: WorkflowStartOptions<W>,
   ): Promise<WorkflowResultType<W>> {
     const handle = await this.start(workflow, options);
-    return handle.result();
+    return handle.outcome();
   }
 
   /** A handle to a workflow id (its latest run) or to one run; makes no call. */
@@ -89,12 +126,13 @@ export class WorkflowClient {
   async *list(options: ListOptions = {}): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
     const filter = { namespace: this.#namespace, ...parseListQuery(options.query) };
     const limit = options.pageSize ?? 100;
+    if (!Number.isInteger(limit) || limit < 1) {
+      throw new RuntimeError('INVALID_INPUT', `pageSize must be a whole number from 1 on, got ${String(limit)}.`);
+    }
     let before: string | undefined;
     for (;;) {
-      const rows: RunRow[] = await listRuns(
-        this.#connection.database,
-        filter,
-        before === undefined ? { limit } : { limit, before },
+      const rows: RunRow[] = await this.#connection.reach((database) =>
+        listRuns(database, filter, before === undefined ? { limit } : { limit, before }),
       );
       for (const row of rows) yield executionInfo(row);
       if (rows.length < limit) return;
@@ -103,6 +141,7 @@ export class WorkflowClient {
   }
 
   #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): NewRun {
+    refuseUnknown('workflow.start', options, known, unsupported);
     const type = typeof workflow === 'string' ? workflow : workflow.name;
     const workflowType = checkName('The workflow type', type);
     const workflowId = checkName('workflowId', options.workflowId);
@@ -124,7 +163,7 @@ export class WorkflowClient {
       taskQueue,
       queue: `${this.#namespace}/${taskQueue}`,
       memo,
-      args: encodeArguments(`workflow ${workflowType}`, options.args ?? [], this.#maxPayloadBytes),
+      args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), this.#maxPayloadBytes),
       meta: JSON.stringify(meta),
     };
   }
@@ -140,23 +179,44 @@ export class WorkflowClient {
   }
 }
 
+/** Escapes that stand for NUL or half a surrogate pair, not for a backslash before the letters. */
+const unstorable = /(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i;
+
 function memoText(memo: Record<string, unknown>): string {
-  const text = JSON.stringify(memo);
-  if (text.includes('\\u0000'))
-    throw new RuntimeError('INVALID_INPUT', 'memo holds a NUL character, which Postgres cannot store. Remove it.');
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(memo);
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `memo cannot be written as JSON: ${String(cause)}`, { cause });
+  }
+  if (text === undefined || unstorable.test(text)) {
+    const found = text === undefined ? 'no JSON value' : 'a NUL character or half a surrogate pair';
+    throw new RuntimeError('INVALID_INPUT', `memo holds ${found}, which Postgres cannot store. Remove it.`);
+  }
   return text;
 }
 
-function asQueryable(transaction: Queryable | KyselyTransaction): Queryable {
-  if ('executeQuery' in transaction) {
+function checkArguments(args: unknown): readonly unknown[] {
+  if (args === undefined) return [];
+  if (Array.isArray(args)) return args;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `args must be the array of the workflow's arguments, got ${args === null ? 'null' : typeof args}. Pass args: [argument].`,
+  );
+}
+
+function asQueryable(given: Queryable | KyselyTransaction): Queryable {
+  const transaction: Partial<Queryable & KyselyTransaction> = Object(given);
+  if (typeof transaction.executeQuery === 'function') {
+    const kysely = given as KyselyTransaction;
     return {
       query: async (text, values) => {
         const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
-        return transaction.executeQuery({ sql: text, parameters: values, query, queryId: { queryId: newRunId() } });
+        return kysely.executeQuery({ sql: text, parameters: values, query, queryId: { queryId: newRunId() } });
       },
     };
   }
-  if (typeof transaction.query === 'function') return transaction;
+  if (typeof transaction.query === 'function') return given as Queryable;
   throw new RuntimeError(
     'INVALID_INPUT',
     'transaction must be a pg client, a Kysely transaction, or have query(text, values).',

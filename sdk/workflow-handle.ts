@@ -14,7 +14,7 @@ import {
   type StateResult,
 } from '../runtime/replay/state-at.ts';
 import { terminateOrphan, terminateUnowned } from '../runtime/store/close-run.ts';
-import type { ClosedOutcome } from '../runtime/store/database.ts';
+import type { ClosedOutcome, Database } from '../runtime/store/database.ts';
 import { type Message, send } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { ask, withdraw } from '../runtime/store/requests.ts';
@@ -75,10 +75,18 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return this.#parts.runId;
   }
 
-  /** Waits for the run to close. @throws WorkflowFailedError, WorkflowNotFoundError */
+  /**
+   * Waits for the run to close; an outage of the database meanwhile is waited out.
+   * @throws WorkflowFailedError, WorkflowNotFoundError, RuntimeError DATABASE_UNREACHABLE, ILLEGAL_STATE
+   */
   async result(): Promise<WorkflowResultType<W>> {
-    const runId = this.#parts.runId ?? (await this.#run()).run_id;
-    return resultOf(await this.#parts.connection.outcomes.outcome(runId)) as WorkflowResultType<W>;
+    return this.outcome((await this.#run()).run_id);
+  }
+
+  /** @internal `result()` of a run that is known to exist: an outage is waited out. */
+  async outcome(runId: string = this.#parts.runId!): Promise<WorkflowResultType<W>> {
+    const { connection } = this.#parts;
+    return resultOf(await connection.reach(() => connection.outcomes.outcome(runId))) as WorkflowResultType<W>;
   }
 
   /** Sends a signal; it is durable when the promise resolves. @throws WorkflowNotFoundError when the run is not open */
@@ -97,16 +105,20 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   async terminate(reason?: string): Promise<void> {
     const run = await this.#run();
     const text = reason === undefined ? null : reason.replaceAll('\0', '');
-    const result = await terminateUnowned(this.#parts.connection.database, run.run_id, text);
+    const { connection } = this.#parts;
+    const result = await connection.reach((database) => terminateUnowned(database, run.run_id, text));
     if (result === 'closed') throw this.#closed(run.run_id);
     if (result !== 'owned') return;
     await this.#send({ type: 'WorkflowTerminated', ...(text === null ? {} : { reason: text }) });
     const closed = new AbortController();
-    const { database, outcomes } = this.#parts.connection;
-    await Promise.race([
-      outcomes.outcome(run.run_id),
-      terminateOrphan(database, run.run_id, text, closed.signal),
-    ]).finally(() => closed.abort());
+    await connection
+      .reach<unknown>((database) =>
+        Promise.race([
+          connection.outcomes.outcome(run.run_id),
+          terminateOrphan(database, run.run_id, text, closed.signal),
+        ]),
+      )
+      .finally(() => closed.abort());
   }
 
   /**
@@ -122,18 +134,15 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     const run = await this.#run();
     const id = randomUUID();
     const queue = `${run.namespace}/${run.task_queue}`;
-    await ask(connection.database, {
-      id,
-      runId: run.run_id,
-      queue,
-      name,
-      args: encodeArguments(`query ${name}`, args, maxPayloadBytes),
-      timeoutMs: queryTimeoutMs,
+    const payload = encodeArguments(`query ${name}`, args, maxPayloadBytes);
+    const answer = await connection.reach(async (database) => {
+      await ask(database, { id, runId: run.run_id, queue, name, args: payload, timeoutMs: queryTimeoutMs });
+      database.notifier.request(queue);
+      const given = await connection.outcomes.answer(id, queryTimeoutMs);
+      if (given === undefined) await withdraw(database, id);
+      return given;
     });
-    connection.database.notifier.request(queue);
-    const answer = await connection.outcomes.answer(id, queryTimeoutMs);
     if (answer === undefined) {
-      await withdraw(connection.database, id);
       throw new RuntimeError(
         'TIMEOUT',
         `No worker answered query ${name} of workflow ${this.workflowId} within ${queryTimeoutMs} ms. Check that a worker polls task queue ${run.task_queue}.`,
@@ -148,36 +157,40 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   /** @throws WorkflowNotFoundError */
   async describe(): Promise<WorkflowExecutionDescription> {
     const run = await this.#run();
-    const { owner, wakeAt, ...open } = await readOpenState(this.#parts.connection.database, run);
+    const { owner, wakeAt, ...open } = await this.#parts.connection.reach((database) => readOpenState(database, run));
     return { ...executionInfo(run), ...open, owner: owner ?? undefined, nextWakeTime: wakeAt ?? undefined };
   }
 
   /** Events of the log, decoded, with nothing left out; `after` and `upTo` are seqs, the latter inclusive. */
   async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
-    return decodedHistory(this.#parts.connection.database, (await this.#run()).run_id, range);
+    return this.#read((database, runId) => decodedHistory(database, runId, range));
   }
 
   /** The history in Temporal's shape. */
   async fetchHistory(): Promise<TemporalHistory> {
-    return temporalHistory(this.#parts.connection.database, (await this.#run()).run_id);
+    return this.#read(temporalHistory);
   }
 
   /** The context document as it was at a point, by default now; folded from the patches, no code runs. */
   async stateAt<T = Json>(point: StatePoint = {}): Promise<StateResult<T>> {
-    return stateAt(this.#parts.connection.database, (await this.#run()).run_id, point);
+    return this.#read((database, runId) => stateAt<T>(database, runId, point));
   }
 
   /** Context patches in order, with who and why. `path` keeps those at, above or below it. */
   async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
-    return contextPatches(this.#parts.connection.database, (await this.#run()).run_id, filter);
+    return this.#read((database, runId) => contextPatches(database, runId, filter));
+  }
+
+  async #read<T>(work: (database: Database, runId: string) => Promise<T>): Promise<T> {
+    const { run_id: runId } = await this.#run();
+    return this.#parts.connection.reach((database) => work(database, runId));
   }
 
   async #run(): Promise<RunRow> {
     const { connection, namespace, runId } = this.#parts;
-    const run =
-      runId === undefined
-        ? await findRun(connection.database, namespace, this.workflowId)
-        : await getRun(connection.database, runId);
+    const run = await connection.reach((database) =>
+      runId === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, runId),
+    );
     if (run === undefined) {
       throw new WorkflowNotFoundError(
         `workflow not found for ID: ${this.workflowId}${runId === undefined ? '' : ` (run ${runId})`} in namespace ${namespace}. Check the id, or list the runs.`,
@@ -189,13 +202,14 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   async #send(message: Message): Promise<void> {
-    const { database } = this.#parts.connection;
+    const { connection } = this.#parts;
     const runId = this.#parts.runId ?? (await this.#run()).run_id;
-    const delivery = await send(database.pool, database.schema, runId, message);
+    const delivery = await connection.reach((database) => send(database.pool, database.schema, runId, message));
     if (delivery === undefined) {
       await this.#run(); // an unknown id has its own error
       throw this.#closed(runId);
     }
+    const { database } = connection;
     if (delivery.owner !== null) database.notifier.mail(delivery.owner, runId);
     else if (database.localQueues.has(delivery.queue)) database.local.emit('wake', delivery.queue);
     else database.notifier.wake(delivery.queue);

@@ -32,14 +32,13 @@ export interface EmbeddedPostgres {
 }
 
 /**
- * Starts the Postgres of a folder, or finds it running. `settings` are Postgres settings by name; they take effect
- * when this call starts the server. @throws DATABASE_UNREACHABLE naming the remedies.
+ * Starts the Postgres of a folder, by default the current one, or finds it running. `settings` are Postgres settings by
+ * name; they take effect when this call starts the server. @throws DATABASE_UNREACHABLE naming the remedies.
  */
-export async function startPostgres(options: {
-  folder: string;
-  settings?: Record<string, string>;
-}): Promise<EmbeddedPostgres> {
-  const folder = resolve(options.folder);
+export async function startPostgres(
+  options: { folder?: string; settings?: Record<string, string> } = {},
+): Promise<EmbeddedPostgres> {
+  const folder = resolve(options.folder ?? process.cwd());
   const settings = options.settings ?? {};
   const place = await preparePlace(folder);
   const password = await keepFile(join(place.stateDir, 'password'), randomBytes(24).toString('hex'));
@@ -71,8 +70,8 @@ export async function startPostgres(options: {
   );
 }
 
-/** Stops the folder's Postgres if it runs, whoever started it. */
-export async function stopPostgres(folder: string, mode: StopMode = 'fast'): Promise<void> {
+/** Stops the folder's Postgres, by default the current folder's, if it runs, whoever started it. */
+export async function stopPostgres(folder: string = process.cwd(), mode: StopMode = 'fast'): Promise<void> {
   if ((await readIfPresent(join(resolve(folder), '.reprise', 'password'))) === undefined) return;
   await stopAt(await preparePlace(resolve(folder)), mode);
 }

@@ -1,5 +1,5 @@
 // `npm start`: repairs 50,000 records with two worker processes, kills the busy one on the way, and proves by figures
-// that nothing was lost. Options: --records N, --concurrency N, --no-kill, --hang (stop the worker, do not kill it).
+// that nothing was lost. `npm start -- --help` prints the options.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,16 +29,31 @@ interface Options {
   loss: 'SIGKILL' | 'SIGSTOP' | undefined;
 }
 
-function parseOptions(): Options {
+const usage = `npm start -- [options]
+
+Repairs records with two worker processes, loses the busy one on the way, and shows that nothing was lost.
+
+  --records N      how many records, 1 to ${recordsMax} (default ${recordsMax})
+  --concurrency N  how many activities at once (default 16)
+  --no-kill        let both workers live
+  --hang           stop the busy worker (SIGSTOP) instead of killing it (SIGKILL)
+  --help           print this
+
+The database is REPRISE_DATABASE_URL's, or a Postgres of its own in .reprise/ of this folder.`;
+
+/** Undefined when only the usage is asked for. */
+function parseOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
       records: { type: 'string', default: String(recordsMax) },
       concurrency: { type: 'string', default: '16' },
       kill: { type: 'boolean', default: true },
       hang: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
     allowNegative: true,
   });
+  if (values.help) return undefined;
   const records = Number(values.records);
   const concurrency = Number(values.concurrency);
   if (!Number.isInteger(records) || records < 1 || records > recordsMax) {
@@ -142,7 +157,9 @@ async function follow(
 }
 
 try {
-  process.exitCode = (await main(parseOptions())) ? 0 : 1;
+  const options = parseOptions();
+  if (options === undefined) console.log(usage);
+  else process.exitCode = (await main(options)) ? 0 : 1;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

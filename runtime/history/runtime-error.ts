@@ -24,6 +24,8 @@ export const errorCodes = [
   'ILLEGAL_STATE',
   'TIMEOUT',
   'PAYLOAD_UNREADABLE',
+  'WORKFLOW_FAILED',
+  'QUERY_NOT_REGISTERED',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

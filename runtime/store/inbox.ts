@@ -65,8 +65,12 @@ select owner, queue from r`;
 }
 
 /** Unread mail of the given runs after the given numbers, in order. */
-export async function readMail(database: Database, runs: readonly { runId: string; after: number }[]): Promise<Mail[]> {
-  const { rows } = await database.pool.query<MailRow>({
+export async function readMail(
+  database: Database,
+  runs: readonly { runId: string; after: number }[],
+  client: pg.ClientBase | pg.Pool = database.pool,
+): Promise<Mail[]> {
+  const { rows } = await client.query<MailRow>({
     name: `reprise_read_mail_${database.schema}`,
     text: `select i.* from unnest($1::uuid[], $2::int[]) as r(run_id, after)
 join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order by i.run_id, i.id`,

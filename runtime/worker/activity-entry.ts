@@ -10,6 +10,8 @@ export class ActivityEntry {
   state: 'waiting' | 'queued' | 'running' | 'reported' = 'waiting';
   /** Of the running attempt. */
   context: ActivityContext | undefined;
+  /** Gives back the running attempt's place. */
+  release: (() => void) | undefined;
   heartbeatDetails: unknown;
   /** Progress lies in the database and must go when the activity closes. */
   progressStored: boolean;

@@ -3,7 +3,6 @@
 //
 //   waiting (back-off) ─► queued ─► running ─► reported
 //        └── cancelled or timed out in any of them ─────┘
-import type { Logger } from 'pino';
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
@@ -18,39 +17,26 @@ import {
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
-import { ActivityContext, type ActivityFunction, activityStorage, declarationOf } from './activity-context.ts';
+import { thrownText } from '../history/thrown-text.ts';
+import {
+  ActivityContext,
+  type ActivityFunction,
+  activityStorage,
+  declarationOf,
+  type Usage,
+} from './activity-context.ts';
 import { ActivityEntry } from './activity-entry.ts';
 import { attemptInfo } from './attempt-info.ts';
-import { logAttempt } from './log-turn.ts';
+import { attemptMeta, timeoutName } from './attempt-meta.ts';
+import type { ExecutorOptions } from './executor-options.ts';
+import { logAttempt, logUnknownEffect } from './log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
-import type { DatabaseClock } from './clock.ts';
-import type { FailPointListener } from './fail-point.ts';
 import type { Input, LiveRun, PendingActivity } from './live-run.ts';
 
-export interface ExecutorOptions {
-  readonly activities: Readonly<Record<string, ActivityFunction>>;
-  readonly maxConcurrent: number;
-  readonly maxPayloadBytes: number;
-  readonly identity: string;
-  readonly namespace: string;
-  readonly taskQueue: string;
-  readonly clock: DatabaseClock;
-  readonly logger: Logger;
-  /** Hands an outcome to its run. */
-  report(run: LiveRun, input: Input): void;
-  /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */
-  reportDurably(run: LiveRun, input: Input): Promise<void>;
-  storeProgress(runId: string, seq: number, details: Uint8Array): void;
-  dropProgress(runId: string, seq: number): void;
-  readonly failPoint?: FailPointListener | undefined;
-}
-
-const timeoutName: Record<TimeoutType, string> = {
-  START_TO_CLOSE: 'StartToClose',
-  SCHEDULE_TO_START: 'ScheduleToStart',
-  SCHEDULE_TO_CLOSE: 'ScheduleToClose',
-  HEARTBEAT: 'Heartbeat',
-};
+/** How long an attempt may take to stop once it was told to. */
+const settleMs = 5_000;
+/** Ten years: what a retry may be put off at most. */
+const retryMsMax = 315_360_000_000;
 
 export class ActivityExecutor {
   readonly #options: ExecutorOptions;
@@ -123,11 +109,16 @@ export class ActivityExecutor {
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
-    const timer = setTimeout(() => {
-      for (const entries of this.#entries.values()) {
-        for (const entry of entries.values()) entry.context?.cancel('WORKER_SHUTDOWN');
-      }
-    }, graceMs);
+    const timer = setTimeout(
+      () => {
+        for (const entries of this.#entries.values()) {
+          for (const entry of entries.values()) entry.context?.cancel('WORKER_SHUTDOWN');
+        }
+        // One that does not listen is left behind: its run is another worker's then.
+        setTimeout(() => this.#onIdle?.(), settleMs);
+      },
+      Math.min(graceMs, 2_147_483_647),
+    );
     await idle;
     clearTimeout(timer);
   }
@@ -143,10 +134,7 @@ export class ActivityExecutor {
     const { activity } = entry;
     if (activity.startedAttempt > activity.failedAttempts) {
       // An `unsafe` attempt began and its outcome is unknown: only a person can say what happened.
-      this.#options.logger.warn(
-        { runId: entry.run.runId, activityType: activity.type, seq: activity.seq },
-        'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
-      );
+      logUnknownEffect(this.#options.logger, entry);
       return;
     }
     entry.state = 'waiting';
@@ -167,11 +155,15 @@ export class ActivityExecutor {
       if (entry.state !== 'queued') continue;
       entry.state = 'running';
       this.#running++;
-      void this.#execute(entry).finally(() => {
+      // A timed-out attempt that goes on regardless must not keep its place for ever.
+      entry.release = () => {
+        entry.release = undefined;
         this.#running--;
         if (this.#running === 0) this.#onIdle?.();
         this.#next();
-      });
+      };
+      const { release } = entry;
+      void this.#execute(entry).finally(() => entry.release === release && release());
     }
   }
 
@@ -250,8 +242,15 @@ export class ActivityExecutor {
 
   #storeProgress(entry: ActivityEntry): void {
     if (entry.state !== 'running') return;
+    let details: Uint8Array;
+    try {
+      details = encodePayload(entry.heartbeatDetails);
+    } catch (error) {
+      logAttempt(this.#options.logger, entry, error, { heartbeat: 'not stored' });
+      return;
+    }
     entry.progressStored = true;
-    this.#options.storeProgress(entry.run.runId, entry.activity.seq, encodePayload(entry.heartbeatDetails));
+    this.#options.storeProgress(entry.run.runId, entry.activity.seq, details);
   }
 
   #completed(entry: ActivityEntry, result: unknown, attempt: number, ms: number): void {
@@ -272,7 +271,7 @@ export class ActivityExecutor {
       this.#failed(entry, refused, attempt, ms, entry.context?.usage);
       return;
     }
-    this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: meta({ ms }, entry.context?.usage) });
+    this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: attemptMeta({ ms }, entry.context?.usage) });
   }
 
   #failed(entry: ActivityEntry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
@@ -295,7 +294,7 @@ export class ActivityExecutor {
           failure: info,
         });
     if (next.retry) {
-      this.#retry(entry, error, attempt, { ms, delayMs: next.delayMs }, now);
+      this.#retry(entry, error, attempt, { ms, delayMs: Math.min(next.delayMs, retryMsMax) }, now);
     } else if (next.retryState === 'TIMEOUT') {
       const timeout = new TimeoutFailure(
         noTimeForRetryMessage,
@@ -330,7 +329,7 @@ export class ActivityExecutor {
         answers: activity.seq,
         attempt,
         name: activity.type,
-        reason: error instanceof Error ? error.message : String(error),
+        reason: thrownText(error),
         payload,
         meta: JSON.stringify(facts),
       }),
@@ -344,8 +343,10 @@ export class ActivityExecutor {
   #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType): void {
     if (entry.state !== 'running' || entry.context !== context) return;
     const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type);
+    const { release } = entry;
     this.#failed(entry, error, context.info.attempt, entry.activity.options.stc ?? 0, context.usage);
     context.cancel('TIMED_OUT');
+    release?.();
   }
 
   #timeoutAt(entry: ActivityEntry, due: Micros, type: TimeoutType): void {
@@ -354,11 +355,12 @@ export class ActivityExecutor {
       if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.activity.failedAttempts > 0))
         return;
       if (clock.now() < due) return this.#timeoutAt(entry, due, type);
-      const { context } = entry;
+      const { context, release } = entry;
       const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);
       const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type, cause);
       this.#close(entry, 'ActivityTimedOut', error, 'TIMEOUT');
       context?.cancel('TIMED_OUT');
+      release?.();
     });
   }
 
@@ -376,9 +378,9 @@ export class ActivityExecutor {
     this.#report(entry, type, {
       attempt: attempt ?? null,
       name: entry.activity.type,
-      reason: error instanceof Error ? error.message : String(error),
+      reason: thrownText(error),
       payload: encodeFailure(error),
-      meta: meta({ retryState, identity, ...facts }, usage),
+      meta: attemptMeta({ retryState, identity, ...facts }, usage),
     });
   }
 
@@ -390,10 +392,4 @@ export class ActivityExecutor {
     if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
     this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
   }
-}
-
-type Usage = ActivityContext['usage'][number];
-
-function meta(facts: Record<string, unknown>, usage: readonly Usage[] | undefined): string {
-  return JSON.stringify(usage === undefined || usage.length === 0 ? facts : { ...facts, usage });
 }

@@ -42,7 +42,7 @@ export class AttemptProgress {
   #arm(): void {
     if (this.#options.timeoutMs === undefined) return;
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(this.#options.onSilent, this.#options.timeoutMs);
+    this.#watch = setTimeout(this.#options.onSilent, Math.min(this.#options.timeoutMs, 2_147_483_647));
   }
 
   #store(): void {

@@ -5,48 +5,68 @@ import type { Database } from '../store/database.ts';
 import { lockOwnedRun } from '../store/claim.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
+import { sqlstate, sqlstateOf } from '../store/sqlstate.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
 
 /** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
 const holdMs = 1_000;
 
-/** Locks the run, reads its mail, lets `build` make the turn, appends it, and calls `done` after the commit. */
-export async function holdAndAppend(
-  database: Database,
-  epoch: number,
-  run: LiveRun,
-  build: (mail: readonly Mail[]) => Promise<{ built: BuiltTurn; done: () => void }>,
-): Promise<void> {
-  const client = await database.pool.connect();
-  let done: () => void;
-  try {
-    // Should this process hang while it holds the row and the fence, the database ends the session by itself.
-    await client.query(
-      `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${holdMs}`,
-    );
-    if (!(await lockOwnedRun(client, database.schema, run.runId, epoch))) {
-      throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
-    }
-    const turn = await build(await readMail(database, [{ runId: run.runId, after: run.mailRead }]));
-    const { events, consumed, closes, mailRead } = turn.built;
-    const writer = new LogWriter(client, database.schema, epoch, 0);
-    const outcomes = await writer.append([
-      {
-        runId: run.runId,
-        runKey: run.runKey,
-        events,
-        consumed,
-        ...(closes === undefined ? {} : { close: { status: closes, mail: mailRead } }),
-      },
-    ]);
-    if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
-    await client.query('commit');
-    client.release();
-    done = turn.done;
-  } catch (error) {
-    client.release(true);
-    throw error;
+/** How long one try waits for the row, so that a user's open transaction on one run does not hold up the others. */
+const lockMs = 500;
+
+type Build = (mail: readonly Mail[]) => Promise<{ built: BuiltTurn; done: () => void }>;
+
+/** Holds one run at a time: each takes a connection of the pool, which others need too. */
+export class RunHolder {
+  readonly #database: Database;
+  readonly #epoch: number;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(database: Database, epoch: number) {
+    this.#database = database;
+    this.#epoch = epoch;
   }
-  done();
+
+  /** Locks the run, reads its mail, lets `build` make the turn, appends it, and calls `done` after the commit. */
+  async append(run: LiveRun, build: Build): Promise<void> {
+    let done: (() => void) | undefined;
+    while (done === undefined && run.phase !== 'gone') {
+      const attempt = this.#last.then(() => this.#tryAppend(run, build));
+      this.#last = attempt.catch(() => undefined);
+      done = await attempt;
+    }
+    done?.();
+  }
+
+  /** Undefined when somebody else holds the row for long. */
+  async #tryAppend(run: LiveRun, build: Build): Promise<(() => void) | undefined> {
+    const { pool, schema } = this.#database;
+    const client = await pool.connect();
+    try {
+      // Should this process hang while it holds the row and the fence, the database ends the session by itself.
+      await client.query(
+        `begin isolation level read committed; set local lock_timeout = ${lockMs}; set local idle_in_transaction_session_timeout = ${holdMs}`,
+      );
+      if (!(await lockOwnedRun(client, schema, run.runId, this.#epoch))) {
+        throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
+      }
+      // From here on the code has run: what follows must wait for as long as it takes.
+      await client.query('set local lock_timeout = 0');
+      const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
+      const turn = await build(mail);
+      const { events, consumed, closes, mailRead } = turn.built;
+      const close = closes === undefined ? {} : { close: { status: closes, mail: mailRead } };
+      const writer = new LogWriter(client, schema, this.#epoch, 0);
+      const outcomes = await writer.append([{ runId: run.runId, runKey: run.runKey, events, consumed, ...close }]);
+      if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
+      await client.query('commit');
+      client.release();
+      return turn.done;
+    } catch (error) {
+      client.release(true);
+      if (sqlstateOf(error) === sqlstate.lockNotAvailable) return undefined;
+      throw error;
+    }
+  }
 }

@@ -72,6 +72,7 @@ export class Incarnation {
   #over = false;
   #claiming = true;
   #beating = false;
+  #keepingHouse = false;
   readonly #mailed = new Set<string>();
   #readingMail = false;
   #lastBeat = performance.now();
@@ -253,13 +254,16 @@ export class Incarnation {
   }
 
   async #keepHouse(): Promise<void> {
-    if (this.#over) return;
+    if (this.#over || this.#keepingHouse) return;
+    this.#keepingHouse = true;
     try {
       await this.#loop.parking.evict();
       await sweepDead(this.#options.database);
       await expireRequests(this.#options.database);
     } catch (error) {
       if (!this.#over) this.#options.logger.warn({ err: error }, 'housekeeping failed, will try again');
+    } finally {
+      this.#keepingHouse = false;
     }
   }
 
@@ -342,9 +346,15 @@ export class Incarnation {
       if (this.#over) return;
       for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
       if (claimed.length === 0) return;
-      this.#options.failPoint?.('claimed');
-      await this.#loop.adopt(claimed);
-      this.#options.failPoint?.('loaded');
+      try {
+        this.#options.failPoint?.('claimed');
+        await this.#loop.adopt(claimed);
+        this.#options.failPoint?.('loaded');
+      } catch (error) {
+        // Owned but not in memory: only a new incarnation lets others have these runs.
+        this.#lose(`claimed runs could not be loaded: ${String(error)}`, error);
+        return;
+      }
       await this.#loop.parking.evict();
       if (claimed.length < limit) return;
     }

@@ -155,7 +155,9 @@ export class LiveRun {
 
   /** When the run next has something to do by itself; undefined when only a message can move it. */
   nextWake(): Micros | undefined {
-    let next = this.retryTaskAt;
+    // As long as its code fails, nothing else of the run can go on.
+    if (this.retryTaskAt !== undefined) return this.retryTaskAt;
+    let next: Micros | undefined;
     for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of this.activities.values()) {
       if (activity.startedAttempt > activity.failedAttempts) continue; // its effect is unknown: a person decides

@@ -1,6 +1,7 @@
 // What operators read: what workflow code logged and why its task failed (only after the turn is durable), and failed
 // attempts of activities.
 import type { Logger } from 'pino';
+import { thrownText } from '../history/thrown-text.ts';
 import type { ActivityEntry } from './activity-entry.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
@@ -17,7 +18,13 @@ export function logAttempt(
   error: unknown,
   facts: Record<string, unknown>,
 ): void {
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const where = { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
-  logger.warn({ ...where, ...facts, error: message.slice(0, 1_000) }, 'activity attempt failed');
+  logger.warn({ ...where, ...facts, error: thrownText(error).slice(0, 1_000) }, 'activity attempt failed');
+}
+
+export function logUnknownEffect(logger: Logger, { run, activity }: ActivityEntry): void {
+  logger.warn(
+    { workflowId: run.workflowId, runId: run.runId, activityType: activity.type, seq: activity.seq },
+    'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
+  );
 }

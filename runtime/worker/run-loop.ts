@@ -18,7 +18,7 @@ import type { ActivityExecutor } from './activity-executor.ts';
 import type { AppendResult, Appender } from './appender.ts';
 import type { DatabaseClock } from './clock.ts';
 import { DurableInputs } from './durable-inputs.ts';
-import { holdAndAppend } from './hold-run.ts';
+import { RunHolder } from './hold-run.ts';
 import { type Input, LiveRun, visibleInputs } from './live-run.ts';
 import { overLimit } from './payload-limit.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
@@ -48,6 +48,7 @@ export class RunLoop {
   readonly #runs = new Map<string, LiveRun>();
   readonly #timers: RunTimers;
   readonly #durable = new DurableInputs();
+  readonly #holder: RunHolder;
   #executor!: ActivityExecutor;
   /** Which runs are in memory, and letting go of them. */
   parking!: RunParking;
@@ -57,6 +58,7 @@ export class RunLoop {
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
+    this.#holder = new RunHolder(options.database, options.epoch);
     this.#timers = new RunTimers(options.clock, (run, seq) =>
       this.enqueue(run, draft(0, 'TimerFired', { answers: seq })),
     );
@@ -103,7 +105,6 @@ export class RunLoop {
     if (run.phase === 'queued' || run.phase === 'reloading') this.#mark(run);
   }
 
-  /** Like enqueue; resolves once the input is in the log, or the run is gone. */
   async enqueueDurably(run: LiveRun, input: Input): Promise<void> {
     if (this.#isGone(run)) return;
     const durable = this.#durable.wait(run, input);
@@ -124,7 +125,6 @@ export class RunLoop {
     this.#deliver(mail);
   }
 
-  /** Drops everything at once: this incarnation may not act any more. */
   abort(): void {
     this.#stopped = true;
     for (const run of [...this.#runs.values()]) this.#forget(run);
@@ -268,7 +268,7 @@ export class RunLoop {
     for (const event of built.events) act(run, event, this.#executor, this.#timers);
     this.#rest(run);
     // Another worker of the queue may have the code that this one lacks.
-    if (built.failure !== undefined) void this.parking.letGo(run);
+    if (built.failure !== undefined) void this.#guard(run, () => this.parking.letGo(run));
   }
 
   /** After a turn: on with what came meanwhile, or idle. */
@@ -286,7 +286,7 @@ export class RunLoop {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
       if (hold || run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
-        await holdAndAppend(this.#options.database, this.#options.epoch, run, async (mail) => {
+        await this.#holder.append(run, async (mail) => {
           this.#deliver(mail);
           const taken = run.takeQueue();
           const built = await this.#build(run, taken, failure);
@@ -359,7 +359,7 @@ export class RunLoop {
       run.retryTaskAt = this.#now() + taskRetryMs.max * 1000;
       this.#rest(run);
       run.queue = [];
-      void this.parking.park([run]);
+      void this.#guard(run, () => this.parking.park([run]));
       return;
     }
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
@@ -368,10 +368,10 @@ export class RunLoop {
     this.#options.appender.pump();
   }
 
-  /** Another writer was there, or what happened cannot be stored at all: this process has nothing true to say of the run. */
+  /** Another writer was there, or what happened cannot be stored: only a new incarnation can begin from the truth. */
   #lose(run: LiveRun, error: unknown): void {
-    this.#options.logger.error({ runId: run.runId, err: error }, 'the run could not be appended to: letting go of it');
-    this.#forget(run);
+    const text = `Run ${run.runId} could not be appended to: ${String(error)}`;
+    this.#options.fatal(new RuntimeError('HISTORY_CONFLICT', text, { runId: run.runId, cause: error }));
   }
 
   /** A failed workflow task is tried again with back-off, by whichever worker has the run then. */

@@ -80,19 +80,25 @@ export class RunParking {
       executor.abandon(run, 'WORKER_SHUTDOWN');
     }
     const at = clock.now();
-    const parked = new Set(
-      await this.#options.park(
-        runs.map((run) => ({
-          runKey: run.runKey,
-          mail: run.mailRead,
-          wakeAt: now && run.activities.size > 0 ? at : (run.nextWake() ?? never),
-        })),
-      ),
-    );
-    for (const run of runs) {
-      if (parked.has(run.runId)) released(run);
-      else if (run.phase === 'parking') kept(run);
+    let parked = new Set<string>();
+    try {
+      parked = new Set(
+        await this.#options.park(
+          runs.map((run) => ({ runKey: run.runKey, mail: run.mailRead, wakeAt: this.#wakeAt(run, at, now) })),
+        ),
+      );
+    } finally {
+      for (const run of runs) {
+        if (parked.has(run.runId)) released(run);
+        else if (run.phase === 'parking') kept(run);
+      }
     }
+  }
+
+  #wakeAt(run: LiveRun, at: Micros, now: boolean): Micros {
+    if (now && run.activities.size > 0) return at;
+    const next = run.nextWake();
+    return next === undefined ? never : Math.min(Math.max(next, at), never);
   }
 
   #evictable(run: LiveRun): boolean {

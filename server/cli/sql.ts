@@ -6,15 +6,8 @@ import { RuntimeError } from '../../runtime/history/runtime-error.ts';
 import { connectError, sqlstateOf } from '../../runtime/store/sqlstate.ts';
 import { newAction } from './command.ts';
 import { withDatabase } from './command-database.ts';
+import { promptCommand, promptHelp, type Statement } from './sql-prompt.ts';
 import { type Cell, countRows, formatTable } from './table.ts';
-
-const listRelations = `
-  select n.nspname as schema, c.relname as name,
-    case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end
-      as type
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^(pg_|information_schema$)'
-  order by 1, 2;`;
 
 const prompts = { first: 'reprise=> ', next: 'reprise-> ' };
 const numberTypes: ReadonlySet<number> = new Set([20, 21, 23, 26, 700, 701, 1700]);
@@ -26,13 +19,14 @@ interface Answer extends pg.QueryArrayResult<Cell[]> {
 
 /** Where answers and errors go. */
 interface Output {
+  help(text: string): void;
   answer(answer: Answer): void;
   error(state: string, error: { message: string; detail?: string; hint?: string }): void;
 }
 
 export function sqlCommand(): Command {
   return newAction('sql', 'Read the database in SQL: one statement, or a prompt.')
-    .argument('[statement]', 'SQL; without it statements are read up to their ";"')
+    .argument('[statement]', 'SQL; without it statements are read up to their ";", and \\? prints help')
     .action((statement: string | undefined, options: { json?: boolean }) =>
       withDatabase(async (url) => {
         const client = await connect(url);
@@ -40,7 +34,8 @@ export function sqlCommand(): Command {
         const ok =
           statement === undefined
             ? await readStatements(client, output)
-            : await runStatement(client, statement, output);
+            : ((await runCommand(client, statement, output)) ??
+              (await runStatement(client, { text: statement }, output)));
         if (!ok) process.exitCode = 1;
         await client.end();
       }),
@@ -90,20 +85,41 @@ async function readStatements(client: pg.Client, output: Output): Promise<boolea
   lines.once('SIGINT', () => lines.close());
   let ok = true;
   let pending = '';
+  if (process.stdin.isTTY) console.log('Type \\? for help.');
   prompt(prompts.first);
   for await (const line of lines) {
-    const command = pending === '' ? line.trim() : '';
-    if (command === '\\q') break;
-    pending = command === '\\d' ? listRelations : `${pending}${line}\n`;
+    if (pending === '' && promptCommand(line) === 'quit') break;
+    const done = pending === '' ? await runCommand(client, line, output) : undefined;
+    if (done === undefined) pending += `${line}\n`;
+    else ok = done && ok;
     if (isComplete(pending)) {
-      ok = (await runStatement(client, pending, output)) && ok;
+      ok = (await runStatement(client, { text: pending }, output)) && ok;
       pending = '';
     }
     if (pending.trim() === '') pending = '';
     prompt(pending === '' ? prompts.first : prompts.next);
   }
-  if (pending !== '') ok = (await runStatement(client, pending, output)) && ok;
+  if (pending !== '') ok = (await runStatement(client, { text: pending }, output)) && ok;
   return ok;
+}
+
+/** Whether a command of the prompt succeeded; undefined when the line is none. */
+async function runCommand(client: pg.Client, line: string, output: Output): Promise<boolean | undefined> {
+  const command = promptCommand(line);
+  switch (command) {
+    case undefined:
+      return undefined;
+    case 'quit':
+      return true;
+    case 'help':
+      output.help(promptHelp);
+      return true;
+    case 'unknown':
+      output.error('42601', { message: `unknown command ${line.trim()}`, hint: '\\? lists the commands.' });
+      return false;
+    default:
+      return await runStatement(client, command, output);
+  }
 }
 
 /** Ends with a semicolon that is not inside a string, a quoted name or a comment. */
@@ -112,9 +128,15 @@ function isComplete(text: string): boolean {
   return /;\s*$/.test(bare) && !/['"]|\/\*|\$\w*\$/.test(bare);
 }
 
-async function runStatement(client: pg.Client, text: string, output: Output): Promise<boolean> {
+async function runStatement(client: pg.Client, statement: Statement, output: Output): Promise<boolean> {
+  const { text, values, missing } = statement;
   try {
-    const result: unknown = await client.query({ text, rowMode: 'array' });
+    const parameters = values === undefined ? {} : { values: [...values] };
+    const result = await client.query<Cell[]>({ text, ...parameters, rowMode: 'array' });
+    if (missing !== undefined && result.rowCount === 0) {
+      output.error('42P01', { message: missing, hint: '\\d lists them.' });
+      return false;
+    }
     // Several statements in one text give several answers.
     for (const answer of (Array.isArray(result) ? result : [result]) as Answer[]) output.answer(answer);
     return true;
@@ -127,6 +149,7 @@ async function runStatement(client: pg.Client, text: string, output: Output): Pr
 }
 
 const textOutput: Output = {
+  help: (text) => console.log(text),
   answer({ command, fields, rows }) {
     if (fields.length === 0) {
       console.log(command);
@@ -145,6 +168,7 @@ const textOutput: Output = {
 
 /** One array of objects a statement. Booleans, numbers and JSON as such, all else as Postgres prints it. */
 const jsonOutput: Output = {
+  help: (text) => console.error(text),
   answer({ fields, rows }) {
     const objects = rows.map((row) =>
       Object.fromEntries(fields.map((field, index) => [field.name, toJson(row[index] ?? null, field.dataTypeID)])),

@@ -1,4 +1,4 @@
-// `reprise workflow show|state|patches`: what the log says about one workflow. Needs no worker and no workflow code.
+// `reprise workflow list|show|state|patches`: which runs there are, and what the log says about one. Needs no worker and no workflow code.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ContextSource, contextSources } from '../../runtime/history/event.ts';
 import {
@@ -8,6 +8,7 @@ import {
   type PatchRecord,
   type StatePoint,
   type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
   type WorkflowHandle,
 } from '../../sdk/client.ts';
 import { newAction, newCommand } from './command.ts';
@@ -15,19 +16,48 @@ import { withDatabase } from './command-database.ts';
 import { jsonText } from './json-view.ts';
 import { countRows, formatTable } from './table.ts';
 
-interface RunOptions {
-  run?: string;
+interface CommonOptions {
   namespace: string;
   json?: boolean;
 }
 
+interface RunOptions extends CommonOptions {
+  run?: string;
+}
+
 const detailWidth = 100;
+const listPageMax = 1_000;
 
 export function workflowCommand(): Command {
-  return newCommand('workflow', 'Look at one workflow.')
+  return newCommand('workflow', 'Look at workflows.')
+    .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(stateCommand())
     .addCommand(patchesCommand());
+}
+
+function listCommand(): Command {
+  return withNamespace(newAction('list', 'Runs, the newest first.'))
+    .option(
+      '--query <query>',
+      `such as "ExecutionStatus = 'Running' AND WorkflowType = 'order'"; also WorkflowId, TaskQueue`,
+    )
+    .option('--limit <n>', 'how many at most', listLimit, 20)
+    .action((options: CommonOptions & { query?: string; limit: number }) =>
+      withClient(options, async (client) => {
+        const { query, limit } = options;
+        const runs: WorkflowExecutionInfo[] = [];
+        // One more than is shown tells whether there are more.
+        const pageSize = Math.min(limit + 1, listPageMax);
+        for await (const run of client.workflow.list({ ...(query === undefined ? {} : { query }), pageSize })) {
+          if (runs.push(run) > limit) break;
+        }
+        const shown = runs.slice(0, limit);
+        if (options.json === true) return console.log(jsonText(shown));
+        const more = runs.length > limit ? `; there are more: --limit ${limit * 10} shows ten times as many` : '';
+        console.log(`${runsText(shown)}${more}`);
+      }),
+    );
 }
 
 function showCommand(): Command {
@@ -36,9 +66,12 @@ function showCommand(): Command {
     .action((workflowId: string, options: RunOptions & { events: number }) =>
       withHandle(workflowId, options, async (handle) => {
         const run = await handle.describe();
-        const events = options.events === 0 ? [] : (await handle.history()).slice(-options.events);
+        const length = run.historyLength;
+        const after = Math.max(0, length - options.events);
+        const events = after === length ? [] : await handle.history({ after, upTo: length });
         if (options.json === true) return console.log(jsonText({ run, events }));
-        console.log(`${runText(run)}\n\n${eventsText(events)}`);
+        const cut = after === 0 ? '' : `last ${events.length} of ${length} events; --events all shows every one\n`;
+        console.log(`${runText(run)}\n\n${cut}${eventsText(events)}`);
       }),
     );
 }
@@ -48,7 +81,12 @@ function stateCommand(): Command {
     .option('--at <point>', 'a seq, or a time such as 2026-01-31T12:00:00Z; both inclusive')
     .action((workflowId: string, options: RunOptions & { at?: string }) =>
       withHandle(workflowId, options, async (handle) => {
-        const result = await handle.stateAt(pointOf(options.at));
+        const point = pointOf(options.at);
+        const result = await handle.stateAt(point);
+        if ('seq' in point) {
+          const { historyLength } = await handle.describe();
+          if (point.seq > historyLength) console.error(`the run ends at seq ${historyLength}`);
+        }
         if (options.json === true) return console.log(jsonText(result));
         if (result.state === undefined) console.log('The run has no context document there.');
         else console.log(`${jsonText(result.state, 2)}\n(seq ${result.seq}, ${result.patches} patches)`);
@@ -75,10 +113,15 @@ function patchesCommand(): Command {
 }
 
 function workflowAction(name: string, description: string): Command {
-  return newAction(name, description)
-    .argument('<id>', 'workflow id; its latest run')
-    .option('--run <runId>', 'this run of it')
-    .option('--namespace <name>', 'namespace of the workflow', 'default');
+  return withNamespace(
+    newAction(name, description)
+      .argument('<id>', 'workflow id; its latest run')
+      .option('--run <runId>', 'this run of it'),
+  );
+}
+
+function withNamespace(command: Command): Command {
+  return command.option('--namespace <name>', 'namespace of the workflow', 'default');
 }
 
 function withHandle(
@@ -86,15 +129,23 @@ function withHandle(
   options: RunOptions,
   action: (handle: WorkflowHandle) => Promise<void>,
 ): Promise<void> {
+  return withClient(options, (client) => action(client.workflow.getHandle(workflowId, options.run)));
+}
+
+function withClient({ namespace }: CommonOptions, action: (client: Client) => Promise<void>): Promise<void> {
   return withDatabase(async (url) => {
     const connection = await Connection.connect({ connectionString: url });
     try {
-      const client = new Client({ connection, namespace: options.namespace });
-      await action(client.workflow.getHandle(workflowId, options.run));
+      await action(new Client({ connection, namespace }));
     } finally {
       await connection.close();
     }
   });
+}
+
+function listLimit(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number from 1.');
 }
 
 function eventCount(text: string): number {
@@ -106,6 +157,17 @@ function eventCount(text: string): number {
 function pointOf(at: string | undefined): StatePoint {
   if (at === undefined) return {};
   return /^\d+$/.test(at) ? { seq: Number(at) } : { time: at };
+}
+
+function runsText(runs: readonly WorkflowExecutionInfo[]): string {
+  const rows = runs.map((run) => [
+    run.status.name.toLowerCase(),
+    run.workflowId,
+    run.type,
+    run.startTime.toISOString(),
+    run.closeTime?.toISOString() ?? null,
+  ]);
+  return `${formatTable(['status', 'workflow id', 'type', 'started', 'closed'], rows)}\n${countRows(runs.length)}`;
 }
 
 function runText(run: WorkflowExecutionDescription): string {
@@ -134,9 +196,12 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
     ...run.pendingActivities.map((activity): [string, string] => [
       'activity',
       `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
-        `${activity.unknownEffect ? ', effect unknown' : ''}${activity.lastFailure === null ? '' : `: ${activity.lastFailure}`}`,
+        `${activity.unknownEffect ? ', effect unknown: its worker was lost after it began' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
     ]),
-    ['task failure', run.taskFailure && `${run.taskFailure.code}: ${run.taskFailure.message}`],
+    [
+      'task failure',
+      run.taskFailure && `${run.taskFailure.code} (attempt ${run.taskFailure.attempt}): ${run.taskFailure.message}`,
+    ],
   ];
 }
 

@@ -234,6 +234,15 @@ describe('a workflow from start to result', async () => {
     await assert.rejects(handle.result(), { message: 'nobody came' });
   });
 
+  it('refuses a memo that cannot be stored, and takes one that only looks like it', async () => {
+    const options = { workflowId: 'memo', taskQueue: engine.taskQueue, args: ['x'] };
+    for (const memo of [{ a: 1n }, { a: '\0' }, { a: '\ud800' }]) {
+      await assert.rejects(client.workflow.start('greet', { ...options, memo }), { code: 'INVALID_INPUT' });
+    }
+    const handle = await client.workflow.start('greet', { ...options, memo: { a: '\\u0000', b: '😀' } });
+    assert.deepEqual((await handle.describe()).memo, { a: '\\u0000', b: '😀' });
+  });
+
   it('lists runs by type and status', async () => {
     const ids: string[] = [];
     for await (const run of client.workflow.list({

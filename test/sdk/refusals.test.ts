@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { Client, type ClientOptions, Connection, type WorkflowStartOptions } from 'reprise/client';
+import { Worker, type WorkerOptions } from 'reprise/worker';
+import { testDatabase } from '../support/database.ts';
+
+const database = await testDatabase();
+const connectionString = database.url;
+const connection = await Connection.connect({ connectionString });
+const { workflow } = new Client({ connection });
+const place = { workflowId: 'w', taskQueue: 'q' };
+
+function refused(message: RegExp): { code: string; message: RegExp } {
+  return { code: 'INVALID_INPUT', message };
+}
+
+test('arguments are checked against the workflow’s type', () => {
+  async function repair(_pages: number, _name: string): Promise<void> {}
+  async function bare(): Promise<void> {}
+  async function optional(_pages?: number): Promise<void> {}
+  const calls: (() => Promise<unknown>)[] = [
+    () => workflow.start(repair, { ...place, args: [1, 'x'] }),
+    () => workflow.start<typeof repair>('repair', { ...place, args: [1, 'x'] }),
+    () => workflow.execute('repair', { ...place, args: ['anything'] }),
+    () => workflow.start('repair', place),
+    () => workflow.start(bare, place),
+    () => workflow.start(optional, place),
+    // @ts-expect-error a wrong type
+    () => workflow.start(repair, { ...place, args: ['1', 'x'] }),
+    // @ts-expect-error one argument is missing
+    () => workflow.start<typeof repair>('repair', { ...place, args: [1] }),
+    // @ts-expect-error all arguments are missing
+    () => workflow.execute(repair, place),
+    // @ts-expect-error there are no parameters
+    () => workflow.start(bare, { ...place, args: [1] }),
+    // @ts-expect-error a wrong type
+    () => workflow.start(optional, { ...place, args: ['1'] }),
+  ];
+  assert.equal(calls.length, 11);
+});
+
+test('args that are no array are refused', async () => {
+  for (const args of ['x', { 0: 'x' }, null, 5]) {
+    const options = { ...place, args } as unknown as WorkflowStartOptions;
+    await assert.rejects(workflow.start('w', options), refused(/args must be the array/));
+  }
+});
+
+test('a transaction that cannot query is refused', async () => {
+  for (const transaction of [5, null, {}, 'x']) {
+    const options = { ...place, transaction } as unknown as WorkflowStartOptions;
+    await assert.rejects(workflow.start('w', options), refused(/transaction must be/));
+  }
+});
+
+test('an unknown option is refused by name', async () => {
+  const connectTo = { connectionString, shema: 'x' } as object;
+  await assert.rejects(Connection.connect(connectTo), refused(/"shema". Did you mean schema\?/));
+  const start = { ...place, elephants: 1 } as WorkflowStartOptions;
+  await assert.rejects(workflow.start('w', start), refused(/"elephants". Known options: workflowId, taskQueue/));
+  const timeout = { ...place, workflowRunTimeout: '1m' } as WorkflowStartOptions;
+  await assert.rejects(workflow.execute('w', timeout), refused(/workflowRunTimeout is not supported yet/));
+  const worker = { connection, taskQueue: 'q', activites: {} } as WorkerOptions;
+  await assert.rejects(Worker.create(worker), refused(/Did you mean activities\?/));
+  const sinks = { connection, taskQueue: 'q', sinks: {} } as WorkerOptions;
+  await assert.rejects(Worker.create(sinks), refused(/sinks is not supported yet/));
+  assert.throws(() => new Client({ connection, nmespace: 'x' } as ClientOptions), refused(/namespace\?/));
+});
+
+test('options of Temporal’s connection are accepted', async () => {
+  const temporal = { address: 'x:7233', tls: true, apiKey: 'k', metadata: {}, connectTimeout: '1s' };
+  await (await Connection.connect({ connectionString, ...temporal })).close();
+});
+
+test('activities that are no object of functions are refused', async () => {
+  for (const activities of [[], 5, 'x', { greet: 5 }, () => 1]) {
+    const options = { connection, taskQueue: 'q', activities } as WorkerOptions;
+    await assert.rejects(Worker.create(options), refused(/activities must be/));
+  }
+});
+
+test('a connection that is missing or was not awaited is refused', async () => {
+  const unawaited = { connection: Promise.resolve(connection), taskQueue: 'q' } as unknown;
+  await assert.rejects(Worker.create(unawaited as WorkerOptions), refused(/promise of a connection: await it/));
+  assert.throws(() => new Client({ connection: Promise.resolve() } as unknown as ClientOptions), refused(/await it/));
+  assert.throws(() => new Client({} as ClientOptions), refused(/needs a connection/));
+  assert.throws(() => Reflect.construct(Client, []), refused(/needs an object of options/));
+});
+
+test('calls reject with DATABASE_UNREACHABLE when the database is gone, with ILLEGAL_STATE after close', async () => {
+  const lost = await testDatabase();
+  const own = await Connection.connect({ connectionString: lost.url });
+  const client = new Client({ connection: own });
+  const handle = await client.workflow.start('w', place);
+  await lost.drop();
+  const calls = [
+    () => client.workflow.start('w', place),
+    () => handle.signal('s'),
+    () => handle.describe(),
+    () => handle.result(),
+    () => handle.query('q'),
+    () => handle.terminate(),
+    () => handle.history(),
+    () => client.workflow.list().next(),
+  ];
+  for (const call of calls) await assert.rejects(call(), { name: 'RuntimeError', code: 'DATABASE_UNREACHABLE' });
+  await own.close();
+  await own.close();
+  for (const call of calls) await assert.rejects(call(), { name: 'RuntimeError', code: 'ILLEGAL_STATE' });
+});
+
+test('where the database’s address came from is named when it is wrong', async (t) => {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'reprise-address-')));
+  const before = process.cwd();
+  process.chdir(folder);
+  t.after(async () => {
+    process.chdir(before);
+    delete process.env['REPRISE_DATABASE_URL'];
+    delete process.env['DATABASE_URL'];
+    await rm(folder, { recursive: true });
+  });
+  process.env['REPRISE_DATABASE_URL'] = '';
+  process.env['DATABASE_URL'] = 'garbage';
+  await assert.rejects(Connection.connect(), refused(/variable DATABASE_URL is not a Postgres URL/));
+  process.env['DATABASE_URL'] = '';
+  const unreachable = (message: RegExp): object => ({ code: 'DATABASE_UNREACHABLE', message });
+  await assert.rejects(Connection.connect(), unreachable(/No database was named.*startPostgres\(\)/));
+  await mkdir('.reprise');
+  await writeFile('.reprise/connection.json', '{"url":"postgres://127.0.0.1:1/none"}');
+  await assert.rejects(Connection.connect(), unreachable(/is stopped. Start it with startPostgres\(\{ folder:/));
+  await writeFile('.reprise/connection.json', '{');
+  await assert.rejects(Connection.connect(), refused(/connection.json cannot be read/));
+});
+
+after(() => connection.close());

@@ -1,0 +1,25 @@
+// Activities that throw what cannot be read, report what cannot be stored, or never come back: the worker goes on.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { testEngine } from '../support/engine.ts';
+
+const engine = await testEngine({ maxConcurrentActivities: 1 });
+
+for (const kind of ['no prototype', 'bad toString', 'symbol message', 'proxy']) {
+  it(`an activity that throws an unreadable value fails, and nothing else: ${kind}`, async () => {
+    assert.equal(await (await engine.start('odd', [kind])).result(), 'failed');
+  });
+}
+
+it('usage of the wrong type does no harm', async () => {
+  assert.equal(await (await engine.start('odd', ['bad usage'])).result(), 'used');
+});
+
+it('progress that cannot be stored does no harm', async () => {
+  assert.ok(['beaten', 'failed'].includes((await (await engine.start('odd', ['bad heartbeat'])).result()) as string));
+});
+
+it('a timed-out activity that never settles gives its place back', async () => {
+  assert.equal(await (await engine.start('neverSettles')).result(), 'activity StartToClose timeout');
+  assert.equal(await (await engine.start('greet', ['next'])).result(), 'Hello, next!');
+});
