@@ -162,7 +162,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       type: row.name,
       attempt: Number(row.failures) + 1,
       lastFailure: row.last,
-      unknownEffect: row.started !== null && row.started < (head.lost ?? 0),
+      unknownEffect: row.started !== null && (head.owner === null || row.started < (head.lost ?? 0)),
     })),
     taskFailure:
       failure === undefined

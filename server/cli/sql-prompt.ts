@@ -31,7 +31,7 @@ const listColumns = `
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-  where ${userRelations} and $1 in (c.relname, n.nspname || '.' || c.relname)
+  where ${userRelations} and $1::text in (c.relname::text, n.nspname || '.' || c.relname)
   order by 1, 2, a.attnum`;
 
 /** What a line means that begins a statement; undefined when it is SQL. */

@@ -1,4 +1,5 @@
-// `reprise workflow list|show|state|patches`: which runs there are, and what the log says about one. Needs no worker and no workflow code.
+// `reprise workflow list|show|state|patches`: which runs there are, and what the log says about one.
+// Needs no worker and no workflow code.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ContextSource, contextSources } from '../../runtime/history/event.ts';
 import {
@@ -196,7 +197,7 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
     ...run.pendingActivities.map((activity): [string, string] => [
       'activity',
       `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
-        `${activity.unknownEffect ? ', effect unknown: its worker was lost after it began' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
+        `${activity.unknownEffect ? ', effect unknown: begun, and its end is not in the log' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
     ]),
     [
       'task failure',

@@ -58,6 +58,26 @@ test('statements from a pipe end at a semicolon outside of strings, and one fail
   assert.equal(code, 1);
 });
 
+test('help, \\? and \\d work from a pipe, and nothing is read after a word that leaves', async () => {
+  for (const leave of ['exit', 'quit;', '\\q']) {
+    const input = ['help', '\\?', '\\d', '\\d events', leave, 'select 17', ''].join('\n');
+    const { code, out, err } = await reprise(['sql'], { input, url });
+    assert.deepEqual([code, err], [0, '']);
+    assert.equal(out.match(/list tables and views/g)?.length, 2);
+    assert.match(out, /^reprise +\| events +\| table$/m);
+    assert.match(out, /^reprise \| events +\| seq +\| integer +\| not null/m);
+    assert.doesNotMatch(out, /17/);
+  }
+});
+
+test('\\d of nothing and an unknown command are refused, a statement may be a command', async () => {
+  const { code, err } = await reprise(['sql'], { input: '\\d nowhere\n\\x\nselect 1;\n', url });
+  assert.equal(code, 1);
+  assert.match(err, /^ERROR 42P01: no table or view is named "nowhere"$/m);
+  assert.match(err, /^ERROR 42601: unknown command \\x$/m);
+  assert.equal((await reprise(['sql', '\\d reprise.runs'], { url })).code, 0);
+});
+
 test('wrong usage exits with 64', async () => {
   for (const args of [['nothing'], ['sql', '--jsonn'], ['sql', 'select 1', 'select 2'], []]) {
     assert.equal((await reprise(args, { url })).code, 64, args.join(' '));

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { draft } from '../../runtime/history/draft.ts';
+import { getRun } from '../../runtime/store/runs.ts';
 import { testEngine } from '../support/engine.ts';
 import { type CommandRun, reprise } from '../support/reprise-command.ts';
+import { incarnation, startedRun, testStore, turn } from '../support/store.ts';
 
 const engine = await testEngine();
 const { url } = engine;
@@ -25,6 +28,57 @@ test('show prints what the run is and its last events', async () => {
   const events = out.slice(out.indexOf('\nseq')).trim().split('\n').slice(2);
   assert.equal(events.length, 2);
   assert.match(events[1] ?? '', /WorkflowCompleted/);
+});
+
+test('show says when it leaves events out', async () => {
+  const length = (await handle.history()).length;
+  const { out } = await workflow('show', 'tally', '--events', '2');
+  assert.ok(out.includes(`last 2 of ${length} events; --events all shows every one\n`), out);
+  assert.doesNotMatch((await workflow('show', 'tally', '--events', String(length))).out, /shows every one/);
+});
+
+test('show tells an activity of unknown effect, and the task failure that the run stands at', async (t) => {
+  const store = await testStore(t);
+  const worker = await incarnation(store, t);
+  const shown = async (runId: string): Promise<string> => {
+    const { workflow_id: id } = (await getRun(store.database, runId))!;
+    // The arguments of these runs are no payload that could be shown.
+    const { out, err } = await reprise(['workflow', 'show', id, '--events', '0'], { url: store.url });
+    assert.equal(err, '');
+    return out;
+  };
+  const lost = await startedRun(store);
+  const begun = [
+    draft(0, 'ActivityScheduled', { name: 'pay' }),
+    draft(0, 'ActivityAttemptStarted', { answers: 2, attempt: 1 }),
+    draft(0, 'WorkerLost', {}),
+  ];
+  await worker.writer.append([turn({ runId: lost, drafts: begun })]);
+  assert.match(await shown(lost), /^activity +pay \(seq 2, attempt 1\), effect unknown: /m);
+  const failing = await startedRun(store);
+  const failure = draft(0, 'WorkflowTaskFailed', { name: 'DETERMINISM', attempt: 2, reason: 'because' });
+  await worker.writer.append([turn({ runId: failing, drafts: [failure] })]);
+  assert.match(await shown(failing), /^task failure DETERMINISM \(attempt 2\): because$/m);
+});
+
+test('list prints the newest runs first, filters, and says when there are more', async () => {
+  for (const id of ['listed-1', 'listed-2']) {
+    await engine.client.workflow.start('greet', { workflowId: id, taskQueue: 'listed', args: ['x'] });
+  }
+  const query = "TaskQueue = 'listed'";
+  const all = await workflow('list', '--query', query);
+  const [columns, , ...rows] = all.out.trim().split('\n');
+  assert.match(columns ?? '', /^status +\| workflow id +\| type +\| started +\| closed$/);
+  assert.match(rows[0] ?? '', /^running +\| listed-2 +\| greet +\| 2\S+Z +\|$/);
+  assert.equal(rows[2], '(2 rows)');
+  assert.match((await workflow('list', '--query', query, '--limit', '1')).out, /\(1 row\); there are more/);
+  const runs = (await json('list', '--query', "WorkflowId = 'tally'")) as Record<string, unknown>[];
+  assert.deepEqual(
+    runs.map((run) => [run['workflowId'], run['runId'], typeof run['closeTime']]),
+    [['tally', handle.runId, 'string']],
+  );
+  assert.equal((await workflow('list', '--query', 'nonsense')).code, 1);
+  assert.equal((await workflow('list', '--limit', '0')).code, 64);
 });
 
 test('show --json gives every event asked for, as the client does', async () => {
@@ -53,6 +107,12 @@ test('state prints the document, now and at a seq or time', async () => {
       JSON.parse(JSON.stringify(await handle.stateAt({ seq: second.seq }))),
     );
   }
+});
+
+test('state beyond the end of the run prints the last state and says where the run ends', async () => {
+  const { code, out, err } = await workflow('state', 'tally', '--at', '9999');
+  assert.deepEqual([code, out], [0, (await workflow('state', 'tally')).out]);
+  assert.equal(err, `the run ends at seq ${(await handle.history()).length}\n`);
 });
 
 test('patches tells who, why and what, and filters', async () => {

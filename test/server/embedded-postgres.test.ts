@@ -55,6 +55,20 @@ test('data, address and password survive a stop and a start', async () => {
   assert.deepEqual(await query(second.url, 'select n from kept'), [{ n: 7 }]);
 });
 
+test('the folder is the current one when none is given', async () => {
+  const folder = await temporaryFolder(0o711);
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    const { url, startedHere } = await startPostgres();
+    assert.deepEqual([(await startPostgres({ folder })).url, startedHere], [url, true]);
+    await stopPostgres();
+    await assert.rejects(query(url, 'select 1'), { code: 'ECONNREFUSED' });
+  } finally {
+    process.chdir(before);
+  }
+});
+
 test('a server that runs is found, not started a second time', async () => {
   const folder = await temporaryFolder(0o711);
   const first = await startPostgres({ folder });
