@@ -4,7 +4,7 @@
 // Two processes may start at once: Postgres's own postmaster.pid decides, the loser uses the winner's server.
 // Never: migrations, and no hook on this process's exit.
 import { execFile } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { appendFile, chown, mkdir, open, rename, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -208,11 +208,22 @@ async function launch(place: PostgresPlace, settings: Record<string, string>): P
   await pgCtl(place, ['start', '-l', place.logFile]);
 }
 
-/** The port of last time if it is free, so that addresses handed out before a restart still hold. */
+/**
+ * The port of last time if it is free, so that addresses handed out before a restart still hold; else one below those that
+ * systems give to outgoing connections, so that none of these takes it while the server is stopped.
+ */
 async function choosePort(place: PostgresPlace): Promise<number> {
   const known = await readIfPresent(join(place.stateDir, 'connection.json'));
-  const last = known === undefined ? 0 : Number(new URL((JSON.parse(known) as { url: string }).url).port);
-  return (await tryPort(last)) ?? (await tryPort(0)) ?? 0;
+  const last = known === undefined ? undefined : Number(new URL((JSON.parse(known) as { url: string }).url).port);
+  const candidates = [
+    ...(last === undefined ? [] : [last]),
+    ...Array.from({ length: 20 }, () => randomInt(20_000, 32_000)),
+  ];
+  for (const candidate of candidates) {
+    const port = await tryPort(candidate);
+    if (port !== undefined) return port;
+  }
+  return (await tryPort(0)) ?? 0;
 }
 
 function tryPort(port: number): Promise<number | undefined> {
