@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import { Database } from '../runtime/store/database.ts';
+import { Database, describeTarget } from '../runtime/store/database.ts';
 import { OutcomeWatcher } from '../runtime/store/outcome-watcher.ts';
 import { connectError, sqlstateOf } from '../runtime/store/sqlstate.ts';
 import { StartBatcher } from '../runtime/store/start-batcher.ts';
@@ -83,7 +83,7 @@ export class Connection {
     } catch (error) {
       if (error instanceof RuntimeError) throw error;
       if (this.#closing !== undefined || database.pool.ended) throw closed(error);
-      throw isLostSession(error) ? connectError(error, targetOf(database.pool)) : error;
+      throw isLostSession(error) ? connectError(error, describeTarget(database.pool.options)) : error;
     }
   }
 
@@ -127,14 +127,6 @@ function isLostSession(error: unknown): boolean {
     (typeof message === 'string' &&
       /^Connection terminated|not queryable|timeout exceeded|^Client was closed/.test(message))
   );
-}
-
-/** Without user and password. */
-function targetOf(pool: pg.Pool): string {
-  const { connectionString, host, port, database } = pool.options;
-  if (connectionString === undefined) return `${host ?? 'localhost'}:${port ?? 5432}/${database ?? ''}`;
-  const url = new URL(connectionString);
-  return `${url.hostname}:${url.port || 5432}${url.pathname}`;
 }
 
 interface Source {

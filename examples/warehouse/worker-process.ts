@@ -1,4 +1,4 @@
-// A worker in a process of its own, as any number of them run on any number of machines.
+// A worker in a process of its own; on several machines there may be as many as one likes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';

@@ -108,7 +108,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
   }
 
   /**
-   * Runs `fn`, which may read and write a draft of the document as any object, and returns its writes as operations
+   * Runs `fn`, which may read and write a draft of the document like an object, and returns its writes as operations
    * to log, applied already. When `fn` throws, all of them are undone.
    * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `fn` returns a promise
    */

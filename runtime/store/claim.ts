@@ -91,13 +91,34 @@ returning r.run_id`,
   return rows.map((row) => row.run_id);
 }
 
-/** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */
-export async function lockOwnedRun(
+export interface HoldLimits {
+  /** How long to wait for the row; then the statement fails with lock_not_available. */
+  readonly lockMs: number;
+  /** How long the process may be busy between two statements before the server ends the session. */
+  readonly idleMs: number;
+}
+
+/** Begins a transaction that holds an owned run's row; false when it is not owned by `epoch` any more. */
+export async function beginHold(
   client: pg.ClientBase,
   schema: string,
-  runId: string,
-  epoch: number,
+  run: { runId: string; epoch: number },
+  { lockMs, idleMs }: HoldLimits,
 ): Promise<boolean> {
+  await client.query(
+    `begin isolation level read committed; set local lock_timeout = ${lockMs}; set local idle_in_transaction_session_timeout = ${idleMs}`,
+  );
+  const owned = await lockOwnedRun(client, schema, run.runId, run.epoch);
+  await client.query('set local lock_timeout = 0');
+  return owned;
+}
+
+export async function commitHold(client: pg.ClientBase): Promise<void> {
+  await client.query('commit');
+}
+
+/** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */
+export async function lockOwnedRun(client: pg.ClientBase, schema: string, runId: string, epoch: number): Promise<boolean> {
   const { rowCount } = await client.query(
     `select 1 from ${schema}.ready where run_id = $1 and owner = $2 for no key update`,
     [runId, epoch],

@@ -81,7 +81,7 @@ const orphanSilenceMs = 5_000;
 
 /**
  * Terminates a run whose owner has gone silent, should that be so: waits until `signal` aborts, or until the owner's lease
- * is over and stays over. Then declares the owner dead, as any worker would that polls the queue; there may be none.
+ * is over and stays over. Then declares the owner dead, as a worker that polls the queue would do; there may be none.
  */
 export async function terminateOrphan(
   database: Database,

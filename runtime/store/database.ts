@@ -123,7 +123,7 @@ function clientConfig(connectionString: string | undefined): pg.ClientConfig {
 }
 
 /** Where a connection goes, without its password. */
-function describeTarget(config: pg.ClientConfig): string {
+export function describeTarget(config: pg.ClientConfig): string {
   if (config.connectionString !== undefined) {
     const url = new URL(config.connectionString);
     return `${url.hostname}:${url.port || 5432}${url.pathname}`;

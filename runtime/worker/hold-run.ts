@@ -2,7 +2,7 @@
 // no sender can come in between. Costs a transaction of several round trips; used after two lost closings.
 import { LogWriter } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
-import { lockOwnedRun } from '../store/claim.ts';
+import { beginHold, commitHold } from '../store/claim.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { sqlstate, sqlstateOf } from '../store/sqlstate.ts';
@@ -44,15 +44,12 @@ export class RunHolder {
     const { pool, schema } = this.#database;
     const client = await pool.connect();
     try {
-      // Should this process hang while it holds the row and the fence, the database ends the session by itself.
-      await client.query(
-        `begin isolation level read committed; set local lock_timeout = ${lockMs}; set local idle_in_transaction_session_timeout = ${holdMs}`,
-      );
-      if (!(await lockOwnedRun(client, schema, run.runId, this.#epoch))) {
+      // Should this process hang while it holds the row and the fence, the database ends the session by itself. Once the
+      // code has run, what follows waits for as long as it takes.
+      const held = { runId: run.runId, epoch: this.#epoch };
+      if (!(await beginHold(client, schema, held, { lockMs, idleMs: holdMs }))) {
         throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
       }
-      // From here on the code has run: what follows must wait for as long as it takes.
-      await client.query('set local lock_timeout = 0');
       const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
       const turn = await build(mail);
       const { events, consumed, closes, mailRead } = turn.built;
@@ -60,7 +57,7 @@ export class RunHolder {
       const writer = new LogWriter(client, schema, this.#epoch, 0);
       const outcomes = await writer.append([{ runId: run.runId, runKey: run.runKey, events, consumed, ...close }]);
       if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
-      await client.query('commit');
+      await commitHold(client);
       client.release();
       return turn.done;
     } catch (error) {
