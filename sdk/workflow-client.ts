@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { wakeOnCommit } from '../runtime/store/notifier.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import { listRuns, type RunRow } from '../runtime/store/runs.ts';
 import { type NewRun, type Queryable, startRuns } from '../runtime/store/start-run.ts';
@@ -101,7 +102,7 @@ export class WorkflowClient {
       if (transaction === undefined) return this.#connection.starts.start(run);
       const runIds = await startRuns(transaction, database.schema, [run]);
       // There is no telling when the caller commits, so this one notice travels inside the transaction.
-      await transaction.query('select pg_notify($1, $2)', [`${database.schema}_wake`, run.queue]);
+      await wakeOnCommit(transaction, database.schema, run.queue);
       return runIds.has(run.runId);
     });
     if (!started) throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType);

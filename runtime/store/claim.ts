@@ -118,7 +118,12 @@ export async function commitHold(client: pg.ClientBase): Promise<void> {
 }
 
 /** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */
-export async function lockOwnedRun(client: pg.ClientBase, schema: string, runId: string, epoch: number): Promise<boolean> {
+export async function lockOwnedRun(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  epoch: number,
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `select 1 from ${schema}.ready where run_id = $1 and owner = $2 for no key update`,
     [runId, epoch],

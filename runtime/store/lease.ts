@@ -144,3 +144,9 @@ select o.epoch from owners o where o.epoch is not null and not exists (select fr
   });
   for (const row of rows) await freeRuns(database, row.epoch);
 }
+
+/** Backend of a session: whom to terminate when its fence cannot be had. */
+export async function backendPid(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return rows[0]!.pid;
+}

@@ -1,6 +1,8 @@
 // Notices to other processes: hints only, coalesced, sent apart from every append and without waiting for the disk.
 // Losing one is harmless, because polling is the truth.
+import type pg from 'pg';
 import type { Database } from './database.ts';
+import type { Queryable } from './start-run.ts';
 
 /** Payloads of NOTIFY must be shorter than 8000 bytes; items are joined up to this many. */
 const payloadBytes = 7_900;
@@ -72,6 +74,16 @@ const notifyText =
 
 export function channelName(schema: string, topic: string): string {
   return `${schema}_${topic}`;
+}
+
+/** Has the session told of these topics from now on. */
+export async function listen(client: pg.ClientBase, schema: string, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) await client.query(`listen ${channelName(schema, topic)}`);
+}
+
+/** A notice that travels with the caller's own transaction: there is no telling when it commits. */
+export async function wakeOnCommit(transaction: Queryable, schema: string, queue: string): Promise<void> {
+  await transaction.query('select pg_notify($1, $2)', [channelName(schema, 'wake'), queue]);
 }
 
 /** Items of a payload as `joined` wrote it. */

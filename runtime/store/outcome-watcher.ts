@@ -1,7 +1,7 @@
 // Waits for runs to close: told at once by a worker of this process, soon by a notice, in the end by looking.
 import type pg from 'pg';
 import type { ClosedOutcome, Database } from './database.ts';
-import { channelName, splitPayload } from './notifier.ts';
+import { channelName, listen, splitPayload } from './notifier.ts';
 import { readOutcomes } from './runs.ts';
 import { type QueryAnswer, takeAnswer } from './requests.ts';
 
@@ -135,8 +135,7 @@ export class OutcomeWatcher {
         void this.#check();
       }
     });
-    await client.query(`listen ${channelName(schema, 'closed')}`);
-    await client.query(`listen ${channelName(schema, 'answered')}`);
+    await listen(client, schema, ['closed', 'answered']);
     return client;
   }
 }

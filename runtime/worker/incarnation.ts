@@ -7,10 +7,10 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { deleteHeartbeat, storeHeartbeat } from '../store/activity-heartbeats.ts';
 import { LogWriter } from '../store/append.ts';
 import { claim, park, type ParkedRun } from '../store/claim.ts';
-import { channelName, splitPayload } from '../store/notifier.ts';
+import { listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { runsWithMail } from '../store/inbox.ts';
-import { declareDead, type Heartbeat, heartbeat, register, sweepDead } from '../store/lease.ts';
+import { backendPid, declareDead, type Heartbeat, heartbeat, register, sweepDead } from '../store/lease.ts';
 import { expireRequests } from '../store/requests.ts';
 import type { ActivityFunction } from './activity-context.ts';
 import { ActivityExecutor } from './activity-executor.ts';
@@ -188,9 +188,7 @@ export class Incarnation {
     const { database } = this.#options;
     const { schema } = database;
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
-    for (const topic of ['wake', 'request', `mail_${this.epoch}`]) {
-      await this.#heart.query(`listen ${channelName(schema, topic)}`);
-    }
+    await listen(this.#heart, schema, ['wake', 'request', `mail_${this.epoch}`]);
     database.local.on('wake', this.#onWake);
     database.localQueues.add(this.#queue);
     await this.#beat();
@@ -392,9 +390,4 @@ export class Incarnation {
     for (const client of [this.#heart, this.#control, ...this.#writers]) void client.end().catch(() => undefined);
     this.#ended.resolve(error);
   }
-}
-
-async function backendPid(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-  return rows[0]!.pid;
 }
