@@ -17,7 +17,7 @@ import {
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
-import { thrownText } from '../history/thrown-text.ts';
+import { thrownMessage } from '../history/thrown-message.ts';
 import {
   ActivityContext,
   type ActivityFunction,
@@ -329,7 +329,7 @@ export class ActivityExecutor {
         answers: activity.seq,
         attempt,
         name: activity.type,
-        reason: thrownText(error),
+        reason: thrownMessage(error),
         payload,
         meta: JSON.stringify(facts),
       }),
@@ -378,7 +378,7 @@ export class ActivityExecutor {
     this.#report(entry, type, {
       attempt: attempt ?? null,
       name: entry.activity.type,
-      reason: thrownText(error),
+      reason: thrownMessage(error),
       payload: encodeFailure(error),
       meta: attemptMeta({ retryState, identity, ...facts }, usage),
     });

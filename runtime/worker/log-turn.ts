@@ -1,7 +1,7 @@
 // What operators read: what workflow code logged and why its task failed (only after the turn is durable), and failed
 // attempts of activities.
 import type { Logger } from 'pino';
-import { thrownText } from '../history/thrown-text.ts';
+import { thrownMessage } from '../history/thrown-message.ts';
 import type { ActivityEntry } from './activity-entry.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
@@ -19,7 +19,7 @@ export function logAttempt(
   facts: Record<string, unknown>,
 ): void {
   const where = { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
-  logger.warn({ ...where, ...facts, error: thrownText(error).slice(0, 1_000) }, 'activity attempt failed');
+  logger.warn({ ...where, ...facts, error: thrownMessage(error).slice(0, 1_000) }, 'activity attempt failed');
 }
 
 export function logUnknownEffect(logger: Logger, { run, activity }: ActivityEntry): void {
