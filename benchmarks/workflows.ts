@@ -1,5 +1,5 @@
 // Workflows of the benchmarks: the shapes of architecture section 11, with no-op activities.
-import { condition, defineSignal, forEach, proxyActivities, setHandler } from 'reprise/workflow';
+import { condition, defineSignal, forEach, proxyActivities, setHandler, sleep } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 
 const { echo } = proxyActivities<typeof activities>({ startToCloseTimeout: '1 minute' });
@@ -22,16 +22,21 @@ export async function fanOut(payload: unknown, count: number): Promise<number> {
   return count;
 }
 
-export const go = defineSignal('go');
+/** Sleeps until `due`, ms since 1970. */
+export async function sleepUntil(due: number): Promise<void> {
+  await sleep(Math.max(1, due - Date.now()));
+}
 
-/** Does `count` activities, waits for a signal, then does one more: what is killed in between has `count` to recover. */
-export async function sequentialThenWait(payload: unknown, count: number): Promise<number> {
-  let released = false;
-  setHandler(go, () => {
-    released = true;
+export const tick = defineSignal<[number]>('tick');
+
+/** Counts signals until there are `count`; returns their sum. */
+export async function countSignals(count: number): Promise<number> {
+  let seen = 0;
+  let sum = 0;
+  setHandler(tick, (value) => {
+    seen++;
+    sum += value;
   });
-  for (let i = 0; i < count; i++) await echo(payload);
-  await condition(() => released);
-  await echo(payload);
-  return count;
+  await condition(() => seen >= count);
+  return sum;
 }

@@ -1,0 +1,42 @@
+// A process that reads a run's log, and with `replay` takes the run's code through it: node … <read|replay> <run id>.
+// There is no public verb for it yet, so it does what a worker does that takes a run over.
+import { Connection } from 'reprise/client';
+import { bundleWorkflowCode } from '../runtime/sandbox/bundle.ts';
+import { Sandbox } from '../runtime/sandbox/sandbox.ts';
+import { rejectionsKnown } from '../runtime/sandbox/unhandled-rejections.ts';
+import { readHistory } from '../runtime/store/history.ts';
+import { RunReplay } from '../runtime/worker/load-run.ts';
+
+export interface Replayed {
+  readonly events: number;
+  /** From the first byte asked for to the last event done; connecting and bundling come before. */
+  readonly ms: number;
+  /** Of the resident set, bytes. */
+  readonly peak: number;
+}
+
+const [mode, runId = ''] = process.argv.slice(2);
+const connection = await Connection.connect();
+const sandbox = Sandbox.create(
+  await bundleWorkflowCode({ workflowsPath: new URL('../examples/warehouse/workflows.ts', import.meta.url) }),
+);
+const run = sandbox.createRun(runId);
+const replay = new RunReplay(run);
+let events = 0;
+const begun = performance.now();
+for await (const page of readHistory(connection.database, runId, { forReplay: true })) {
+  events += page.length;
+  if (mode === 'replay') replay.take(page);
+}
+if (mode === 'replay') {
+  const rest = replay.finish();
+  await rejectionsKnown();
+  const failure = replay.failure ?? run.rejection;
+  if (failure !== undefined) throw new Error(`The code does not follow the log: ${failure.message}`);
+  if (rest.length > 0) throw new Error('The log ends in the middle of a turn.');
+}
+const ms = performance.now() - begun;
+process.send?.({ events, ms, peak: process.resourceUsage().maxRSS * 1024 } satisfies Replayed);
+sandbox.dispose();
+await connection.close();
+process.disconnect?.();

@@ -1,0 +1,66 @@
+// Kills the worker of a run that has many activities behind it and one in hand; another, which is idle, takes over.
+import { type Bench, databaseTime, pause } from './bench.ts';
+import { BenchWorker, type Memory } from './bench-worker.ts';
+import { newId, payload } from './load.ts';
+import { activityCompleted, activityScheduled, firstOf, head, headReaches, workerLost } from './log-reader.ts';
+
+/** More than any question waits for: the run is terminated. */
+const endless = 10_000_000;
+
+export interface Recovery {
+  readonly runId: string;
+  /** seq of the last event before the kill. */
+  readonly killedAt: number;
+  /** Kill to WorkerLost in the log. */
+  readonly pickupMs: number;
+  /** Kill to the next result, of the activity that was in hand. */
+  readonly resultMs: number;
+  /** Kill to the first thing that the code, made again from the log, asks for. */
+  readonly codeMs: number;
+  readonly victim: Memory;
+  readonly heir: Memory;
+}
+
+/** Kills after `steps` activities; the log has two events of each. */
+export async function killAndRecover({ client, pool }: Bench, taskQueue: string, steps: number): Promise<Recovery> {
+  const workers: BenchWorker[] = [];
+  const startWorker = async (): Promise<BenchWorker> => {
+    const worker = await BenchWorker.start({ taskQueue });
+    workers.push(worker);
+    return worker;
+  };
+  try {
+    const victim = await startWorker();
+    const handle = await client.workflow.start('sequential', {
+      workflowId: newId(),
+      taskQueue,
+      args: [payload, endless],
+    });
+    const runId = handle.runId!;
+    await headReaches(pool, runId, steps); // the run is the victim's; the first steps went undisturbed by the heir's start
+    const heir = await startWorker();
+    await pause(500);
+    await headReaches(pool, runId, 2 * steps + 1);
+    const victimMemory = await victim.memory();
+    const killed = await databaseTime(pool);
+    victim.signal('SIGKILL');
+    await pause(20); // what was in flight lands
+    const killedAt = await head(pool, runId);
+    const lost = await firstOf(pool, runId, killedAt, workerLost);
+    const result = await firstOf(pool, runId, lost.seq, activityCompleted);
+    const asked = await firstOf(pool, runId, lost.seq, activityScheduled);
+    const heirMemory = await heir.memory();
+    await handle.terminate('measured');
+    return {
+      runId,
+      killedAt,
+      pickupMs: lost.at - killed,
+      resultMs: result.at - killed,
+      codeMs: asked.at - killed,
+      victim: victimMemory,
+      heir: heirMemory,
+    };
+  } finally {
+    await Promise.all(workers.map((worker) => worker.stop('SIGKILL')));
+  }
+}

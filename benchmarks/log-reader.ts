@@ -1,0 +1,52 @@
+// What the questions read of a run's log by SQL.
+import type pg from 'pg';
+import { pause } from './bench.ts';
+
+/** Codes in the column `type`, as far as the benchmarks count them. */
+export const workerLost = 10;
+export const activityScheduled = 20;
+export const activityCompleted = 24;
+export const timerStarted = 30;
+
+export interface LogEvent {
+  readonly seq: number;
+  readonly type: number;
+  /** Database clock, ms since 1970. */
+  readonly at: number;
+}
+
+export async function head(pool: pg.Pool, runId: string): Promise<number> {
+  const { rows } = await pool.query<{ seq: number }>(
+    'select seq from reprise.events where run_id = $1 order by seq desc limit 1',
+    [runId],
+  );
+  return rows[0]?.seq ?? 0;
+}
+
+/** Resolves with the head once it is at least `seq`. */
+export async function headReaches(pool: pg.Pool, runId: string, seq: number): Promise<number> {
+  for (;;) {
+    const reached = await head(pool, runId);
+    if (reached >= seq) return reached;
+    await pause(10);
+  }
+}
+
+/** Events from `from` to `to`, both inclusive. */
+export async function events(pool: pg.Pool, runId: string, from: number, to: number): Promise<LogEvent[]> {
+  const { rows } = await pool.query<LogEvent>(
+    `select seq, type, extract(epoch from at)::float8 * 1000 as at from reprise.events
+     where run_id = $1 and seq between $2 and $3 order by seq`,
+    [runId, from, to],
+  );
+  return rows;
+}
+
+/** The first event of one type behind `after`; waits for it. */
+export async function firstOf(pool: pg.Pool, runId: string, after: number, type: number): Promise<LogEvent> {
+  for (;;) {
+    const found = (await events(pool, runId, after + 1, after + 1000)).find((event) => event.type === type);
+    if (found !== undefined) return found;
+    await pause(5);
+  }
+}

@@ -1,0 +1,18 @@
+// Measurements that need a new process, so that nothing is compiled, cached or connected: a script that sends one message.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Forks `script`, which may not write to the database, and returns what it sends. */
+export async function measureInProcess<T>(script: URL, args: readonly string[]): Promise<T> {
+  const child = fork(script, [...args], {
+    stdio: ['ignore', 2, 2, 'ipc'],
+    env: { ...process.env, PGOPTIONS: '-c default_transaction_read_only=on' },
+  });
+  let answer: T | undefined;
+  child.on('message', (message) => {
+    answer = message as T;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code === 0 && answer !== undefined) return answer;
+  throw new Error(`${script.pathname} ended with code ${code} and ${answer === undefined ? 'no' : 'an'} answer.`);
+}

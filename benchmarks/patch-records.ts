@@ -1,0 +1,33 @@
+// The document of BM-03 and its patches, made the same way by the workflow and by the benchmark that checks it.
+
+export interface PersonRecord {
+  id: string;
+  name: string;
+  email: string;
+  dob: string;
+  city: string;
+  status: string;
+}
+
+/** Six fields, some 121 bytes of JSON each. */
+export function makeRecords(count: number): PersonRecord[] {
+  return Array.from({ length: count }, (_, i) => ({
+    id: `rec-${String(i).padStart(6, '0')}`,
+    name: `Person Number ${i}`,
+    email: `person.${i}@example.com`,
+    dob: `${1 + (i % 12)}/${1 + (i % 28)}/${1950 + (i % 50)}`,
+    city: `City ${i % 500}`,
+    status: 'active',
+  }));
+}
+
+/** Which record the patch is for; each record has at most one. */
+export function patchedRecord(patch: number, patches: number, records: number): number {
+  return Math.floor((patch * records) / patches);
+}
+
+/** The same date as ISO 8601 writes it. */
+export function isoDate(record: number): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${1950 + (record % 50)}-${two(1 + (record % 12))}-${two(1 + (record % 28))}`;
+}

@@ -1,0 +1,64 @@
+// Every question, and which of them the command line asks for.
+import type { Question } from './question.ts';
+import { question as codeReplay } from './code-replay.bench.ts';
+import { question as fanOut } from './fan-out.bench.ts';
+import { question as heldSnapshot } from './held-snapshot.bench.ts';
+import { question as longRun } from './long-run.bench.ts';
+import { question as manySequential } from './many-sequential.bench.ts';
+import { question as moreWorkers } from './more-workers.bench.ts';
+import { question as patchReplay } from './patch-replay.bench.ts';
+import { question as recovery } from './recovery.bench.ts';
+import { question as sequential } from './sequential.bench.ts';
+import { question as shortWorkflows } from './short-workflows.bench.ts';
+import { question as signals } from './signals.bench.ts';
+import { question as sleepingRuns } from './sleeping-runs.bench.ts';
+import { question as startToResult } from './start-to-result.bench.ts';
+import { question as takeoverHung } from './takeover-hung.bench.ts';
+import { question as takeoverKilled } from './takeover-killed.bench.ts';
+import { question as zodContext } from './zod-context.bench.ts';
+
+export const questions: readonly Question[] = [
+  shortWorkflows,
+  zodContext,
+  sequential,
+  manySequential,
+  startToResult,
+  recovery,
+  fanOut,
+  sleepingRuns,
+  signals,
+  longRun,
+  moreWorkers,
+  heldSnapshot,
+  takeoverKilled,
+  takeoverHung,
+  codeReplay,
+  patchReplay,
+];
+
+/** A command line that cannot be followed: the message says why, and the exit code is 2. */
+export class UsageError extends Error {}
+
+/** Questions by a comma-separated list of ids. @throws UsageError for an id that is none */
+export function questionsOf(ids: string): Question[] {
+  return ids.split(',').map((id) => {
+    const found = questions.find((question) => question.id.toLowerCase() === id.trim().toLowerCase());
+    if (found !== undefined) return found;
+    throw new UsageError(`There is no question "${id}". There are ${questions.map((each) => each.id).join(', ')}.`);
+  });
+}
+
+/** A whole number from `least` on. @throws UsageError */
+export function countOf(option: string, text: string, least: number): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count >= least) return count;
+  throw new UsageError(`--${option} ${text}: expected a whole number from ${least} on.`);
+}
+
+/** `parseArgs` reports what it does not know by errors with such codes. */
+export function asUsageError(error: unknown): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')
+    ? new UsageError((error as Error).message)
+    : error;
+}
