@@ -5,7 +5,7 @@ import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { wakeOnCommit } from '../runtime/store/notifier.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import { listRuns, type RunRow } from '../runtime/store/runs.ts';
-import { type NewRun, type Queryable, startRuns } from '../runtime/store/start-run.ts';
+import { type NewRun, type Queryable, startRunWithin } from '../runtime/store/start-run.ts';
 import { WorkflowExecutionAlreadyStartedError } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
@@ -96,17 +96,7 @@ export class WorkflowClient {
    * DATABASE_UNREACHABLE (when the connection broke under way the run may exist), ILLEGAL_STATE
    */
   async start<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): Promise<WorkflowHandle<W>> {
-    const run = this.#newRun(workflow, options);
-    const transaction = options.transaction === undefined ? undefined : asQueryable(options.transaction);
-    const started = await this.#connection.reach(async (database) => {
-      if (transaction === undefined) return this.#connection.starts.start(run);
-      const runIds = await startRuns(transaction, database.schema, [run]);
-      // There is no telling when the caller commits, so this one notice travels inside the transaction.
-      await wakeOnCommit(transaction, database.schema, run.queue);
-      return runIds.has(run.runId);
-    });
-    if (!started) throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType);
-    return this.#handle<W>(run.workflowId, run.runId);
+    return this.#start<W>(this.#newRun(workflow, options), options);
   }
 
   /** Starts a run and waits for its result. */
@@ -114,8 +104,30 @@ export class WorkflowClient {
     workflow: W | string,
     options: WorkflowStartOptions<W>,
   ): Promise<WorkflowResultType<W>> {
-    const handle = await this.start(workflow, options);
+    const run = this.#newRun(workflow, options);
+    const { outcomes } = this.#connection;
+    outcomes.expect(run.runId);
+    let handle: WorkflowHandle<W>;
+    try {
+      handle = await this.#start<W>(run, options);
+    } catch (error) {
+      outcomes.forget(run.runId);
+      throw error;
+    }
     return handle.outcome();
+  }
+
+  async #start<W extends Workflow>(run: NewRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
+    const transaction = options.transaction === undefined ? undefined : asQueryable(options.transaction);
+    const started = await this.#connection.reach(async (database) => {
+      if (transaction === undefined) return this.#connection.starts.start(run);
+      const done = await startRunWithin(transaction, database.schema, run);
+      // There is no telling when the caller commits, so this one notice travels inside the transaction.
+      await wakeOnCommit(transaction, database.schema, run.queue);
+      return done;
+    });
+    if (!started) throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType);
+    return this.#handle<W>(run.workflowId, run.runId);
   }
 
   /** A handle to a workflow id (its latest run) or to one run; makes no call. */

@@ -211,8 +211,11 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     }
     const { database } = connection;
     if (delivery.owner !== null) database.notifier.mail(delivery.owner, runId);
-    else if (database.localQueues.has(delivery.queue)) database.local.emit('wake', delivery.queue);
-    else database.notifier.wake(delivery.queue);
+    else {
+      const here = database.localWorkers.get(delivery.queue);
+      if (here === undefined) database.notifier.wake(delivery.queue);
+      else for (const worker of here) worker.wake();
+    }
   }
 
   #closed(runId: string): WorkflowNotFoundError {

@@ -7,8 +7,22 @@ function hostBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Every column by name: a spread of an object of another realm costs several times as much. */
 function hostDraft(draft: EventDraft): EventDraft {
-  return { ...draft, payload: draft.payload === null ? null : hostBytes(draft.payload) };
+  return {
+    seq: draft.seq,
+    type: draft.type,
+    name: draft.name,
+    answers: draft.answers,
+    attempt: draft.attempt,
+    source: draft.source,
+    sourceId: draft.sourceId,
+    reason: draft.reason,
+    correlationId: draft.correlationId,
+    ops: draft.ops,
+    payload: draft.payload === null ? null : hostBytes(draft.payload),
+    meta: draft.meta,
+  };
 }
 
 /** Attributes may hold anything; what cannot be cloned is named by its kind. */
@@ -21,7 +35,10 @@ function hostValue(value: unknown): unknown {
   }
 }
 
+const noLogs: readonly LogLine[] = Object.freeze([]);
+
 export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
+  if (logs.length === 0) return noLogs;
   return Array.from(logs, ({ level, message, attributes }) => ({
     level,
     message: String(message),
@@ -32,7 +49,9 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
 export function hostResult(result: ActivationResult): ActivationResult {
   const logs = hostLogs(result.logs);
   if (!result.ok) return { ok: false, failure: { ...result.failure }, logs };
-  return { ok: true, outputs: Array.from(result.outputs, hostDraft), logs };
+  const outputs: EventDraft[] = [];
+  for (let i = 0; i < result.outputs.length; i++) outputs.push(hostDraft(result.outputs[i]!));
+  return { ok: true, outputs, logs };
 }
 
 export function hostAnswer(result: QueryResult & { readonly logs: readonly LogLine[] }): LoggedAnswer {

@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import { eventCode, type HistoryEvent } from '../history/event.ts';
 import type { RunStatus } from '../history/transition.ts';
+import { sendNotices } from './notifier.ts';
 import { ColumnEncoder } from './pg-binary.ts';
 
 export interface Turn {
@@ -94,6 +95,11 @@ export class LogWriter {
     const row = rows[0];
     if (row === undefined || !row.fence) return undefined;
     return outcomes(turns, row.locked ?? [], row.gone);
+  }
+
+  /** Tells other processes of runs that the append before may have closed. Harmless when it did not. */
+  announceClosed(runIds: readonly string[]): void {
+    void sendNotices(this.client, this.#schema, new Map([['closed', runIds]]));
   }
 
   #addEvent(runKey: Uint8Array, event: HistoryEvent): void {

@@ -1,8 +1,10 @@
 // Taking and letting go of runs. Both move ownership in `ready`, both are fenced, neither needs the disk: an ownership
 // that a crash forgets is found again by the reaper.
 import type pg from 'pg';
-import { timestampArray, uuidArray } from './pg-binary.ts';
+import { draft } from '../history/draft.ts';
 import type { Micros } from '../history/event.ts';
+import type { StoredEvent } from './history.ts';
+import { timestampArray, uuidArray } from './pg-binary.ts';
 
 export interface ClaimedRun {
   readonly runId: string;
@@ -11,6 +13,19 @@ export interface ClaimedRun {
   /** The epoch that died while it owned the run. */
   readonly lost: number | null;
   readonly wakeAt: Micros;
+  /** Of a run that nobody owned before: its start, which is all of its log. */
+  readonly start: StoredEvent | undefined;
+}
+
+interface ClaimRow {
+  run_id: string;
+  mail: number;
+  lost: number | null;
+  wake_at: string;
+  started_at: string | null;
+  name: string | null;
+  payload: Buffer | null;
+  meta: string | null;
 }
 
 export interface Fence {
@@ -21,6 +36,8 @@ export interface Fence {
 /**
  * Claims up to `limit` due runs of a queue, the longest due first. `from` is the watermark below which entries are dead
  * (a held snapshot keeps them in the index); a full sweep passes 0.
+ * A log that somebody could have added to is read only with a later snapshot: a row that was parked while this statement
+ * waited to lock it is seen in its new version, but the events that its last owner appended are not.
  */
 export async function claim(
   client: pg.ClientBase,
@@ -28,17 +45,22 @@ export async function claim(
   fence: Fence,
   options: { queue: string; now: Micros; from: Micros; limit: number },
 ): Promise<ClaimedRun[]> {
-  const { rows } = await client.query<{ run_id: string; mail: number; lost: number | null; wake_at: string }>({
+  const { rows } = await client.query<ClaimRow>({
     name: `reprise_claim_${schema}`,
     text: `with due as materialized (
-  select run_id, lost, wake_at from ${schema}.ready
+  select run_id, lost, wake_at, claimed from ${schema}.ready
   where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]
   order by wake_at limit $6 for no key update skip locked),
 fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences
   where epoch = $1 and slot = $2 and exists (select from due) for share)
-update ${schema}.ready r set owner = $1, lost = null from due, fence where r.run_id = due.run_id
-returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000)::bigint as wake_at`,
+update ${schema}.ready r set owner = $1, lost = null, claimed = true
+from fence, due left join lateral (
+  select e.at, e.name, e.payload, e.meta from ${schema}.events e
+  where not due.claimed and e.run_id = due.run_id and e.seq = 1 limit 1) first on true
+where r.run_id = due.run_id
+returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000)::bigint as wake_at,
+  (extract(epoch from first.at) * 1000000)::bigint as started_at, first.name, first.payload, first.meta::text as meta`,
     values: [
       fence.epoch,
       fence.slot,
@@ -48,7 +70,24 @@ returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000
       options.limit,
     ],
   });
-  return rows.map((row) => ({ runId: row.run_id, mail: row.mail, lost: row.lost, wakeAt: Number(row.wake_at) }));
+  return rows.map((row) => ({
+    runId: row.run_id,
+    mail: row.mail,
+    lost: row.lost,
+    wakeAt: Number(row.wake_at),
+    start: startEvent(row),
+  }));
+}
+
+function startEvent(row: ClaimRow): StoredEvent | undefined {
+  if (row.started_at === null) return undefined;
+  const { name, payload, meta } = row;
+  return {
+    ...draft(1, 'WorkflowStarted', { name, payload, meta }),
+    runId: row.run_id,
+    at: Number(row.started_at),
+    hash: null,
+  };
 }
 
 export interface ParkedRun {

@@ -8,11 +8,10 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import { checkSchemaName, migrate } from './migrate.ts';
 import { Notifier } from './notifier.ts';
 import { connectError } from './sqlstate.ts';
+import type { NewRun } from './start-run.ts';
 
 /** What happens inside one process, so that client and worker in it need not go through the database. */
 export interface LocalEvents {
-  /** A run became claimable on this queue. */
-  wake: [queue: string];
   /** A run was closed; `type` is its last event's. */
   closed: [runId: string, outcome: ClosedOutcome];
 }
@@ -22,15 +21,29 @@ export interface ClosedOutcome {
   readonly reason: string | null;
 }
 
+/** A worker of this process, as clients of the same process see it. */
+export interface LocalWorker {
+  /** A run became claimable. */
+  wake(): void;
+  /**
+   * Starts runs that this worker owns from the first moment, so that nobody has to find them; returns the ids of those
+   * that were started. Undefined when it has no room, or starts others just now.
+   */
+  start(runs: readonly NewRun[]): Promise<Set<string>> | undefined;
+}
+
 const oldestVersion = 140_000;
+/** Start statements under way at once. */
+const starterCount = 2;
 
 export class Database {
   readonly pool: pg.Pool;
   readonly schema: string;
   readonly local: EventEmitter<LocalEvents> = new EventEmitter<LocalEvents>().setMaxListeners(0);
   readonly notifier: Notifier;
-  /** Queues that a worker of this process polls and has room for: a start needs no notice to other processes then. */
-  readonly localQueues: Set<string> = new Set();
+  /** Workers of this process by queue: a start needs no notice to other processes then. */
+  readonly localWorkers: Map<string, Set<LocalWorker>> = new Map();
+  #starters: pg.Pool | undefined;
   readonly #config: pg.ClientConfig | undefined;
   readonly #ownPool: boolean;
 
@@ -66,16 +79,29 @@ export class Database {
     return database;
   }
 
-  /** A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log. */
-  async dedicated(name: string): Promise<pg.Client> {
+  /** Connections for starts, pipelined: the notice follows its start without waiting for the answer. */
+  get starters(): pg.Pool {
+    if (this.#starters === undefined) {
+      this.#starters = new pg.Pool({ ...this.#settings('reprise starter'), pipeline: true, max: starterCount });
+      this.#starters.on('error', () => undefined);
+      this.#starters.on('connect', (client) => client.on('error', () => undefined));
+    }
+    return this.#starters;
+  }
+
+  #settings(name: string): pg.ClientConfig {
     const config = this.#config ?? this.pool.options;
     // A pool hides its password from being enumerated, so it is named.
     const { password } = config;
-    const client = new pg.Client({
-      ...config,
-      ...(password === undefined ? {} : { password }),
-      application_name: name,
-    });
+    return { ...config, ...(password === undefined ? {} : { password }), application_name: name };
+  }
+
+  /**
+   * A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log.
+   * `pipeline`: statements are sent without waiting for the answers of those before, each a transaction of its own.
+   */
+  async dedicated(name: string, options: { pipeline?: boolean } = {}): Promise<pg.Client> {
+    const client = new pg.Client({ ...this.#settings(name), ...options });
     // Whoever uses the session listens for its end; until then a break must not end the process.
     client.on('error', () => undefined);
     try {
@@ -89,6 +115,8 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    await this.#starters?.end();
+    this.#starters = undefined;
     if (this.#ownPool && !this.pool.ended) await this.pool.end();
   }
 

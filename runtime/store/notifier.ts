@@ -51,22 +51,33 @@ export class Notifier {
 
   async #send(): Promise<void> {
     while (this.#pending.size > 0) {
-      const channels: string[] = [];
-      const payloads: string[] = [];
-      for (const [topic, items] of this.#pending) {
-        for (const payload of joined(items)) {
-          channels.push(channelName(this.#database.schema, topic));
-          payloads.push(payload);
-        }
-      }
+      const notices = this.#pending;
       this.#pending = new Map();
-      // A lost notice only costs the receiver its poll interval, so a failure needs no repetition.
-      await this.#database.pool
-        .query({ name: 'reprise_notify', text: notifyText, values: [channels, payloads] })
-        .catch(() => undefined);
+      await sendNotices(this.#database.pool, this.#database.schema, notices);
     }
     this.#sending = false;
   }
+}
+
+/**
+ * Sends items by topic, in a transaction of its own. On a pipelined connection it follows the statement before it without
+ * waiting for the answer; should that one have failed, somebody looks in vain.
+ */
+export async function sendNotices(
+  client: pg.ClientBase | pg.Pool,
+  schema: string,
+  notices: ReadonlyMap<string, Iterable<string>>,
+): Promise<void> {
+  const channels: string[] = [];
+  const payloads: string[] = [];
+  for (const [topic, items] of notices) {
+    for (const payload of joined(items)) {
+      channels.push(channelName(schema, topic));
+      payloads.push(payload);
+    }
+  }
+  // A lost notice only costs the receiver its poll interval, so a failure needs no repetition.
+  await client.query({ name: 'reprise_notify', text: notifyText, values: [channels, payloads] }).catch(() => undefined);
 }
 
 const notifyText =

@@ -5,13 +5,15 @@ import { channelName, listen, splitPayload } from './notifier.ts';
 import { readOutcomes } from './runs.ts';
 import { type QueryAnswer, takeAnswer } from './requests.ts';
 
-const pollMs = 250;
+/** How often awaited runs are looked up: while notices come, a lost one is all that this is for. */
+const pollMs = { deaf: 250, listening: 1_000 } as const;
 
 export class OutcomeWatcher {
   readonly #database: Database;
   readonly #runs = new Map<string, PromiseWithResolvers<ClosedOutcome>>();
   readonly #answers = new Map<string, () => void>();
   #listener: Promise<pg.Client | undefined> | undefined;
+  #listening = false;
   #timer: NodeJS.Timeout | undefined;
   #unchecked: string[] = [];
   #checking = false;
@@ -22,20 +24,40 @@ export class OutcomeWatcher {
     database.local.on('closed', (runId, outcome) => this.#settle(runId, outcome));
   }
 
+  /**
+   * To be called before a run is started whose outcome will be asked for: as its notice cannot be missed then, nothing
+   * has to be looked up. `forget` it when it was not started.
+   */
+  expect(runId: string): void {
+    if (!this.#listening) {
+      void this.#listen();
+      return;
+    }
+    void this.#await(runId);
+    this.#pollLater();
+  }
+
+  forget(runId: string): void {
+    this.#runs.delete(runId);
+  }
+
   /** How the run ended; waits until it has. */
   outcome(runId: string): Promise<ClosedOutcome> {
-    let waiting = this.#runs.get(runId);
-    if (waiting === undefined) {
-      waiting = Promise.withResolvers();
-      waiting.promise.catch(() => undefined);
-      this.#runs.set(runId, waiting);
-      void this.#listen();
-      this.#unchecked.push(runId);
-      if (!this.#checking) {
-        this.#checking = true;
-        setImmediate(() => void this.#check());
-      }
+    const waiting = this.#runs.get(runId);
+    if (waiting !== undefined) return waiting.promise;
+    void this.#listen();
+    this.#unchecked.push(runId);
+    if (!this.#checking) {
+      this.#checking = true;
+      setImmediate(() => void this.#check());
     }
+    return this.#await(runId);
+  }
+
+  #await(runId: string): Promise<ClosedOutcome> {
+    const waiting = Promise.withResolvers<ClosedOutcome>();
+    waiting.promise.catch(() => undefined);
+    this.#runs.set(runId, waiting);
     return waiting.promise;
   }
 
@@ -43,7 +65,7 @@ export class OutcomeWatcher {
   async answer(id: string, timeoutMs: number): Promise<QueryAnswer | undefined> {
     const deadline = performance.now() + timeoutMs;
     await this.#listen();
-    for (let wait = 5; ; wait = Math.min(wait * 2, pollMs)) {
+    for (let wait = 5; ; wait = Math.min(wait * 2, pollMs.deaf)) {
       const told = new Promise<void>((resolve) => this.#answers.set(id, resolve));
       const found = await takeAnswer(this.#database, id);
       const left = deadline - performance.now();
@@ -81,6 +103,7 @@ export class OutcomeWatcher {
   /** Looks at the runs that were never looked at, then now and then at all that are still awaited. */
   async #check(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     const runIds = this.#unchecked;
     this.#unchecked = [];
     try {
@@ -99,12 +122,21 @@ export class OutcomeWatcher {
       setImmediate(() => void this.#check());
       return;
     }
-    this.#timer = setTimeout(() => {
-      this.#checking = true;
-      this.#unchecked = [...this.#runs.keys()];
-      void this.#check();
-    }, pollMs);
-    // Someone awaits a result, so the process must live; the poll itself is the only thing that may be left to wait on.
+    this.#pollLater();
+  }
+
+  /** Someone awaits a result, so the process must live; this timer is the only thing that may be left to wait on. */
+  #pollLater(): void {
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        if (this.#checking) return; // which ends with a new timer
+        this.#checking = true;
+        this.#unchecked = [...this.#runs.keys()];
+        void this.#check();
+      },
+      this.#listening ? pollMs.listening : pollMs.deaf,
+    );
   }
 
   #listen(): Promise<pg.Client | undefined> {
@@ -120,6 +152,7 @@ export class OutcomeWatcher {
     const client = await this.#database.dedicated('reprise client');
     const lost = (): void => {
       this.#listener = undefined;
+      this.#listening = false;
     };
     client.on('error', lost);
     client.on('end', lost);
@@ -136,6 +169,7 @@ export class OutcomeWatcher {
       }
     });
     await listen(client, schema, ['closed', 'answered']);
+    this.#listening = true;
     return client;
   }
 }

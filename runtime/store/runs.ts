@@ -80,9 +80,12 @@ export async function readOutcomes(database: Database, runIds: readonly string[]
   const { schema, pool } = database;
   const { rows } = await pool.query<{ run_id: string; type: number; payload: Buffer | null; reason: string | null }>({
     name: `reprise_outcomes_${schema}`,
-    text: `select r.run_id, e.type, e.payload, e.reason from ${schema}.runs r
-join ${schema}.events e on e.run_id = r.run_id and e.seq = r.final_seq
-where r.run_id = any($1::uuid[]) and r.closed_at is not null`,
+    // One look into each index for each run: a join could be planned as a scan of the whole log.
+    text: `select r.run_id, e.type, e.payload, e.reason from unnest($1::uuid[]) as given(run_id)
+cross join lateral (
+  select run_id, final_seq from ${schema}.runs where run_id = given.run_id and closed_at is not null limit 1) r
+cross join lateral (
+  select type, payload, reason from ${schema}.events where run_id = r.run_id and seq = r.final_seq limit 1) e`,
     values: [runIds],
   });
   return new Map(

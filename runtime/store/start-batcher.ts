@@ -1,5 +1,6 @@
 // Starts of one process share commits: what is asked for while a statement is under way goes out with the next.
 import type { Database } from './database.ts';
+import { sendNotices } from './notifier.ts';
 import { isCleanRefusal } from './sqlstate.ts';
 import { type NewRun, startRuns } from './start-run.ts';
 
@@ -41,28 +42,48 @@ export class StartBatcher {
   }
 
   async #flush(batch: readonly Waiting[]): Promise<void> {
-    const { pool, schema, localQueues, local, notifier } = this.#database;
     this.#underWay++;
     try {
-      const started = await startRuns(
-        pool,
-        schema,
-        batch.map((waiting) => waiting.run),
-      );
-      const queues = new Set<string>();
-      for (const { run, resolve } of batch) {
-        if (started.has(run.runId)) queues.add(run.queue);
-        resolve(started.has(run.runId));
-      }
-      for (const queue of queues) {
-        if (localQueues.has(queue)) local.emit('wake', queue);
-        else notifier.wake(queue);
-      }
+      const runs = batch.map((waiting) => waiting.run);
+      const started = await (this.#startHere(runs) ?? this.#startAnywhere(runs));
+      for (const { run, resolve } of batch) resolve(started.has(run.runId));
     } catch (error) {
       await this.#separately(batch, error);
     } finally {
       this.#underWay--;
       this.#pump();
+    }
+  }
+
+  /** By a worker of this process, which need not find them then. Undefined when none takes them. */
+  #startHere(runs: readonly NewRun[]): Promise<Set<string>> | undefined {
+    const { queue } = runs[0]!;
+    const workers = this.#database.localWorkers.get(queue);
+    if (workers === undefined || runs.some((run) => run.queue !== queue)) return undefined;
+    for (const worker of workers) {
+      const starting = worker.start(runs);
+      if (starting !== undefined) return starting;
+    }
+    return undefined;
+  }
+
+  async #startAnywhere(runs: readonly NewRun[]): Promise<Set<string>> {
+    const { starters, schema, localWorkers } = this.#database;
+    const here = new Set<string>();
+    const elsewhere = new Set<string>();
+    for (const { queue } of runs) (localWorkers.has(queue) ? here : elsewhere).add(queue);
+    const client = await starters.connect();
+    const starting = startRuns(client, schema, runs);
+    const told = elsewhere.size === 0 ? undefined : sendNotices(client, schema, new Map([['wake', elsewhere]]));
+    try {
+      const started = await starting;
+      for (const queue of here) for (const worker of localWorkers.get(queue) ?? []) worker.wake();
+      void Promise.resolve(told).then(() => client.release());
+      return started;
+    } catch (error) {
+      await told;
+      client.release(!isCleanRefusal(error));
+      throw error;
     }
   }
 

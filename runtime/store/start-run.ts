@@ -1,6 +1,7 @@
 // Starting runs: one short statement for any number of starts, on the caller's own transaction when it has one.
 import type pg from 'pg';
-import { eventCode } from '../history/event.ts';
+import { eventCode, type Micros } from '../history/event.ts';
+import type { Fence } from './claim.ts';
 import { ColumnEncoder } from './pg-binary.ts';
 import { runIdBytes } from './run-id.ts';
 
@@ -23,10 +24,49 @@ export interface Queryable {
 
 /** Starts runs; returns the ids of those that were started. The others' workflow ids belong to an open run. */
 export async function startRuns(
-  client: Queryable | pg.ClientBase | pg.Pool,
+  client: pg.ClientBase | pg.Pool,
   schema: string,
   runs: readonly NewRun[],
 ): Promise<Set<string>> {
+  const { text, values } = insertRuns(schema, runs);
+  const { rows } = await client.query<{ run_id: string }>({ name: `reprise_start_${schema}`, text, values });
+  return new Set(rows.map((row) => row.run_id));
+}
+
+/**
+ * Starts a run in the caller's transaction; false when its workflow id belongs to an open run. The transaction may belong
+ * to any driver and pooler, so only text and values are used.
+ */
+export async function startRunWithin(transaction: Queryable, schema: string, run: NewRun): Promise<boolean> {
+  const { text, values } = insertRuns(schema, [run]);
+  const { rows } = await transaction.query(text, values);
+  return rows.length > 0;
+}
+
+export interface OwnedStart {
+  /** µs since 1970. */
+  readonly at: Micros;
+  /** False when the owner was declared dead meanwhile: any worker may claim the run. */
+  readonly owned: boolean;
+}
+
+/** Starts runs that `owner` owns from the first moment, if it still lives; by run id, without those not started. */
+export async function startOwnedRuns(
+  client: pg.ClientBase,
+  schema: string,
+  owner: Fence,
+  runs: readonly NewRun[],
+): Promise<Map<string, OwnedStart>> {
+  const { text, values } = insertRuns(schema, runs, owner);
+  const { rows } = await client.query<{ run_id: string; at: string; owned: boolean }>({
+    name: `reprise_start_owned_${schema}`,
+    text,
+    values,
+  });
+  return new Map(rows.map((row) => [row.run_id, { at: Number(row.at), owned: row.owned }]));
+}
+
+function insertRuns(schema: string, runs: readonly NewRun[], owner?: Fence): { text: string; values: unknown[] } {
   const column = {
     id: new ColumnEncoder('uuid'),
     namespace: new ColumnEncoder('text'),
@@ -60,10 +100,8 @@ started as (
 first as (
   insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
   select run_id, at, 1, ${eventCode.WorkflowStarted}, workflow_type, args, meta from given join started using (run_id)),
-due as (
-  insert into ${schema}.ready (run_id, wake_at, queue) select run_id, at, queue from given join started using (run_id))
-select run_id from started`;
-  const values = [
+${dueText(schema, owner)}`;
+  const values: unknown[] = [
     column.id.take(),
     column.namespace.take(),
     column.workflowId.take(),
@@ -74,12 +112,22 @@ select run_id from started`;
     column.args.take(),
     column.meta.take(),
   ];
-  // A caller's transaction may belong to any driver and pooler, so only text and values are used there; ours gets a name.
-  const result =
-    'totalCount' in client
-      ? await client.query({ name: `reprise_start_${schema}`, text, values })
-      : await client.query(text, values);
-  return new Set((result.rows as { run_id: string }[]).map((row) => row.run_id));
+  if (owner !== undefined) values.push(owner.epoch, owner.slot);
+  return { text, values };
+}
+
+function dueText(schema: string, owner: Fence | undefined): string {
+  if (owner === undefined) {
+    return `due as (
+  insert into ${schema}.ready (run_id, wake_at, queue) select run_id, at, queue from given join started using (run_id))
+select run_id from started`;
+  }
+  return `fence as materialized (select epoch from ${schema}.fences where epoch = $10 and slot = $11 for share),
+due as (
+  insert into ${schema}.ready (run_id, wake_at, queue, owner, claimed)
+  select run_id, at, queue, epoch, epoch is not null from given join started using (run_id) left join fence on true)
+select run_id, (extract(epoch from at) * 1000000)::bigint as at, exists (select from fence) as owned
+from given join started using (run_id)`;
 }
 
 function byWorkflowId(a: NewRun, b: NewRun): number {

@@ -35,27 +35,43 @@ export interface Usage {
   readonly costUsd?: number;
 }
 
+/** What most activities never ask for (logger, signal, promise) is made when they do. */
 export class ActivityContext {
   readonly info: ActivityInfo;
-  readonly log: Logger;
-  /** Rejects with CancelledFailure when the attempt is to stop; never resolves. */
-  readonly cancelled: Promise<never>;
-  readonly #abort = new AbortController();
+  readonly #makeLog: () => Logger;
   readonly #onHeartbeat: (details: unknown) => void;
-  #reject!: (reason: CancelledFailure) => void;
+  #log: Logger | undefined;
+  #abort: AbortController | undefined;
+  #cancelled: PromiseWithResolvers<never> | undefined;
+  #failure: CancelledFailure | undefined;
   usage: Usage[] = [];
 
-  constructor(info: ActivityInfo, log: Logger, onHeartbeat: (details: unknown) => void) {
+  constructor(info: ActivityInfo, makeLog: () => Logger, onHeartbeat: (details: unknown) => void) {
     this.info = info;
-    this.log = log;
+    this.#makeLog = makeLog;
     this.#onHeartbeat = onHeartbeat;
-    this.cancelled = new Promise<never>((_, reject) => {
-      this.#reject = reject;
-    });
-    this.cancelled.catch(() => undefined); // nobody has to wait for it
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#makeLog();
+    return this.#log;
+  }
+
+  /** Rejects with CancelledFailure when the attempt is to stop; never resolves. */
+  get cancelled(): Promise<never> {
+    if (this.#cancelled === undefined) {
+      this.#cancelled = Promise.withResolvers<never>();
+      this.#cancelled.promise.catch(() => undefined); // nobody has to wait for it
+      if (this.#failure !== undefined) this.#cancelled.reject(this.#failure);
+    }
+    return this.#cancelled.promise;
   }
 
   get cancellationSignal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#failure !== undefined) this.#abort.abort(this.#failure);
+    }
     return this.#abort.signal;
   }
 
@@ -81,10 +97,10 @@ export class ActivityContext {
 
   /** Asks the attempt to stop; `reason` becomes the failure's message (CANCELLED, TIMED_OUT, WORKER_SHUTDOWN …). */
   cancel(reason: string): void {
-    if (this.#abort.signal.aborted) return;
-    const failure = new CancelledFailure(reason);
-    this.#reject(failure);
-    this.#abort.abort(failure);
+    if (this.#failure !== undefined) return;
+    this.#failure = new CancelledFailure(reason);
+    this.#cancelled?.reject(this.#failure);
+    this.#abort?.abort(this.#failure);
   }
 }
 

@@ -13,6 +13,8 @@ export class ActivityEntry {
   /** Gives back the running attempt's place. */
   release: (() => void) | undefined;
   heartbeatDetails: unknown;
+  /** Also those that are not in the log yet. */
+  failedAttempts: number;
   /** Progress lies in the database and must go when the activity closes. */
   progressStored: boolean;
   /** End whatever state the entry is in: back-off, schedule-to-close, schedule-to-start. */
@@ -21,6 +23,7 @@ export class ActivityEntry {
   constructor(run: LiveRun, activity: PendingActivity, progress: { details: unknown } | undefined) {
     this.run = run;
     this.activity = activity;
+    this.failedAttempts = activity.failedAttempts;
     this.heartbeatDetails = progress?.details;
     this.progressStored = progress !== undefined;
   }

@@ -65,7 +65,7 @@ export class ActivityExecutor {
     entries.set(activity.seq, entry);
     const { s2c, s2s } = activity.options;
     if (s2c !== undefined) this.#timeoutAt(entry, activity.scheduledAt + s2c * 1000, TimeoutType.SCHEDULE_TO_CLOSE);
-    if (s2s !== undefined && activity.failedAttempts === 0) {
+    if (s2s !== undefined && entry.failedAttempts === 0) {
       this.#timeoutAt(entry, activity.scheduledAt + s2s * 1000, TimeoutType.SCHEDULE_TO_START);
     }
     if (activity.cancelRequested) this.cancel(run, activity.seq);
@@ -132,7 +132,7 @@ export class ActivityExecutor {
 
   #wait(entry: ActivityEntry): void {
     const { activity } = entry;
-    if (activity.startedAttempt > activity.failedAttempts) {
+    if (activity.startedAttempt > entry.failedAttempts) {
       // An `unsafe` attempt began and its outcome is unknown: only a person can say what happened.
       logUnknownEffect(this.#options.logger, entry);
       return;
@@ -171,7 +171,7 @@ export class ActivityExecutor {
     const { activity, run } = entry;
     const { activities } = this.#options;
     const fn = Object.hasOwn(activities, activity.type) ? activities[activity.type] : activities['default'];
-    const attempt = activity.failedAttempts + activity.lostAttempts + 1;
+    const attempt = entry.failedAttempts + activity.lostAttempts + 1;
     if (fn === undefined) {
       const names = JSON.stringify(Object.keys(activities).sort());
       const message = `Activity function ${activity.type} is not registered on this Worker, available activities: ${names}`;
@@ -181,7 +181,7 @@ export class ActivityExecutor {
     if (declarationOf(fn).effect === 'unsafe') {
       const started = draft(0, 'ActivityAttemptStarted', {
         answers: activity.seq,
-        attempt: activity.failedAttempts + 1,
+        attempt: entry.failedAttempts + 1,
       });
       await this.#options.reportDurably(run, started);
       if (entry.state !== 'running') return;
@@ -232,10 +232,10 @@ export class ActivityExecutor {
   #context(entry: ActivityEntry, attempt: number, beat: (details: unknown) => void): ActivityContext {
     const { activity, run } = entry;
     const { logger } = this.#options;
-    const log = logger.child({ workflowId: run.workflowId, runId: run.runId, activityType: activity.type, attempt });
+    const { workflowId, runId } = run;
     return new ActivityContext(
-      attemptInfo(run, activity, { attempt, ...this.#options, heartbeatDetails: entry.heartbeatDetails }),
-      log,
+      attemptInfo(run, activity, attempt, this.#options, entry.heartbeatDetails),
+      () => logger.child({ workflowId, runId, activityType: activity.type, attempt }),
       beat,
     );
   }
@@ -277,7 +277,7 @@ export class ActivityExecutor {
   #failed(entry: ActivityEntry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
     const { activity } = entry;
     const info: FailureInfo = failureInfo(error);
-    const tries = activity.failedAttempts + 1;
+    const tries = entry.failedAttempts + 1;
     const now = this.#options.clock.now();
     if (activity.cancelRequested) {
       this.#close(entry, 'ActivityFailed', error, 'CANCEL_REQUESTED', attempt, { ms });
@@ -334,8 +334,10 @@ export class ActivityExecutor {
         meta: JSON.stringify(facts),
       }),
     });
-    // The fold of that event will say the same; the retry must not wait for the commit to know it.
+    // The fold of that event will say the same; the retry may come before its commit.
     activity.nextAttemptAt = now + facts.delayMs * 1000;
+    activity.lastFailure = payload;
+    entry.failedAttempts += 1;
     entry.state = 'waiting';
     entry.after(Math.max(1, facts.delayMs), () => this.#enqueue(entry));
   }
@@ -352,8 +354,7 @@ export class ActivityExecutor {
   #timeoutAt(entry: ActivityEntry, due: Micros, type: TimeoutType): void {
     const { clock } = this.#options;
     entry.after(clock.delayMs(due), () => {
-      if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.activity.failedAttempts > 0))
-        return;
+      if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.failedAttempts > 0)) return;
       if (clock.now() < due) return this.#timeoutAt(entry, due, type);
       const { context, release } = entry;
       const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);

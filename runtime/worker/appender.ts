@@ -18,6 +18,8 @@ export interface PendingTurn {
 
 const statementBytesMax = 8 * 1024 * 1024;
 const turnsMax = 1_000;
+/** Fewer turns than this go out in one statement. */
+const worthSharing = 32;
 /** How soon a closing turn whose row is locked by somebody is tried again when nothing else is flushed. */
 const busyRetryMs = 5;
 /** Then the run's owner has to wait for the row: a stream of senders could keep it locked for ever. */
@@ -63,9 +65,12 @@ export class Appender {
   #take(): PendingTurn[] {
     let bytes = 0;
     let count = 0;
+    // Shared among the writers that are free: the server works on both parts at once.
+    const share = Math.ceil(this.#queue.length / (this.#idle.length + 1));
+    const most = Math.min(Math.max(share, worthSharing), turnsMax);
     for (const pending of this.#queue) {
       bytes += pending.bytes;
-      if (count > 0 && (bytes > statementBytesMax || count >= turnsMax)) break;
+      if (count > 0 && (bytes > statementBytesMax || count >= most)) break;
       count++;
     }
     return this.#queue.splice(0, count);
@@ -90,7 +95,10 @@ export class Appender {
     this.flushes++;
     this.#failPoint?.('before append');
     try {
-      outcomes = await writer.append(batch.map((pending) => pending.turn));
+      const appending = writer.append(batch.map((pending) => pending.turn));
+      const closing = batch.filter(({ turn }) => turn.close !== undefined).map(({ turn }) => turn.runId);
+      if (closing.length > 0) writer.announceClosed(closing);
+      outcomes = await appending;
     } catch (error) {
       if (!isCleanRefusal(error)) throw error;
       if (batch.length === 1) {

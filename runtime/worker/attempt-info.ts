@@ -6,14 +6,16 @@ import type { LiveRun, PendingActivity } from './live-run.ts';
 export function attemptInfo(
   run: LiveRun,
   activity: PendingActivity,
-  worker: { attempt: number; clock: DatabaseClock; namespace: string; taskQueue: string; heartbeatDetails: unknown },
+  attempt: number,
+  worker: { readonly clock: DatabaseClock; readonly namespace: string; readonly taskQueue: string },
+  heartbeatDetails: unknown,
 ): ActivityInfo {
   const { options } = activity;
   const { namespace } = worker;
   return {
     activityId: options.id ?? String(activity.seq),
     activityType: activity.type,
-    attempt: worker.attempt,
+    attempt,
     idempotencyKey: `${run.runId}:${activity.seq}`,
     isLocal: false,
     inWorkflow: true,
@@ -28,6 +30,6 @@ export function attemptInfo(
     startToCloseTimeoutMs: options.stc ?? options.s2c ?? 0,
     scheduleToCloseTimeoutMs: options.s2c ?? 0,
     heartbeatTimeoutMs: options.hb,
-    heartbeatDetails: worker.heartbeatDetails,
+    heartbeatDetails,
   };
 }

@@ -6,7 +6,7 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { deleteHeartbeat, storeHeartbeat } from '../store/activity-heartbeats.ts';
 import { LogWriter } from '../store/append.ts';
-import { claim, park, type ParkedRun } from '../store/claim.ts';
+import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
 import { listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { runsWithMail } from '../store/inbox.ts';
@@ -15,6 +15,8 @@ import { expireRequests } from '../store/requests.ts';
 import type { ActivityFunction } from './activity-context.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { Appender } from './appender.ts';
+import { Claimer } from './claimer.ts';
+import { LocalStarts } from './local-starts.ts';
 import { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import { QueryAnswerer } from './query-answerer.ts';
@@ -41,10 +43,6 @@ const heartbeatMs = 100;
 const missedMs = 150;
 const idlePollMs = 100;
 const housekeepingMs = 1_000;
-const sweepEveryMs = 2_000;
-/** How far below the last claimed wake-up a claim looks; later commits are found by the sweep. */
-const watermarkSlackMicros = 1_000_000;
-const claimMax = 200;
 const writerCount = 2;
 
 /** The name under which the runs of a task queue wait. */
@@ -58,30 +56,23 @@ export class Incarnation {
   readonly #queue: string;
   readonly #heart: pg.Client;
   readonly #control: pg.Client;
-  readonly #writers: readonly pg.Client[];
+  readonly #sessions: readonly pg.Client[];
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
   readonly #executor: ActivityExecutor;
+  readonly #claimer: Claimer;
+  readonly #localStarts: LocalStarts;
   readonly #appender: Appender;
   readonly #queries: QueryAnswerer;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #onWake = (queue: string): void => {
-    if (queue === this.#queue) this.#poke();
-  };
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
-  #claiming = true;
   #beating = false;
   #keepingHouse = false;
   readonly #mailed = new Set<string>();
   #readingMail = false;
   #lastBeat = performance.now();
   #healthySince = performance.now();
-  #watermark = 0;
-  #lastSweep = 0;
-  #poked = false;
-  #pollTimer: NodeJS.Timeout | undefined;
-  #polling: Promise<void> | undefined;
   #control_: Promise<unknown> = Promise.resolve();
 
   /** Registers and begins to work. @throws what connecting throws */
@@ -89,10 +80,11 @@ export class Incarnation {
     const { database } = options;
     const clients: pg.Client[] = [];
     try {
-      const names = ['heart', 'control', ...Array.from({ length: writerCount }, (_, i) => `writer ${i + 1}`)];
-      for (const name of names) clients.push(await database.dedicated(`reprise ${name}`));
-      const [heart, control, ...writers] = clients as [pg.Client, pg.Client, ...pg.Client[]];
-      const backendPids = await Promise.all([control, ...writers].map(backendPid));
+      for (const name of ['heart', 'control', 'starts']) clients.push(await database.dedicated(`reprise ${name}`));
+      for (let i = 1; i <= writerCount; i++)
+        clients.push(await database.dedicated(`reprise writer ${i}`, { pipeline: true }));
+      const [heart, control, starts, ...writers] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
+      const backendPids = await Promise.all([control, ...writers, starts].map(backendPid));
       const epoch = await register(heart, database.schema, {
         identity: options.identity,
         queue: queueKey(options.namespace, options.taskQueue),
@@ -100,7 +92,7 @@ export class Incarnation {
         leaseMs: options.leaseMs,
         backendPids,
       });
-      const incarnation = new Incarnation(options, epoch, heart, control, writers);
+      const incarnation = new Incarnation(options, epoch, { heart, control, starts, writers });
       await incarnation.#start();
       return incarnation;
     } catch (error) {
@@ -112,18 +104,17 @@ export class Incarnation {
   private constructor(
     options: IncarnationOptions,
     epoch: number,
-    heart: pg.Client,
-    control: pg.Client,
-    writers: pg.Client[],
+    sessions: { heart: pg.Client; control: pg.Client; starts: pg.Client; writers: readonly pg.Client[] },
   ) {
+    const { heart, control, starts, writers } = sessions;
     this.#options = options;
     this.epoch = epoch;
     this.#heart = heart;
     this.#control = control;
-    this.#writers = writers;
+    this.#sessions = [heart, control, starts, ...writers];
     const { database, sandbox, logger } = options;
     this.#queue = queueKey(options.namespace, options.taskQueue);
-    for (const client of [heart, control, ...writers]) {
+    for (const client of this.#sessions) {
       client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
       client.on('end', () => this.#lose('a connection ended'));
     }
@@ -160,6 +151,25 @@ export class Incarnation {
       },
     });
     this.#loop.attach(this.#executor);
+    this.#claimer = new Claimer({
+      room: () => this.#loop.parking.room,
+      now: () => this.#clock.now(),
+      claim: (due) =>
+        this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue: this.#queue, ...due })),
+      adopt: (claimed) => this.#adopt(claimed),
+      failed: (error) => {
+        if (!this.#over) logger.warn({ err: error }, 'runs could not be claimed, will try again');
+      },
+      lost: (error) => this.#notLoaded(error),
+    });
+    this.#localStarts = new LocalStarts({
+      client: starts,
+      schema: database.schema,
+      fence: { epoch, slot: writers.length + 1 },
+      room: () => this.#loop.parking.room,
+      wake: () => this.#claimer.poke(),
+      adopt: (started) => this.#adopt(started).catch((error: unknown) => this.#notLoaded(error)),
+    });
     this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch, logger });
   }
 
@@ -174,9 +184,8 @@ export class Incarnation {
 
   /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
   async stop(graceMs: number): Promise<void> {
-    this.#claiming = false;
-    this.#options.database.localQueues.delete(this.#queue);
-    await this.#polling;
+    this.#leaveLocal();
+    await Promise.race([Promise.all([this.#claimer.stop(), this.#localStarts.stop()]), this.ended]);
     await Promise.race([this.#executor.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
     if (this.#over) return;
@@ -189,14 +198,15 @@ export class Incarnation {
     const { schema } = database;
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
     await listen(this.#heart, schema, ['wake', 'request', `mail_${this.epoch}`]);
-    database.local.on('wake', this.#onWake);
-    database.localQueues.add(this.#queue);
     await this.#beat();
+    const { localWorkers } = database;
+    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
     this.#timers.push(
       setInterval(() => void this.#beat(), heartbeatMs),
       setInterval(() => void this.#keepHouse(), housekeepingMs),
+      setInterval(() => void this.#poll(), idlePollMs),
     );
-    this.#poke();
+    void this.#poll();
   }
 
   async #beat(): Promise<void> {
@@ -245,7 +255,7 @@ export class Incarnation {
     try {
       const freed = await declareDead(database, epoch, reason);
       logger.warn({ epoch, reason, runs: freed }, 'worker died, its runs are free');
-      if (freed > 0) this.#poke(true);
+      if (freed > 0) this.#claimer.poke(true);
     } catch (error) {
       logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again');
     }
@@ -268,7 +278,7 @@ export class Incarnation {
   #notified(channel: string, payload: string): void {
     const topic = channel.slice(this.#options.database.schema.length + 1);
     if (topic === 'wake') {
-      if (splitPayload(payload).includes(this.#queue)) this.#poke();
+      if (splitPayload(payload).includes(this.#queue)) this.#claimer.poke();
     } else if (topic === 'request') {
       if (splitPayload(payload).includes(this.#queue)) void this.#answerQueries();
     } else void this.#readMail(splitPayload(payload));
@@ -300,62 +310,35 @@ export class Incarnation {
     }
   }
 
-  /** Looks for work now instead of at the next poll. */
-  #poke(sweep = false): void {
-    if (sweep) this.#lastSweep = 0;
-    this.#poked = true;
-    if (this.#polling === undefined && !this.#over) {
-      clearTimeout(this.#pollTimer);
-      this.#polling = this.#poll().finally(() => {
-        this.#polling = undefined;
-        if (this.#over) return;
-        if (this.#poked && this.#claiming) this.#poke();
-        else this.#pollTimer = setTimeout(() => this.#poke(), idlePollMs);
-      });
-    }
-  }
-
+  /** What notices may have missed. */
   async #poll(): Promise<void> {
-    this.#poked = false;
-    const { database, logger } = this.#options;
+    this.#claimer.poke();
+    void this.#answerQueries();
     try {
-      if (this.#claiming) await this.#claim();
-      const withMail = await runsWithMail(database, this.epoch);
-      if (withMail.length > 0) await this.#readMail(withMail);
-      await this.#queries.poll();
+      await this.#readMail(await runsWithMail(this.#options.database, this.epoch));
     } catch (error) {
-      if (!this.#over) logger.warn({ err: error }, 'polling failed, will try again');
+      if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be looked for, will try again');
     }
   }
 
-  async #claim(): Promise<void> {
-    const { database } = this.#options;
-    const { schema } = database;
-    for (;;) {
-      const limit = Math.min(claimMax, this.#loop.parking.room);
-      if (limit === 0 || this.#over || !this.#claiming) return;
-      const sweep = performance.now() - this.#lastSweep > sweepEveryMs;
-      if (sweep) this.#lastSweep = performance.now();
-      const now = this.#clock.now();
-      const from = sweep ? 946_684_800_000_000 : Math.max(946_684_800_000_000, this.#watermark - watermarkSlackMicros);
-      const claimed = await this.#serially(() =>
-        claim(this.#control, schema, { epoch: this.epoch, slot: 0 }, { queue: this.#queue, now, from, limit }),
-      );
-      if (this.#over) return;
-      for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
-      if (claimed.length === 0) return;
-      try {
-        this.#options.failPoint?.('claimed');
-        await this.#loop.adopt(claimed);
-        this.#options.failPoint?.('loaded');
-      } catch (error) {
-        // Owned but not in memory: only a new incarnation lets others have these runs.
-        this.#lose(`claimed runs could not be loaded: ${String(error)}`, error);
-        return;
-      }
-      await this.#loop.parking.evict();
-      if (claimed.length < limit) return;
-    }
+  async #adopt(claimed: readonly ClaimedRun[]): Promise<void> {
+    if (this.#over) return;
+    this.#options.failPoint?.('claimed');
+    await this.#loop.adopt(claimed);
+    this.#options.failPoint?.('loaded');
+    await this.#loop.parking.evict();
+  }
+
+  #leaveLocal(): void {
+    const { localWorkers } = this.#options.database;
+    const workers = localWorkers.get(this.#queue);
+    workers?.delete(this.#localStarts);
+    if (workers?.size === 0) localWorkers.delete(this.#queue);
+  }
+
+  /** Owned but not in memory: only a new incarnation lets others have these runs. */
+  #notLoaded(error: unknown): void {
+    this.#lose(`claimed runs could not be loaded: ${String(error)}`, error);
   }
 
   async #park(runs: readonly ParkedRun[]): Promise<string[]> {
@@ -381,13 +364,12 @@ export class Incarnation {
     if (this.#over) return;
     this.#over = true;
     for (const timer of this.#timers) clearInterval(timer);
-    clearTimeout(this.#pollTimer);
-    this.#options.database.local.off('wake', this.#onWake);
-    this.#options.database.localQueues.delete(this.#queue);
+    this.#leaveLocal();
+    void this.#claimer.stop();
     this.#appender.stop();
     this.#executor.abort();
     this.#loop.abort();
-    for (const client of [this.#heart, this.#control, ...this.#writers]) void client.end().catch(() => undefined);
+    for (const client of this.#sessions) void client.end().catch(() => undefined);
     this.#ended.resolve(error);
   }
 }

@@ -5,7 +5,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
 import { readHeartbeats } from '../store/activity-heartbeats.ts';
 import type { Database } from '../store/database.ts';
-import { readArguments, readHeads, readHistory, readOpenEvents } from '../store/history.ts';
+import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../store/history.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import type { LiveRun } from './live-run.ts';
 import { RunReplay } from './load-run.ts';
@@ -15,13 +15,25 @@ const shortEvents = 500;
 
 type Loaded = (run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]) => void;
 
-/** Loads every run and calls `loaded` for each as soon as it stands where its log ends; long ones without their code. */
+/**
+ * Loads every run and calls `loaded` for each as soon as it stands where its log ends; long ones without their code.
+ * `start` is given of runs that are new and have nothing else in their log.
+ */
 export async function loadRuns(
   database: Database,
   sandbox: Sandbox,
-  runs: readonly LiveRun[],
+  runs: readonly { run: LiveRun; start: StoredEvent | undefined }[],
   loaded: Loaded,
 ): Promise<void> {
+  const toRead: LiveRun[] = [];
+  for (const { run, start } of runs) {
+    if (start === undefined || run.mailRead > 0) toRead.push(run);
+    else loaded(run, replayed(sandbox, run, [start]).failure, []);
+  }
+  if (toRead.length > 0) await readRuns(database, sandbox, toRead, loaded);
+}
+
+async function readRuns(database: Database, sandbox: Sandbox, runs: readonly LiveRun[], loaded: Loaded): Promise<void> {
   const runIds = runs.map((run) => run.runId);
   const withMail = runs.filter((run) => run.mailRead > 0).map((run) => ({ runId: run.runId, after: 0 }));
   const [heads, mail] = await Promise.all([
@@ -40,18 +52,20 @@ export async function loadRuns(
   await Promise.all(
     runs.map(async (run) => {
       const events = eventsByRun.get(run.runId) ?? [];
-      if (events.length === shortEvents) {
-        for (const event of await readOpenEvents(database, run.runId)) run.record(event);
-        return finish(run, undefined);
-      }
-      for (const event of events) run.record(event);
-      const replay = begin(sandbox, run);
-      replay.take(events);
-      run.unhashed = replay.finish();
-      run.carried = replay.carried;
-      return finish(run, replay);
+      if (events.length < shortEvents) return finish(run, replayed(sandbox, run, events));
+      for (const event of await readOpenEvents(database, run.runId)) run.record(event);
+      return finish(run, undefined);
     }),
   );
+}
+
+function replayed(sandbox: Sandbox, run: LiveRun, events: readonly StoredEvent[]): RunReplay {
+  for (const event of events) run.record(event);
+  const replay = begin(sandbox, run);
+  replay.take(events);
+  run.unhashed = replay.finish();
+  run.carried = replay.carried;
+  return replay;
 }
 
 /** Makes workflow code stand again where the log ends, without touching what is pending. Returns why it could not. */

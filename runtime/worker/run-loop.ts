@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { TaskFailure } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
-import type { Micros } from '../history/event.ts';
+import type { HistoryEvent, Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
@@ -17,9 +17,10 @@ import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { AppendResult, Appender } from './appender.ts';
 import type { DatabaseClock } from './clock.ts';
+import { CodeReloader } from './code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
-import { type Input, LiveRun, visibleInputs } from './live-run.ts';
+import { type Input, LiveRun } from './live-run.ts';
 import { overLimit } from './payload-limit.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
@@ -43,12 +44,14 @@ export interface RunLoopOptions {
 }
 
 const taskRetryMs = { first: 1_000, max: 60_000 } as const;
+
 export class RunLoop {
   readonly #options: RunLoopOptions;
   readonly #runs = new Map<string, LiveRun>();
   readonly #timers: RunTimers;
   readonly #durable = new DurableInputs();
   readonly #holder: RunHolder;
+  readonly #reloader: CodeReloader;
   #executor!: ActivityExecutor;
   /** Which runs are in memory, and letting go of them. */
   parking!: RunParking;
@@ -59,6 +62,14 @@ export class RunLoop {
   constructor(options: RunLoopOptions) {
     this.#options = options;
     this.#holder = new RunHolder(options.database, options.epoch);
+    this.#reloader = new CodeReloader({
+      ...options,
+      now: () => this.#now(),
+      guard: (run, work) => this.#guard(run, work),
+      reloaded: (run, failure) => this.#turn(run, failure).then(() => options.appender.pump()),
+      deferred: (run, events, inputs) => this.#deferred(run, events, inputs),
+      lost: (run, error) => this.#lose(run, error),
+    });
     this.#timers = new RunTimers(options.clock, (run, seq) =>
       this.enqueue(run, draft(0, 'TimerFired', { answers: seq })),
     );
@@ -86,16 +97,14 @@ export class RunLoop {
 
   /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
   async adopt(claimed: readonly ClaimedRun[]): Promise<void> {
-    const fresh: LiveRun[] = [];
-    for (const { runId, mail, lost } of claimed) {
+    const runs = claimed.map(({ runId, mail, lost, start }) => {
       const run = new LiveRun(runId, mail, lost);
       this.#runs.set(runId, run);
-      fresh.push(run);
-    }
-    await loadRuns(this.#options.database, this.#options.sandbox, fresh, (run, failure, mail) => {
+      return { run, start };
+    });
+    await loadRuns(this.#options.database, this.#options.sandbox, runs, (run, failure, mail) => {
       if (!this.#stopped) this.#loaded(run, failure, mail);
     });
-    await this.#process();
   }
 
   enqueue(run: LiveRun, input: Input): void {
@@ -144,7 +153,7 @@ export class RunLoop {
       );
     } else startActivities(run, this.#executor);
     this.#deliver(mail);
-    if (run.sandbox === undefined) void this.#reload(run);
+    if (run.sandbox === undefined) void this.#reloader.reload(run);
     else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
     else if (run.carried.length > 0) this.#wake(run);
   }
@@ -172,19 +181,34 @@ export class RunLoop {
     setImmediate(() => void this.#process());
   }
 
+  /** Activates all runs that have something to see, and flushes their turns together. */
   async #process(): Promise<void> {
     this.#scheduled = false;
     const dirty = this.#dirty;
     this.#dirty = new Set();
-    const turns: Promise<void>[] = [];
+    const turns: { run: LiveRun; inputs: Input[]; built: BuiltTurn }[] = [];
+    let activated = false;
     for (const run of dirty) {
       if (this.#stopped) break;
-      if (run.phase === 'reloading') this.#defer(run);
+      if (run.phase === 'reloading') this.#reloader.defer(run);
       if (run.phase !== 'queued') continue;
-      if (run.sandbox === undefined) void this.#reload(run);
-      else turns.push(this.#turn(run));
+      if (run.sandbox === undefined) {
+        void this.#reloader.reload(run);
+        continue;
+      }
+      run.phase = 'flushing';
+      const inputs = run.takeQueue();
+      void this.#guard(run, () => {
+        const built = buildTurn(run, inputs, this.#now());
+        activated ||= built.activated;
+        turns.push({ run, inputs, built });
+      });
     }
-    await Promise.all(turns);
+    if (activated) await rejectionsKnown();
+    for (const { run, inputs, built } of turns) {
+      if (this.#isGone(run)) continue;
+      void this.#guard(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs));
+    }
     this.#options.appender.pump();
   }
 
@@ -200,9 +224,13 @@ export class RunLoop {
   /** Activations of one macrotask wait together until Node has told of their unhandled rejections. */
   async #build(run: LiveRun, inputs: readonly Input[], failure?: TaskFailure): Promise<BuiltTurn> {
     const built = buildTurn(run, inputs, this.#now(), failure);
-    if (!built.activated) return built;
-    await rejectionsKnown();
-    if (built.failure !== undefined) return built;
+    if (built.activated) await rejectionsKnown();
+    return this.#checked(run, inputs, built);
+  }
+
+  /** What only shows after the activation makes a failed task of it. */
+  #checked(run: LiveRun, inputs: readonly Input[], built: BuiltTurn): BuiltTurn {
+    if (!built.activated || built.failure !== undefined) return built;
     const failed = run.sandbox?.rejection ?? overLimit(built.outputs, this.#options.maxPayloadBytes);
     return failed === undefined ? built : buildTurn(run, inputs, this.#now(), failed);
   }
@@ -254,7 +282,6 @@ export class RunLoop {
         payload: last.payload,
         reason: last.reason,
       });
-      this.#options.database.notifier.closed(run.runId);
       return;
     }
     if (built.failure !== undefined) {
@@ -290,7 +317,11 @@ export class RunLoop {
           this.#deliver(mail);
           const taken = run.takeQueue();
           const built = await this.#build(run, taken, failure);
-          return { built, done: () => this.#appended(run, built, taken, { outcome: 'committed' }) };
+          const done = (): void => {
+            this.#appended(run, built, taken, { outcome: 'committed' });
+            if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
+          };
+          return { built, done };
         });
         return;
       }
@@ -300,46 +331,14 @@ export class RunLoop {
     });
   }
 
-  /** Makes the code again from the log; what happens meanwhile is appended, but activated only then. */
-  async #reload(run: LiveRun): Promise<void> {
-    run.phase = 'reloading';
-    await this.#guard(run, async () => {
-      const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
-      while (run.deferring !== undefined) await run.deferring;
-      if (this.#isGone(run)) return;
-      run.carried.push(...run.deferred);
-      run.deferred = [];
-      await this.#turn(run, failure);
-      this.#options.appender.pump();
-    });
+  #deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void {
+    for (const event of events) run.record(event);
+    this.#durable.appended(inputs);
+    for (const event of events) act(run, event, this.#executor, this.#timers);
+    if (run.queue.length > 0) this.#mark(run);
   }
 
-  /** Appends what happened to a run whose code is being made again. A termination waits for it. */
-  #defer(run: LiveRun): void {
-    if (run.deferring !== undefined || run.queue.length === 0) return;
-    if (run.queue.some((input) => input.type === 'WorkflowTerminated' || input.type === 'WorkflowTimedOut')) return;
-    const inputs = run.takeQueue();
-    const { events, consumed, bytes } = buildTurn(run, inputs, this.#now(), 'defer');
-    const arrived = Promise.withResolvers<void>();
-    run.deferring = arrived.promise;
-    this.#options.appender.submit({
-      turn: { runId: run.runId, runKey: run.runKey, events, consumed },
-      bytes,
-      done: (result) => {
-        run.deferring = undefined;
-        arrived.resolve();
-        if (this.#isGone(run)) return;
-        if (result.outcome === 'refused') return this.#lose(run, result.error);
-        for (const event of events) run.record(event);
-        this.#durable.appended(inputs);
-        run.deferred.push(...visibleInputs(events));
-        for (const event of events) act(run, event, this.#executor, this.#timers);
-        if (run.queue.length > 0) this.#mark(run);
-      },
-    });
-  }
-
-  async #guard(run: LiveRun, work: () => Promise<void>): Promise<void> {
+  async #guard(run: LiveRun, work: () => Promise<void> | void): Promise<void> {
     try {
       await work();
     } catch (error) {

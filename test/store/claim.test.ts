@@ -9,6 +9,7 @@ import { heartbeat } from '../../runtime/store/lease.ts';
 import { runIdBytes } from '../../runtime/store/run-id.ts';
 import { startRuns } from '../../runtime/store/start-run.ts';
 import {
+  historyOf,
   type Incarnation,
   incarnation,
   newRun,
@@ -34,6 +35,10 @@ function claimAll(
   return claim(worker.control, 'reprise', worker, { queue, now: seconds(60), from: 0, limit: 100, ...options });
 }
 
+function withoutStart({ start: _, ...run }: ClaimedRun): Omit<ClaimedRun, 'start'> {
+  return run;
+}
+
 async function wakeAt(runId: string, micros: number): Promise<void> {
   await pool.query(
     "update reprise.ready set wake_at = timestamptz 'epoch' + $2::bigint * interval '1 microsecond' where run_id = $1",
@@ -54,14 +59,27 @@ test('runs are claimed once they are due, the longest due first', async (t) => {
   await wakeAt(third!, due.third);
   await wakeAt(second!, due.second);
   await wakeAt(first!, due.first);
-  assert.deepEqual(await claimAll(worker, queue, { limit: 1 }), [
+  assert.deepEqual((await claimAll(worker, queue, { limit: 1 })).map(withoutStart), [
     { runId: first, mail: 0, lost: null, wakeAt: due.first },
   ]);
-  assert.deepEqual(await claimAll(worker, queue), [{ runId: second, mail: 0, lost: null, wakeAt: due.second }]);
+  assert.deepEqual((await claimAll(worker, queue)).map(withoutStart), [
+    { runId: second, mail: 0, lost: null, wakeAt: due.second },
+  ]);
   assert.deepEqual(await claimAll(worker, queue), []);
-  assert.deepEqual(await claimAll(worker, queue, { now: due.third }), [
+  assert.deepEqual((await claimAll(worker, queue, { now: due.third })).map(withoutStart), [
     { runId: third, mail: 0, lost: null, wakeAt: due.third },
   ]);
+});
+
+test('a run that nobody owned before comes with its start, as the log has it', async (t) => {
+  const worker = await incarnation(store, t);
+  const queue = 'default/new';
+  const meta = '{"seed": "ab",  "memo": {"a": 1}}';
+  const runId = await startedRun(store, { queue, workflowType: 'demo', args: Uint8Array.of(1, 0x90), meta });
+  const [claimed] = await claimAll(worker, queue);
+  const [logged] = await historyOf(store, runId);
+  assert.deepEqual({ ...claimed?.start, payload: new Uint8Array(claimed!.start!.payload!) }, logged);
+  assert.equal(claimed?.start?.meta, meta);
 });
 
 test('a claim takes runs of its own queue, and none that somebody owns', async (t) => {
@@ -156,7 +174,10 @@ test('a parked run can be claimed again with the mail it got meanwhile', async (
     [runId],
   );
   assert.deepEqual(await claimAll(worker, queue, { now: planned - 1 }), []);
-  assert.deepEqual(await claimAll(worker, queue, { now: planned }), [{ runId, mail: 0, lost: null, wakeAt: planned }]);
+  // Its last owner may have added to its log, so its start alone is of no use.
+  assert.deepEqual(await claimAll(worker, queue, { now: planned }), [
+    { runId, mail: 0, lost: null, wakeAt: planned, start: undefined },
+  ]);
 });
 
 test('nobody parks a run that another owns', async (t) => {

@@ -75,8 +75,7 @@ test('a worker of this process is woken directly, others by a notice', async (t)
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const woken: string[] = [];
-  own.local.on('wake', (queue) => woken.push(queue));
-  own.localQueues.add('default/here');
+  own.localWorkers.set('default/here', new Set([{ wake: () => woken.push('here'), start: () => undefined }]));
   const session = await store.session(t);
   const notified = new Promise<string | undefined>((resolve) =>
     session.once('notification', ({ payload }) => resolve(payload)),
@@ -87,9 +86,9 @@ test('a worker of this process is woken directly, others by a notice', async (t)
   await Promise.all([
     batcher.start(here),
     batcher.start(there),
-    batcher.start(newRun({ workflowId: here.workflowId, queue: 'default/nowhere' })),
+    batcher.start(newRun({ workflowId: here.workflowId, queue: 'default/here' })),
   ]);
   assert.equal(await notified, 'default/there');
-  assert.deepEqual(woken, ['default/here']);
+  assert.deepEqual(woken, ['here']);
   assert.equal((await readyRow(store, there.runId))?.owner, null);
 });

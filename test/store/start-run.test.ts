@@ -6,7 +6,7 @@ import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { newRunId } from '../../runtime/store/run-id.ts';
 import { getRun } from '../../runtime/store/runs.ts';
-import { type NewRun, type Queryable, startRuns } from '../../runtime/store/start-run.ts';
+import { type NewRun, type Queryable, startRuns, startRunWithin } from '../../runtime/store/start-run.ts';
 import {
   closingTurn,
   historyOf,
@@ -194,7 +194,7 @@ for (const [kind, transaction] of inTransaction) {
   test(`a start inside the transaction of ${kind} appears with its commit`, async () => {
     const run = newRun();
     await transaction(async (client) => {
-      assert.deepEqual(await startRuns(client, 'reprise', [run]), new Set([run.runId]));
+      assert.equal(await startRunWithin(client, 'reprise', run), true);
       assert.deepEqual(await rowsOf(run), [0, 0, 0]);
     });
     assert.deepEqual(await rowsOf(run), [1, 1, 1]);
@@ -203,7 +203,7 @@ for (const [kind, transaction] of inTransaction) {
   test(`a start inside the transaction of ${kind} is gone with its rollback`, async () => {
     const run = newRun({ workflowId: `rolled back by ${kind}` });
     const failing = transaction(async (client) => {
-      await startRuns(client, 'reprise', [run]);
+      await startRunWithin(client, 'reprise', run);
       throw new Error('the user thinks better of it');
     });
     await assert.rejects(failing, /thinks better/);

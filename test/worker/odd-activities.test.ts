@@ -23,3 +23,19 @@ it('a timed-out activity that never settles gives its place back', async () => {
   assert.equal(await (await engine.start('neverSettles')).result(), 'activity StartToClose timeout');
   assert.equal(await (await engine.start('greet', ['next'])).result(), 'Hello, next!');
 });
+
+it('attempts are counted right also when the log is slower than their retries', async () => {
+  const handle = await engine.start('failingActivity', [7]);
+  await engine.until(async () => (await handle.history()).some((event) => event.type === 'ActivityScheduled'));
+  const session = await engine.pool.connect();
+  await session.query('begin; lock table reprise.events in share mode');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await session.query('rollback');
+  session.release();
+  assert.equal(await handle.result(), 8);
+  const failed = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed');
+  assert.deepEqual(
+    failed.map((event) => event.attempt),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
+});

@@ -26,12 +26,14 @@ create index runs_workflow_id on reprise.runs (namespace, workflow_id, run_id);
 
 -- One narrow row an open run. `owner` is a worker's epoch, `lost` the epoch that died while it owned the run,
 -- `mail` counts the messages ever sent to the run: it keys the inbox, and closing and parking compare it.
+-- `claimed` tells that a worker owned it once; until then its log is its start alone.
 create table reprise.ready (
   run_id uuid primary key,
   wake_at timestamptz not null,
   owner int,
   lost int,
   mail int not null default 0,
+  claimed boolean not null default false,
   queue text not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index ready_owner_queue_wake_at on reprise.ready (owner, queue, wake_at);

@@ -88,6 +88,7 @@ create table reprise.ready (
   owner integer,
   lost integer,
   mail integer not null default 0,
+  claimed boolean not null default false,
   queue text not null,
   constraint ready_pkey PRIMARY KEY (run_id)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
