@@ -59,7 +59,11 @@ export function defineContext<T extends object>(
     },
     update(change, provenance): void {
       const record = change as (draft: unknown) => void;
-      currentRun('defineContext().update').context.write(definition, (document) => document.record(record), provenance);
+      currentRun('defineContext().update').context.write(
+        definition,
+        (document, check) => document.record(record, check),
+        provenance,
+      );
     },
   };
 }

@@ -1,5 +1,5 @@
 // The context document of one run: attached at its first use, written by patches that are events.
-import { ContextDocument, type InputOp, type Op } from '../history/context-patch.ts';
+import { type Check, ContextDocument, type InputOp, type Op } from '../history/context-patch.ts';
 import { type ContextSource, contextSources, type HistoryEvent } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { PlainCommand } from './command.ts';
@@ -92,15 +92,21 @@ export class RunContext {
         return;
       }
     }
-    this.write(definition, (document) => document.apply(ops), provenance);
+    this.write(definition, (document, check) => document.apply(ops, check), provenance);
   }
 
-  write(definition: ContextDefinition, change: (document: ContextDocument) => Op[], provenance: Provenance = {}): void {
+  write(
+    definition: ContextDefinition,
+    change: (document: ContextDocument, check: Check | undefined) => Op[],
+    provenance: Provenance = {},
+  ): void {
     this.#run.turn.assertWritable();
     const origin = originOf(provenance, this.#run.info.workflowType);
     const document = this.#attach(definition);
-    const made =
-      definition.schema === undefined ? change(document) : this.#checked(definition.schema, document, change, origin);
+    const { schema } = definition;
+    const check =
+      schema === undefined ? undefined : (made: readonly Op[]) => this.#check(schema, document, made, origin);
+    const made = change(document, check);
     if (made.length > 0) this.#issue(made, origin);
   }
 
@@ -129,29 +135,18 @@ export class RunContext {
   }
 
   /**
-   * Tries the change on a copy first. On replay a recorded patch is not checked again, so that a schema may be tightened
-   * while runs are open; one that is not recorded was refused when it happened, and is again.
+   * On replay a recorded patch is not checked again, so that a schema may be tightened while runs are open; one that is
+   * not recorded was refused when it happened, and is again.
    */
-  #checked(
-    schema: ContextSchema,
-    document: ContextDocument,
-    change: (document: ContextDocument) => Op[],
-    origin: Origin,
-  ): Op[] {
-    const trial = new ContextDocument(document.snapshot());
-    const made = change(trial);
-    if (made.length === 0) return made;
-    if (this.#run.turn.nextRecordedPatch()?.ops !== textOf(made, origin.confidence)) {
-      const verdict = schema.safeParse(trial.state);
-      if (!verdict.success) {
-        throw new RuntimeError(
-          'CONTEXT_PATCH_INVALID',
-          `A context patch of run ${this.#run.runId} does not fit the context's schema: ${String(verdict.error)}`,
-          { runId: this.#run.runId, cause: verdict.error },
-        );
-      }
-    }
-    return document.apply(made);
+  #check(schema: ContextSchema, document: ContextDocument, made: readonly Op[], origin: Origin): void {
+    if (this.#run.turn.nextRecordedPatch()?.ops === textOf(made, origin.confidence)) return;
+    const verdict = schema.safeParse(document.state);
+    if (verdict.success) return;
+    throw new RuntimeError(
+      'CONTEXT_PATCH_INVALID',
+      `A context patch of run ${this.#run.runId} does not fit the context's schema: ${String(verdict.error)}`,
+      { runId: this.#run.runId, cause: verdict.error },
+    );
   }
 
   #issue(made: readonly Op[], origin: Origin): void {

@@ -55,6 +55,13 @@ export type DeepReadonly<T> = T extends readonly unknown[]
     ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
     : T;
 
+/** Looks at a document that `made` has just changed, and throws to have it changed back. */
+export type Check = (made: readonly Op[]) => void;
+
+function asItIs(value: Json): Value {
+  return value as Value;
+}
+
 /** The document after `ops`; `document` stays as it is. @throws CONTEXT_PATCH_INVALID */
 export function foldOps(document: Json, ops: readonly Op[]): Json {
   const holder = holderOf(document);
@@ -87,32 +94,37 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
 
   /**
    * Checks and applies `ops`, all or none; returns what is to be logged, in RFC 6902 and with `prev`, sharing nothing
-   * with `ops` or the document. Empty when there is nothing to change (`delete` of what is absent).
+   * with `ops` or the document. Empty when there is nothing to change (`delete` of what is absent). When `check`, which
+   * is called with the document changed, throws, nothing was.
    * @throws CONTEXT_PATCH_INVALID
    */
-  apply(ops: readonly InputOp[]): Op[] {
+  apply(ops: readonly InputOp[], check?: Check): Op[] {
     if (!Array.isArray(ops)) {
       const fault = new JsonFault(null, describeValue(ops), 'a list of operations');
       throw new RuntimeError('CONTEXT_PATCH_INVALID', `Context patch: ${fault.message}.`, { cause: fault });
     }
     // All reading of what the user handed in, which may run getters, comes before the first write.
     const inputs = eachOp(ops, readOp);
-    return this.#atomic((undo) =>
-      eachOp(inputs, (input) => lowerOp(this.#holder, input).map((op) => this.#applyOne(op, undo))).flat(),
+    return this.#atomic(
+      (undo) => eachOp(inputs, (input) => lowerOp(this.#holder, input).map((op) => this.#applyOne(op, undo))).flat(),
+      check,
     );
   }
 
-  /** Folds operations that were logged. They are trusted: should one not fit, the document is left half patched. */
+  /**
+   * Folds operations that were logged, and keeps their values: the caller must not. They are trusted: should one not fit,
+   * the document is left half patched.
+   */
   applyRecorded(ops: readonly Op[]): void {
-    applyAll(this.#holder, ops);
+    applyAll(this.#holder, ops, asItIs);
   }
 
   /**
    * Runs `fn`, which may read and write a draft of the document like an object, and returns its writes as operations
-   * to log, applied already. When `fn` throws, all of them are undone.
+   * to log, applied already. When `fn` throws, or `check` after it, all of them are undone.
    * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `fn` returns a promise
    */
-  record(fn: (draft: Mutable<T>) => unknown): Op[] {
+  record(fn: (draft: Mutable<T>) => unknown, check?: Check): Op[] {
     return this.#atomic((undo) => {
       const recorder = new ContextRecorder(this.#holder, undo);
       try {
@@ -122,7 +134,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
       } finally {
         recorder.close();
       }
-    });
+    }, check);
   }
 
   /** A copy that is the caller's. */
@@ -130,7 +142,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     return cloneJson(this.#holder['']);
   }
 
-  #atomic<R>(work: (undo: Undo) => R): R {
+  #atomic(work: (undo: Undo) => Op[], check: Check | undefined): Op[] {
     if (this.#writing) {
       throw new RuntimeError(
         'ILLEGAL_STATE',
@@ -140,7 +152,9 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     const undo: Undo = [];
     this.#writing = true;
     try {
-      return work(undo);
+      const made = work(undo);
+      if (made.length > 0) check?.(made);
+      return made;
     } catch (error) {
       rollBack(undo);
       throw error;

@@ -26,11 +26,14 @@ export function holderOf(document: Json): Holder {
   return { '': cloneJson(document) };
 }
 
-/** Applies recorded operations; a failure leaves the document half patched. @throws CONTEXT_PATCH_INVALID */
-export function applyAll(holder: Holder, ops: readonly Op[]): void {
+/**
+ * Applies recorded operations; a failure leaves the document half patched. `own` makes the document's own value of an
+ * operation's: nothing has to be done for operations that were parsed for this call alone. @throws CONTEXT_PATCH_INVALID
+ */
+export function applyAll(holder: Holder, ops: readonly Op[], own: (value: Json) => Value = cloneJson): void {
   for (let index = 0; index < ops.length; index += 1) {
     try {
-      applyOp(holder, ops[index] as Op);
+      applyOp(holder, ops[index] as Op, undefined, own);
     } catch (cause) {
       throw refusal(cause, index, ops[index], 'The recorded patch does not fit the document it is applied to.');
     }
@@ -57,12 +60,17 @@ export function refusal(cause: unknown, index: number, op: unknown, advice: stri
  * document's former value itself, not a copy), undefined when nothing was.
  * @throws JsonFault, before the first write, but for `move`: its source may be gone already; `undo` brings it back.
  */
-export function applyOp(holder: Holder, op: Op, undo?: Undo): Value | undefined {
+export function applyOp(
+  holder: Holder,
+  op: Op,
+  undo?: Undo,
+  own: (value: Json) => Value = cloneJson,
+): Value | undefined {
   switch (op.op) {
     case 'add':
-      return put(holder, op.path, cloneJson(op.value), undo);
+      return put(holder, op.path, own(op.value), undo);
     case 'replace':
-      return replace(holder, op.path, cloneJson(op.value), undo);
+      return replace(holder, op.path, own(op.value), undo);
     case 'remove':
       return remove(holder, op.path, undo);
     case 'test': {

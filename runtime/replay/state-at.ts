@@ -1,10 +1,11 @@
 // PATCH_ONLY: the context document at any point, folded from the recorded patches. No code runs, nothing is written.
-import { ContextDocument, type Op } from '../history/context-patch.ts';
+import type { Op } from '../history/context-patch.ts';
 import type { ContextSource } from '../history/event.ts';
-import type { Json } from '../history/json.ts';
+import type { Json, Value } from '../history/json.ts';
+import { applyAll, holderOf } from '../history/json-patch.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Database } from '../store/database.ts';
-import { readPatches } from '../store/history.ts';
+import { type PatchLimit, readPatches, readPatchOps } from '../store/history.ts';
 
 /** Default: the end of the log. `seq` and `time` are inclusive. */
 export interface StatePoint {
@@ -41,18 +42,17 @@ export interface PatchRecord {
 
 /** @throws INVALID_INPUT for a point that is none */
 export async function stateAt<T = Json>(database: Database, runId: string, point: StatePoint): Promise<StateResult<T>> {
-  const limit = pointLimit(point);
-  const document = new ContextDocument(null);
+  const holder = holderOf(null);
   let seq = 0;
   let patches = 0;
-  for await (const page of readPatches(database, runId, limit)) {
-    for (const event of page) {
-      document.applyRecorded(JSON.parse(event.ops ?? '[]') as Op[]);
-      seq = event.seq;
-      patches++;
+  for await (const page of readPatchOps(database, runId, pointLimit(point))) {
+    for (const patch of page) {
+      applyAll(holder, JSON.parse(patch.ops) as Op[], (value) => value as Value);
+      seq = patch.seq;
     }
+    patches += page.length;
   }
-  return { state: patches === 0 ? undefined : (document.snapshot() as T), seq, patches };
+  return { state: patches === 0 ? undefined : (holder[''] as T), seq, patches };
 }
 
 export async function contextPatches(database: Database, runId: string, filter: PatchFilter): Promise<PatchRecord[]> {
@@ -84,7 +84,7 @@ function touches(op: Op, path: string): boolean {
   );
 }
 
-function pointLimit(point: StatePoint): { upTo?: number; upToTime?: number } {
+function pointLimit(point: StatePoint): PatchLimit {
   if (point.seq !== undefined && point.time !== undefined) {
     throw new RuntimeError('INVALID_INPUT', 'stateAt takes seq or time, not both.');
   }

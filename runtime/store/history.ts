@@ -20,24 +20,30 @@ const replayColumns = allColumns.replace(
   `case when type <> ${eventCode.ActivityScheduled} then payload end as payload`,
 );
 
-/** Events of one run after `after`, in order, in pages of at most `pageEvents`; the next page is read ahead. */
+/** Events of one run after `after`, in order, in pages of at most `pageEvents`. */
 export async function* readHistory(
   database: Database,
   runId: string,
   options: { after?: number; upTo?: number; forReplay?: boolean } = {},
 ): AsyncGenerator<StoredEvent[], void, undefined> {
-  let after = options.after ?? 0;
-  let page = readPage(database, runId, after, options);
+  yield* pages(options.after ?? 0, (after) => readPage(database, runId, after, options));
+}
+
+/** Pages until one is not full; the next is read ahead. */
+async function* pages<T extends { readonly seq: number }>(
+  from: number,
+  read: (after: number) => Promise<T[]>,
+): AsyncGenerator<T[], void, undefined> {
+  let page = read(from);
   for (;;) {
-    const events = await page;
-    if (events.length < pageEvents) {
-      if (events.length > 0) yield events;
+    const rows = await page;
+    if (rows.length < pageEvents) {
+      if (rows.length > 0) yield rows;
       return;
     }
-    after = events.at(-1)!.seq;
-    page = readPage(database, runId, after, options);
+    page = read(rows.at(-1)!.seq);
     page.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
-    yield events;
+    yield rows;
   }
 }
 
@@ -55,12 +61,16 @@ async function readPage(
   );
 }
 
-/** The first `limit` events of each of many runs, ordered by run and seq: what a claim needs for short runs. */
+/**
+ * The first `limit` events of each of many runs, each run's in order: what a claim needs for short runs. One look into the
+ * index a run, since a join is planned as a scan of the whole log as long as nobody has analyzed it.
+ */
 export async function readHeads(database: Database, runIds: readonly string[], limit: number): Promise<StoredEvent[]> {
   const list = runIds.map((id) => `'${checked(id)}'`).join(',');
   return copyEvents(
     database.pool,
-    `select ${replayColumns} from ${database.schema}.events where run_id in (${list}) and seq <= ${Math.trunc(limit)} order by run_id, seq`,
+    `select e.* from unnest(array[${list}]::uuid[]) as given(id) cross join lateral (
+       select ${replayColumns} from ${database.schema}.events where run_id = given.id order by seq limit ${Math.trunc(limit)}) e`,
   );
 }
 
@@ -87,17 +97,21 @@ export async function readEventsOfType(
   );
 }
 
-async function copyEvents(pool: pg.Pool, query: string): Promise<StoredEvent[]> {
-  const events: StoredEvent[] = [];
+function copyEvents(pool: pg.Pool, query: string): Promise<StoredEvent[]> {
+  return copyRows(pool, query, readEvent);
+}
+
+async function copyRows<T>(pool: pg.Pool, query: string, read: (row: RowReader) => T): Promise<T[]> {
+  const rows: T[] = [];
   const client = await pool.connect();
   try {
-    await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
+    await CopyOut.run(client, query, (row) => rows.push(read(row)));
     client.release();
   } catch (error) {
     client.release(true);
     throw error;
   }
-  return events;
+  return rows;
 }
 
 let lastRunId = '';
@@ -168,27 +182,43 @@ export async function readEventsAfter(
   return events;
 }
 
+/** Where to stop reading, both inclusive; `upToTime` in µs since 1970. */
+export interface PatchLimit {
+  readonly upTo?: number;
+  readonly upToTime?: number;
+}
+
 /** Context patches of a run, in order, by pages. */
-export async function* readPatches(
+export function readPatches(
   database: Database,
   runId: string,
-  limit: { upTo?: number; upToTime?: number },
+  limit: PatchLimit,
 ): AsyncGenerator<StoredEvent[], void, undefined> {
+  return pages(0, (after) => copyEvents(database.pool, patchQuery(database.schema, allColumns, runId, after, limit)));
+}
+
+/** What a fold needs of them: their operations as JSON text. */
+export function readPatchOps(
+  database: Database,
+  runId: string,
+  limit: PatchLimit,
+): AsyncGenerator<{ seq: number; ops: string }[], void, undefined> {
+  return pages(0, (after) =>
+    copyRows(database.pool, patchQuery(database.schema, 'seq, ops', runId, after, limit), (row) => ({
+      seq: row.int4()!,
+      ops: row.text() ?? '[]',
+    })),
+  );
+}
+
+function patchQuery(schema: string, columns: string, runId: string, after: number, limit: PatchLimit): string {
   const upTo = Math.min(Math.trunc(limit.upTo ?? 2_147_483_647), 2_147_483_647);
   const time =
     limit.upToTime === undefined
       ? ''
       : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
-  for (let after = 0; ; ) {
-    const page = await copyEvents(
-      database.pool,
-      `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}
-       and seq > ${after} and seq <= ${upTo}${time} order by seq limit ${pageEvents}`,
-    );
-    if (page.length > 0) yield page;
-    if (page.length < pageEvents) return;
-    after = page.at(-1)!.seq;
-  }
+  return `select ${columns} from ${schema}.events where run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}
+    and seq > ${after} and seq <= ${upTo}${time} order by seq limit ${pageEvents}`;
 }
 
 /** Types that end an activity. */

@@ -20,6 +20,8 @@ const claimMax = 100;
 /** Claims whose runs are still being loaded, at most. */
 const loadingMax = 4;
 const sweepEveryMs = 2_000;
+/** A sweep reads what a held snapshot keeps of dead rows: however much that is, it takes one part in so many of the time. */
+const sweepShare = 50;
 /** How far below the last claimed wake-up a claim looks; later commits are found by the sweep. */
 const watermarkSlackMicros = 1_000_000;
 /** 2000-01-01, before which nothing is due. */
@@ -32,7 +34,7 @@ export class Claimer {
   #poked = false;
   #stopped = false;
   #watermark = 0;
-  #lastSweep = 0;
+  #nextSweep = 0;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
@@ -40,7 +42,7 @@ export class Claimer {
 
   /** Looks for due runs now. `sweep`: also for such as became due long ago. */
   poke(sweep = false): void {
-    if (sweep) this.#lastSweep = 0;
+    if (sweep) this.#nextSweep = 0;
     this.#poked = true;
     if (this.#stopped) return;
     this.#running ??= this.#run().finally(() => {
@@ -70,10 +72,12 @@ export class Claimer {
     if (this.#loading.size >= loadingMax) await Promise.race(this.#loading);
     const limit = Math.min(claimMax, this.#options.room());
     if (limit === 0) return false;
-    const sweep = performance.now() - this.#lastSweep > sweepEveryMs;
-    if (sweep) this.#lastSweep = performance.now();
+    const begun = performance.now();
+    const sweep = begun >= this.#nextSweep;
     const from = sweep ? longAgo : Math.max(longAgo, this.#watermark - watermarkSlackMicros);
     const claimed = await this.#options.claim({ now: this.#options.now(), from, limit });
+    const ended = performance.now();
+    if (sweep) this.#nextSweep = ended + Math.max(sweepEveryMs, (ended - begun) * sweepShare);
     for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
     if (claimed.length > 0) {
       const loading = this.#options.adopt(claimed).catch((error: unknown) => this.#options.lost(error));

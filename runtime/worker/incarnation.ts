@@ -44,6 +44,8 @@ const missedMs = 150;
 const idlePollMs = 100;
 const housekeepingMs = 1_000;
 const writerCount = 2;
+/** The search for runs of the dead takes at most one part in so many of the time. */
+const sweepShare = 50;
 
 /** The name under which the runs of a task queue wait. */
 export function queueKey(namespace: string, taskQueue: string): string {
@@ -69,6 +71,7 @@ export class Incarnation {
   #over = false;
   #beating = false;
   #keepingHouse = false;
+  #nextSweep = 0;
   readonly #mailed = new Set<string>();
   #readingMail = false;
   #lastBeat = performance.now();
@@ -266,7 +269,12 @@ export class Incarnation {
     this.#keepingHouse = true;
     try {
       await this.#loop.parking.evict();
-      await sweepDead(this.#options.database);
+      const begun = performance.now();
+      if (begun >= this.#nextSweep) {
+        await sweepDead(this.#options.database);
+        const ended = performance.now();
+        this.#nextSweep = ended + (ended - begun) * sweepShare;
+      }
       await expireRequests(this.#options.database);
     } catch (error) {
       if (!this.#over) this.#options.logger.warn({ err: error }, 'housekeeping failed, will try again');
