@@ -1,0 +1,67 @@
+// The questions that every system is asked: how much work each is, where a system needs another amount, and how long a
+// measurement may take before it counts as failed.
+
+export const questions = ['W1', 'W2', 'W2b', 'W3', 'W4', 'W5'] as const;
+export type Question = (typeof questions)[number];
+
+export const systems = ['reprise', 'dbos', 'absurd', 'openworkflow', 'restate'] as const;
+export type System = (typeof systems)[number];
+
+/** One way of asking a question; only Reprise is asked W3 and W4 in two ways. */
+export type Variant = '' | 'one process' | 'across processes' | 'new process' | 'idle worker';
+
+export interface Size {
+  /** Workflows that are started. */
+  readonly workflows: number;
+  /** Steps in each. */
+  readonly steps: number;
+}
+
+const sizes: Record<Question, Size> = {
+  W1: { workflows: 2000, steps: 1 },
+  W2: { workflows: 1, steps: 1000 },
+  W2b: { workflows: 50, steps: 100 },
+  W3: { workflows: 200, steps: 1 },
+  W4: { workflows: 1, steps: 10_000 },
+  W5: { workflows: 1, steps: 1000 },
+};
+
+/** OpenWorkflow refuses more than 1000 steps a run; in W3 it and Absurd wait for polls, and 200 would take minutes. */
+const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
+  openworkflow: {
+    W2: { workflows: 1, steps: 900 },
+    W3: { workflows: 40, steps: 1 },
+    W4: { workflows: 1, steps: 900 },
+    W5: { workflows: 1, steps: 900 },
+  },
+  absurd: { W3: { workflows: 100, steps: 1 } },
+};
+
+/** BENCH_SCALE: a factor on all counts, to try things out. */
+export const scale: number = Number(process.env['BENCH_SCALE'] ?? 1);
+
+export function sizeOf(question: Question, system: System): Size {
+  const { workflows, steps } = otherSizes[system]?.[question] ?? sizes[question];
+  const scaled = (count: number): number => (count === 1 ? 1 : Math.max(5, Math.round(count * scale)));
+  return { workflows: scaled(workflows), steps: scaled(steps) };
+}
+
+export function variantsOf(question: Question, system: System): readonly Variant[] {
+  if (system !== 'reprise') return [''];
+  if (question === 'W3') return ['one process', 'across processes'];
+  if (question === 'W4') return ['new process', 'idle worker'];
+  return [''];
+}
+
+/** Recovery that waits for a lease of 30 or 120 s is measured in the first round only. */
+export function onceOnly(question: Question, system: System): boolean {
+  return question === 'W4' && (system === 'absurd' || system === 'openworkflow');
+}
+
+/** W4 does its 10,000 steps first and then may wait for a lease of 120 s. */
+export function timeoutMs(question: Question): number {
+  return question === 'W4' ? 420_000 : 180_000;
+}
+
+/** W1 keeps this many in flight; no other question starts as many. */
+export const workflowsAtOnce = 200;

@@ -1,0 +1,30 @@
+// A worker process of a peer in W4. The first starts the workflow and says when its steps are done, then hangs until it is
+// killed; the second finds the workflow, ends it, and says what it saw.
+import type { Address, Input } from './adapter.ts';
+import { loadAdapter } from './load-adapter.ts';
+import type { System } from './questions.ts';
+import type { Recovered } from './recovery.ts';
+import { nothingSeen, shapesSeenBy } from './shapes.ts';
+
+const [system, role, input] = process.argv.slice(2) as [System, 'first' | 'second', string];
+process.on('disconnect', () => process.exit(1));
+
+const adapter = await loadAdapter(system);
+const address = (JSON.parse(process.env['BENCH_ADDRESS'] ?? 'null') as Address | null) ?? undefined;
+const seen = nothingSeen();
+const shapes = shapesSeenBy(seen, role === 'first' ? hang : async () => undefined);
+const opened = Date.now();
+const engine = await adapter.open({ url: process.env['BENCH_URL'] ?? '', shapes, variant: '', address });
+if (role === 'first') {
+  await engine.start('hold', JSON.parse(input) as Input);
+} else {
+  while (seen.firstStep === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  // Steps that ran again would have come before the first new one, or come now.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  process.send?.({ ...seen, opened } satisfies Recovered);
+}
+
+async function hang(): Promise<void> {
+  process.send?.('done');
+  await new Promise(() => undefined);
+}
