@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { eventCode, type HistoryEvent } from '../history/event.ts';
 import type { RunStatus } from '../history/transition.ts';
 import { sendNotices } from './notifier.ts';
-import { ColumnEncoder } from './pg-binary.ts';
+import { ColumnEncoder, RowEncoder } from './pg-binary.ts';
 
 export interface Turn {
   readonly runId: string;
@@ -20,13 +20,13 @@ export interface Turn {
 /** `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again. */
 export type TurnOutcome = 'committed' | 'mail' | 'busy';
 
-/** A connection that may append: its fence row, and the columns of its statement (reused from flush to flush). */
+/** A connection that may append: its fence row, and the arrays of its statement (their memory serves again). */
 export class LogWriter {
   readonly client: pg.ClientBase;
   readonly #epoch: number;
   readonly #slot: number;
   readonly #schema: string;
-  readonly #columns = eventColumns();
+  readonly #events: RowEncoder;
   readonly #mailRun = new ColumnEncoder('uuid');
   readonly #mailId = new ColumnEncoder('int4');
   readonly #closeRun = new ColumnEncoder('uuid');
@@ -36,7 +36,14 @@ export class LogWriter {
   readonly #closeHash = new ColumnEncoder('bytea');
   readonly #closeAt = new ColumnEncoder('timestamptz');
 
-  constructor(client: pg.ClientBase, schema: string, epoch: number, slot: number) {
+  /** Asks the database for the number of the type that events are handed in as. */
+  static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
+    const { rows } = await client.query<{ type: string }>(`select '${schema}.new_event'::regtype::oid::text as type`);
+    return new LogWriter(client, schema, epoch, slot, Number(rows[0]!.type));
+  }
+
+  private constructor(client: pg.ClientBase, schema: string, epoch: number, slot: number, eventType: number) {
+    this.#events = new RowEncoder(eventType, 15);
     this.client = client;
     this.#schema = schema;
     this.#epoch = epoch;
@@ -62,26 +69,7 @@ export class LogWriter {
         this.#addClose(turn, turn.close);
       }
     }
-    const columns = this.#columns;
-    const values: unknown[] = [
-      this.#epoch,
-      this.#slot,
-      columns.run.take(),
-      columns.at.take(),
-      columns.seq.take(),
-      columns.answers.take(),
-      columns.type.take(),
-      columns.attempt.take(),
-      columns.name.take(),
-      columns.source.take(),
-      columns.sourceId.take(),
-      columns.reason.take(),
-      columns.correlationId.take(),
-      columns.ops.take(),
-      columns.payload.take(),
-      columns.meta.take(),
-      columns.hash.take(),
-    ];
+    const values: unknown[] = [this.#epoch, this.#slot, this.#events.take()];
     if (consumes) values.push(this.#mailRun.take(), this.#mailId.take());
     if (closes) {
       values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
@@ -102,23 +90,26 @@ export class LogWriter {
     void sendNotices(this.client, this.#schema, new Map([['closed', runIds]]));
   }
 
+  /** In the order of reprise.new_event. */
   #addEvent(runKey: Uint8Array, event: HistoryEvent): void {
-    const c = this.#columns;
-    c.run.bytes(runKey);
-    c.at.timestamp(event.at);
-    c.seq.int4(event.seq);
-    c.answers.int4(event.answers);
-    c.type.int2(eventCode[event.type]);
-    c.attempt.int2(event.attempt);
-    c.name.text(event.name);
-    c.source.text(event.source);
-    c.sourceId.text(event.sourceId);
-    c.reason.text(event.reason);
-    c.correlationId.text(event.correlationId);
-    c.ops.text(event.ops);
-    c.payload.bytes(event.payload);
-    c.meta.text(event.meta);
-    c.hash.bytes(event.hash);
+    const row = this.#events;
+    row.beginRow();
+    row.bytes('uuid', runKey);
+    row.timestamp(event.at);
+    row.int4(event.seq);
+    row.int4(event.answers);
+    row.int2(eventCode[event.type]);
+    row.int2(event.attempt);
+    row.text('text', event.name);
+    row.text('text', event.source);
+    row.text('text', event.sourceId);
+    row.text('text', event.reason);
+    row.text('text', event.correlationId);
+    row.text('json', event.ops);
+    row.bytes('bytea', event.payload);
+    row.text('json', event.meta);
+    row.bytes('bytea', event.hash);
+    row.endRow();
   }
 
   #addClose(turn: Turn, close: NonNullable<Turn['close']>): void {
@@ -130,43 +121,6 @@ export class LogWriter {
     this.#closeHash.bytes(last.hash);
     this.#closeAt.timestamp(last.at);
   }
-}
-
-function eventColumns(): Record<
-  | 'run'
-  | 'at'
-  | 'seq'
-  | 'answers'
-  | 'type'
-  | 'attempt'
-  | 'name'
-  | 'source'
-  | 'sourceId'
-  | 'reason'
-  | 'correlationId'
-  | 'ops'
-  | 'payload'
-  | 'meta'
-  | 'hash',
-  ColumnEncoder
-> {
-  return {
-    run: new ColumnEncoder('uuid'),
-    at: new ColumnEncoder('timestamptz'),
-    seq: new ColumnEncoder('int4'),
-    answers: new ColumnEncoder('int4'),
-    type: new ColumnEncoder('int2'),
-    attempt: new ColumnEncoder('int2'),
-    name: new ColumnEncoder('text'),
-    source: new ColumnEncoder('text'),
-    sourceId: new ColumnEncoder('text'),
-    reason: new ColumnEncoder('text'),
-    correlationId: new ColumnEncoder('text'),
-    ops: new ColumnEncoder('json'),
-    payload: new ColumnEncoder('bytea'),
-    meta: new ColumnEncoder('json'),
-    hash: new ColumnEncoder('bytea'),
-  };
 }
 
 function outcomes(turns: readonly Turn[], locked: readonly string[], gone: number): TurnOutcome[] {
@@ -188,6 +142,9 @@ function outcomes(turns: readonly Turn[], locked: readonly string[], gone: numbe
   return result;
 }
 
+const eventColumns =
+  'run_id, at, seq, answers, type, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
+
 const texts = new Map<string, string>();
 
 /** The statement's variants: without mail or closing it does nothing but check the fence and insert. */
@@ -195,7 +152,7 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
   const key = `${schema} ${consumes} ${closes}`;
   const known = texts.get(key);
   if (known !== undefined) return known;
-  let p = 17;
+  let p = 3;
   const mail = consumes ? { run: ++p, id: ++p } : undefined;
   const close = closes ? { run: ++p, mail: ++p, status: ++p, seq: ++p, hash: ++p, at: ++p } : undefined;
   const notRefused = (run: string): string =>
@@ -224,11 +181,8 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
     );
   }
   parts.push(
-    `written as (insert into ${schema}.events (run_id, at, seq, answers, type, attempt, name, source, source_id, reason, ` +
-      'correlation_id, ops, payload, meta, hash) select e.* from fence, unnest($3::uuid[], $4::timestamptz[], $5::int[], ' +
-      '$6::int[], $7::smallint[], $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], ' +
-      '$14::json[], $15::bytea[], $16::json[], $17::bytea[]) as e(run_id, at, seq, answers, type, attempt, name, source, ' +
-      `source_id, reason, correlation_id, ops, payload, meta, hash) ${notRefused('e.run_id')})`,
+    `written as (insert into ${schema}.events (${eventColumns}) select ${eventColumns} ` +
+      `from fence, unnest($3::${schema}.new_event[]) as e ${notRefused('e.run_id')})`,
   );
   const text =
     `with ${parts.join(', ')} select exists (select from fence) as fence, ` +

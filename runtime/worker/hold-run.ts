@@ -54,7 +54,7 @@ export class RunHolder {
       const turn = await build(mail);
       const { events, consumed, closes, mailRead } = turn.built;
       const close = closes === undefined ? {} : { close: { status: closes, mail: mailRead } };
-      const writer = new LogWriter(client, schema, this.#epoch, 0);
+      const writer = await LogWriter.open(client, schema, this.#epoch, 0);
       const outcomes = await writer.append([{ runId: run.runId, runKey: run.runKey, events, consumed, ...close }]);
       if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
       await commitHold(client);

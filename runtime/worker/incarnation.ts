@@ -83,11 +83,14 @@ export class Incarnation {
     const { database } = options;
     const clients: pg.Client[] = [];
     try {
-      for (const name of ['heart', 'control', 'starts']) clients.push(await database.dedicated(`reprise ${name}`));
+      const opening = ['heart', 'control', 'starts'].map((name) => database.dedicated(`reprise ${name}`));
       for (let i = 1; i <= writerCount; i++)
-        clients.push(await database.dedicated(`reprise writer ${i}`, { pipeline: true }));
-      const [heart, control, starts, ...writers] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
-      const backendPids = await Promise.all([control, ...writers, starts].map(backendPid));
+        opening.push(database.dedicated(`reprise writer ${i}`, { pipeline: true }));
+      const opened = await Promise.allSettled(opening);
+      for (const each of opened) if (each.status === 'fulfilled') clients.push(each.value);
+      for (const each of opened) if (each.status === 'rejected') throw each.reason;
+      const [heart, control, starts, ...writing] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
+      const backendPids = await Promise.all([control, ...writing, starts].map(backendPid));
       const epoch = await register(heart, database.schema, {
         identity: options.identity,
         queue: queueKey(options.namespace, options.taskQueue),
@@ -95,6 +98,9 @@ export class Incarnation {
         leaseMs: options.leaseMs,
         backendPids,
       });
+      const writers = await Promise.all(
+        writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
+      );
       const incarnation = new Incarnation(options, epoch, { heart, control, starts, writers });
       await incarnation.#start();
       return incarnation;
@@ -107,25 +113,21 @@ export class Incarnation {
   private constructor(
     options: IncarnationOptions,
     epoch: number,
-    sessions: { heart: pg.Client; control: pg.Client; starts: pg.Client; writers: readonly pg.Client[] },
+    sessions: { heart: pg.Client; control: pg.Client; starts: pg.Client; writers: readonly LogWriter[] },
   ) {
     const { heart, control, starts, writers } = sessions;
     this.#options = options;
     this.epoch = epoch;
     this.#heart = heart;
     this.#control = control;
-    this.#sessions = [heart, control, starts, ...writers];
+    this.#sessions = [heart, control, starts, ...writers.map((writer) => writer.client as pg.Client)];
     const { database, sandbox, logger } = options;
     this.#queue = queueKey(options.namespace, options.taskQueue);
     for (const client of this.#sessions) {
       client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
       client.on('end', () => this.#lose('a connection ended'));
     }
-    this.#appender = new Appender(
-      writers.map((client, i) => new LogWriter(client, database.schema, epoch, i + 1)),
-      (error) => this.#end(error),
-      options.failPoint,
-    );
+    this.#appender = new Appender(writers, (error) => this.#end(error), options.failPoint);
     this.#loop = new RunLoop({
       database,
       epoch,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { ColumnEncoder, timestampArray, uuidArray } from '../../runtime/store/pg-binary.ts';
+import { ColumnEncoder, RowEncoder, timestampArray, uuidArray } from '../../runtime/store/pg-binary.ts';
 import { newRunId, runIdBytes, runIdFromBytes } from '../../runtime/store/run-id.ts';
 import { testStore } from '../support/store.ts';
 
@@ -163,6 +163,44 @@ test('whole lists of ids and times are arrays as well', async () => {
   assert.deepEqual(await read(uuidArray(ids.map(runIdBytes)), 'uuid', 'x::text'), ids);
   assert.deepEqual(await read(uuidArray([]), 'uuid', 'x::text'), []);
   assert.deepEqual(await read(timestampArray([0, 1]), 'timestamptz', '(extract(epoch from x) * 1000000)::int'), [0, 1]);
+});
+
+test('rows of a composite type arrive as they were, NULLs at any place', async () => {
+  await client.query('create type whole_row as (k uuid, t timestamptz, n int, s smallint, w text, j json, b bytea)');
+  const { rows } = await client.query<{ type: string }>("select 'whole_row'::regtype::oid::text as type");
+  const encoder = new RowEncoder(Number(rows[0]!.type), 7);
+  const row = fc.record({
+    k: fc.constantFrom(null, newRunId(), newRunId()),
+    t: fc.integer({ min: 1, max: 4_000_000_000_000_000 }),
+    n: fc.option(fc.integer({ min: -2_147_483_648, max: 2_147_483_647 })),
+    s: fc.option(fc.integer({ min: -32_768, max: 32_767 })),
+    w: fc.option(anyText),
+    j: fc.option(fc.json().map((text) => text.replaceAll('\\u0000', ''))),
+    b: fc.option(fc.uint8Array({ maxLength: 3_000 })),
+  });
+  const property = fc.asyncProperty(fc.array(row, { maxLength: 40 }), async (given) => {
+    for (const { k, t, n, s, w, j, b } of given) {
+      encoder.beginRow();
+      encoder.bytes('uuid', k === null ? null : runIdBytes(k));
+      encoder.timestamp(t);
+      encoder.int4(n);
+      encoder.int2(s);
+      encoder.text('text', w);
+      encoder.text('json', j);
+      encoder.bytes('bytea', b);
+      encoder.endRow();
+    }
+    const found = await client.query(
+      `select k, (extract(epoch from t) * 1000000)::bigint::text as t, n, s, w, j::text as j, b
+       from unnest($1::whole_row[]) with ordinality as u(k, t, n, s, w, j, b, i) order by i`,
+      [encoder.take()],
+    );
+    assert.deepEqual(
+      found.rows,
+      given.map((each) => ({ ...each, t: String(each.t), b: each.b === null ? null : Buffer.from(each.b) })),
+    );
+  });
+  await fc.assert(property, { numRuns: 60 });
 });
 
 test('a NUL character is refused by Postgres, and the session goes on', async () => {

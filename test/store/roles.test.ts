@@ -79,7 +79,7 @@ test('a member of reprise_worker does everything that workers and clients do', a
   assert.equal((await readHeartbeats(database, run)).size, 1);
   await deleteHeartbeat(database, run, 2);
 
-  const writer = new LogWriter(appending, 'reprise', epoch, 1);
+  const writer = await LogWriter.open(appending, 'reprise', epoch, 1);
   const reading = turn({ runId: run, drafts: ['SignalReceived'], consumed: [1] });
   const closing = turn({
     runId: run,

@@ -89,7 +89,7 @@ export async function incarnation(
     leaseMs: options.leaseMs ?? 60_000,
     backendPids: await Promise.all([control, ...appending].map(backendPid)),
   });
-  const writers = appending.map((client, i) => new LogWriter(client, schema, epoch, i + 1));
+  const writers = await Promise.all(appending.map((client, i) => LogWriter.open(client, schema, epoch, i + 1)));
   return { epoch, slot: 0, heart, control, writers, writer: writers[0]! };
 }
 
