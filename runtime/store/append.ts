@@ -75,11 +75,16 @@ export class LogWriter {
       values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
       values.push(this.#closeSeq.take(), this.#closeHash.take(), this.#closeAt.take());
     }
-    const { rows } = await this.client.query<{ fence: boolean; gone: number; locked: string[] | null }>({
+    const statement = {
       name: `reprise_append_${this.#schema}${consumes ? '_mail' : ''}${closes ? '_close' : ''}`,
       text: appendText(this.#schema, consumes, closes),
       values,
-    });
+    };
+    if (!consumes && !closes) {
+      const { rowCount } = await this.client.query(statement);
+      return rowCount === 0 ? undefined : turns.map(() => 'committed');
+    }
+    const { rows } = await this.client.query<{ fence: boolean; gone: number; locked: string[] | null }>(statement);
     const row = rows[0];
     if (row === undefined || !row.fence) return undefined;
     return outcomes(turns, row.locked ?? [], row.gone);
@@ -147,7 +152,7 @@ const eventColumns =
 
 const texts = new Map<string, string>();
 
-/** The statement's variants: without mail or closing it does nothing but check the fence and insert. */
+/** The statement's variants: without mail or closing it does nothing but check the fence and insert, and answers with a count. */
 function appendText(schema: string, consumes: boolean, closes: boolean): string {
   const key = `${schema} ${consumes} ${closes}`;
   const known = texts.get(key);
@@ -180,10 +185,15 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
         `${guard === '' ? 'where' : `${guard} and`} i.run_id = m.run_id and i.id = m.id returning 1)`,
     );
   }
-  parts.push(
-    `written as (insert into ${schema}.events (${eventColumns}) select ${eventColumns} ` +
-      `from fence, unnest($3::${schema}.new_event[]) as e ${notRefused('e.run_id')})`,
-  );
+  const insert =
+    `insert into ${schema}.events (${eventColumns}) select ${eventColumns} ` +
+    `from fence, unnest($3::${schema}.new_event[]) as e ${notRefused('e.run_id')}`;
+  if (mail === undefined && close === undefined) {
+    const text = `with ${parts.join(', ')} ${insert}`;
+    texts.set(key, text);
+    return text;
+  }
+  parts.push(`written as (${insert})`);
   const text =
     `with ${parts.join(', ')} select exists (select from fence) as fence, ` +
     `${mail === undefined ? '0' : '(select count(*)::int from gone)'} as gone, ` +

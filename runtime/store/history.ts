@@ -26,39 +26,46 @@ export async function* readHistory(
   runId: string,
   options: { after?: number; upTo?: number; forReplay?: boolean } = {},
 ): AsyncGenerator<StoredEvent[], void, undefined> {
-  yield* pages(options.after ?? 0, (after) => readPage(database, runId, after, options));
-}
-
-/** Pages until one is not full; the next is read ahead. */
-async function* pages<T extends { readonly seq: number }>(
-  from: number,
-  read: (after: number) => Promise<T[]>,
-): AsyncGenerator<T[], void, undefined> {
-  let page = read(from);
-  for (;;) {
-    const rows = await page;
-    if (rows.length < pageEvents) {
-      if (rows.length > 0) yield rows;
-      return;
-    }
-    page = read(rows.at(-1)!.seq);
-    page.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
-    yield rows;
+  const columns = options.forReplay === true ? replayColumns : allColumns;
+  const upTo = Math.trunc(options.upTo ?? seqMax);
+  const read = (after: number): Promise<StoredEvent[]> => {
+    const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo)}`;
+    return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
+  };
+  for await (const page of ahead(Math.trunc(options.after ?? 0), upTo, read)) {
+    if (page.length > 0) yield page;
+    // seqs are dense, so this was the last one.
+    if (page.length < pageEvents) return;
   }
 }
 
-async function readPage(
-  database: Database,
-  runId: string,
-  after: number,
-  options: { upTo?: number; forReplay?: boolean },
-): Promise<StoredEvent[]> {
-  const upTo = options.upTo === undefined ? '' : ` and seq <= ${Math.trunc(options.upTo)}`;
-  return copyEvents(
-    database.pool,
-    `select ${options.forReplay === true ? replayColumns : allColumns} from ${database.schema}.events
-     where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)}${upTo} order by seq limit ${pageEvents}`,
-  );
+const seqMax = 2_147_483_647;
+
+/**
+ * The seqs of a page. A range and not a limit: with a limit above the planner's guess of a run's length, each page is
+ * planned as a sort of all that is left of the run.
+ */
+function seqRange(after: number, upTo: number): string {
+  return `seq > ${after} and seq <= ${Math.min(after + pageEvents, upTo)}`;
+}
+
+/** Pages one after the other, the next one read ahead. */
+async function* ahead<T>(
+  from: number,
+  upTo: number,
+  read: (after: number) => Promise<T[]>,
+): AsyncGenerator<T[], void, undefined> {
+  let next = read(from);
+  for (let after = from + pageEvents; ; after += pageEvents) {
+    const page = next;
+    const more = after < upTo;
+    if (more) {
+      next = read(after);
+      next.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
+    }
+    yield await page;
+    if (!more) return;
+  }
 }
 
 /**
@@ -194,7 +201,7 @@ export function readPatches(
   runId: string,
   limit: PatchLimit,
 ): AsyncGenerator<StoredEvent[], void, undefined> {
-  return pages(0, (after) => copyEvents(database.pool, patchQuery(database.schema, allColumns, runId, after, limit)));
+  return patchPages(database, runId, limit, allColumns, readEvent);
 }
 
 /** What a fold needs of them: their operations as JSON text. */
@@ -203,22 +210,34 @@ export function readPatchOps(
   runId: string,
   limit: PatchLimit,
 ): AsyncGenerator<{ seq: number; ops: string }[], void, undefined> {
-  return pages(0, (after) =>
-    copyRows(database.pool, patchQuery(database.schema, 'seq, ops', runId, after, limit), (row) => ({
-      seq: row.int4()!,
-      ops: row.text() ?? '[]',
-    })),
-  );
+  return patchPages(database, runId, limit, 'seq, ops', (row) => ({ seq: row.int4()!, ops: row.text() ?? '[]' }));
 }
 
-function patchQuery(schema: string, columns: string, runId: string, after: number, limit: PatchLimit): string {
-  const upTo = Math.min(Math.trunc(limit.upTo ?? 2_147_483_647), 2_147_483_647);
+async function* patchPages<T>(
+  database: Database,
+  runId: string,
+  limit: PatchLimit,
+  columns: string,
+  read: (row: RowReader) => T,
+): AsyncGenerator<T[], void, undefined> {
+  const { pool, schema } = database;
+  const { rows } = await pool.query<{ head: number | null }>(
+    `select max(seq) as head from ${schema}.events where run_id = $1`,
+    [runId],
+  );
+  const upTo = Math.min(rows[0]?.head ?? 0, Math.trunc(limit.upTo ?? seqMax));
   const time =
     limit.upToTime === undefined
       ? ''
       : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
-  return `select ${columns} from ${schema}.events where run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}
-    and seq > ${after} and seq <= ${upTo}${time} order by seq limit ${pageEvents}`;
+  const where = `run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}${time}`;
+  const page = (after: number): Promise<T[]> =>
+    copyRows(
+      pool,
+      `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, upTo)} order by seq`,
+      read,
+    );
+  for await (const patches of ahead(0, upTo, page)) if (patches.length > 0) yield patches;
 }
 
 /** Types that end an activity. */
