@@ -68,11 +68,11 @@ export class ActiveRun implements RejectionSink {
     try {
       this.#compute(activation);
       const deadlock = realm.deadlock();
-      if (deadlock === undefined) return this.#concluded();
+      if (deadlock === undefined) return this.#concluded(activation.recorded !== undefined);
       const failure = this.#tellDeadlock(deadlock);
       this.#run.fail(failure);
       // What the interruption made user code do, and throw, comes second.
-      return { ok: false, failure, logs: this.#concluded().logs };
+      return { ok: false, failure, logs: this.#concluded(true).logs };
     } catch (error) {
       const failure = this.#describe(error);
       this.#run.fail(failure);
@@ -80,8 +80,9 @@ export class ActiveRun implements RejectionSink {
     }
   }
 
-  #concluded(): ActivationResult {
-    const result = hostResult(this.#run.conclude());
+  /** On replay nothing but a failure is of interest: what was recorded stands in the log already. */
+  #concluded(isReplay: boolean): ActivationResult {
+    const result = hostResult(this.#run.conclude(), isReplay);
     return result.ok ? result : { ...result, failure: this.#mapped(result.failure) };
   }
 

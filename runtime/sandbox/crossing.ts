@@ -46,11 +46,11 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
   }));
 }
 
-export function hostResult(result: ActivationResult): ActivationResult {
+export function hostResult(result: ActivationResult, withoutOutputs: boolean): ActivationResult {
   const logs = hostLogs(result.logs);
   if (!result.ok) return { ok: false, failure: { ...result.failure }, logs };
   const outputs: EventDraft[] = [];
-  for (let i = 0; i < result.outputs.length; i++) outputs.push(hostDraft(result.outputs[i]!));
+  for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostDraft(result.outputs[i]!));
   return { ok: true, outputs, logs };
 }
 

@@ -29,10 +29,10 @@ export async function* readHistory(
   const columns = options.forReplay === true ? replayColumns : allColumns;
   const upTo = Math.trunc(options.upTo ?? seqMax);
   const read = (after: number): Promise<StoredEvent[]> => {
-    const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo)}`;
+    const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;
     return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
   };
-  for await (const page of ahead(Math.trunc(options.after ?? 0), upTo, read)) {
+  for await (const page of ahead(Math.trunc(options.after ?? 0), upTo, pageEvents, read)) {
     if (page.length > 0) yield page;
     // seqs are dense, so this was the last one.
     if (page.length < pageEvents) return;
@@ -45,18 +45,19 @@ const seqMax = 2_147_483_647;
  * The seqs of a page. A range and not a limit: with a limit above the planner's guess of a run's length, each page is
  * planned as a sort of all that is left of the run.
  */
-function seqRange(after: number, upTo: number): string {
-  return `seq > ${after} and seq <= ${Math.min(after + pageEvents, upTo)}`;
+function seqRange(after: number, upTo: number, page: number): string {
+  return `seq > ${after} and seq <= ${Math.min(after + page, upTo)}`;
 }
 
 /** Pages one after the other, the next one read ahead. */
 async function* ahead<T>(
   from: number,
   upTo: number,
+  size: number,
   read: (after: number) => Promise<T[]>,
 ): AsyncGenerator<T[], void, undefined> {
   let next = read(from);
-  for (let after = from + pageEvents; ; after += pageEvents) {
+  for (let after = from + size; ; after += size) {
     const page = next;
     const more = after < upTo;
     if (more) {
@@ -201,7 +202,7 @@ export function readPatches(
   runId: string,
   limit: PatchLimit,
 ): AsyncGenerator<StoredEvent[], void, undefined> {
-  return patchPages(database, runId, limit, allColumns, readEvent);
+  return patchPages(database, runId, limit, { columns: allColumns, page: pageEvents, read: readEvent });
 }
 
 /** What a fold needs of them: their operations as JSON text. */
@@ -210,15 +211,15 @@ export function readPatchOps(
   runId: string,
   limit: PatchLimit,
 ): AsyncGenerator<{ seq: number; ops: string }[], void, undefined> {
-  return patchPages(database, runId, limit, 'seq, ops', (row) => ({ seq: row.int4()!, ops: row.text() ?? '[]' }));
+  const read = (row: RowReader): { seq: number; ops: string } => ({ seq: row.int4()!, ops: row.text() ?? '[]' });
+  return patchPages(database, runId, limit, { columns: 'seq, ops', page: 4 * pageEvents, read });
 }
 
 async function* patchPages<T>(
   database: Database,
   runId: string,
   limit: PatchLimit,
-  columns: string,
-  read: (row: RowReader) => T,
+  { columns, page, read }: { columns: string; page: number; read: (row: RowReader) => T },
 ): AsyncGenerator<T[], void, undefined> {
   const { pool, schema } = database;
   const { rows } = await pool.query<{ head: number | null }>(
@@ -231,13 +232,13 @@ async function* patchPages<T>(
       ? ''
       : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
   const where = `run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}${time}`;
-  const page = (after: number): Promise<T[]> =>
+  const readPage = (after: number): Promise<T[]> =>
     copyRows(
       pool,
-      `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, upTo)} order by seq`,
+      `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, upTo, page)} order by seq`,
       read,
     );
-  for await (const patches of ahead(0, upTo, page)) if (patches.length > 0) yield patches;
+  for await (const patches of ahead(0, upTo, page, readPage)) if (patches.length > 0) yield patches;
 }
 
 /** Types that end an activity. */
