@@ -1,10 +1,12 @@
 // The one statement that writes the log: turns of many runs, their consumed mail and their closing, in one commit.
 // It never reads the log and never touches a run's rows unless the run closes.
 import type pg from 'pg';
-import { eventCode, type HistoryEvent } from '../history/event.ts';
+import type { HistoryEvent } from '../history/event.ts';
 import type { RunStatus } from '../history/transition.ts';
+import type { Fence } from './claim.ts';
+import { eventColumns, EventRows } from './event-rows.ts';
 import { sendNotices } from './notifier.ts';
-import { ColumnEncoder, RowEncoder } from './pg-binary.ts';
+import { ColumnEncoder } from './pg-binary.ts';
 
 export interface Turn {
   readonly runId: string;
@@ -26,7 +28,7 @@ export class LogWriter {
   readonly #epoch: number;
   readonly #slot: number;
   readonly #schema: string;
-  readonly #events: RowEncoder;
+  readonly #events: EventRows;
   readonly #mailRun = new ColumnEncoder('uuid');
   readonly #mailId = new ColumnEncoder('int4');
   readonly #closeRun = new ColumnEncoder('uuid');
@@ -36,14 +38,12 @@ export class LogWriter {
   readonly #closeHash = new ColumnEncoder('bytea');
   readonly #closeAt = new ColumnEncoder('timestamptz');
 
-  /** Asks the database for the number of the type that events are handed in as. */
   static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
-    const { rows } = await client.query<{ type: string }>(`select '${schema}.new_event'::regtype::oid::text as type`);
-    return new LogWriter(client, schema, epoch, slot, Number(rows[0]!.type));
+    return new LogWriter(client, schema, { epoch, slot }, await EventRows.open(client, schema));
   }
 
-  private constructor(client: pg.ClientBase, schema: string, epoch: number, slot: number, eventType: number) {
-    this.#events = new RowEncoder(eventType, 15);
+  private constructor(client: pg.ClientBase, schema: string, { epoch, slot }: Fence, events: EventRows) {
+    this.#events = events;
     this.client = client;
     this.#schema = schema;
     this.#epoch = epoch;
@@ -58,7 +58,7 @@ export class LogWriter {
     let consumes = false;
     let closes = false;
     for (const turn of turns) {
-      for (const event of turn.events) this.#addEvent(turn.runKey, event);
+      for (const event of turn.events) this.#events.add(turn.runKey, event);
       for (const id of turn.consumed) {
         consumes = true;
         this.#mailRun.bytes(turn.runKey);
@@ -95,28 +95,6 @@ export class LogWriter {
     void sendNotices(this.client, this.#schema, new Map([['closed', runIds]]));
   }
 
-  /** In the order of reprise.new_event. */
-  #addEvent(runKey: Uint8Array, event: HistoryEvent): void {
-    const row = this.#events;
-    row.beginRow();
-    row.bytes('uuid', runKey);
-    row.timestamp(event.at);
-    row.int4(event.seq);
-    row.int4(event.answers);
-    row.int2(eventCode[event.type]);
-    row.int2(event.attempt);
-    row.text('text', event.name);
-    row.text('text', event.source);
-    row.text('text', event.sourceId);
-    row.text('text', event.reason);
-    row.text('text', event.correlationId);
-    row.text('json', event.ops);
-    row.bytes('bytea', event.payload);
-    row.text('json', event.meta);
-    row.bytes('bytea', event.hash);
-    row.endRow();
-  }
-
   #addClose(turn: Turn, close: NonNullable<Turn['close']>): void {
     const last = turn.events.at(-1)!;
     this.#closeRun.bytes(turn.runKey);
@@ -146,9 +124,6 @@ function outcomes(turns: readonly Turn[], locked: readonly string[], gone: numbe
   }
   return result;
 }
-
-const eventColumns =
-  'run_id, at, seq, answers, type, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
 
 const texts = new Map<string, string>();
 

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { eventCode, type Micros } from '../history/event.ts';
 import type { Fence } from './claim.ts';
+import { eventColumns } from './event-rows.ts';
 import { ColumnEncoder } from './pg-binary.ts';
 import { runIdBytes } from './run-id.ts';
 
@@ -44,29 +45,69 @@ export async function startRunWithin(transaction: Queryable, schema: string, run
 }
 
 export interface OwnedStart {
+  readonly run: NewRun;
   /** µs since 1970. */
   readonly at: Micros;
-  /** False when the owner was declared dead meanwhile: any worker may claim the run. */
-  readonly owned: boolean;
 }
 
-/** Starts runs that `owner` owns from the first moment, if it still lives; by run id, without those not started. */
+/**
+ * Starts runs that `owner` owns from the first moment, if it still lives. `events` (of EventRows) are appended for those
+ * that it owns. Returns by run id whether it does; the workflow ids of those left out belong to an open run.
+ */
 export async function startOwnedRuns(
   client: pg.ClientBase,
   schema: string,
   owner: Fence,
-  runs: readonly NewRun[],
-): Promise<Map<string, OwnedStart>> {
-  const { text, values } = insertRuns(schema, runs, owner);
-  const { rows } = await client.query<{ run_id: string; at: string; owned: boolean }>({
+  starts: readonly OwnedStart[],
+  events: Buffer,
+): Promise<Map<string, boolean>> {
+  const at = new ColumnEncoder('timestamptz');
+  const sorted = starts.toSorted((a, b) => byWorkflowId(a.run, b.run));
+  for (const start of sorted) at.timestamp(start.at);
+  const { rows } = await client.query<{ run_id: string; owned: boolean }>({
     name: `reprise_start_owned_${schema}`,
-    text,
-    values,
+    text: `with given as materialized (select * from unnest(${givenArrays}, $10::timestamptz[]) as g(${givenColumns}, at)),
+fence as materialized (select epoch from ${schema}.fences where epoch = $11 and slot = $12 for share),
+${startedText(schema)},
+due as (
+  insert into ${schema}.ready (run_id, wake_at, queue, owner, claimed)
+  select run_id, at, queue, epoch, epoch is not null from given join started using (run_id) left join fence on true),
+followed as (
+  insert into ${schema}.events (${eventColumns}) select ${eventColumns}
+  from fence, unnest($13::${schema}.new_event[]) as e join started using (run_id))
+select run_id, exists (select from fence) as owned from started`,
+    values: [...givenValues(sorted.map((start) => start.run)), at.take(), owner.epoch, owner.slot, events],
   });
-  return new Map(rows.map((row) => [row.run_id, { at: Number(row.at), owned: row.owned }]));
+  return new Map(rows.map((row) => [row.run_id, row.owned]));
 }
 
-function insertRuns(schema: string, runs: readonly NewRun[], owner?: Fence): { text: string; values: unknown[] } {
+const givenColumns = 'run_id, namespace, workflow_id, workflow_type, task_queue, queue, memo, args, meta';
+const givenArrays =
+  '$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[]';
+
+/** Common to all starts: the run's row, unless its workflow id is taken, and its first event. */
+function startedText(schema: string): string {
+  return `started as (
+  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo)
+  select run_id, namespace, workflow_id, workflow_type, task_queue, 'running', at, memo::jsonb from given
+  on conflict (namespace, workflow_id) where closed_at is null do nothing returning run_id),
+first as (
+  insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
+  select run_id, at, 1, ${eventCode.WorkflowStarted}, workflow_type, args, meta from given join started using (run_id))`;
+}
+
+function insertRuns(schema: string, runs: readonly NewRun[]): { text: string; values: unknown[] } {
+  const text = `with given as materialized (
+  select *, clock_timestamp() as at from unnest(${givenArrays}) as g(${givenColumns})),
+${startedText(schema)},
+due as (
+  insert into ${schema}.ready (run_id, wake_at, queue) select run_id, at, queue from given join started using (run_id))
+select run_id from started`;
+  return { text, values: givenValues(runs.toSorted(byWorkflowId)) };
+}
+
+/** Two statements that share workflow ids wait for each other's rows: `runs` come sorted, or they deadlock. */
+function givenValues(runs: readonly NewRun[]): unknown[] {
   const column = {
     id: new ColumnEncoder('uuid'),
     namespace: new ColumnEncoder('text'),
@@ -78,8 +119,7 @@ function insertRuns(schema: string, runs: readonly NewRun[], owner?: Fence): { t
     args: new ColumnEncoder('bytea'),
     meta: new ColumnEncoder('json'),
   };
-  // Two batches that share workflow ids wait for each other's rows: in one order, or they deadlock.
-  for (const run of runs.length > 1 ? runs.toSorted(byWorkflowId) : runs) {
+  for (const run of runs) {
     column.id.bytes(runIdBytes(run.runId));
     column.namespace.text(run.namespace);
     column.workflowId.text(run.workflowId);
@@ -90,18 +130,7 @@ function insertRuns(schema: string, runs: readonly NewRun[], owner?: Fence): { t
     column.args.bytes(run.args);
     column.meta.text(run.meta);
   }
-  const text = `with given as materialized (
-  select *, clock_timestamp() as at from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[])
-    as g(run_id, namespace, workflow_id, workflow_type, task_queue, queue, memo, args, meta)),
-started as (
-  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo)
-  select run_id, namespace, workflow_id, workflow_type, task_queue, 'running', at, memo::jsonb from given
-  on conflict (namespace, workflow_id) where closed_at is null do nothing returning run_id),
-first as (
-  insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
-  select run_id, at, 1, ${eventCode.WorkflowStarted}, workflow_type, args, meta from given join started using (run_id)),
-${dueText(schema, owner)}`;
-  const values: unknown[] = [
+  return [
     column.id.take(),
     column.namespace.take(),
     column.workflowId.take(),
@@ -112,22 +141,6 @@ ${dueText(schema, owner)}`;
     column.args.take(),
     column.meta.take(),
   ];
-  if (owner !== undefined) values.push(owner.epoch, owner.slot);
-  return { text, values };
-}
-
-function dueText(schema: string, owner: Fence | undefined): string {
-  if (owner === undefined) {
-    return `due as (
-  insert into ${schema}.ready (run_id, wake_at, queue) select run_id, at, queue from given join started using (run_id))
-select run_id from started`;
-  }
-  return `fence as materialized (select epoch from ${schema}.fences where epoch = $10 and slot = $11 for share),
-due as (
-  insert into ${schema}.ready (run_id, wake_at, queue, owner, claimed)
-  select run_id, at, queue, epoch, epoch is not null from given join started using (run_id) left join fence on true)
-select run_id, (extract(epoch from at) * 1000000)::bigint as at, exists (select from fence) as owned
-from given join started using (run_id)`;
 }
 
 function byWorkflowId(a: NewRun, b: NewRun): number {

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { EventRows } from '../store/event-rows.ts';
 import { deleteHeartbeat, storeHeartbeat } from '../store/activity-heartbeats.ts';
 import { LogWriter } from '../store/append.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
@@ -101,7 +102,8 @@ export class Incarnation {
       const writers = await Promise.all(
         writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
       );
-      const incarnation = new Incarnation(options, epoch, { heart, control, starts, writers });
+      const rows = await EventRows.open(starts, database.schema);
+      const incarnation = new Incarnation(options, epoch, { heart, control, starts, rows, writers });
       await incarnation.#start();
       return incarnation;
     } catch (error) {
@@ -113,9 +115,15 @@ export class Incarnation {
   private constructor(
     options: IncarnationOptions,
     epoch: number,
-    sessions: { heart: pg.Client; control: pg.Client; starts: pg.Client; writers: readonly LogWriter[] },
+    sessions: {
+      heart: pg.Client;
+      control: pg.Client;
+      starts: pg.Client;
+      rows: EventRows;
+      writers: readonly LogWriter[];
+    },
   ) {
-    const { heart, control, starts, writers } = sessions;
+    const { heart, control, starts, rows, writers } = sessions;
     this.#options = options;
     this.epoch = epoch;
     this.#heart = heart;
@@ -165,15 +173,20 @@ export class Incarnation {
       failed: (error) => {
         if (!this.#over) logger.warn({ err: error }, 'runs could not be claimed, will try again');
       },
-      lost: (error) => this.#notLoaded(error),
+      // Owned but not in memory: only a new incarnation lets others have these runs.
+      lost: (error) => this.#lose(`claimed runs could not be loaded: ${String(error)}`, error),
     });
     this.#localStarts = new LocalStarts({
       client: starts,
+      rows,
       schema: database.schema,
       fence: { epoch, slot: writers.length + 1 },
       room: () => this.#loop.parking.room,
+      sandbox,
+      maxPayloadBytes: options.maxPayloadBytes,
+      now: () => this.#clock.now(),
       wake: () => this.#claimer.poke(),
-      adopt: (started) => this.#adopt(started).catch((error: unknown) => this.#notLoaded(error)),
+      begin: (run, built, durable) => this.#loop.begin(run, built, durable),
     });
     this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch, logger });
   }
@@ -344,11 +357,6 @@ export class Incarnation {
     const workers = localWorkers.get(this.#queue);
     workers?.delete(this.#localStarts);
     if (workers?.size === 0) localWorkers.delete(this.#queue);
-  }
-
-  /** Owned but not in memory: only a new incarnation lets others have these runs. */
-  #notLoaded(error: unknown): void {
-    this.#lose(`claimed runs could not be loaded: ${String(error)}`, error);
   }
 
   async #park(runs: readonly ParkedRun[]): Promise<string[]> {

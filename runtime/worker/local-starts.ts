@@ -1,20 +1,41 @@
 // Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so that it needs
-// no notice, no claim and no reading back of what the client just wrote.
+// no notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no
+// effects, so it may run before anybody knows whether the workflow id is free.
 import type pg from 'pg';
 import { draft } from '../history/draft.ts';
-import type { ClaimedRun, Fence } from '../store/claim.ts';
+import type { Micros } from '../history/event.ts';
+import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Fence } from '../store/claim.ts';
 import type { LocalWorker } from '../store/database.ts';
+import type { EventRows } from '../store/event-rows.ts';
+import { isCleanRefusal } from '../store/sqlstate.ts';
 import { type NewRun, type OwnedStart, startOwnedRuns } from '../store/start-run.ts';
+import { checkedTurn } from './checked-turn.ts';
+import { LiveRun } from './live-run.ts';
+import { replayed } from './run-loader.ts';
+import { type BuiltTurn, buildTurn } from './turn.ts';
 
 export interface LocalStartsOptions {
   /** A connection for nothing else: its fence is held as long as a start waits for somebody's workflow id. */
   readonly client: pg.ClientBase;
+  readonly rows: EventRows;
   readonly schema: string;
   readonly fence: Fence;
+  readonly sandbox: Sandbox;
+  readonly maxPayloadBytes: number;
+  now(): Micros;
   /** How many more runs this process has room for. */
   room(): number;
   wake(): void;
-  adopt(started: readonly ClaimedRun[]): Promise<void>;
+  /** A run was started and is this worker's. `durable`: its first turn is in the log already. */
+  begin(run: LiveRun, built: BuiltTurn, durable: boolean): void;
+}
+
+interface FirstTurn {
+  readonly start: OwnedStart;
+  readonly run: LiveRun;
+  readonly built: BuiltTurn;
 }
 
 export class LocalStarts implements LocalWorker {
@@ -39,27 +60,56 @@ export class LocalStarts implements LocalWorker {
     return starting;
   }
 
-  /** Starts nothing any more; resolves when what was started is adopted. */
+  /** Starts nothing any more; resolves when what was started is in memory. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#starting;
   }
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
-    const { client, schema, fence, adopt, wake } = this.#options;
-    const started = await startOwnedRuns(client, schema, fence, runs);
-    const own: ClaimedRun[] = [];
-    for (const run of runs) {
-      const start = started.get(run.runId);
-      if (start?.owned === true) own.push(asClaimed(run, start));
+    const turns = await this.#firstTurns(runs);
+    // A closing turn and a failed task have their own ways of being stored.
+    const together = turns.filter(({ built }) => built.failure === undefined && built.closes === undefined);
+    let owned: Map<string, boolean>;
+    let durable: readonly FirstTurn[] = together;
+    try {
+      owned = await this.#store(turns, together);
+    } catch (error) {
+      if (together.length === 0 || !isCleanRefusal(error)) throw error;
+      // Perhaps it was not a start that cannot be stored, but what its code asked for.
+      durable = [];
+      owned = await this.#store(turns, durable);
     }
-    if (own.length < started.size) wake();
-    if (own.length > 0) void adopt(own);
-    return new Set(started.keys());
+    for (const turn of turns) {
+      if (owned.get(turn.run.runId) === true) this.#options.begin(turn.run, turn.built, durable.includes(turn));
+      else turn.run.dropSandbox();
+    }
+    if ([...owned.values()].includes(false)) this.#options.wake();
+    return new Set(owned.keys());
   }
-}
 
-function asClaimed({ runId, workflowType, args, meta }: NewRun, { at }: OwnedStart): ClaimedRun {
-  const columns = draft(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
-  return { runId, mail: 0, lost: null, wakeAt: at, start: { ...columns, runId, at, hash: null } };
+  async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
+    const { sandbox, now, maxPayloadBytes } = this.#options;
+    const turns = runs.map((newRun) => {
+      const start: OwnedStart = { run: newRun, at: now() };
+      const { runId, workflowType, args, meta } = newRun;
+      const columns = draft(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
+      const run = new LiveRun(runId, 0, null);
+      replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
+      run.phase = 'flushing';
+      return { start, run, built: buildTurn(run, [], now()) };
+    });
+    await rejectionsKnown();
+    return turns.map((turn) => ({
+      ...turn,
+      built: checkedTurn(turn.run, [], turn.built, { now: now(), maxPayloadBytes }),
+    }));
+  }
+
+  #store(turns: readonly FirstTurn[], durable: readonly FirstTurn[]): Promise<Map<string, boolean>> {
+    const { client, schema, fence, rows } = this.#options;
+    for (const { run, built } of durable) for (const event of built.events) rows.add(run.runKey, event);
+    const starts = turns.map((turn) => turn.start);
+    return startOwnedRuns(client, schema, fence, starts, rows.take());
+  }
 }

@@ -59,7 +59,8 @@ async function readRuns(database: Database, sandbox: Sandbox, runs: readonly Liv
   );
 }
 
-function replayed(sandbox: Sandbox, run: LiveRun, events: readonly StoredEvent[]): RunReplay {
+/** Takes a run's whole log in: what is pending, and its code. */
+export function replayed(sandbox: Sandbox, run: LiveRun, events: readonly StoredEvent[]): RunReplay {
   for (const event of events) run.record(event);
   const replay = begin(sandbox, run);
   replay.take(events);

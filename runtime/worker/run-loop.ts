@@ -16,16 +16,16 @@ import { isHistoryConflict } from '../store/sqlstate.ts';
 import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { AppendResult, Appender } from './appender.ts';
+import { checkedTurn } from './checked-turn.ts';
 import type { DatabaseClock } from './clock.ts';
 import { CodeReloader } from './code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
 import { type Input, LiveRun } from './live-run.ts';
-import { overLimit } from './payload-limit.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
-import { RunTimers } from './run-timers.ts';
+import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
 import { type BuiltTurn, buildTurn } from './turn.ts';
 
 export interface RunLoopOptions {
@@ -42,8 +42,6 @@ export interface RunLoopOptions {
   /** Something that leaves the incarnation unable to go on. */
   fatal(error: RuntimeError): void;
 }
-
-const taskRetryMs = { first: 1_000, max: 60_000 } as const;
 
 export class RunLoop {
   readonly #options: RunLoopOptions;
@@ -105,6 +103,15 @@ export class RunLoop {
     await loadRuns(this.#options.database, this.#options.sandbox, runs, (run, failure, mail) => {
       if (!this.#stopped) this.#loaded(run, failure, mail);
     });
+  }
+
+  /** Takes on a run that was started here, with its first turn: in the log already (`durable`), or to be appended now. */
+  begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
+    if (this.#stopped) return run.dropSandbox();
+    this.#runs.set(run.runId, run);
+    if (durable) this.#committed(run, built, []);
+    else this.#flush(run, built, []);
+    this.#options.appender.pump();
   }
 
   enqueue(run: LiveRun, input: Input): void {
@@ -221,18 +228,14 @@ export class RunLoop {
     });
   }
 
-  /** Activations of one macrotask wait together until Node has told of their unhandled rejections. */
   async #build(run: LiveRun, inputs: readonly Input[], failure?: TaskFailure): Promise<BuiltTurn> {
     const built = buildTurn(run, inputs, this.#now(), failure);
     if (built.activated) await rejectionsKnown();
     return this.#checked(run, inputs, built);
   }
 
-  /** What only shows after the activation makes a failed task of it. */
   #checked(run: LiveRun, inputs: readonly Input[], built: BuiltTurn): BuiltTurn {
-    if (!built.activated || built.failure !== undefined) return built;
-    const failed = run.sandbox?.rejection ?? overLimit(built.outputs, this.#options.maxPayloadBytes);
-    return failed === undefined ? built : buildTurn(run, inputs, this.#now(), failed);
+    return checkedTurn(run, inputs, built, { now: this.#now(), maxPayloadBytes: this.#options.maxPayloadBytes });
   }
 
   #isGone(run: LiveRun): boolean {
@@ -355,15 +358,14 @@ export class RunLoop {
     if (built.failure !== undefined) {
       // Not even the failure can be stored: leave the run to a later try, its inputs come again from where they came from.
       this.#options.logger.error({ runId: run.runId, err: error }, 'a failed workflow task could not be stored');
-      run.retryTaskAt = this.#now() + taskRetryMs.max * 1000;
+      run.retryTaskAt = this.#now() + taskRetryMsMax * 1000;
       this.#rest(run);
       run.queue = [];
       void this.#guard(run, () => this.parking.park([run]));
       return;
     }
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
-    const failed = buildTurn(run, inputs, this.#now(), { code: 'WORKFLOW_ERROR', message });
-    this.#flush(run, failed, inputs);
+    this.#flush(run, buildTurn(run, inputs, this.#now(), { code: 'WORKFLOW_ERROR', message }), inputs);
     this.#options.appender.pump();
   }
 
@@ -376,8 +378,7 @@ export class RunLoop {
   /** A failed workflow task is tried again with back-off, by whichever worker has the run then. */
   #planTaskRetry(run: LiveRun): void {
     run.dropSandbox();
-    const delayMs = Math.min(taskRetryMs.first * 2 ** Math.min(run.taskFailures - 1, 16), taskRetryMs.max);
-    run.retryTaskAt = this.#now() + delayMs * 1000;
+    run.retryTaskAt = this.#now() + taskRetryDelayMs(run.taskFailures) * 1000;
     this.#timers.retryTask(run, run.retryTaskAt, () => {
       if (run.phase === 'idle') this.#wake(run);
     });

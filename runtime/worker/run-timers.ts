@@ -6,6 +6,14 @@ import type { LiveRun } from './live-run.ts';
 /** Key of the timer that retries a failed workflow task; seqs begin at 1. */
 const taskRetry = 0;
 
+const taskRetryMsFirst = 1_000;
+export const taskRetryMsMax = 60_000;
+
+/** How long a workflow task that failed so many times in a row waits for its next try. */
+export function taskRetryDelayMs(failures: number): number {
+  return Math.min(taskRetryMsFirst * 2 ** Math.min(failures - 1, 16), taskRetryMsMax);
+}
+
 export class RunTimers {
   readonly #clock: DatabaseClock;
   readonly #fire: (run: LiveRun, seq: number) => void;

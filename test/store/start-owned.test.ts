@@ -1,74 +1,101 @@
 // Starts on behalf of a worker of the same process: its own from the first moment if it lives, anybody's if not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { declareDead } from '../../runtime/store/lease.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { startOwnedRuns, startRuns } from '../../runtime/store/start-run.ts';
+import type pg from 'pg';
+import { draft } from '../../runtime/history/draft.ts';
+import type { HistoryEvent } from '../../runtime/history/event.ts';
+import type { Fence } from '../../runtime/store/claim.ts';
 import { claim } from '../../runtime/store/claim.ts';
-import { historyOf, incarnation, newRun, readyRow, testStore, waits } from '../support/store.ts';
+import { EventRows } from '../../runtime/store/event-rows.ts';
+import { send } from '../../runtime/store/inbox.ts';
+import { declareDead } from '../../runtime/store/lease.ts';
+import { runIdBytes } from '../../runtime/store/run-id.ts';
+import { type NewRun, startOwnedRuns, startRuns } from '../../runtime/store/start-run.ts';
+import { historyOf, type Incarnation, incarnation, newRun, readyRow, testStore, waits } from '../support/store.ts';
 
 const store = await testStore();
 const { pool, database } = store;
 
-/** The fence of the connection that starts runs: the last of the incarnation's. */
-async function starter(t: Parameters<typeof incarnation>[1]): Promise<{
-  worker: Awaited<ReturnType<typeof incarnation>>;
-  fence: { epoch: number; slot: number };
-  client: Awaited<ReturnType<typeof incarnation>>['control'];
-}> {
-  const worker = await incarnation(store, t, { writers: 2 });
-  const client = worker.writers[1]!.client as (typeof worker)['control'];
-  return { worker, fence: { epoch: worker.epoch, slot: 2 }, client };
+interface Starter {
+  readonly worker: Incarnation;
+  start(runs: readonly NewRun[], firstTurn?: readonly HistoryEvent[]): Promise<Map<string, boolean>>;
 }
 
-test('a run started by a live worker is its own: no claim takes it, a message names it, its start is as told', async (t) => {
-  const { worker, fence, client } = await starter(t);
+const at = Date.now() * 1000;
+
+/** With the fence of the connection that starts runs, the last of the incarnation's; `firstTurn` is of the first run. */
+async function starter(t: Parameters<typeof incarnation>[1]): Promise<Starter> {
+  const worker = await incarnation(store, t, { writers: 2 });
+  const client = worker.writers[1]!.client as pg.Client;
+  const fence: Fence = { epoch: worker.epoch, slot: 2 };
+  const rows = await EventRows.open(client, 'reprise');
+  return {
+    worker,
+    start(runs, firstTurn = []) {
+      for (const event of firstTurn) rows.add(runIdBytes(runs[0]!.runId), event);
+      const starts = runs.map((run) => ({ run, at }));
+      return startOwnedRuns(client, 'reprise', fence, starts, rows.take());
+    },
+  };
+}
+
+const scheduled: HistoryEvent = {
+  ...draft(2, 'ActivityScheduled', { name: 'echo' }),
+  at: at + 1,
+  hash: Buffer.alloc(32),
+};
+
+async function typesOf(runId: string): Promise<string[]> {
+  return (await historyOf(store, runId)).map((event) => event.type);
+}
+
+test('a run started by a live worker is its own: no claim takes it, a message names it, its first turn is there', async (t) => {
+  const { worker, start } = await starter(t);
   const run = newRun({ queue: 'default/own' });
-  const started = await startOwnedRuns(client, 'reprise', fence, [run]);
-  const { at, owned } = started.get(run.runId)!;
-  assert.equal(owned, true);
+  assert.deepEqual(await start([run], [scheduled]), new Map([[run.runId, true]]));
   assert.equal((await readyRow(store, run.runId))?.owner, worker.epoch);
-  const everything = { queue: 'default/own', now: Date.now() * 2000, from: 0, limit: 10 };
+  const everything = { queue: 'default/own', now: at * 2, from: 0, limit: 10 };
   assert.deepEqual(await claim(worker.control, 'reprise', worker, everything), []);
+  assert.deepEqual(await typesOf(run.runId), ['WorkflowStarted', 'ActivityScheduled']);
   assert.equal((await historyOf(store, run.runId))[0]?.at, at);
   const delivery = await send(pool, 'reprise', run.runId, { type: 'SignalReceived', name: 'go' });
   assert.equal(delivery?.owner, worker.epoch);
 });
 
-test('a run started on behalf of a dead worker is free, with its start for whoever claims it', async (t) => {
-  const { worker, fence, client } = await starter(t);
+test('a run started on behalf of a dead worker is free, with its start alone for whoever claims it', async (t) => {
+  const { worker, start } = await starter(t);
   await declareDead(database, worker.epoch, 'a test');
   const run = newRun({ queue: 'default/orphan' });
-  const started = await startOwnedRuns(client, 'reprise', fence, [run]);
-  assert.equal(started.get(run.runId)?.owned, false);
+  assert.deepEqual(await start([run], [scheduled]), new Map([[run.runId, false]]));
+  assert.deepEqual(await typesOf(run.runId), ['WorkflowStarted']);
   const heir = await incarnation(store, t);
-  const everything = { queue: 'default/orphan', now: Date.now() * 2000, from: 0, limit: 10 };
+  const everything = { queue: 'default/orphan', now: at * 2, from: 0, limit: 10 };
   const [claimed] = await claim(heir.control, 'reprise', heir, everything);
   assert.equal(claimed?.runId, run.runId);
   assert.equal(claimed?.start?.name, run.workflowType);
 });
 
-test('of the runs of one statement those whose workflow id is taken are not started', async (t) => {
-  const { fence, client } = await starter(t);
+test('of the runs of one statement those whose workflow id is taken are not started, nor is their turn stored', async (t) => {
+  const { start } = await starter(t);
   await startRuns(pool, 'reprise', [newRun({ workflowId: 'in use' })]);
-  const [free, taken] = [newRun(), newRun({ workflowId: 'in use' })];
-  assert.deepEqual([...(await startOwnedRuns(client, 'reprise', fence, [free, taken])).keys()], [free.runId]);
-  assert.deepEqual(await historyOf(store, taken.runId), []);
+  const [taken, free] = [newRun({ workflowId: 'in use' }), newRun()];
+  assert.deepEqual(await start([taken, free], [scheduled]), new Map([[free.runId, true]]));
+  assert.deepEqual(await typesOf(taken.runId), []);
+  assert.deepEqual(await typesOf(free.runId), ['WorkflowStarted']);
 });
 
 test('a start that waits for a workflow id does not keep its worker from being declared dead', async (t) => {
-  const { worker, fence, client } = await starter(t);
+  const { worker, start } = await starter(t);
   const user = await store.session(t);
   await user.query('begin');
   await startRuns(user, 'reprise', [newRun({ workflowId: 'disputed' })]);
   const run = newRun({ workflowId: 'disputed' });
-  const starting = startOwnedRuns(client, 'reprise', fence, [newRun({ workflowId: 'before' }), run]);
-  const outcome = Promise.allSettled([starting]);
+  const outcome = Promise.allSettled([start([newRun({ workflowId: 'before' }), run])]);
   await waits(store, outcome);
   await declareDead(database, worker.epoch, 'a test');
   await user.query('rollback');
   const [result] = await outcome;
   // Its session was ended, or it came too late to own anything.
-  if (result.status === 'fulfilled') assert.equal(result.value.get(run.runId)?.owned, false);
+  if (result.status === 'fulfilled') assert.equal(result.value.get(run.runId), false);
   assert.notEqual((await readyRow(store, run.runId))?.owner, worker.epoch);
 });

@@ -39,3 +39,11 @@ it('attempts are counted right also when the log is slower than their retries', 
     [1, 2, 3, 4, 5, 6, 7],
   );
 });
+
+it('a first turn that cannot be stored fails its task, not the start', async () => {
+  const handle = await engine.start('unstorable');
+  const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+  assert.match(failure.message, /could not be stored/);
+  assert.equal((await handle.history())[0]?.type, 'WorkflowStarted');
+  await handle.terminate('seen');
+});
