@@ -40,3 +40,17 @@ export async function countSignals(count: number): Promise<number> {
   await condition(() => seen >= count);
   return sum;
 }
+
+export const go = defineSignal('go');
+
+/** Does `count` activities, waits for a signal, then does one more: what is killed in between has `count` to recover. */
+export async function sequentialThenWait(payload: unknown, count: number): Promise<number> {
+  let released = false;
+  setHandler(go, () => {
+    released = true;
+  });
+  for (let i = 0; i < count; i++) await echo(payload);
+  await condition(() => released);
+  await echo(payload);
+  return count;
+}

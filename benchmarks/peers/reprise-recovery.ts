@@ -12,7 +12,7 @@ export async function measureRepriseRecovery(url: string, steps: number, variant
   const connection = await Connection.connect({ connectionString: url });
   const first = await readyWorker(url);
   const handle = await new Client({ connection }).workflow.start('sequentialThenWait', {
-    workflowId: 'recovered',
+    workflowId: `recovered ${variant}`,
     taskQueue: 'bench',
     args: [payload, steps],
   });

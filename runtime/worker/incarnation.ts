@@ -60,6 +60,7 @@ export class Incarnation {
   readonly #heart: pg.Client;
   readonly #control: pg.Client;
   readonly #sessions: readonly pg.Client[];
+  readonly #starts: pg.Client;
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
   readonly #executor: ActivityExecutor;
@@ -128,10 +129,11 @@ export class Incarnation {
     this.epoch = epoch;
     this.#heart = heart;
     this.#control = control;
-    this.#sessions = [heart, control, starts, ...writers.map((writer) => writer.client as pg.Client)];
+    this.#sessions = [heart, control, ...writers.map((writer) => writer.client as pg.Client)];
+    this.#starts = starts;
     const { database, sandbox, logger } = options;
     this.#queue = queueKey(options.namespace, options.taskQueue);
-    for (const client of this.#sessions) {
+    for (const client of [...this.#sessions, starts]) {
       client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
       client.on('end', () => this.#lose('a connection ended'));
     }
@@ -384,6 +386,8 @@ export class Incarnation {
     for (const timer of this.#timers) clearInterval(timer);
     this.#leaveLocal();
     void this.#claimer.stop();
+    // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
+    void this.#localStarts.stop().then(() => this.#starts.end().catch(() => undefined));
     this.#appender.stop();
     this.#executor.abort();
     this.#loop.abort();

@@ -26,14 +26,12 @@ create index runs_workflow_id on reprise.runs (namespace, workflow_id, run_id);
 
 -- One narrow row an open run. `owner` is a worker's epoch, `lost` the epoch that died while it owned the run,
 -- `mail` counts the messages ever sent to the run: it keys the inbox, and closing and parking compare it.
--- `claimed` tells that a worker owned it once; until then its log is its start alone.
 create table reprise.ready (
   run_id uuid primary key,
   wake_at timestamptz not null,
   owner int,
   lost int,
   mail int not null default 0,
-  claimed boolean not null default false,
   queue text not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index ready_owner_queue_wake_at on reprise.ready (owner, queue, wake_at);
@@ -57,26 +55,6 @@ create table reprise.events (
   hash bytea,
   primary key (run_id, seq),
   check (source is distinct from 'user' or reason is not null)
-);
-
--- An event as an append hands it in: one array of these is read several times as fast as an array a column. Never changed;
--- should `events` get a column, a type of another name stands beside this one as long as old workers run.
-create type reprise.new_event as (
-  run_id uuid,
-  at timestamptz,
-  seq int,
-  answers int,
-  type smallint,
-  attempt smallint,
-  name text,
-  source text,
-  source_id text,
-  reason text,
-  correlation_id text,
-  ops json,
-  payload bytea,
-  meta json,
-  hash bytea
 );
 
 -- A message that is not in its run's log yet. `id` is the mail number, `owner` the run's owner when it was sent.

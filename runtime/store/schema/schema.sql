@@ -88,8 +88,8 @@ create table reprise.ready (
   owner integer,
   lost integer,
   mail integer not null default 0,
-  claimed boolean not null default false,
   queue text not null,
+  claimed boolean not null default false,
   constraint ready_pkey PRIMARY KEY (run_id)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
 CREATE INDEX ready_owner_queue_wake_at ON reprise.ready USING btree (owner, queue, wake_at);
