@@ -127,6 +127,14 @@ function outcomes(turns: readonly Turn[], locked: readonly string[], gone: numbe
 
 const texts = new Map<string, string>();
 
+/**
+ * Changes nothing but the plan: a join alone is planned as a scan of the whole table, dead rows and all, when the table
+ * happened to be empty as it was analyzed.
+ */
+function keyed(table: string, parameter: number): string {
+  return `${table}.run_id = any ($${parameter}::uuid[])`;
+}
+
 /** The statement's variants: without mail or closing it does nothing but check the fence and insert, and answers with a count. */
 function appendText(schema: string, consumes: boolean, closes: boolean): string {
   const key = `${schema} ${consumes} ${closes}`;
@@ -148,8 +156,9 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
       'refused as materialized (select c.run_id from closing c where not exists ' +
         '(select from locked l where l.run_id = c.run_id and l.mail = c.mail))',
       `closed as (update ${schema}.runs r set status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash ` +
-        `from closing c, fence where r.run_id = c.run_id and not exists (select from refused x where x.run_id = c.run_id))`,
-      `freed as (delete from ${schema}.ready r using closing c, fence where r.run_id = c.run_id ` +
+        `from closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
+        'and not exists (select from refused x where x.run_id = c.run_id))',
+      `freed as (delete from ${schema}.ready r using closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
         `and not exists (select from refused x where x.run_id = c.run_id))`,
     );
   }
@@ -157,7 +166,7 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
     const guard = notRefused('m.run_id');
     parts.push(
       `gone as (delete from ${schema}.inbox i using unnest($${mail.run}::uuid[], $${mail.id}::int[]) as m(run_id, id), fence ` +
-        `${guard === '' ? 'where' : `${guard} and`} i.run_id = m.run_id and i.id = m.id returning 1)`,
+        `${guard === '' ? 'where' : `${guard} and`} ${keyed('i', mail.run)} and i.run_id = m.run_id and i.id = m.id returning 1)`,
     );
   }
   const insert =
