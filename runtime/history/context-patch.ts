@@ -6,7 +6,7 @@ import { ContextRecorder } from './context-recorder.ts';
 import { viewOf } from './context-view.ts';
 import { cloneJson, copyJson, describeValue, type Json, JsonFault, type Value } from './json.ts';
 import { rollBack, type Undo } from './json-edit.ts';
-import { applyAll, applyOp, type Holder, holderOf, refusal } from './json-patch.ts';
+import { applyAll, applyOp, asItIs, type Holder, holderOf, refusal } from './json-patch.ts';
 import { RuntimeError } from './runtime-error.ts';
 
 /** What every operation may carry: what it overwrote or removed when that is at most 1 kB of JSON, and how sure it is. */
@@ -57,10 +57,6 @@ export type DeepReadonly<T> = T extends readonly unknown[]
 
 /** Looks at a document that `made` has just changed, and throws to have it changed back. */
 export type Check = (made: readonly Op[]) => void;
-
-function asItIs(value: Json): Value {
-  return value as Value;
-}
 
 /** The document after `ops`; `document` stays as it is. @throws CONTEXT_PATCH_INVALID */
 export function foldOps(document: Json, ops: readonly Op[]): Json {

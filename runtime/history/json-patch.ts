@@ -26,6 +26,11 @@ export function holderOf(document: Json): Holder {
   return { '': cloneJson(document) };
 }
 
+/** For operations that were parsed for one document alone: their values become its own. */
+export function asItIs(value: Json): Value {
+  return value as Value;
+}
+
 /**
  * Applies recorded operations; a failure leaves the document half patched. `own` makes the document's own value of an
  * operation's: nothing has to be done for operations that were parsed for this call alone. @throws CONTEXT_PATCH_INVALID

@@ -1,8 +1,8 @@
 // PATCH_ONLY: the context document at any point, folded from the recorded patches. No code runs, nothing is written.
 import type { Op } from '../history/context-patch.ts';
 import type { ContextSource } from '../history/event.ts';
-import type { Json, Value } from '../history/json.ts';
-import { applyAll, holderOf } from '../history/json-patch.ts';
+import type { Json } from '../history/json.ts';
+import { applyAll, asItIs, holderOf } from '../history/json-patch.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Database } from '../store/database.ts';
 import { type PatchLimit, readPatches, readPatchOps } from '../store/history.ts';
@@ -47,7 +47,7 @@ export async function stateAt<T = Json>(database: Database, runId: string, point
   let patches = 0;
   for await (const page of readPatchOps(database, runId, pointLimit(point))) {
     for (const patch of page) {
-      applyAll(holder, JSON.parse(patch.ops) as Op[], (value) => value as Value);
+      applyAll(holder, JSON.parse(patch.ops) as Op[], asItIs);
       seq = patch.seq;
     }
     patches += page.length;

@@ -32,11 +32,8 @@ export async function* readHistory(
     const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;
     return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
   };
-  for await (const page of ahead(Math.trunc(options.after ?? 0), upTo, pageEvents, read)) {
-    if (page.length > 0) yield page;
-    // seqs are dense, so this was the last one.
-    if (page.length < pageEvents) return;
-  }
+  // seqs are dense, so a page that is not full is the last one.
+  yield* ahead(Math.trunc(options.after ?? 0), { upTo, size: pageEvents, least: pageEvents }, read);
 }
 
 const seqMax = 2_147_483_647;
@@ -49,22 +46,21 @@ function seqRange(after: number, upTo: number, page: number): string {
   return `seq > ${after} and seq <= ${Math.min(after + page, upTo)}`;
 }
 
-/** Pages one after the other, the next one read ahead. */
+/** Pages that hold something, up to one with fewer than `least` rows; the next one is read while one is used. */
 async function* ahead<T>(
   from: number,
-  upTo: number,
-  size: number,
+  { upTo, size, least }: { upTo: number; size: number; least: number },
   read: (after: number) => Promise<T[]>,
 ): AsyncGenerator<T[], void, undefined> {
   let next = read(from);
   for (let after = from + size; ; after += size) {
-    const page = next;
-    const more = after < upTo;
+    const page = await next;
+    const more = after < upTo && page.length >= least;
     if (more) {
       next = read(after);
       next.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
     }
-    yield await page;
+    if (page.length > 0) yield page;
     if (!more) return;
   }
 }
@@ -238,7 +234,7 @@ async function* patchPages<T>(
       `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, upTo, page)} order by seq`,
       read,
     );
-  for await (const patches of ahead(0, upTo, page, readPage)) if (patches.length > 0) yield patches;
+  yield* ahead(0, { upTo, size: page, least: 0 }, readPage);
 }
 
 /** Types that end an activity. */

@@ -351,7 +351,9 @@ export class Incarnation {
     this.#options.failPoint?.('claimed');
     await this.#loop.adopt(claimed);
     this.#options.failPoint?.('loaded');
-    await this.#loop.parking.evict();
+    this.#loop.parking.evict().catch((error: unknown) => {
+      if (!this.#over) this.#options.logger.warn({ err: error }, 'idle runs could not be let go, will try again');
+    });
   }
 
   #leaveLocal(): void {
