@@ -11,6 +11,7 @@ import { bundleCode, type BundledCode } from './esbuild-run.ts';
 import { guardRule } from './loop-guard.ts';
 import { ModulePolicy } from './module-policy.ts';
 import { bundleShared } from './shared-bundle.ts';
+import { sharedSchemaRule } from './shared-schemas.ts';
 import { SourcePositions } from './source-positions.ts';
 
 export interface BundleOptions {
@@ -82,7 +83,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
 
 function instrumented(user: BundledCode, esmIds: ReadonlySet<string>, workflowsFile: string): string {
   try {
-    return editCode(user.code, [guardRule, bundlerHelperRule(esmIds)]);
+    return editCode(user.code, [guardRule, bundlerHelperRule(esmIds), sharedSchemaRule]);
   } catch (error) {
     if (!(error instanceof SyntaxError) || !('loc' in error)) throw error;
     const { line, column } = error.loc as { line: number; column: number };

@@ -8,6 +8,9 @@ export interface CodeEdit {
   readonly text: string;
 }
 
+/** Stands before a bracket that an edit puts in to close its own: tells it from those of the code. */
+export const closeMark = '/*reprise*/';
+
 export function insertion(at: number, text: string): CodeEdit {
   return { start: at, end: at, text };
 }
@@ -40,6 +43,13 @@ function visit(node: AnyNode, parent: AnyNode | undefined, onNode: (visited: Vis
     for (const child of value) if (isNode(child)) visit(child, node, onNode);
   }
   onNode({ node, parent });
+}
+
+/** `node` itself, and all that it is made of. */
+export function nodesUnder(node: AnyNode): AnyNode[] {
+  const nodes: AnyNode[] = [];
+  visit(node, undefined, (visited) => nodes.push(visited.node));
+  return nodes;
 }
 
 /** Applies all rules to a script. Among insertions at one position those of inner nodes come first. */

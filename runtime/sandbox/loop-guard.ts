@@ -2,21 +2,16 @@
 // function body, so that no code runs on for ever without passing one. What the call does is in inside/guard.ts.
 // Not covered: one long call of a built-in (a regular expression that backtracks, a sort of millions).
 import type { AnyNode } from 'acorn';
-import { type CodeEdit, insertion, type Visited } from './code-edit.ts';
+import { type CodeEdit, closeMark, insertion, type Visited } from './code-edit.ts';
 
 /** Name of the guard, a parameter of the function that workflow code is wrapped in. */
 export const guardName = '__repriseGuard';
 
 const call = `${guardName}();`;
 const openExpression = `(${guardName}(),`;
-/** Tells our closing brackets from those of the code. */
-const closeMark = '/*guard*/';
-const inserted = new RegExp(`\\{?${guardName}\\(\\);|\\(${guardName}\\(\\),|/\\*guard\\*/[)}]`, 'g');
 
-/** Code as it was before guards were put in. Of the start of a line the length is the column that the source map knows. */
-export function withoutGuards(code: string): string {
-  return code.replaceAll(inserted, '');
-}
+/** What `guardRule` puts in, but for the closing brackets. */
+export const insertedGuard: RegExp = new RegExp(`\\{?${guardName}\\(\\);|\\(${guardName}\\(\\),`);
 
 /** In a function body directives such as 'use strict' stay first. */
 function* guardFunction(body: AnyNode): Generator<CodeEdit> {

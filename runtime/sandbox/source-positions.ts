@@ -1,12 +1,22 @@
 // From positions in the evaluated workflow code back to the user's source files. Reads the source map only when asked:
 // nothing is parsed until something has failed.
 import { SourceMap } from 'node:module';
-import { withoutGuards } from './loop-guard.ts';
+import { closeMark } from './code-edit.ts';
+import { insertedGuard } from './loop-guard.ts';
+import { insertedSharing } from './shared-schemas.ts';
 
 export interface PositionedCode {
   readonly code: string;
   /** JSON. Made before guards were put into the code. */
   readonly sourceMap: string;
+}
+
+const closing = `${closeMark.replaceAll('*', '\\*')}[)}]`;
+const inserted = new RegExp(`${insertedGuard.source}|${insertedSharing.source}|${closing}`, 'g');
+
+/** Code as the bundler made it. Of the start of a line the length is the column that the source map knows. */
+export function withoutInsertions(code: string): string {
+  return code.replaceAll(inserted, '');
 }
 
 const hostFrame = /^\s+at .*(?:file:\/\/|node:)/;
@@ -22,9 +32,9 @@ export class SourcePositions {
     this.#framePattern = new RegExp(`${fileName.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
   }
 
-  /** Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`; code shown in it loses its guards. */
+  /** Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`; code shown in it loses what we put in. */
   mapText(text: string): string {
-    return withoutGuards(text).replaceAll(this.#framePattern, (frame, line: string, column: string) => {
+    return withoutInsertions(text).replaceAll(this.#framePattern, (frame, line: string, column: string) => {
       return this.place(Number(line), Number(column)) ?? frame;
     });
   }
@@ -42,7 +52,7 @@ export class SourcePositions {
       lines: this.#bundle.code.split('\n'),
     };
     const before = this.#parsed.lines[line - 1]?.slice(0, column - 1) ?? '';
-    const entry = this.#parsed.map.findEntry(line - 1, withoutGuards(before).length);
+    const entry = this.#parsed.map.findEntry(line - 1, withoutInsertions(before).length);
     if (!('originalSource' in entry) || entry.originalSource === undefined) return undefined;
     return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
   }

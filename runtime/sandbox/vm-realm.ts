@@ -10,6 +10,7 @@ import type { WorkflowBundle } from './bundle.ts';
 import type { boot, Realm, WorkflowCode } from './inside/boot.ts';
 import type { HostAssert, HostRealm } from './inside/host-realm.ts';
 import { guardName } from './loop-guard.ts';
+import { sharedName } from './shared-schemas.ts';
 
 export interface OpenRealm {
   readonly realm: Realm;
@@ -67,7 +68,7 @@ export function openRealm(bundle: WorkflowBundle, deadlockTimeoutMs: number): Op
     );
   }
   const fileName = `reprise-workflows-${build}.js`;
-  const parameters = ['module', 'exports', 'require', 'globalThis', guardName];
+  const parameters = ['module', 'exports', 'require', 'globalThis', guardName, sharedName];
   const code = wrap(parameters, bundle.code, fileName).runInContext(context) as WorkflowCode;
   const realm = module.exports.start(code);
   const drain = (): void => {

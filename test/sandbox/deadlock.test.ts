@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import type { TaskFailure } from '../../runtime/history/activation.ts';
 import { draft } from '../../runtime/history/draft.ts';
 import { decodePayload, encodePayload } from '../../runtime/history/payload.ts';
-import { withoutGuards } from '../../runtime/sandbox/loop-guard.ts';
 import { event, outcome, runOnce, sandboxOf, startAt, startRun } from './workflow-files.ts';
 
 const workflows = `import { condition, defineQuery, defineSignal, setHandler, sleep } from 'reprise/workflow';
@@ -126,9 +125,4 @@ test('the next activation of any run starts with a fresh guard', () => {
 test('a run that was interrupted does nothing more', () => {
   const { run } = startRun(sandbox, 'swallowed');
   assert.equal(run.activate({ at: startAt + 1, inputs: [], nextSeq: 2 }).ok, false);
-});
-
-test('guards leave code as it was', () => {
-  const guarded = `function f() { __repriseGuard();return (x) => (__repriseGuard(),{ a: x }/*guard*/); for (;;) {__repriseGuard();;/*guard*/} }`;
-  assert.equal(withoutGuards(guarded), 'function f() { return (x) => { a: x }; for (;;) ; }');
 });

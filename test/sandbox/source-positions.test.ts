@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../runtime/history/activation.ts';
+import { withoutInsertions } from '../../runtime/sandbox/source-positions.ts';
 import { runOnce, sandboxOf } from './workflow-files.ts';
 
 const files = {
@@ -44,4 +45,21 @@ test('a stack that workflow code passes on can be mapped later', () => {
 
 test('positions that are of no source stay as they are', () => {
   assert.equal(sandbox.mapStack('Error: x\n    at f (elsewhere.js:1:2)'), 'Error: x\n    at f (elsewhere.js:1:2)');
+});
+
+test('what the engine put into code can be taken out again', () => {
+  const edited =
+    'function f() { __repriseGuard();return (x) => (__repriseGuard(),{ a: x }/*reprise*/); for (;;) {__repriseGuard();;/*reprise*/} }' +
+    'var s = __repriseShared[12]??=(z.string()/*reprise*/);';
+  assert.equal(withoutInsertions(edited), 'function f() { return (x) => { a: x }; for (;;) ; }var s = z.string();');
+});
+
+test('an error in a schema that would be shared names its line, in every run', async () => {
+  const broken = await sandboxOf(
+    `import { z } from 'zod';\n  const Order = z.enum(null as never);\nexport async function main() { return Order; }`,
+  );
+  for (const runId of ['first', 'second']) {
+    const { stack } = runOnce(broken, 'main', [], { runId }) as TaskFailure;
+    assert.match(stack ?? '', /workflows\.ts:2:19/);
+  }
 });

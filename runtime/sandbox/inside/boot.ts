@@ -18,6 +18,7 @@ export type WorkflowCode = (
   require: Require,
   globalObject: object,
   loopGuard: () => void,
+  sharedSchemas: unknown[],
 ) => void;
 
 /** Module id to what `require` gives, in the three kinds that are frozen differently. */
@@ -88,16 +89,19 @@ export function boot(load: () => SharedModules): (code: WorkflowCode) => Realm {
     return modules.get(id);
   };
 
-  return (code) => ({
-    createRun(runId) {
-      return createRun(runId, () => {
-        const module = { exports: {} };
-        code(module, module.exports, requireShared, Object.create(view) as object, guard);
-        return module.exports;
-      });
-    },
-    enter: resetGuard,
-    deadlock: deadlockError,
-    describe: taskFailureOf,
-  });
+  return (code) => {
+    const schemas: unknown[] = [];
+    return {
+      createRun(runId) {
+        return createRun(runId, () => {
+          const module = { exports: {} };
+          code(module, module.exports, requireShared, Object.create(view) as object, guard, schemas);
+          return module.exports;
+        });
+      },
+      enter: resetGuard,
+      deadlock: deadlockError,
+      describe: taskFailureOf,
+    };
+  };
 }
