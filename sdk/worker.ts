@@ -1,115 +1,13 @@
 // reprise/worker: runs workflow code and activities of one task queue.
 import { hostname } from 'node:os';
-import { type Logger, pino } from 'pino';
-import { z } from 'zod';
+import { pino } from 'pino';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import {
-  bundleWorkflowCode,
-  loadBundle,
-  type WorkflowBundle,
-  type WorkflowBundleOption,
-} from '../runtime/sandbox/bundle.ts';
+import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/sandbox.ts';
 import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
-import type { FailPointListener } from '../runtime/worker/fail-point.ts';
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
-import { checkConnection, Connection } from './connection.ts';
-import { defaultMaxPayloadBytes } from './encode-arguments.ts';
-import { refuseUnknown } from './refuse-unknown.ts';
-
-export interface WorkerOptions {
-  connection: Connection;
-  taskQueue: string;
-  namespace?: string;
-  /** The file that exports workflow functions: a path, or `new URL('./workflows.ts', import.meta.url)`. */
-  workflowsPath?: string | URL;
-  /** What `bundleWorkflowCode` made. Either this or workflowsPath. */
-  workflowBundle?: WorkflowBundleOption;
-  activities?: object;
-  identity?: string;
-  /** Packages that are evaluated once for all runs, and frozen. */
-  bundlerOptions?: { preloadModules?: string[]; ignoreModules?: string[] };
-  /** Runs kept in memory; default 1000. */
-  maxCachedRuns?: number;
-  /** Temporal's name for it. */
-  maxCachedWorkflows?: number;
-  maxConcurrentActivities?: number;
-  /** Temporal's name for it; default 100. */
-  maxConcurrentActivityTaskExecutions?: number;
-  /** How long a worker that does not answer is believed alive, ms; default 5000. */
-  leaseMs?: number;
-  /** How long running activities may go on after shutdown() before they are told to stop, ms or '10s'; default 0. */
-  shutdownGraceTime?: number;
-  /** An activation that computes for longer is interrupted, ms; default 2000. */
-  deadlockTimeoutMs?: number;
-  maxPayloadBytes?: number;
-  logger?: Logger;
-  /** @internal */
-  failPoint?: FailPointListener;
-}
-
-const known = Object.keys({
-  connection: true,
-  taskQueue: true,
-  namespace: true,
-  workflowsPath: true,
-  workflowBundle: true,
-  activities: true,
-  identity: true,
-  bundlerOptions: true,
-  maxCachedRuns: true,
-  maxCachedWorkflows: true,
-  maxConcurrentActivities: true,
-  maxConcurrentActivityTaskExecutions: true,
-  leaseMs: true,
-  shutdownGraceTime: true,
-  deadlockTimeoutMs: true,
-  maxPayloadBytes: true,
-  logger: true,
-  failPoint: true,
-} satisfies Record<keyof WorkerOptions, true>);
-const unsupported = [
-  'activityDefaults',
-  'buildId',
-  'dataConverter',
-  'debugMode',
-  'defaultHeartbeatThrottleInterval',
-  'enableNonLocalActivities',
-  'enableSDKTracing',
-  'interceptors',
-  'isolateExecutionTimeout',
-  'maxActivitiesPerSecond',
-  'maxConcurrentActivityTaskPolls',
-  'maxConcurrentLocalActivityExecutions',
-  'maxConcurrentWorkflowTaskExecutions',
-  'maxConcurrentWorkflowTaskPolls',
-  'maxHeartbeatThrottleInterval',
-  'maxTaskQueueActivitiesPerSecond',
-  'nexusServices',
-  'nonStickyToStickyPollRatio',
-  'plugins',
-  'reuseV8Context',
-  'showStackTraceSources',
-  'shutdownForceTime',
-  'sinks',
-  'stickyQueueScheduleToStartTimeout',
-  'tuner',
-  'useVersioning',
-  'workerDeploymentOptions',
-  'workflowThreadPoolSize',
-];
-
-const checked = z.object({
-  taskQueue: z.string().min(1).max(1000),
-  namespace: z.string().min(1).max(200).default('default'),
-  identity: z.string().optional(),
-  maxCachedRuns: z.number().int().min(1).default(1000),
-  maxConcurrentActivities: z.number().int().min(1).default(100),
-  leaseMs: z.number().int().min(1000).default(5000),
-  shutdownGraceTime: z.number().int().min(0).default(0),
-  deadlockTimeoutMs: z.number().int().min(10).default(2000),
-  maxPayloadBytes: z.number().int().min(1024).default(defaultMaxPayloadBytes),
-});
+import { Connection } from './connection.ts';
+import type { WorkerOptions, WorkerSettings } from './worker-settings.ts';
 
 export class Worker {
   readonly #process: WorkerProcess;
@@ -122,10 +20,13 @@ export class Worker {
 
   /** Bundles the workflow code and prepares a worker. @throws RuntimeError BUNDLE_FAILED, INVALID_INPUT */
   static async create(options: WorkerOptions): Promise<Worker> {
-    const settings = check(options);
-    const activities = activityMap(options.activities ?? {});
+    // Bundling happens in a process of its own; the checks need zod, which takes as long to load.
+    const [checked, bundled] = await Promise.allSettled([checkOptions(options), bundleOf(options)]);
+    if (checked.status === 'rejected') throw checked.reason;
+    if (bundled.status === 'rejected') throw bundled.reason;
+    const { settings, activities } = checked.value;
+    const bundle = bundled.value;
     const { database } = options.connection;
-    const bundle = await bundleOf(options);
     const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs: settings.deadlockTimeoutMs });
     const worker = new WorkerProcess({
       database,
@@ -181,24 +82,11 @@ export class Worker {
   }
 }
 
-function check(options: WorkerOptions): z.infer<typeof checked> {
-  refuseUnknown('Worker.create', options, known, unsupported);
-  checkConnection('Worker.create', options.connection);
-  if (options.bundlerOptions !== undefined) {
-    refuseUnknown('bundlerOptions', options.bundlerOptions, ['preloadModules', 'ignoreModules'], ['webpackConfigHook']);
-  }
-  const result = checked.safeParse({
-    ...options,
-    maxCachedRuns: options.maxCachedRuns ?? options.maxCachedWorkflows,
-    maxConcurrentActivities: options.maxConcurrentActivities ?? options.maxConcurrentActivityTaskExecutions,
-  });
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    throw new RuntimeError('INVALID_INPUT', `Worker option ${issue.path.join('.')}: ${issue.message}.`, {
-      cause: result.error,
-    });
-  }
-  return result.data;
+async function checkOptions(
+  options: WorkerOptions,
+): Promise<{ settings: WorkerSettings; activities: Record<string, ActivityFunction> }> {
+  const { workerSettings } = await import('./worker-settings.ts');
+  return { settings: workerSettings(options), activities: activityMap(options.activities ?? {}) };
 }
 
 async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle> {
@@ -228,4 +116,4 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
 export { Connection as NativeConnection } from './connection.ts';
 export { Connection };
 export { bundleWorkflowCode, type WorkflowBundle };
-export type { WorkerState };
+export type { WorkerOptions, WorkerState };

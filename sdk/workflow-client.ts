@@ -4,7 +4,7 @@ import type { StartedMeta } from '../runtime/history/activation.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { wakeOnCommit } from '../runtime/store/notifier.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
-import { listRuns, type RunRow } from '../runtime/store/runs.ts';
+import type { RunRow } from '../runtime/store/run-rows.ts';
 import { type NewRun, type Queryable, startRunWithin } from '../runtime/store/start-run.ts';
 import { WorkflowExecutionAlreadyStartedError } from './client-errors.ts';
 import type { Connection } from './connection.ts';
@@ -142,6 +142,7 @@ export class WorkflowClient {
     if (!Number.isInteger(limit) || limit < 1) {
       throw new RuntimeError('INVALID_INPUT', `pageSize must be a whole number from 1 on, got ${String(limit)}.`);
     }
+    const { listRuns } = await import('../runtime/store/run-rows.ts');
     let before: string | undefined;
     for (;;) {
       const rows: RunRow[] = await this.#connection.reach((database) =>

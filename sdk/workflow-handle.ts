@@ -18,7 +18,8 @@ import type { ClosedOutcome, Database } from '../runtime/store/database.ts';
 import { type Message, send } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { ask, withdraw } from '../runtime/store/requests.ts';
-import { findRun, getRun, type OpenState, readOpenState, type RunRow } from '../runtime/store/runs.ts';
+import type { RunRow } from '../runtime/store/run-rows.ts';
+import { type OpenState, readOpenState } from '../runtime/store/runs.ts';
 import { QueryNotRegisteredError, WorkflowFailedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
@@ -188,6 +189,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
   async #run(): Promise<RunRow> {
     const { connection, namespace, runId } = this.#parts;
+    const { findRun, getRun } = await import('../runtime/store/run-rows.ts');
     const run = await connection.reach((database) =>
       runId === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, runId),
     );

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import pg from 'pg';
 import { Database } from '../../runtime/store/database.ts';
 import { checkSchemaName, knownMigrations, migrate } from '../../runtime/store/migrate.ts';
-import { findRun } from '../../runtime/store/runs.ts';
+import { findRun } from '../../runtime/store/run-rows.ts';
 import { startRuns } from '../../runtime/store/start-run.ts';
 import { databaseUrl } from '../support/cluster.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
