@@ -1,14 +1,18 @@
 // Payload codec: user values (arguments, results, details) to bytes and back, without losing what JSON loses.
-// First byte is a tag: 0x01 msgpack (what we write), 0x02 JSON text in UTF-8 (what SQL functions write).
+// First byte is a tag: 0x02 JSON text in UTF-8, for all that JSON gives back as it is; 0x01 msgpack, for the rest.
 // The data of every msgpack extension is itself one msgpack value, so a reader in SQL needs one recursive function.
 // Works in Node and inside a vm context, with values of either realm. Knows no limits on size.
 import { Decoder, Encoder, type ExtensionCodecType, ExtData } from '@msgpack/msgpack';
+import { isPlainJson } from './plain-json.ts';
 import { RuntimeError } from './runtime-error.ts';
 import { findUnserialisable } from './unserialisable.ts';
 import { kindOf } from './value-kind.ts';
 
 const tagMsgpack = 0x01;
 const tagJson = 0x02;
+const jsonMark = String.fromCharCode(tagJson);
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Values in values; the count starts anew inside a Map, Set, Error or toJSON result, of which as many may nest. */
 const depthMax = 200;
@@ -249,6 +253,7 @@ function decodeNested(bytes: Uint8Array): unknown {
 export function encodePayload(value: unknown): Uint8Array {
   let body: Uint8Array;
   try {
+    if (isPlainJson(value, depthMax - 1)) return textEncoder.encode(jsonMark + JSON.stringify(value));
     body = encodeNested(standIn(value));
   } catch (error) {
     const { path, reason, cause } = findUnserialisable(value, depthMax) ?? {
@@ -284,11 +289,12 @@ export function decodePayload(bytes: Uint8Array): unknown {
         'It was written by a newer version, or encoded by a codec that is not configured here.',
     );
   }
-  // A plain copy of this realm: msgpack hands out views of what it reads, and of a Buffer they would be Buffers.
-  const body = new Uint8Array(bytes.length - 1);
-  body.set(bytes.subarray(1));
   try {
-    return tag === tagMsgpack ? decodeNested(body) : JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    if (tag === tagJson) return JSON.parse(textDecoder.decode(bytes.subarray(1)));
+    // A plain copy of this realm: msgpack hands out views of what it reads, and of a Buffer they would be Buffers.
+    const body = new Uint8Array(bytes.length - 1);
+    body.set(bytes.subarray(1));
+    return decodeNested(body);
   } catch (error) {
     throw new RuntimeError(
       'PAYLOAD_UNREADABLE',
