@@ -3,13 +3,16 @@ import type { DeepReadonly, InputOp, Mutable } from '../history/context-patch.ts
 import { currentRun } from './current-run.ts';
 import type { ContextDefinition, ContextSchema, Provenance } from './run-context.ts';
 
-/** `T` where JSON can hold it, `never` where it cannot: functions, bigint, symbol, Date, Map … do not compile. */
+/**
+ * `T` where JSON can hold it, `never` where it cannot: functions, bigint, symbol, Date, Map … do not compile. What may be
+ * missing may be `undefined` by its type, as zod's `optional()` has it; as a value it is refused.
+ */
 export type JsonCompatible<T> = T extends string | number | boolean | null
   ? T
   : T extends ((...args: never[]) => unknown) | bigint | symbol | undefined
     ? never
     : T extends object
-      ? { [K in keyof T]: JsonCompatible<T[K]> }
+      ? { [K in keyof T]: JsonCompatible<T[K]> | (object extends Pick<T, K> ? undefined : never) }
       : never;
 
 /** An operation whose value any type may have, interfaces too, as long as JSON can hold it. */

@@ -1,15 +1,17 @@
 // What the compiler lets into a context, and what not; nothing runs.
 import { it } from 'node:test';
 import { defineContext } from 'reprise/workflow';
+import { z } from 'zod';
 
 interface Fix {
   was: string;
   is: string | null;
 }
+const Noted = z.object({ note: z.string().optional(), inner: z.object({ n: z.number().optional() }).optional() });
 const context = defineContext<{ fixes: Record<string, Fix> }>({ fixes: {} });
 
 /** Compiled, never called. */
-function accepted(fix: Fix, optional: { note?: string }): void {
+function accepted(fix: Fix, optional: { note?: string }, inferred: z.infer<typeof Noted>): void {
   context.patch({ op: 'add', path: '/fixes/a', value: fix });
   context.patch([
     { op: 'add', path: '/fixes/a', value: fix },
@@ -19,7 +21,8 @@ function accepted(fix: Fix, optional: { note?: string }): void {
   ]);
   context.patch(['a', 'b'].map((key) => ({ op: 'add' as const, path: `/fixes/${key}`, value: fix })));
   context.patch({ op: 'test', path: '', value: [fix] });
-  void optional;
+  defineContext(optional);
+  defineContext(inferred, { schema: Noted });
 }
 
 /** Compiled, never called. */
@@ -28,6 +31,8 @@ function refused(): void {
   context.patch({ op: 'add', path: '/a', value: new Date() });
   // @ts-expect-error nor bigints
   context.patch({ op: 'add', path: '/a', value: { n: 1n } });
+  // @ts-expect-error what must be there cannot be undefined
+  defineContext({ note: undefined });
   // @ts-expect-error no such verb
   context.patch({ op: 'replaces', path: '/a', value: 1 });
 }
