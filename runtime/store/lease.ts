@@ -37,8 +37,14 @@ export interface Heartbeat {
   readonly alive: boolean;
   /** Database clock, µs since 1970. */
   readonly databaseTime: number;
-  /** Incarnations that look dead: session gone and a heartbeat missed, or lease over. */
-  readonly suspects: readonly { epoch: number; expired: boolean }[];
+  /** Incarnations that look dead: a heartbeat was missed, and the session is gone or the lease over. */
+  readonly suspects: readonly Suspect[];
+}
+
+export interface Suspect {
+  readonly epoch: number;
+  /** The session that carries its sign of life has ended. Otherwise only its lease is over. */
+  readonly sessionEnded: boolean;
 }
 
 /** Extends the lease and looks at the others', in one round trip that needs no disk. */
@@ -51,17 +57,17 @@ export async function heartbeat(
   const { rows } = await client.query<{
     alive: boolean;
     time: string;
-    suspects: { epoch: number; expired: boolean }[];
+    suspects: Suspect[];
   }>({
     name: `reprise_heartbeat_${schema}`,
     text: `with beat as (
   update ${schema}.leases set beat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $2 / 1000.0)
   where epoch = $1 and set_config('synchronous_commit', 'off', true) is not null returning 1),
-silent as (
-  select epoch, expires_at < clock_timestamp() as expired from ${schema}.leases
-  where epoch <> $1 and beat_at < clock_timestamp() - make_interval(secs => $3 / 1000.0))
+silent as materialized (
+  select epoch, expires_at < clock_timestamp() as expired, pg_try_advisory_xact_lock_shared($4, epoch) as "sessionEnded"
+  from ${schema}.leases where epoch <> $1 and beat_at < clock_timestamp() - make_interval(secs => $3 / 1000.0))
 select exists (select from beat) as alive, (extract(epoch from clock_timestamp()) * 1000000)::bigint as time,
-  coalesce((select json_agg(s) from silent s where s.expired or pg_try_advisory_xact_lock_shared($4, s.epoch)), '[]') as suspects`,
+  coalesce((select json_agg(s) from (select epoch, "sessionEnded" from silent where expired or "sessionEnded") s), '[]') as suspects`,
     values: [epoch, options.leaseMs, options.missedMs, signKey(schema)],
   });
   const row = rows[0]!;

@@ -264,9 +264,8 @@ export class Incarnation {
     this.#lastBeat = performance.now();
     // After a pause of the database everybody's lease looks over: believe that only after a whole lease of own heartbeats.
     const trusted = performance.now() - this.#healthySince > leaseMs;
-    for (const suspect of beat.suspects) {
-      if (!suspect.expired || trusted)
-        await this.#bury(suspect.epoch, suspect.expired ? 'lease expired' : 'session ended');
+    for (const { epoch, sessionEnded } of beat.suspects) {
+      if (sessionEnded || trusted) await this.#bury(epoch, sessionEnded ? 'session ended' : 'lease expired');
     }
   }
 

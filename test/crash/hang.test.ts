@@ -32,6 +32,23 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   await exited(hung);
 });
 
+it('a worker that starts when the lease of a dead one is over takes its run without waiting for a lease of its own', async () => {
+  const late = await crashLab();
+  const dead = await late.worker({ leaseMs: 1000 });
+  const handle = await late.client.workflow.start('tallyAll', { workflowId: 'late', taskQueue, args: [200, 2] });
+  await until(async () => (await late.effects()).length > 20);
+  await kill(dead);
+  await until(async () => {
+    const { rows } = await late.pool.query<{ over: boolean }>('select expires_at < now() as over from reprise.leases');
+    return rows[0]!.over;
+  });
+  await late.worker({ leaseMs: 600_000 });
+  assert.equal(await handle.result(), 200);
+  const { rows } = await late.pool.query('select dead_reason from reprise.workers where dead_at is not null');
+  assert.deepEqual(rows, [{ dead_reason: 'session ended' }]);
+  await checkLog(late.pool, handle.runId!);
+});
+
 it('a run whose owner died with nobody to notice can still be terminated', async () => {
   const alone = await crashLab();
   const worker = await alone.worker({ leaseMs: 1000 });

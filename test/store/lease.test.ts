@@ -111,14 +111,22 @@ test('a lost session is a suspect only with a missed heartbeat as well', async (
   await gone.heart.end();
   assert.deepEqual(await suspectsOf(watcher), []);
   await silence(bed, gone, 'holds');
-  assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, expired: false }]);
+  assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
 test('a lease that is over makes a suspect, though the session lives', async (t) => {
   const bed = await testStore(t);
   const [watcher, hanging] = [await incarnation(bed, t), await incarnation(bed, t)];
   await silence(bed, hanging, 'over');
-  assert.deepEqual(await suspectsOf(watcher), [{ epoch: hanging.epoch, expired: true }]);
+  assert.deepEqual(await suspectsOf(watcher), [{ epoch: hanging.epoch, sessionEnded: false }]);
+});
+
+test('a lost session is told as such though the lease is over too, so that nobody waits for a lease of its own', async (t) => {
+  const bed = await testStore(t);
+  const [watcher, gone] = [await incarnation(bed, t), await incarnation(bed, t)];
+  await gone.heart.end();
+  await silence(bed, gone, 'over');
+  assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
 test('two watchers suspect the same death at the same moment, and nobody suspects itself', async (t) => {
@@ -127,7 +135,7 @@ test('two watchers suspect the same death at the same moment, and nobody suspect
   await gone.heart.end();
   for (const each of [one, two, gone]) await silence(bed, each, 'holds');
   await one.heart.query('begin');
-  const expected = [{ epoch: gone.epoch, expired: false }];
+  const expected = [{ epoch: gone.epoch, sessionEnded: true }];
   assert.deepEqual(await suspectsOf(one), expected);
   assert.deepEqual(await suspectsOf(two), expected);
   await one.heart.query('commit');
@@ -144,7 +152,7 @@ test('an incarnation of another schema with the same epoch is no sign of life', 
   while (epoch < gone.epoch) epoch = await register(session, other.schema, registration);
   await gone.heart.end();
   await silence(bed, gone, 'holds');
-  assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, expired: false }]);
+  assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
 test('the reaper frees a run whose claim was in flight when it came', async (t) => {
