@@ -33,23 +33,15 @@ function isNode(value: unknown): value is AnyNode {
   return typeof value === 'object' && value !== null && 'type' in value;
 }
 
-/** Children first. */
-function visit(node: AnyNode, parent: AnyNode | undefined, onNode: (visited: Visited) => void): void {
-  for (const value of Object.values(node)) {
-    if (!Array.isArray(value)) {
-      if (isNode(value)) visit(value, node, onNode);
-      continue;
-    }
-    for (const child of value) if (isNode(child)) visit(child, node, onNode);
-  }
-  onNode({ node, parent });
+/** What a node is made of, in the order of its fields. */
+export function childrenOf(node: AnyNode): AnyNode[] {
+  return Object.values(node).flat().filter(isNode);
 }
 
-/** `node` itself, and all that it is made of. */
-export function nodesUnder(node: AnyNode): AnyNode[] {
-  const nodes: AnyNode[] = [];
-  visit(node, undefined, (visited) => nodes.push(visited.node));
-  return nodes;
+/** Children first. */
+function visit(node: AnyNode, parent: AnyNode | undefined, onNode: (visited: Visited) => void): void {
+  for (const child of childrenOf(node)) visit(child, node, onNode);
+  onNode({ node, parent });
 }
 
 /** Applies all rules to a script. Among insertions at one position those of inner nodes come first. */

@@ -1,9 +1,10 @@
 // zod schemas at the top of a module are made once for all runs of a sandbox: to make one takes zod longer than a short
 // workflow takes us. A schema never changes, what its methods return are other schemas.
 // Shared is only what surely is such a schema and holds nothing of a run: a chain of zod's builders over literals and
-// other shared schemas. One with a function in it (`refine`, `transform`, `lazy`) is made in every run, as it stands.
+// other shared schemas. One with a function in it (`refine`, `transform`, `lazy`) is made in every run, as it stands; so
+// is one that workflow code does more with than check values, because it could reach what zod keeps in it.
 import type { AnyNode, Expression, Program } from 'acorn';
-import { type CodeEdit, closeMark, insertion, nodesUnder, type Visited } from './code-edit.ts';
+import { childrenOf, type CodeEdit, closeMark, insertion, type Visited } from './code-edit.ts';
 
 /** Where the shared schemas are kept, a parameter of the function that workflow code is wrapped in. */
 export const sharedName = '__repriseShared';
@@ -29,6 +30,9 @@ const methods = words(`and array base64 base64url brand catch catchall cidrv4 ci
   nonoptional nonpositive normalize nullable nullish omit optional or partial passthrough pick pipe positive prefault
   readonly regex required rest safe safeExtend size slugify startsWith step strict strip time toLowerCase toUpperCase
   trim ulid uppercase url uuid uuidv4 uuidv6 uuidv7 xid`);
+
+/** Methods that only look at a value. */
+const checks = words('parse parseAsync safeParse safeParseAsync');
 
 /** What these are given may come out of a parse, where a run could change it. */
 const keepers = words('catch default prefault');
@@ -108,10 +112,6 @@ function requiresZod(init: Expression): boolean {
   return init.callee.name === 'require' && argument.type === 'Literal' && /^zod(?:$|\/)/.test(String(argument.value));
 }
 
-function* names(node: AnyNode): Generator<string> {
-  for (const inner of nodesUnder(node)) if (inner.type === 'Identifier') yield inner.name;
-}
-
 /** Top-level variables and what they are made of. */
 function* topLevel(program: Program): Generator<[name: string, init: Expression]> {
   for (const statement of program.body) {
@@ -120,41 +120,111 @@ function* topLevel(program: Program): Generator<[name: string, init: Expression]
   }
 }
 
-/** Names that are assigned to anywhere, whatever they refer to there, or declared twice. */
-function changedNames(program: Program): Set<string> {
-  const changed = new Set<string>();
-  const declared = new Set<string>();
-  for (const [name] of topLevel(program)) (declared.has(name) ? changed : declared).add(name);
-  for (const node of nodesUnder(program)) {
-    if (node.type === 'UpdateExpression') for (const name of names(node.argument)) changed.add(name);
-    if (node.type !== 'AssignmentExpression' && node.type !== 'ForInStatement' && node.type !== 'ForOfStatement')
-      continue;
-    if (node.left.type !== 'VariableDeclaration') for (const name of names(node.left)) changed.add(name);
+/** A mention of a name, whatever it refers to there, and the nodes around it, the innermost first. */
+interface Mention {
+  readonly name: string;
+  readonly around: readonly AnyNode[];
+}
+
+/** All but the names of members. */
+function* mentions(node: AnyNode, around: readonly AnyNode[]): Generator<Mention> {
+  if (node.type === 'Identifier') yield { name: node.name, around };
+  const isNamed = (node.type === 'MemberExpression' || node.type === 'Property') && !node.computed;
+  const memberName = isNamed ? (node.type === 'Property' ? node.key : node.property) : undefined;
+  for (const child of childrenOf(node)) if (child !== memberName) yield* mentions(child, [node, ...around]);
+}
+
+function calls(node: AnyNode | undefined, name: string): boolean {
+  if (node?.type !== 'CallExpression') return false;
+  const callee = node.callee.type === 'SequenceExpression' ? node.callee.expressions.at(-1)! : node.callee;
+  return callee.type === 'Identifier' ? callee.name === name : pathOf(callee)?.path.at(-1) === name;
+}
+
+/** `Order.parse(value)`: gives out nothing of the schema. */
+function isCheck([parent, grand]: readonly AnyNode[]): boolean {
+  if (parent?.type !== 'MemberExpression' || parent.computed || parent.property.type !== 'Identifier') return false;
+  return checks.has(parent.property.name) && grand?.type === 'CallExpression' && grand.callee === parent;
+}
+
+/** `defineContext(…, { schema: Order })`. */
+function isOfContext([parent, , call]: readonly AnyNode[]): boolean {
+  return (
+    parent?.type === 'Property' &&
+    parent.key.type === 'Identifier' &&
+    parent.key.name === 'schema' &&
+    calls(call, 'defineContext')
+  );
+}
+
+/** `__export(workflows_exports, { Order: () => Order })` of the bundle itself, which only the engine looks into. */
+function isExport([fn, , , call]: readonly AnyNode[], bundleExports: string | undefined): boolean {
+  if (fn?.type !== 'ArrowFunctionExpression' || call?.type !== 'CallExpression' || !calls(call, '__export'))
+    return false;
+  const [target] = call.arguments;
+  return target?.type === 'Identifier' && target.name === bundleExports;
+}
+
+/** The variable of `module.exports = __toCommonJS(workflows_exports)`, when nothing else mentions it. */
+function exportsName(program: Program, all: readonly Mention[]): string | undefined {
+  for (const statement of program.body) {
+    if (statement.type !== 'ExpressionStatement' || statement.expression.type !== 'AssignmentExpression') continue;
+    const { right } = statement.expression;
+    if (right.type !== 'CallExpression' || !calls(right, '__toCommonJS')) continue;
+    const [target] = right.arguments;
+    if (target?.type !== 'Identifier') continue;
+    // Its declaration, what fills it, and here.
+    return all.filter(({ name }) => name === target.name).length === 3 ? target.name : undefined;
   }
-  return changed;
+  return undefined;
+}
+
+interface Candidate {
+  readonly init: Expression;
+  readonly uses: ReadonlySet<string>;
+}
+
+function candidatesIn(declared: readonly [string, Expression][], zod: ReadonlySet<string>): Map<string, Candidate> {
+  const found = new Map<string, Candidate>();
+  const seen = new Set<string>();
+  for (const [name, init] of declared) {
+    const reader = new SchemaReader(zod);
+    if (reader.isSchemaCall(init) && !seen.has(name)) found.set(name, { init, uses: reader.uses });
+    else found.delete(name);
+    seen.add(name);
+  }
+  return found;
 }
 
 /** What makes the shared schemas, in the order of the code. */
-function sharedSchemas(program: Program): Iterable<Expression> {
+function sharedSchemas(program: Program): Expression[] {
   const declared = [...topLevel(program)];
   const zod = new Set(declared.filter(([, init]) => requiresZod(init)).map(([name]) => name));
-  const found = new Map<string, Expression>();
   if (zod.size === 0) return [];
-  const changed = changedNames(program);
-  for (const [name, init] of declared) {
-    const reader = new SchemaReader(zod);
-    // A schema uses none that stands behind it.
-    const isShared = reader.isSchemaCall(init) && [...reader.uses].every((used) => found.has(used));
-    if (isShared && !changed.has(name)) found.set(name, init);
+  const shared = candidatesIn(declared, zod);
+  const all = [...mentions(program, [])];
+  const bundleExports = exportsName(program, all);
+  const ofSchemas = all.filter(({ name }) => shared.has(name));
+  const reaches = (name: string, { around }: Mention): boolean => {
+    const [parent] = around;
+    if (parent?.type === 'VariableDeclarator' && parent.init === shared.get(name)?.init) return false;
+    if (isCheck(around) || isOfContext(around) || isExport(around, bundleExports)) return false;
+    return ![...shared.values()].some(({ init }) => around.includes(init));
+  };
+  // One that is not shared after all makes others so that use it, or are used by it.
+  for (let before = -1; before !== shared.size; ) {
+    before = shared.size;
+    for (const [name, { uses }] of shared) {
+      const isReached = ofSchemas.some((mention) => mention.name === name && reaches(name, mention));
+      if (isReached || [...uses].some((used) => !shared.has(used))) shared.delete(name);
+    }
   }
-  return found.values();
+  return [...shared.values()].map(({ init }) => init);
 }
 
 export function* sharedSchemaRule({ node }: Visited): Iterable<CodeEdit> {
   if (node.type !== 'Program') return;
-  let index = 0;
-  for (const init of sharedSchemas(node)) {
-    yield insertion(init.start, `${sharedName}[${index++}]??=(`);
+  for (const [index, init] of sharedSchemas(node).entries()) {
+    yield insertion(init.start, `${sharedName}[${index}]??=(`);
     yield insertion(init.end, `${closeMark})`);
   }
 }

@@ -1,32 +1,27 @@
 // Schemas of zod that stand at the top of a module are made once for all runs; nothing else is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runOnce, sandboxOf } from './workflow-files.ts';
+import { join } from 'node:path';
+import { bundleWorkflowCode } from '../../runtime/sandbox/bundle.ts';
+import { runOnce, sandboxOf, writePackage } from './workflow-files.ts';
 
-/** Says whether a value was seen before, in any run. */
-const memory = `
-const seen = new WeakSet<object>();
-export function wasSeen(value: object): boolean { const before = seen.has(value); seen.add(value); return before; }
-`;
-
-/** Whether a second run finds the `X` of the first. */
+/** Whether `X` is made once for all runs. */
 async function isShared(code: string): Promise<boolean> {
+  const isUsed = code.includes('X.') || code.includes('X)') || code.includes('X }');
   const workflows = `
+import { defineContext } from 'reprise/workflow';
 import { z } from 'zod';
 import * as all from 'zod';
 import defaultZod, { object as makeObject, string as makeString } from 'zod';
-import { wasSeen } from './memory.ts';
 const Line = z.object({ sku: z.string(), count: z.number().int().positive() });
 let changing = z.string();
 changing = z.string().min(2);
 const local = { a: 1 };
 ${code}
-export async function main() { return [wasSeen(X), all.config !== undefined, defaultZod, makeObject, makeString, changing, local].slice(0, 1); }`;
-  const files = { 'workflows.ts': workflows, 'memory.ts': memory };
-  const sandbox = await sandboxOf(files, { preloadModules: ['./memory.ts'] });
-  assert.deepEqual(runOnce(sandbox, 'main'), [false]);
-  const [again] = runOnce(sandbox, 'main') as [boolean];
-  return again;
+export async function main() { return [${isUsed ? '' : 'X.parse(1), '}defineContext, all.config, defaultZod, makeObject, makeString, changing, local].length; }`;
+  const root = writePackage({ 'workflows.ts': workflows });
+  const bundle = await bundleWorkflowCode({ workflowsPath: join(root, 'workflows.ts') });
+  return /\bX = __repriseShared\[/.test(bundle.code);
 }
 
 const shared: Record<string, string> = {
@@ -39,6 +34,14 @@ const shared: Record<string, string> = {
   'an exported one': 'export const X = z.string().describe(`text`);',
   'a regular expression': 'const X = z.string().regex(/^a+$/);',
   'a plain default': `const X = z.string().default('a');`,
+  'the schema of a context':
+    'const X = z.object({ a: z.number() });\nexport const c = defineContext({ a: 1 }, { schema: X });',
+  'one that checks':
+    'const X = z.object({ a: z.number() });\nexport const check = (v: unknown) => [X.parse(v), X.safeParse(v).success];',
+  'one whose name is a member elsewhere':
+    'const X = z.string();\nexport const f = (o: { X: string }) => [o.X, X.parse(o), { X: 1 }];',
+  'one that a shared one uses':
+    'const X = z.string();\nconst Y = z.array(X);\nexport const f = (v: unknown) => Y.parse(v);',
 };
 
 for (const [name, code] of Object.entries(shared)) {
@@ -48,6 +51,17 @@ for (const [name, code] of Object.entries(shared)) {
 }
 
 const own: Record<string, string> = {
+  'one whose options are read': `const X = z.enum(['a', 'b']);\nexport const f = () => X.options;`,
+  'one that is handed on': 'const X = z.string();\nexport const f = () => z.toJSONSchema(X);',
+  'one that a schema of the run uses':
+    'const X = z.string();\nconst Y = z.array(X).refine((v) => v.length > 1);\nexport const f = (v: unknown) => Y.parse(v);',
+  'one that a schema uses whose parts are read':
+    'const X = z.string();\nconst Y = z.array(X);\nexport const f = () => Y.element;',
+  'one with a member set':
+    'const X = z.string();\n(X as unknown as { note: string }).note = "";\nexport const f = (v: unknown) => X.parse(v);',
+  'one in an object': 'const X = z.string();\nexport const f = () => ({ X }.X.parse("a"));',
+  'one under a computed name': 'const X = z.string();\nexport const f = (name: "parse") => X[name]("a");',
+  'another name of it': 'const X = z.string();\nconst Z = X;\nexport const f = () => Z.parse("a");',
   'a value parsed': 'const X = Line.parse({ sku: "a", count: 1 });',
   'a schema with a function': 'const X = z.string().refine((s) => s.length > 1);',
   'a getter': 'const X = z.object({ get next() { return z.string(); } });',
@@ -73,6 +87,15 @@ for (const [name, code] of Object.entries(own)) {
     assert.equal(await isShared(code), false);
   });
 }
+
+test('what a run does to a schema stays in it', async () => {
+  const sandbox = await sandboxOf(`
+import { z } from 'zod';
+const Severity = z.enum(['low', 'mid', 'high']);
+export async function main() { return [Severity.options.reverse()[0], Severity.parse('low')]; }`);
+  assert.deepEqual(runOnce(sandbox, 'main'), ['high', 'low']);
+  assert.deepEqual(runOnce(sandbox, 'main'), ['high', 'low']);
+});
 
 test('a shared schema checks in every run what it would check if it were made there', async () => {
   const sandbox = await sandboxOf(`
