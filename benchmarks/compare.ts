@@ -11,7 +11,8 @@ import pg from 'pg';
 import { startBenchPostgres } from './bench.ts';
 import { checkOut, commitOf, ownTree, removeTree } from './other-tree.ts';
 import type { Measurement, Question } from './question.ts';
-import { asUsageError, countOf, questionsOf, UsageError } from './questions.ts';
+import { questionsOf } from './questions.ts';
+import { asUsageError, countOf, UsageError } from './usage.ts';
 import { ratioInterval, verdictOf } from './ratio-interval.ts';
 import { figure, median } from './statistics.ts';
 
@@ -22,7 +23,7 @@ Compares the working tree with another commit; the questions are the working tre
 
   --only W1,W2  which questions (default W1,W2,W2b,W3,W5)
   --rounds N    how many rounds, ${leastRounds} or more (default ${leastRounds})
-  --size N      how much work a round is, for a short try
+  --size N      how much work a round is, for a short try: where it is tiny, so is what the verdicts are worth
   --help        print this`;
 
 interface Options {
@@ -58,9 +59,9 @@ async function parseOptions(): Promise<Options | undefined> {
   if (ref === undefined || rest.length > 0) throw new UsageError(`Expected one commit to compare with.\n\n${usage}`);
   const asked = questionsOf(values.only);
   const rounds = countOf('rounds', values.rounds, leastRounds);
-  if (values.size !== undefined) countOf('size', values.size, 1);
+  if (values.size !== undefined) countOf('size', values.size, 1, asked[0]?.size.most);
   if (values.size !== undefined && asked.length > 1) {
-    throw new UsageError('--size counts something else in each question: name one with --only.');
+    throw new UsageError('--size counts something else in each question: name exactly one with --only.');
   }
   return { ref, commit: await commitOf(ref), asked, rounds, size: values.size };
 }

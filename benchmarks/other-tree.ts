@@ -5,7 +5,7 @@ import { cp, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { UsageError } from './questions.ts';
+import { UsageError } from './usage.ts';
 
 const run = promisify(execFile);
 

@@ -18,7 +18,7 @@ const recordsAPatch = 50_000 / 28_453;
 
 export const question: Question = {
   id: 'BM-03',
-  title: 'a 6 MB document rebuilt from its patches, in a new process (PATCH_ONLY)',
+  title: 'a document (6 MB at the usual size) rebuilt from its patches, in a new process (PATCH_ONLY)',
   size: { of: 'patches', usual: 28_453 },
   async run(bench, { rounds, size }) {
     const records = Math.round(size * recordsAPatch);

@@ -22,7 +22,7 @@ export interface Question {
   /** What `--only` takes. */
   readonly id: string;
   readonly title: string;
-  readonly size: { readonly of: string; readonly usual: number };
+  readonly size: { readonly of: string; readonly usual: number; readonly most?: number };
   /** Takes minutes, so it runs with --only and --all alone, and asks once unless `rounds` is said to count. */
   readonly isLong?: boolean;
   /** @throws when a run is lost, repeated or wrong: then no figure is worth printing. */

@@ -15,6 +15,7 @@ import { question as sleepingRuns } from './sleeping-runs.bench.ts';
 import { question as startToResult } from './start-to-result.bench.ts';
 import { question as takeoverHung } from './takeover-hung.bench.ts';
 import { question as takeoverKilled } from './takeover-killed.bench.ts';
+import { UsageError } from './usage.ts';
 import { question as zodContext } from './zod-context.bench.ts';
 
 export const questions: readonly Question[] = [
@@ -36,9 +37,6 @@ export const questions: readonly Question[] = [
   patchReplay,
 ];
 
-/** A command line that cannot be followed: the message says why, and the exit code is 2. */
-export class UsageError extends Error {}
-
 /** Questions by a comma-separated list of ids. @throws UsageError for an id that is none */
 export function questionsOf(ids: string): Question[] {
   return ids.split(',').map((id) => {
@@ -46,19 +44,4 @@ export function questionsOf(ids: string): Question[] {
     if (found !== undefined) return found;
     throw new UsageError(`There is no question "${id}". There are ${questions.map((each) => each.id).join(', ')}.`);
   });
-}
-
-/** A whole number from `least` on. @throws UsageError */
-export function countOf(option: string, text: string, least: number): number {
-  const count = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count >= least) return count;
-  throw new UsageError(`--${option} ${text}: expected a whole number from ${least} on.`);
-}
-
-/** `parseArgs` reports what it does not know by errors with such codes. */
-export function asUsageError(error: unknown): unknown {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')
-    ? new UsageError((error as Error).message)
-    : error;
 }

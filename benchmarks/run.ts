@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Bench, startBench } from './bench.ts';
 import type { Question } from './question.ts';
-import { asUsageError, countOf, questions, questionsOf, UsageError } from './questions.ts';
+import { questions, questionsOf } from './questions.ts';
+import { asUsageError, countOf, UsageError } from './usage.ts';
 import { spread } from './statistics.ts';
 
 interface Options {
@@ -44,12 +45,12 @@ function parseOptions(): Options | undefined {
   if (only !== undefined && all) throw new UsageError('--only and --all exclude each other.');
   const asked = only === undefined ? questions.filter(({ isLong }) => all || isLong !== true) : questionsOf(only);
   if (size !== undefined && asked.length > 1) {
-    throw new UsageError('--size counts something else in each question: name one with --only.');
+    throw new UsageError('--size counts something else in each question: name exactly one with --only.');
   }
   return {
     asked,
     rounds: countOf('rounds', rounds, 1),
-    size: size === undefined ? undefined : countOf('size', size, 1),
+    size: size === undefined ? undefined : countOf('size', size, 1, asked[0]?.size.most),
     json,
   };
 }

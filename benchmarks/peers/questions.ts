@@ -37,7 +37,7 @@ const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
   absurd: { W3: { workflows: 100, steps: 1 } },
 };
 
-/** BENCH_SCALE: a factor on all counts, to try things out. */
+/** BENCH_SCALE: a factor on all counts, to try things out; above 0. */
 export const scale: number = Number(process.env['BENCH_SCALE'] ?? 1);
 
 export function sizeOf(question: Question, system: System): Size {

@@ -1,5 +1,5 @@
-// npm run bench:peers -- [--rounds 3] [--only W1,W2] [--systems reprise,dbos]: asks every system every question in turn, on
-// one Postgres with default durability, and writes RESULTS.md when nothing was left out.
+// npm run bench:peers: asks every system every question in turn, on one Postgres with default durability, and writes
+// RESULTS.md when nothing was left out.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { parseArgs, promisify } from 'node:util';
 import pg from 'pg';
 import { startPostgres } from '../../server/embedded-postgres.ts';
 import { type Failed, inFreshDatabase, killAll, measure, type Server, type Subject } from './child.ts';
+import { asUsageError, countOf, UsageError } from '../usage.ts';
 import { installPeers } from './install.ts';
 import { type Limit, probe } from './probe.ts';
 import { onceOnly, type Question, questions, scale, type System, systems, variantsOf } from './questions.ts';
@@ -16,16 +17,60 @@ import { describeMachine, type Results, resultsPage } from './results-page.ts';
 import { summaryOf } from './figures.ts';
 import type { Measured } from './adapter.ts';
 
-const { values: args } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    only: { type: 'string', default: questions.join() },
-    systems: { type: 'string', default: systems.join() },
-  },
-});
-const rounds = Number(args.rounds);
-const asked = chosen<Question>(questions, args.only);
-const wanted = chosen<System>(systems, args.systems);
+const usage = `npm run bench:peers -- [options]
+
+Asks every system every question in turn, on one embedded Postgres. Without options (or with more rounds) it takes
+about 8 minutes a round and writes benchmarks/peers/RESULTS.md.
+
+  --rounds N             how many rounds (default 3)
+  --only W1,W2           which questions: ${questions.join()}
+  --systems reprise,dbos which systems: ${systems.join()}
+  --help                 print this
+
+BENCH_SCALE=0.02 makes everything smaller, to try things out; ABSURD_SQL names Absurd's absurd.sql, without which it is left out.`;
+
+interface Options {
+  readonly rounds: number;
+  readonly asked: readonly Question[];
+  readonly wanted: readonly System[];
+}
+
+/** Undefined when only the usage is asked for. */
+function parseOptions(): Options | undefined {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '3' },
+      only: { type: 'string', default: questions.join() },
+      systems: { type: 'string', default: systems.join() },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  if (!(scale > 0 && scale <= 10)) {
+    throw new UsageError(`BENCH_SCALE ${process.env['BENCH_SCALE']}: expected a number above 0, at most 10.`);
+  }
+  return {
+    rounds: countOf('rounds', values.rounds, 1, 1000),
+    asked: chosen<Question>(questions, values.only),
+    wanted: chosen<System>(systems, values.systems),
+  };
+}
+
+function optionsOrExit(): Options {
+  try {
+    const options = parseOptions();
+    if (options !== undefined) return options;
+    console.log(usage);
+    process.exit(0);
+  } catch (thrown) {
+    const error = asUsageError(thrown);
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    process.exit(2);
+  }
+}
+
+const { rounds, asked, wanted } = optionsOrExit();
 const skipped: System[] = process.env['ABSURD_SQL'] === undefined ? ['absurd'] : [];
 const taking = wanted.filter((system) => !skipped.includes(system));
 
@@ -120,6 +165,6 @@ function rotated<T>(values: readonly T[], by: number): readonly T[] {
 function chosen<T extends string>(known: readonly T[], list: string): readonly T[] {
   const names = list.split(',');
   const unknown = names.filter((name) => !known.some((one) => one === name));
-  if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(', ')}. Known: ${known.join(', ')}.`);
+  if (unknown.length > 0) throw new UsageError(`There is no ${unknown.join(', ')}. There are ${known.join(', ')}.`);
   return known.filter((one) => names.includes(one));
 }

@@ -62,6 +62,7 @@ function parseOptions(): Options | undefined {
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error(`--concurrency ${values.concurrency}: expected a whole number from 1.`);
   }
+  if (!values.kill && values.hang) throw new Error('--no-kill and --hang exclude each other.');
   return { records, concurrency, loss: values.kill ? (values.hang ? 'SIGSTOP' : 'SIGKILL') : undefined };
 }
 
@@ -76,7 +77,9 @@ async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
 async function main(options: Options): Promise<boolean> {
   console.log('Starting the database and two workers …');
   const database = await openDatabase();
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  // Whoever reads our output may go away too (`| head`): then it is of no use to go on.
+  process.stdout.on('error', () => undefined);
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process.stdout, 'error')]);
   const connection = await Connection.connect({ connectionString: database.url });
   const pool = new pg.Pool({ connectionString: database.url, max: 1 });
   const workflowId = `warehouse-${Date.now().toString(36)}`;

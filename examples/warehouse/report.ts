@@ -15,7 +15,8 @@ export function judge(findings: Findings, lossExpected: boolean): string[] {
     faults.push(`${figure(findings.redone)} records redone, expected at most ${findings.concurrency}`);
   }
   if (findings.stateHash !== findings.plainHash) faults.push('final state differs from that of the plain loop');
-  if (lossExpected && loss === undefined) faults.push('the run ended before a worker could be stopped');
+  if (lossExpected && loss === undefined)
+    faults.push('the run ended before a worker could be stopped: ask for more --records, or for --no-kill');
   if (loss !== undefined) {
     const limit = takeoverMsMax[loss.signal];
     if (takeoverMs === undefined) faults.push('nobody took over');

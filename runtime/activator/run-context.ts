@@ -42,6 +42,24 @@ interface Attached {
   readonly document: ContextDocument;
 }
 
+/** What zod finds wrong, in words; undefined when nothing is. */
+function schemaFault(schema: ContextSchema, state: unknown): { text: string; error: unknown } | undefined {
+  let error: unknown;
+  try {
+    const verdict = schema.safeParse(state);
+    if (verdict.success) return undefined;
+    error = verdict.error;
+  } catch (thrown) {
+    // What a schema with an asynchronous refinement does; a context is checked at once.
+    return { text: `it cannot check synchronously, as a context's schema must (${String(thrown)})`, error: thrown };
+  }
+  const issues = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | undefined)
+    ?.issues;
+  if (!Array.isArray(issues)) return { text: String(error), error };
+  const told = issues.map(({ path = [], message }) => `/${path.join('/')}: ${String(message)}`);
+  return { text: told.join('; '), error };
+}
+
 function invalid(message: string): RuntimeError {
   return new RuntimeError('INVALID_INPUT', message);
 }
@@ -119,9 +137,11 @@ export class RunContext {
   #attach(definition: ContextDefinition): ContextDocument {
     if (this.#attached === undefined) {
       const document = new ContextDocument(definition.initial);
-      this.#attached = { definition, document };
       const origin = originOf({}, this.#run.info.workflowType);
-      this.#issue([{ op: 'add', path: '', value: document.snapshot() }], origin);
+      const made: readonly Op[] = [{ op: 'add', path: '', value: document.snapshot() }];
+      if (definition.schema !== undefined) this.#check(definition.schema, document, made, origin);
+      this.#attached = { definition, document };
+      this.#issue(made, origin);
     }
     if (this.#attached.definition !== definition) {
       throw new RuntimeError(
@@ -140,12 +160,13 @@ export class RunContext {
    */
   #check(schema: ContextSchema, document: ContextDocument, made: readonly Op[], origin: Origin): void {
     if (this.#run.turn.nextRecordedPatch()?.ops === textOf(made, origin.confidence)) return;
-    const verdict = schema.safeParse(document.state);
-    if (verdict.success) return;
+    const fault = schemaFault(schema, document.state);
+    if (fault === undefined) return;
     throw new RuntimeError(
       'CONTEXT_PATCH_INVALID',
-      `A context patch of run ${this.#run.runId} does not fit the context's schema: ${String(verdict.error)}`,
-      { runId: this.#run.runId, cause: verdict.error },
+      `${this.#attached === undefined ? 'The initial document of the context' : 'A context patch'} of run ` +
+        `${this.#run.runId} does not fit the context's schema: ${fault.text}. Nothing of it was applied.`,
+      { runId: this.#run.runId, cause: fault.error },
     );
   }
 

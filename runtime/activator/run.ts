@@ -45,6 +45,10 @@ export interface SandboxRun {
 
 type Main = (...args: unknown[]) => unknown;
 
+function functionNames(exported: Record<string, unknown>): string[] {
+  return Object.keys(exported).filter((name) => typeof exported[name] === 'function');
+}
+
 export class Run implements SandboxRun {
   readonly runId: string;
   readonly turn: Turn = new Turn();
@@ -165,7 +169,9 @@ export class Run implements SandboxRun {
       this.turn.fail({
         code: 'WORKFLOW_TYPE_NOT_FOUND',
         message:
-          `Failed to initialize workflow of type '${type}': ` + 'no such function is exported by the workflow bundle',
+          `Failed to initialize workflow of type '${type}': no such function is exported by the workflow bundle. ` +
+          `It exports ${functionNames(exported).join(', ') || 'no function'}. Export the workflow from the file of ` +
+          'workflowsPath, or terminate this run and start one of a type that is there.',
       });
       return undefined;
     }

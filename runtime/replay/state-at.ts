@@ -100,7 +100,10 @@ function pointLimit(point: StatePoint): PatchLimit {
   if (point.time === undefined) return {};
   const time = new Date(point.time).getTime();
   if (Number.isNaN(time))
-    throw new RuntimeError('INVALID_INPUT', `stateAt: time "${String(point.time)}" is not a date.`);
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `stateAt: time "${String(point.time)}" is not a date. Expected a Date, ISO text such as 2026-01-31T12:00:00Z, or { seq }.`,
+    );
   // A Date has milliseconds, events have microseconds: the whole millisecond counts.
   return { upToTime: time * 1000 + 999 };
 }

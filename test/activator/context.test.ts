@@ -11,7 +11,7 @@ import {
   setHandler,
   sleep,
 } from '../../sdk/workflow.ts';
-import { completed, contextPatched, type Exports, fired, resultOf, texts, workflowTest } from './harness.ts';
+import { completed, contextPatched, type Exports, fired, resultOf, texts, workflowTest, runId } from './harness.ts';
 
 interface Repair {
   done: number;
@@ -247,6 +247,49 @@ workflowTest('a schema is checked at the write', withSchema(shape), async (drive
   const tightened = withSchema(shape.extend({ done: z.number().min(0).max(10) }));
   assert.ok((await driver.replay(tightened)).ok);
 });
+
+workflowTest(
+  'the initial document must fit the schema',
+  () => {
+    const bad = defineContext({ done: 'none' as unknown as number, fixes: {} }, { schema: shape });
+    return {
+      async workflow(): Promise<unknown[]> {
+        const failures: unknown[] = [];
+        for (let i = 0; i < 2; i++) {
+          try {
+            failures.push(bad.state);
+          } catch (error) {
+            failures.push((error as { code: string }).code, (error as Error).message);
+          }
+        }
+        return failures;
+      },
+    };
+  },
+  async (driver) => {
+    const [closed] = await driver.start();
+    const message =
+      `The initial document of the context of run ${runId} does not fit the context's schema: ` +
+      '/done: Invalid input: expected number, received string. Nothing of it was applied.';
+    assert.deepEqual(resultOf(closed), ['CONTEXT_PATCH_INVALID', message, 'CONTEXT_PATCH_INVALID', message]);
+  },
+);
+
+workflowTest(
+  'a schema that cannot check at once says so',
+  () => {
+    const bad = defineContext<{ a: number }>(
+      { a: 1 },
+      { schema: z.object({ a: z.number().refine(async () => true) }) },
+    );
+    return { workflow: async () => bad.state.a };
+  },
+  async (driver) => {
+    const result = await driver.attempt(driver.started());
+    assert.ok(!result.ok);
+    assert.match(result.failure.message, /it cannot check synchronously, as a context's schema must/);
+  },
+);
 
 workflowTest(
   'what JSON cannot hold is refused at the first use',

@@ -97,7 +97,7 @@ for (const exported of [{}, { workflow: 5 }, Object.create({ workflow: async () 
     assertTaskFailure(
       result,
       'WORKFLOW_TYPE_NOT_FOUND',
-      /^Failed to initialize workflow of type 'workflow': no such function is exported by the workflow bundle$/,
+      /^Failed to initialize workflow of type 'workflow': no such function is exported by the workflow bundle\. It exports \w+/,
     );
   });
 }

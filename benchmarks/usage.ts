@@ -1,0 +1,19 @@
+// How the benchmark commands take their options: what cannot be followed is told in a line, with exit code 2.
+
+/** A command line that cannot be followed: the message says why, and the exit code is 2. */
+export class UsageError extends Error {}
+
+/** A whole number. @throws UsageError */
+export function countOf(option: string, text: string, least: number, most = 1_000_000): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= least && count <= most) return count;
+  throw new UsageError(`--${option} ${text}: expected a whole number from ${least} to ${most}.`);
+}
+
+/** `parseArgs` reports what it does not know by errors with such codes. */
+export function asUsageError(error: unknown): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')
+    ? new UsageError(`${(error as Error).message}\nOptions stand behind --; --help prints them.`)
+    : error;
+}
