@@ -1,4 +1,5 @@
 // Arguments on their way into the log: encoded, and refused when they are too large, before anything is written.
+import { describeValue, isStorableName } from '../runtime/history/json.ts';
 import { encodePayload } from '../runtime/history/payload.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 
@@ -18,10 +19,11 @@ export function encodeArguments(what: string, args: readonly unknown[], maxBytes
 
 /** Names go into text columns, which hold anything but NUL. @throws INVALID_INPUT */
 export function checkName(what: string, name: unknown): string {
-  if (typeof name !== 'string' || name === '' || name.length > 1000 || name.includes('\0')) {
+  // Bytes, because an index row has a limit.
+  if (typeof name !== 'string' || !isStorableName(name) || Buffer.byteLength(name) > 1000) {
     throw new RuntimeError(
       'INVALID_INPUT',
-      `${what} must be a string of 1 to 1000 characters without NUL, got ${JSON.stringify(name) ?? String(name)}.`,
+      `${what} must be text of 1 to 1000 bytes without NUL and lone surrogates, got ${describeValue(name)}.`,
     );
   }
   return name;

@@ -5,6 +5,7 @@ import type { EventDraft, HistoryEvent } from '../history/event.ts';
 import { ActivityFailure, CancelledFailure, RetryState } from '../history/failure.ts';
 import { decodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { ActivityCancellationType, type CompiledActivityOptions } from './activity-options.ts';
 import { type CancelListener, CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
@@ -89,6 +90,12 @@ export class Activities {
   schedule(name: string, args: readonly unknown[], options: CompiledActivityOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#turn.assertWritable();
+      if (!isStorableName(name)) {
+        throw new RuntimeError(
+          'INVALID_INPUT',
+          `An activity cannot be called ${describeValue(name)}: expected 1 to 1000 characters without NUL and lone surrogates.`,
+        );
+      }
       this.#count += 1;
       const scope = CancellationScope.current();
       const cancelled = cancellationOf(scope);

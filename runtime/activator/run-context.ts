@@ -1,6 +1,7 @@
 // The context document of one run: attached at its first use, written by patches that are events.
 import { type Check, ContextDocument, type InputOp, type Op } from '../history/context-patch.ts';
 import { type ContextSource, contextSources, type HistoryEvent } from '../history/event.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { PlainCommand } from './command.ts';
 import { recordedOps } from './recorded-patch.ts';
@@ -68,6 +69,14 @@ function originOf(provenance: Provenance, workflowType: string): Origin {
   const { source = 'system', sourceId = workflowType, reason, confidence } = provenance;
   if (!contextSources.includes(source)) {
     throw invalid(`A context patch has source '${String(source)}', expected one of ${contextSources.join(', ')}.`);
+  }
+  if (typeof sourceId !== 'string' || !isStorableName(sourceId)) {
+    throw invalid(
+      `A context patch has sourceId ${describeValue(sourceId)}, expected text of 1 to 1000 characters without NUL.`,
+    );
+  }
+  if (reason !== undefined && typeof reason !== 'string') {
+    throw invalid(`A context patch has reason ${describeValue(reason)}, expected text.`);
   }
   if (source === 'user' && !reason) {
     throw invalid("A context patch of source 'user' has no reason. Say why it was made.");

@@ -27,5 +27,5 @@ const reasonChars = 8_192;
 
 /** Reasons often are messages of foreign errors: cut to what a reader needs, without what a text column refuses. */
 function storable(reason: string): string {
-  return reason.slice(0, reasonChars).replaceAll('\0', '\uFFFD');
+  return reason.slice(0, reasonChars).replaceAll('\0', '\uFFFD').toWellFormed();
 }

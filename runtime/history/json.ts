@@ -56,6 +56,11 @@ export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
 
+/** Whether the text can name something in the log: an activity, a source. */
+export function isStorableName(text: string): boolean {
+  return text !== '' && text.length <= 1000 && isStorableText(text);
+}
+
 /** Makes `key` an own member whatever it is called: plain assignment of `__proto__` would set the prototype. */
 export function putMember(members: Members, key: string, value: Value): void {
   if (key in Object.prototype && !Object.hasOwn(members, key)) {

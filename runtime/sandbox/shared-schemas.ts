@@ -3,7 +3,7 @@
 // Shared is only what surely is such a schema and holds nothing of a run: a chain of zod's builders over literals and
 // other shared schemas. One with a function in it (`refine`, `transform`, `lazy`) is made in every run, as it stands; so
 // is one that workflow code does more with than check values, because it could reach what zod keeps in it.
-import type { AnyNode, Expression, Program } from 'acorn';
+import type { AnyNode, CallExpression, Expression, Program } from 'acorn';
 import { childrenOf, type CodeEdit, closeMark, insertion, type Visited } from './code-edit.ts';
 
 /** Where the shared schemas are kept, a parameter of the function that workflow code is wrapped in. */
@@ -42,6 +42,18 @@ function isLiteral(node: AnyNode): boolean {
   return node.type === 'Literal' || (node.type === 'TemplateLiteral' && node.expressions.length === 0);
 }
 
+/** What a run could not change if it got hold of it: a regular expression has a `lastIndex`. */
+function isConstant(node: AnyNode): boolean {
+  return isLiteral(node) && !(node.type === 'Literal' && 'regex' in node);
+}
+
+/** What is called: of `(0, zod.string)()`, as the bundler writes it, `zod.string`. */
+function calleeOf({ callee }: CallExpression): AnyNode {
+  if (callee.type !== 'SequenceExpression') return callee;
+  const [first, second, ...more] = callee.expressions;
+  return first?.type === 'Literal' && second !== undefined && more.length === 0 ? second : callee;
+}
+
 /** `a.b.c()` gives `a`, `['b', 'c']`; undefined for what is no plain chain. */
 function pathOf(node: AnyNode): { readonly root: AnyNode; readonly path: readonly string[] } | undefined {
   if (node.type !== 'MemberExpression') return { root: node, path: [] };
@@ -63,14 +75,14 @@ class SchemaReader {
   /** A call that gives a schema: `z.string().min(1)`, `(0, zod.object)({})`, `Order.pick({ id: true })`. */
   isSchemaCall(node: AnyNode): boolean {
     if (node.type !== 'CallExpression' || node.optional) return false;
-    const chain = pathOf(node.callee.type === 'SequenceExpression' ? node.callee.expressions.at(-1)! : node.callee);
+    const chain = pathOf(calleeOf(node));
     const name = chain?.path.at(-1);
     if (chain === undefined || name === undefined) return false;
     const { root, path } = chain;
     const isFactory = root.type === 'Identifier' && this.#zod.has(root.name);
     if (isFactory ? !path.every((part) => factories.has(part)) : !methods.has(name)) return false;
     if (!isFactory && !this.#isSchema(root, path.slice(0, -1))) return false;
-    return node.arguments.every((argument) => isLiteral(argument) || (!keepers.has(name) && this.#isPart(argument)));
+    return node.arguments.every((argument) => (keepers.has(name) ? isConstant(argument) : this.#isPart(argument)));
   }
 
   /** `Order`, `Order.shape.id`, or a call. */
@@ -136,7 +148,7 @@ function* mentions(node: AnyNode, around: readonly AnyNode[]): Generator<Mention
 
 function calls(node: AnyNode | undefined, name: string): boolean {
   if (node?.type !== 'CallExpression') return false;
-  const callee = node.callee.type === 'SequenceExpression' ? node.callee.expressions.at(-1)! : node.callee;
+  const callee = calleeOf(node);
   return callee.type === 'Identifier' ? callee.name === name : pathOf(callee)?.path.at(-1) === name;
 }
 

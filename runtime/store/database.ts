@@ -33,8 +33,8 @@ export interface LocalWorker {
 }
 
 const oldestVersion = 140_000;
-/** Start statements under way at once. */
-const starterCount = 2;
+/** Start statements under way at once: two, and those that wait for somebody's transaction. */
+const starterCount = 10;
 
 export class Database {
   readonly pool: pg.Pool;

@@ -13,7 +13,8 @@ export class OutcomeWatcher {
   readonly #runs = new Map<string, PromiseWithResolvers<ClosedOutcome>>();
   readonly #answers = new Map<string, () => void>();
   #listener: Promise<pg.Client | undefined> | undefined;
-  #listening = false;
+  /** The session that listens, once it does. */
+  #listening: pg.Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   #unchecked: string[] = [];
   #checking = false;
@@ -29,7 +30,7 @@ export class OutcomeWatcher {
    * has to be looked up. `forget` it when it was not started.
    */
   expect(runId: string): void {
-    if (!this.#listening) {
+    if (this.#listening === undefined) {
       void this.#listen();
       return;
     }
@@ -106,6 +107,7 @@ export class OutcomeWatcher {
     this.#timer = undefined;
     const runIds = this.#unchecked;
     this.#unchecked = [];
+    if (runIds.length > 0) void this.#listen(); // again, if it was lost
     try {
       const awaited = runIds.filter((runId) => this.#runs.has(runId));
       if (awaited.length > 0) {
@@ -135,7 +137,7 @@ export class OutcomeWatcher {
         this.#unchecked = [...this.#runs.keys()];
         void this.#check();
       },
-      this.#listening ? pollMs.listening : pollMs.deaf,
+      this.#listening === undefined ? pollMs.deaf : pollMs.listening,
     );
   }
 
@@ -151,8 +153,10 @@ export class OutcomeWatcher {
     const { schema } = this.#database;
     const client = await this.#database.dedicated('reprise client');
     const lost = (): void => {
+      // Told twice, by its error and by its end; another may listen by then.
+      if (this.#listening !== client) return;
       this.#listener = undefined;
-      this.#listening = false;
+      this.#listening = undefined;
     };
     client.on('error', lost);
     client.on('end', lost);
@@ -169,7 +173,7 @@ export class OutcomeWatcher {
       }
     });
     await listen(client, schema, ['closed', 'answered']);
-    this.#listening = true;
+    this.#listening = client;
     return client;
   }
 }

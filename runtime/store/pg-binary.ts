@@ -3,6 +3,8 @@
 
 const oid = { uuid: 2950, timestamptz: 1184, int4: 23, int2: 21, text: 25, json: 114, bytea: 17 } as const;
 const headerBytes = 20;
+/** A buffer that has grown beyond it is not used again. */
+const keptBytes = 1024 * 1024;
 /** Postgres counts from 2000-01-01, we from 1970-01-01; µs. */
 const postgresEpoch = 946_684_800_000_000;
 
@@ -68,6 +70,8 @@ class ValueBytes {
     b.writeInt32BE(count, 12);
     b.writeInt32BE(1, 16);
     const taken = b.subarray(0, count === 0 ? 12 : this.offset);
+    // After an unusually large array the memory goes with it.
+    if (b.length > keptBytes) this.buffer = Buffer.allocUnsafe(1024);
     this.offset = headerBytes;
     return taken;
   }

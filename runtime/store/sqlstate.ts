@@ -32,6 +32,11 @@ export function isHistoryConflict(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true;
 }
 
+/** Somebody held a row for longer than the statement would wait. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.lockNotAvailable;
+}
+
 /**
  * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an
  * ordinary error. Class 08, 57P and 53 mean a lost session or a server going down: the outcome is unknown.

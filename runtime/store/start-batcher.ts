@@ -12,6 +12,13 @@ interface Waiting {
 
 const statementsMax = 2;
 const runsMax = 500;
+/** Of arguments in one statement. */
+const bytesMax = 8 * 1024 * 1024;
+/**
+ * A statement that takes longer, ms, is not counted any more: it may wait for the end of somebody's transaction, which
+ * has started a run of the same workflow id. Others go on beside it, as long as there are connections.
+ */
+const stuckMs = 200;
 
 export class StartBatcher {
   readonly #database: Database;
@@ -37,12 +44,28 @@ export class StartBatcher {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#underWay < statementsMax)
-      void this.#flush(this.#waiting.splice(0, runsMax));
+    while (this.#waiting.length > 0 && this.#underWay < statementsMax) void this.#flush(this.#take());
+  }
+
+  /** The oldest, as many as fit a statement. */
+  #take(): readonly Waiting[] {
+    let count = 0;
+    for (let bytes = 0; count < Math.min(this.#waiting.length, runsMax); count++) {
+      bytes += this.#waiting[count]!.run.args.length;
+      if (bytes > bytesMax && count > 0) break;
+    }
+    return this.#waiting.splice(0, count);
   }
 
   async #flush(batch: readonly Waiting[]): Promise<void> {
     this.#underWay++;
+    let isCounted = true;
+    const leave = (): void => {
+      if (isCounted) this.#underWay--;
+      isCounted = false;
+      this.#pump();
+    };
+    const stuck = setTimeout(leave, stuckMs);
     try {
       const runs = batch.map((waiting) => waiting.run);
       const started = await (this.#startHere(runs) ?? this.#startAnywhere(runs));
@@ -50,8 +73,8 @@ export class StartBatcher {
     } catch (error) {
       await this.#separately(batch, error);
     } finally {
-      this.#underWay--;
-      this.#pump();
+      clearTimeout(stuck);
+      leave();
     }
   }
 
@@ -88,7 +111,8 @@ export class StartBatcher {
   }
 
   /**
-   * One start that the database refuses must not fail the others that happened to share its statement. After a lost
+   * One start that the database refuses, or that waits for somebody, must not fail the others that happened to share its
+   * statement. After a lost
    * session nobody knows what was committed: a second try would take the caller's own run for somebody else's.
    */
   async #separately(batch: readonly Waiting[], error: unknown): Promise<void> {
@@ -96,6 +120,6 @@ export class StartBatcher {
       for (const waiting of batch) waiting.reject(error);
       return;
     }
-    for (const waiting of batch) await this.#flush([waiting]);
+    await Promise.all(batch.map((waiting) => this.#flush([waiting])));
   }
 }

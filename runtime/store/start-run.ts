@@ -29,7 +29,8 @@ export async function startRuns(
   schema: string,
   runs: readonly NewRun[],
 ): Promise<Set<string>> {
-  const { text, values } = insertRuns(schema, runs);
+  const text = insertText(schema, `, ${patience('$10')}`);
+  const values = [...givenValues(runs.toSorted(byWorkflowId)), patienceFor(runs)];
   const { rows } = await client.query<{ run_id: string }>({ name: `reprise_start_${schema}`, text, values });
   return new Set(rows.map((row) => row.run_id));
 }
@@ -39,8 +40,7 @@ export async function startRuns(
  * to any driver and pooler, so only text and values are used.
  */
 export async function startRunWithin(transaction: Queryable, schema: string, run: NewRun): Promise<boolean> {
-  const { text, values } = insertRuns(schema, [run]);
-  const { rows } = await transaction.query(text, values);
+  const { rows } = await transaction.query(insertText(schema, ''), givenValues([run]));
   return rows.length > 0;
 }
 
@@ -66,7 +66,8 @@ export async function startOwnedRuns(
   for (const start of sorted) at.timestamp(start.at);
   const { rows } = await client.query<{ run_id: string; owned: boolean }>({
     name: `reprise_start_owned_${schema}`,
-    text: `with given as materialized (select * from unnest(${givenArrays}, $10::timestamptz[]) as g(${givenColumns}, at)),
+    text: `with given as materialized (
+  select g.* from unnest(${givenArrays}, $10::timestamptz[]) as g(${givenColumns}, at), ${patience('$14')}),
 fence as materialized (select epoch from ${schema}.fences where epoch = $11 and slot = $12 for share),
 ${startedText(schema)},
 due as (
@@ -76,7 +77,14 @@ followed as (
   insert into ${schema}.events (${eventColumns}) select ${eventColumns}
   from fence, unnest($13::${schema}.new_event[]) as e join started using (run_id))
 select run_id, exists (select from fence) as owned from started`,
-    values: [...givenValues(sorted.map((start) => start.run)), at.take(), owner.epoch, owner.slot, events],
+    values: [
+      ...givenValues(sorted.map((start) => start.run)),
+      at.take(),
+      owner.epoch,
+      owner.slot,
+      events,
+      patienceFor(starts),
+    ],
   });
   return new Map(rows.map((row) => [row.run_id, row.owned]));
 }
@@ -96,14 +104,25 @@ first as (
   select run_id, at, 1, ${eventCode.WorkflowStarted}, workflow_type, args, meta from given join started using (run_id))`;
 }
 
-function insertRuns(schema: string, runs: readonly NewRun[]): { text: string; values: unknown[] } {
-  const text = `with given as materialized (
-  select *, clock_timestamp() as at from unnest(${givenArrays}) as g(${givenColumns})),
+/**
+ * A start waits while somebody's transaction has started a run of the same workflow id, however long that stays open. One
+ * that stands in a statement for many gives up, so that the others can be started without it.
+ */
+function patience(parameter: string): string {
+  return `(select set_config('lock_timeout', ${parameter}, true)) as patience(limit_set)`;
+}
+
+function patienceFor(runs: readonly unknown[]): string {
+  return runs.length > 1 ? '1s' : '0';
+}
+
+function insertText(schema: string, from: string): string {
+  return `with given as materialized (
+  select g.*, clock_timestamp() as at from unnest(${givenArrays}) as g(${givenColumns})${from}),
 ${startedText(schema)},
 due as (
   insert into ${schema}.ready (run_id, wake_at, queue) select run_id, at, queue from given join started using (run_id))
 select run_id from started`;
-  return { text, values: givenValues(runs.toSorted(byWorkflowId)) };
 }
 
 /** Two statements that share workflow ids wait for each other's rows: `runs` come sorted, or they deadlock. */

@@ -205,7 +205,7 @@ export class Incarnation {
   /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
   async stop(graceMs: number): Promise<void> {
     this.#leaveLocal();
-    await Promise.race([Promise.all([this.#claimer.stop(), this.#localStarts.stop()]), this.ended]);
+    await Promise.race([Promise.all([this.#claimer.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
     await Promise.race([this.#executor.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
     if (this.#over) return;
@@ -219,6 +219,7 @@ export class Incarnation {
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
     await listen(this.#heart, schema, ['wake', 'request', `mail_${this.epoch}`]);
     await this.#beat();
+    if (this.#over) return;
     const { localWorkers } = database;
     localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
     this.#timers.push(
@@ -388,7 +389,7 @@ export class Incarnation {
     this.#leaveLocal();
     void this.#claimer.stop();
     // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
-    void this.#localStarts.stop().then(() => this.#starts.end().catch(() => undefined));
+    void this.#localStarts.stop(0).then(() => this.#starts.end().catch(() => undefined));
     this.#appender.stop();
     this.#executor.abort();
     this.#loop.abort();

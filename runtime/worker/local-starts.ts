@@ -1,6 +1,7 @@
 // Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so that it needs
 // no notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no
 // effects, so it may run before anybody knows whether the workflow id is free.
+import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import { draft } from '../history/draft.ts';
 import type { Micros } from '../history/event.ts';
@@ -9,8 +10,9 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Fence } from '../store/claim.ts';
 import type { LocalWorker } from '../store/database.ts';
 import type { EventRows } from '../store/event-rows.ts';
-import { isCleanRefusal } from '../store/sqlstate.ts';
+import { isCleanRefusal, isLockTimeout } from '../store/sqlstate.ts';
 import { type NewRun, type OwnedStart, startOwnedRuns } from '../store/start-run.ts';
+import { Breath } from './breath.ts';
 import { checkedTurn } from './checked-turn.ts';
 import { LiveRun } from './live-run.ts';
 import { replayed } from './run-loader.ts';
@@ -31,6 +33,8 @@ export interface LocalStartsOptions {
   /** A run was started and is this worker's. `durable`: its first turn is in the log already. */
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void;
 }
+
+const leastGraceMs = 1000;
 
 interface FirstTurn {
   readonly start: OwnedStart;
@@ -60,10 +64,13 @@ export class LocalStarts implements LocalWorker {
     return starting;
   }
 
-  /** Starts nothing any more; resolves when what was started is in memory. */
-  async stop(): Promise<void> {
+  /**
+   * Starts nothing any more; resolves when what was started is in memory. A start that waits for somebody's transaction is
+   * given `graceMs`, and a second at least: after that it fails, because its fence is taken.
+   */
+  async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
-    await this.#starting;
+    await Promise.race([this.#starting, setTimeout(Math.max(graceMs, leastGraceMs), undefined, { ref: false })]);
   }
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
@@ -75,7 +82,7 @@ export class LocalStarts implements LocalWorker {
     try {
       owned = await this.#store(turns, together);
     } catch (error) {
-      if (together.length === 0 || !isCleanRefusal(error)) throw error;
+      if (together.length === 0 || !isCleanRefusal(error) || isLockTimeout(error)) throw error;
       // Perhaps it was not a start that cannot be stored, but what its code asked for.
       durable = [];
       owned = await this.#store(turns, durable);
@@ -90,15 +97,18 @@ export class LocalStarts implements LocalWorker {
 
   async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
     const { sandbox, now, maxPayloadBytes } = this.#options;
-    const turns = runs.map((newRun) => {
+    const breath = new Breath();
+    const turns: FirstTurn[] = [];
+    for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: now() };
       const { runId, workflowType, args, meta } = newRun;
       const columns = draft(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
       const run = new LiveRun(runId, 0, null);
       replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
       run.phase = 'flushing';
-      return { start, run, built: buildTurn(run, [], now()) };
-    });
+      turns.push({ start, run, built: buildTurn(run, [], now()) });
+      if (breath.due) await breath.take();
+    }
     await rejectionsKnown();
     return turns.map((turn) => ({
       ...turn,

@@ -7,6 +7,7 @@ import { readHeartbeats } from '../store/activity-heartbeats.ts';
 import type { Database } from '../store/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../store/history.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
+import { Breath } from './breath.ts';
 import type { LiveRun } from './live-run.ts';
 import { RunReplay } from './load-run.ts';
 
@@ -26,9 +27,11 @@ export async function loadRuns(
   loaded: Loaded,
 ): Promise<void> {
   const toRead: LiveRun[] = [];
+  const breath = new Breath();
   for (const { run, start } of runs) {
     if (start === undefined || run.mailRead > 0) toRead.push(run);
     else loaded(run, replayed(sandbox, run, [start]).failure, []);
+    if (breath.due) await breath.take();
   }
   if (toRead.length > 0) await readRuns(database, sandbox, toRead, loaded);
 }
@@ -49,14 +52,20 @@ async function readRuns(database: Database, sandbox: Sandbox, runs: readonly Liv
     if (run.hash.length > 0) await rejectionsKnown();
     loaded(run, replay?.failure ?? run.sandbox?.rejection, ofRun);
   };
-  await Promise.all(
-    runs.map(async (run) => {
-      const events = eventsByRun.get(run.runId) ?? [];
-      if (events.length < shortEvents) return finish(run, replayed(sandbox, run, events));
-      for (const event of await readOpenEvents(database, run.runId)) run.record(event);
-      return finish(run, undefined);
-    }),
-  );
+  const readLong = async (run: LiveRun): Promise<void> => {
+    for (const event of await readOpenEvents(database, run.runId)) run.record(event);
+    await finish(run, undefined);
+  };
+  const breath = new Breath();
+  const finishing: Promise<void>[] = [];
+  for (const run of runs) {
+    const events = eventsByRun.get(run.runId) ?? [];
+    const finished = events.length < shortEvents ? finish(run, replayed(sandbox, run, events)) : readLong(run);
+    finished.catch(() => undefined); // told below, when all are begun
+    finishing.push(finished);
+    if (breath.due) await breath.take();
+  }
+  await Promise.all(finishing);
 }
 
 /** Takes a run's whole log in: what is pending, and its code. */

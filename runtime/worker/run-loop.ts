@@ -25,6 +25,7 @@ import { type Input, LiveRun } from './live-run.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
+import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
 import { type BuiltTurn, buildTurn } from './turn.ts';
 
@@ -53,8 +54,7 @@ export class RunLoop {
   #executor!: ActivityExecutor;
   /** Which runs are in memory, and letting go of them. */
   parking!: RunParking;
-  #dirty = new Set<LiveRun>();
-  #scheduled = false;
+  readonly #rounds: TurnRounds;
   #stopped = false;
 
   constructor(options: RunLoopOptions) {
@@ -67,6 +67,16 @@ export class RunLoop {
       reloaded: (run, failure) => this.#turn(run, failure).then(() => options.appender.pump()),
       deferred: (run, events, inputs) => this.#deferred(run, events, inputs),
       lost: (run, error) => this.#lose(run, error),
+    });
+    this.#rounds = new TurnRounds({
+      isStopped: () => this.#stopped,
+      defer: (run) => this.#reloader.defer(run),
+      reload: (run) => void this.#reloader.reload(run),
+      build: (run, inputs) => this.#attempt(run, () => buildTurn(run, inputs, this.#now())),
+      flush: (run, built, inputs) => {
+        if (!this.#isGone(run)) this.#attempt(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs));
+      },
+      flushed: () => options.appender.pump(),
     });
     this.#timers = new RunTimers(options.clock, (run, seq) =>
       this.enqueue(run, draft(0, 'TimerFired', { answers: seq })),
@@ -118,7 +128,7 @@ export class RunLoop {
     if (run.phase === 'gone' || this.#stopped) return;
     run.queue.push(input);
     if (run.phase === 'idle') run.phase = 'queued';
-    if (run.phase === 'queued' || run.phase === 'reloading') this.#mark(run);
+    if (run.phase === 'queued' || run.phase === 'reloading') this.#rounds.mark(run);
   }
 
   async enqueueDurably(run: LiveRun, input: Input): Promise<void> {
@@ -177,46 +187,7 @@ export class RunLoop {
   /** Has the run activated although nothing new happened to it. */
   #wake(run: LiveRun): void {
     run.phase = 'queued';
-    this.#mark(run);
-  }
-
-  #mark(run: LiveRun): void {
-    this.#dirty.add(run);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // One macrotask later, so that what completes together makes one turn.
-    setImmediate(() => void this.#process());
-  }
-
-  /** Activates all runs that have something to see, and flushes their turns together. */
-  async #process(): Promise<void> {
-    this.#scheduled = false;
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
-    const turns: { run: LiveRun; inputs: Input[]; built: BuiltTurn }[] = [];
-    let activated = false;
-    for (const run of dirty) {
-      if (this.#stopped) break;
-      if (run.phase === 'reloading') this.#reloader.defer(run);
-      if (run.phase !== 'queued') continue;
-      if (run.sandbox === undefined) {
-        void this.#reloader.reload(run);
-        continue;
-      }
-      run.phase = 'flushing';
-      const inputs = run.takeQueue();
-      void this.#guard(run, () => {
-        const built = buildTurn(run, inputs, this.#now());
-        activated ||= built.activated;
-        turns.push({ run, inputs, built });
-      });
-    }
-    if (activated) await rejectionsKnown();
-    for (const { run, inputs, built } of turns) {
-      if (this.#isGone(run)) continue;
-      void this.#guard(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs));
-    }
-    this.#options.appender.pump();
+    this.#rounds.mark(run);
   }
 
   async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
@@ -338,17 +309,26 @@ export class RunLoop {
     for (const event of events) run.record(event);
     this.#durable.appended(inputs);
     for (const event of events) act(run, event, this.#executor, this.#timers);
-    if (run.queue.length > 0) this.#mark(run);
+    if (run.queue.length > 0) this.#rounds.mark(run);
   }
 
   async #guard(run: LiveRun, work: () => Promise<void> | void): Promise<void> {
+    await Promise.resolve(this.#attempt(run, work)).catch((error: unknown) => this.#broken(run, error));
+  }
+
+  #attempt<T>(run: LiveRun, work: () => T): T | undefined {
     try {
-      await work();
+      return work();
     } catch (error) {
-      if (this.#isGone(run)) return;
-      const text = `Run ${run.runId} could not go on in this process: ${String(error)}`;
-      this.#options.fatal(new RuntimeError('LEASE_LOST', text, { runId: run.runId, cause: error }));
+      this.#broken(run, error);
+      return undefined;
     }
+  }
+
+  #broken(run: LiveRun, error: unknown): void {
+    if (this.#isGone(run)) return;
+    const text = `Run ${run.runId} could not go on in this process: ${String(error)}`;
+    this.#options.fatal(new RuntimeError('LEASE_LOST', text, { runId: run.runId, cause: error }));
   }
 
   /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
@@ -388,7 +368,6 @@ export class RunLoop {
     run.phase = 'gone';
     this.#durable.forget(run);
     this.#runs.delete(run.runId);
-    this.#dirty.delete(run);
     this.#timers.clear(run);
     this.#executor.abandon(run, 'WORKFLOW_CLOSED');
     run.dropSandbox();

@@ -6,6 +6,7 @@ import { terminateUnowned } from '../../runtime/store/close-run.ts';
 import { Database } from '../../runtime/store/database.ts';
 import { OutcomeWatcher } from '../../runtime/store/outcome-watcher.ts';
 import { answer, ask } from '../../runtime/store/requests.ts';
+import { until } from '../support/engine.ts';
 import { closingTurn, incarnation, type Scope, startedRun, startedRuns, testStore } from '../support/store.ts';
 
 const store = await testStore();
@@ -76,6 +77,19 @@ test('a lost listener does not lose the outcome, and later waits listen again', 
   const again = watcher.outcome(second!);
   await terminateUnowned(store.database, second!, 'again');
   assert.deepEqual(await again, terminated('again'));
+});
+
+test('however often the listener is lost, a watcher has one, and none once it is closed', async (t) => {
+  const { watcher } = await watching(t);
+  const runIds = await startedRuns(store, 5);
+  for (const runId of runIds) {
+    const waiting = watcher.outcome(runId);
+    await cutListeners();
+    await terminateUnowned(store.database, runId, 'lost');
+    assert.deepEqual(await waiting, terminated('lost'));
+  }
+  await watcher.close();
+  await until(async () => (await cutListeners()) === 0);
 });
 
 test('closing the watcher ends every wait', async () => {

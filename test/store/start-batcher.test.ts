@@ -51,6 +51,36 @@ test('a start that the database refuses fails alone', async () => {
   );
 });
 
+test('starts that wait for somebody else do not keep others from starting', async (t) => {
+  const batcher = new StartBatcher(database);
+  const holder = await store.session(t);
+  await holder.query('begin');
+  const taken = ['waits-1', 'waits-2', 'waits-3'];
+  await startRuns(
+    holder,
+    'reprise',
+    taken.map((workflowId) => newRun({ workflowId })),
+  );
+  const waiting: Promise<boolean>[] = [];
+  for (const workflowId of taken) {
+    waiting.push(batcher.start(newRun({ workflowId })));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(await batcher.start(newRun()), true);
+  await holder.query('rollback');
+  assert.deepEqual(await Promise.all(waiting), [true, true, true]);
+});
+
+test('arguments that are too much for one statement go in several', async () => {
+  const batcher = new StartBatcher(database);
+  const runs = Array.from({ length: 4 }, () => newRun({ args: new Uint8Array(5 * 1024 * 1024) }));
+  await Promise.all(runs.map((run) => batcher.start(run)));
+  const { rows } = await pool.query('select distinct xmin from reprise.runs where run_id = any($1)', [
+    runs.map((run) => run.runId),
+  ]);
+  assert.equal(rows.length, 4);
+});
+
 test('after a lost session nobody is told that a workflow id is taken', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
