@@ -1,5 +1,6 @@
 // Errors that client calls throw, named as in the Temporal SDK; each carries one of our codes.
 import type { RetryState } from '../runtime/history/failure.ts';
+import type { StatusName } from './execution-info.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 
 /** `result()` of a run that did not complete; `cause` says what happened. */
@@ -25,14 +26,15 @@ export class WorkflowNotFoundError extends RuntimeError {
   }
 }
 
-/** The workflow id belongs to an open run. */
+/** The workflow id belongs to an open run, or to one that ended so that its id may not be used again. */
 export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
   readonly workflowId: string;
   readonly workflowType: string;
-  constructor(workflowId: string, workflowType: string) {
+  constructor(workflowId: string, workflowType: string, by: 'open' | 'closed' = 'open') {
+    const whose = by === 'open' ? 'an open run' : 'a run after which the workflowIdReusePolicy allows no other';
     super(
       'RUN_ALREADY_STARTED',
-      `Workflow execution already started: workflow id "${workflowId}" belongs to an open run. Use another id, or getHandle() to reach that run.`,
+      `Workflow execution already started: workflow id "${workflowId}" belongs to ${whose}. Use another id, or getHandle() to reach that run.`,
     );
     this.name = 'WorkflowExecutionAlreadyStartedError';
     this.workflowId = workflowId;
@@ -46,5 +48,36 @@ export class QueryNotRegisteredError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'QueryNotRegisteredError';
+  }
+}
+
+/** An update that was rejected, or whose handler failed; `cause` says why. */
+export class WorkflowUpdateFailedError extends Error {
+  readonly code: 'UPDATE_FAILED' = 'UPDATE_FAILED';
+  override readonly cause: Error | undefined;
+  constructor(message: string, cause: Error | undefined) {
+    super(message);
+    this.name = 'WorkflowUpdateFailedError';
+    this.cause = cause;
+  }
+}
+
+/** The caller's deadline passed, or its signal was aborted, before an update was answered. It may still be handled. */
+export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
+  readonly code: 'TIMEOUT' = 'TIMEOUT';
+  constructor(message: string) {
+    super(message);
+    this.name = 'WorkflowUpdateRPCTimeoutOrCancelledError';
+  }
+}
+
+/** The run's status is one that `queryRejectCondition` excludes. */
+export class QueryRejectedError extends Error {
+  readonly code: 'QUERY_REJECTED' = 'QUERY_REJECTED';
+  readonly status: StatusName;
+  constructor(status: StatusName) {
+    super(`The query was rejected: the workflow is ${status.name}, which the client's queryRejectCondition excludes.`);
+    this.name = 'QueryRejectedError';
+    this.status = status;
   }
 }

@@ -1,6 +1,8 @@
 // reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
+import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
+import { checkRejectCondition, QueryRejectCondition } from './query-reject-condition.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { WorkflowClient } from './workflow-client.ts';
 
@@ -9,37 +11,55 @@ export interface ClientOptions {
   namespace?: string;
   /** Limit of one payload; default 2 MiB. */
   maxPayloadBytes?: number;
+  workflow?: {
+    /** Runs that queries are refused for; default NONE. */
+    queryRejectCondition?: QueryRejectCondition;
+  };
 }
 
 const known = Object.keys({
   connection: true,
   namespace: true,
   maxPayloadBytes: true,
+  workflow: true,
 } satisfies Record<keyof ClientOptions, true>);
-const unsupported = ['dataConverter', 'identity', 'interceptors', 'plugins', 'queryRejectCondition', 'workflow'];
+const unsupported = ['dataConverter', 'identity', 'interceptors', 'plugins', 'queryRejectCondition'];
 
 export class Client {
   readonly connection: Connection;
   readonly workflow: WorkflowClient;
 
+  /** Updates that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
+  withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
+    return withDeadline(deadline, fn);
+  }
+
+  /** Updates that are awaited inside `fn` are given up when the signal is aborted. */
+  withAbortSignal<T>(signal: AbortSignal, fn: () => Promise<T>): Promise<T> {
+    return withAbortSignal(signal, fn);
+  }
+
   /** @throws RuntimeError INVALID_INPUT */
   constructor(options: ClientOptions) {
     refuseUnknown('Client', options, known, unsupported);
     checkConnection('Client', options.connection);
-    this.connection = options.connection;
-    this.workflow = new WorkflowClient(
-      options.connection,
-      options.namespace ?? 'default',
-      options.maxPayloadBytes ?? defaultMaxPayloadBytes,
-    );
+    const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes, workflow = {} } = options;
+    refuseUnknown('Client workflow', workflow, ['queryRejectCondition'], []);
+    const { queryRejectCondition = QueryRejectCondition.NONE } = workflow;
+    checkRejectCondition(queryRejectCondition);
+    this.connection = connection;
+    this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
   }
 }
 
 export {
   QueryNotRegisteredError,
+  QueryRejectedError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
 } from './client-errors.ts';
 export { Connection, type ConnectionOptions } from './connection.ts';
 export type { HistoryRecord, TemporalHistory } from './history-view.ts';
@@ -48,8 +68,21 @@ export {
   type KyselyTransaction,
   type ListOptions,
   WorkflowClient,
+  type UpdateWithStartOptions,
+  type WorkflowHandleWithSignaledRunId,
+  type WorkflowSignalWithStartOptions,
   type WorkflowStartOptions,
 } from './workflow-client.ts';
-export { type Definition, type WorkflowExecutionDescription, WorkflowHandle } from './workflow-handle.ts';
+export {
+  type Definition,
+  type StartUpdateOptions,
+  type WorkflowExecutionDescription,
+  WorkflowHandle,
+  type WorkflowUpdateOptions,
+} from './workflow-handle.ts';
+export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
+export { QueryRejectCondition } from './query-reject-condition.ts';
+export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './with-start.ts';
+export { WorkflowUpdateHandle } from './workflow-update.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';

@@ -1,6 +1,7 @@
 // The public names that all rooms share: `reprise/common`. Names only.
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
 export { type Duration } from '../runtime/activator/duration.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { type RetryPolicy, ValueError } from '../runtime/activator/retry-options.ts';
 export {
   ActivityFailure,
@@ -20,4 +21,5 @@ export {
   TimeoutType,
   WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';
+export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
 export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';

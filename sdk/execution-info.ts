@@ -1,6 +1,6 @@
 // What is known of a run from outside: types of workflow functions, and the summary that list and describe give.
 import type { RunStatus } from '../runtime/history/transition.ts';
-import type { RunRow } from '../runtime/store/run-rows.ts';
+import type { RunRow } from '../runtime/store/runs.ts';
 
 /** Any workflow function. */
 export type Workflow = (...args: never[]) => Promise<unknown>;

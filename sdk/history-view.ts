@@ -65,6 +65,10 @@ const temporalNames: Record<string, string> = {
   ActivityCancelled: 'ActivityTaskCanceled',
   ActivityCancelRequested: 'ActivityTaskCancelRequested',
   TimerCancelled: 'TimerCanceled',
+  UpdateAccepted: 'WorkflowExecutionUpdateAccepted',
+  UpdateCompleted: 'WorkflowExecutionUpdateCompleted',
+  UpdateFailed: 'WorkflowExecutionUpdateCompleted',
+  VersionMarked: 'MarkerRecorded',
 };
 
 export async function temporalHistory(database: Database, runId: string): Promise<TemporalHistory> {

@@ -1,7 +1,7 @@
 // The filter of `list`: equalities joined by AND, in the words of Temporal's visibility queries.
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
-import type { RunFilter } from '../runtime/store/run-rows.ts';
+import type { RunFilter } from '../runtime/store/list-runs.ts';
 
 const fields = {
   WorkflowId: 'workflowId',

@@ -20,7 +20,7 @@ export interface WorkerOptions {
   identity?: string;
   /** Packages that are evaluated once for all runs, and frozen. */
   bundlerOptions?: { preloadModules?: string[]; ignoreModules?: string[] };
-  /** Runs kept in memory; default 1000. */
+  /** Runs kept in memory; default 1000. 0: workflow code is made again from the log for every turn. */
   maxCachedRuns?: number;
   /** Temporal's name for it. */
   maxCachedWorkflows?: number;
@@ -107,7 +107,7 @@ const checked = z.object({
   taskQueue: z.string().min(1).max(1000),
   namespace: z.string().min(1).max(200).default('default'),
   identity: z.string().optional(),
-  maxCachedRuns: z.number().int().min(1).default(1000),
+  maxCachedRuns: z.number().int().min(0).default(1000),
   maxConcurrentActivities: z.number().int().min(1).default(100),
   leaseMs: z.number().int().min(1000).default(5000),
   shutdownGraceTime: z.number().int().min(0).default(0),

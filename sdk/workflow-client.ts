@@ -2,19 +2,29 @@
 import { randomBytes } from 'node:crypto';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import { wakeOnCommit } from '../runtime/store/notifier.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
-import type { RunRow } from '../runtime/store/run-rows.ts';
-import { type NewRun, type Queryable, startRunWithin } from '../runtime/store/start-run.ts';
-import { WorkflowExecutionAlreadyStartedError } from './client-errors.ts';
+import type { RunRow } from '../runtime/store/runs.ts';
+import type { Message } from '../runtime/store/inbox.ts';
+import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
+import type { Placed } from '../runtime/store/start-with.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { parseListQuery } from './list-query.ts';
+import type { QueryRejectCondition } from './query-reject-condition.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
-import { WorkflowHandle } from './workflow-handle.ts';
+import { type IdPolicyOptions, idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
+import { placeRun } from './place-run.ts';
+import { WithStartWorkflowOperation } from './with-start.ts';
+import {
+  type Definition,
+  type StartUpdateOptions,
+  WorkflowHandle,
+  type WorkflowUpdateOptions,
+} from './workflow-handle.ts';
+import { admitUpdate, updateCall, type WorkflowUpdateHandle } from './workflow-update.ts';
 
-interface CommonStartOptions {
+interface CommonStartOptions extends IdPolicyOptions {
   /** The caller's business key; at most one open run has it. */
   workflowId: string;
   taskQueue: string;
@@ -35,12 +45,37 @@ type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [neve
 
 export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
 
+export type WorkflowSignalWithStartOptions<
+  W extends Workflow,
+  SignalArgs extends readonly unknown[] = [],
+> = WorkflowStartOptions<W> & {
+  readonly signal: Definition<SignalArgs> | string;
+} & ([] extends SignalArgs ? { readonly signalArgs?: SignalArgs } : { readonly signalArgs: SignalArgs });
+
+export type UpdateWithStartOptions<
+  Args extends readonly unknown[],
+  W extends Workflow,
+> = WorkflowUpdateOptions<Args> & {
+  readonly startWorkflowOperation: WithStartWorkflowOperation<W>;
+};
+
+type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> = UpdateWithStartOptions<Args, W> & {
+  readonly waitForStage: 'ACCEPTED';
+};
+
+/** `signaledRunId`: the run that has the signal, new or open before. */
+export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+  readonly signaledRunId: string;
+};
+
 const known = Object.keys({
   workflowId: true,
   taskQueue: true,
   args: true,
   memo: true,
   transaction: true,
+  workflowIdConflictPolicy: true,
+  workflowIdReusePolicy: true,
 } satisfies Record<keyof WorkflowStartOptions, true>);
 const unsupported = [
   'cronSchedule',
@@ -57,8 +92,6 @@ const unsupported = [
   'typedSearchAttributes',
   'versioningOverride',
   'workflowExecutionTimeout',
-  'workflowIdConflictPolicy',
-  'workflowIdReusePolicy',
   'workflowRunTimeout',
   'workflowTaskTimeout',
 ];
@@ -83,11 +116,18 @@ export class WorkflowClient {
   readonly #connection: Connection;
   readonly #namespace: string;
   readonly #maxPayloadBytes: number;
+  readonly #queryRejectCondition: QueryRejectCondition;
 
-  constructor(connection: Connection, namespace: string, maxPayloadBytes: number) {
-    this.#connection = connection;
-    this.#namespace = namespace;
-    this.#maxPayloadBytes = maxPayloadBytes;
+  constructor(options: {
+    connection: Connection;
+    namespace: string;
+    maxPayloadBytes: number;
+    queryRejectCondition: QueryRejectCondition;
+  }) {
+    this.#connection = options.connection;
+    this.#namespace = options.namespace;
+    this.#maxPayloadBytes = options.maxPayloadBytes;
+    this.#queryRejectCondition = options.queryRejectCondition;
   }
 
   /**
@@ -117,17 +157,81 @@ export class WorkflowClient {
     return handle.outcome();
   }
 
-  async #start<W extends Workflow>(run: NewRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
-    const transaction = options.transaction === undefined ? undefined : asQueryable(options.transaction);
-    const started = await this.#connection.reach(async (database) => {
-      if (transaction === undefined) return this.#connection.starts.start(run);
-      const done = await startRunWithin(transaction, database.schema, run);
-      // There is no telling when the caller commits, so this one notice travels inside the transaction.
-      await wakeOnCommit(transaction, database.schema, run.queue);
-      return done;
+  /**
+   * Sends a signal to the open run of this workflow id, or starts one that has the signal from its first moment.
+   * @throws as `start`; WorkflowExecutionAlreadyStartedError only by the policies given
+   */
+  async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(
+    workflow: W | string,
+    options: WorkflowSignalWithStartOptions<W, SignalArgs>,
+  ): Promise<WorkflowHandleWithSignaledRunId<W>> {
+    const { signal, signalArgs, ...rest } = options;
+    const run = this.#newRun<W>(workflow, rest as unknown as WorkflowStartOptions<W>);
+    const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
+    const payload = encodeArguments(`signal ${name}`, signalArgs ?? [], this.#maxPayloadBytes);
+    const message = { type: 'SignalReceived', name, payload } as const;
+    const common = rest as unknown as CommonStartOptions;
+    const sent = await this.#place(run, common, 'USE_EXISTING', message);
+    return Object.assign(this.#handle<W>(run.workflowId, sent.runId), { signaledRunId: sent.runId });
+  }
+
+  /**
+   * Starts a run, or takes the open one of the workflow id, and sends it an update; waits for what its handler returns.
+   * When the update fails the run goes on.
+   * @throws as `start`, and as `executeUpdate` of a handle
+   */
+  async executeUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
+    update: Definition<Args, Ret> | string,
+    options: UpdateWithStartOptions<Args, W>,
+  ): Promise<Ret> {
+    const staged = { ...options, waitForStage: 'ACCEPTED' } as unknown as StagedUpdateWithStart<Args, W>;
+    const handle = await this.startUpdateWithStart<Ret, Args, W>(update, staged);
+    return handle.result();
+  }
+
+  /** As `executeUpdateWithStart`, but waits only until the update is accepted or rejected. */
+  async startUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
+    update: Definition<Args, Ret> | string,
+    options: StagedUpdateWithStart<Args, W>,
+  ): Promise<WorkflowUpdateHandle<Ret>> {
+    const { startWorkflowOperation: operation, ...ofUpdate } = options;
+    if (!(operation instanceof WithStartWorkflowOperation)) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'An update with start needs startWorkflowOperation: new WithStartWorkflowOperation(workflow, options).',
+      );
+    }
+    const call = updateCall(update, ofUpdate as unknown as StartUpdateOptions<Args>, this.#maxPayloadBytes);
+    const startOptions = operation.options as unknown as WorkflowStartOptions<W>;
+    const run = this.#newRun<W>(operation.workflow, startOptions);
+    let placed: Placed | undefined;
+    await operation.use(async () => {
+      placed = await this.#place(run, startOptions, 'FAIL', call.message);
+      return this.#handle<W>(run.workflowId, placed.runId);
     });
-    if (!started) throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType);
-    return this.#handle<W>(run.workflowId, run.runId);
+    const { runId, delivery } = placed!;
+    const parts = { connection: this.#connection, workflowId: run.workflowId, runId, updateId: call.updateId };
+    return admitUpdate<Ret>(parts, call.message, delivery?.mail);
+  }
+
+  async #start<W extends Workflow>(run: NewRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
+    const { runId } = await this.#place(run, options, 'FAIL');
+    return this.#handle<W>(run.workflowId, runId);
+  }
+
+  #place(
+    run: NewRun,
+    options: CommonStartOptions,
+    conflictDefault: WorkflowIdConflictPolicy,
+    message?: Message,
+  ): Promise<Placed> {
+    return placeRun(this.#connection, run, {
+      policies: idPolicies(options, conflictDefault),
+      transaction: options.transaction === undefined ? undefined : asQueryable(options.transaction),
+      terminate: () =>
+        this.#handle(run.workflowId, undefined).terminate(`a new run of workflow id "${run.workflowId}" was started`),
+      ...(message === undefined ? {} : { message }),
+    });
   }
 
   /** A handle to a workflow id (its latest run) or to one run; makes no call. */
@@ -142,7 +246,7 @@ export class WorkflowClient {
     if (!Number.isInteger(limit) || limit < 1) {
       throw new RuntimeError('INVALID_INPUT', `pageSize must be a whole number from 1 on, got ${String(limit)}.`);
     }
-    const { listRuns } = await import('../runtime/store/run-rows.ts');
+    const { listRuns } = await import('../runtime/store/list-runs.ts');
     let before: string | undefined;
     for (;;) {
       const rows: RunRow[] = await this.#connection.reach((database) =>
@@ -187,6 +291,7 @@ export class WorkflowClient {
       connection: this.#connection,
       namespace: this.#namespace,
       maxPayloadBytes: this.#maxPayloadBytes,
+      queryRejectCondition: this.#queryRejectCondition,
       workflowId,
       runId,
     });

@@ -1,5 +1,6 @@
 // A handle to one workflow: its result, messages to it, and what its log says.
 import { randomUUID } from 'node:crypto';
+import type { argsOf, resultOf as retOf } from '../runtime/activator/message-definition.ts';
 import { decodeFailure } from '../runtime/history/failure-info.ts';
 import { CancelledFailure, TerminatedFailure, TimeoutFailure, TimeoutType } from '../runtime/history/failure.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
@@ -15,15 +16,22 @@ import {
 } from '../runtime/replay/state-at.ts';
 import { terminateOrphan, terminateUnowned } from '../runtime/store/close-run.ts';
 import type { ClosedOutcome, Database } from '../runtime/store/database.ts';
-import { type Message, send } from '../runtime/store/inbox.ts';
+import type { Message } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { ask, withdraw } from '../runtime/store/requests.ts';
-import type { RunRow } from '../runtime/store/run-rows.ts';
-import { type OpenState, readOpenState } from '../runtime/store/runs.ts';
-import { QueryNotRegisteredError, WorkflowFailedError, WorkflowNotFoundError } from './client-errors.ts';
+import { findRun, getRun, type OpenState, readOpenState, type RunRow } from '../runtime/store/runs.ts';
+import {
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+} from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
+import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
+import { sendMessage } from './send-message.ts';
+import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
 /** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
@@ -33,19 +41,29 @@ export interface WorkflowExecutionDescription extends WorkflowExecutionInfo, Omi
   readonly nextWakeTime: Date | undefined;
 }
 
-/** Anything with a name: what `defineSignal` and `defineQuery` return. */
+/** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
 export interface Definition<Args extends readonly unknown[], Ret = unknown> {
   readonly name: string;
   readonly type?: string;
-  /** Only carries types. */
-  readonly __args?: Args;
-  readonly __ret?: Ret;
+  readonly [argsOf]?: Args;
+  readonly [retOf]?: Ret;
 }
+
+/** `args` may be left out when there are none. */
+export type WorkflowUpdateOptions<Args extends readonly unknown[]> = {
+  /** The update's key within its run; default a new one. */
+  readonly updateId?: string;
+} & ([] extends Args ? { readonly args?: Args } : { readonly args: Args });
+
+export type StartUpdateOptions<Args extends readonly unknown[]> = WorkflowUpdateOptions<Args> & {
+  readonly waitForStage: 'ACCEPTED';
+};
 
 interface HandleParts {
   readonly connection: Connection;
   readonly namespace: string;
   readonly maxPayloadBytes: number;
+  readonly queryRejectCondition: QueryRejectCondition;
   readonly workflowId: string;
   readonly runId: string | undefined;
 }
@@ -97,6 +115,49 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     await this.#send({ type: 'SignalReceived', name, payload });
   }
 
+  /**
+   * Sends an update and waits for what its handler returns. One id is handled once a run, however often it is sent.
+   * @throws WorkflowUpdateFailedError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
+   */
+  async executeUpdate<Ret, Args extends readonly unknown[] = []>(
+    update: Definition<Args, Ret> | string,
+    options: WorkflowUpdateOptions<Args>,
+  ): Promise<Ret> {
+    const handle = await this.startUpdate<Ret, Args>(update, { ...options, waitForStage: 'ACCEPTED' });
+    return handle.result();
+  }
+
+  /**
+   * Sends an update and waits until it is accepted or rejected; only the handle's `result()` tells which.
+   * @throws WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
+   */
+  async startUpdate<Ret, Args extends readonly unknown[] = []>(
+    update: Definition<Args, Ret> | string,
+    options: StartUpdateOptions<Args>,
+  ): Promise<WorkflowUpdateHandle<Ret>> {
+    const { updateId, message } = updateCall(update, options, this.#parts.maxPayloadBytes);
+    return admitUpdate<Ret>(this.#updateParts(updateId, (await this.#run()).run_id), message);
+  }
+
+  /** A handle to an update that was sent before; makes no call. `workflowRunId` is needed when this handle names no run. */
+  getUpdateHandle<Ret = unknown>(
+    updateId: string,
+    options: { readonly workflowRunId?: string } = {},
+  ): WorkflowUpdateHandle<Ret> {
+    const runId = options.workflowRunId ?? this.#parts.runId;
+    if (runId === undefined || !isRunId(runId)) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'getUpdateHandle needs to know the run: pass { workflowRunId }, or use a handle that start() returned.',
+      );
+    }
+    return new WorkflowUpdateHandle<Ret>(this.#updateParts(checkName('updateId', updateId), runId));
+  }
+
+  #updateParts(updateId: string, runId: string): ConstructorParameters<typeof WorkflowUpdateHandle>[0] {
+    return { connection: this.#parts.connection, workflowId: this.workflowId, runId, updateId };
+  }
+
   /** Asks for cancellation; workflow code decides what to do about it. */
   async cancel(): Promise<void> {
     await this.#send({ type: 'WorkflowCancelRequested' });
@@ -124,15 +185,16 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
   /**
    * Asks workflow code; changes nothing. Works for closed runs too, as long as a worker polls the task queue.
-   * @throws QueryNotRegisteredError, the handler's failure, RuntimeError TIMEOUT when no worker answers
+   * @throws QueryNotRegisteredError, QueryRejectedError, the handler's failure, RuntimeError TIMEOUT when no worker answers
    */
   async query<Ret, Args extends readonly unknown[] = []>(
     query: Definition<Args, Ret> | string,
     ...args: Args
   ): Promise<Ret> {
     const name = checkName('The query name', typeof query === 'string' ? query : query.name);
-    const { connection, maxPayloadBytes } = this.#parts;
+    const { connection, maxPayloadBytes, queryRejectCondition } = this.#parts;
     const run = await this.#run();
+    if (isRejected(queryRejectCondition, run.status)) throw new QueryRejectedError(executionInfo(run).status);
     const id = randomUUID();
     const queue = `${run.namespace}/${run.task_queue}`;
     const payload = encodeArguments(`query ${name}`, args, maxPayloadBytes);
@@ -189,7 +251,6 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
   async #run(): Promise<RunRow> {
     const { connection, namespace, runId } = this.#parts;
-    const { findRun, getRun } = await import('../runtime/store/run-rows.ts');
     const run = await connection.reach((database) =>
       runId === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, runId),
     );
@@ -206,18 +267,9 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   async #send(message: Message): Promise<void> {
     const { connection } = this.#parts;
     const runId = this.#parts.runId ?? (await this.#run()).run_id;
-    const delivery = await connection.reach((database) => send(database.pool, database.schema, runId, message));
-    if (delivery === undefined) {
-      await this.#run(); // an unknown id has its own error
-      throw this.#closed(runId);
-    }
-    const { database } = connection;
-    if (delivery.owner !== null) database.notifier.mail(delivery.owner, runId);
-    else {
-      const here = database.localWorkers.get(delivery.queue);
-      if (here === undefined) database.notifier.wake(delivery.queue);
-      else for (const worker of here) worker.wake();
-    }
+    if ((await sendMessage(connection, runId, message)) !== undefined) return;
+    await this.#run(); // an unknown id has its own error
+    throw this.#closed(runId);
   }
 
   #closed(runId: string): WorkflowNotFoundError {

@@ -13,20 +13,45 @@ export { inWorkflowContext } from '../runtime/activator/current-run.ts';
 export { type ContextOptions, defineContext, type WorkflowContext } from '../runtime/activator/define-context.ts';
 export { type Duration } from '../runtime/activator/duration.ts';
 export { forEach, type ForEachOptions } from '../runtime/activator/for-each.ts';
-export { setDefaultQueryHandler, setDefaultSignalHandler, setHandler } from '../runtime/activator/handlers.ts';
+export {
+  allHandlersFinished,
+  type QueryHandlerOptions,
+  setDefaultQueryHandler,
+  setDefaultSignalHandler,
+  setDefaultUpdateHandler,
+  setHandler,
+  type SignalHandlerOptions,
+  type UpdateHandlerOptions,
+} from '../runtime/activator/handlers.ts';
 export { AsyncLocalStorage } from '../runtime/activator/host.ts';
 export { log, type WorkflowLogger } from '../runtime/activator/log.ts';
 export {
   defineQuery,
   defineSignal,
+  defineUpdate,
   type QueryDefinition,
   type SignalDefinition,
+  type UpdateDefinition,
 } from '../runtime/activator/message-definition.ts';
-export { uuid4 } from '../runtime/activator/random.ts';
+export {
+  getRandomStream,
+  uuid4,
+  workflowRandom,
+  type WorkflowRandomStream,
+} from '../runtime/activator/random-streams.ts';
 export { type RetryPolicy } from '../runtime/activator/retry-options.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
+export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/sleep.ts';
 export { Trigger } from '../runtime/activator/trigger.ts';
+export { deprecatePatch, patched } from '../runtime/activator/versions.ts';
+export {
+  getCurrentDetails,
+  setCurrentDetails,
+  workflowMetadataQuery,
+  type WorkflowMetadata,
+} from '../runtime/activator/workflow-metadata.ts';
 export { type UnsafeWorkflowInfo, type WorkflowInfo, workflowInfo } from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
 export {

@@ -29,7 +29,11 @@ function matches(recorded: EventDraft, produced: EventDraft): boolean {
       return recorded.name === produced.name && sameActivityId(recorded, produced);
     case 'ActivityCancelRequested':
     case 'TimerCancelled':
+    case 'UpdateCompleted':
+    case 'UpdateFailed':
       return recorded.answers === produced.answers;
+    case 'VersionMarked':
+      return recorded.name === produced.name;
     case 'ContextPatched':
       return (
         recorded.ops === produced.ops && recorded.source === produced.source && recorded.sourceId === produced.sourceId
@@ -45,7 +49,11 @@ function describe(event: EventDraft): string {
       return `ActivityScheduled of activity '${event.name}' with id '${activityId(event)}'`;
     case 'ActivityCancelRequested':
     case 'TimerCancelled':
+    case 'UpdateCompleted':
+    case 'UpdateFailed':
       return `${event.type} of event ${event.answers}`;
+    case 'VersionMarked':
+      return `VersionMarked '${event.name}'`;
     case 'ContextPatched': {
       const ops = event.ops ?? '';
       const shown = ops.length > opsShownMax ? `${ops.slice(0, opsShownMax)}…` : ops;
@@ -57,8 +65,9 @@ function describe(event: EventDraft): string {
 }
 
 const remedy =
-  'Workflow code must ask for the same things in the same order as when the history was written: deploy the code that ' +
-  'wrote it for the runs that are open, or reset the run to a point before this event.';
+  'Workflow code must ask for the same things in the same order as when the history was written: take the new code only ' +
+  "if (patched('a-name-for-this-change')), deploy the code that wrote the history for the runs that are open, or reset the " +
+  'run to a point before this event.';
 
 /** The first difference between a turn's recorded outputs and those that the code produced; undefined if none. */
 export function compareOutputs(

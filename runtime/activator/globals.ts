@@ -3,10 +3,10 @@
 import { RuntimeError } from '../history/runtime-error.ts';
 import { AbortController, AbortSignal } from './abort.ts';
 import { workflowConsole } from './console.ts';
-import { maybeCurrentRun } from './current-run.ts';
 import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
 import { type HostHooks, installStorage } from './host.ts';
-import { Random, uuid4 } from './random.ts';
+import { Random } from './random.ts';
+import { flowRandom, uuid4 } from './random-streams.ts';
 import { clearTimeout, setTimeout } from './timeouts.ts';
 
 interface Globals {
@@ -41,7 +41,7 @@ export function install(global: object, hooks: HostHooks): void {
   define(WorkflowDate.prototype, 'constructor', WorkflowDate);
   // With no run active a library that all runs share is loading, and must find the same on every machine.
   const loading = new Random('0'.repeat(32));
-  define(math, 'random', () => (maybeCurrentRun()?.random ?? loading).next());
+  define(math, 'random', () => (flowRandom() ?? loading).next());
   if (temporal !== undefined) define(temporal, 'Now', createTemporalNow(temporal));
   define(global, 'setTimeout', setTimeout);
   define(global, 'clearTimeout', clearTimeout);

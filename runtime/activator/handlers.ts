@@ -1,9 +1,29 @@
-// How workflow code says what handles its signals and queries.
+// How workflow code says what handles its signals, queries and updates.
 import { currentRun } from './current-run.ts';
-import type { QueryDefinition, SignalDefinition } from './message-definition.ts';
+import type { QueryDefinition, SignalDefinition, UpdateDefinition } from './message-definition.ts';
 import type { DefaultQueryHandler, QueryHandler } from './queries.ts';
 import { refuseReservedName } from './reserved-name.ts';
+import type { HandlerUnfinishedPolicy } from './running-handlers.ts';
 import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
+import type { DefaultUpdateHandler, UpdateHandler } from './updates.ts';
+
+export interface QueryHandlerOptions {
+  /** For people who look at the run. */
+  readonly description?: string;
+}
+
+export interface SignalHandlerOptions extends QueryHandlerOptions {
+  /** Default WARN_AND_ABANDON. */
+  readonly unfinishedPolicy?: HandlerUnfinishedPolicy;
+}
+
+export interface UpdateHandlerOptions<Args extends unknown[]> extends SignalHandlerOptions {
+  /**
+   * Called before an update is accepted, never on replay; must be synchronous and change nothing. What it throws rejects
+   * the update, which then leaves no trace in the history.
+   */
+  readonly validator?: (...args: Args) => void;
+}
 
 function assertHandler(handler: unknown): void {
   if (handler === undefined || handler === null || typeof handler === 'function') return;
@@ -11,34 +31,54 @@ function assertHandler(handler: unknown): void {
 }
 
 /**
- * Sets, replaces or (with undefined) removes a handler. Signals of that name that arrived earlier are handed to it
- * before this returns. A query handler must be synchronous.
+ * Sets, replaces or (with undefined) removes a handler. Signals and updates of that name that arrived earlier are handed
+ * to it before this returns. A query handler must be synchronous.
  */
 export function setHandler<Args extends unknown[]>(
   definition: SignalDefinition<Args>,
   handler: NoInfer<(...args: Args) => void | Promise<void>> | undefined,
+  options?: SignalHandlerOptions,
 ): void;
 export function setHandler<Result, Args extends unknown[]>(
   definition: QueryDefinition<Result, Args>,
   handler: NoInfer<(...args: Args) => Result> | undefined,
+  options?: QueryHandlerOptions,
+): void;
+export function setHandler<Result, Args extends unknown[]>(
+  definition: UpdateDefinition<Result, Args>,
+  handler: NoInfer<(...args: Args) => Result | Promise<Result>> | undefined,
+  options?: NoInfer<UpdateHandlerOptions<Args>>,
 ): void;
 export function setHandler(
-  definition: Pick<SignalDefinition | QueryDefinition<unknown>, 'type' | 'name'>,
-  handler: SignalHandler | QueryHandler | undefined,
+  definition: { readonly type: 'signal' | 'query' | 'update'; readonly name: string },
+  handler: SignalHandler | QueryHandler | UpdateHandler | undefined,
+  options: UpdateHandlerOptions<never[]> = {},
 ): void {
   const run = currentRun('setHandler');
   assertHandler(handler);
-  switch (definition.type) {
+  const { type, name } = definition;
+  const { unfinishedPolicy: policy, description } = options;
+  switch (type) {
     case 'signal':
-      refuseReservedName('signal', definition.name);
-      run.signals.setHandler(definition.name, handler ?? undefined);
+      refuseReservedName(type, name);
+      run.signals.setHandler(name, handler ? { handler, policy, description } : undefined);
       return;
     case 'query':
-      refuseReservedName('query', definition.name);
-      run.queries.setHandler(definition.name, handler ?? undefined);
+      refuseReservedName(type, name);
+      run.queries.setHandler(name, handler ?? undefined, description);
       return;
+    case 'update': {
+      refuseReservedName(type, name);
+      const validator = options.validator;
+      assertHandler(validator);
+      run.updates.setHandler(
+        name,
+        handler ? { handler, validator: validator ?? undefined, policy, description } : undefined,
+      );
+      return;
+    }
     default:
-      throw new TypeError(`Invalid definition type: ${String((definition as { type?: unknown }).type)}`);
+      throw new TypeError(`Invalid definition type: ${String(type satisfies never)}`);
   }
 }
 
@@ -49,9 +89,21 @@ export function setDefaultSignalHandler(handler: DefaultSignalHandler | undefine
   run.signals.setDefaultHandler(handler ?? undefined);
 }
 
+/** Handles updates that no named handler takes, without a validator. undefined removes it. */
+export function setDefaultUpdateHandler(handler: DefaultUpdateHandler | undefined): void {
+  const run = currentRun('setDefaultUpdateHandler');
+  assertHandler(handler);
+  run.updates.setDefaultHandler(handler ?? undefined);
+}
+
 /** Answers queries that no named handler takes. undefined removes it. */
 export function setDefaultQueryHandler(handler: DefaultQueryHandler | undefined): void {
   const run = currentRun('setDefaultQueryHandler');
   assertHandler(handler);
   run.queries.setDefaultHandler(handler ?? undefined);
+}
+
+/** True when no signal or update handler is running: `await condition(allHandlersFinished)` before the workflow ends. */
+export function allHandlersFinished(): boolean {
+  return currentRun('allHandlersFinished').running.isEmpty;
 }

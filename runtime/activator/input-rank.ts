@@ -6,6 +6,7 @@ import type { EventType } from '../history/event.ts';
 export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   WorkflowStarted: 0,
   SignalReceived: 1,
+  UpdateAccepted: 1,
   ContextPatched: 1,
   WorkflowCancelRequested: 2,
   ActivityCompleted: 2,
@@ -29,6 +30,9 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   ActivityCancelRequested: undefined,
   TimerStarted: undefined,
   TimerCancelled: undefined,
+  UpdateCompleted: undefined,
+  UpdateFailed: undefined,
+  VersionMarked: undefined,
 };
 /** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];

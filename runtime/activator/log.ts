@@ -3,6 +3,7 @@ import type { LogLine } from '../history/activation.ts';
 import { currentRun } from './current-run.ts';
 import type { Run } from './run.ts';
 import { thrownText } from './task-failure.ts';
+import { currentUpdateInfo } from './updates.ts';
 
 type Level = LogLine['level'];
 
@@ -15,13 +16,18 @@ function copy(attributes: Record<string, unknown> | undefined): Record<string, u
   }
 }
 
+function updateAttributes(): { updateId: string; updateName: string } | undefined {
+  const update = currentUpdateInfo();
+  return update === undefined ? undefined : { updateId: update.id, updateName: update.name };
+}
+
 export function writeLog(run: Run, level: Level, message: string, attributes?: Record<string, unknown>): void {
   if (!run.turn.isLogging) return;
   const { workflowId, runId, workflowType, taskQueue, namespace } = run.info;
   run.turn.log({
     level,
     message,
-    attributes: { workflowId, runId, workflowType, taskQueue, namespace, ...copy(attributes) },
+    attributes: { workflowId, runId, workflowType, taskQueue, namespace, ...updateAttributes(), ...copy(attributes) },
   });
 }
 

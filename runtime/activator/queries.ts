@@ -11,13 +11,40 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
+/** A handler as people see it. */
+export interface HandlerDescription {
+  readonly name: string;
+  readonly description?: string;
+}
+
+export function describeHandlers(
+  handlers: ReadonlyMap<string, { readonly description: string | undefined }>,
+): HandlerDescription[] {
+  return Array.from(handlers, ([name, { description }]) =>
+    description === undefined ? { name } : { name, description },
+  );
+}
+
+export const metadataQueryName = '__temporal_workflow_metadata';
+
 export class Queries {
-  readonly #handlers = new Map<string, QueryHandler>();
+  readonly #handlers = new Map<string, { handler: QueryHandler; description: string | undefined }>();
+
+  /** `metadata`: what the built-in query about the workflow itself answers. */
+  constructor(metadata: () => unknown) {
+    const description = 'Returns metadata associated with this workflow.';
+    this.#handlers.set(metadataQueryName, { handler: metadata, description });
+  }
+
+  get descriptions(): HandlerDescription[] {
+    return describeHandlers(this.#handlers);
+  }
+
   #defaultHandler: DefaultQueryHandler | undefined;
 
-  setHandler(name: string, handler: QueryHandler | undefined): void {
+  setHandler(name: string, handler: QueryHandler | undefined, description?: string): void {
     if (handler === undefined) this.#handlers.delete(name);
-    else this.#handlers.set(name, handler);
+    else this.#handlers.set(name, { handler, description });
   }
 
   setDefaultHandler(handler: DefaultQueryHandler | undefined): void {
@@ -26,7 +53,7 @@ export class Queries {
 
   /** What the handler throws is the answer; it never harms the run. */
   answer(name: string, args: Uint8Array): QueryResult {
-    const handler = this.#handlers.get(name) as ((...args: unknown[]) => unknown) | undefined;
+    const handler = this.#handlers.get(name)?.handler as ((...args: unknown[]) => unknown) | undefined;
     const fallback = isReservedName(name) ? undefined : this.#defaultHandler;
     if (handler === undefined && fallback === undefined) {
       const names = [...this.#handlers.keys()].join(' ');

@@ -1,7 +1,6 @@
 // Randomness that a run repeats on every replay: a pseudo-random sequence from the seed in WorkflowStarted.
 // Source: sfc32 of PractRand (Chris Doty-Humphrey), 128 bits of state.
 import { RuntimeError } from '../history/runtime-error.ts';
-import { currentRun } from './current-run.ts';
 
 const warmUpRounds = 12;
 const hexByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -57,9 +56,4 @@ export class Random {
     }
     return text;
   }
-}
-
-/** A UUID that depends only on the run's seed and the order of calls. */
-export function uuid4(): string {
-  return currentRun('uuid4').random.uuid4();
 }

@@ -20,14 +20,20 @@ import { PlainCommand } from './command.ts';
 import { Conditions } from './conditions.ts';
 import { enterRun } from './current-run.ts';
 import { inputRank, ranks } from './input-rank.ts';
+import { writeLog } from './log.ts';
 import { Queries } from './queries.ts';
 import { Random } from './random.ts';
+import { RandomStreams } from './random-streams.ts';
 import { RunContext } from './run-context.ts';
 import { Signals } from './signals.ts';
+import { type RunningHandler, RunningHandlers } from './running-handlers.ts';
 import { taskFailureOf } from './task-failure.ts';
 import { Timeouts } from './timeouts.ts';
 import { Timers } from './timers.ts';
 import { Turn } from './turn.ts';
+import { Updates } from './updates.ts';
+import { Versions } from './versions.ts';
+import type { WorkflowMetadata } from './workflow-metadata.ts';
 import { createWorkflowInfo, type WorkflowInfo } from './workflow-info.ts';
 
 /** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
@@ -56,11 +62,23 @@ export class Run implements SandboxRun {
   readonly timeouts: Timeouts = new Timeouts(this);
   readonly activities: Activities = new Activities(this.turn);
   readonly conditions: Conditions = new Conditions();
-  readonly signals: Signals = new Signals((handler) => this.#invoke(handler));
-  readonly queries: Queries = new Queries();
+  readonly running: RunningHandlers = new RunningHandlers();
+  readonly signals: Signals = new Signals((handler, task) => this.#invoke(handler, task));
+  readonly updates: Updates = new Updates({
+    turn: this.turn,
+    running: this.running,
+    enter: (fn) => enterScope(this.rootScope, fn),
+    failTask: (thrown) => this.failTask(thrown),
+  });
+  readonly queries: Queries = new Queries(() => this.metadata);
+  /** Markdown that people see beside the run; not in the history. */
+  currentDetails = '';
+  readonly versions: Versions = new Versions(this.turn);
   readonly rootScope: RootScope = new RootScope();
   readonly context: RunContext = new RunContext(this);
   readonly #load: () => Record<string, unknown>;
+  /** The user's modules have been evaluated. */
+  isLoaded = false;
   #started: HistoryEvent | undefined;
   #meta: StartedMeta | undefined;
   #info: WorkflowInfo | undefined;
@@ -82,6 +100,21 @@ export class Run implements SandboxRun {
   get random(): Random {
     this.#random ??= new Random(this.#startedMeta().seed);
     return this.#random;
+  }
+
+  readonly randomStreams: RandomStreams = new RandomStreams(() => this.#startedMeta().seed);
+
+  /** What people may want to know of the workflow before they talk to it. */
+  get metadata(): WorkflowMetadata {
+    return {
+      definition: {
+        type: this.info.workflowType,
+        queryDefinitions: this.queries.descriptions,
+        signalDefinitions: this.signals.descriptions,
+        updateDefinitions: this.updates.descriptions,
+      },
+      currentDetails: this.currentDetails,
+    };
   }
 
   #startEvent(): HistoryEvent {
@@ -124,7 +157,13 @@ export class Run implements SandboxRun {
   conclude(): ActivationResult {
     let result: ActivationResult;
     try {
-      result = this.turn.conclude();
+      const rejected = this.updates.conclude();
+      // A failure says enough by itself.
+      const { terminal } = this.turn;
+      if (terminal !== undefined && terminal !== 'WorkflowFailed') {
+        for (const warning of this.running.warnings()) writeLog(this, 'warn', warning);
+      }
+      result = this.turn.conclude(rejected);
     } finally {
       enterRun(undefined);
     }
@@ -162,6 +201,7 @@ export class Run implements SandboxRun {
     // Without its arguments: a live run keeps nothing of its history.
     this.#started = { ...event, payload: null };
     const exported = this.#load();
+    this.isLoaded = true;
     const type = event.name ?? '';
     const named = Object.hasOwn(exported, type) ? exported[type] : undefined;
     const main = typeof named === 'function' ? named : exported['default'];
@@ -198,6 +238,9 @@ export class Run implements SandboxRun {
       case 'SignalReceived':
         this.signals.receive(event);
         return;
+      case 'UpdateAccepted':
+        this.updates.receive(event);
+        return;
       case 'ContextPatched':
         this.context.applyInput(event);
         return;
@@ -214,11 +257,18 @@ export class Run implements SandboxRun {
   }
 
   /** Runs a signal handler. Handlers are tasks of their own: nobody waits for them. */
-  #invoke(handler: () => unknown): void {
+  #invoke(handler: () => unknown, task: RunningHandler): void {
     try {
       const result = enterScope(this.rootScope, handler);
       if (typeof result !== 'object' || result === null) return;
-      Promise.resolve(result).catch((thrown: unknown) => this.#closeWithError(thrown));
+      this.running.add(task);
+      Promise.resolve(result).then(
+        () => this.running.delete(task),
+        (thrown: unknown) => {
+          this.running.delete(task);
+          this.#closeWithError(thrown);
+        },
+      );
     } catch (thrown) {
       this.#closeWithError(thrown);
     }

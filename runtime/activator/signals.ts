@@ -2,10 +2,18 @@
 // Source: Temporal's dispatch and its re-entrant drain (spec/sdk.md 4 A).
 import type { HistoryEvent } from '../history/event.ts';
 import { decodePayload } from '../history/payload.ts';
+import { describeHandlers, type HandlerDescription } from './queries.ts';
+import type { HandlerUnfinishedPolicy, RunningHandler } from './running-handlers.ts';
 import { isReservedName } from './reserved-name.ts';
 
 export type SignalHandler = (...args: never[]) => unknown;
 export type DefaultSignalHandler = (signalName: string, ...args: unknown[]) => unknown;
+
+export interface RegisteredSignal {
+  readonly handler: SignalHandler;
+  readonly policy: HandlerUnfinishedPolicy | undefined;
+  readonly description: string | undefined;
+}
 
 interface Signal {
   readonly name: string;
@@ -13,13 +21,13 @@ interface Signal {
 }
 
 export class Signals {
-  readonly #handlers = new Map<string, SignalHandler>();
+  readonly #handlers = new Map<string, RegisteredSignal>();
   #defaultHandler: DefaultSignalHandler | undefined;
   readonly #buffered: Signal[] = [];
   /** Runs a handler and routes what it throws or rejects with. */
-  readonly #invoke: (handler: () => unknown) => void;
+  readonly #invoke: (handler: () => unknown, task: RunningHandler) => void;
 
-  constructor(invoke: (handler: () => unknown) => void) {
+  constructor(invoke: (handler: () => unknown, task: RunningHandler) => void) {
     this.#invoke = invoke;
   }
 
@@ -29,12 +37,16 @@ export class Signals {
     else this.#buffered.push(signal);
   }
 
-  setHandler(name: string, handler: SignalHandler | undefined): void {
-    if (handler === undefined) {
+  get descriptions(): HandlerDescription[] {
+    return describeHandlers(this.#handlers);
+  }
+
+  setHandler(name: string, registered: RegisteredSignal | undefined): void {
+    if (registered === undefined) {
       this.#handlers.delete(name);
       return;
     }
-    this.#handlers.set(name, handler);
+    this.#handlers.set(name, registered);
     this.#drain();
   }
 
@@ -60,9 +72,11 @@ export class Signals {
 
   #dispatch({ name, payload }: Signal): void {
     const args = payload === null ? [] : (decodePayload(payload) as unknown[]);
-    const handler = this.#handlers.get(name) as ((...args: unknown[]) => unknown) | undefined;
+    const registered = this.#handlers.get(name);
+    const handler = registered?.handler as ((...args: unknown[]) => unknown) | undefined;
     const fallback = this.#defaultHandler;
-    if (handler !== undefined) this.#invoke(() => handler(...args));
-    else if (fallback !== undefined) this.#invoke(() => fallback(name, ...args));
+    const task: RunningHandler = { kind: 'signal', name, policy: registered?.policy };
+    if (handler !== undefined) this.#invoke(() => handler(...args), task);
+    else if (fallback !== undefined) this.#invoke(() => fallback(name, ...args), task);
   }
 }

@@ -1,10 +1,11 @@
 // One turn of a run from inside: its time, the commands that code issues, what it logs, how it ends. A run has one Turn
 // object, opened again for each activation. It keeps commands in order and gives them their seqs; it runs no user code.
-import type { Activation, ActivationResult, LogLine, TaskFailure } from '../history/activation.ts';
-import type { EventDraft, HistoryEvent, Micros } from '../history/event.ts';
+import type { Activation, ActivationResult, LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
+import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Command } from './command.ts';
 import { compareOutputs } from './determinism.ts';
+import { isDeprecatedMarker, PassedMarker } from './version-marker.ts';
 
 const noOutputs: readonly EventDraft[] = [];
 
@@ -29,6 +30,17 @@ export class Turn {
     this.#nextSeq = activation.nextSeq;
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
+  }
+
+  /** Nothing is written while `fn` runs. */
+  readOnly<T>(fn: () => T): T {
+    const before = this.#phase;
+    this.#phase = 'query';
+    try {
+      return fn();
+    } finally {
+      this.#phase = before;
+    }
   }
 
   /** From here on until the next turn opens nothing is written. */
@@ -67,8 +79,8 @@ export class Turn {
     if (this.isWritable) return;
     throw new RuntimeError(
       'READ_ONLY',
-      'A query handler tried to change the run. Queries only read: expected no timers, activities, context patches or ' +
-        'cancellations in it. Use a signal for changes.',
+      'A query handler or an update validator tried to change the run. They only read: expected no timers, activities, ' +
+        'context patches or cancellations in it. Use a signal or an update handler for changes.',
     );
   }
 
@@ -86,6 +98,11 @@ export class Turn {
   /** The recorded event at the place that the next command would take, when the turn is replayed. */
   expected(): HistoryEvent | undefined {
     return this.#recorded?.[this.#commands.size];
+  }
+
+  /** The recorded version marker of this turn with this id, when it is replayed. */
+  recordedMarker(id: string): HistoryEvent | undefined {
+    return this.#recorded?.find((event) => event.type === 'VersionMarked' && event.name === id);
   }
 
   /** Takes back a command of this turn: it leaves no event. */
@@ -125,12 +142,20 @@ export class Turn {
     return this.#recorded?.find((event) => event.type === 'ContextPatched' && passed++ === this.#patchCount);
   }
 
-  conclude(): ActivationResult {
+  /** The terminal event of this turn so far. */
+  get terminal(): EventType | undefined {
+    return this.#terminal?.type;
+  }
+
+  /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
+  conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
+    this.#nextSeq -= rejected.length;
     const opened = this.#phase === 'active';
     this.#phase = 'idle';
     const logs = this.takeLogs();
     const outputs = opened && this.#failure === undefined ? this.#takeOutputs() : noOutputs;
-    return this.#failure === undefined ? { ok: true, outputs, logs } : { ok: false, failure: this.#failure, logs };
+    if (this.#failure !== undefined) return { ok: false, failure: this.#failure, logs };
+    return rejected.length === 0 ? { ok: true, outputs, logs } : { ok: true, outputs, logs, rejected };
   }
 
   #takeOutputs(): readonly EventDraft[] {
@@ -140,11 +165,24 @@ export class Turn {
       this.#closed = true;
     }
     if (this.#commands.size === 0 && !this.#recorded?.length) return noOutputs;
+    if (this.#recorded?.some(isDeprecatedMarker)) this.#passMarkers(this.#recorded);
     const outputs: EventDraft[] = [];
     for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
     if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
     this.#commands.clear();
     return outputs;
+  }
+
+  /** Recorded markers that are deprecated need not be asked for; they keep their places. */
+  #passMarkers(recorded: readonly HistoryEvent[]): void {
+    const asked = [...this.#commands];
+    this.#commands.clear();
+    for (const event of recorded) {
+      const isAsked = asked[0]?.type === 'VersionMarked' && asked[0].name === event.name;
+      if (isDeprecatedMarker(event) && !isAsked) this.#commands.add(new PassedMarker(event));
+      else if (asked.length > 0) this.#commands.add(asked.shift()!);
+    }
+    for (const command of asked) this.#commands.add(command);
   }
 
   #compare(recorded: readonly HistoryEvent[], outputs: readonly EventDraft[]): void {

@@ -27,8 +27,22 @@ export interface LogLine {
   readonly attributes: Record<string, unknown>;
 }
 
+/** An update that was not accepted: it leaves no event, and what stands behind it moves up. */
+export interface RejectedUpdate {
+  /** The seq that it came with. */
+  readonly seq: number;
+  /** Encoded. */
+  readonly failure: Uint8Array;
+}
+
 export type ActivationResult =
-  | { readonly ok: true; readonly outputs: readonly EventDraft[]; readonly logs: readonly LogLine[] }
+  | {
+      readonly ok: true;
+      readonly outputs: readonly EventDraft[];
+      readonly logs: readonly LogLine[];
+      /** Absent when there are none. */
+      readonly rejected?: readonly RejectedUpdate[];
+    }
   | { readonly ok: false; readonly failure: TaskFailure; readonly logs: readonly LogLine[] };
 
 /** Answer to a query: an encoded value or an encoded failure (see payload.ts, failure.ts). */
@@ -84,6 +98,12 @@ export interface StartedMeta {
 export interface ActivityClosedMeta {
   retryState?: string;
   identity?: string;
+}
+
+/** `meta` of VersionMarked; null when nothing in it is set. */
+export interface VersionMeta {
+  /** By `deprecatePatch`: code that asks for it no more may replay it. */
+  deprecated: boolean;
 }
 
 /** `meta` of TimerStarted: due time, µs since 1970 as in `at`. */

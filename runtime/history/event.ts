@@ -27,7 +27,11 @@ export const eventCode = {
   TimerFired: 31,
   TimerCancelled: 32,
   SignalReceived: 40,
+  UpdateAccepted: 41,
+  UpdateCompleted: 42,
+  UpdateFailed: 43,
   ContextPatched: 50,
+  VersionMarked: 60,
 } as const;
 
 export type EventType = keyof typeof eventCode;
@@ -61,7 +65,7 @@ export interface HistoryEvent {
   readonly type: EventType;
   /** Database clock; the same for all events of one turn. */
   readonly at: Micros;
-  /** Workflow type, activity type, signal name. */
+  /** Workflow type, activity type, name of a signal or update, id of a version marker. */
   readonly name: string | null;
   /** The seq that this event answers: of its ActivityScheduled, TimerStarted, … */
   readonly answers: number | null;
@@ -70,6 +74,7 @@ export interface HistoryEvent {
   readonly source: ContextSource | null;
   readonly sourceId: string | null;
   readonly reason: string | null;
+  /** Of an update: its id. */
   readonly correlationId: string | null;
   /** JSON text of RFC 6902 operations (ContextPatched only). */
   readonly ops: string | null;
@@ -96,6 +101,9 @@ const outputTypes: ReadonlySet<EventType> = new Set<EventType>([
   'TimerStarted',
   'TimerCancelled',
   'ContextPatched',
+  'UpdateCompleted',
+  'UpdateFailed',
+  'VersionMarked',
 ]);
 
 export function isOutput(event: Pick<HistoryEvent, 'type' | 'answers'>): boolean {

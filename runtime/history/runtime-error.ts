@@ -26,6 +26,8 @@ export const errorCodes = [
   'PAYLOAD_UNREADABLE',
   'WORKFLOW_FAILED',
   'QUERY_NOT_REGISTERED',
+  'UPDATE_FAILED',
+  'QUERY_REJECTED',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

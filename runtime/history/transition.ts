@@ -56,7 +56,11 @@ const whenRunning: Row = {
   TimerFired: 'running',
   TimerCancelled: 'running',
   SignalReceived: 'running',
+  UpdateAccepted: 'running',
+  UpdateCompleted: 'running',
+  UpdateFailed: 'running',
   ContextPatched: 'running',
+  VersionMarked: 'running',
 };
 
 const whenPaused: Row = {
@@ -84,7 +88,11 @@ const whenPaused: Row = {
   TimerFired: 'paused',
   TimerCancelled: 'refused',
   SignalReceived: 'paused',
+  UpdateAccepted: 'refused',
+  UpdateCompleted: 'refused',
+  UpdateFailed: 'refused',
   ContextPatched: 'paused',
+  VersionMarked: 'refused',
 };
 
 const whenClosed: Row = {
@@ -112,7 +120,11 @@ const whenClosed: Row = {
   TimerFired: 'refused',
   TimerCancelled: 'refused',
   SignalReceived: 'refused',
+  UpdateAccepted: 'refused',
+  UpdateCompleted: 'refused',
+  UpdateFailed: 'refused',
   ContextPatched: 'refused',
+  VersionMarked: 'refused',
 };
 
 export const transition: Readonly<Record<RunStatus, Row>> = {

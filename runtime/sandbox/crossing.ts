@@ -51,7 +51,9 @@ export function hostResult(result: ActivationResult, withoutOutputs: boolean): A
   if (!result.ok) return { ok: false, failure: { ...result.failure }, logs };
   const outputs: EventDraft[] = [];
   for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostDraft(result.outputs[i]!));
-  return { ok: true, outputs, logs };
+  if (result.rejected === undefined) return { ok: true, outputs, logs };
+  const rejected = Array.from(result.rejected, ({ seq, failure }) => ({ seq, failure: hostBytes(failure) }));
+  return { ok: true, outputs, logs, rejected };
 }
 
 export function hostAnswer(result: QueryResult & { readonly logs: readonly LogLine[] }): LoggedAnswer {

@@ -262,6 +262,8 @@ export async function readOpenEvents(database: Database, runId: string): Promise
          bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
        from ${table} where ${ofRun} and type in (${codes([...opening, ...between, ...answering])})) open
      where not answered
+     union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
+       null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type = ${eventCode.UpdateAccepted})
      union all (select ${columns} from ${table} where ${ofRun} and seq = 1)
      union all (select ${columns} from ${table} where ${ofRun} order by seq desc limit 1)
      order by seq`,

@@ -8,10 +8,16 @@ import { type QueryAnswer, takeAnswer } from './requests.ts';
 /** How often awaited runs are looked up: while notices come, a lost one is all that this is for. */
 const pollMs = { deaf: 250, listening: 1_000 } as const;
 
+export interface Told {
+  /** Resolves when a notice comes, or has come; after `ms` in any case, and not later than one that was lost is looked for. */
+  within(ms: number): Promise<void>;
+  done(): void;
+}
+
 export class OutcomeWatcher {
   readonly #database: Database;
   readonly #runs = new Map<string, PromiseWithResolvers<ClosedOutcome>>();
-  readonly #answers = new Map<string, () => void>();
+  readonly #answers = new Map<string, Set<() => void>>();
   #listener: Promise<pg.Client | undefined> | undefined;
   /** The session that listens, once it does. */
   #listening: pg.Client | undefined;
@@ -65,24 +71,36 @@ export class OutcomeWatcher {
   /** The answer to a request, or undefined when none came in time. */
   async answer(id: string, timeoutMs: number): Promise<QueryAnswer | undefined> {
     const deadline = performance.now() + timeoutMs;
-    await this.#listen();
-    for (let wait = 5; ; wait = Math.min(wait * 2, pollMs.deaf)) {
-      const told = new Promise<void>((resolve) => this.#answers.set(id, resolve));
+    for (let wait = 5; ; wait *= 2) {
+      const told = await this.told(id);
       const found = await takeAnswer(this.#database, id);
       const left = deadline - performance.now();
-      if (found !== undefined || left <= 0) {
-        this.#answers.delete(id);
-        return found;
-      }
-      let timer: NodeJS.Timeout | undefined;
-      await Promise.race([
-        told,
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, Math.min(wait, left));
-        }),
-      ]);
-      clearTimeout(timer);
+      if (found === undefined && left > 0) await told.within(Math.min(wait, left));
+      told.done();
+      if (found !== undefined || left <= 0) return found;
     }
+  }
+
+  /** Listens for notices about a request or an update from now on, until `done`. */
+  async told(id: string): Promise<Told> {
+    await this.#listen();
+    const notice = Promise.withResolvers<void>();
+    const listeners = this.#answers.get(id) ?? new Set();
+    this.#answers.set(id, listeners.add(notice.resolve));
+    return {
+      async within(ms) {
+        let timer: NodeJS.Timeout | undefined;
+        const late = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, Math.min(ms, pollMs.deaf));
+        });
+        await Promise.race([notice.promise, late]);
+        clearTimeout(timer);
+      },
+      done: () => {
+        listeners.delete(notice.resolve);
+        if (listeners.size === 0) this.#answers.delete(id);
+      },
+    };
   }
 
   async close(): Promise<void> {
@@ -163,7 +181,7 @@ export class OutcomeWatcher {
     client.on('notification', ({ channel, payload }) => {
       const items = splitPayload(payload ?? '');
       if (channel === channelName(schema, 'answered')) {
-        for (const id of items) this.#answers.get(id)?.();
+        for (const id of items) for (const notice of this.#answers.get(id) ?? []) notice();
         return;
       }
       this.#unchecked.push(...items.filter((runId) => this.#runs.has(runId)));

@@ -10,7 +10,8 @@ export interface QueryRequest {
   readonly timeoutMs: number;
 }
 
-export type QueryProblem = 'failed' | 'not_registered' | 'task_failed';
+/** `rejected`: an update that was not accepted. */
+export type QueryProblem = 'failed' | 'not_registered' | 'task_failed' | 'rejected';
 
 export interface QueryAnswer {
   readonly payload: Uint8Array;

@@ -1,7 +1,40 @@
-// Reads of runs for people and programs: how they ended, and what an open one waits for.
+// Reads of runs for people and programs: their rows, how they ended, and what an open one waits for.
 import { type EventType, eventCode, eventTypeOf } from '../history/event.ts';
+import type { RunStatus } from '../history/transition.ts';
 import type { ClosedOutcome, Database } from './database.ts';
-import type { RunRow } from './run-rows.ts';
+
+export interface RunRow {
+  run_id: string;
+  namespace: string;
+  workflow_id: string;
+  workflow_type: string;
+  task_queue: string;
+  status: RunStatus;
+  started_at: Date;
+  closed_at: Date | null;
+  parent_run_id: string | null;
+  forked_from: string | null;
+  forked_seq: number | null;
+  memo: unknown;
+  final_seq: number | null;
+  final_hash: Buffer | null;
+}
+
+/** The latest run of a workflow id; undefined when there is none. */
+export async function findRun(database: Database, namespace: string, workflowId: string): Promise<RunRow | undefined> {
+  const { rows } = await database.pool.query<RunRow>(
+    `select * from ${database.schema}.runs where namespace = $1 and workflow_id = $2 order by run_id desc limit 1`,
+    [namespace, workflowId],
+  );
+  return rows[0];
+}
+
+export async function getRun(database: Database, runId: string): Promise<RunRow | undefined> {
+  const { rows } = await database.pool.query<RunRow>(`select * from ${database.schema}.runs where run_id = $1`, [
+    runId,
+  ]);
+  return rows[0];
+}
 
 /** How each of these runs ended; open ones are left out. */
 export async function readOutcomes(database: Database, runIds: readonly string[]): Promise<Map<string, ClosedOutcome>> {

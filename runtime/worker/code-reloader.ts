@@ -49,7 +49,9 @@ export class CodeReloader {
     if (run.deferring !== undefined || run.queue.length === 0) return;
     if (run.queue.some((input) => input.type === 'WorkflowTerminated' || input.type === 'WorkflowTimedOut')) return;
     const inputs = run.takeQueue();
-    const { events, consumed, bytes } = buildTurn(run, inputs, this.#options.now(), 'defer');
+    const { events, consumed, kept, bytes } = buildTurn(run, inputs, this.#options.now(), 'defer');
+    run.kept.push(...kept);
+    if (events.length === 0 && consumed.length === 0) return;
     const arrived = Promise.withResolvers<void>();
     run.deferring = arrived.promise;
     this.#options.appender.submit({

@@ -66,11 +66,15 @@ export class LiveRun {
   workflowId = '';
   readonly activities: Map<number, PendingActivity> = new Map();
   readonly timers: Map<number, Micros> = new Map();
+  /** Ids of accepted updates: one that is sent again is no new one. */
+  readonly updates: Set<string> = new Set();
 
   /** Highest mail number read. */
   mailRead: number;
   readonly lost: number | null;
   queue: Input[] = [];
+  /** Updates that could not be shown to the code yet: they are in the log only once it has accepted them. */
+  kept: Input[] = [];
   sandbox: ActiveRun | undefined;
   phase: 'loading' | 'reloading' | 'idle' | 'queued' | 'flushing' | 'parking' | 'gone' = 'loading';
   /** Inputs that were appended while the code was being made again, and wait for it. */
@@ -133,6 +137,9 @@ export class LiveRun {
       case 'TimerCancelled':
         this.timers.delete(event.answers!);
         return;
+      case 'UpdateAccepted':
+        if (event.correlationId !== null) this.updates.add(event.correlationId);
+        return;
       case 'WorkerLost':
         for (const activity of this.activities.values()) activity.lostAttempts++;
         return;
@@ -167,8 +174,9 @@ export class LiveRun {
   }
 
   takeQueue(): Input[] {
-    const inputs = this.queue;
+    const inputs = this.kept.length === 0 ? this.queue : [...this.kept, ...this.queue];
     this.queue = [];
+    this.kept = [];
     return inputs;
   }
 

@@ -55,6 +55,7 @@ export class QueryAnswerer {
   async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {
     const run = this.#loop.run(request.runId);
     if (run === undefined) return this.#answerByReplay(request);
+    if (run.phase === 'idle' && run.sandbox === undefined) return this.#answerByReplay(request);
     // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
     if (
       run.phase === 'loading' ||

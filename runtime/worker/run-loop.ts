@@ -15,6 +15,7 @@ import { type Mail, readMail } from '../store/inbox.ts';
 import { isHistoryConflict } from '../store/sqlstate.ts';
 import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
+import { answerUpdates } from './answer-updates.ts';
 import type { AppendResult, Appender } from './appender.ts';
 import { checkedTurn } from './checked-turn.ts';
 import type { DatabaseClock } from './clock.ts';
@@ -214,7 +215,8 @@ export class RunLoop {
   }
 
   #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
-    if (built.events.length === 0) {
+    if (built.events.length === 0 && built.consumed.length === 0) {
+      run.kept.push(...built.kept);
       this.#rest(run);
       return;
     }
@@ -244,8 +246,10 @@ export class RunLoop {
 
   #committed(run: LiveRun, built: BuiltTurn, inputs: readonly Input[]): void {
     for (const event of built.events) run.record(event);
-    run.unhashed = [];
+    if (built.events.length > 0) run.unhashed = [];
     run.lostCloses = 0;
+    run.kept.push(...built.kept);
+    answerUpdates(this.#options.database, run, built);
     this.#durable.appended(inputs);
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
@@ -267,9 +271,11 @@ export class RunLoop {
       run.retryTaskAt = undefined;
     }
     for (const event of built.events) act(run, event, this.#executor, this.#timers);
+    const isUncached = this.#options.maxCachedRuns === 0;
+    if (isUncached) run.dropSandbox();
     this.#rest(run);
     // Another worker of the queue may have the code that this one lacks.
-    if (built.failure !== undefined) void this.#guard(run, () => this.parking.letGo(run));
+    if (built.failure !== undefined || isUncached) void this.#guard(run, () => this.parking.letGo(run));
   }
 
   /** After a turn: on with what came meanwhile, or idle. */

@@ -38,7 +38,7 @@ export class RunParking {
   /** How many more runs fit, counting those that could be let go. */
   get room(): number {
     const { runs, maxCachedRuns } = this.#options;
-    const free = maxCachedRuns - runs.size;
+    const free = Math.max(1, maxCachedRuns) - runs.size;
     if (free > 0) return free;
     let idle = 0;
     for (const run of runs.values()) if (this.#evictable(run)) idle++;
@@ -101,7 +101,11 @@ export class RunParking {
     return next === undefined ? never : Math.min(Math.max(next, at), never);
   }
 
+  /** One whose timer is about to fire stays: let go, it would be claimed again at once, and so for ever. */
   #evictable(run: LiveRun): boolean {
-    return run.settled && !this.#options.executor.busy(run);
+    if (!run.settled || this.#options.executor.busy(run)) return false;
+    const now = this.#options.clock.now();
+    for (const due of run.timers.values()) if (due <= now) return false;
+    return true;
   }
 }

@@ -1,7 +1,7 @@
 // One turn of a run: its inputs get their seqs, workflow code is activated with them, and the events of both are made,
 // with one time and one hash. Pure but for running the code: nothing is written here.
 import { hash } from 'node:crypto';
-import type { LogLine, TaskFailure } from '../history/activation.ts';
+import type { LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, HistoryEvent, Micros } from '../history/event.ts';
 import { encodePayload } from '../history/payload.ts';
@@ -15,6 +15,10 @@ export interface BuiltTurn {
   /** The part of `events` that workflow code caused. */
   readonly outputs: readonly HistoryEvent[];
   readonly consumed: readonly number[];
+  /** Updates that the code has not seen, to be shown to it again. */
+  readonly kept: readonly Input[];
+  /** Updates that the code refused. */
+  readonly rejected: readonly { readonly updateId: string; readonly name: string; readonly failure: Uint8Array }[];
   /** Highest mail number that had been read when the code ran: more may have been read since, but not seen by it. */
   readonly mailRead: number;
   /** The status that the last event closes the run with. */
@@ -45,13 +49,26 @@ export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, i
 
 function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Instead | undefined): BuiltTurn {
   const at = Math.max(run.at + 1, now);
-  const drafts: EventDraft[] = [];
+  let drafts: EventDraft[] = [];
   const consumed: number[] = [];
+  const kept: Input[] = [];
+  const updateIds = new Set<string>();
   let visible = run.carried.length > 0;
   let ended = false;
-  for (const { mailId, ...columns } of inputs) {
+  for (const input of inputs) {
+    const { mailId, ...columns } = input;
+    const isUpdate = columns.type === 'UpdateAccepted';
+    if (isUpdate && instead !== undefined) {
+      kept.push(input);
+      continue;
+    }
     if (mailId !== undefined) consumed.push(mailId);
     if (ended) continue; // what arrives behind a termination is read, but has no run any more
+    if (isUpdate) {
+      const id = columns.correlationId ?? '';
+      if (run.updates.has(id) || updateIds.has(id)) continue; // sent once more
+      updateIds.add(id);
+    }
     drafts.push({ ...columns, seq: run.seq + drafts.length + 1 });
     visible ||= isVisible(columns.type);
     ended = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
@@ -59,6 +76,7 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
   let outputs: readonly EventDraft[] = [];
   let failure = ended || instead === 'defer' ? undefined : instead;
   let logs: readonly LogLine[] = [];
+  let rejected: BuiltTurn['rejected'] = [];
   const activated = visible && !ended && instead === undefined;
   if (instead === 'defer') {
     if (visible && !ended) outputs = [draft(run.seq + drafts.length + 1, 'WorkflowTaskDeferred')];
@@ -73,15 +91,50 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
       nextSeq,
     });
     logs = result.logs;
+    failure = result.ok ? undefined : result.failure;
     if (result.ok) {
+      outputs = result.outputs;
+      if (result.rejected !== undefined) ({ drafts, rejected } = withoutRejected(drafts, result.rejected));
+      if (drafts.length + run.carried.length === 0 && outputs.length > 0) failure = changedByRejected;
       // Something must mark the end of this turn in the log, or a later replay would merge it with the next.
-      outputs = drafts.length + result.outputs.length > 0 ? result.outputs : [draft(nextSeq, 'WorkflowTaskCompleted')];
-    } else {
-      failure = result.failure;
-      outputs = [taskFailed(nextSeq, run.taskFailures + 1, result.failure)];
+      else if (drafts.length + outputs.length === 0 && run.carried.length > 0) {
+        outputs = [draft(run.seq + 1, 'WorkflowTaskCompleted')];
+      }
     }
+    // Without its updates, which no log holds before the code has taken them.
+    if (failure !== undefined) return { ...build(run, inputs, now, failure), activated, logs };
   }
-  return finish(run, { at, drafts, outputs, consumed, activated, failure, logs });
+  return finish(run, { at, drafts, outputs, consumed, kept, rejected, activated, failure, logs });
+}
+
+const changedByRejected: TaskFailure = {
+  code: 'WORKFLOW_ERROR',
+  message:
+    'An update that was rejected changed the run: the code asked for something although nothing had happened to it. ' +
+    'A validator must change nothing, or a replay could not follow.',
+};
+
+/** Inputs without the updates that the code refused; what stands behind them moves up. */
+function withoutRejected(
+  drafts: readonly EventDraft[],
+  refused: readonly RejectedUpdate[],
+): { drafts: EventDraft[]; rejected: BuiltTurn['rejected'] } {
+  const failures = new Map(refused.map(({ seq, failure }) => [seq, failure]));
+  const seqs = new Map<number, number>();
+  const left: EventDraft[] = [];
+  const rejected: BuiltTurn['rejected'][number][] = [];
+  for (const input of drafts) {
+    const failure = failures.get(input.seq);
+    if (failure !== undefined) {
+      rejected.push({ updateId: input.correlationId ?? '', name: input.name ?? '', failure });
+      continue;
+    }
+    const seq = input.seq - rejected.length;
+    seqs.set(input.seq, seq);
+    const answers = input.answers === null ? null : (seqs.get(input.answers) ?? input.answers);
+    left.push({ ...input, seq, answers });
+  }
+  return { drafts: left, rejected };
 }
 
 /** The event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */
@@ -101,6 +154,8 @@ function finish(
     drafts: readonly EventDraft[];
     outputs: readonly EventDraft[];
     consumed: readonly number[];
+    kept: readonly Input[];
+    rejected: BuiltTurn['rejected'];
     activated: boolean;
     failure: TaskFailure | undefined;
     logs: readonly LogLine[];
@@ -126,6 +181,8 @@ function finish(
     events,
     outputs: events.slice(parts.drafts.length),
     consumed: parts.consumed,
+    kept: parts.kept,
+    rejected: parts.rejected,
     mailRead: run.mailRead,
     closes,
     activated: parts.activated,

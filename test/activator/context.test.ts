@@ -162,10 +162,10 @@ workflowTest(
   async (driver) => {
     const [first] = await driver.start();
     assert.deepEqual(driver.query('state'), initial);
-    assert.throws(() => driver.query('write'), /A query handler tried to change the run/);
+    assert.throws(() => driver.query('write'), /A query handler or an update validator tried to change the run/);
     await driver.turn(completed(first!.seq));
     assert.deepEqual(driver.query('state'), { done: 2, fixes: {} });
-    assert.throws(() => driver.query('write'), /A query handler tried to change the run/);
+    assert.throws(() => driver.query('write'), /A query handler or an update validator tried to change the run/);
   },
 );
 

@@ -57,6 +57,8 @@ function input(type: EventType, columns: Parameters<typeof draft>[2]): Input {
 }
 export const signal = (name: string, ...args: unknown[]): Input =>
   input('SignalReceived', { name, payload: encodePayload(args) });
+export const update = (id: string, name: string, ...args: unknown[]): Input =>
+  input('UpdateAccepted', { name, correlationId: id, payload: encodePayload(args) });
 export const fired = (answers: number): Input => input('TimerFired', { answers });
 export const completed = (answers: number, value?: unknown): Input =>
   input('ActivityCompleted', { answers, payload: encodePayload(value) });
@@ -94,6 +96,8 @@ export class Driver {
   readonly run: SandboxRun;
   readonly turns: RecordedTurn[] = [];
   readonly logs: LogLine[] = [];
+  /** Why updates were not accepted. */
+  readonly rejections: Error[] = [];
   #seq = 0;
   #at: Micros = startAt;
 
@@ -132,15 +136,35 @@ export class Driver {
     const result = await activate(this.run, { at, inputs: events }, nextSeq);
     this.logs.push(...result.logs);
     if (result.ok) {
+      const rejected = new Map(result.rejected?.map(({ seq, failure }) => [seq, decodeFailure(failure)]));
+      this.rejections.push(...rejected.values());
+      const accepted = events.filter(({ seq }) => !rejected.has(seq));
+      const recorded = accepted.map((event, index) => ({ ...event, seq: this.#seq + index + 1 }));
       const outputs = result.outputs.map((output) => ({ ...output, at, hash: null }));
+      const firstOutput = nextSeq - rejected.size;
       assert.deepEqual(
         outputs.map((output) => output.seq),
-        outputs.map((_, index) => nextSeq + index),
+        outputs.map((_, index) => firstOutput + index),
       );
-      this.turns.push({ at, inputs: events, outputs });
-      this.#seq = nextSeq + outputs.length - 1;
+      // A turn without a trace is not replayed.
+      if (recorded.length + outputs.length > 0) this.turns.push({ at, inputs: recorded, outputs });
+      this.#seq = firstOutput + outputs.length - 1;
     }
     return result;
+  }
+
+  /** A run of other code that was replayed up to here, to go on from. */
+  async continued(load: () => Exports): Promise<Driver> {
+    const other = new Driver(load, this.#type);
+    for (const turn of this.turns) {
+      const nextSeq = (turn.inputs[0]?.seq ?? 0) + turn.inputs.length;
+      const result = await activate(other.run, turn, nextSeq, turn.outputs);
+      assert.ok(result.ok, result.ok ? '' : result.failure.message);
+      other.turns.push(turn);
+    }
+    other.#seq = this.#seq;
+    other.#at = this.#at;
+    return other;
   }
 
   query(name: string, ...args: unknown[]): unknown {
@@ -177,7 +201,7 @@ export class Driver {
 /** Outputs without what is not compared: the stored failure holds a stack, recorded arguments are not encoded again. */
 function comparable(outputs: readonly EventDraft[]): unknown[] {
   return outputs.map(({ seq, type, name, answers, source, sourceId, reason, ops, payload, meta }) => {
-    const kept = type === 'WorkflowFailed' || type === 'ActivityScheduled' ? null : payload;
+    const kept = type === 'WorkflowFailed' || type === 'UpdateFailed' || type === 'ActivityScheduled' ? null : payload;
     return { seq, type, name, answers, source, sourceId, reason, ops, payload: kept, meta };
   });
 }
@@ -213,6 +237,10 @@ export function texts(outputs: readonly EventDraft[], at?: number): string[] {
         return `${output.type} ${output.answers}`;
       case 'WorkflowCompleted':
         return `WorkflowCompleted ${JSON.stringify(resultOf(output))}`;
+      case 'UpdateCompleted':
+        return `UpdateCompleted ${output.answers} ${JSON.stringify(resultOf(output))}`;
+      case 'UpdateFailed':
+        return `UpdateFailed ${output.answers} ${failureOf(output).message}`;
       case 'WorkflowFailed':
         return `WorkflowFailed ${failureOf(output).message}`;
       case 'ContextPatched':

@@ -7,11 +7,15 @@ import {
   condition,
   defineQuery,
   defineSignal,
+  defineUpdate,
+  getCurrentDetails,
   log,
   proxyActivities,
+  setCurrentDetails,
   setDefaultQueryHandler,
   setHandler,
   sleep,
+  workflowMetadataQuery,
 } from '../../sdk/workflow.ts';
 import { fired, signal, texts, workflowTest } from './harness.ts';
 
@@ -67,7 +71,7 @@ workflowTest(
     await driver.start();
     const before = driver.query('count');
     assert.equal(driver.query('count'), before);
-    assert.throws(() => driver.query('write', 2), /A query handler tried to change the run/);
+    assert.throws(() => driver.query('write', 2), /A query handler or an update validator tried to change the run/);
     for (const index of [0, 1, 3]) assert.equal(driver.query('write', index), 'written');
     assert.deepEqual(texts(await driver.turn(signal('nobody'))), []);
   },
@@ -128,7 +132,7 @@ workflowTest(
     assert.ok(!result.ok && !result.registered);
     assert.equal(
       decodeFailure(result.failure).message,
-      'Workflow did not register a handler for gone. Registered queries: [second count]',
+      'Workflow did not register a handler for gone. Registered queries: [__temporal_workflow_metadata second count]',
     );
   },
 );
@@ -185,3 +189,31 @@ test('reserved names are refused', () => {
   const acts = proxyActivities({ startToCloseTimeout: 1 });
   assert.throws(() => acts['__temporal_a'], prefixed('activity', '__temporal_a', '__temporal_'));
 });
+
+workflowTest(
+  'the metadata query tells the handlers with their descriptions, and details in words',
+  () => ({
+    async workflow(): Promise<void> {
+      setHandler(defineQuery<number>('count'), () => 1, { description: 'how many' });
+      setHandler(defineSignal('go'), () => undefined, { description: 'goes on' });
+      setHandler(defineUpdate<number>('set'), () => 1);
+      setCurrentDetails(`${getCurrentDetails()}**waiting**`);
+      await sleep(1);
+    },
+  }),
+  async (driver) => {
+    await driver.start();
+    assert.deepEqual(driver.query(workflowMetadataQuery.name), {
+      definition: {
+        type: 'workflow',
+        queryDefinitions: [
+          { name: '__temporal_workflow_metadata', description: 'Returns metadata associated with this workflow.' },
+          { name: 'count', description: 'how many' },
+        ],
+        signalDefinitions: [{ name: 'go', description: 'goes on' }],
+        updateDefinitions: [{ name: 'set' }],
+      },
+      currentDetails: '**waiting**',
+    });
+  },
+);

@@ -29,6 +29,10 @@ const refusedWhenPaused: readonly EventType[] = [
   'ActivityCancelRequested',
   'TimerStarted',
   'TimerCancelled',
+  'UpdateAccepted',
+  'UpdateCompleted',
+  'UpdateFailed',
+  'VersionMarked',
 ];
 
 function expected(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {

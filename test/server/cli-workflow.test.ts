@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { draft } from '../../runtime/history/draft.ts';
-import { getRun } from '../../runtime/store/run-rows.ts';
+import { getRun } from '../../runtime/store/runs.ts';
 import { testEngine } from '../support/engine.ts';
 import { type CommandRun, reprise } from '../support/reprise-command.ts';
 import { incarnation, startedRun, testStore, turn } from '../support/store.ts';

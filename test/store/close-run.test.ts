@@ -8,8 +8,7 @@ import { claim, park } from '../../runtime/store/claim.ts';
 import { terminateUnowned } from '../../runtime/store/close-run.ts';
 import { send } from '../../runtime/store/inbox.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
-import { getRun } from '../../runtime/store/run-rows.ts';
-import { readOutcomes } from '../../runtime/store/runs.ts';
+import { getRun, readOutcomes } from '../../runtime/store/runs.ts';
 import {
   eventCount,
   historyOf,

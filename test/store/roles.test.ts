@@ -14,8 +14,8 @@ import { readMail, runsWithMail, send } from '../../runtime/store/inbox.ts';
 import { declareDead, heartbeat, register, sweepDead } from '../../runtime/store/lease.ts';
 import { answer, ask, expireRequests, openRequests, takeAnswer, withdraw } from '../../runtime/store/requests.ts';
 import { runIdBytes } from '../../runtime/store/run-id.ts';
-import { getRun, listRuns } from '../../runtime/store/run-rows.ts';
-import { readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
+import { listRuns } from '../../runtime/store/list-runs.ts';
+import { getRun, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
 import { startRuns } from '../../runtime/store/start-run.ts';
 import { backendPid, newRun, openSession, startedRun, testStore, turn } from '../support/store.ts';
 

@@ -6,8 +6,8 @@ import type { EventDraft } from '../../runtime/history/event.ts';
 import { terminateUnowned } from '../../runtime/store/close-run.ts';
 import { send } from '../../runtime/store/inbox.ts';
 import { newRunId } from '../../runtime/store/run-id.ts';
-import { findRun, getRun, listRuns } from '../../runtime/store/run-rows.ts';
-import { type OpenState, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
+import { listRuns } from '../../runtime/store/list-runs.ts';
+import { findRun, getRun, type OpenState, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
 import { startRuns } from '../../runtime/store/start-run.ts';
 import { type Incarnation, incarnation, newRun, startedRun, startedRuns, testStore, turn } from '../support/store.ts';
 

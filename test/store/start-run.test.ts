@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { newRunId } from '../../runtime/store/run-id.ts';
-import { getRun } from '../../runtime/store/run-rows.ts';
+import { getRun } from '../../runtime/store/runs.ts';
 import { type NewRun, type Queryable, startRuns, startRunWithin } from '../../runtime/store/start-run.ts';
 import {
   closingTurn,

@@ -33,6 +33,7 @@ create table reprise.events (
   constraint events_check CHECK (source IS DISTINCT FROM 'user'::text OR reason IS NOT NULL),
   constraint events_source_check CHECK (source = ANY (ARRAY['tool'::text, 'agent'::text, 'llm'::text, 'system'::text, 'user'::text]))
 );
+CREATE INDEX events_updates ON reprise.events USING btree (run_id, correlation_id) WHERE (type = ANY (ARRAY[41, 42, 43]));
 grant insert, select on reprise.events to reprise_worker;
 grant select on reprise.events to reprise_auditor;
 

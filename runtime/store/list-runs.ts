@@ -1,30 +1,12 @@
-// Rows of the runs table: one by its id, the latest of a workflow id, and lists. Apart from runs.ts, and imported when first
-// used, because a process that only starts, works and waits for results has no need of Kysely's 250 files.
+// Lists of runs by a filter. Apart from runs.ts, and imported when first used, because a process that only starts, works and
+// waits for results has no need of Kysely's 250 files, which take 200 ms to load.
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely';
 import type { RunStatus } from '../history/transition.ts';
 import type { Database } from './database.ts';
-
-interface RunsTable {
-  run_id: string;
-  namespace: string;
-  workflow_id: string;
-  workflow_type: string;
-  task_queue: string;
-  status: RunStatus;
-  started_at: Date;
-  closed_at: Date | null;
-  parent_run_id: string | null;
-  forked_from: string | null;
-  forked_seq: number | null;
-  memo: unknown;
-  final_seq: number | null;
-  final_hash: Buffer | null;
-}
-
-export type RunRow = RunsTable;
+import type { RunRow } from './runs.ts';
 
 /** Only builds statements; they run on the database's own pool. */
-const builder = new Kysely<{ runs: RunsTable }>({
+const builder = new Kysely<{ runs: RunRow }>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => new DummyDriver(),
@@ -39,19 +21,6 @@ export interface RunFilter {
   readonly workflowType?: string;
   readonly taskQueue?: string;
   readonly status?: RunStatus;
-}
-
-/** The latest run of a workflow id; undefined when there is none. */
-export async function findRun(database: Database, namespace: string, workflowId: string): Promise<RunRow | undefined> {
-  const [row] = await listRuns(database, { namespace, workflowId }, { limit: 1 });
-  return row;
-}
-
-export async function getRun(database: Database, runId: string): Promise<RunRow | undefined> {
-  const query = builder.withSchema(database.schema).selectFrom('runs').selectAll().where('run_id', '=', runId);
-  const { sql: text, parameters } = query.compile();
-  const { rows } = await database.pool.query<RunRow>(text, [...parameters]);
-  return rows[0];
 }
 
 /** A page of runs, the newest first; `before` is the run id that the page before ended with. */

@@ -1,0 +1,28 @@
+// Sends a message to a run and tells whoever has to read it.
+import { type Delivery, type Message, send } from '../runtime/store/inbox.ts';
+import type { Connection } from './connection.ts';
+
+/** Undefined when the run is not open. */
+export async function sendMessage(
+  connection: Connection,
+  runId: string,
+  message: Message,
+): Promise<Delivery | undefined> {
+  const delivery = await connection.reach((database) => send(database.pool, database.schema, runId, message));
+  if (delivery !== undefined) tellReader(connection, runId, delivery);
+  return delivery;
+}
+
+export function tellReader(
+  { database }: Connection,
+  runId: string,
+  { owner, queue }: Pick<Delivery, 'owner' | 'queue'>,
+): void {
+  if (owner !== null) {
+    database.notifier.mail(owner, runId);
+    return;
+  }
+  const here = database.localWorkers.get(queue);
+  if (here === undefined) database.notifier.wake(queue);
+  else for (const worker of here) worker.wake();
+}

@@ -1,0 +1,176 @@
+// Sending an update, and waiting for what becomes of it.
+import { randomUUID } from 'node:crypto';
+import { decodeFailure } from '../runtime/history/failure-info.ts';
+import { ApplicationFailure } from '../runtime/history/failure.ts';
+import { decodePayload } from '../runtime/history/payload.ts';
+import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import type { Message } from '../runtime/store/inbox.ts';
+import { takeAnswer, withdraw } from '../runtime/store/requests.ts';
+import { readUpdate, updateKey, type UpdateState } from '../runtime/store/updates.ts';
+import { limitReached, waitAtMost, whenAborted } from './call-limits.ts';
+import {
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import { checkName, encodeArguments } from './encode-arguments.ts';
+import { sendMessage } from './send-message.ts';
+import type { StartUpdateOptions } from './workflow-handle.ts';
+
+interface UpdateParts {
+  readonly connection: Connection;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly updateId: string;
+}
+
+/** How long to wait between looks, ms; a notice comes sooner. */
+const firstWaitMs = 5;
+const longestWaitMs = 1_000;
+
+/** An update that was accepted, or rejected. */
+export class WorkflowUpdateHandle<Ret = unknown> {
+  readonly updateId: string;
+  readonly workflowId: string;
+  readonly workflowRunId: string;
+  readonly #parts: UpdateParts;
+  readonly #rejection: Error | undefined;
+
+  constructor(parts: UpdateParts, rejection?: Error) {
+    this.updateId = parts.updateId;
+    this.workflowId = parts.workflowId;
+    this.workflowRunId = parts.runId;
+    this.#parts = parts;
+    this.#rejection = rejection;
+  }
+
+  /**
+   * What the handler returned; waits for it.
+   * @throws WorkflowUpdateFailedError when the update was rejected, its handler failed, or the run closed before it ended;
+   * WorkflowNotFoundError; WorkflowUpdateRPCTimeoutOrCancelledError
+   */
+  async result(): Promise<Ret> {
+    if (this.#rejection !== undefined) throw updateFailed(this.#rejection);
+    return watch(this.#parts, async () => {
+      const { accepted, outcome, closed } = await stateOf(this.#parts);
+      if (outcome !== undefined) {
+        if (outcome.failed) throw updateFailed(decodeFailure(outcome.payload));
+        return { value: decodePayload(outcome.payload) as Ret };
+      }
+      if (!closed) return undefined;
+      if (!accepted) throw completed(this.#parts);
+      throw updateFailed(
+        ApplicationFailure.nonRetryable(
+          'Workflow Update failed because the Workflow completed before the Update completed.',
+          'AcceptedUpdateCompletedWorkflow',
+        ),
+      );
+    });
+  }
+}
+
+/** Checks what an update is called with. @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
+export function updateCall<Args extends readonly unknown[]>(
+  update: { readonly name: string } | string,
+  options: StartUpdateOptions<Args>,
+  maxPayloadBytes: number,
+): { readonly updateId: string; readonly message: Message } {
+  const { args, updateId = randomUUID(), waitForStage } = options as StartUpdateOptions<Args> & { args?: Args };
+  if (waitForStage !== 'ACCEPTED') {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `startUpdate waits for stage ${String(waitForStage)}, expected waitForStage: 'ACCEPTED'. To wait for the outcome use executeUpdate.`,
+    );
+  }
+  const name = checkName('The update name', typeof update === 'string' ? update : update.name);
+  const payload = encodeArguments(`update ${name}`, args ?? [], maxPayloadBytes);
+  const id = checkName('updateId', updateId);
+  return { updateId: id, message: { type: 'UpdateAccepted', name, payload, correlationId: id } };
+}
+
+/**
+ * Sends an update unless one of this id was accepted before, and waits until it is accepted or rejected. A message that
+ * is gone without an answer was lost with its worker: it is sent again.
+ */
+export async function admitUpdate<Ret>(
+  parts: UpdateParts,
+  message: Message,
+  /** Number of the message, when it was sent already. */
+  sent?: number,
+): Promise<WorkflowUpdateHandle<Ret>> {
+  const { connection, runId, updateId } = parts;
+  const key = updateKey(runId, updateId);
+  let mail = sent;
+  let goneBefore = false;
+  return watch(parts, async () => {
+    const { accepted, closed, waiting } = await stateOf(parts, mail);
+    if (accepted) return { value: new WorkflowUpdateHandle<Ret>(parts) };
+    if (mail === undefined)
+      await connection.reach((database) => withdraw(database, key)); // an answer to an earlier one
+    else {
+      const answer = await connection.reach((database) => takeAnswer(database, key));
+      if (answer !== undefined) return { value: new WorkflowUpdateHandle<Ret>(parts, decodeFailure(answer.payload)) };
+    }
+    if (closed) throw completed(parts);
+    // Its answer may have come between the looks: it is lost when a second look finds none.
+    const isLost = !waiting && goneBefore;
+    goneBefore = !waiting;
+    if (mail !== undefined && !isLost) return undefined;
+    const delivery = await sendMessage(connection, runId, message);
+    if (delivery === undefined) throw completed(parts);
+    mail = delivery.mail;
+    goneBefore = false;
+    return undefined;
+  });
+}
+
+/** Looks until `look` finds something: whenever there is a notice about the update, and now and then. */
+async function watch<T>(parts: UpdateParts, look: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
+  const { connection, runId, updateId, workflowId } = parts;
+  const key = updateKey(runId, updateId);
+  const abortion = whenAborted();
+  try {
+    for (let wait = firstWaitMs; ; wait = Math.min(wait * 2, longestWaitMs)) {
+      const reached = limitReached();
+      if (reached !== undefined) {
+        throw new WorkflowUpdateRPCTimeoutOrCancelledError(
+          `Update ${updateId} of workflow ${workflowId} is not answered, and ${reached}. It may still be handled: ask for ` +
+            'its outcome by getUpdateHandle(updateId), or send it again with the same id.',
+        );
+      }
+      const told = await connection.reach(() => connection.outcomes.told(key));
+      try {
+        const found = await look();
+        if (found !== undefined) return found.value;
+        await Promise.race([told.within(waitAtMost(wait)), abortion.aborted]);
+      } finally {
+        told.done();
+      }
+    }
+  } finally {
+    abortion.done();
+  }
+}
+
+async function stateOf({ connection, runId, updateId, workflowId }: UpdateParts, mail?: number): Promise<UpdateState> {
+  const state = await connection.reach((database) => readUpdate(database, runId, updateId, mail));
+  if (state !== undefined) return state;
+  throw new WorkflowNotFoundError(
+    `workflow not found for ID: ${workflowId} (run ${runId}). Check the id, or list the runs.`,
+    workflowId,
+    runId,
+  );
+}
+
+function updateFailed(cause: Error): WorkflowUpdateFailedError {
+  return new WorkflowUpdateFailedError('Workflow Update failed', cause);
+}
+
+function completed({ workflowId, runId }: UpdateParts): WorkflowNotFoundError {
+  return new WorkflowNotFoundError(
+    `workflow execution already completed: ${workflowId} (run ${runId}).`,
+    workflowId,
+    runId,
+  );
+}

@@ -1,0 +1,24 @@
+// The third way of running a test: the recorded history goes through the code once more.
+import assert from 'node:assert/strict';
+import { Sandbox } from '../../runtime/sandbox/sandbox.ts';
+import { bundleWorkflowCode } from '../../runtime/sandbox/bundle.ts';
+import { rejectionsKnown } from '../../runtime/sandbox/unhandled-rejections.ts';
+import type { Database } from '../../runtime/store/database.ts';
+import { readHistory } from '../../runtime/store/history.ts';
+import { RunReplay } from '../../runtime/worker/load-run.ts';
+
+let sandbox: Promise<Sandbox> | undefined;
+
+/** Takes the code of the fixtures through a run's log; nothing may differ. */
+export async function assertReplays(database: Database, runId: string): Promise<void> {
+  sandbox ??= bundleWorkflowCode({ workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url) }).then(
+    (bundle) => Sandbox.create(bundle),
+  );
+  const run = (await sandbox).createRun(runId);
+  const replay = new RunReplay(run);
+  for await (const page of readHistory(database, runId, { forReplay: true })) replay.take(page);
+  replay.finish();
+  await rejectionsKnown();
+  assert.equal(replay.failure ?? run.rejection, undefined);
+  run.dispose();
+}

@@ -1,0 +1,202 @@
+// Updates from client to handler and back. Behaviors 8, 10 and 13 to 19 of spec/sdk.md; each with the run cached, with its
+// code made again for every turn, and with the recorded history replayed.
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { ApplicationFailure } from 'reprise/common';
+import {
+  Client,
+  Connection,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from 'reprise/client';
+import { defineUpdate } from 'reprise/workflow';
+import { testEngine, until } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+
+const addItem = defineUpdate<number, [string]>('addItem');
+const reserve = defineUpdate<string, [string, number]>('reserve');
+const types = async (handle: { history(): Promise<{ type: string }[]> }): Promise<string[]> =>
+  (await handle.history()).map((event) => event.type);
+
+const cached = await testEngine();
+const evicted = await testEngine({ maxCachedRuns: 0 });
+
+for (const [way, engine] of [
+  ['cached', cached],
+  ['evicted after every turn', evicted],
+] as const) {
+  const elsewhere = new Client({ connection: await Connection.connect({ connectionString: engine.url }) });
+  after(() => elsewhere.connection.close());
+
+  describe(`updates of a run that is ${way}`, () => {
+    it('are accepted, handled and answered, and stand in the log', async () => {
+      const handle = await engine.start('cart');
+      assert.equal(await handle.executeUpdate(addItem, { args: ['book'] }), 1);
+      const started = await elsewhere.workflow
+        .getHandle(handle.workflowId)
+        .startUpdate(reserve, { args: ['pen', 1], waitForStage: 'ACCEPTED', updateId: 'r1' });
+      assert.equal(started.updateId, 'r1');
+      assert.equal(await started.result(), 'Hello, pen!');
+      assert.equal(await handle.getUpdateHandle('r1').result(), 'Hello, pen!');
+      await handle.signal('finish');
+      assert.deepEqual(await handle.result(), ['book', 'pen']);
+      // Also when the run is closed.
+      assert.equal(
+        await elsewhere.workflow.getHandle(handle.workflowId, handle.runId).getUpdateHandle('r1').result(),
+        'Hello, pen!',
+      );
+      const seen = (await types(handle)).filter((type) => type.startsWith('Update'));
+      assert.deepEqual(seen, ['UpdateAccepted', 'UpdateCompleted', 'UpdateAccepted', 'UpdateCompleted']);
+      await assertReplays(engine.connection.database, handle.runId!);
+    });
+
+    it('that a validator rejects, or that have no handler, leave no trace', async () => {
+      const handle = await engine.start('cart');
+      await handle.query('items');
+      const before = await types(handle);
+      const rejected = await handle.startUpdate(addItem, { args: [''], waitForStage: 'ACCEPTED' });
+      await assert.rejects(rejected.result(), (error) => {
+        assert.ok(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure);
+        assert.deepEqual(
+          [error.message, error.cause.message, error.cause.type],
+          ['Workflow Update failed', 'an item has a name', 'RangeError'],
+        );
+        return true;
+      });
+      await assert.rejects(elsewhere.workflow.getHandle(handle.workflowId).executeUpdate('unknown', {}), (error) => {
+        assert.ok(error instanceof WorkflowUpdateFailedError);
+        assert.equal(error.cause?.message, 'No registered handler for update: unknown');
+        return true;
+      });
+      assert.deepEqual(await types(handle), before);
+      const { rows } = await engine.pool.query('select 1 from reprise.inbox where run_id = $1', [handle.runId]);
+      assert.deepEqual(rows, []);
+      // The same id may be tried again.
+      assert.equal(await handle.executeUpdate(addItem, { args: ['x'], updateId: rejected.updateId }), 1);
+      await handle.signal('finish');
+      await handle.result();
+      await assertReplays(engine.connection.database, handle.runId!);
+    });
+
+    it('of one id are handled once, whoever sends them, and all get the outcome', async () => {
+      const handle = await engine.start('cart');
+      const clients = [handle, elsewhere.workflow.getHandle(handle.workflowId)];
+      const sent = Array.from({ length: 10 }, (_, i) =>
+        clients[i % 2]!.executeUpdate(addItem, { args: ['a'], updateId: 'once' }),
+      );
+      assert.deepEqual(new Set(await Promise.all(sent)), new Set([1]));
+      assert.equal(await handle.executeUpdate(addItem, { args: ['b'], updateId: 'once' }), 1);
+      await handle.signal('finish');
+      assert.deepEqual(await handle.result(), ['a']);
+      await assertReplays(engine.connection.database, handle.runId!);
+    });
+
+    it('whose handler throws a failure fail, and the workflow goes on', async () => {
+      const handle = await engine.start('cart');
+      await assert.rejects(handle.executeUpdate(addItem, { args: ['refused'] }), (error) => {
+        assert.ok(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure);
+        assert.deepEqual([error.cause.message, error.cause.type], ['sold out', 'SoldOut']);
+        return true;
+      });
+      await handle.signal('finish');
+      assert.deepEqual(await handle.result(), []);
+      await assertReplays(engine.connection.database, handle.runId!);
+    });
+
+    it('that are accepted when the run closes are told so', async () => {
+      const handle = await engine.start('cart');
+      const update = await handle.startUpdate(reserve, { args: ['pen', 60_000], waitForStage: 'ACCEPTED' });
+      const result = update.result();
+      await handle.signal('finish');
+      await assert.rejects(result, (error) => {
+        assert.ok(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure);
+        assert.equal(error.cause.type, 'AcceptedUpdateCompletedWorkflow');
+        return true;
+      });
+      await handle.result();
+      await assertReplays(engine.connection.database, handle.runId!);
+    });
+
+    it('whose handler has a bug wait, unaccepted, and are told when the run is terminated', async () => {
+      const handle = await engine.start('cart');
+      const update = handle.executeUpdate(addItem, { args: ['bug'] });
+      const failure = await until(async () => (await handle.describe()).taskFailure);
+      assert.match(failure.message, /a bug/);
+      assert.ok(!(await types(handle)).includes('UpdateAccepted'));
+      await handle.terminate('seen');
+      await assert.rejects(
+        update,
+        (error) => error instanceof WorkflowNotFoundError && /already completed/.test(error.message),
+      );
+    });
+  });
+}
+
+describe('sending updates', () => {
+  const engine = cached;
+  const nobody = 'nobody polls this';
+
+  it('to a closed run, or to none, is refused', async () => {
+    const handle = await engine.start('greet', ['Ada']);
+    await handle.result();
+    await assert.rejects(
+      handle.executeUpdate(addItem, { args: ['x'] }),
+      (error) => error instanceof WorkflowNotFoundError && /^workflow execution already completed/.test(error.message),
+    );
+    await assert.rejects(
+      engine.client.workflow.getHandle('none').executeUpdate(addItem, { args: ['x'] }),
+      (error) => error instanceof WorkflowNotFoundError && /^workflow not found for ID: none/.test(error.message),
+    );
+  });
+
+  it('waits for a worker as long as the caller does, and may be handled later', async () => {
+    const { client } = engine;
+    const handle = await client.workflow.start('cart', { workflowId: 'unserved', taskQueue: nobody });
+    const late = (error: unknown): boolean =>
+      error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /unserved is not answered/.test(error.message);
+    await assert.rejects(
+      client.withDeadline(Date.now() + 50, () => handle.executeUpdate(addItem, { args: ['a'], updateId: 'u' })),
+      late,
+    );
+    const abort = new AbortController();
+    const aborted = client.withAbortSignal(abort.signal, () =>
+      handle.startUpdate(addItem, { args: ['a'], updateId: 'u', waitForStage: 'ACCEPTED' }),
+    );
+    abort.abort();
+    await assert.rejects(aborted, late);
+    const { rows } = await engine.pool.query('select name from reprise.inbox where run_id = $1', [handle.runId]);
+    assert.ok(rows.length >= 1 && rows.every((row) => (row as { name: string }).name === 'addItem'));
+    await handle.terminate();
+  });
+
+  it('refuses what it cannot understand, and sends nothing', async () => {
+    const handle = await engine.start('cart');
+    const invalid = { code: 'INVALID_INPUT' };
+    const args: [string] = ['x'];
+    await assert.rejects(handle.startUpdate(addItem, { args, waitForStage: 'COMPLETED' as 'ACCEPTED' }), invalid);
+    await assert.rejects(handle.executeUpdate(addItem, { args, updateId: '' }), invalid);
+    await assert.rejects(handle.executeUpdate('', {}), invalid);
+    await assert.rejects(handle.executeUpdate('addItem', { args: [() => 1] as never }), { code: 'NOT_SERIALISABLE' });
+    assert.throws(() => engine.client.workflow.getHandle('cart').getUpdateHandle('u'), invalid);
+    await handle.signal('finish');
+    assert.deepEqual(await handle.result(), []);
+  });
+
+  it('to a long run whose code is made again for every turn, and in parts, waits for it', async () => {
+    const { client, taskQueue } = evicted;
+    const handle = await client.workflow.start('longCart', { workflowId: 'long', taskQueue, args: [300] });
+    await until(
+      async () =>
+        (await handle.describe()).pendingActivities.length === 0 && (await handle.describe()).historyLength > 600,
+    );
+    const sent = Array.from({ length: 20 }, (_, i) => handle.executeUpdate(addItem, { args: [`i${i}`] }));
+    assert.deepEqual(
+      (await Promise.all(sent)).sort((a, b) => a - b),
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
+    await handle.signal('finish');
+    assert.equal(((await handle.result()) as string[]).length, 20);
+    await assertReplays(evicted.connection.database, handle.runId!);
+  });
+});
