@@ -81,3 +81,14 @@ export class QueryRejectedError extends Error {
     this.status = status;
   }
 }
+
+/** `result()` of a run that continued as new, when it was asked not to follow. */
+export class WorkflowContinuedAsNewError extends Error {
+  readonly code: 'CONTINUED_AS_NEW' = 'CONTINUED_AS_NEW';
+  readonly newExecutionRunId: string;
+  constructor(newExecutionRunId: string) {
+    super('Workflow execution continued as new');
+    this.name = 'WorkflowContinuedAsNewError';
+    this.newExecutionRunId = newExecutionRunId;
+  }
+}

@@ -55,6 +55,7 @@ export class Client {
 export {
   QueryNotRegisteredError,
   QueryRejectedError,
+  WorkflowContinuedAsNewError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
@@ -64,14 +65,13 @@ export {
 export { Connection, type ConnectionOptions } from './connection.ts';
 export type { HistoryRecord, TemporalHistory } from './history-view.ts';
 export type { StatusName, Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
+export type { KyselyTransaction, WorkflowStartOptions } from './new-run.ts';
 export {
-  type KyselyTransaction,
   type ListOptions,
   WorkflowClient,
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,
   type WorkflowSignalWithStartOptions,
-  type WorkflowStartOptions,
 } from './workflow-client.ts';
 export {
   type Definition,

@@ -1,6 +1,6 @@
 // The public names that all rooms share: `reprise/common`. Names only.
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
-export { type Duration } from '../runtime/activator/duration.ts';
+export { type Duration } from '../runtime/history/duration.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { type RetryPolicy, ValueError } from '../runtime/activator/retry-options.ts';
 export {

@@ -12,6 +12,8 @@ import { tellReader } from './send-message.ts';
 export interface PlaceOptions {
   readonly policies: IdPolicies;
   readonly transaction: Queryable | undefined;
+  /** How long the first task of a new run waits. */
+  readonly delayMs: number;
   /** For the new run, or for the open one. */
   readonly message?: Message;
   /** Terminates the open run of the workflow id. */
@@ -41,12 +43,13 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
 }
 
 async function placeOnce(connection: Connection, run: NewRun, options: PlaceOptions): Promise<Placed | Taken> {
-  const { policies, transaction, message } = options;
+  const { policies, transaction, message, delayMs } = options;
   const { database, starts } = connection;
   const useExisting = policies.conflict === 'USE_EXISTING';
-  const isPlain = message === undefined && !useExisting && policies.refusedAfter.length === 0;
+  const isPlain = message === undefined && !useExisting && policies.refusedAfter.length === 0 && delayMs === 0;
   if (!isPlain) {
-    const how = { useExisting, refusedAfter: policies.refusedAfter, ...(message === undefined ? {} : { message }) };
+    const { refusedAfter } = policies;
+    const how = { useExisting, refusedAfter, delayMs, ...(message === undefined ? {} : { message }) };
     const placed = await startWith(database, transaction, run, how);
     if (typeof placed === 'string' || transaction !== undefined) return placed;
     if (placed.isNew) tellReader(connection, placed.runId, { owner: null, queue: run.queue });

@@ -2,10 +2,13 @@
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { Workflow } from './execution-info.ts';
 import type { WorkflowIdConflictPolicy } from './id-policies.ts';
-import type { WorkflowStartOptions } from './workflow-client.ts';
+import type { WorkflowStartOptions } from './new-run.ts';
 import type { WorkflowHandle } from './workflow-handle.ts';
 
-export type WithStartWorkflowOptions<W extends Workflow> = Omit<WorkflowStartOptions<W>, 'transaction'> & {
+export type WithStartWorkflowOptions<W extends Workflow> = Omit<
+  WorkflowStartOptions<W>,
+  'startDelay' | 'transaction'
+> & {
   /** Has no default here: what is to happen to an open run must be said. */
   workflowIdConflictPolicy: WorkflowIdConflictPolicy;
 };
@@ -26,6 +29,12 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
       throw new RuntimeError(
         'INVALID_INPUT',
         'WithStartWorkflowOperation needs a workflowIdConflictPolicy: FAIL, USE_EXISTING or TERMINATE_EXISTING.',
+      );
+    }
+    if ((options as { startDelay?: unknown }).startDelay !== undefined) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'An update with start cannot be delayed: startDelay does not go with it.',
       );
     }
     if ((options as { transaction?: unknown }).transaction !== undefined) {

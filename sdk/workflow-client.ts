@@ -1,19 +1,16 @@
 // Starting and finding runs.
-import { randomBytes } from 'node:crypto';
-import type { StartedMeta } from '../runtime/history/activation.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import { newRunId } from '../runtime/store/run-id.ts';
 import type { RunRow } from '../runtime/store/runs.ts';
 import type { Message } from '../runtime/store/inbox.ts';
-import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
+import type { NewRun } from '../runtime/store/start-run.ts';
 import type { Placed } from '../runtime/store/start-with.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { parseListQuery } from './list-query.ts';
 import type { QueryRejectCondition } from './query-reject-condition.ts';
-import { refuseUnknown } from './refuse-unknown.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
-import { type IdPolicyOptions, idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
+import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
+import { asQueryable, type CommonStartOptions, newRunOf, startDelayMs, type WorkflowStartOptions } from './new-run.ts';
 import { placeRun } from './place-run.ts';
 import { WithStartWorkflowOperation } from './with-start.ts';
 import {
@@ -23,27 +20,6 @@ import {
   type WorkflowUpdateOptions,
 } from './workflow-handle.ts';
 import { admitUpdate, updateCall, type WorkflowUpdateHandle } from './workflow-update.ts';
-
-interface CommonStartOptions extends IdPolicyOptions {
-  /** The caller's business key; at most one open run has it. */
-  workflowId: string;
-  taskQueue: string;
-  memo?: Record<string, unknown>;
-  /**
-   * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
-   * client), or a Kysely transaction.
-   */
-  transaction?: Queryable | KyselyTransaction;
-}
-
-/** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
-type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
-  ? { args?: readonly unknown[] }
-  : [] extends Parameters<W>
-    ? { args?: Readonly<Parameters<W>> }
-    : { args: Readonly<Parameters<W>> };
-
-export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
 
 export type WorkflowSignalWithStartOptions<
   W extends Workflow,
@@ -67,44 +43,6 @@ type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> 
 export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly signaledRunId: string;
 };
-
-const known = Object.keys({
-  workflowId: true,
-  taskQueue: true,
-  args: true,
-  memo: true,
-  transaction: true,
-  workflowIdConflictPolicy: true,
-  workflowIdReusePolicy: true,
-} satisfies Record<keyof WorkflowStartOptions, true>);
-const unsupported = [
-  'cronSchedule',
-  'followRuns',
-  'priority',
-  'requestEagerStart',
-  'retry',
-  'searchAttributes',
-  'signal',
-  'signalArgs',
-  'startDelay',
-  'staticDetails',
-  'staticSummary',
-  'typedSearchAttributes',
-  'versioningOverride',
-  'workflowExecutionTimeout',
-  'workflowRunTimeout',
-  'workflowTaskTimeout',
-];
-
-/** The part of a Kysely transaction that is needed. */
-export interface KyselyTransaction {
-  executeQuery(query: {
-    sql: string;
-    parameters: readonly unknown[];
-    query: unknown;
-    queryId: unknown;
-  }): Promise<{ rows: unknown[] }>;
-}
 
 export interface ListOptions {
   /** `WorkflowType = 'x' AND ExecutionStatus = 'Running'`; also WorkflowId and TaskQueue. */
@@ -209,14 +147,15 @@ export class WorkflowClient {
       placed = await this.#place(run, startOptions, 'FAIL', call.message);
       return this.#handle<W>(run.workflowId, placed.runId);
     });
-    const { runId, delivery } = placed!;
+    const { runId } = placed!;
     const parts = { connection: this.#connection, workflowId: run.workflowId, runId, updateId: call.updateId };
-    return admitUpdate<Ret>(parts, call.message, delivery?.mail);
+    return admitUpdate<Ret>(parts, call.message, true);
   }
 
   async #start<W extends Workflow>(run: NewRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
     const { runId } = await this.#place(run, options, 'FAIL');
-    return this.#handle<W>(run.workflowId, runId);
+    const { followRuns = true } = options;
+    return this.#handle<W>(run.workflowId, runId, { followRuns });
   }
 
   #place(
@@ -228,15 +167,24 @@ export class WorkflowClient {
     return placeRun(this.#connection, run, {
       policies: idPolicies(options, conflictDefault),
       transaction: options.transaction === undefined ? undefined : asQueryable(options.transaction),
+      delayMs: startDelayMs(options),
       terminate: () =>
         this.#handle(run.workflowId, undefined).terminate(`a new run of workflow id "${run.workflowId}" was started`),
       ...(message === undefined ? {} : { message }),
     });
   }
 
-  /** A handle to a workflow id (its latest run) or to one run; makes no call. */
-  getHandle<W extends Workflow = Workflow>(workflowId: string, runId?: string): WorkflowHandle<W> {
-    return this.#handle<W>(checkName('workflowId', workflowId), runId);
+  /**
+   * A handle to a workflow id (its latest run) or to one run alone; makes no call. `followRuns`: whether `result()` waits
+   * for the runs that it continues as.
+   */
+  getHandle<W extends Workflow = Workflow>(
+    workflowId: string,
+    runId?: string,
+    { followRuns = true }: { readonly followRuns?: boolean } = {},
+  ): WorkflowHandle<W> {
+    const followsChain = runId === undefined;
+    return this.#handle<W>(checkName('workflowId', workflowId), runId, { followsChain, followRuns });
   }
 
   /** Runs of this namespace, the newest first. @throws INVALID_INPUT for a query that cannot be read */
@@ -259,34 +207,14 @@ export class WorkflowClient {
   }
 
   #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): NewRun {
-    refuseUnknown('workflow.start', options, known, unsupported);
-    const type = typeof workflow === 'string' ? workflow : workflow.name;
-    const workflowType = checkName('The workflow type', type);
-    const workflowId = checkName('workflowId', options.workflowId);
-    const taskQueue = checkName('taskQueue', options.taskQueue);
-    const meta: StartedMeta = {
-      workflowId,
-      taskQueue,
-      namespace: this.#namespace,
-      seed: randomBytes(16).toString('hex'),
-      engine: 1,
-    };
-    const memo = options.memo === undefined ? null : memoText(options.memo);
-    if (options.memo !== undefined) meta.memo = options.memo;
-    return {
-      runId: newRunId(),
-      namespace: this.#namespace,
-      workflowId,
-      workflowType,
-      taskQueue,
-      queue: `${this.#namespace}/${taskQueue}`,
-      memo,
-      args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), this.#maxPayloadBytes),
-      meta: JSON.stringify(meta),
-    };
+    return newRunOf<W>(workflow, options, { namespace: this.#namespace, maxPayloadBytes: this.#maxPayloadBytes });
   }
 
-  #handle<W extends Workflow>(workflowId: string, runId: string | undefined): WorkflowHandle<W> {
+  #handle<W extends Workflow>(
+    workflowId: string,
+    runId: string | undefined,
+    { followsChain = true, followRuns = true }: { followsChain?: boolean; followRuns?: boolean } = {},
+  ): WorkflowHandle<W> {
     return new WorkflowHandle<W>({
       connection: this.#connection,
       namespace: this.#namespace,
@@ -294,50 +222,8 @@ export class WorkflowClient {
       queryRejectCondition: this.#queryRejectCondition,
       workflowId,
       runId,
+      followsChain,
+      followRuns,
     });
   }
-}
-
-/** Escapes that stand for NUL or half a surrogate pair, not for a backslash before the letters. */
-const unstorable = /(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i;
-
-function memoText(memo: Record<string, unknown>): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(memo);
-  } catch (cause) {
-    throw new RuntimeError('INVALID_INPUT', `memo cannot be written as JSON: ${String(cause)}`, { cause });
-  }
-  if (text === undefined || unstorable.test(text)) {
-    const found = text === undefined ? 'no JSON value' : 'a NUL character or half a surrogate pair';
-    throw new RuntimeError('INVALID_INPUT', `memo holds ${found}, which Postgres cannot store. Remove it.`);
-  }
-  return text;
-}
-
-function checkArguments(args: unknown): readonly unknown[] {
-  if (args === undefined) return [];
-  if (Array.isArray(args)) return args;
-  throw new RuntimeError(
-    'INVALID_INPUT',
-    `args must be the array of the workflow's arguments, got ${args === null ? 'null' : typeof args}. Pass args: [argument].`,
-  );
-}
-
-function asQueryable(given: Queryable | KyselyTransaction): Queryable {
-  const transaction: Partial<Queryable & KyselyTransaction> = Object(given);
-  if (typeof transaction.executeQuery === 'function') {
-    const kysely = given as KyselyTransaction;
-    return {
-      query: async (text, values) => {
-        const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
-        return kysely.executeQuery({ sql: text, parameters: values, query, queryId: { queryId: newRunId() } });
-      },
-    };
-  }
-  if (typeof transaction.query === 'function') return given as Queryable;
-  throw new RuntimeError(
-    'INVALID_INPUT',
-    'transaction must be a pg client, a Kysely transaction, or have query(text, values).',
-  );
 }

@@ -19,10 +19,11 @@ import type { ClosedOutcome, Database } from '../runtime/store/database.ts';
 import type { Message } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { ask, withdraw } from '../runtime/store/requests.ts';
-import { findRun, getRun, type OpenState, readOpenState, type RunRow } from '../runtime/store/runs.ts';
+import { findRun, getRun, nextRun, type OpenState, readOpenState, type RunRow } from '../runtime/store/runs.ts';
 import {
   QueryNotRegisteredError,
   QueryRejectedError,
+  WorkflowContinuedAsNewError,
   WorkflowFailedError,
   WorkflowNotFoundError,
 } from './client-errors.ts';
@@ -66,6 +67,10 @@ interface HandleParts {
   readonly queryRejectCondition: QueryRejectCondition;
   readonly workflowId: string;
   readonly runId: string | undefined;
+  /** Whether messages and questions go to the runs that this one continues as. */
+  readonly followsChain: boolean;
+  /** Whether `result()` waits for the end of the chain. */
+  readonly followRuns: boolean;
 }
 
 const queryTimeoutMs = 10_000;
@@ -73,6 +78,8 @@ const queryTimeoutMs = 10_000;
 export class WorkflowHandle<W extends Workflow = Workflow> {
   readonly workflowId: string;
   readonly #parts: HandleParts;
+  /** The last run of the chain that is known of. */
+  #latest: string | undefined;
 
   constructor(parts: HandleParts) {
     this.workflowId = parts.workflowId;
@@ -95,17 +102,24 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /**
-   * Waits for the run to close; an outage of the database meanwhile is waited out.
-   * @throws WorkflowFailedError, WorkflowNotFoundError, RuntimeError DATABASE_UNREACHABLE, ILLEGAL_STATE
+   * Waits for the run to close, and for those that it continues as; an outage of the database meanwhile is waited out.
+   * @throws WorkflowFailedError, WorkflowNotFoundError, WorkflowContinuedAsNewError with `followRuns: false`, RuntimeError
+   * DATABASE_UNREACHABLE, ILLEGAL_STATE
    */
   async result(): Promise<WorkflowResultType<W>> {
-    return this.outcome((await this.#run()).run_id);
+    const { run_id: latest } = await this.#run();
+    return this.outcome(this.#parts.followRuns ? latest : (this.#parts.runId ?? latest));
   }
 
   /** @internal `result()` of a run that is known to exist: an outage is waited out. */
   async outcome(runId: string = this.#parts.runId!): Promise<WorkflowResultType<W>> {
     const { connection } = this.#parts;
-    return resultOf(await connection.reach(() => connection.outcomes.outcome(runId))) as WorkflowResultType<W>;
+    for (let current = runId; ; ) {
+      const outcome = await connection.reach(() => connection.outcomes.outcome(current));
+      if (outcome.next === undefined) return resultOf(outcome) as WorkflowResultType<W>;
+      if (!this.#parts.followRuns) throw new WorkflowContinuedAsNewError(outcome.next);
+      current = outcome.next;
+    }
   }
 
   /** Sends a signal; it is durable when the promise resolves. @throws WorkflowNotFoundError when the run is not open */
@@ -165,22 +179,29 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
   /** Closes the run; its code gets no chance to clean up. Resolves when it is closed; needs no worker. */
   async terminate(reason?: string): Promise<void> {
-    const run = await this.#run();
     const text = reason === undefined ? null : reason.replaceAll('\0', '');
+    for (let run = await this.#run(); ; ) {
+      const { run_id: runId } = run;
+      if (await this.#terminate(runId, text)) return;
+      run = await this.#run();
+      if (run.run_id === runId) throw this.#closed(runId);
+    }
+  }
+
+  /** False when the run was closed before. */
+  async #terminate(runId: string, reason: string | null): Promise<boolean> {
     const { connection } = this.#parts;
-    const result = await connection.reach((database) => terminateUnowned(database, run.run_id, text));
-    if (result === 'closed') throw this.#closed(run.run_id);
-    if (result !== 'owned') return;
-    await this.#send({ type: 'WorkflowTerminated', ...(text === null ? {} : { reason: text }) });
+    const result = await connection.reach((database) => terminateUnowned(database, runId, reason));
+    if (result !== 'owned') return result !== 'closed';
+    const message = { type: 'WorkflowTerminated', ...(reason === null ? {} : { reason }) } as const;
+    if ((await sendMessage(connection, runId, message)) === undefined) return false;
     const closed = new AbortController();
     await connection
       .reach<unknown>((database) =>
-        Promise.race([
-          connection.outcomes.outcome(run.run_id),
-          terminateOrphan(database, run.run_id, text, closed.signal),
-        ]),
+        Promise.race([connection.outcomes.outcome(runId), terminateOrphan(database, runId, reason, closed.signal)]),
       )
       .finally(() => closed.abort());
+    return true;
   }
 
   /**
@@ -250,10 +271,16 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   async #run(): Promise<RunRow> {
-    const { connection, namespace, runId } = this.#parts;
-    const run = await connection.reach((database) =>
-      runId === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, runId),
+    const { connection, namespace, runId, followsChain } = this.#parts;
+    const known = this.#latest ?? runId;
+    let run = await connection.reach((database) =>
+      known === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, known),
     );
+    while (followsChain && run?.status === 'continued_as_new') {
+      const { run_id: before } = run;
+      run = await connection.reach((database) => nextRun(database, before));
+      if (runId !== undefined) this.#latest = run?.run_id;
+    }
     if (run === undefined) {
       throw new WorkflowNotFoundError(
         `workflow not found for ID: ${this.workflowId}${runId === undefined ? '' : ` (run ${runId})`} in namespace ${namespace}. Check the id, or list the runs.`,
@@ -266,10 +293,12 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
   async #send(message: Message): Promise<void> {
     const { connection } = this.#parts;
-    const runId = this.#parts.runId ?? (await this.#run()).run_id;
-    if ((await sendMessage(connection, runId, message)) !== undefined) return;
-    await this.#run(); // an unknown id has its own error
-    throw this.#closed(runId);
+    let runId = this.#latest ?? this.#parts.runId ?? (await this.#run()).run_id;
+    while ((await sendMessage(connection, runId, message)) === undefined) {
+      const { run_id: latest } = await this.#run(); // an unknown id has its own error
+      if (latest === runId) throw this.#closed(runId);
+      runId = latest;
+    }
   }
 
   #closed(runId: string): WorkflowNotFoundError {

@@ -52,21 +52,24 @@ export class WorkflowUpdateHandle<Ret = unknown> {
    */
   async result(): Promise<Ret> {
     if (this.#rejection !== undefined) throw updateFailed(this.#rejection);
-    return watch(this.#parts, async () => {
-      const { accepted, outcome, closed } = await stateOf(this.#parts);
-      if (outcome !== undefined) {
-        if (outcome.failed) throw updateFailed(decodeFailure(outcome.payload));
-        return { value: decodePayload(outcome.payload) as Ret };
-      }
-      if (!closed) return undefined;
-      if (!accepted) throw completed(this.#parts);
-      throw updateFailed(
-        ApplicationFailure.nonRetryable(
-          'Workflow Update failed because the Workflow completed before the Update completed.',
-          'AcceptedUpdateCompletedWorkflow',
-        ),
-      );
-    });
+    return watch(
+      () => this.#parts,
+      async () => {
+        const { accepted, outcome, closed } = await stateOf(this.#parts);
+        if (outcome !== undefined) {
+          if (outcome.failed) throw updateFailed(decodeFailure(outcome.payload));
+          return { value: decodePayload(outcome.payload) as Ret };
+        }
+        if (!closed) return undefined;
+        if (!accepted) throw completed(this.#parts);
+        throw updateFailed(
+          ApplicationFailure.nonRetryable(
+            'Workflow Update failed because the Workflow completed before the Update completed.',
+            'AcceptedUpdateCompletedWorkflow',
+          ),
+        );
+      },
+    );
   }
 }
 
@@ -96,39 +99,46 @@ export function updateCall<Args extends readonly unknown[]>(
 export async function admitUpdate<Ret>(
   parts: UpdateParts,
   message: Message,
-  /** Number of the message, when it was sent already. */
-  sent?: number,
+  /** The message was sent already. */
+  isSent = false,
 ): Promise<WorkflowUpdateHandle<Ret>> {
-  const { connection, runId, updateId } = parts;
-  const key = updateKey(runId, updateId);
-  let mail = sent;
+  const { connection, updateId } = parts;
+  let target = parts;
+  let sent = isSent;
   let goneBefore = false;
-  return watch(parts, async () => {
-    const { accepted, closed, waiting } = await stateOf(parts, mail);
-    if (accepted) return { value: new WorkflowUpdateHandle<Ret>(parts) };
-    if (mail === undefined)
+  const look = async (): Promise<{ value: WorkflowUpdateHandle<Ret> } | undefined> => {
+    const { accepted, closed, waiting, next } = await stateOf(target);
+    if (accepted) return { value: new WorkflowUpdateHandle<Ret>(target) };
+    const key = updateKey(target.runId, updateId);
+    if (!sent)
       await connection.reach((database) => withdraw(database, key)); // an answer to an earlier one
     else {
       const answer = await connection.reach((database) => takeAnswer(database, key));
-      if (answer !== undefined) return { value: new WorkflowUpdateHandle<Ret>(parts, decodeFailure(answer.payload)) };
+      if (answer !== undefined) return { value: new WorkflowUpdateHandle<Ret>(target, decodeFailure(answer.payload)) };
     }
-    if (closed) throw completed(parts);
+    if (next !== undefined) {
+      // What a run has not read goes with it to the one that it continues as.
+      target = { ...target, runId: next };
+      goneBefore = false;
+      return look();
+    }
+    if (closed) throw completed(target);
     // Its answer may have come between the looks: it is lost when a second look finds none.
     const isLost = !waiting && goneBefore;
     goneBefore = !waiting;
-    if (mail !== undefined && !isLost) return undefined;
-    const delivery = await sendMessage(connection, runId, message);
-    if (delivery === undefined) throw completed(parts);
-    mail = delivery.mail;
+    if (sent && !isLost) return undefined;
+    // Refused by a run that has closed since: the next look tells how.
+    const delivery = await sendMessage(connection, target.runId, message);
+    sent ||= delivery !== undefined;
     goneBefore = false;
     return undefined;
-  });
+  };
+  return watch(() => target, look);
 }
 
 /** Looks until `look` finds something: whenever there is a notice about the update, and now and then. */
-async function watch<T>(parts: UpdateParts, look: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
-  const { connection, runId, updateId, workflowId } = parts;
-  const key = updateKey(runId, updateId);
+async function watch<T>(target: () => UpdateParts, look: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
+  const { connection, updateId, workflowId } = target();
   const abortion = whenAborted();
   try {
     for (let wait = firstWaitMs; ; wait = Math.min(wait * 2, longestWaitMs)) {
@@ -139,6 +149,7 @@ async function watch<T>(parts: UpdateParts, look: () => Promise<{ readonly value
             'its outcome by getUpdateHandle(updateId), or send it again with the same id.',
         );
       }
+      const key = updateKey(target().runId, updateId);
       const told = await connection.reach(() => connection.outcomes.told(key));
       try {
         const found = await look();
@@ -153,8 +164,8 @@ async function watch<T>(parts: UpdateParts, look: () => Promise<{ readonly value
   }
 }
 
-async function stateOf({ connection, runId, updateId, workflowId }: UpdateParts, mail?: number): Promise<UpdateState> {
-  const state = await connection.reach((database) => readUpdate(database, runId, updateId, mail));
+async function stateOf({ connection, runId, updateId, workflowId }: UpdateParts): Promise<UpdateState> {
+  const state = await connection.reach((database) => readUpdate(database, runId, updateId));
   if (state !== undefined) return state;
   throw new WorkflowNotFoundError(
     `workflow not found for ID: ${workflowId} (run ${runId}). Check the id, or list the runs.`,

@@ -8,10 +8,16 @@ export {
 } from '../runtime/activator/activity-proxy.ts';
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
 export { CancellationScope, type CancellationScopeOptions } from '../runtime/activator/cancellation-scope.ts';
+export {
+  ContinueAsNew,
+  continueAsNew,
+  type ContinueAsNewOptions,
+  makeContinueAsNewFunc,
+} from '../runtime/activator/continue-as-new.ts';
 export { condition } from '../runtime/activator/condition.ts';
 export { inWorkflowContext } from '../runtime/activator/current-run.ts';
 export { type ContextOptions, defineContext, type WorkflowContext } from '../runtime/activator/define-context.ts';
-export { type Duration } from '../runtime/activator/duration.ts';
+export { type Duration } from '../runtime/history/duration.ts';
 export { forEach, type ForEachOptions } from '../runtime/activator/for-each.ts';
 export {
   allHandlersFinished,

@@ -1,7 +1,7 @@
 // Options of activities as users write them, checked and brought into the form of the log.
 // Source: Temporal's ActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40).
 import type { ScheduledMeta } from '../history/activation.ts';
-import { type Duration, durationMs } from './duration.ts';
+import { type Duration, durationMs } from '../history/duration.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-options.ts';
 

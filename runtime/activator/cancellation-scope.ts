@@ -5,7 +5,7 @@
 // one after another keeps none of them.
 import { CancelledFailure } from '../history/failure.ts';
 import { currentRun } from './current-run.ts';
-import { type Duration, timerMs } from './duration.ts';
+import { type Duration, timerMs } from '../history/duration.ts';
 import { FlowValue } from './host.ts';
 
 export interface CancellationScopeOptions {

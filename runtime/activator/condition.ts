@@ -2,7 +2,7 @@
 import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
 import type { Waiter } from './conditions.ts';
 import { currentRun } from './current-run.ts';
-import { type Duration, timerMs } from './duration.ts';
+import { type Duration, timerMs } from '../history/duration.ts';
 import type { Run } from './run.ts';
 import type { TimerOptions } from './sleep.ts';
 import type { Timer } from './timers.ts';

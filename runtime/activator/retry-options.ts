@@ -1,7 +1,7 @@
 // Retry policies as users write them, checked and brought into the form of the log.
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
 import type { RetryMeta } from '../history/activation.ts';
-import { type Duration, durationMs } from './duration.ts';
+import { type Duration, durationMs } from '../history/duration.ts';
 
 export interface RetryPolicy {
   /** Before the second attempt. Default 1 s. */

@@ -90,6 +90,8 @@ function originOf(provenance: Provenance, workflowType: string): Origin {
 export class RunContext {
   readonly #run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo };
   #attached: Attached | undefined;
+  /** Ops of the document that the run before left, until it is attached. */
+  #inherited: string | undefined;
 
   constructor(run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo }) {
     this.#run = run;
@@ -97,8 +99,13 @@ export class RunContext {
 
   /** A live view. A query may come before the first use: it sees the initial document and attaches nothing. */
   state(definition: ContextDefinition): unknown {
-    if (this.#attached === undefined && !this.#run.turn.isWritable)
-      return new ContextDocument(definition.initial).state;
+    if (this.#attached === undefined && !this.#run.turn.isWritable) {
+      const document =
+        this.#inherited === undefined
+          ? new ContextDocument(definition.initial)
+          : this.#inheritedDocument(this.#inherited);
+      return document.state;
+    }
     return this.#attach(definition).state;
   }
 
@@ -140,10 +147,28 @@ export class RunContext {
   /** A patch from outside the code. Before the context is attached there is nothing to patch: it has no effect. */
   applyInput(event: HistoryEvent): void {
     if (event.answers === null || event.ops === null) return;
+    // The start's own: the document of the run before.
+    if (event.answers === 1) this.#inherited = event.ops;
     this.#attached?.document.applyRecorded(JSON.parse(event.ops) as Op[]);
   }
 
+  /** Ops that make the document as it stands, for the run that takes over; null when there is none. */
+  carried(): string | null {
+    if (this.#attached === undefined) return this.#inherited ?? null;
+    return JSON.stringify([{ op: 'add', path: '', value: this.#attached.document.snapshot() }]);
+  }
+
+  #inheritedDocument(ops: string): ContextDocument {
+    const document = new ContextDocument({});
+    document.applyRecorded(JSON.parse(ops) as Op[]);
+    return document;
+  }
+
   #attach(definition: ContextDefinition): ContextDocument {
+    if (this.#attached === undefined && this.#inherited !== undefined) {
+      this.#attached = { definition, document: this.#inheritedDocument(this.#inherited) };
+      this.#inherited = undefined;
+    }
     if (this.#attached === undefined) {
       const document = new ContextDocument(definition.initial);
       const origin = originOf({}, this.#run.info.workflowType);

@@ -18,6 +18,7 @@ import { Activities } from './activities.ts';
 import { cancelWith, enterScope, RootScope } from './cancellation-scope.ts';
 import { PlainCommand } from './command.ts';
 import { Conditions } from './conditions.ts';
+import { type Continuation, ContinueAsNew } from './continue-as-new.ts';
 import { enterRun } from './current-run.ts';
 import { inputRank, ranks } from './input-rank.ts';
 import { writeLog } from './log.ts';
@@ -68,7 +69,7 @@ export class Run implements SandboxRun {
     turn: this.turn,
     running: this.running,
     enter: (fn) => enterScope(this.rootScope, fn),
-    failTask: (thrown) => this.failTask(thrown),
+    failTask: (thrown) => this.#closeWithError(thrown),
   });
   readonly queries: Queries = new Queries(() => this.metadata);
   /** Markdown that people see beside the run; not in the history. */
@@ -282,10 +283,18 @@ export class Run implements SandboxRun {
     }
   }
 
+  /** The context goes along in `ops`; the worker hands it to the new run. */
+  #continueAsNew({ workflowType, payload, meta, carriesContext }: Continuation): void {
+    const ops = carriesContext ? this.context.carried() : null;
+    this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
+  }
+
   /** A failure ends the run, any other error only its task: code is to be fixed. Source: Temporal (behaviors 6, 34, 56). */
   #closeWithError(thrown: unknown): void {
     try {
-      if (this.#cancelRequested && isCancellation(thrown)) {
+      const continuation = ContinueAsNew.continuationOf(thrown);
+      if (continuation !== undefined) this.#continueAsNew(continuation);
+      else if (this.#cancelRequested && isCancellation(thrown)) {
         this.turn.close(new PlainCommand('WorkflowCancelled'));
       } else if (thrown instanceof TemporalFailure) {
         this.turn.close(new PlainCommand('WorkflowFailed', { payload: encodeFailure(thrown) }));

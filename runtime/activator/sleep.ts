@@ -1,7 +1,7 @@
 // Waiting for time to pass: a durable timer as a promise of the current scope.
 import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
 import { currentRun } from './current-run.ts';
-import { type Duration, timerMs } from './duration.ts';
+import { type Duration, timerMs } from '../history/duration.ts';
 
 export interface TimerOptions {
   /** Shown to people. */

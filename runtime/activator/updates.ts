@@ -68,6 +68,7 @@ export interface UpdatesOptions {
   readonly running: RunningHandlers;
   /** Calls user code in the run's root scope. */
   enter(fn: () => unknown): unknown;
+  /** What is no failure of the update: a bug, or the end of the run. */
   failTask(thrown: unknown): void;
 }
 

@@ -18,6 +18,8 @@ export interface WorkflowInfo {
   readonly namespace: string;
   /** First run of the chain that this run belongs to. */
   readonly firstExecutionRunId: string;
+  /** The run that continued as this one. */
+  readonly continuedFromExecutionRunId: string | undefined;
   readonly attempt: number;
   readonly memo: Readonly<Record<string, unknown>> | undefined;
   readonly startTime: Date;
@@ -27,8 +29,13 @@ export interface WorkflowInfo {
   readonly taskTimeoutMs: number | undefined;
   /** Events so far, those that this activation adds not counted. */
   readonly historyLength: number;
+  /** The history has become long: time to continue as new. */
+  readonly continueAsNewSuggested: boolean;
   readonly unsafe: UnsafeWorkflowInfo;
 }
+
+/** Events. Source: Temporal's default. */
+const suggestedAt = 4096;
 
 /** Taken when this module loads, before `Date` is made deterministic. */
 const machineNow = Date.now;
@@ -47,6 +54,7 @@ export function createWorkflowInfo(
     taskQueue: meta.taskQueue,
     namespace: meta.namespace,
     firstExecutionRunId: meta.firstRunId ?? run.runId,
+    continuedFromExecutionRunId: meta.continuedFrom,
     attempt: meta.attempt ?? 1,
     memo: meta.memo,
     startTime: new Date(Math.floor(started.at / 1000)),
@@ -56,6 +64,9 @@ export function createWorkflowInfo(
     taskTimeoutMs: meta.taskTimeoutMs,
     get historyLength() {
       return turn.historyLength;
+    },
+    get continueAsNewSuggested() {
+      return turn.historyLength >= suggestedAt;
     },
     unsafe: {
       now: machineNow,

@@ -86,11 +86,16 @@ export interface StartedMeta {
   seed: string;
   /** Behavior number of the engine that the run was started under. */
   engine: number;
+  /** Of the chain that the run belongs to, when it is not the first. */
   firstRunId?: string;
+  /** The run that continued as this one. */
+  continuedFrom?: string;
   attempt?: number;
   memo?: Record<string, unknown>;
   runTimeoutMs?: number;
   executionTimeoutMs?: number;
+  /** How long the first task waited, unless a message ended the wait. */
+  startDelayMs?: number;
   taskTimeoutMs?: number;
 }
 
@@ -98,6 +103,13 @@ export interface StartedMeta {
 export interface ActivityClosedMeta {
   retryState?: string;
   identity?: string;
+}
+
+/** `meta` of WorkflowContinuedAsNew: what the new run's start has in place of the old one's. */
+export interface ContinuedMeta {
+  taskQueue?: string;
+  memo?: Record<string, unknown>;
+  startDelayMs?: number;
 }
 
 /** `meta` of VersionMarked; null when nothing in it is set. */

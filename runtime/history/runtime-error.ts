@@ -28,6 +28,7 @@ export const errorCodes = [
   'QUERY_NOT_REGISTERED',
   'UPDATE_FAILED',
   'QUERY_REJECTED',
+  'CONTINUED_AS_NEW',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

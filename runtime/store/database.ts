@@ -19,6 +19,8 @@ export interface ClosedOutcome {
   readonly type: string;
   readonly payload: Uint8Array | null;
   readonly reason: string | null;
+  /** The run that it continued as. */
+  readonly next?: string;
 }
 
 /** A worker of this process, as clients of the same process see it. */

@@ -29,8 +29,6 @@ export interface Mail {
 }
 
 export interface Delivery {
-  /** Number of the message in the run's mail. */
-  readonly mail: number;
   /** Epoch that owned the run when it was sent; null when any worker may claim it now. */
   readonly owner: number | null;
   readonly queue: string;
@@ -49,7 +47,7 @@ export async function send(
 i as (
   insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta)
   select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8 from r)
-select mail, owner, queue from r`;
+select owner, queue from r`;
   const values = [
     runId,
     eventCode[message.type],

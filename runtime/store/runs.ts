@@ -36,22 +36,45 @@ export async function getRun(database: Database, runId: string): Promise<RunRow 
   return rows[0];
 }
 
+/** The run that a closed one continued as; undefined when it did not. */
+export async function nextRun(database: Database, runId: string): Promise<RunRow | undefined> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<RunRow>(
+    `select n.* from ${schema}.runs r join ${schema}.events e on e.run_id = r.run_id and e.seq = r.final_seq
+join ${schema}.runs n on n.run_id = e.correlation_id::uuid where r.run_id = $1 and r.status = 'continued_as_new'`,
+    [runId],
+  );
+  return rows[0];
+}
+
 /** How each of these runs ended; open ones are left out. */
 export async function readOutcomes(database: Database, runIds: readonly string[]): Promise<Map<string, ClosedOutcome>> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ run_id: string; type: number; payload: Buffer | null; reason: string | null }>({
+  const { rows } = await pool.query<OutcomeRow>({
     name: `reprise_outcomes_${schema}`,
     // One look into each index for each run: a join could be planned as a scan of the whole log.
-    text: `select r.run_id, e.type, e.payload, e.reason from unnest($1::uuid[]) as given(run_id)
+    text: `select r.run_id, e.type, e.payload, e.reason, e.next from unnest($1::uuid[]) as given(run_id)
 cross join lateral (
   select run_id, final_seq from ${schema}.runs where run_id = given.run_id and closed_at is not null limit 1) r
 cross join lateral (
-  select type, payload, reason from ${schema}.events where run_id = r.run_id and seq = r.final_seq limit 1) e`,
+  select type, payload, reason, case when type = ${eventCode.WorkflowContinuedAsNew} then correlation_id end as next
+  from ${schema}.events where run_id = r.run_id and seq = r.final_seq limit 1) e`,
     values: [runIds],
   });
   return new Map(
-    rows.map((row) => [row.run_id, { type: eventTypeOf(row.type), payload: row.payload, reason: row.reason }]),
+    rows.map(({ run_id, type, payload, reason, next }) => [
+      run_id,
+      { type: eventTypeOf(type), payload, reason, ...(next === null ? {} : { next }) },
+    ]),
   );
+}
+
+interface OutcomeRow {
+  run_id: string;
+  type: number;
+  payload: Buffer | null;
+  reason: string | null;
+  next: string | null;
 }
 
 export interface OpenState {

@@ -12,6 +12,8 @@ export interface StartWith {
   readonly useExisting: boolean;
   /** Ends of earlier runs of the workflow id that forbid a new one. */
   readonly refusedAfter: readonly RunStatus[];
+  /** How long the first task of a new run waits; the message that comes with it does not end the wait, any later one does. */
+  readonly delayMs: number;
 }
 
 export interface Placed {
@@ -73,10 +75,18 @@ async function attempt(transaction: Queryable, schema: string, run: NewRun, how:
     if (!isNew && !how.useExisting) return 'open';
     const runId = isNew ? run.runId : await openRun(transaction, schema, run);
     if (runId === undefined) continue;
-    if (how.message === undefined) return { runId, isNew, delivery: undefined };
-    const delivery = await send(transaction, schema, runId, how.message);
-    if (delivery !== undefined) return { runId, isNew, delivery };
+    const delivery = how.message === undefined ? undefined : await send(transaction, schema, runId, how.message);
+    if (how.message !== undefined && delivery === undefined) continue;
+    if (isNew && how.delayMs > 0) await delay(transaction, schema, runId, how.delayMs);
+    return { runId, isNew, delivery };
   }
+}
+
+async function delay(transaction: Queryable, schema: string, runId: string, ms: number): Promise<void> {
+  await transaction.query(
+    `update ${schema}.ready set wake_at = clock_timestamp() + make_interval(secs => $2 / 1000.0) where run_id = $1`,
+    [runId, ms],
+  );
 }
 
 async function endedSo(

@@ -9,6 +9,8 @@ export interface UpdateState {
   readonly accepted: boolean;
   /** The message lies in the inbox: nobody has seen it yet. */
   readonly waiting: boolean;
+  /** The run that it continued as; an update that it has not accepted has gone there. */
+  readonly next: string | undefined;
   /** How the handler ended; undefined while it has not. */
   readonly outcome: { readonly failed: boolean; readonly payload: Uint8Array } | undefined;
 }
@@ -20,37 +22,40 @@ export function updateKey(runId: string, updateId: string): string {
     .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** `mail`: the message's number, if it was sent. Undefined when there is no such run. */
+/** Undefined when there is no such run. */
 export async function readUpdate(
   database: Database,
   runId: string,
   updateId: string,
-  mail: number | undefined,
 ): Promise<UpdateState | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{
     closed: boolean;
     accepted: boolean;
     waiting: boolean;
+    next: string | null;
     done: number | null;
     payload: Buffer | null;
   }>({
     name: `reprise_update_${schema}`,
     text: `select r.closed_at is not null as closed, a.seq is not null as accepted, d.type as done, d.payload,
-  exists (select from ${schema}.inbox i where i.run_id = r.run_id and i.id = $3) as waiting
+  exists (select from ${schema}.inbox i where i.run_id = r.run_id and i.correlation_id = $2
+    and i.type = ${eventCode.UpdateAccepted}) as waiting,
+  case when r.status = 'continued_as_new' then
+    (select correlation_id from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq) end as next
 from ${schema}.runs r
 left join ${schema}.events a on a.run_id = r.run_id and a.correlation_id = $2 and a.type = ${eventCode.UpdateAccepted}
 left join ${schema}.events d on d.run_id = r.run_id and d.correlation_id = $2
   and d.type in (${eventCode.UpdateCompleted}, ${eventCode.UpdateFailed})
 where r.run_id = $1`,
-    values: [runId, updateId, mail ?? null],
+    values: [runId, updateId],
   });
   const [row] = rows;
   if (row === undefined) return undefined;
-  const { closed, accepted, waiting, done, payload } = row;
+  const { closed, accepted, waiting, next, done, payload } = row;
   const outcome =
     done === null ? undefined : { failed: done === eventCode.UpdateFailed, payload: payload ?? new Uint8Array() };
-  return { closed, accepted, waiting, outcome };
+  return { closed, accepted, waiting, next: next ?? undefined, outcome };
 }
 
 /** Answers a sender whose update was rejected; it asks again should this be lost. */

@@ -3,6 +3,7 @@
 import { LogWriter } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { beginHold, commitHold } from '../store/claim.ts';
+import { continueRun } from '../store/continue-run.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { sqlstate, sqlstateOf } from '../store/sqlstate.ts';
@@ -52,13 +53,17 @@ export class RunHolder {
       }
       const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
       const turn = await build(mail);
-      const { events, consumed, closes, mailRead } = turn.built;
-      const close = closes === undefined ? {} : { close: { status: closes, mail: mailRead } };
+      const { events, consumed, closes, continues } = turn.built;
+      // A run that continues as new leaves what it has not read to the next one.
+      const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
+      const close = closes === undefined ? {} : { close: { status: closes, mail: seen } };
       const writer = await LogWriter.open(client, schema, this.#epoch, 0);
       const outcomes = await writer.append([{ runId: run.runId, runKey: run.runKey, events, consumed, ...close }]);
       if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
+      const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
       await commitHold(client);
       client.release();
+      if (queue !== undefined) this.#database.notifier.wake(queue);
       return turn.done;
     } catch (error) {
       client.release(true);

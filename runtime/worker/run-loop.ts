@@ -12,7 +12,7 @@ import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
 import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
-import { isHistoryConflict } from '../store/sqlstate.ts';
+import { isCleanRefusal, isHistoryConflict } from '../store/sqlstate.ts';
 import { act, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import { answerUpdates } from './answer-updates.ts';
@@ -28,7 +28,7 @@ import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
-import { type BuiltTurn, buildTurn } from './turn.ts';
+import { type BuiltTurn, buildTurn, outcomeOf } from './turn.ts';
 
 export interface RunLoopOptions {
   readonly database: Database;
@@ -221,6 +221,10 @@ export class RunLoop {
       return;
     }
     run.phase = 'flushing';
+    if (built.continues !== undefined) {
+      void this.#guard(run, () => this.#continue(run, built, inputs));
+      return;
+    }
     const { runId, runKey } = run;
     const close = built.closes === undefined ? undefined : { status: built.closes, mail: built.mailRead };
     this.#options.appender.submit({
@@ -234,6 +238,22 @@ export class RunLoop {
       bytes: built.bytes,
       done: (result) => this.#appended(run, built, inputs, result),
     });
+  }
+
+  /** The end of one run and the beginning of the next are one transaction. */
+  async #continue(run: LiveRun, built: BuiltTurn, inputs: Input[]): Promise<void> {
+    try {
+      await this.#holder.append(run, async () => ({ built, done: () => this.#held(run, built, inputs) }));
+    } catch (error) {
+      if (!isCleanRefusal(error)) throw error;
+      this.#refused(run, built, inputs, error);
+    }
+  }
+
+  /** After a commit that no writer made, and so told nobody of. */
+  #held(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
+    this.#appended(run, built, inputs, { outcome: 'committed' });
+    if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
   }
 
   #appended(run: LiveRun, built: BuiltTurn, inputs: Input[], result: AppendResult): void {
@@ -253,13 +273,8 @@ export class RunLoop {
     this.#durable.appended(inputs);
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
-      const last = built.events.at(-1)!;
       this.#forget(run);
-      this.#options.database.local.emit('closed', run.runId, {
-        type: last.type,
-        payload: last.payload,
-        reason: last.reason,
-      });
+      this.#options.database.local.emit('closed', run.runId, outcomeOf(built));
       return;
     }
     if (built.failure !== undefined) {
@@ -297,11 +312,7 @@ export class RunLoop {
           this.#deliver(mail);
           const taken = run.takeQueue();
           const built = await this.#build(run, taken, failure);
-          const done = (): void => {
-            this.#appended(run, built, taken, { outcome: 'committed' });
-            if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
-          };
-          return { built, done };
+          return { built, done: () => this.#held(run, built, taken) };
         });
         return;
       }

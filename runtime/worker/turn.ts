@@ -1,13 +1,16 @@
 // One turn of a run: its inputs get their seqs, workflow code is activated with them, and the events of both are made,
 // with one time and one hash. Pure but for running the code: nothing is written here.
-import { hash } from 'node:crypto';
-import type { LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
+import { hash, randomBytes } from 'node:crypto';
+import type { ContinuedMeta, LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, HistoryEvent, Micros } from '../history/event.ts';
 import { encodePayload } from '../history/payload.ts';
 import { turnHash } from '../history/hash-chain.ts';
 import { assert } from '../history/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
+import type { ContinuedRun } from '../store/continue-run.ts';
+import type { ClosedOutcome } from '../store/database.ts';
+import { newRunId } from '../store/run-id.ts';
 import { type Input, isVisible, type LiveRun } from './live-run.ts';
 
 export interface BuiltTurn {
@@ -17,6 +20,8 @@ export interface BuiltTurn {
   readonly consumed: readonly number[];
   /** Updates that the code has not seen, to be shown to it again. */
   readonly kept: readonly Input[];
+  /** The run that takes over, when the code continued as new. */
+  readonly continues: ContinuedRun | undefined;
   /** Updates that the code refused. */
   readonly rejected: readonly { readonly updateId: string; readonly name: string; readonly failure: Uint8Array }[];
   /** Highest mail number that had been read when the code ran: more may have been read since, but not seen by it. */
@@ -77,6 +82,7 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
   let failure = ended || instead === 'defer' ? undefined : instead;
   let logs: readonly LogLine[] = [];
   let rejected: BuiltTurn['rejected'] = [];
+  let continues: ContinuedRun | undefined;
   const activated = visible && !ended && instead === undefined;
   if (instead === 'defer') {
     if (visible && !ended) outputs = [draft(run.seq + drafts.length + 1, 'WorkflowTaskDeferred')];
@@ -103,8 +109,13 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
     }
     // Without its updates, which no log holds before the code has taken them.
     if (failure !== undefined) return { ...build(run, inputs, now, failure), activated, logs };
+    const last = outputs.at(-1);
+    if (last?.type === 'WorkflowContinuedAsNew') {
+      continues = continuedRun(last);
+      outputs = [...outputs.slice(0, -1), { ...last, ops: null, correlationId: continues.runId }];
+    }
   }
-  return finish(run, { at, drafts, outputs, consumed, kept, rejected, activated, failure, logs });
+  return finish(run, { at, drafts, outputs, consumed, kept, rejected, continues, activated, failure, logs });
 }
 
 const changedByRejected: TaskFailure = {
@@ -137,6 +148,24 @@ function withoutRejected(
   return { drafts: left, rejected };
 }
 
+/** How a closing turn ends its run, for those who wait for it. */
+export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
+  const { type, payload, reason } = events.at(-1)!;
+  return { type, payload, reason, ...(continues === undefined ? {} : { next: continues.runId }) };
+}
+
+/** The context travels in `ops` of the closing event so far: it belongs to the new run's log alone. */
+function continuedRun({ name, payload, meta, ops }: EventDraft): ContinuedRun {
+  const seed = randomBytes(16).toString('hex');
+  return {
+    runId: newRunId(),
+    workflowType: name ?? '',
+    args: payload,
+    meta: JSON.stringify({ ...(JSON.parse(meta ?? '{}') as ContinuedMeta), seed }),
+    context: ops,
+  };
+}
+
 /** The event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */
 function taskFailed(seq: number, attempt: number, failure: TaskFailure): EventDraft {
   return draft(seq, 'WorkflowTaskFailed', {
@@ -156,6 +185,7 @@ function finish(
     consumed: readonly number[];
     kept: readonly Input[];
     rejected: BuiltTurn['rejected'];
+    continues: ContinuedRun | undefined;
     activated: boolean;
     failure: TaskFailure | undefined;
     logs: readonly LogLine[];
@@ -183,6 +213,7 @@ function finish(
     consumed: parts.consumed,
     kept: parts.kept,
     rejected: parts.rejected,
+    continues: parts.continues,
     mailRead: run.mailRead,
     closes,
     activated: parts.activated,

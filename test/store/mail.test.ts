@@ -96,8 +96,8 @@ test('the sender is told who owns the run, and the owner finds the run by it', a
   const worker = await incarnation(store, t);
   const owned = await startedRun(store, { owner: worker });
   const free = await startedRun(store);
-  assert.deepEqual(await send(pool, 'reprise', owned, signal), { mail: 1, owner: worker.epoch, queue: 'default/test' });
-  assert.deepEqual(await send(pool, 'reprise', free, signal), { mail: 1, owner: null, queue: 'default/test' });
+  assert.deepEqual(await send(pool, 'reprise', owned, signal), { owner: worker.epoch, queue: 'default/test' });
+  assert.deepEqual(await send(pool, 'reprise', free, signal), { owner: null, queue: 'default/test' });
   await send(pool, 'reprise', owned, signal);
   assert.deepEqual(await runsWithMail(database, worker.epoch), [owned]);
 });
@@ -243,7 +243,7 @@ test('a sender that meets a parking in flight waits for it and makes the run due
   const sending = send(pool, 'reprise', runId, signal);
   await waits(store, sending);
   await worker.control.query('commit');
-  assert.deepEqual(await sending, { mail: 1, owner: null, queue: 'default/test' });
+  assert.deepEqual(await sending, { owner: null, queue: 'default/test' });
   assert.equal(await isDue(runId), true);
 });
 

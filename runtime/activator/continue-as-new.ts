@@ -1,0 +1,114 @@
+// Continue-as-new: the run ends, and another of its workflow id takes over with new arguments and an empty history.
+// Names: Temporal's (spec/sdk.md behavior 50).
+import { durationMs, type Duration } from '../history/duration.ts';
+import type { ContinuedMeta } from '../history/activation.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
+import { encodePayload } from '../history/payload.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import { currentRun } from './current-run.ts';
+
+export interface ContinueAsNewOptions {
+  /** Default: the same type. */
+  readonly workflowType?: string;
+  /** Default: the same task queue. */
+  readonly taskQueue?: string;
+  /** Default: the same memo. */
+  readonly memo?: Record<string, unknown>;
+  /** How long the first task of the new run waits, ms or '10s'; a message ends the wait. */
+  readonly backoffStartInterval?: Duration;
+  /** `carry`, the default: the new run begins with the context document as it stands. `fresh`: with the initial one. */
+  readonly context?: 'carry' | 'fresh';
+}
+
+const known: ReadonlySet<string> = new Set([
+  'workflowType',
+  'taskQueue',
+  'memo',
+  'backoffStartInterval',
+  'context',
+] satisfies (keyof ContinueAsNewOptions)[]);
+
+/** What is written of it. */
+export interface Continuation {
+  readonly workflowType: string;
+  readonly payload: Uint8Array;
+  readonly meta: string;
+  readonly carriesContext: boolean;
+}
+
+/** Ends the run by being thrown; code that catches it must throw it again. */
+export class ContinueAsNew extends Error {
+  readonly #continuation: Continuation;
+
+  constructor(continuation: Continuation) {
+    super('Workflow continued as new');
+    this.name = 'ContinueAsNew';
+    this.#continuation = continuation;
+  }
+
+  static continuationOf(thrown: unknown): Continuation | undefined {
+    return thrown instanceof ContinueAsNew ? thrown.#continuation : undefined;
+  }
+}
+
+type Workflow = (...args: never[]) => Promise<unknown>;
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', `continueAsNew: ${message}.`);
+}
+
+function nameOption(option: 'workflowType' | 'taskQueue', value: string | undefined): string | undefined {
+  if (value === undefined || (typeof value === 'string' && isStorableName(value))) return value;
+  throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
+}
+
+function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
+  const taskQueue = nameOption('taskQueue', options.taskQueue);
+  const meta: ContinuedMeta = taskQueue === undefined ? {} : { taskQueue };
+  if (options.memo !== undefined) {
+    const text = JSON.stringify(options.memo) as string | undefined;
+    if (text === undefined || !isJsonbText(text)) throw invalid('memo holds what jsonb cannot');
+    meta.memo = options.memo;
+  }
+  if (options.backoffStartInterval !== undefined) {
+    const delay = durationMs(options.backoffStartInterval);
+    if (delay < 0) throw invalid(`backoffStartInterval is ${delay}, expected 0 or more`);
+    if (delay > 0) meta.startDelayMs = delay;
+  }
+  return meta;
+}
+
+/** Escapes that stand for NUL or half a surrogate pair, not for a backslash before the letters. */
+function isJsonbText(json: string): boolean {
+  return !/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(json);
+}
+
+/** A function that ends the run that calls it, and has another begin with its arguments. It always throws. */
+export function makeContinueAsNewFunc<W extends Workflow>(
+  options: ContinueAsNewOptions = {},
+): (...args: Parameters<W>) => Promise<never> {
+  for (const option of Object.keys(options)) {
+    if (known.has(option)) continue;
+    throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
+  }
+  const { context = 'carry' } = options;
+  if (context !== 'carry' && context !== 'fresh')
+    throw invalid(`context is ${describeValue(context)}, expected 'carry' or 'fresh'`);
+  const workflowType = nameOption('workflowType', options.workflowType);
+  const meta = JSON.stringify(metaOf(options));
+  return (...args) => {
+    const run = currentRun('continueAsNew');
+    run.turn.assertWritable();
+    throw new ContinueAsNew({
+      workflowType: workflowType ?? run.info.workflowType,
+      payload: encodePayload(args),
+      meta,
+      carriesContext: context === 'carry',
+    });
+  };
+}
+
+/** Ends this run, and has another of the same type begin with these arguments. It always throws. */
+export function continueAsNew<W extends Workflow>(...args: Parameters<W>): Promise<never> {
+  return makeContinueAsNewFunc<W>()(...args);
+}

@@ -1,0 +1,53 @@
+// The run that takes over from one that continues as new: its row, its start, the context that it inherits, and the mail
+// that nobody has read. In the transaction that closed the run before.
+import type pg from 'pg';
+import { eventCode } from '../history/event.ts';
+
+export interface ContinuedRun {
+  readonly runId: string;
+  readonly workflowType: string;
+  readonly args: Uint8Array | null;
+  /** What is new in the meta of its start: JSON of an object. */
+  readonly meta: string;
+  /** Ops of the patch that makes its context; null when it has none to begin with. */
+  readonly context: string | null;
+}
+
+/** Returns the queue that the new run waits in. */
+export async function continueRun(
+  client: pg.ClientBase,
+  schema: string,
+  oldRunId: string,
+  next: ContinuedRun,
+): Promise<string> {
+  const { rows } = await client.query<{ queue: string }>({
+    name: `reprise_continue_${schema}`,
+    text: `with old as materialized (
+  select r.namespace, r.workflow_id, r.memo, r.parent_run_id, r.search_attributes, clock_timestamp() as at,
+    ((s.meta::jsonb - 'startDelayMs') || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
+      'continuedFrom', $1::text) || $5::jsonb) as meta
+  from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1 where r.run_id = $1::uuid),
+made as (
+  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo, parent_run_id, search_attributes)
+  select $2::uuid, namespace, workflow_id, $3, meta->>'taskQueue', 'running', at, meta->'memo', parent_run_id, search_attributes from old),
+started as (
+  insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
+  select $2::uuid, at, 1, ${eventCode.WorkflowStarted}, $3, $4::bytea, meta::text::json from old),
+inherited as (
+  insert into ${schema}.events (run_id, at, seq, type, answers, source, source_id, ops)
+  select $2::uuid, at, 2, ${eventCode.ContextPatched}, 1, 'system', $3, $6::json from old where $6::text is not null),
+unread as materialized (
+  select id, row_number() over (order by id) as number from ${schema}.inbox where run_id = $1::uuid),
+moved as (
+  update ${schema}.inbox i set run_id = $2::uuid, id = u.number, owner = null from unread u
+  where i.run_id = $1::uuid and i.id = u.id),
+due as (
+  insert into ${schema}.ready (run_id, wake_at, queue, mail, claimed)
+  select $2::uuid, at + coalesce((meta->>'startDelayMs')::float8, 0) * interval '1 millisecond',
+    namespace || '/' || (meta->>'taskQueue'), (select count(*) from unread), $6::text is not null from old
+  returning queue)
+select queue from due`,
+    values: [oldRunId, next.runId, next.workflowType, next.args, next.meta, next.context],
+  });
+  return rows[0]!.queue;
+}

@@ -1,0 +1,168 @@
+// What a start is given, and the run that is made of it.
+import { randomBytes } from 'node:crypto';
+import { type Duration, durationMs } from '../runtime/history/duration.ts';
+import type { StartedMeta } from '../runtime/history/activation.ts';
+import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { newRunId } from '../runtime/store/run-id.ts';
+import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
+import { checkName, encodeArguments } from './encode-arguments.ts';
+import type { Workflow } from './execution-info.ts';
+import type { IdPolicyOptions } from './id-policies.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
+
+export interface CommonStartOptions extends IdPolicyOptions {
+  /** The caller's business key; at most one open run has it. */
+  workflowId: string;
+  taskQueue: string;
+  memo?: Record<string, unknown>;
+  /** Whether `result()` waits for the runs that this one continues as; default true. */
+  followRuns?: boolean;
+  /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. */
+  startDelay?: Duration;
+  /**
+   * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
+   * client), or a Kysely transaction.
+   */
+  transaction?: Queryable | KyselyTransaction;
+}
+
+/** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
+type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
+  ? { args?: readonly unknown[] }
+  : [] extends Parameters<W>
+    ? { args?: Readonly<Parameters<W>> }
+    : { args: Readonly<Parameters<W>> };
+
+export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
+
+/** The part of a Kysely transaction that is needed. */
+export interface KyselyTransaction {
+  executeQuery(query: {
+    sql: string;
+    parameters: readonly unknown[];
+    query: unknown;
+    queryId: unknown;
+  }): Promise<{ rows: unknown[] }>;
+}
+
+const known = Object.keys({
+  workflowId: true,
+  taskQueue: true,
+  args: true,
+  memo: true,
+  followRuns: true,
+  startDelay: true,
+  transaction: true,
+  workflowIdConflictPolicy: true,
+  workflowIdReusePolicy: true,
+} satisfies Record<keyof WorkflowStartOptions, true>);
+const unsupported = [
+  'cronSchedule',
+  'priority',
+  'requestEagerStart',
+  'retry',
+  'searchAttributes',
+  'signal',
+  'signalArgs',
+  'staticDetails',
+  'staticSummary',
+  'typedSearchAttributes',
+  'versioningOverride',
+  'workflowExecutionTimeout',
+  'workflowRunTimeout',
+  'workflowTaskTimeout',
+];
+
+const longestDelayMs = 100 * 365 * 86_400_000;
+
+/** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
+export function newRunOf<W extends Workflow>(
+  workflow: W | string,
+  options: WorkflowStartOptions<W>,
+  { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
+): NewRun {
+  refuseUnknown('workflow.start', options, known, unsupported);
+  const type = typeof workflow === 'string' ? workflow : workflow.name;
+  const workflowType = checkName('The workflow type', type);
+  const workflowId = checkName('workflowId', options.workflowId);
+  const taskQueue = checkName('taskQueue', options.taskQueue);
+  const meta: StartedMeta = {
+    workflowId,
+    taskQueue,
+    namespace,
+    seed: randomBytes(16).toString('hex'),
+    engine: 1,
+  };
+  const memo = options.memo === undefined ? null : memoText(options.memo);
+  if (options.memo !== undefined) meta.memo = options.memo;
+  const delayMs = startDelayMs(options);
+  if (delayMs > 0) meta.startDelayMs = delayMs;
+  return {
+    runId: newRunId(),
+    namespace,
+    workflowId,
+    workflowType,
+    taskQueue,
+    queue: `${namespace}/${taskQueue}`,
+    memo,
+    args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), maxPayloadBytes),
+    meta: JSON.stringify(meta),
+  };
+}
+
+/** 0 when there is none. @throws INVALID_INPUT */
+export function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): number {
+  if (startDelay === undefined) return 0;
+  try {
+    const delay = durationMs(startDelay);
+    if (delay >= 0 && delay <= longestDelayMs) return delay;
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `startDelay: ${String(cause)}.`, { cause });
+  }
+  throw new RuntimeError('INVALID_INPUT', `startDelay is ${String(startDelay)}, expected 0 to 100 years.`);
+}
+
+/** Escapes that stand for NUL or half a surrogate pair, not for a backslash before the letters. */
+const unstorable = /(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i;
+
+function memoText(memo: Record<string, unknown>): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(memo);
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `memo cannot be written as JSON: ${String(cause)}`, { cause });
+  }
+  if (text === undefined || unstorable.test(text)) {
+    const found = text === undefined ? 'no JSON value' : 'a NUL character or half a surrogate pair';
+    throw new RuntimeError('INVALID_INPUT', `memo holds ${found}, which Postgres cannot store. Remove it.`);
+  }
+  return text;
+}
+
+function checkArguments(args: unknown): readonly unknown[] {
+  if (args === undefined) return [];
+  if (Array.isArray(args)) return args;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `args must be the array of the workflow's arguments, got ${args === null ? 'null' : typeof args}. Pass args: [argument].`,
+  );
+}
+
+/** @throws INVALID_INPUT */
+export function asQueryable(given: Queryable | KyselyTransaction): Queryable {
+  const transaction: Partial<Queryable & KyselyTransaction> = Object(given);
+  if (typeof transaction.executeQuery === 'function') {
+    const kysely = given as KyselyTransaction;
+    return {
+      query: async (text, values) => {
+        const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
+        return kysely.executeQuery({ sql: text, parameters: values, query, queryId: { queryId: newRunId() } });
+      },
+    };
+  }
+  if (typeof transaction.query === 'function') return given as Queryable;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    'transaction must be a pg client, a Kysely transaction, or have query(text, values).',
+  );
+}

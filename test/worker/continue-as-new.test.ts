@@ -1,0 +1,116 @@
+// Continue-as-new: one run ends, the next begins, in one commit; nothing sent meanwhile is lost. Behaviors 16, 50 and 51 of
+// spec/sdk.md; with runs cached, with their code made again for every turn, and replayed.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { WorkflowContinuedAsNewError, WorkflowNotFoundError } from 'reprise/client';
+import { testEngine, until } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+
+const cached = await testEngine();
+const evicted = await testEngine({ maxCachedRuns: 0 });
+
+for (const [way, engine] of [
+  ['cached', cached],
+  ['evicted after every turn', evicted],
+] as const) {
+  const { client, taskQueue } = engine;
+  const chain = async (workflowId: string): Promise<{ run_id: string; status: string }[]> => {
+    const { rows } = await engine.pool.query<{ run_id: string; status: string }>(
+      'select run_id, status from reprise.runs where workflow_id = $1 order by run_id',
+      [workflowId],
+    );
+    return rows;
+  };
+
+  describe(`continue-as-new of a run that is ${way}`, () => {
+    it('carries arguments, context and handles on; result() follows to the end', async () => {
+      const handle = await client.workflow.start('countOn', { workflowId: 'chain', taskQueue, args: [2] });
+      let sum = 0;
+      for (let i = 1; i <= 5; i++) {
+        await handle.signal('add', i);
+        sum += i;
+        await until(async () => (await handle.query('total')) === sum);
+      }
+      const latest = await handle.describe();
+      assert.notEqual(latest.runId, handle.runId);
+      await handle.signal('finish');
+      assert.equal(await handle.result(), 15);
+      const runs = await chain('chain');
+      assert.deepEqual(
+        runs.map((run) => run.status),
+        ['continued_as_new', 'continued_as_new', 'completed'],
+      );
+      const last = client.workflow.getHandle('chain');
+      assert.deepEqual((await last.stateAt()).state, { runs: runs.map((run) => run.run_id), sum: 15 });
+      for (const { run_id: runId } of runs) {
+        await assertReplays(engine.connection.database, runId);
+        const { rows } = await engine.pool.query('select ok from reprise_audit.verify($1)', [runId]);
+        assert.deepEqual(rows, [{ ok: true }]);
+      }
+    });
+
+    it('loses no signal and no update that comes while a run ends', async () => {
+      const handle = await client.workflow.start('countOn', { workflowId: 'stream', taskQueue, args: [3] });
+      const senders = Array.from({ length: 8 }, async () => {
+        for (let i = 0; i < 10; i++) await handle.signal('add', 1);
+      });
+      const updates = Array.from({ length: 10 }, () =>
+        handle.executeUpdate<number, [string]>('addItem', { args: ['x'] }),
+      );
+      await Promise.all(senders);
+      for (const answer of await Promise.all(updates)) assert.ok(answer >= 1 && answer <= 81);
+      await handle.signal('finish');
+      assert.equal(await handle.result(), 80);
+      assert.ok((await chain('stream')).length > 3);
+    });
+
+    it('takes other options: context, memo, delay', async () => {
+      const started = { workflowId: 'options', taskQueue, memo: { a: 1 } };
+      const first = { chained: true, taskQueue, value: 6 };
+      const run = (options: object) => client.workflow.execute('continueWith', { ...started, args: [options, 5] });
+      assert.deepEqual(await run({}), { ...first, memo: { a: 1 }, sum: 5 });
+      assert.deepEqual(await run({ context: 'fresh', memo: { b: 2 } }), { ...first, memo: { b: 2 }, sum: 0 });
+      assert.deepEqual(await run({ backoffStartInterval: 50 }), { ...first, memo: { a: 1 }, sum: 5 });
+      assert.match(
+        (await run({ workflowRunTimeout: 5 })) as string,
+        /workflowRunTimeout is not supported, or misspelt/,
+      );
+      assert.match((await run({ context: 'new' })) as string, /expected 'carry' or 'fresh'/);
+      assert.match((await run({ taskQueue: '' })) as string, /taskQueue is the text ""/);
+    });
+
+    it('a handle to one run stays with it; followRuns: false tells of the next', async () => {
+      const { workflow } = client;
+      const options = { workflowId: 'pinned', taskQueue, args: [1] as unknown as [] };
+      const handle = await workflow.start('countOn', { ...options, followRuns: false });
+      await handle.signal('add', 1);
+      let next = '';
+      await assert.rejects(handle.result(), (error) => {
+        assert.ok(error instanceof WorkflowContinuedAsNewError);
+        next = error.newExecutionRunId;
+        return true;
+      });
+      const pinned = workflow.getHandle('pinned', handle.runId);
+      assert.equal((await pinned.describe()).status.name, 'CONTINUED_AS_NEW');
+      await assert.rejects(pinned.signal('add', 1), WorkflowNotFoundError);
+      await assert.rejects(
+        workflow.getHandle('pinned', handle.runId, { followRuns: false }).result(),
+        WorkflowContinuedAsNewError,
+      );
+      await workflow.getHandle('pinned', next).signal('finish');
+      assert.equal(await pinned.result(), 1);
+    });
+
+    it('terminates the chain by the handle of its first run', async () => {
+      const handle = await client.workflow.start('countOn', { workflowId: 'ended', taskQueue, args: [1] });
+      await handle.signal('add', 1);
+      await until(async () => (await handle.describe()).runId !== handle.runId);
+      await handle.terminate('enough');
+      await assert.rejects(handle.result(), /enough/);
+      assert.deepEqual(
+        (await chain('ended')).map((run) => run.status),
+        ['continued_as_new', 'terminated'],
+      );
+    });
+  });
+}
