@@ -56,6 +56,7 @@ const temporalNames: Record<string, string> = {
   WorkflowCancelled: 'WorkflowExecutionCanceled',
   WorkflowTerminated: 'WorkflowExecutionTerminated',
   WorkflowTimedOut: 'WorkflowExecutionTimedOut',
+  WorkflowContinuedAsNew: 'WorkflowExecutionContinuedAsNew',
   WorkflowCancelRequested: 'WorkflowExecutionCancelRequested',
   SignalReceived: 'WorkflowExecutionSignaled',
   ActivityScheduled: 'ActivityTaskScheduled',
@@ -92,6 +93,8 @@ function attributes(record: HistoryRecord): Record<string, unknown> {
     all[record.type.startsWith('Timer') ? 'startedEventId' : 'scheduledEventId'] = record.answers;
   if (record.attempt !== null) all['attempt'] = record.attempt;
   if (record.reason !== null) all['reason'] = record.reason;
+  if (record.type === 'WorkflowContinuedAsNew') all['newExecutionRunId'] = record.correlationId;
+  if (record.type.startsWith('Update')) all['updateId'] = record.correlationId;
   if (record.payload !== null)
     all[payloadKey(record.type)] = record.payload instanceof Error ? failureInfo(record.payload) : record.payload;
   return all;

@@ -93,6 +93,10 @@ for (const [way, engine] of [
       const pinned = workflow.getHandle('pinned', handle.runId);
       assert.equal((await pinned.describe()).status.name, 'CONTINUED_AS_NEW');
       await assert.rejects(pinned.signal('add', 1), WorkflowNotFoundError);
+      const { events } = await pinned.fetchHistory();
+      const { eventType, workflowExecutionContinuedAsNewEventAttributes: attributes } = events.at(-1)!;
+      assert.equal(eventType, 'WorkflowExecutionContinuedAsNew');
+      assert.equal((attributes as { newExecutionRunId: string }).newExecutionRunId, next);
       await assert.rejects(
         workflow.getHandle('pinned', handle.runId, { followRuns: false }).result(),
         WorkflowContinuedAsNewError,

@@ -47,6 +47,10 @@ for (const [way, engine] of [
         'Hello, pen!',
       );
       const seen = (await types(handle)).filter((type) => type.startsWith('Update'));
+      const accepted = (await handle.fetchHistory()).events.find(
+        (event) => event['eventType'] === 'WorkflowExecutionUpdateAccepted',
+      );
+      assert.ok(accepted !== undefined && JSON.stringify(accepted).includes('"updateId"'));
       assert.deepEqual(seen, ['UpdateAccepted', 'UpdateCompleted', 'UpdateAccepted', 'UpdateCompleted']);
       await assertReplays(engine.connection.database, handle.runId!);
     });
