@@ -2,8 +2,8 @@
 import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
-import { checkRejectCondition, QueryRejectCondition } from './query-reject-condition.ts';
-import { refuseUnknown } from './refuse-unknown.ts';
+import { QueryRejectCondition } from './query-reject-condition.ts';
+import { checkOneOf, refuseUnknown } from './refuse-unknown.ts';
 import { WorkflowClient } from './workflow-client.ts';
 
 export interface ClientOptions {
@@ -46,7 +46,7 @@ export class Client {
     const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes, workflow = {} } = options;
     refuseUnknown('Client workflow', workflow, ['queryRejectCondition'], []);
     const { queryRejectCondition = QueryRejectCondition.NONE } = workflow;
-    checkRejectCondition(queryRejectCondition);
+    checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
     this.connection = connection;
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
   }

@@ -1,4 +1,5 @@
 // What a start does when its workflow id is, or was, another run's. Names: Temporal's (spec/sdk.md behavior 53).
+import { checkOneOf } from './refuse-unknown.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
 
@@ -70,12 +71,4 @@ export function idPolicies(options: IdPolicyOptions, conflictDefault: WorkflowId
   const conflict = terminates ? WorkflowIdConflictPolicy.TERMINATE_EXISTING : (given ?? conflictDefault);
   checkOneOf('workflowIdConflictPolicy', conflict, WorkflowIdConflictPolicy);
   return { conflict, refusedAfter: refusedAfter[reuse] };
-}
-
-function checkOneOf(option: string, value: string, policies: Readonly<Record<string, string>>): void {
-  if (Object.hasOwn(policies, value)) return;
-  throw new RuntimeError(
-    'INVALID_INPUT',
-    `${option} is ${JSON.stringify(value)}, expected one of ${Object.keys(policies).join(', ')}.`,
-  );
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
+import { isJsonbText } from '../runtime/history/json.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
@@ -122,9 +123,6 @@ export function startDelayMs({ startDelay }: { readonly startDelay?: Duration })
   throw new RuntimeError('INVALID_INPUT', `startDelay is ${String(startDelay)}, expected 0 to 100 years.`);
 }
 
-/** Escapes that stand for NUL or half a surrogate pair, not for a backslash before the letters. */
-const unstorable = /(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i;
-
 function memoText(memo: Record<string, unknown>): string {
   let text: string | undefined;
   try {
@@ -132,7 +130,7 @@ function memoText(memo: Record<string, unknown>): string {
   } catch (cause) {
     throw new RuntimeError('INVALID_INPUT', `memo cannot be written as JSON: ${String(cause)}`, { cause });
   }
-  if (text === undefined || unstorable.test(text)) {
+  if (text === undefined || !isJsonbText(text)) {
     const found = text === undefined ? 'no JSON value' : 'a NUL character or half a surrogate pair';
     throw new RuntimeError('INVALID_INPUT', `memo holds ${found}, which Postgres cannot store. Remove it.`);
   }

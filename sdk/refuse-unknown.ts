@@ -46,3 +46,12 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length]!;
 }
+
+/** `value` must be one of the names. @throws INVALID_INPUT */
+export function checkOneOf(option: string, value: string, names: Readonly<Record<string, string>>): void {
+  if (Object.hasOwn(names, value)) return;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `${option} is ${JSON.stringify(value)}, expected one of ${Object.keys(names).join(', ')}.`,
+  );
+}

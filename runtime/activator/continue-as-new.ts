@@ -2,7 +2,7 @@
 // Names: Temporal's (spec/sdk.md behavior 50).
 import { durationMs, type Duration } from '../history/duration.ts';
 import type { ContinuedMeta } from '../history/activation.ts';
-import { describeValue, isStorableName } from '../history/json.ts';
+import { describeValue, isJsonbText, isStorableName } from '../history/json.ts';
 import { encodePayload } from '../history/payload.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { currentRun } from './current-run.ts';
@@ -76,11 +76,6 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
     if (delay > 0) meta.startDelayMs = delay;
   }
   return meta;
-}
-
-/** Escapes that stand for NUL or half a surrogate pair, not for a backslash before the letters. */
-function isJsonbText(json: string): boolean {
-  return !/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(json);
 }
 
 /** A function that ends the run that calls it, and has another begin with its arguments. It always throws. */

@@ -7,7 +7,7 @@ import { isReservedName } from './reserved-name.ts';
 export type QueryHandler = (...args: never[]) => unknown;
 export type DefaultQueryHandler = (queryName: string, ...args: unknown[]) => unknown;
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 

@@ -9,7 +9,7 @@ import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import type { Command } from './command.ts';
 import { FlowValue } from './host.ts';
-import { describeHandlers, type HandlerDescription } from './queries.ts';
+import { describeHandlers, type HandlerDescription, isThenable } from './queries.ts';
 import { isReservedName } from './reserved-name.ts';
 import type { HandlerUnfinishedPolicy, RunningHandlers } from './running-handlers.ts';
 import type { Turn } from './turn.ts';
@@ -229,8 +229,4 @@ function infoOf({ id, name }: Update): UpdateInfo {
 
 function argumentsOf(update: Update): unknown[] {
   return update.payload === null ? [] : (decodePayload(update.payload) as unknown[]);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

@@ -56,6 +56,11 @@ export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
 
+/** Whether jsonb can hold the JSON text: no escapes that stand for NUL or half a surrogate pair, but for a backslash before such letters. */
+export function isJsonbText(json: string): boolean {
+  return !/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(json);
+}
+
 /** Whether the text can name something in the log: an activity, a source. */
 export function isStorableName(text: string): boolean {
   return text !== '' && text.length <= 1000 && isStorableText(text);
