@@ -20,8 +20,8 @@ export interface PlaceOptions {
   terminate(): Promise<void>;
 }
 
-/** @throws WorkflowExecutionAlreadyStartedError */
-export async function placeRun(connection: Connection, run: NewRun, options: PlaceOptions): Promise<Placed> {
+/** Returns the id of the run that it found or made. @throws WorkflowExecutionAlreadyStartedError */
+export async function placeRun(connection: Connection, run: NewRun, options: PlaceOptions): Promise<string> {
   const { policies, transaction } = options;
   const terminates = policies.conflict === 'TERMINATE_EXISTING';
   if (terminates && transaction !== undefined) {
@@ -32,7 +32,7 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
   }
   for (;;) {
     const placed = await connection.reach(() => placeOnce(connection, run, options));
-    if (typeof placed !== 'string') return placed;
+    if (typeof placed !== 'string') return placed.runId;
     if (placed === 'closed' || !terminates) {
       throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType, placed);
     }

@@ -51,7 +51,7 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
   }
 
   /** @internal @throws ILLEGAL_STATE when it was used before */
-  async use(start: () => Promise<WorkflowHandle<W>>): Promise<void> {
+  async use(start: () => Promise<WorkflowHandle<W>>): Promise<WorkflowHandle<W>> {
     if (this.#isUsed) {
       throw new RuntimeError(
         'ILLEGAL_STATE',
@@ -60,7 +60,9 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
     }
     this.#isUsed = true;
     try {
-      this.#handle.resolve(await start());
+      const handle = await start();
+      this.#handle.resolve(handle);
+      return handle;
     } catch (error) {
       this.#handle.reject(error);
       throw error;

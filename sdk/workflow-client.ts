@@ -3,7 +3,6 @@ import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { RunRow } from '../runtime/store/runs.ts';
 import type { Message } from '../runtime/store/inbox.ts';
 import type { NewRun } from '../runtime/store/start-run.ts';
-import type { Placed } from '../runtime/store/start-with.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { parseListQuery } from './list-query.ts';
@@ -109,8 +108,8 @@ export class WorkflowClient {
     const payload = encodeArguments(`signal ${name}`, signalArgs ?? [], this.#maxPayloadBytes);
     const message = { type: 'SignalReceived', name, payload } as const;
     const common = rest as unknown as CommonStartOptions;
-    const sent = await this.#place(run, common, 'USE_EXISTING', message);
-    return Object.assign(this.#handle<W>(run.workflowId, sent.runId), { signaledRunId: sent.runId });
+    const signaledRunId = await this.#place(run, common, 'USE_EXISTING', message);
+    return Object.assign(this.#handle<W>(run.workflowId, signaledRunId), { signaledRunId });
   }
 
   /**
@@ -142,18 +141,16 @@ export class WorkflowClient {
     const call = updateCall(update, ofUpdate as unknown as StartUpdateOptions<Args>, this.#maxPayloadBytes);
     const startOptions = operation.options as unknown as WorkflowStartOptions<W>;
     const run = this.#newRun<W>(operation.workflow, startOptions);
-    let placed: Placed | undefined;
-    await operation.use(async () => {
-      placed = await this.#place(run, startOptions, 'FAIL', call.message);
-      return this.#handle<W>(run.workflowId, placed.runId);
+    const handle = await operation.use(async () => {
+      return this.#handle<W>(run.workflowId, await this.#place(run, startOptions, 'FAIL', call.message));
     });
-    const { runId } = placed!;
+    const runId = handle.runId!;
     const parts = { connection: this.#connection, workflowId: run.workflowId, runId, updateId: call.updateId };
     return admitUpdate<Ret>(parts, call.message, true);
   }
 
   async #start<W extends Workflow>(run: NewRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
-    const { runId } = await this.#place(run, options, 'FAIL');
+    const runId = await this.#place(run, options, 'FAIL');
     const { followRuns = true } = options;
     return this.#handle<W>(run.workflowId, runId, { followRuns });
   }
@@ -163,7 +160,7 @@ export class WorkflowClient {
     options: CommonStartOptions,
     conflictDefault: WorkflowIdConflictPolicy,
     message?: Message,
-  ): Promise<Placed> {
+  ): Promise<string> {
     return placeRun(this.#connection, run, {
       policies: idPolicies(options, conflictDefault),
       transaction: options.transaction === undefined ? undefined : asQueryable(options.transaction),

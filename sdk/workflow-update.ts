@@ -28,6 +28,11 @@ interface UpdateParts {
 /** How long to wait between looks, ms; a notice comes sooner. */
 const firstWaitMs = 5;
 const longestWaitMs = 1_000;
+/**
+ * A message that has been gone for so long without an answer, ms, was lost with its worker. Generous: a refusal comes a
+ * little after the commit that took the message, and sent again the update might be accepted.
+ */
+const lostAfterMs = 3_000;
 
 /** An update that was accepted, or rejected. */
 export class WorkflowUpdateHandle<Ret = unknown> {
@@ -105,7 +110,7 @@ export async function admitUpdate<Ret>(
   const { connection, updateId } = parts;
   let target = parts;
   let sent = isSent;
-  let goneBefore = false;
+  let goneSince: number | undefined;
   const look = async (): Promise<{ value: WorkflowUpdateHandle<Ret> } | undefined> => {
     const { accepted, closed, waiting, next } = await stateOf(target);
     if (accepted) return { value: new WorkflowUpdateHandle<Ret>(target) };
@@ -119,18 +124,16 @@ export async function admitUpdate<Ret>(
     if (next !== undefined) {
       // What a run has not read goes with it to the one that it continues as.
       target = { ...target, runId: next };
-      goneBefore = false;
+      goneSince = undefined;
       return look();
     }
     if (closed) throw completed(target);
-    // Its answer may have come between the looks: it is lost when a second look finds none.
-    const isLost = !waiting && goneBefore;
-    goneBefore = !waiting;
-    if (sent && !isLost) return undefined;
+    goneSince = waiting ? undefined : (goneSince ?? performance.now());
+    if (sent && (goneSince === undefined || performance.now() - goneSince < lostAfterMs)) return undefined;
     // Refused by a run that has closed since: the next look tells how.
     const delivery = await sendMessage(connection, target.runId, message);
     sent ||= delivery !== undefined;
-    goneBefore = false;
+    goneSince = undefined;
     return undefined;
   };
   return watch(() => target, look);

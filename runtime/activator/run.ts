@@ -69,7 +69,7 @@ export class Run implements SandboxRun {
     turn: this.turn,
     running: this.running,
     enter: (fn) => enterScope(this.rootScope, fn),
-    failTask: (thrown) => this.#closeWithError(thrown),
+    route: (thrown) => this.#closeWithError(thrown),
   });
   readonly queries: Queries = new Queries(() => this.metadata);
   /** Markdown that people see beside the run; not in the history. */

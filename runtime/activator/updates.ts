@@ -44,6 +44,8 @@ export function currentUpdateInfo(): UpdateInfo | undefined {
   return flow.get();
 }
 
+const noneRejected: readonly RejectedUpdate[] = [];
+
 class UpdateOutcome implements Command {
   readonly type: 'UpdateCompleted' | 'UpdateFailed';
   readonly name: string;
@@ -68,8 +70,8 @@ export interface UpdatesOptions {
   readonly running: RunningHandlers;
   /** Calls user code in the run's root scope. */
   enter(fn: () => unknown): unknown;
-  /** What is no failure of the update: a bug, or the end of the run. */
-  failTask(thrown: unknown): void;
+  /** Takes what is no failure of the update: a bug fails the task, ContinueAsNew ends the run. */
+  route(thrown: unknown): void;
 }
 
 export class Updates {
@@ -115,7 +117,8 @@ export class Updates {
    * To be called at the end of every turn: what nobody handled is rejected, and the others get their place in the log,
    * which those that were rejected do not have. Returns the rejected ones, by the seq that they came with.
    */
-  conclude(): RejectedUpdate[] {
+  conclude(): readonly RejectedUpdate[] {
+    if (this.#arrived.length === 0) return noneRejected;
     for (const update of this.#buffered) {
       this.#reject(update, ApplicationFailure.nonRetryable(`No registered handler for update: ${update.name}`));
     }
@@ -211,7 +214,7 @@ export class Updates {
     try {
       this.#options.turn.issue(new UpdateOutcome('UpdateCompleted', update, encodePayload(value)));
     } catch (thrown) {
-      this.#options.failTask(thrown);
+      this.#options.route(thrown);
     }
   }
 
@@ -219,7 +222,7 @@ export class Updates {
   #fail(update: Update, thrown: unknown): void {
     if (thrown instanceof TemporalFailure) {
       this.#options.turn.issue(new UpdateOutcome('UpdateFailed', update, encodeFailure(thrown)));
-    } else this.#options.failTask(thrown);
+    } else this.#options.route(thrown);
   }
 }
 

@@ -112,8 +112,8 @@ export class StartBatcher {
 
   /**
    * One start that the database refuses, or that waits for somebody, must not fail the others that happened to share its
-   * statement. After a lost
-   * session nobody knows what was committed: a second try would take the caller's own run for somebody else's.
+   * statement. After a lost session nobody knows what was committed: a second try would take the caller's own run for
+   * somebody else's.
    */
   async #separately(batch: readonly Waiting[], error: unknown): Promise<void> {
     if (batch.length === 1 || !isCleanRefusal(error)) {
