@@ -24,6 +24,12 @@ export class WorkflowNotFoundError extends RuntimeError {
     this.name = 'WorkflowNotFoundError';
     this.workflowId = workflowId;
   }
+
+  /** @internal */
+  static closed(workflowId: string, runId: string): WorkflowNotFoundError {
+    const message = `workflow execution already completed: ${workflowId} (run ${runId}).`;
+    return new WorkflowNotFoundError(message, workflowId, runId);
+  }
 }
 
 /** The workflow id belongs to an open run, or to one that ended so that its id may not be used again. */

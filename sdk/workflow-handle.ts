@@ -184,7 +184,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
       const { run_id: runId } = run;
       if (await this.#terminate(runId, text)) return;
       run = await this.#run();
-      if (run.run_id === runId) throw this.#closed(runId);
+      if (run.run_id === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
     }
   }
 
@@ -296,17 +296,9 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     let runId = this.#latest ?? this.#parts.runId ?? (await this.#run()).run_id;
     while ((await sendMessage(connection, runId, message)) === undefined) {
       const { run_id: latest } = await this.#run(); // an unknown id has its own error
-      if (latest === runId) throw this.#closed(runId);
+      if (latest === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
       runId = latest;
     }
-  }
-
-  #closed(runId: string): WorkflowNotFoundError {
-    return new WorkflowNotFoundError(
-      `workflow execution already completed: ${this.workflowId} (run ${runId}).`,
-      this.workflowId,
-      runId,
-    );
   }
 }
 

@@ -66,7 +66,7 @@ export class WorkflowUpdateHandle<Ret = unknown> {
           return { value: decodePayload(outcome.payload) as Ret };
         }
         if (!closed) return undefined;
-        if (!accepted) throw completed(this.#parts);
+        if (!accepted) throw WorkflowNotFoundError.closed(this.workflowId, this.workflowRunId);
         throw updateFailed(
           ApplicationFailure.nonRetryable(
             'Workflow Update failed because the Workflow completed before the Update completed.',
@@ -127,7 +127,7 @@ export async function admitUpdate<Ret>(
       goneSince = undefined;
       return look();
     }
-    if (closed) throw completed(target);
+    if (closed) throw WorkflowNotFoundError.closed(target.workflowId, target.runId);
     goneSince = waiting ? undefined : (goneSince ?? performance.now());
     if (sent && (goneSince === undefined || performance.now() - goneSince < lostAfterMs)) return undefined;
     // Refused by a run that has closed since: the next look tells how.
@@ -179,12 +179,4 @@ async function stateOf({ connection, runId, updateId, workflowId }: UpdateParts)
 
 function updateFailed(cause: Error): WorkflowUpdateFailedError {
   return new WorkflowUpdateFailedError('Workflow Update failed', cause);
-}
-
-function completed({ workflowId, runId }: UpdateParts): WorkflowNotFoundError {
-  return new WorkflowNotFoundError(
-    `workflow execution already completed: ${workflowId} (run ${runId}).`,
-    workflowId,
-    runId,
-  );
 }

@@ -20,6 +20,22 @@ export interface TestEngine {
 
 export const quiet: Logger = pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' });
 
+/** A worker with the workflows and activities of the fixtures; nothing runs it yet. */
+export function fixtureWorker(
+  connection: Connection,
+  taskQueue: string,
+  options: Partial<WorkerOptions> = {},
+): Promise<Worker> {
+  return Worker.create({
+    connection,
+    taskQueue,
+    workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url),
+    activities,
+    logger: quiet,
+    ...options,
+  });
+}
+
 /** To be called at the top of a file or a suite; everything ends with it. */
 export async function testEngine(options: Partial<WorkerOptions> = {}): Promise<TestEngine> {
   // Hooks run in the order they are made in, and the worker must stop before its database goes.
@@ -29,15 +45,7 @@ export async function testEngine(options: Partial<WorkerOptions> = {}): Promise<
   const connection = await Connection.connect({ connectionString: database.url });
   const client = new Client({ connection });
   const taskQueue = 'test';
-  const worker = await Worker.create({
-    connection,
-    taskQueue,
-    workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url),
-    activities,
-    logger: quiet,
-    deadlockTimeoutMs: 200,
-    ...options,
-  });
+  const worker = await fixtureWorker(connection, taskQueue, { deadlockTimeoutMs: 200, ...options });
   const running = worker.run();
   stop = async () => {
     worker.shutdown();

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { Client, Connection } from 'reprise/client';
-import { Worker } from 'reprise/worker';
-import { quiet, testEngine, until } from '../support/engine.ts';
-import * as activities from '../support/fixtures/activities.ts';
+import type { Worker } from 'reprise/worker';
+import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
 const leaseMs = 1000;
 const engine = await testEngine({ leaseMs, deadlockTimeoutMs: 400 });
@@ -40,15 +39,7 @@ for (const [where, client] of [
 it('runs that together compute for longer than a lease come back after their worker is gone', async () => {
   const { url, taskQueue } = engine;
   const connection = await Connection.connect({ connectionString: url });
-  const create = (): Promise<Worker> =>
-    Worker.create({
-      connection,
-      taskQueue: `${taskQueue}-2`,
-      workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url),
-      activities,
-      logger: quiet,
-      leaseMs,
-    });
+  const create = (): Promise<Worker> => fixtureWorker(connection, `${taskQueue}-2`, { leaseMs });
   const first = await create();
   const handles = await first.runUntil(async () => {
     const started = await Promise.all(
@@ -87,13 +78,7 @@ it('a worker stops although a start of its process waits for somebody else', asy
   const connection = await Connection.connect({ connectionString: engine.url });
   const client = new Client({ connection });
   const taskQueue = 'stopping';
-  const worker = await Worker.create({
-    connection,
-    taskQueue,
-    workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url),
-    activities,
-    logger: quiet,
-  });
+  const worker = await fixtureWorker(connection, taskQueue);
   const running = worker.run();
   await until(async () => worker.getStatus().epoch !== undefined);
   const other = await engine.pool.connect();
@@ -112,13 +97,7 @@ it('a worker stops although a start of its process waits for somebody else', asy
 it('incarnations that end as they begin leave nothing behind', async () => {
   const connection = await Connection.connect({ connectionString: engine.url });
   const taskQueue = 'unlucky';
-  const worker = await Worker.create({
-    connection,
-    taskQueue,
-    workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url),
-    activities,
-    logger: quiet,
-  });
+  const worker = await fixtureWorker(connection, taskQueue);
   const hearts = "from pg_stat_activity where datname = current_database() and application_name = 'reprise heart'";
   const { rows: others } = await engine.pool.query<{ pid: number }>(`select pid ${hearts}`);
   const running = worker.run();
