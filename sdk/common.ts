@@ -2,7 +2,7 @@
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
 export { type Duration } from '../runtime/history/duration.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
-export { type RetryPolicy, ValueError } from '../runtime/activator/retry-options.ts';
+export { type RetryPolicy, ValueError } from '../runtime/history/retry-options.ts';
 export {
   ActivityFailure,
   ApplicationFailure,

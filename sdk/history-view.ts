@@ -83,6 +83,13 @@ export async function temporalHistory(database: Database, runId: string): Promis
   return { events };
 }
 
+const followable: ReadonlySet<string> = new Set([
+  'WorkflowContinuedAsNew',
+  'WorkflowCompleted',
+  'WorkflowFailed',
+  'WorkflowTimedOut',
+]);
+
 function attributes(record: HistoryRecord): Record<string, unknown> {
   const all: Record<string, unknown> = { ...(record.meta as Record<string, unknown> | null) };
   if (record.name !== null)
@@ -93,7 +100,7 @@ function attributes(record: HistoryRecord): Record<string, unknown> {
     all[record.type.startsWith('Timer') ? 'startedEventId' : 'scheduledEventId'] = record.answers;
   if (record.attempt !== null) all['attempt'] = record.attempt;
   if (record.reason !== null) all['reason'] = record.reason;
-  if (record.type === 'WorkflowContinuedAsNew') all['newExecutionRunId'] = record.correlationId;
+  if (followable.has(record.type) && record.correlationId !== null) all['newExecutionRunId'] = record.correlationId;
   if (record.type.startsWith('Update')) all['updateId'] = record.correlationId;
   if (record.payload !== null)
     all[payloadKey(record.type)] = record.payload instanceof Error ? failureInfo(record.payload) : record.payload;

@@ -2,23 +2,26 @@
 import { randomBytes } from 'node:crypto';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
+import { chainRules } from '../runtime/history/chain.ts';
 import { isJsonbText } from '../runtime/history/json.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { startTiming, startTimingNames, type StartTimingOptions } from '../runtime/history/start-timing.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
+import type { StartTiming } from '../runtime/store/start-with.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import type { Workflow } from './execution-info.ts';
 import type { IdPolicyOptions } from './id-policies.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 
-export interface CommonStartOptions extends IdPolicyOptions {
+export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions {
   /** The caller's business key; at most one open run has it. */
   workflowId: string;
   taskQueue: string;
   memo?: Record<string, unknown>;
   /** Whether `result()` waits for the runs that this one continues as; default true. */
   followRuns?: boolean;
-  /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. */
+  /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. Not with cronSchedule. */
   startDelay?: Duration;
   /**
    * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
@@ -53,15 +56,14 @@ const known = Object.keys({
   memo: true,
   followRuns: true,
   startDelay: true,
+  ...(Object.fromEntries(startTimingNames.map((name) => [name, true])) as Record<keyof StartTimingOptions, true>),
   transaction: true,
   workflowIdConflictPolicy: true,
   workflowIdReusePolicy: true,
 } satisfies Record<keyof WorkflowStartOptions, true>);
 const unsupported = [
-  'cronSchedule',
   'priority',
   'requestEagerStart',
-  'retry',
   'searchAttributes',
   'signal',
   'signalArgs',
@@ -69,10 +71,12 @@ const unsupported = [
   'staticSummary',
   'typedSearchAttributes',
   'versioningOverride',
-  'workflowExecutionTimeout',
-  'workflowRunTimeout',
-  'workflowTaskTimeout',
 ];
+
+/** A run, and when it is due. */
+export interface TimedRun extends NewRun {
+  readonly timing: StartTiming;
+}
 
 const longestDelayMs = 100 * 365 * 86_400_000;
 
@@ -81,7 +85,7 @@ export function newRunOf<W extends Workflow>(
   workflow: W | string,
   options: WorkflowStartOptions<W>,
   { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
-): NewRun {
+): TimedRun {
   refuseUnknown('workflow.start', options, known, unsupported);
   const type = typeof workflow === 'string' ? workflow : workflow.name;
   const workflowType = checkName('The workflow type', type);
@@ -96,9 +100,11 @@ export function newRunOf<W extends Workflow>(
   };
   const memo = options.memo === undefined ? null : memoText(options.memo);
   if (options.memo !== undefined) meta.memo = options.memo;
+  Object.assign(meta, timingOf(options));
   const delayMs = startDelayMs(options);
   if (delayMs > 0) meta.startDelayMs = delayMs;
   return {
+    timing: timing(meta),
     runId: newRunId(),
     namespace,
     workflowId,
@@ -111,8 +117,25 @@ export function newRunOf<W extends Workflow>(
   };
 }
 
+function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration }): Partial<StartedMeta> {
+  if (options.cronSchedule && options.startDelay !== undefined) {
+    throw new RuntimeError('INVALID_INPUT', 'startDelay and cronSchedule exclude each other: the schedule says when.');
+  }
+  try {
+    return startTiming(options, Date.now());
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+  }
+}
+
+function timing(meta: StartedMeta): StartTiming {
+  const delayMs = (meta.startDelayMs ?? 0) + (meta.backoffMs ?? 0);
+  const deadline = chainRules(meta, 0)?.deadline;
+  return deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 };
+}
+
 /** 0 when there is none. @throws INVALID_INPUT */
-export function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): number {
+function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): number {
   if (startDelay === undefined) return 0;
   try {
     const delay = durationMs(startDelay);

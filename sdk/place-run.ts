@@ -2,7 +2,7 @@
 import type { Message } from '../runtime/store/inbox.ts';
 import { wakeOnCommit } from '../runtime/store/notifier.ts';
 import { type NewRun, type Queryable, startRunWithin } from '../runtime/store/start-run.ts';
-import { type Placed, startWith, type Taken } from '../runtime/store/start-with.ts';
+import { type Placed, startWith, type StartTiming, type Taken } from '../runtime/store/start-with.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from './connection.ts';
@@ -12,8 +12,7 @@ import { tellReader } from './send-message.ts';
 export interface PlaceOptions {
   readonly policies: IdPolicies;
   readonly transaction: Queryable | undefined;
-  /** How long the first task of a new run waits. */
-  readonly delayMs: number;
+  readonly timing: StartTiming;
   /** For the new run, or for the open one. */
   readonly message?: Message;
   /** Terminates the open run of the workflow id. */
@@ -43,13 +42,14 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
 }
 
 async function placeOnce(connection: Connection, run: NewRun, options: PlaceOptions): Promise<Placed | Taken> {
-  const { policies, transaction, message, delayMs } = options;
+  const { policies, transaction, message, timing } = options;
   const { database, starts } = connection;
   const useExisting = policies.conflict === 'USE_EXISTING';
-  const isPlain = message === undefined && !useExisting && policies.refusedAfter.length === 0 && delayMs === 0;
+  const isTimed = timing.delayMs > 0 || timing.deadlineMs !== undefined;
+  const isPlain = message === undefined && !useExisting && policies.refusedAfter.length === 0 && !isTimed;
   if (!isPlain) {
     const { refusedAfter } = policies;
-    const how = { useExisting, refusedAfter, delayMs, ...(message === undefined ? {} : { message }) };
+    const how = { useExisting, refusedAfter, timing, ...(message === undefined ? {} : { message }) };
     const placed = await startWith(database, transaction, run, how);
     if (typeof placed === 'string' || transaction !== undefined) return placed;
     if (placed.isNew) tellReader(connection, placed.runId, { owner: null, queue: run.queue });

@@ -2,14 +2,13 @@
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { RunRow } from '../runtime/store/runs.ts';
 import type { Message } from '../runtime/store/inbox.ts';
-import type { NewRun } from '../runtime/store/start-run.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { parseListQuery } from './list-query.ts';
 import type { QueryRejectCondition } from './query-reject-condition.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
-import { asQueryable, type CommonStartOptions, newRunOf, startDelayMs, type WorkflowStartOptions } from './new-run.ts';
+import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
 import { placeRun } from './place-run.ts';
 import { WithStartWorkflowOperation } from './with-start.ts';
 import {
@@ -149,14 +148,14 @@ export class WorkflowClient {
     return admitUpdate<Ret>(parts, call.message, true);
   }
 
-  async #start<W extends Workflow>(run: NewRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
+  async #start<W extends Workflow>(run: TimedRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
     const runId = await this.#place(run, options, 'FAIL');
     const { followRuns = true } = options;
     return this.#handle<W>(run.workflowId, runId, { followRuns });
   }
 
   #place(
-    run: NewRun,
+    run: TimedRun,
     options: CommonStartOptions,
     conflictDefault: WorkflowIdConflictPolicy,
     message?: Message,
@@ -164,7 +163,7 @@ export class WorkflowClient {
     return placeRun(this.#connection, run, {
       policies: idPolicies(options, conflictDefault),
       transaction: options.transaction === undefined ? undefined : asQueryable(options.transaction),
-      delayMs: startDelayMs(options),
+      timing: run.timing,
       terminate: () =>
         this.#handle(run.workflowId, undefined).terminate(`a new run of workflow id "${run.workflowId}" was started`),
       ...(message === undefined ? {} : { message }),
@@ -203,7 +202,7 @@ export class WorkflowClient {
     }
   }
 
-  #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): NewRun {
+  #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): TimedRun {
     return newRunOf<W>(workflow, options, { namespace: this.#namespace, maxPayloadBytes: this.#maxPayloadBytes });
   }
 

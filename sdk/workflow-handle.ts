@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { argsOf, resultOf as retOf } from '../runtime/activator/message-definition.ts';
 import { decodeFailure } from '../runtime/history/failure-info.ts';
-import { CancelledFailure, TerminatedFailure, TimeoutFailure, TimeoutType } from '../runtime/history/failure.ts';
+import {
+  CancelledFailure,
+  RetryState,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+} from '../runtime/history/failure.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
 import type { Json } from '../runtime/history/json.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
@@ -117,7 +123,10 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     for (let current = runId; ; ) {
       const outcome = await connection.reach(() => connection.outcomes.outcome(current));
       if (outcome.next === undefined) return resultOf(outcome) as WorkflowResultType<W>;
-      if (!this.#parts.followRuns) throw new WorkflowContinuedAsNewError(outcome.next);
+      if (!this.#parts.followRuns) {
+        if (outcome.type === 'WorkflowContinuedAsNew') throw new WorkflowContinuedAsNewError(outcome.next);
+        return resultOf(outcome) as WorkflowResultType<W>;
+      }
       current = outcome.next;
     }
   }
@@ -276,10 +285,13 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     let run = await connection.reach((database) =>
       known === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, known),
     );
-    while (followsChain && run?.status === 'continued_as_new') {
+    // A handle without a run has found the latest; that of a chain looks for what came after its own.
+    while (followsChain && known !== undefined && run !== undefined && run.closed_at !== null) {
       const { run_id: before } = run;
-      run = await connection.reach((database) => nextRun(database, before));
-      if (runId !== undefined) this.#latest = run?.run_id;
+      const next: RunRow | undefined = await connection.reach((database) => nextRun(database, before));
+      if (next === undefined) break;
+      run = next;
+      this.#latest = next.run_id;
     }
     if (run === undefined) {
       throw new WorkflowNotFoundError(
@@ -304,6 +316,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
 /** What `result()` gives or throws for the event that closed a run. */
 function resultOf(outcome: ClosedOutcome): unknown {
+  const retryState = outcome.retryState as RetryState | undefined;
   switch (outcome.type) {
     case 'WorkflowCompleted':
       return outcome.payload === null ? undefined : decodePayload(outcome.payload);
@@ -311,6 +324,7 @@ function resultOf(outcome: ClosedOutcome): unknown {
       throw new WorkflowFailedError(
         'Workflow execution failed',
         outcome.payload === null ? undefined : decodeFailure(outcome.payload),
+        retryState ?? RetryState.RETRY_POLICY_NOT_SET,
       );
     case 'WorkflowCancelled':
       throw new WorkflowFailedError(
@@ -325,7 +339,8 @@ function resultOf(outcome: ClosedOutcome): unknown {
     }
     default: {
       const message = 'Workflow execution timed out';
-      throw new WorkflowFailedError(message, new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE));
+      const cause = new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE);
+      throw new WorkflowFailedError(message, cause, retryState ?? RetryState.TIMEOUT);
     }
   }
 }

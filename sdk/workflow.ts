@@ -45,7 +45,7 @@ export {
   workflowRandom,
   type WorkflowRandomStream,
 } from '../runtime/activator/random-streams.ts';
-export { type RetryPolicy } from '../runtime/activator/retry-options.ts';
+export { type RetryPolicy } from '../runtime/history/retry-options.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';

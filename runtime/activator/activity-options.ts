@@ -3,7 +3,7 @@
 import type { ScheduledMeta } from '../history/activation.ts';
 import { type Duration, durationMs } from '../history/duration.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
-import { compileRetryPolicy, type RetryPolicy } from './retry-options.ts';
+import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
 
 /** When a cancelled scope lets go of a running activity. */
 export const ActivityCancellationType = {

@@ -1,6 +1,9 @@
 // What workflow code may know of its run.
 import type { StartedMeta } from '../history/activation.ts';
 import type { HistoryEvent } from '../history/event.ts';
+import type { TemporalFailure } from '../history/failure.ts';
+import type { RetryPolicy } from '../history/retry-options.ts';
+import { chainInfo } from './chain-info.ts';
 import { currentRun } from './current-run.ts';
 import type { Turn } from './turn.ts';
 
@@ -27,6 +30,16 @@ export interface WorkflowInfo {
   readonly executionTimeoutMs: number | undefined;
   readonly runTimeoutMs: number | undefined;
   readonly taskTimeoutMs: number | undefined;
+  /** When the chain's execution timeout is over. */
+  readonly executionExpirationTime: Date | undefined;
+  readonly retryPolicy: RetryPolicy | undefined;
+  readonly cronSchedule: string | undefined;
+  /** ms between the next two times of the schedule; undefined without a schedule. */
+  readonly cronScheduleToScheduleInterval: number | undefined;
+  /** What the last completed run of a cron schedule returned. */
+  readonly lastResult: unknown;
+  /** What the run before failed with, when this one is its next attempt or time. */
+  readonly lastFailure: TemporalFailure | undefined;
   /** Events so far, those that this activation adds not counted. */
   readonly historyLength: number;
   /** The history has become long: time to continue as new. */
@@ -62,6 +75,7 @@ export function createWorkflowInfo(
     executionTimeoutMs: meta.executionTimeoutMs,
     runTimeoutMs: meta.runTimeoutMs,
     taskTimeoutMs: meta.taskTimeoutMs,
+    ...chainInfo(started, meta),
     get historyLength() {
       return turn.historyLength;
     },

@@ -90,13 +90,31 @@ export interface StartedMeta {
   firstRunId?: string;
   /** The run that continued as this one. */
   continuedFrom?: string;
+  /** Of the workflow's retry policy; absent: the first. */
   attempt?: number;
   memo?: Record<string, unknown>;
   runTimeoutMs?: number;
   executionTimeoutMs?: number;
+  /** When the whole chain is over, µs since 1970; in runs that are not the first of a chain with an execution timeout. */
+  executionDeadline?: Micros;
   /** How long the first task waited, unless a message ended the wait. */
   startDelayMs?: number;
+  /** How long the first task waited whatever came: for the next attempt, or the next time of the cron schedule. */
+  backoffMs?: number;
   taskTimeoutMs?: number;
+  /** Of the workflow itself. */
+  retry?: RetryMeta;
+  cron?: string;
+  /** Payload that the last completed run of the chain returned, in hex. */
+  lastResult?: string;
+  /** Payload that the run before failed with, in hex. */
+  lastFailure?: string;
+}
+
+/** `meta` of WorkflowFailed and WorkflowTimedOut, of a run that has a retry policy. */
+export interface FailedMeta {
+  /** IN_PROGRESS when another attempt follows. */
+  retryState: string;
 }
 
 /** `meta` of ActivityFailed, ActivityTimedOut, ActivityCancelled. */

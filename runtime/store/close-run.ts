@@ -1,22 +1,42 @@
-// Terminating a run that nobody owns: no workflow code is needed, so whoever asks does it, in one short transaction. The
-// locked ready row keeps claims away, as ownership would.
+// Ending a run that nobody owns, by termination or because its time is over: no workflow code is needed, so whoever asks
+// does it, in one short transaction. The locked ready row keeps claims away, as ownership would.
 import { hash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { eventCode, type HistoryEvent } from '../history/event.ts';
+import type pg from 'pg';
+import type { FailedMeta, StartedMeta } from '../history/activation.ts';
+import { chainRules, succession } from '../history/chain.ts';
+import { eventCode, type HistoryEvent, type Micros } from '../history/event.ts';
 import { draft } from '../history/draft.ts';
 import { turnHash } from '../history/hash-chain.ts';
+import { statusAfter } from '../history/transition.ts';
+import { type ContinuedRun, continueRun, nextRunOf } from './continue-run.ts';
 import type { Database } from './database.ts';
 import { readEventsAfter } from './history.ts';
 import { declareDead } from './lease.ts';
 
-/** `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
-export type TerminateResult = 'terminated' | 'owned' | 'closed';
+/** `ended`: it is closed now. `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
+export type EndResult = 'ended' | 'owned' | 'closed';
 
-export async function terminateUnowned(
-  database: Database,
-  runId: string,
-  reason: string | null,
-): Promise<TerminateResult> {
+export function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<EndResult> {
+  return endUnowned(database, runId, { type: 'WorkflowTerminated', reason });
+}
+
+/** Closes runs of any queue whose deadline has passed; no worker has them. */
+export async function endOverdue(database: Database): Promise<void> {
+  const { rows } = await database.pool.query<{ run_id: string }>({
+    name: `reprise_overdue_${database.schema}`,
+    text: `select run_id from ${database.schema}.ready where deadline <= clock_timestamp() and owner is null order by deadline limit 100`,
+  });
+  for (const { run_id: runId } of rows) await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null });
+}
+
+interface End {
+  readonly type: 'WorkflowTerminated' | 'WorkflowTimedOut';
+  readonly reason: string | null;
+}
+
+async function endUnowned(database: Database, runId: string, end: End): Promise<EndResult> {
+  const { type, reason } = end;
   const { schema } = database;
   const client = await database.pool.connect();
   try {
@@ -35,34 +55,58 @@ export async function terminateUnowned(
     const { previous, unhashed } = await readHead(client, schema, runId);
     const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
     const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
-    const event: HistoryEvent = { ...draft(seq, 'WorkflowTerminated', { reason }), at, hash: null };
+    const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
+    const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
+    const event: HistoryEvent = { ...draft(seq, type, columns), at, hash: null };
     const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
       hash('sha256', bytes, 'buffer'),
     );
     const closedAt = `timestamptz 'epoch' + $2::bigint * interval '1 microsecond'`;
     await client.query(
-      `insert into ${schema}.events (run_id, at, seq, type, reason, hash) values ($1, ${closedAt}, $3, ${eventCode.WorkflowTerminated}, $4, $5)`,
-      [runId, at, seq, reason, Buffer.from(head)],
+      `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
+values ($1, ${closedAt}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
+      [runId, at, seq, event.reason, event.correlationId, event.meta, Buffer.from(head)],
     );
     await client.query(
-      `update ${schema}.runs set status = 'terminated', closed_at = ${closedAt}, final_seq = $3, final_hash = $4 where run_id = $1`,
+      `update ${schema}.runs set status = '${statusAfter('running', type)}', closed_at = ${closedAt}, final_seq = $3, final_hash = $4 where run_id = $1`,
       [runId, at, seq, Buffer.from(head)],
     );
+    const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
     await client.query(`delete from ${schema}.inbox where run_id = $1`, [runId]);
     await client.query(`delete from ${schema}.ready where run_id = $1`, [runId]);
     await client.query('commit');
     client.release();
+    const { correlationId } = event;
+    const outcome = { type, payload: null, reason, ...(correlationId === null ? {} : { next: correlationId }) };
+    database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
+    database.notifier.closed(runId);
+    if (queue !== undefined) database.notifier.wake(queue);
   } catch (error) {
     client.release(true);
     throw error;
   }
-  database.local.emit('closed', runId, { type: 'WorkflowTerminated', payload: null, reason });
-  database.notifier.closed(runId);
-  return 'terminated';
+  return 'ended';
+}
+
+/** What follows a run whose time is over: another attempt, or the next time of its schedule. */
+async function timedOut(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  at: Micros,
+): Promise<{ meta: string | null; next: ContinuedRun | undefined } | undefined> {
+  const [started] = await readEventsAfter(client, schema, runId, 0, 1);
+  const rules = chainRules(JSON.parse(started?.meta ?? '{}') as StartedMeta, started!.at);
+  if (rules === undefined) return undefined;
+  const { next, failed } = succession(rules, { type: 'WorkflowTimedOut', payload: null, at });
+  return {
+    meta: failed === undefined ? null : JSON.stringify(failed),
+    next: next === undefined ? undefined : nextRunOf(started!.name ?? '', next),
+  };
 }
 
 async function readHead(
-  client: Parameters<typeof readEventsAfter>[0],
+  client: pg.ClientBase,
   schema: string,
   runId: string,
 ): Promise<{ previous: HistoryEvent | undefined; unhashed: HistoryEvent[] }> {

@@ -1,16 +1,26 @@
 // The run that takes over from one that continues as new: its row, its start, the context that it inherits, and the mail
 // that nobody has read. In the transaction that closed the run before.
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import type { SuccessorMeta } from '../history/chain.ts';
 import { eventCode } from '../history/event.ts';
+import { newRunId } from './run-id.ts';
 
 export interface ContinuedRun {
   readonly runId: string;
   readonly workflowType: string;
+  /** null: those of the run before. */
   readonly args: Uint8Array | null;
   /** What is new in the meta of its start: JSON of an object. */
   readonly meta: string;
   /** Ops of the patch that makes its context; null when it has none to begin with. */
   readonly context: string | null;
+}
+
+/** A run of the same type, with the same arguments and a context of its own. */
+export function nextRunOf(workflowType: string, meta: SuccessorMeta): ContinuedRun {
+  const seed = randomBytes(16).toString('hex');
+  return { runId: newRunId(), workflowType, args: null, meta: JSON.stringify({ ...meta, seed }), context: null };
 }
 
 /** Returns the queue that the new run waits in. */
@@ -24,7 +34,8 @@ export async function continueRun(
     name: `reprise_continue_${schema}`,
     text: `with old as materialized (
   select r.namespace, r.workflow_id, r.memo, r.parent_run_id, r.search_attributes, clock_timestamp() as at,
-    ((s.meta::jsonb - 'startDelayMs') || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
+    case when $4::bytea is null then s.payload end as payload,
+    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure']) || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
       'continuedFrom', $1::text) || $5::jsonb) as meta
   from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1 where r.run_id = $1::uuid),
 made as (
@@ -32,7 +43,7 @@ made as (
   select $2::uuid, namespace, workflow_id, $3, meta->>'taskQueue', 'running', at, meta->'memo', parent_run_id, search_attributes from old),
 started as (
   insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
-  select $2::uuid, at, 1, ${eventCode.WorkflowStarted}, $3, $4::bytea, meta::text::json from old),
+  select $2::uuid, at, 1, ${eventCode.WorkflowStarted}, $3, coalesce($4::bytea, payload), meta::text::json from old),
 inherited as (
   insert into ${schema}.events (run_id, at, seq, type, answers, source, source_id, ops)
   select $2::uuid, at, 2, ${eventCode.ContextPatched}, 1, 'system', $3, $6::json from old where $6::text is not null),
@@ -41,10 +52,16 @@ unread as materialized (
 moved as (
   update ${schema}.inbox i set run_id = $2::uuid, id = u.number, owner = null from unread u
   where i.run_id = $1::uuid and i.id = u.id),
+timed as (
+  select *, at + (coalesce((meta->>'startDelayMs')::float8, 0) + coalesce((meta->>'backoffMs')::float8, 0))
+    * interval '1 millisecond' as first_task from old),
 due as (
-  insert into ${schema}.ready (run_id, wake_at, queue, mail, claimed)
-  select $2::uuid, at + coalesce((meta->>'startDelayMs')::float8, 0) * interval '1 millisecond',
-    namespace || '/' || (meta->>'taskQueue'), (select count(*) from unread), $6::text is not null from old
+  insert into ${schema}.ready (run_id, wake_at, deadline, queue, mail, claimed)
+  select $2::uuid, least(first_task, deadline), deadline, namespace || '/' || (meta->>'taskQueue'),
+    (select count(*) from unread), $6::text is not null
+  from timed cross join lateral (select least(
+    first_task + (meta->>'runTimeoutMs')::float8 * interval '1 millisecond',
+    timestamptz 'epoch' + (meta->>'executionDeadline')::bigint * interval '1 microsecond') as deadline) d
   returning queue)
 select queue from due`,
     values: [oldRunId, next.runId, next.workflowType, next.args, next.meta, next.context],

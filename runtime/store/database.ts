@@ -19,8 +19,10 @@ export interface ClosedOutcome {
   readonly type: string;
   readonly payload: Uint8Array | null;
   readonly reason: string | null;
-  /** The run that it continued as. */
+  /** The run that it continued as, or that follows it. */
   readonly next?: string;
+  /** Of one that failed or timed out, with a retry policy. */
+  readonly retryState?: string;
 }
 
 /** A worker of this process, as clients of the same process see it. */

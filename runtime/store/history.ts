@@ -179,9 +179,10 @@ export async function readEventsAfter(
   schema: string,
   runId: string,
   after: number,
+  upTo: number = seqMax,
 ): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  const query = `select ${allColumns} from ${schema}.events where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)} order by seq`;
+  const query = `select ${allColumns} from ${schema}.events where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)} and seq <= ${Math.trunc(upTo)} order by seq`;
   await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
   return events;
 }

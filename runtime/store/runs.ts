@@ -36,12 +36,12 @@ export async function getRun(database: Database, runId: string): Promise<RunRow 
   return rows[0];
 }
 
-/** The run that a closed one continued as; undefined when it did not. */
+/** The run that a closed one continued as, or that follows it as its next attempt or time; undefined when there is none. */
 export async function nextRun(database: Database, runId: string): Promise<RunRow | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<RunRow>(
     `select n.* from ${schema}.runs r join ${schema}.events e on e.run_id = r.run_id and e.seq = r.final_seq
-join ${schema}.runs n on n.run_id = e.correlation_id::uuid where r.run_id = $1 and r.status = 'continued_as_new'`,
+join ${schema}.runs n on n.run_id = e.correlation_id::uuid where r.run_id = $1 and r.closed_at is not null`,
     [runId],
   );
   return rows[0];
@@ -53,18 +53,24 @@ export async function readOutcomes(database: Database, runIds: readonly string[]
   const { rows } = await pool.query<OutcomeRow>({
     name: `reprise_outcomes_${schema}`,
     // One look into each index for each run: a join could be planned as a scan of the whole log.
-    text: `select r.run_id, e.type, e.payload, e.reason, e.next from unnest($1::uuid[]) as given(run_id)
+    text: `select r.run_id, e.type, e.payload, e.reason, e.next, e.retry_state from unnest($1::uuid[]) as given(run_id)
 cross join lateral (
   select run_id, final_seq from ${schema}.runs where run_id = given.run_id and closed_at is not null limit 1) r
 cross join lateral (
-  select type, payload, reason, case when type = ${eventCode.WorkflowContinuedAsNew} then correlation_id end as next
+  select type, payload, reason, correlation_id as next, meta->>'retryState' as retry_state
   from ${schema}.events where run_id = r.run_id and seq = r.final_seq limit 1) e`,
     values: [runIds],
   });
   return new Map(
-    rows.map(({ run_id, type, payload, reason, next }) => [
+    rows.map(({ run_id, type, payload, reason, next, retry_state: retryState }) => [
       run_id,
-      { type: eventTypeOf(type), payload, reason, ...(next === null ? {} : { next }) },
+      {
+        type: eventTypeOf(type),
+        payload,
+        reason,
+        ...(next === null ? {} : { next }),
+        ...(retryState === null ? {} : { retryState }),
+      },
     ]),
   );
 }
@@ -75,6 +81,7 @@ interface OutcomeRow {
   payload: Buffer | null;
   reason: string | null;
   next: string | null;
+  retry_state: string | null;
 }
 
 export interface OpenState {

@@ -12,8 +12,15 @@ export interface StartWith {
   readonly useExisting: boolean;
   /** Ends of earlier runs of the workflow id that forbid a new one. */
   readonly refusedAfter: readonly RunStatus[];
-  /** How long the first task of a new run waits; the message that comes with it does not end the wait, any later one does. */
+  readonly timing: StartTiming;
+}
+
+/** When a new run is due, ms from its start. */
+export interface StartTiming {
+  /** How long its first task waits; the message that comes with it does not end the wait. */
   readonly delayMs: number;
+  /** When it times out. */
+  readonly deadlineMs?: number;
 }
 
 export interface Placed {
@@ -77,15 +84,24 @@ async function attempt(transaction: Queryable, schema: string, run: NewRun, how:
     if (runId === undefined) continue;
     const delivery = how.message === undefined ? undefined : await send(transaction, schema, runId, how.message);
     if (how.message !== undefined && delivery === undefined) continue;
-    if (isNew && how.delayMs > 0) await delay(transaction, schema, runId, how.delayMs);
+    if (isNew) await schedule(transaction, schema, runId, how.timing);
     return { runId, isNew, delivery };
   }
 }
 
-async function delay(transaction: Queryable, schema: string, runId: string, ms: number): Promise<void> {
+async function schedule(
+  transaction: Queryable,
+  schema: string,
+  runId: string,
+  { delayMs, deadlineMs }: StartTiming,
+): Promise<void> {
+  if (delayMs === 0 && deadlineMs === undefined) return;
+  // From the start in the log, as whoever folds it reckons.
   await transaction.query(
-    `update ${schema}.ready set wake_at = clock_timestamp() + make_interval(secs => $2 / 1000.0) where run_id = $1`,
-    [runId, ms],
+    `update ${schema}.ready r set deadline = e.at + $3::float8 * interval '1 millisecond',
+  wake_at = least(e.at + $2::float8 * interval '1 millisecond', e.at + $3::float8 * interval '1 millisecond')
+from ${schema}.events e where r.run_id = $1 and e.run_id = $1 and e.seq = 1`,
+    [runId, delayMs, deadlineMs ?? null],
   );
 }
 

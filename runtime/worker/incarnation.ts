@@ -11,12 +11,12 @@ import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts'
 import { listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { runsWithMail } from '../store/inbox.ts';
-import { backendPid, declareDead, type Heartbeat, heartbeat, register, sweepDead } from '../store/lease.ts';
-import { expireRequests } from '../store/requests.ts';
+import { backendPid, declareDead, type Heartbeat, heartbeat, register } from '../store/lease.ts';
 import type { ActivityFunction } from './activity-context.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { Appender } from './appender.ts';
 import { Claimer } from './claimer.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
 import { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
@@ -45,8 +45,6 @@ const missedMs = 150;
 const idlePollMs = 100;
 const housekeepingMs = 1_000;
 const writerCount = 2;
-/** The search for runs of the dead takes at most one part in so many of the time. */
-const sweepShare = 50;
 
 /** The name under which the runs of a task queue wait. */
 export function queueKey(namespace: string, taskQueue: string): string {
@@ -68,12 +66,11 @@ export class Incarnation {
   readonly #localStarts: LocalStarts;
   readonly #appender: Appender;
   readonly #queries: QueryAnswerer;
+  readonly #house: Housekeeping;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
   #beating = false;
-  #keepingHouse = false;
-  #nextSweep = 0;
   readonly #mailed = new Set<string>();
   #readingMail = false;
   #lastBeat = performance.now();
@@ -190,6 +187,7 @@ export class Incarnation {
       wake: () => this.#claimer.poke(),
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
     });
+    this.#house = new Housekeeping(database, logger, () => this.#loop.parking.evict());
     this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch, logger });
   }
 
@@ -224,7 +222,7 @@ export class Incarnation {
     localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
     this.#timers.push(
       setInterval(() => void this.#beat(), heartbeatMs),
-      setInterval(() => void this.#keepHouse(), housekeepingMs),
+      setInterval(() => void this.#house.keep(), housekeepingMs),
       setInterval(() => void this.#poll(), idlePollMs),
     );
     void this.#poll();
@@ -278,25 +276,6 @@ export class Incarnation {
       if (freed > 0) this.#claimer.poke(true);
     } catch (error) {
       logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again');
-    }
-  }
-
-  async #keepHouse(): Promise<void> {
-    if (this.#over || this.#keepingHouse) return;
-    this.#keepingHouse = true;
-    try {
-      await this.#loop.parking.evict();
-      const begun = performance.now();
-      if (begun >= this.#nextSweep) {
-        await sweepDead(this.#options.database);
-        const ended = performance.now();
-        this.#nextSweep = ended + (ended - begun) * sweepShare;
-      }
-      await expireRequests(this.#options.database);
-    } catch (error) {
-      if (!this.#over) this.#options.logger.warn({ err: error }, 'housekeeping failed, will try again');
-    } finally {
-      this.#keepingHouse = false;
     }
   }
 
@@ -385,6 +364,7 @@ export class Incarnation {
   #end(error: RuntimeError | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    this.#house.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#leaveLocal();
     void this.#claimer.stop();

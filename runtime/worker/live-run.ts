@@ -1,6 +1,7 @@
 // A run in the memory of its owner: the head of its log, what is pending in it, and what waits to be appended.
 // Everything here but the queue is a fold of the log (`record`), so a new owner arrives at the same.
 import type { ScheduledMeta, StartedMeta, TimerMeta } from '../history/activation.ts';
+import { type ChainRules, chainRules } from '../history/chain.ts';
 import { type EventDraft, type EventType, type HistoryEvent, isOutput, type Micros } from '../history/event.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { runIdBytes } from '../store/run-id.ts';
@@ -64,6 +65,8 @@ export class LiveRun {
   taskFailures = 0;
   workflowType = '';
   workflowId = '';
+  /** Of a run that can time out, or that others follow. */
+  chain: ChainRules | undefined;
   readonly activities: Map<number, PendingActivity> = new Map();
   readonly timers: Map<number, Micros> = new Map();
   /** Ids of accepted updates: one that is sent again is no new one. */
@@ -71,6 +74,8 @@ export class LiveRun {
 
   /** Highest mail number read. */
   mailRead: number;
+  /** Messages sent to the run when it was claimed. */
+  readonly mailClaimed: number;
   readonly lost: number | null;
   queue: Input[] = [];
   /** Updates that could not be shown to the code yet: they are in the log only once it has accepted them. */
@@ -93,6 +98,7 @@ export class LiveRun {
     this.runId = runId;
     this.runKey = runIdBytes(runId);
     this.mailRead = mailRead;
+    this.mailClaimed = mailRead;
     this.lost = lost;
   }
 
@@ -104,7 +110,7 @@ export class LiveRun {
     switch (event.type) {
       case 'WorkflowStarted':
         this.workflowType = event.name ?? '';
-        this.workflowId = (JSON.parse(event.meta ?? '{}') as Partial<StartedMeta>).workflowId ?? '';
+        this.#recordStart(event);
         return;
       case 'WorkflowTaskFailed':
         this.taskFailures = event.attempt ?? this.taskFailures + 1;
@@ -148,6 +154,13 @@ export class LiveRun {
     }
   }
 
+  #recordStart({ name, meta, at }: HistoryEvent): void {
+    const started = JSON.parse(meta ?? '{}') as StartedMeta;
+    this.workflowType = name ?? '';
+    this.workflowId = started.workflowId ?? '';
+    this.chain = chainRules(started, at);
+  }
+
   #recordAttempt(event: HistoryEvent): void {
     const activity = event.answers === null ? undefined : this.activities.get(event.answers);
     if (activity === undefined) return;
@@ -162,15 +175,22 @@ export class LiveRun {
 
   /** When the run next has something to do by itself; undefined when only a message can move it. */
   nextWake(): Micros | undefined {
+    const deadline = this.chain?.deadline;
+    if (this.waitsUntil > 0) return Math.min(this.waitsUntil, deadline ?? this.waitsUntil);
     // As long as its code fails, nothing else of the run can go on.
-    if (this.retryTaskAt !== undefined) return this.retryTaskAt;
-    let next: Micros | undefined;
+    if (this.retryTaskAt !== undefined) return Math.min(this.retryTaskAt, deadline ?? this.retryTaskAt);
+    let next = deadline;
     for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of this.activities.values()) {
       if (activity.startedAttempt > activity.failedAttempts) continue; // its effect is unknown: a person decides
       if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
     }
     return next;
+  }
+
+  /** Before this time its first task is not due, whatever comes; 0 when it has none to wait for, or has begun. */
+  get waitsUntil(): Micros {
+    return this.chain === undefined || this.hash.length > 0 ? 0 : this.chain.notBefore;
   }
 
   takeQueue(): Input[] {

@@ -23,6 +23,7 @@ import { CodeReloader } from './code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
 import { type Input, LiveRun } from './live-run.ts';
+import { MailIntake } from './mail-intake.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
@@ -45,12 +46,18 @@ export interface RunLoopOptions {
   fatal(error: RuntimeError): void;
 }
 
+/** An input that has to wait with the run's first task. */
+function isEarly(run: LiveRun, { type }: Input, now: Micros): boolean {
+  return run.waitsUntil > now && type !== 'WorkflowTerminated' && type !== 'WorkflowTimedOut';
+}
+
 export class RunLoop {
   readonly #options: RunLoopOptions;
   readonly #runs = new Map<string, LiveRun>();
   readonly #timers: RunTimers;
   readonly #durable = new DurableInputs();
   readonly #holder: RunHolder;
+  readonly #mail: MailIntake;
   readonly #reloader: CodeReloader;
   #executor!: ActivityExecutor;
   /** Which runs are in memory, and letting go of them. */
@@ -79,9 +86,8 @@ export class RunLoop {
       },
       flushed: () => options.appender.pump(),
     });
-    this.#timers = new RunTimers(options.clock, (run, seq) =>
-      this.enqueue(run, draft(0, 'TimerFired', { answers: seq })),
-    );
+    this.#mail = new MailIntake(options.database, this.#runs, (run, input) => this.enqueue(run, input));
+    this.#timers = new RunTimers(options.clock, (run, input) => this.enqueue(run, input));
   }
 
   attach(executor: ActivityExecutor): void {
@@ -128,6 +134,7 @@ export class RunLoop {
   enqueue(run: LiveRun, input: Input): void {
     if (run.phase === 'gone' || this.#stopped) return;
     run.queue.push(input);
+    if (run.waitsUntil > 0 && isEarly(run, input, this.#now())) return;
     if (run.phase === 'idle') run.phase = 'queued';
     if (run.phase === 'queued' || run.phase === 'reloading') this.#rounds.mark(run);
   }
@@ -140,16 +147,8 @@ export class RunLoop {
   }
 
   /** Reads the mail of owned runs that are said to have some. */
-  async readMail(runIds: readonly string[]): Promise<void> {
-    const runs = runIds
-      .map((runId) => this.#runs.get(runId))
-      .filter((run): run is LiveRun => run !== undefined && run.phase !== 'gone' && run.phase !== 'loading');
-    if (runs.length === 0) return;
-    const mail = await readMail(
-      this.#options.database,
-      runs.map((run) => ({ runId: run.runId, after: run.mailRead })),
-    );
-    this.#deliver(mail);
+  readMail(runIds: readonly string[]): Promise<void> {
+    return this.#mail.read(runIds);
   }
 
   abort(): void {
@@ -161,7 +160,8 @@ export class RunLoop {
     // A long run comes without its code: what is pending goes on while it is made again.
     run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
     run.idleSince = performance.now();
-    for (const [seq, due] of run.timers) this.#timers.start(run, seq, due);
+    if (run.waitsUntil > this.#now()) return this.#holdBack(run, mail);
+    this.#timers.startAll(run);
     if (run.lost !== null && run.activities.size > 0) {
       // Logged before the activities start again, so that their attempts count right.
       const meta = JSON.stringify({ epoch: run.lost, activities: [...run.activities.keys()] });
@@ -170,19 +170,22 @@ export class RunLoop {
         draft(0, 'WorkerLost', { meta, reason: `worker ${run.lost} was lost while it owned this run` }),
       );
     } else startActivities(run, this.#executor);
-    this.#deliver(mail);
+    this.#mail.deliver(mail);
     if (run.sandbox === undefined) void this.#reloader.reload(run);
     else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
     else if (run.carried.length > 0) this.#wake(run);
   }
 
-  #deliver(mail: readonly Mail[]): void {
-    for (const { runId, id, ...message } of mail) {
-      const run = this.#runs.get(runId);
-      if (run === undefined || id <= run.mailRead) continue;
-      run.mailRead = id;
-      this.enqueue(run, { ...draft(0, message.type, message), mailId: id });
-    }
+  /** Its first task is not due, and was not asked for by a message: the run is let go with its mail unread. */
+  #holdBack(run: LiveRun, mail: readonly Mail[]): void {
+    const ending = mail.some(({ type }) => type === 'WorkflowTerminated');
+    run.mailRead = ending ? run.mailRead : run.mailClaimed;
+    this.#timers.startAll(run);
+    this.#timers.retryTask(run, run.waitsUntil, () => {
+      if (run.phase === 'idle') this.#wake(run);
+    });
+    if (ending) this.#mail.deliver(mail);
+    else void this.#guard(run, () => this.parking.letGo(run));
   }
 
   /** Has the run activated although nothing new happened to it. */
@@ -309,14 +312,14 @@ export class RunLoop {
       if (hold || run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
         await this.#holder.append(run, async (mail) => {
-          this.#deliver(mail);
+          this.#mail.deliver(mail);
           const taken = run.takeQueue();
           const built = await this.#build(run, taken, failure);
           return { built, done: () => this.#held(run, built, taken) };
         });
         return;
       }
-      this.#deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
+      this.#mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
       await this.#turn(run, failure);
       this.#options.appender.pump();
     });

@@ -105,6 +105,7 @@ export class RunParking {
   #evictable(run: LiveRun): boolean {
     if (!run.settled || this.#options.executor.busy(run)) return false;
     const now = this.#options.clock.now();
+    if (run.chain?.deadline !== undefined && run.chain.deadline <= now) return false;
     for (const due of run.timers.values()) if (due <= now) return false;
     return true;
   }

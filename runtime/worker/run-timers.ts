@@ -1,10 +1,13 @@
-// Timers of owned runs, in memory. When a run is let go its next due time goes to `ready.wake_at` instead.
+// Timers of owned runs, in memory, and their deadlines. When a run is let go its next due time goes to `ready.wake_at` instead.
 import type { Micros } from '../history/event.ts';
 import type { DatabaseClock } from './clock.ts';
-import type { LiveRun } from './live-run.ts';
+import { draft } from '../history/draft.ts';
+import type { Input, LiveRun } from './live-run.ts';
 
 /** Key of the timer that retries a failed workflow task; seqs begin at 1. */
 const taskRetry = 0;
+/** Key of the timer that ends the run. */
+const expiry = -1;
 
 const taskRetryMsFirst = 1_000;
 export const taskRetryMsMax = 60_000;
@@ -16,16 +19,25 @@ export function taskRetryDelayMs(failures: number): number {
 
 export class RunTimers {
   readonly #clock: DatabaseClock;
-  readonly #fire: (run: LiveRun, seq: number) => void;
+  readonly #enqueue: (run: LiveRun, input: Input) => void;
   readonly #timers = new Map<LiveRun, Map<number, NodeJS.Timeout>>();
 
-  constructor(clock: DatabaseClock, fire: (run: LiveRun, seq: number) => void) {
+  constructor(clock: DatabaseClock, enqueue: (run: LiveRun, input: Input) => void) {
     this.#clock = clock;
-    this.#fire = fire;
+    this.#enqueue = enqueue;
   }
 
   start(run: LiveRun, seq: number, due: Micros): void {
-    this.#set(run, seq, due, () => this.#fire(run, seq));
+    this.#set(run, seq, due, () => this.#enqueue(run, draft(0, 'TimerFired', { answers: seq })));
+  }
+
+  /** All that a run waits for when it comes into memory. */
+  startAll(run: LiveRun): void {
+    for (const [seq, due] of run.timers) this.start(run, seq, due);
+    const deadline = run.chain?.deadline;
+    if (deadline !== undefined) {
+      this.#set(run, expiry, deadline, () => this.#enqueue(run, draft(0, 'WorkflowTimedOut')));
+    }
   }
 
   retryTask(run: LiveRun, due: Micros, then: () => void): void {

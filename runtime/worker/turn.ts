@@ -1,16 +1,16 @@
 // One turn of a run: its inputs get their seqs, workflow code is activated with them, and the events of both are made,
 // with one time and one hash. Pure but for running the code: nothing is written here.
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ContinuedMeta, LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
+import { type ChainRules, inheritedMeta, succession } from '../history/chain.ts';
 import { draft } from '../history/draft.ts';
-import type { EventDraft, HistoryEvent, Micros } from '../history/event.ts';
+import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/event.ts';
 import { encodePayload } from '../history/payload.ts';
 import { turnHash } from '../history/hash-chain.ts';
 import { assert } from '../history/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
-import type { ContinuedRun } from '../store/continue-run.ts';
+import { type ContinuedRun, nextRunOf } from '../store/continue-run.ts';
 import type { ClosedOutcome } from '../store/database.ts';
-import { newRunId } from '../store/run-id.ts';
 import { type Input, isVisible, type LiveRun } from './live-run.ts';
 
 export interface BuiltTurn {
@@ -20,7 +20,7 @@ export interface BuiltTurn {
   readonly consumed: readonly number[];
   /** Updates that the code has not seen, to be shown to it again. */
   readonly kept: readonly Input[];
-  /** The run that takes over, when the code continued as new. */
+  /** The run that takes over: the code continued as new, is tried again, or has a schedule. */
   readonly continues: ContinuedRun | undefined;
   /** Updates that the code refused. */
   readonly rejected: readonly { readonly updateId: string; readonly name: string; readonly failure: Uint8Array }[];
@@ -111,12 +111,24 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
     if (failure !== undefined) return { ...build(run, inputs, now, failure), activated, logs };
     const last = outputs.at(-1);
     if (last?.type === 'WorkflowContinuedAsNew') {
-      continues = continuedRun(last);
+      continues = continuedRun(run, last);
       outputs = [...outputs.slice(0, -1), { ...last, ops: null, correlationId: continues.runId }];
+    } else if (run.chain !== undefined && last !== undefined && followable.has(last.type)) {
+      const followed = succeeded(run, run.chain, last, at);
+      ({ continues } = followed);
+      outputs = [...outputs.slice(0, -1), followed.closing];
     }
+  }
+  if (ended && run.chain !== undefined && drafts.at(-1)?.type === 'WorkflowTimedOut') {
+    const followed = succeeded(run, run.chain, drafts.at(-1)!, at);
+    ({ continues } = followed);
+    drafts[drafts.length - 1] = followed.closing;
   }
   return finish(run, { at, drafts, outputs, consumed, kept, rejected, continues, activated, failure, logs });
 }
+
+/** Ends after which another run may follow. */
+const followable: ReadonlySet<EventType> = new Set<EventType>(['WorkflowCompleted', 'WorkflowFailed']);
 
 const changedByRejected: TaskFailure = {
   code: 'WORKFLOW_ERROR',
@@ -150,20 +162,29 @@ function withoutRejected(
 
 /** How a closing turn ends its run, for those who wait for it. */
 export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
-  const { type, payload, reason } = events.at(-1)!;
-  return { type, payload, reason, ...(continues === undefined ? {} : { next: continues.runId }) };
+  const { type, payload, reason, meta } = events.at(-1)!;
+  const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
+  const next = continues === undefined ? {} : { next: continues.runId };
+  return { type, payload, reason, ...next, ...(retryState === undefined ? {} : { retryState }) };
 }
 
 /** The context travels in `ops` of the closing event so far: it belongs to the new run's log alone. */
-function continuedRun({ name, payload, meta, ops }: EventDraft): ContinuedRun {
-  const seed = randomBytes(16).toString('hex');
-  return {
-    runId: newRunId(),
-    workflowType: name ?? '',
-    args: payload,
-    meta: JSON.stringify({ ...(JSON.parse(meta ?? '{}') as ContinuedMeta), seed }),
-    context: ops,
-  };
+function continuedRun(run: LiveRun, { name, payload, meta, ops }: EventDraft): ContinuedRun {
+  const given = JSON.parse(meta ?? '{}') as ContinuedMeta;
+  const next = nextRunOf(run.workflowType, { ...inheritedMeta(run.chain), ...given });
+  return { ...next, workflowType: name ?? '', args: payload, context: ops };
+}
+
+function succeeded(
+  { workflowType }: LiveRun,
+  rules: ChainRules,
+  closing: EventDraft,
+  at: Micros,
+): { closing: EventDraft; continues: ContinuedRun | undefined } {
+  const { next, failed } = succession(rules, { ...closing, at });
+  const continues = next === undefined ? undefined : nextRunOf(workflowType, next);
+  const meta = failed === undefined ? closing.meta : JSON.stringify(failed);
+  return { closing: { ...closing, meta, correlationId: continues?.runId ?? null }, continues };
 }
 
 /** The event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */

@@ -47,7 +47,7 @@ async function assertWhole(runId: string, length: number): Promise<void> {
 
 test('a run that no worker has touched is terminated, and the hash covers its start', async () => {
   const runId = await startedRun(store);
-  assert.equal(await terminateUnowned(database, runId, 'not needed'), 'terminated');
+  assert.equal(await terminateUnowned(database, runId, 'not needed'), 'ended');
   await assertWhole(runId, 2);
   assert.equal(await readyRow(store, runId), undefined);
   assert.deepEqual((await readOutcomes(database, [runId])).get(runId), {
@@ -72,7 +72,7 @@ test('a parked run is terminated behind its last turn, in one chain with it', as
   });
   await worker.writer.append([second]);
   await park(worker.control, 'reprise', worker, [{ runKey: runIdBytes(runId), mail: 0, wakeAt: Date.now() * 2000 }]);
-  assert.equal(await terminateUnowned(database, runId, null), 'terminated');
+  assert.equal(await terminateUnowned(database, runId, null), 'ended');
   await assertWhole(runId, 5);
 });
 
@@ -98,7 +98,7 @@ test('an edited event of a terminated run is found', async () => {
 test('unread mail of a terminated run is gone with it', async () => {
   const runId = await startedRun(store);
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
-  assert.equal(await terminateUnowned(database, runId, 'x'), 'terminated');
+  assert.equal(await terminateUnowned(database, runId, 'x'), 'ended');
   assert.deepEqual(await inboxOf(store, runId), []);
 });
 
@@ -132,7 +132,7 @@ test('a run that is claimed while the terminator waits for it is owned', async (
 test('of two terminators one terminates, the other finds the run closed', async () => {
   const runId = await startedRun(store);
   const results = await Promise.all([terminateUnowned(database, runId, 'a'), terminateUnowned(database, runId, 'b')]);
-  assert.deepEqual(results.toSorted(), ['closed', 'terminated']);
+  assert.deepEqual(results.toSorted(), ['closed', 'ended']);
   await assertWhole(runId, 2);
 });
 
@@ -151,7 +151,7 @@ test('a claim passes over a run that is being terminated', async (t) => {
     [],
   );
   await inboxHolder.query('rollback');
-  assert.equal(await terminating, 'terminated');
+  assert.equal(await terminating, 'ended');
 });
 
 test('who waits for the outcome in this process is told with the commit', async (t) => {

@@ -95,7 +95,7 @@ test('a member of reprise_worker does everything that workers and clients do', a
   assert.deepEqual(await park(control, 'reprise', { epoch, slot: 0 }, parking), [waiting]);
   assert.equal(await declareDead(database, other, 'test'), 1);
   await sweepDead(database);
-  assert.equal(await terminateUnowned(database, orphan, 'enough'), 'terminated');
+  assert.equal(await terminateUnowned(database, orphan, 'enough'), 'ended');
 
   assert.equal((await readHeads(database, [run, orphan], 10)).length, 6);
   assert.equal((await readHistory(database, run).next()).value?.length, 4);

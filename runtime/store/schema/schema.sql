@@ -91,8 +91,10 @@ create table reprise.ready (
   mail integer not null default 0,
   queue text not null,
   claimed boolean not null default false,
+  deadline timestamp with time zone,
   constraint ready_pkey PRIMARY KEY (run_id)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
+CREATE INDEX ready_deadline ON reprise.ready USING btree (deadline) WHERE (deadline IS NOT NULL);
 CREATE INDEX ready_owner_queue_wake_at ON reprise.ready USING btree (owner, queue, wake_at);
 grant delete, insert, select, update on reprise.ready to reprise_worker;
 

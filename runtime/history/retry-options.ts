@@ -1,7 +1,7 @@
 // Retry policies as users write them, checked and brought into the form of the log.
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
-import type { RetryMeta } from '../history/activation.ts';
-import { type Duration, durationMs } from '../history/duration.ts';
+import type { RetryMeta } from './activation.ts';
+import { type Duration, durationMs } from './duration.ts';
 
 export interface RetryPolicy {
   /** Before the second attempt. Default 1 s. */
@@ -38,6 +38,17 @@ export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
   compileIntervals(policy, meta);
   if (policy.nonRetryableErrorTypes?.length) meta.fatal = [...policy.nonRetryableErrorTypes];
   return meta;
+}
+
+/** A policy as it was compiled, in the words of its options. */
+export function retryPolicyOf({ initial, coefficient, max, attempts, fatal }: RetryMeta): RetryPolicy {
+  return {
+    ...(initial === undefined ? {} : { initialInterval: initial }),
+    ...(coefficient === undefined ? {} : { backoffCoefficient: coefficient }),
+    ...(max === undefined ? {} : { maximumInterval: max }),
+    ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
+    ...(fatal === undefined ? {} : { nonRetryableErrorTypes: fatal }),
+  };
 }
 
 function compileIntervals(policy: RetryPolicy, meta: RetryMeta): void {

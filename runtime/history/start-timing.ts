@@ -1,0 +1,62 @@
+// The part of a start that says when a run begins, how long it may take and what follows it: the same for a client's start
+// and for a child's.
+import type { StartedMeta } from './activation.ts';
+import { nextCronTime } from './cron-schedule.ts';
+import { type Duration, durationMs } from './duration.ts';
+import { compileRetryPolicy, type RetryPolicy } from './retry-options.ts';
+
+export interface StartTimingOptions {
+  /** Of the whole workflow: when a run fails or times out, another begins. Default: none. */
+  retry?: RetryPolicy;
+  /** `minute hour day month weekday`, in UTC unless `CRON_TZ=<zone>` stands in front; also `@daily`, `@every 1h`. */
+  cronSchedule?: string;
+  /** Of one run. Default: without limit. */
+  workflowRunTimeout?: Duration;
+  /** Of the whole chain: retries, cron and continue-as-new included. Default: without limit. */
+  workflowExecutionTimeout?: Duration;
+  /** Kept for the record: what an activation may take is the worker's `deadlockTimeoutMs`. */
+  workflowTaskTimeout?: Duration;
+}
+
+/** Their names, for lists of known options. */
+export const startTimingNames: readonly (keyof StartTimingOptions)[] = Object.keys({
+  retry: true,
+  cronSchedule: true,
+  workflowRunTimeout: true,
+  workflowExecutionTimeout: true,
+  workflowTaskTimeout: true,
+} satisfies Record<keyof StartTimingOptions, true>) as (keyof StartTimingOptions)[];
+
+const longestMs = 100 * 365 * 86_400_000;
+
+/** `nowMs` since 1970: a cron schedule begins with its next time. @throws ValueError, TypeError */
+export function startTiming(options: StartTimingOptions, nowMs: number): Partial<StartedMeta> {
+  const meta: Partial<StartedMeta> = {};
+  if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
+  if (options.cronSchedule !== undefined && options.cronSchedule !== '') {
+    const next = nextCronTime(options.cronSchedule, nowMs);
+    if (next === undefined) throw new TypeError(`Cron schedule '${options.cronSchedule}' names no time to come`);
+    meta.cron = options.cronSchedule;
+    meta.backoffMs = next - nowMs;
+  }
+  const runTimeoutMs = timeoutMs('workflowRunTimeout', options.workflowRunTimeout);
+  if (runTimeoutMs !== undefined) meta.runTimeoutMs = runTimeoutMs;
+  const executionTimeoutMs = timeoutMs('workflowExecutionTimeout', options.workflowExecutionTimeout);
+  if (executionTimeoutMs !== undefined) meta.executionTimeoutMs = executionTimeoutMs;
+  const taskTimeoutMs = timeoutMs('workflowTaskTimeout', options.workflowTaskTimeout);
+  if (taskTimeoutMs !== undefined) meta.taskTimeoutMs = taskTimeoutMs;
+  return meta;
+}
+
+/** 0 is no limit, as in Temporal. */
+function timeoutMs(option: string, duration: Duration | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  let ms: number;
+  try {
+    ms = durationMs(duration);
+  } catch (cause) {
+    throw new TypeError(`${option}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (ms < 0 || ms > longestMs) throw new TypeError(`${option} is ${ms} ms, expected 0 (no limit) to 100 years`);
+  return ms === 0 ? undefined : ms;
+}

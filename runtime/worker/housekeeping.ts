@@ -1,0 +1,49 @@
+// What a worker does for everybody now and then: frees runs of the dead, ends runs whose time is over, drops old requests.
+import type { Logger } from 'pino';
+import { endOverdue } from '../store/close-run.ts';
+import type { Database } from '../store/database.ts';
+import { sweepDead } from '../store/lease.ts';
+import { expireRequests } from '../store/requests.ts';
+
+/** The search for runs of the dead takes at most one part in so many of the time. */
+const sweepShare = 50;
+
+export class Housekeeping {
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #evict: () => Promise<void>;
+  #underWay = false;
+  #nextSweep = 0;
+  #stopped = false;
+
+  /** `evict` lets go of runs that this worker keeps in memory for nothing. */
+  constructor(database: Database, logger: Logger, evict: () => Promise<void>) {
+    this.#database = database;
+    this.#logger = logger;
+    this.#evict = evict;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async keep(): Promise<void> {
+    if (this.#stopped || this.#underWay) return;
+    this.#underWay = true;
+    try {
+      await this.#evict();
+      const begun = performance.now();
+      if (begun >= this.#nextSweep) {
+        await sweepDead(this.#database);
+        const ended = performance.now();
+        this.#nextSweep = ended + (ended - begun) * sweepShare;
+      }
+      await endOverdue(this.#database);
+      await expireRequests(this.#database);
+    } catch (error) {
+      if (!this.#stopped) this.#logger.warn({ err: error }, 'housekeeping failed, will try again');
+    } finally {
+      this.#underWay = false;
+    }
+  }
+}

@@ -1,0 +1,236 @@
+// Retry policies, cron schedules and timeouts of workflows. Behaviors 51, 52 and 55 of spec/sdk.md; with runs cached, with
+// their code made again for every turn, and replayed.
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { WorkflowFailedError } from 'reprise/client';
+import { RetryState, TimeoutFailure } from 'reprise/common';
+import { fixtureWorker, testEngine, until } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+
+const cached = await testEngine();
+const evicted = await testEngine({ maxCachedRuns: 0 });
+
+for (const [way, engine] of [
+  ['cached', cached],
+  ['evicted after every turn', evicted],
+] as const) {
+  const { client, taskQueue } = engine;
+  const { workflow } = client;
+  const { database } = engine.connection;
+  interface Run {
+    readonly run_id: string;
+    readonly status: string;
+  }
+  const chain = async (workflowId: string): Promise<Run[]> => {
+    const { rows } = await engine.pool.query<Run>(
+      'select run_id, status from reprise.runs where workflow_id = $1 order by run_id',
+      [workflowId],
+    );
+    return rows;
+  };
+  const statuses = async (workflowId: string) => (await chain(workflowId)).map((run) => run.status);
+  const assertSound = async (workflowId: string) => {
+    for (const { run_id: runId } of await chain(workflowId)) {
+      await assertReplays(database, runId);
+      const { rows } = await engine.pool.query('select ok from reprise_audit.verify($1)', [runId]);
+      assert.deepEqual(rows, [{ ok: true }]);
+    }
+  };
+  const failureOf = async (running: Promise<unknown>): Promise<WorkflowFailedError> => {
+    const error = await running.then(() => undefined).catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof WorkflowFailedError);
+    return error;
+  };
+
+  describe(`a workflow of runs that are ${way}`, () => {
+    it('is tried again as its retry policy says; handles follow, and each attempt knows of the one before', async () => {
+      const retry = { initialInterval: 5, maximumAttempts: 5, nonRetryableErrorTypes: ['Never'] };
+      const options = { workflowId: 'flaky', taskQueue, args: [3], retry };
+      const handle = await workflow.start('succeedsAt', options);
+      const result = (await handle.result()) as Record<string, unknown>;
+      const runs = await chain('flaky');
+      assert.deepEqual(
+        runs.map((run) => run.status),
+        ['failed', 'failed', 'completed'],
+      );
+      assert.deepEqual(result, {
+        reached: 3,
+        lastFailure: 'attempt 2',
+        retryPolicy: retry,
+        firstExecutionRunId: handle.runId,
+        continuedFromExecutionRunId: runs[1]!.run_id,
+      });
+      assert.equal((await handle.describe()).runId, runs[2]!.run_id);
+      await assertSound('flaky');
+      const pinned = workflow.getHandle('flaky', handle.runId, { followRuns: false });
+      assert.equal((await failureOf(pinned.result())).retryState, RetryState.IN_PROGRESS);
+      const [failed] = (await pinned.fetchHistory()).events.slice(-1);
+      assert.deepEqual(failed!['workflowExecutionFailedEventAttributes'], {
+        retryState: 'IN_PROGRESS',
+        newExecutionRunId: runs[1]!.run_id,
+        failure: (failed!['workflowExecutionFailedEventAttributes'] as { failure: unknown }).failure,
+      });
+    });
+
+    it('stops being tried: attempts used up, failure not to be repeated, no policy', async () => {
+      const run = (workflowId: string, retry: object | undefined, type?: string) =>
+        failureOf(
+          workflow.execute('succeedsAt', {
+            workflowId,
+            taskQueue,
+            args: [9, type],
+            ...(retry === undefined ? {} : { retry }),
+          }),
+        );
+      const usedUp = await run('used up', { initialInterval: 1, maximumAttempts: 2 });
+      assert.equal(usedUp.retryState, RetryState.MAXIMUM_ATTEMPTS_REACHED);
+      assert.equal(usedUp.cause?.message, 'attempt 2');
+      const fatal = await run('fatal', { initialInterval: 1, nonRetryableErrorTypes: ['Never'] }, 'Never');
+      assert.equal(fatal.retryState, RetryState.NON_RETRYABLE_FAILURE);
+      assert.equal((await run('none', undefined)).retryState, RetryState.RETRY_POLICY_NOT_SET);
+      assert.deepEqual(await statuses('fatal'), ['failed']);
+      assert.deepEqual(await statuses('none'), ['failed']);
+    });
+
+    it('is not tried again when it is cancelled or terminated', async () => {
+      const retry = { initialInterval: 1 };
+      const options = { workflowId: 'stopped', taskQueue, retry };
+      const first = await workflow.start('waitsForEver', options);
+      await first.cancel();
+      await failureOf(first.result());
+      const second = await workflow.start('waitsForEver', options);
+      await second.terminate();
+      await failureOf(second.result());
+      assert.deepEqual(await statuses('stopped'), ['cancelled', 'terminated']);
+    });
+
+    it('times out by itself; the code has no say, and the retry policy has', async () => {
+      const handle = await workflow.start('waitsForEver', {
+        workflowId: 'late',
+        taskQueue,
+        workflowRunTimeout: 40,
+        retry: { initialInterval: 1, maximumAttempts: 2 },
+      });
+      const error = await failureOf(handle.result());
+      assert.equal(error.message, 'Workflow execution timed out');
+      assert.ok(error.cause instanceof TimeoutFailure);
+      assert.equal(error.cause.timeoutType, 'START_TO_CLOSE');
+      assert.equal(error.retryState, RetryState.MAXIMUM_ATTEMPTS_REACHED);
+      assert.deepEqual(await statuses('late'), ['timed_out', 'timed_out']);
+      await assertSound('late');
+    });
+
+    it('has one execution timeout for the whole chain', async () => {
+      const handle = await workflow.start('neverEnds', {
+        workflowId: 'spanned',
+        taskQueue,
+        workflowExecutionTimeout: 200,
+        retry: {},
+      });
+      assert.equal((await failureOf(handle.result())).retryState, RetryState.TIMEOUT);
+      const ends = await statuses('spanned');
+      assert.ok(ends.length > 1);
+      assert.equal(ends.at(-1), 'timed_out');
+      await assertSound('spanned');
+    });
+
+    it('runs by its cron schedule, whatever came of the time before; results and failures are handed on', async () => {
+      const handle = await workflow.start('everySoOften', {
+        workflowId: 'cron',
+        taskQueue,
+        args: [true],
+        cronSchedule: '@every 1s',
+      });
+      await until(async () => (await chain('cron')).length >= 4);
+      await handle.terminate();
+      const ends = await statuses('cron');
+      assert.deepEqual(ends.slice(0, 2), ['failed', 'completed']);
+      assert.equal(ends.at(-1), 'terminated');
+      const [, second] = await chain('cron');
+      const events = await workflow.getHandle('cron', second!.run_id).history();
+      assert.deepEqual(events.at(-1)!.payload, {
+        times: 1,
+        notes: [],
+        lastFailure: 'not this time',
+        cronSchedule: '@every 1s',
+        interval: 1000,
+      });
+      await assertSound('cron');
+    });
+
+    it('waits for the time of its schedule although a signal comes before; then it has the signal', async () => {
+      const handle = await workflow.start('everySoOften', {
+        workflowId: 'patient',
+        taskQueue,
+        args: [false],
+        cronSchedule: '@every 2s',
+      });
+      await handle.signal('note', 'early');
+      await until(async () => (await chain('patient')).length >= 2);
+      const [first] = await chain('patient');
+      const events = await workflow.getHandle('patient', first!.run_id).history();
+      const { meta, at } = events[0]!;
+      assert.ok(events[1]!.at.getTime() >= at.getTime() + (meta as { backoffMs: number }).backoffMs - 1);
+      assert.deepEqual((events.at(-1)!.payload as { notes: unknown }).notes, ['early']);
+      await handle.terminate();
+      assert.equal((await statuses('patient')).at(-1), 'terminated');
+    });
+
+    it('refuses options that make no sense, and starts nothing', async () => {
+      for (const bad of [
+        { cronSchedule: 'whenever' },
+        { cronSchedule: '0 0 30 2 *' },
+        { cronSchedule: '@every 1ms' },
+        { cronSchedule: '@daily', startDelay: '1s' as const },
+        { retry: { maximumAttempts: -1 } },
+        { retry: { backoffCoefficient: 0.5 } },
+        { workflowRunTimeout: -1 },
+        { workflowExecutionTimeout: 'soon' as never },
+        { workflowTaskTimeout: Number.NaN },
+      ]) {
+        const started = workflow.start('waitsForEver', { workflowId: 'bad', taskQueue, ...bad });
+        await assert.rejects(started, { code: 'INVALID_INPUT' });
+      }
+      assert.deepEqual(await chain('bad'), []);
+    });
+  });
+}
+
+describe('a run that no worker of its queue has', () => {
+  it('times out all the same, and is tried again', async () => {
+    const { workflow } = cached.client;
+    const handle = await workflow.start('waitsForEver', {
+      workflowId: 'alone',
+      taskQueue: 'nobody',
+      workflowRunTimeout: 50,
+      retry: { initialInterval: 1, maximumAttempts: 2 },
+    });
+    const error = await handle.result().catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof WorkflowFailedError);
+    assert.equal(error.retryState, RetryState.MAXIMUM_ATTEMPTS_REACHED);
+    const { rows } = await cached.pool.query<{ run_id: string }>(
+      "select run_id from reprise.runs where workflow_id = 'alone' and status = 'timed_out'",
+    );
+    assert.equal(rows.length, 2);
+    for (const { run_id: runId } of rows) {
+      const { rows: verdicts } = await cached.pool.query('select ok from reprise_audit.verify($1)', [runId]);
+      assert.deepEqual(verdicts, [{ ok: true }]);
+    }
+  });
+
+  it('keeps its deadline when the worker that had it is gone', async () => {
+    const { workflow } = cached.client;
+    const worker = await fixtureWorker(cached.connection, 'brief');
+    const running = worker.run();
+    after(() => running);
+    const handle = await workflow.start('waitsForEver', {
+      workflowId: 'left',
+      taskQueue: 'brief',
+      workflowExecutionTimeout: 700,
+    });
+    await until(async () => (await handle.describe()).historyLength > 1);
+    worker.shutdown();
+    await running;
+    await assert.rejects(handle.result(), { message: 'Workflow execution timed out' });
+  });
+});
