@@ -1,4 +1,5 @@
 // The log as people and other tools read it: our own events decoded, or Temporal's shape.
+import type { ExternalMeta } from '../runtime/history/activation.ts';
 import type { HistoryEvent } from '../runtime/history/event.ts';
 import { failureInfo } from '../runtime/history/failure-info.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
@@ -66,6 +67,20 @@ const temporalNames: Record<string, string> = {
   ActivityCancelled: 'ActivityTaskCanceled',
   ActivityCancelRequested: 'ActivityTaskCancelRequested',
   TimerCancelled: 'TimerCanceled',
+  ChildWorkflowInitiated: 'StartChildWorkflowExecutionInitiated',
+  ChildWorkflowStarted: 'ChildWorkflowExecutionStarted',
+  ChildWorkflowStartFailed: 'StartChildWorkflowExecutionFailed',
+  ChildWorkflowCompleted: 'ChildWorkflowExecutionCompleted',
+  ChildWorkflowFailed: 'ChildWorkflowExecutionFailed',
+  ChildWorkflowCancelled: 'ChildWorkflowExecutionCanceled',
+  ChildWorkflowTimedOut: 'ChildWorkflowExecutionTimedOut',
+  ChildWorkflowTerminated: 'ChildWorkflowExecutionTerminated',
+  ExternalSignalInitiated: 'SignalExternalWorkflowExecutionInitiated',
+  ExternalSignalDelivered: 'ExternalWorkflowExecutionSignaled',
+  ExternalSignalFailed: 'SignalExternalWorkflowExecutionFailed',
+  ExternalCancelInitiated: 'RequestCancelExternalWorkflowExecutionInitiated',
+  ExternalCancelDelivered: 'ExternalWorkflowExecutionCancelRequested',
+  ExternalCancelFailed: 'RequestCancelExternalWorkflowExecutionFailed',
   UpdateAccepted: 'WorkflowExecutionUpdateAccepted',
   UpdateCompleted: 'WorkflowExecutionUpdateCompleted',
   UpdateFailed: 'WorkflowExecutionUpdateCompleted',
@@ -92,12 +107,9 @@ const followable: ReadonlySet<string> = new Set([
 
 function attributes(record: HistoryRecord): Record<string, unknown> {
   const all: Record<string, unknown> = { ...(record.meta as Record<string, unknown> | null) };
-  if (record.name !== null)
-    all[
-      record.type === 'ActivityScheduled' ? 'activityType' : record.type === 'WorkflowStarted' ? 'workflowType' : 'name'
-    ] = { name: record.name };
-  if (record.answers !== null)
-    all[record.type.startsWith('Timer') ? 'startedEventId' : 'scheduledEventId'] = record.answers;
+  if (record.name !== null) all[nameKey(record.type)] = { name: record.name };
+  if (record.answers !== null) all[answersKey(record.type)] = record.answers;
+  if (isLink.test(record.type)) Object.assign(all, otherExecution(record));
   if (record.attempt !== null) all['attempt'] = record.attempt;
   if (record.reason !== null) all['reason'] = record.reason;
   if (followable.has(record.type) && record.correlationId !== null) all['newExecutionRunId'] = record.correlationId;
@@ -105,6 +117,27 @@ function attributes(record: HistoryRecord): Record<string, unknown> {
   if (record.payload !== null)
     all[payloadKey(record.type)] = record.payload instanceof Error ? failureInfo(record.payload) : record.payload;
   return all;
+}
+
+const isLink = /^(ChildWorkflow|External)/;
+
+/** The run that an event of a child or of a message to another run is about. */
+function otherExecution({ type, correlationId, meta }: HistoryRecord): Record<string, unknown> {
+  if (correlationId === null) return {};
+  if (type === 'ChildWorkflowInitiated') return { workflowId: correlationId };
+  if (!type.endsWith('Initiated')) return { workflowExecution: { runId: correlationId } };
+  const { runId } = (meta ?? {}) as ExternalMeta;
+  return { workflowExecution: { workflowId: correlationId, ...(runId === undefined ? {} : { runId }) } };
+}
+
+function nameKey(type: string): string {
+  if (type === 'ActivityScheduled') return 'activityType';
+  return type === 'WorkflowStarted' || type.startsWith('ChildWorkflow') ? 'workflowType' : 'name';
+}
+
+function answersKey(type: string): string {
+  if (type.startsWith('Timer')) return 'startedEventId';
+  return isLink.test(type) ? 'initiatedEventId' : 'scheduledEventId';
 }
 
 function payloadKey(type: string): string {

@@ -7,7 +7,7 @@ import type { WorkflowHandle } from './workflow-handle.ts';
 
 export type WithStartWorkflowOptions<W extends Workflow> = Omit<
   WorkflowStartOptions<W>,
-  'startDelay' | 'transaction'
+  'startDelay' | 'cronSchedule' | 'transaction'
 > & {
   /** Has no default here: what is to happen to an open run must be said. */
   workflowIdConflictPolicy: WorkflowIdConflictPolicy;
@@ -31,10 +31,11 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
         'WithStartWorkflowOperation needs a workflowIdConflictPolicy: FAIL, USE_EXISTING or TERMINATE_EXISTING.',
       );
     }
-    if ((options as { startDelay?: unknown }).startDelay !== undefined) {
+    for (const delaying of ['startDelay', 'cronSchedule'] as const) {
+      if ((options as Record<string, unknown>)[delaying] === undefined) continue;
       throw new RuntimeError(
         'INVALID_INPUT',
-        'An update with start cannot be delayed: startDelay does not go with it.',
+        `An update with start cannot be delayed: ${delaying} does not go with it.`,
       );
     }
     if ((options as { transaction?: unknown }).transaction !== undefined) {

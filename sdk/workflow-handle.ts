@@ -22,6 +22,7 @@ import {
 } from '../runtime/replay/state-at.ts';
 import { terminateOrphan, terminateUnowned } from '../runtime/store/close-run.ts';
 import type { ClosedOutcome, Database } from '../runtime/store/database.ts';
+import { type Family, readFamily } from '../runtime/store/family.ts';
 import type { Message } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { ask, withdraw } from '../runtime/store/requests.ts';
@@ -42,7 +43,10 @@ import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
 /** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
-export interface WorkflowExecutionDescription extends WorkflowExecutionInfo, Omit<OpenState, 'owner' | 'wakeAt'> {
+export interface WorkflowExecutionDescription
+  extends WorkflowExecutionInfo,
+    Family,
+    Omit<OpenState, 'owner' | 'wakeAt'> {
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | undefined;
   readonly nextWakeTime: Date | undefined;
@@ -250,8 +254,10 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   /** @throws WorkflowNotFoundError */
   async describe(): Promise<WorkflowExecutionDescription> {
     const run = await this.#run();
-    const { owner, wakeAt, ...open } = await this.#parts.connection.reach((database) => readOpenState(database, run));
-    return { ...executionInfo(run), ...open, owner: owner ?? undefined, nextWakeTime: wakeAt ?? undefined };
+    const [{ owner, wakeAt, ...open }, family] = await this.#parts.connection.reach((database) =>
+      Promise.all([readOpenState(database, run), readFamily(database, run.run_id)]),
+    );
+    return { ...executionInfo(run), ...open, ...family, owner: owner ?? undefined, nextWakeTime: wakeAt ?? undefined };
   }
 
   /** Events of the log, decoded, with nothing left out; `after` and `upTo` are seqs, the latter inclusive. */

@@ -7,6 +7,19 @@ export {
   type UntypedActivities,
 } from '../runtime/activator/activity-proxy.ts';
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
+export {
+  ChildWorkflowCancellationType,
+  type ChildWorkflowOptions,
+  ParentClosePolicy,
+} from '../runtime/activator/child-options.ts';
+export {
+  type ChildWorkflowHandle,
+  type ChildWorkflowStartOptions,
+  executeChild,
+  type ExternalWorkflowHandle,
+  getExternalWorkflowHandle,
+  startChild,
+} from '../runtime/activator/child-workflows.ts';
 export { CancellationScope, type CancellationScopeOptions } from '../runtime/activator/cancellation-scope.ts';
 export {
   ContinueAsNew,
@@ -58,7 +71,13 @@ export {
   workflowMetadataQuery,
   type WorkflowMetadata,
 } from '../runtime/activator/workflow-metadata.ts';
-export { type UnsafeWorkflowInfo, type WorkflowInfo, workflowInfo } from '../runtime/activator/workflow-info.ts';
+export {
+  type ParentWorkflowInfo,
+  type RootWorkflowInfo,
+  type UnsafeWorkflowInfo,
+  type WorkflowInfo,
+  workflowInfo,
+} from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
 export {
   ActivityFailure,
@@ -73,4 +92,5 @@ export {
   TerminatedFailure,
   TimeoutFailure,
   TimeoutType,
+  WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';

@@ -14,6 +14,17 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   ActivityTimedOut: 2,
   ActivityCancelled: 2,
   TimerFired: 2,
+  ChildWorkflowStarted: 2,
+  ChildWorkflowStartFailed: 2,
+  ChildWorkflowCompleted: 2,
+  ChildWorkflowFailed: 2,
+  ChildWorkflowCancelled: 2,
+  ChildWorkflowTimedOut: 2,
+  ChildWorkflowTerminated: 2,
+  ExternalSignalDelivered: 2,
+  ExternalSignalFailed: 2,
+  ExternalCancelDelivered: 2,
+  ExternalCancelFailed: 2,
   WorkflowCompleted: undefined,
   WorkflowFailed: undefined,
   WorkflowCancelled: undefined,
@@ -33,6 +44,9 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   UpdateCompleted: undefined,
   UpdateFailed: undefined,
   VersionMarked: undefined,
+  ChildWorkflowInitiated: undefined,
+  ExternalSignalInitiated: undefined,
+  ExternalCancelInitiated: undefined,
 };
 /** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];

@@ -15,11 +15,13 @@ import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { assert } from '../history/runtime-error.ts';
 import { Activities } from './activities.ts';
+import { Children } from './children.ts';
 import { cancelWith, enterScope, RootScope } from './cancellation-scope.ts';
 import { PlainCommand } from './command.ts';
 import { Conditions } from './conditions.ts';
 import { type Continuation, ContinueAsNew } from './continue-as-new.ts';
 import { enterRun } from './current-run.ts';
+import { Externals } from './externals.ts';
 import { inputRank, ranks } from './input-rank.ts';
 import { writeLog } from './log.ts';
 import { Queries } from './queries.ts';
@@ -80,6 +82,8 @@ export class Run implements SandboxRun {
   readonly #load: () => Record<string, unknown>;
   /** The user's modules have been evaluated. */
   isLoaded = false;
+  #externals: Externals | undefined;
+  #children: Children | undefined;
   #started: HistoryEvent | undefined;
   #meta: StartedMeta | undefined;
   #info: WorkflowInfo | undefined;
@@ -91,6 +95,17 @@ export class Run implements SandboxRun {
   constructor(runId: string, load: () => Record<string, unknown>) {
     this.runId = runId;
     this.#load = load;
+  }
+
+  /** Made when first needed: most runs deal with no others. */
+  get externals(): Externals {
+    this.#externals ??= new Externals(this.turn);
+    return this.#externals;
+  }
+
+  get children(): Children {
+    this.#children ??= new Children(this.turn, this.externals, () => this.#startedMeta().namespace);
+    return this.#children;
   }
 
   get info(): WorkflowInfo {
@@ -251,6 +266,21 @@ export class Run implements SandboxRun {
       case 'WorkflowCancelRequested':
         this.#cancelRequested = true;
         cancelWith(this.rootScope, new CancelledFailure('Workflow cancelled'));
+        return;
+      case 'ChildWorkflowStarted':
+      case 'ChildWorkflowStartFailed':
+      case 'ChildWorkflowCompleted':
+      case 'ChildWorkflowFailed':
+      case 'ChildWorkflowCancelled':
+      case 'ChildWorkflowTimedOut':
+      case 'ChildWorkflowTerminated':
+        this.children.settle(event);
+        return;
+      case 'ExternalSignalDelivered':
+      case 'ExternalSignalFailed':
+      case 'ExternalCancelDelivered':
+      case 'ExternalCancelFailed':
+        this.externals.settle(event);
         return;
       default:
         this.activities.settle(event);

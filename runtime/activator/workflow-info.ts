@@ -13,6 +13,15 @@ export interface UnsafeWorkflowInfo {
   readonly isReplaying: boolean;
 }
 
+export interface RootWorkflowInfo {
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+export interface ParentWorkflowInfo extends RootWorkflowInfo {
+  readonly namespace: string;
+}
+
 export interface WorkflowInfo {
   readonly workflowId: string;
   readonly runId: string;
@@ -23,6 +32,10 @@ export interface WorkflowInfo {
   readonly firstExecutionRunId: string;
   /** The run that continued as this one. */
   readonly continuedFromExecutionRunId: string | undefined;
+  /** The run that started this one as its child. */
+  readonly parent: ParentWorkflowInfo | undefined;
+  /** The run at the top of the family; undefined for that run itself. */
+  readonly root: RootWorkflowInfo | undefined;
   readonly attempt: number;
   readonly memo: Readonly<Record<string, unknown>> | undefined;
   readonly startTime: Date;
@@ -68,6 +81,11 @@ export function createWorkflowInfo(
     namespace: meta.namespace,
     firstExecutionRunId: meta.firstRunId ?? run.runId,
     continuedFromExecutionRunId: meta.continuedFrom,
+    parent:
+      meta.parent === undefined
+        ? undefined
+        : { workflowId: meta.parent.workflowId, runId: meta.parent.runId, namespace: meta.namespace },
+    root: meta.root,
     attempt: meta.attempt ?? 1,
     memo: meta.memo,
     startTime: new Date(Math.floor(started.at / 1000)),

@@ -68,6 +68,35 @@ export interface ScheduledMeta {
   summary?: string;
 }
 
+/** `meta` of ChildWorkflowInitiated; what is absent is the default. */
+export interface ChildMeta
+  extends Pick<
+    StartedMeta,
+    'memo' | 'retry' | 'cron' | 'backoffMs' | 'runTimeoutMs' | 'executionTimeoutMs' | 'taskTimeoutMs'
+  > {
+  /** When it is not the parent's. */
+  taskQueue?: string;
+  /** What happens to the child when the parent closes; absent = TERMINATE. */
+  parentClose?: 'ABANDON' | 'REQUEST_CANCEL';
+  reuse?: 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE';
+  summary?: string;
+  details?: string;
+}
+
+/** `meta` of ExternalSignalInitiated and ExternalCancelInitiated; null when neither is set. */
+export interface ExternalMeta {
+  /** Only that run; absent: the open run of the workflow id. */
+  runId?: string;
+  /** seq of the ChildWorkflowInitiated of the child that is meant. */
+  child?: number;
+}
+
+/** Another run of which a run knows. */
+export interface RunLink {
+  workflowId: string;
+  runId: string;
+}
+
 /** Retry policy, ms; absent parts are the defaults: 1 s, ×2, at most 100 × initial, without limit. */
 export interface RetryMeta {
   initial?: number;
@@ -90,6 +119,10 @@ export interface StartedMeta {
   firstRunId?: string;
   /** The run that continued as this one. */
   continuedFrom?: string;
+  /** The run whose child this one is; `seq` of its ChildWorkflowInitiated. */
+  parent?: RunLink & { seq: number };
+  /** The run at the top of the family; absent when it is this one. */
+  root?: RunLink;
   /** Of the workflow's retry policy; absent: the first. */
   attempt?: number;
   memo?: Record<string, unknown>;

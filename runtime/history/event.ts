@@ -32,6 +32,20 @@ export const eventCode = {
   UpdateFailed: 43,
   ContextPatched: 50,
   VersionMarked: 60,
+  ChildWorkflowInitiated: 70,
+  ChildWorkflowStarted: 71,
+  ChildWorkflowStartFailed: 72,
+  ChildWorkflowCompleted: 73,
+  ChildWorkflowFailed: 74,
+  ChildWorkflowCancelled: 75,
+  ChildWorkflowTimedOut: 76,
+  ChildWorkflowTerminated: 77,
+  ExternalSignalInitiated: 80,
+  ExternalSignalDelivered: 81,
+  ExternalSignalFailed: 82,
+  ExternalCancelInitiated: 83,
+  ExternalCancelDelivered: 84,
+  ExternalCancelFailed: 85,
 } as const;
 
 export type EventType = keyof typeof eventCode;
@@ -65,7 +79,7 @@ export interface HistoryEvent {
   readonly type: EventType;
   /** Database clock; the same for all events of one turn. */
   readonly at: Micros;
-  /** Workflow type, activity type, name of a signal or update, id of a version marker. */
+  /** Workflow type (also of a child), activity type, name of a signal or update, id of a version marker. */
   readonly name: string | null;
   /** The seq that this event answers: of its ActivityScheduled, TimerStarted, … */
   readonly answers: number | null;
@@ -74,7 +88,7 @@ export interface HistoryEvent {
   readonly source: ContextSource | null;
   readonly sourceId: string | null;
   readonly reason: string | null;
-  /** Of an update: its id. */
+  /** Of an update: its id. Of a child and of a message to another run: its workflow id, then its run id. */
   readonly correlationId: string | null;
   /** JSON text of RFC 6902 operations (ContextPatched only). */
   readonly ops: string | null;
@@ -104,6 +118,9 @@ const outputTypes: ReadonlySet<EventType> = new Set<EventType>([
   'UpdateCompleted',
   'UpdateFailed',
   'VersionMarked',
+  'ChildWorkflowInitiated',
+  'ExternalSignalInitiated',
+  'ExternalCancelInitiated',
 ]);
 
 export function isOutput(event: Pick<HistoryEvent, 'type' | 'answers'>): boolean {

@@ -61,6 +61,20 @@ const whenRunning: Row = {
   UpdateFailed: 'running',
   ContextPatched: 'running',
   VersionMarked: 'running',
+  ChildWorkflowInitiated: 'running',
+  ChildWorkflowStarted: 'running',
+  ChildWorkflowStartFailed: 'running',
+  ChildWorkflowCompleted: 'running',
+  ChildWorkflowFailed: 'running',
+  ChildWorkflowCancelled: 'running',
+  ChildWorkflowTimedOut: 'running',
+  ChildWorkflowTerminated: 'running',
+  ExternalSignalInitiated: 'running',
+  ExternalSignalDelivered: 'running',
+  ExternalSignalFailed: 'running',
+  ExternalCancelInitiated: 'running',
+  ExternalCancelDelivered: 'running',
+  ExternalCancelFailed: 'running',
 };
 
 const whenPaused: Row = {
@@ -93,6 +107,20 @@ const whenPaused: Row = {
   UpdateFailed: 'refused',
   ContextPatched: 'paused',
   VersionMarked: 'refused',
+  ChildWorkflowInitiated: 'refused',
+  ChildWorkflowStarted: 'paused',
+  ChildWorkflowStartFailed: 'paused',
+  ChildWorkflowCompleted: 'paused',
+  ChildWorkflowFailed: 'paused',
+  ChildWorkflowCancelled: 'paused',
+  ChildWorkflowTimedOut: 'paused',
+  ChildWorkflowTerminated: 'paused',
+  ExternalSignalInitiated: 'refused',
+  ExternalSignalDelivered: 'paused',
+  ExternalSignalFailed: 'paused',
+  ExternalCancelInitiated: 'refused',
+  ExternalCancelDelivered: 'paused',
+  ExternalCancelFailed: 'paused',
 };
 
 const whenClosed: Row = {
@@ -125,6 +153,20 @@ const whenClosed: Row = {
   UpdateFailed: 'refused',
   ContextPatched: 'refused',
   VersionMarked: 'refused',
+  ChildWorkflowInitiated: 'refused',
+  ChildWorkflowStarted: 'refused',
+  ChildWorkflowStartFailed: 'refused',
+  ChildWorkflowCompleted: 'refused',
+  ChildWorkflowFailed: 'refused',
+  ChildWorkflowCancelled: 'refused',
+  ChildWorkflowTimedOut: 'refused',
+  ChildWorkflowTerminated: 'refused',
+  ExternalSignalInitiated: 'refused',
+  ExternalSignalDelivered: 'refused',
+  ExternalSignalFailed: 'refused',
+  ExternalCancelInitiated: 'refused',
+  ExternalCancelDelivered: 'refused',
+  ExternalCancelFailed: 'refused',
 };
 
 export const transition: Readonly<Record<RunStatus, Row>> = {

@@ -7,6 +7,15 @@ import type { Fence } from './claim.ts';
 import { eventColumns, EventRows } from './event-rows.ts';
 import { sendNotices } from './notifier.ts';
 import { ColumnEncoder } from './pg-binary.ts';
+import { runIdBytes } from './run-id.ts';
+
+/** What is left to do for a run once it is closed. */
+export interface OutboxEntry {
+  /** Whom to tell, and what that answers in its log. */
+  readonly parent: { readonly runId: string; readonly seq: number } | undefined;
+  /** Whether children or messages are under way. */
+  readonly links: boolean;
+}
 
 export interface Turn {
   readonly runId: string;
@@ -16,7 +25,13 @@ export interface Turn {
   /** Mail numbers that these events came from. */
   readonly consumed: readonly number[];
   /** Set when the last event closes the run. */
-  readonly close?: { readonly status: RunStatus /** Highest mail number read. */; readonly mail: number };
+  readonly close?: {
+    readonly status: RunStatus;
+    /** Highest mail number read. */
+    readonly mail: number;
+    /** Other runs have to hear of it. */
+    readonly outbox?: OutboxEntry;
+  };
 }
 
 /** `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again. */
@@ -37,6 +52,10 @@ export class LogWriter {
   readonly #closeSeq = new ColumnEncoder('int4');
   readonly #closeHash = new ColumnEncoder('bytea');
   readonly #closeAt = new ColumnEncoder('timestamptz');
+  readonly #outboxRun = new ColumnEncoder('uuid');
+  readonly #outboxParent = new ColumnEncoder('uuid');
+  readonly #outboxSeq = new ColumnEncoder('int4');
+  readonly #outboxLinks = new ColumnEncoder('int4');
 
   static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
     return new LogWriter(client, schema, { epoch, slot }, await EventRows.open(client, schema));
@@ -57,6 +76,7 @@ export class LogWriter {
   async append(turns: readonly Turn[]): Promise<TurnOutcome[] | undefined> {
     let consumes = false;
     let closes = false;
+    let tells = false;
     for (const turn of turns) {
       for (const event of turn.events) this.#events.add(turn.runKey, event);
       for (const id of turn.consumed) {
@@ -67,6 +87,10 @@ export class LogWriter {
       if (turn.close !== undefined) {
         closes = true;
         this.#addClose(turn, turn.close);
+        if (turn.close.outbox !== undefined) {
+          tells = true;
+          this.#addOutbox(turn, turn.close.outbox);
+        }
       }
     }
     const values: unknown[] = [this.#epoch, this.#slot, this.#events.take()];
@@ -75,9 +99,12 @@ export class LogWriter {
       values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
       values.push(this.#closeSeq.take(), this.#closeHash.take(), this.#closeAt.take());
     }
+    if (tells) {
+      values.push(this.#outboxRun.take(), this.#outboxParent.take(), this.#outboxSeq.take(), this.#outboxLinks.take());
+    }
     const statement = {
-      name: `reprise_append_${this.#schema}${consumes ? '_mail' : ''}${closes ? '_close' : ''}`,
-      text: appendText(this.#schema, consumes, closes),
+      name: `reprise_append_${this.#schema}${consumes ? '_mail' : ''}${closes ? '_close' : ''}${tells ? '_outbox' : ''}`,
+      text: appendText(this.#schema, { consumes, closes, tells }),
       values,
     };
     if (!consumes && !closes) {
@@ -103,6 +130,13 @@ export class LogWriter {
     this.#closeSeq.int4(last.seq);
     this.#closeHash.bytes(last.hash);
     this.#closeAt.timestamp(last.at);
+  }
+
+  #addOutbox(turn: Turn, entry: OutboxEntry): void {
+    this.#outboxRun.bytes(turn.runKey);
+    this.#outboxParent.bytes(entry.parent === undefined ? null : runIdBytes(entry.parent.runId));
+    this.#outboxSeq.int4(entry.parent?.seq ?? null);
+    this.#outboxLinks.int4(entry.links ? 1 : 0);
   }
 }
 
@@ -136,13 +170,17 @@ function keyed(table: string, parameter: number): string {
 }
 
 /** The statement's variants: without mail or closing it does nothing but check the fence and insert, and answers with a count. */
-function appendText(schema: string, consumes: boolean, closes: boolean): string {
-  const key = `${schema} ${consumes} ${closes}`;
+function appendText(
+  schema: string,
+  { consumes, closes, tells }: { consumes: boolean; closes: boolean; tells: boolean },
+): string {
+  const key = `${schema} ${consumes} ${closes} ${tells}`;
   const known = texts.get(key);
   if (known !== undefined) return known;
   let p = 3;
   const mail = consumes ? { run: ++p, id: ++p } : undefined;
   const close = closes ? { run: ++p, mail: ++p, status: ++p, seq: ++p, hash: ++p, at: ++p } : undefined;
+  const outbox = tells ? { run: ++p, parent: ++p, seq: ++p, links: ++p } : undefined;
   const notRefused = (run: string): string =>
     closes ? `where not exists (select from refused x where x.run_id = ${run})` : '';
   const parts = [`fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)`];
@@ -176,6 +214,13 @@ function appendText(schema: string, consumes: boolean, closes: boolean): string 
     const text = `with ${parts.join(', ')} ${insert}`;
     texts.set(key, text);
     return text;
+  }
+  if (outbox !== undefined) {
+    parts.push(
+      `told as (insert into ${schema}.outbox (run_id, parent_run_id, parent_seq, links) select o.run_id, o.parent, o.seq, o.links = 1 ` +
+        `from unnest($${outbox.run}::uuid[], $${outbox.parent}::uuid[], $${outbox.seq}::int[], $${outbox.links}::int[]) ` +
+        `as o(run_id, parent, seq, links), fence ${notRefused('o.run_id')})`,
+    );
   }
   parts.push(`written as (${insert})`);
   const text =

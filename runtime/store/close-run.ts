@@ -11,6 +11,7 @@ import { turnHash } from '../history/hash-chain.ts';
 import { statusAfter } from '../history/transition.ts';
 import { type ContinuedRun, continueRun, nextRunOf } from './continue-run.ts';
 import type { Database } from './database.ts';
+import { addToOutbox, deliverOutbox } from './outbox.ts';
 import { readEventsAfter } from './history.ts';
 import { declareDead } from './lease.ts';
 
@@ -35,8 +36,7 @@ interface End {
   readonly reason: string | null;
 }
 
-async function endUnowned(database: Database, runId: string, end: End): Promise<EndResult> {
-  const { type, reason } = end;
+async function endUnowned(database: Database, runId: string, asked: End): Promise<EndResult> {
   const { schema } = database;
   const client = await database.pool.connect();
   try {
@@ -52,6 +52,8 @@ async function endUnowned(database: Database, runId: string, end: End): Promise<
       client.release();
       return row === undefined ? 'closed' : 'owned';
     }
+    const { type, reason } =
+      asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
     const { previous, unhashed } = await readHead(client, schema, runId);
     const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
     const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
@@ -72,6 +74,7 @@ values ($1, ${closedAt}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
       [runId, at, seq, Buffer.from(head)],
     );
     const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
+    const isTold = await addToOutbox(client, schema, runId, queue === undefined);
     await client.query(`delete from ${schema}.inbox where run_id = $1`, [runId]);
     await client.query(`delete from ${schema}.ready where run_id = $1`, [runId]);
     await client.query('commit');
@@ -81,11 +84,22 @@ values ($1, ${closedAt}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
     database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
     database.notifier.closed(runId);
     if (queue !== undefined) database.notifier.wake(queue);
+    // What fails here is found again by whoever keeps house.
+    if (isTold) void deliverOutbox(database, [runId]).catch(() => undefined);
   } catch (error) {
     client.release(true);
     throw error;
   }
   return 'ended';
+}
+
+/** A run that is due may have been terminated by its parent's end: that stands in its mail. */
+async function askedByMail(client: pg.ClientBase, schema: string, runId: string, otherwise: End): Promise<End> {
+  const { rows } = await client.query<{ reason: string | null }>(
+    `select reason from ${schema}.inbox where run_id = $1 and type = ${eventCode.WorkflowTerminated} order by id limit 1`,
+    [runId],
+  );
+  return rows[0] === undefined ? otherwise : { type: 'WorkflowTerminated', reason: rows[0].reason };
 }
 
 /** What follows a run whose time is over: another attempt, or the next time of its schedule. */

@@ -187,6 +187,19 @@ export async function readEventsAfter(
   return events;
 }
 
+/** Children of a run and its messages to others, without their arguments; on the caller's own transaction. */
+export async function readLinkEvents(client: pg.ClientBase, schema: string, runId: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  const codes = linkTypes.map((type) => eventCode[type]).join(', ');
+  await CopyOut.run(
+    client,
+    `select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
+  null::text, null::bytea, meta, null::bytea from ${schema}.events where run_id = '${checked(runId)}' and type in (${codes}) order by seq`,
+    (row) => events.push(readEvent(row)),
+  );
+  return events;
+}
+
 /** Where to stop reading, both inclusive; `upToTime` in µs since 1970. */
 export interface PatchLimit {
   readonly upTo?: number;
@@ -238,6 +251,24 @@ async function* patchPages<T>(
   yield* ahead(0, { upTo, size: page, least: 0 }, readPage);
 }
 
+/** What a run has to do with others. */
+export const linkTypes = [
+  'ChildWorkflowInitiated',
+  'ChildWorkflowStarted',
+  'ChildWorkflowStartFailed',
+  'ChildWorkflowCompleted',
+  'ChildWorkflowFailed',
+  'ChildWorkflowCancelled',
+  'ChildWorkflowTimedOut',
+  'ChildWorkflowTerminated',
+  'ExternalSignalInitiated',
+  'ExternalSignalDelivered',
+  'ExternalSignalFailed',
+  'ExternalCancelInitiated',
+  'ExternalCancelDelivered',
+  'ExternalCancelFailed',
+] as const satisfies readonly EventType[];
+
 /** Types that end an activity. */
 export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
 
@@ -265,6 +296,8 @@ export async function readOpenEvents(database: Database, runId: string): Promise
      where not answered
      union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
        null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type = ${eventCode.UpdateAccepted})
+     union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
+       null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type in (${codes(linkTypes)}))
      union all (select ${columns} from ${table} where ${ofRun} and seq = 1)
      union all (select ${columns} from ${table} where ${ofRun} order by seq desc limit 1)
      order by seq`,

@@ -13,6 +13,8 @@ export interface Message {
   readonly reason?: string;
   readonly correlationId?: string;
   readonly meta?: string;
+  /** seq in the receiver's log. */
+  readonly answers?: number;
 }
 
 export interface Mail {
@@ -26,6 +28,7 @@ export interface Mail {
   readonly reason: string | null;
   readonly correlationId: string | null;
   readonly meta: string | null;
+  readonly answers: number | null;
 }
 
 export interface Delivery {
@@ -45,8 +48,8 @@ export async function send(
   update ${schema}.ready set mail = mail + 1, wake_at = case when owner is null then least(wake_at, clock_timestamp()) else wake_at end
   where run_id = $1 returning mail, owner, queue),
 i as (
-  insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta)
-  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8 from r)
+  insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers)
+  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from r)
 select owner, queue from r`;
   const values = [
     runId,
@@ -59,6 +62,7 @@ select owner, queue from r`;
     message.reason ?? null,
     message.correlationId ?? null,
     message.meta ?? null,
+    message.answers ?? null,
   ];
   const { rows } = await client.query(text, values);
   return (rows as Delivery[])[0];
@@ -86,6 +90,7 @@ join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order 
     reason: row.reason,
     correlationId: row.correlation_id,
     meta: row.meta === null ? null : JSON.stringify(row.meta),
+    answers: row.answers,
   }));
 }
 
@@ -99,6 +104,7 @@ interface MailRow {
   reason: string | null;
   correlation_id: string | null;
   meta: unknown;
+  answers: number | null;
 }
 
 /** Runs of an owner that have mail in the inbox: the poll behind the notices. */

@@ -1,5 +1,5 @@
 // Run ids: UUIDv7 (RFC 9562), made by whoever starts the run, so that no sequence is needed and rows of one time lie together.
-import { randomFillSync } from 'node:crypto';
+import { hash, randomFillSync } from 'node:crypto';
 
 const pool = Buffer.allocUnsafe(4096);
 let poolOffset = pool.length;
@@ -14,6 +14,18 @@ export function newRunId(nowMs: number = Date.now()): string {
   bytes.writeUIntBE(nowMs, 0, 6);
   pool.copy(bytes, 6, poolOffset, poolOffset + 10);
   poolOffset += 10;
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return runIdFromBytes(bytes);
+}
+
+/**
+ * The id of the run that a run's event starts: the same for whoever reckons it, so that a start that is repeated after a
+ * crash finds the run that is there. `at` in µs since 1970.
+ */
+export function childRunId(parentRunId: string, seq: number, at: number): string {
+  const bytes = Buffer.from(hash('sha256', `child ${parentRunId} ${seq}`, 'hex').slice(0, 32), 'hex');
+  bytes.writeUIntBE(Math.floor(at / 1000), 0, 6);
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return runIdFromBytes(bytes);

@@ -36,13 +36,23 @@ export async function getRun(database: Database, runId: string): Promise<RunRow 
   return rows[0];
 }
 
+const followedTypes: readonly EventType[] = [
+  'WorkflowContinuedAsNew',
+  'WorkflowCompleted',
+  'WorkflowFailed',
+  'WorkflowTimedOut',
+];
+
 /** The run that a closed one continued as, or that follows it as its next attempt or time; undefined when there is none. */
 export async function nextRun(database: Database, runId: string): Promise<RunRow | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<RunRow>(
-    `select n.* from ${schema}.runs r join ${schema}.events e on e.run_id = r.run_id and e.seq = r.final_seq
-join ${schema}.runs n on n.run_id = e.correlation_id::uuid where r.run_id = $1 and r.closed_at is not null`,
-    [runId],
+    // Only then a uuid: other events have other ids there.
+    `select n.* from ${schema}.runs r
+cross join lateral (select case when e.type = any($2::int[]) then e.correlation_id::uuid end as id
+  from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq limit 1) next
+join ${schema}.runs n on n.run_id = next.id where r.run_id = $1 and r.closed_at is not null`,
+    [runId, followedTypes.map((type) => eventCode[type])],
   );
   return rows[0];
 }

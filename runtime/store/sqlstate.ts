@@ -46,6 +46,11 @@ export function isCleanRefusal(error: unknown): boolean {
   return state !== undefined && !state.startsWith('08') && !state.startsWith('57P') && !state.startsWith('53');
 }
 
+/** True when trying again cannot help: what was to be stored is not fit for it, or is there already. */
+export function isDataRefusal(error: unknown): boolean {
+  return ['22', '23', '54'].includes(sqlstateOf(error)?.slice(0, 2) ?? '');
+}
+
 /** Turns a failure to connect into the error that tells what to do. */
 export function connectError(error: unknown, target: string): RuntimeError {
   const state = sqlstateOf(error);

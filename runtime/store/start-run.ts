@@ -13,6 +13,8 @@ export interface NewRun {
   readonly workflowType: string;
   readonly taskQueue: string;
   readonly queue: string;
+  /** The run whose child it is. */
+  readonly parentRunId?: string;
   readonly memo: string | null;
   readonly args: Uint8Array;
   readonly meta: string;
@@ -29,7 +31,7 @@ export async function startRuns(
   schema: string,
   runs: readonly NewRun[],
 ): Promise<Set<string>> {
-  const text = insertText(schema, `, ${patience('$10')}`);
+  const text = insertText(schema, `, ${patience('$11')}`);
   const values = [...givenValues(runs.toSorted(byWorkflowId)), patienceFor(runs)];
   const { rows } = await client.query<{ run_id: string }>({ name: `reprise_start_${schema}`, text, values });
   return new Set(rows.map((row) => row.run_id));
@@ -67,15 +69,15 @@ export async function startOwnedRuns(
   const { rows } = await client.query<{ run_id: string; owned: boolean }>({
     name: `reprise_start_owned_${schema}`,
     text: `with given as materialized (
-  select g.* from unnest(${givenArrays}, $10::timestamptz[]) as g(${givenColumns}, at), ${patience('$14')}),
-fence as materialized (select epoch from ${schema}.fences where epoch = $11 and slot = $12 for share),
+  select g.* from unnest(${givenArrays}, $11::timestamptz[]) as g(${givenColumns}, at), ${patience('$15')}),
+fence as materialized (select epoch from ${schema}.fences where epoch = $12 and slot = $13 for share),
 ${startedText(schema)},
 due as (
   insert into ${schema}.ready (run_id, wake_at, queue, owner, claimed)
   select run_id, at, queue, epoch, epoch is not null from given join started using (run_id) left join fence on true),
 followed as (
   insert into ${schema}.events (${eventColumns}) select ${eventColumns}
-  from fence, unnest($13::${schema}.new_event[]) as e join started using (run_id))
+  from fence, unnest($14::${schema}.new_event[]) as e join started using (run_id))
 select run_id, exists (select from fence) as owned from started`,
     values: [
       ...givenValues(sorted.map((start) => start.run)),
@@ -89,15 +91,16 @@ select run_id, exists (select from fence) as owned from started`,
   return new Map(rows.map((row) => [row.run_id, row.owned]));
 }
 
-const givenColumns = 'run_id, namespace, workflow_id, workflow_type, task_queue, queue, memo, args, meta';
+const givenColumns =
+  'run_id, namespace, workflow_id, workflow_type, task_queue, queue, memo, args, meta, parent_run_id';
 const givenArrays =
-  '$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[]';
+  '$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[], $10::uuid[]';
 
 /** Common to all starts: the run's row, unless its workflow id is taken, and its first event. */
 function startedText(schema: string): string {
   return `started as (
-  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo)
-  select run_id, namespace, workflow_id, workflow_type, task_queue, 'running', at, memo::jsonb from given
+  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo, parent_run_id)
+  select run_id, namespace, workflow_id, workflow_type, task_queue, 'running', at, memo::jsonb, parent_run_id from given
   on conflict (namespace, workflow_id) where closed_at is null do nothing returning run_id),
 first as (
   insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
@@ -137,6 +140,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     memo: new ColumnEncoder('text'),
     args: new ColumnEncoder('bytea'),
     meta: new ColumnEncoder('json'),
+    parent: new ColumnEncoder('uuid'),
   };
   for (const run of runs) {
     column.id.bytes(runIdBytes(run.runId));
@@ -148,6 +152,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     column.memo.text(run.memo);
     column.args.bytes(run.args);
     column.meta.text(run.meta);
+    column.parent.bytes(run.parentRunId === undefined ? null : runIdBytes(run.parentRunId));
   }
   return [
     column.id.take(),
@@ -159,6 +164,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     column.memo.take(),
     column.args.take(),
     column.meta.take(),
+    column.parent.take(),
   ];
 }
 

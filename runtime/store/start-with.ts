@@ -55,7 +55,8 @@ export async function startWith(
   }
 }
 
-async function startWithin(
+/** In the caller's transaction, which goes on whatever comes of the start. */
+export async function startWithin(
   transaction: Queryable,
   schema: string,
   run: NewRun,

@@ -1,11 +1,18 @@
-// What follows from events that are durable: activities start and stop, timers run. The same for a turn that just
-// committed and for one that a new owner finds in the log.
+// What follows from events that are durable: activities start and stop, timers run, other runs are reached. The same for
+// a turn that just committed and for one that a new owner finds in the log.
 import type { HistoryEvent } from '../history/event.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { LiveRun } from './live-run.ts';
+import type { Outgoing } from './outgoing.ts';
 import type { RunTimers } from './run-timers.ts';
 
-export function act(run: LiveRun, event: HistoryEvent, executor: ActivityExecutor, timers: RunTimers): void {
+export interface Actors {
+  readonly executor: ActivityExecutor;
+  readonly timers: RunTimers;
+  readonly outgoing: Outgoing;
+}
+
+export function act(run: LiveRun, event: HistoryEvent, { executor, timers, outgoing }: Actors): void {
   switch (event.type) {
     case 'ActivityScheduled':
       executor.start(run, run.activities.get(event.seq)!);
@@ -21,6 +28,11 @@ export function act(run: LiveRun, event: HistoryEvent, executor: ActivityExecuto
       return;
     case 'WorkerLost':
       startActivities(run, executor);
+      return;
+    case 'ChildWorkflowInitiated':
+    case 'ExternalSignalInitiated':
+    case 'ExternalCancelInitiated':
+      outgoing.act(run, event);
       return;
     default:
       return;

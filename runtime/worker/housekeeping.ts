@@ -1,8 +1,10 @@
-// What a worker does for everybody now and then: frees runs of the dead, ends runs whose time is over, drops old requests.
+// What a worker does for everybody now and then: frees runs of the dead, ends runs whose time is over, tells
+// others of closed runs when their closers could not, drops old requests.
 import type { Logger } from 'pino';
 import { endOverdue } from '../store/close-run.ts';
 import type { Database } from '../store/database.ts';
 import { sweepDead } from '../store/lease.ts';
+import { sweepOutbox } from '../store/outbox.ts';
 import { expireRequests } from '../store/requests.ts';
 
 /** The search for runs of the dead takes at most one part in so many of the time. */
@@ -39,6 +41,7 @@ export class Housekeeping {
         this.#nextSweep = ended + (ended - begun) * sweepShare;
       }
       await endOverdue(this.#database);
+      await sweepOutbox(this.#database);
       await expireRequests(this.#database);
     } catch (error) {
       if (!this.#stopped) this.#logger.warn({ err: error }, 'housekeeping failed, will try again');

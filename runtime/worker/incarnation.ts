@@ -145,6 +145,7 @@ export class Incarnation {
       maxCachedRuns: options.maxCachedRuns,
       maxPayloadBytes: options.maxPayloadBytes,
       park: (runs) => this.#serially(() => this.#park(runs)),
+      mailed: (runId) => void this.#readMail([runId]),
       fatal: (error) => this.#end(error),
     });
     this.#executor = new ActivityExecutor({
@@ -297,7 +298,7 @@ export class Incarnation {
       while (this.#mailed.size > 0 && !this.#over) {
         const announced = [...this.#mailed];
         this.#mailed.clear();
-        await this.#loop.readMail(announced);
+        await this.#loop.mail.read(announced);
       }
     } catch (error) {
       if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be read, will try again');

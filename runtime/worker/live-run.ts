@@ -1,8 +1,16 @@
 // A run in the memory of its owner: the head of its log, what is pending in it, and what waits to be appended.
 // Everything here but the queue is a fold of the log (`record`), so a new owner arrives at the same.
-import type { ScheduledMeta, StartedMeta, TimerMeta } from '../history/activation.ts';
+import type { RunLink, ScheduledMeta, StartedMeta, TimerMeta } from '../history/activation.ts';
 import { type ChainRules, chainRules } from '../history/chain.ts';
-import { type EventDraft, type EventType, type HistoryEvent, isOutput, type Micros } from '../history/event.ts';
+import {
+  type EventDraft,
+  eventCode,
+  type EventType,
+  type HistoryEvent,
+  isOutput,
+  type Micros,
+} from '../history/event.ts';
+import { RunLinks } from '../history/run-links.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { runIdBytes } from '../store/run-id.ts';
 
@@ -28,6 +36,9 @@ export interface PendingActivity {
   lastFailure: Uint8Array | null;
   cancelRequested: boolean;
 }
+
+/** Numbers of the events of children and of messages to other runs. */
+const linkCodes = { first: eventCode.ChildWorkflowInitiated, last: eventCode.ExternalCancelFailed } as const;
 
 /** Events that say nothing to workflow code: alone they cause no activation. */
 const invisible: ReadonlySet<EventType> = new Set<EventType>([
@@ -65,6 +76,13 @@ export class LiveRun {
   taskFailures = 0;
   workflowType = '';
   workflowId = '';
+  /** Of the run and its family, for the children that it starts. */
+  namespace = '';
+  taskQueue = '';
+  parent: StartedMeta['parent'];
+  root: RunLink | undefined;
+  /** Children and messages to other runs that are under way; made when there are any. */
+  links: RunLinks | undefined;
   /** Of a run that can time out, or that others follow. */
   chain: ChainRules | undefined;
   readonly activities: Map<number, PendingActivity> = new Map();
@@ -91,6 +109,8 @@ export class LiveRun {
   /** When to try a failed workflow task again. */
   retryTaskAt: Micros | undefined;
   idleSince = 0;
+  /** Starts of children and messages to other runs on their way. */
+  sending = 0;
   /** Stored progress of pending activities, between loading the run and starting them. */
   progress: Map<number, Uint8Array> | undefined;
 
@@ -150,7 +170,7 @@ export class LiveRun {
         for (const activity of this.activities.values()) activity.lostAttempts++;
         return;
       default:
-        this.#recordAttempt(event);
+        this.#recordOther(event);
     }
   }
 
@@ -158,7 +178,19 @@ export class LiveRun {
     const started = JSON.parse(meta ?? '{}') as StartedMeta;
     this.workflowType = name ?? '';
     this.workflowId = started.workflowId ?? '';
+    this.namespace = started.namespace ?? '';
+    this.taskQueue = started.taskQueue ?? '';
+    this.parent = started.parent;
+    this.root = started.root;
     this.chain = chainRules(started, at);
+  }
+
+  #recordOther(event: HistoryEvent): void {
+    const code = eventCode[event.type];
+    if (code >= linkCodes.first && code <= linkCodes.last) {
+      this.links ??= new RunLinks();
+      this.links.record(event);
+    } else this.#recordAttempt(event);
   }
 
   #recordAttempt(event: HistoryEvent): void {
@@ -179,6 +211,7 @@ export class LiveRun {
     if (this.waitsUntil > 0) return Math.min(this.waitsUntil, deadline ?? this.waitsUntil);
     // As long as its code fails, nothing else of the run can go on.
     if (this.retryTaskAt !== undefined) return Math.min(this.retryTaskAt, deadline ?? this.retryTaskAt);
+    if (this.links?.hasUnsent === true) return this.at;
     let next = deadline;
     for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of this.activities.values()) {

@@ -13,7 +13,7 @@ import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import { isCleanRefusal, isHistoryConflict } from '../store/sqlstate.ts';
-import { act, startActivities } from './act.ts';
+import { act, type Actors, startActivities } from './act.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import { answerUpdates } from './answer-updates.ts';
 import type { AppendResult, Appender } from './appender.ts';
@@ -26,10 +26,11 @@ import { type Input, LiveRun } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
+import { Outgoing } from './outgoing.ts';
 import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
-import { type BuiltTurn, buildTurn, outcomeOf } from './turn.ts';
+import { type BuiltTurn, buildTurn, outcomeOf, storedTurn } from './turn.ts';
 
 export interface RunLoopOptions {
   readonly database: Database;
@@ -42,6 +43,8 @@ export interface RunLoopOptions {
   readonly maxPayloadBytes: number;
   /** Lets go of runs; answers with the ids that were let go. */
   park(runs: readonly ParkedRun[]): Promise<string[]>;
+  /** An owned run got mail by this worker's own doing. */
+  mailed(runId: string): void;
   /** Something that leaves the incarnation unable to go on. */
   fatal(error: RuntimeError): void;
 }
@@ -57,9 +60,10 @@ export class RunLoop {
   readonly #timers: RunTimers;
   readonly #durable = new DurableInputs();
   readonly #holder: RunHolder;
-  readonly #mail: MailIntake;
   readonly #reloader: CodeReloader;
-  #executor!: ActivityExecutor;
+  #actors!: Actors;
+  readonly #outgoing: Outgoing;
+  readonly mail: MailIntake;
   /** Which runs are in memory, and letting go of them. */
   parking!: RunParking;
   readonly #rounds: TurnRounds;
@@ -67,6 +71,11 @@ export class RunLoop {
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
+    this.#outgoing = new Outgoing({
+      ...options,
+      enqueue: (run, input) => this.enqueue(run, input),
+      mailed: (runId) => options.mailed(runId),
+    });
     this.#holder = new RunHolder(options.database, options.epoch);
     this.#reloader = new CodeReloader({
       ...options,
@@ -86,12 +95,17 @@ export class RunLoop {
       },
       flushed: () => options.appender.pump(),
     });
-    this.#mail = new MailIntake(options.database, this.#runs, (run, input) => this.enqueue(run, input));
-    this.#timers = new RunTimers(options.clock, (run, input) => this.enqueue(run, input));
+    this.mail = new MailIntake(options.database, this.#runs, (run, input) => this.enqueue(run, input));
+    this.#timers = new RunTimers(options.clock, {
+      fire: (run, input) => this.enqueue(run, input),
+      wake: (run) => {
+        if (run.phase === 'idle') this.#wake(run);
+      },
+    });
   }
 
   attach(executor: ActivityExecutor): void {
-    this.#executor = executor;
+    this.#actors = { executor, timers: this.#timers, outgoing: this.#outgoing };
     this.parking = new RunParking({
       runs: this.#runs,
       executor,
@@ -146,13 +160,9 @@ export class RunLoop {
     await durable;
   }
 
-  /** Reads the mail of owned runs that are said to have some. */
-  readMail(runIds: readonly string[]): Promise<void> {
-    return this.#mail.read(runIds);
-  }
-
   abort(): void {
     this.#stopped = true;
+    this.#outgoing.stop();
     for (const run of [...this.#runs.values()]) this.#forget(run);
   }
 
@@ -169,8 +179,9 @@ export class RunLoop {
         run,
         draft(0, 'WorkerLost', { meta, reason: `worker ${run.lost} was lost while it owned this run` }),
       );
-    } else startActivities(run, this.#executor);
-    this.#mail.deliver(mail);
+    } else startActivities(run, this.#actors.executor);
+    this.#outgoing.resume(run);
+    this.mail.deliver(mail);
     if (run.sandbox === undefined) void this.#reloader.reload(run);
     else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
     else if (run.carried.length > 0) this.#wake(run);
@@ -181,10 +192,8 @@ export class RunLoop {
     const ending = mail.some(({ type }) => type === 'WorkflowTerminated');
     run.mailRead = ending ? run.mailRead : run.mailClaimed;
     this.#timers.startAll(run);
-    this.#timers.retryTask(run, run.waitsUntil, () => {
-      if (run.phase === 'idle') this.#wake(run);
-    });
-    if (ending) this.#mail.deliver(mail);
+    this.#timers.wakeAt(run, run.waitsUntil);
+    if (ending) this.mail.deliver(mail);
     else void this.#guard(run, () => this.parking.letGo(run));
   }
 
@@ -228,16 +237,8 @@ export class RunLoop {
       void this.#guard(run, () => this.#continue(run, built, inputs));
       return;
     }
-    const { runId, runKey } = run;
-    const close = built.closes === undefined ? undefined : { status: built.closes, mail: built.mailRead };
     this.#options.appender.submit({
-      turn: {
-        runId,
-        runKey,
-        events: built.events,
-        consumed: built.consumed,
-        ...(close === undefined ? {} : { close }),
-      },
+      turn: storedTurn(run, built),
       bytes: built.bytes,
       done: (result) => this.#appended(run, built, inputs, result),
     });
@@ -277,6 +278,7 @@ export class RunLoop {
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
       this.#forget(run);
+      if (built.outbox !== undefined) this.#outgoing.closed(run.runId);
       this.#options.database.local.emit('closed', run.runId, outcomeOf(built));
       return;
     }
@@ -288,7 +290,7 @@ export class RunLoop {
       run.taskFailures = 0;
       run.retryTaskAt = undefined;
     }
-    for (const event of built.events) act(run, event, this.#executor, this.#timers);
+    for (const event of built.events) act(run, event, this.#actors);
     const isUncached = this.#options.maxCachedRuns === 0;
     if (isUncached) run.dropSandbox();
     this.#rest(run);
@@ -312,14 +314,14 @@ export class RunLoop {
       if (hold || run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
         await this.#holder.append(run, async (mail) => {
-          this.#mail.deliver(mail);
+          this.mail.deliver(mail);
           const taken = run.takeQueue();
           const built = await this.#build(run, taken, failure);
           return { built, done: () => this.#held(run, built, taken) };
         });
         return;
       }
-      this.#mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
+      this.mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
       await this.#turn(run, failure);
       this.#options.appender.pump();
     });
@@ -328,7 +330,7 @@ export class RunLoop {
   #deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void {
     for (const event of events) run.record(event);
     this.#durable.appended(inputs);
-    for (const event of events) act(run, event, this.#executor, this.#timers);
+    for (const event of events) act(run, event, this.#actors);
     if (run.queue.length > 0) this.#rounds.mark(run);
   }
 
@@ -379,9 +381,7 @@ export class RunLoop {
   #planTaskRetry(run: LiveRun): void {
     run.dropSandbox();
     run.retryTaskAt = this.#now() + taskRetryDelayMs(run.taskFailures) * 1000;
-    this.#timers.retryTask(run, run.retryTaskAt, () => {
-      if (run.phase === 'idle') this.#wake(run);
-    });
+    this.#timers.wakeAt(run, run.retryTaskAt);
   }
 
   #forget(run: LiveRun): void {
@@ -389,7 +389,7 @@ export class RunLoop {
     this.#durable.forget(run);
     this.#runs.delete(run.runId);
     this.#timers.clear(run);
-    this.#executor.abandon(run, 'WORKFLOW_CLOSED');
+    this.#actors.executor.abandon(run, 'WORKFLOW_CLOSED');
     run.dropSandbox();
   }
 

@@ -103,7 +103,7 @@ export class RunParking {
 
   /** One whose timer is about to fire stays: let go, it would be claimed again at once, and so for ever. */
   #evictable(run: LiveRun): boolean {
-    if (!run.settled || this.#options.executor.busy(run)) return false;
+    if (!run.settled || run.sending > 0 || this.#options.executor.busy(run)) return false;
     const now = this.#options.clock.now();
     if (run.chain?.deadline !== undefined && run.chain.deadline <= now) return false;
     for (const due of run.timers.values()) if (due <= now) return false;

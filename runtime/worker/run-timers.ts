@@ -4,8 +4,8 @@ import type { DatabaseClock } from './clock.ts';
 import { draft } from '../history/draft.ts';
 import type { Input, LiveRun } from './live-run.ts';
 
-/** Key of the timer that retries a failed workflow task; seqs begin at 1. */
-const taskRetry = 0;
+/** Key of the timer that wakes the run: its first task is due, or one that failed again; seqs begin at 1. */
+const wakeUp = 0;
 /** Key of the timer that ends the run. */
 const expiry = -1;
 
@@ -17,18 +17,24 @@ export function taskRetryDelayMs(failures: number): number {
   return Math.min(taskRetryMsFirst * 2 ** Math.min(failures - 1, 16), taskRetryMsMax);
 }
 
+export interface TimerActions {
+  fire(run: LiveRun, input: Input): void;
+  /** Has the run activated, although nothing happened to it. */
+  wake(run: LiveRun): void;
+}
+
 export class RunTimers {
   readonly #clock: DatabaseClock;
-  readonly #enqueue: (run: LiveRun, input: Input) => void;
+  readonly #actions: TimerActions;
   readonly #timers = new Map<LiveRun, Map<number, NodeJS.Timeout>>();
 
-  constructor(clock: DatabaseClock, enqueue: (run: LiveRun, input: Input) => void) {
+  constructor(clock: DatabaseClock, actions: TimerActions) {
     this.#clock = clock;
-    this.#enqueue = enqueue;
+    this.#actions = actions;
   }
 
   start(run: LiveRun, seq: number, due: Micros): void {
-    this.#set(run, seq, due, () => this.#enqueue(run, draft(0, 'TimerFired', { answers: seq })));
+    this.#set(run, seq, due, () => this.#actions.fire(run, draft(0, 'TimerFired', { answers: seq })));
   }
 
   /** All that a run waits for when it comes into memory. */
@@ -36,13 +42,13 @@ export class RunTimers {
     for (const [seq, due] of run.timers) this.start(run, seq, due);
     const deadline = run.chain?.deadline;
     if (deadline !== undefined) {
-      this.#set(run, expiry, deadline, () => this.#enqueue(run, draft(0, 'WorkflowTimedOut')));
+      this.#set(run, expiry, deadline, () => this.#actions.fire(run, draft(0, 'WorkflowTimedOut')));
     }
   }
 
-  retryTask(run: LiveRun, due: Micros, then: () => void): void {
-    this.cancel(run, taskRetry);
-    this.#set(run, taskRetry, due, then);
+  wakeAt(run: LiveRun, due: Micros): void {
+    this.cancel(run, wakeUp);
+    this.#set(run, wakeUp, due, () => this.#actions.wake(run));
   }
 
   cancel(run: LiveRun, seq: number): void {

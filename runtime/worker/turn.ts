@@ -9,6 +9,7 @@ import { encodePayload } from '../history/payload.ts';
 import { turnHash } from '../history/hash-chain.ts';
 import { assert } from '../history/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
+import type { OutboxEntry, Turn } from '../store/append.ts';
 import { type ContinuedRun, nextRunOf } from '../store/continue-run.ts';
 import type { ClosedOutcome } from '../store/database.ts';
 import { type Input, isVisible, type LiveRun } from './live-run.ts';
@@ -28,6 +29,8 @@ export interface BuiltTurn {
   readonly mailRead: number;
   /** The status that the last event closes the run with. */
   readonly closes: RunStatus | undefined;
+  /** What is left to do once the run is closed. */
+  readonly outbox: OutboxEntry | undefined;
   readonly activated: boolean;
   readonly failure: TaskFailure | undefined;
   readonly logs: readonly LogLine[];
@@ -160,6 +163,31 @@ function withoutRejected(
   return { drafts: left, rejected };
 }
 
+/** Who has to hear that the run is closed; undefined when nobody has. */
+function outboxEntry(
+  run: LiveRun,
+  events: readonly HistoryEvent[],
+  continues: ContinuedRun | undefined,
+): OutboxEntry | undefined {
+  const parent = continues === undefined ? run.parent : undefined;
+  const asked = events.some(({ type }) => startsLink.has(type));
+  const links = asked || (run.links !== undefined && !run.links.isEmpty);
+  return parent === undefined && !links ? undefined : { parent, links };
+}
+
+const startsLink: ReadonlySet<EventType> = new Set<EventType>([
+  'ChildWorkflowInitiated',
+  'ExternalSignalInitiated',
+  'ExternalCancelInitiated',
+]);
+
+/** What is appended of it. `mail`: the highest number that was read. */
+export function storedTurn({ runId, runKey }: LiveRun, built: BuiltTurn, mail: number = built.mailRead): Turn {
+  const { events, consumed, closes: status, outbox } = built;
+  if (status === undefined) return { runId, runKey, events, consumed };
+  return { runId, runKey, events, consumed, close: { status, mail, ...(outbox === undefined ? {} : { outbox }) } };
+}
+
 /** How a closing turn ends its run, for those who wait for it. */
 export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
   const { type, payload, reason, meta } = events.at(-1)!;
@@ -237,6 +265,7 @@ function finish(
     continues: parts.continues,
     mailRead: run.mailRead,
     closes,
+    outbox: closes === undefined ? undefined : outboxEntry(run, events, parts.continues),
     activated: parts.activated,
     failure: parts.failure,
     logs: parts.logs,

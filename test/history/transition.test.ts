@@ -33,6 +33,9 @@ const refusedWhenPaused: readonly EventType[] = [
   'UpdateCompleted',
   'UpdateFailed',
   'VersionMarked',
+  'ChildWorkflowInitiated',
+  'ExternalSignalInitiated',
+  'ExternalCancelInitiated',
 ];
 
 function expected(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {

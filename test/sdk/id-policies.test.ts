@@ -196,8 +196,10 @@ describe('an update with start', () => {
 
   it('needs a policy, follows it, and can be used once', async () => {
     const options = { workflowId: 'x', taskQueue };
-    const delayed = { ...options, workflowIdConflictPolicy: 'FAIL', startDelay: 5 } as never;
-    assert.throws(() => new WithStartWorkflowOperation('cart', delayed), { code: 'INVALID_INPUT' });
+    for (const delay of [{ startDelay: 5 }, { cronSchedule: '* * * * *' }]) {
+      const delayed = { ...options, workflowIdConflictPolicy: 'FAIL', ...delay } as never;
+      assert.throws(() => new WithStartWorkflowOperation('cart', delayed), { code: 'INVALID_INPUT' });
+    }
     assert.throws(() => new WithStartWorkflowOperation('cart', options as never), { code: 'INVALID_INPUT' });
     const used = operation('once', 'FAIL');
     const call = { args: ['a'] as [string], startWorkflowOperation: used };
@@ -209,7 +211,7 @@ describe('an update with start', () => {
       WorkflowExecutionAlreadyStartedError,
     );
     await assert.rejects(failing.workflowHandle(), WorkflowExecutionAlreadyStartedError);
-    for (const more of [{ cronSchedule: '* * * * *' }, { requestEagerStart: true }]) {
+    for (const more of [{ priority: {} }, { requestEagerStart: true }]) {
       const bad = new WithStartWorkflowOperation('cart', {
         ...options,
         workflowIdConflictPolicy: 'FAIL',

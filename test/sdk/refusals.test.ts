@@ -61,8 +61,8 @@ test('an unknown option is refused by name', async () => {
   await assert.rejects(Connection.connect(connectTo), refused(/"shema". Did you mean schema\?/));
   const start = { ...place, elephants: 1 } as WorkflowStartOptions;
   await assert.rejects(workflow.start('w', start), refused(/"elephants". Known options: workflowId, taskQueue/));
-  const timeout = { ...place, workflowRunTimeout: '1m' } as WorkflowStartOptions;
-  await assert.rejects(workflow.execute('w', timeout), refused(/workflowRunTimeout is not supported yet/));
+  const eager = { ...place, requestEagerStart: true } as WorkflowStartOptions;
+  await assert.rejects(workflow.execute('w', eager), refused(/requestEagerStart is not supported yet/));
   const worker = { connection, taskQueue: 'q', activites: {} } as WorkerOptions;
   await assert.rejects(Worker.create(worker), refused(/Did you mean activities\?/));
   const sinks = { connection, taskQueue: 'q', sinks: {} } as WorkerOptions;

@@ -65,12 +65,21 @@ test('a message arrives as it was sent', async () => {
     reason: 'why',
     correlationId: 'c-1',
     meta: '{"a":1}',
+    answers: 3,
   } as const;
   await send(pool, 'reprise', runId, full);
   await send(pool, 'reprise', runId, { type: 'WorkflowCancelRequested' });
   const [first, second] = await readMail(database, [{ runId, after: 0 }]);
   assert.deepEqual(first, { ...full, runId, id: 1, payload: Buffer.from(full.payload) });
-  const nothing = { name: null, payload: null, sourceId: null, reason: null, correlationId: null, meta: null };
+  const nothing = {
+    name: null,
+    payload: null,
+    sourceId: null,
+    reason: null,
+    correlationId: null,
+    meta: null,
+    answers: null,
+  };
   assert.deepEqual(second, { runId, id: 2, type: 'WorkflowCancelRequested', ...nothing });
 });
 

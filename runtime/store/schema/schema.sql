@@ -56,6 +56,7 @@ create table reprise.inbox (
   correlation_id text,
   payload bytea,
   meta json,
+  answers integer,
   constraint inbox_pkey PRIMARY KEY (run_id, id)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
 CREATE INDEX inbox_owner ON reprise.inbox USING btree (owner) WHERE (owner IS NOT NULL);
@@ -82,6 +83,17 @@ create table reprise.migrations (
   constraint migrations_pkey PRIMARY KEY (name)
 );
 grant select on reprise.migrations to reprise_worker;
+
+create table reprise.outbox (
+  run_id uuid not null,
+  parent_run_id uuid,
+  parent_seq integer,
+  links boolean not null,
+  made_at timestamp with time zone not null default clock_timestamp(),
+  constraint outbox_pkey PRIMARY KEY (run_id),
+  constraint outbox_check CHECK ((parent_run_id IS NULL) = (parent_seq IS NULL))
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
+grant delete, insert, select on reprise.outbox to reprise_worker;
 
 create table reprise.ready (
   run_id uuid not null,
@@ -135,6 +147,7 @@ create table reprise.runs (
   constraint runs_status_check CHECK (status = ANY (ARRAY['running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'terminated'::text, 'timed_out'::text, 'continued_as_new'::text, 'rolled_back'::text, 'recovered'::text]))
 );
 CREATE UNIQUE INDEX runs_open_workflow_id ON reprise.runs USING btree (namespace, workflow_id) WHERE (closed_at IS NULL);
+CREATE INDEX runs_parent ON reprise.runs USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
 CREATE INDEX runs_workflow_id ON reprise.runs USING btree (namespace, workflow_id, run_id);
 grant insert, select, update on reprise.runs to reprise_worker;
 grant select on reprise.runs to reprise_auditor;

@@ -1,0 +1,123 @@
+// Options of child workflows as users write them, checked and brought into the form of the log. Names: Temporal's.
+import type { ChildMeta } from '../history/activation.ts';
+import { describeValue, isJsonbText, isStorableName } from '../history/json.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import { startTiming, startTimingNames, type StartTimingOptions } from '../history/start-timing.ts';
+
+/** How a cancelled scope treats the children in it. */
+export const ChildWorkflowCancellationType = {
+  /** Nothing is sent; the promise is rejected at once. */
+  ABANDON: 'ABANDON',
+  /** The request is sent; the promise is rejected at once. */
+  TRY_CANCEL: 'TRY_CANCEL',
+  /** Rejected when the child has got the request. */
+  WAIT_CANCELLATION_REQUESTED: 'WAIT_CANCELLATION_REQUESTED',
+  /** Settled as the child ends. The default. */
+  WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
+} as const;
+export type ChildWorkflowCancellationType =
+  (typeof ChildWorkflowCancellationType)[keyof typeof ChildWorkflowCancellationType];
+
+/** What becomes of a child when its parent closes, or continues as new. */
+export const ParentClosePolicy = {
+  /** The default. */
+  TERMINATE: 'TERMINATE',
+  ABANDON: 'ABANDON',
+  REQUEST_CANCEL: 'REQUEST_CANCEL',
+} as const;
+export type ParentClosePolicy = (typeof ParentClosePolicy)[keyof typeof ParentClosePolicy];
+
+const reusePolicies = {
+  ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+} as const;
+
+export interface ChildWorkflowOptions extends StartTimingOptions {
+  /** Default: a uuid. */
+  readonly workflowId?: string;
+  /** Default: the parent's. */
+  readonly taskQueue?: string;
+  readonly cancellationType?: ChildWorkflowCancellationType;
+  readonly parentClosePolicy?: ParentClosePolicy;
+  /** When the latest run of the workflow id is closed. Default ALLOW_DUPLICATE. */
+  readonly workflowIdReusePolicy?: keyof typeof reusePolicies;
+  readonly memo?: Record<string, unknown>;
+  /** One line and a text for people, in the history. */
+  readonly staticSummary?: string;
+  readonly staticDetails?: string;
+}
+
+const known: ReadonlySet<string> = new Set([
+  ...startTimingNames,
+  'workflowId',
+  'taskQueue',
+  'args',
+  'cancellationType',
+  'parentClosePolicy',
+  'workflowIdReusePolicy',
+  'memo',
+  'staticSummary',
+  'staticDetails',
+]);
+/** Temporal's, without a meaning here. */
+const ignored: ReadonlySet<string> = new Set(['versioningIntent', 'priority', 'typeInfo', 'eventGroups']);
+
+export interface CompiledChildOptions {
+  readonly workflowId: string | undefined;
+  readonly cancellationType: ChildWorkflowCancellationType;
+  readonly meta: ChildMeta;
+}
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', `Options of a child workflow: ${message}.`);
+}
+
+function checkName(option: string, value: string | undefined): void {
+  if (value === undefined || (typeof value === 'string' && isStorableName(value))) return;
+  throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
+}
+
+function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Record<string, T>>): T {
+  if (Object.values(allowed).includes(value)) return value;
+  throw invalid(`${option} is ${describeValue(value)}, expected ${Object.values(allowed).join(', ')}`);
+}
+
+function text(option: string, value: string | undefined): string | undefined {
+  if (value === undefined || (typeof value === 'string' && isJsonbText(JSON.stringify(value)))) return value;
+  throw invalid(`${option} is ${describeValue(value)}, expected text without NUL`);
+}
+
+/** @throws INVALID_INPUT, ValueError, TypeError */
+export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number): CompiledChildOptions {
+  for (const option of Object.keys(options)) {
+    if (known.has(option) || ignored.has(option)) continue;
+    throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
+  }
+  const { taskQueue, memo, workflowId } = options;
+  checkName('workflowId', workflowId);
+  checkName('taskQueue', taskQueue);
+  const policy = oneOf('parentClosePolicy', options.parentClosePolicy ?? 'TERMINATE', ParentClosePolicy);
+  const reuse = oneOf('workflowIdReusePolicy', options.workflowIdReusePolicy ?? 'ALLOW_DUPLICATE', reusePolicies);
+  const cancellationType = oneOf(
+    'cancellationType',
+    options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
+    ChildWorkflowCancellationType,
+  );
+  if (memo !== undefined) {
+    const json = JSON.stringify(memo) as string | undefined;
+    if (json === undefined || !isJsonbText(json)) throw invalid('memo holds what jsonb cannot');
+  }
+  const summary = text('staticSummary', options.staticSummary);
+  const details = text('staticDetails', options.staticDetails);
+  const meta: ChildMeta = {
+    ...startTiming(options, nowMs),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...(policy === 'TERMINATE' ? {} : { parentClose: policy }),
+    ...(reuse === 'ALLOW_DUPLICATE' ? {} : { reuse }),
+    ...(memo === undefined ? {} : { memo }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(details === undefined ? {} : { details }),
+  };
+  return { workflowId, cancellationType, meta };
+}

@@ -1,0 +1,109 @@
+// The run that a ChildWorkflowInitiated asks for, and its start. Repeating it is harmless: the child's run id follows from
+// the event.
+import { randomBytes } from 'node:crypto';
+import type { RunLink, StartedMeta } from '../history/activation.ts';
+import { chainRules } from '../history/chain.ts';
+import type { RunStatus } from '../history/transition.ts';
+import type { OpenChild } from '../history/run-links.ts';
+import type { Queryable } from './start-run.ts';
+import { childRunId } from './run-id.ts';
+import type { NewRun } from './start-run.ts';
+import type { StartTiming } from './start-with.ts';
+
+/** What a child needs to know of its parent. */
+export interface ParentRun {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly root: RunLink | undefined;
+}
+
+export interface ChildStart {
+  readonly run: NewRun;
+  readonly timing: StartTiming;
+  /** Ends of earlier runs of its workflow id that forbid it. */
+  readonly refusedAfter: readonly RunStatus[];
+}
+
+const refusedAfter = {
+  ALLOW_DUPLICATE_FAILED_ONLY: ['completed', 'continued_as_new'],
+  REJECT_DUPLICATE: [
+    'completed',
+    'continued_as_new',
+    'failed',
+    'cancelled',
+    'terminated',
+    'timed_out',
+    'rolled_back',
+    'recovered',
+  ],
+} as const satisfies Record<string, readonly RunStatus[]>;
+
+export function childStart(parent: ParentRun, child: OpenChild, args: Uint8Array): ChildStart {
+  const { taskQueue = parent.taskQueue, parentClose: _policy, reuse, ...rest } = child.meta;
+  const { runId: parentRunId, workflowId: parentId, namespace } = parent;
+  const { workflowId, workflowType, seq } = child;
+  const meta: StartedMeta = {
+    workflowId,
+    taskQueue,
+    namespace,
+    seed: randomBytes(16).toString('hex'),
+    engine: 1,
+    ...rest,
+    parent: { workflowId: parentId, runId: parentRunId, seq },
+    root: parent.root ?? { workflowId: parentId, runId: parentRunId },
+  };
+  const delayMs = meta.backoffMs ?? 0;
+  const deadline = chainRules(meta, 0)?.deadline;
+  return {
+    run: {
+      runId: childRunId(parentRunId, seq, child.initiatedAt),
+      namespace,
+      workflowId,
+      workflowType,
+      taskQueue,
+      queue: `${namespace}/${taskQueue}`,
+      parentRunId,
+      memo: meta.memo === undefined ? null : JSON.stringify(meta.memo),
+      args,
+      meta: JSON.stringify(meta),
+    },
+    timing: deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 },
+    refusedAfter: reuse === undefined ? [] : refusedAfter[reuse],
+  };
+}
+
+/** Whether the run is there, open or closed. */
+export async function runExists(client: Queryable, schema: string, runId: string): Promise<boolean> {
+  const { rows } = await client.query(`select 1 from ${schema}.runs where run_id = $1`, [runId]);
+  return rows.length > 0;
+}
+
+/** The open run of a child's chain; undefined when it has ended, or was never started. */
+export async function openRunOfChild(
+  client: Queryable,
+  schema: string,
+  parent: Pick<ParentRun, 'runId' | 'namespace'>,
+  child: Pick<OpenChild, 'workflowId'>,
+): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and parent_run_id = $3 and closed_at is null`,
+    [parent.namespace, child.workflowId, parent.runId],
+  );
+  return (rows as { run_id: string }[])[0]?.run_id;
+}
+
+/** The open run of a workflow id, or the given run if it is open. */
+export async function openRunOf(
+  client: Queryable,
+  schema: string,
+  { namespace, workflowId, runId }: { namespace: string; workflowId: string; runId: string | undefined },
+): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
+  and ($3::text is null or run_id::text = $3)`,
+    [namespace, workflowId, runId ?? null],
+  );
+  return (rows as { run_id: string }[])[0]?.run_id;
+}
