@@ -252,7 +252,7 @@ async function* patchPages<T>(
 }
 
 /** What a run has to do with others. */
-export const linkTypes = [
+export const linkTypes: readonly EventType[] = [
   'ChildWorkflowInitiated',
   'ChildWorkflowStarted',
   'ChildWorkflowStartFailed',
@@ -267,7 +267,7 @@ export const linkTypes = [
   'ExternalCancelInitiated',
   'ExternalCancelDelivered',
   'ExternalCancelFailed',
-] as const satisfies readonly EventType[];
+];
 
 /** Types that end an activity. */
 export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
