@@ -33,6 +33,8 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   UpdateCompleted: undefined,
   UpdateFailed: undefined,
   VersionMarked: undefined,
+  SearchAttributesUpserted: undefined,
+  MemoUpserted: undefined,
 };
 /** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];

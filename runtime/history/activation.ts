@@ -1,5 +1,6 @@
 // What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
 import type { EventDraft, HistoryEvent, Micros } from './event.ts';
+import type { PropertiesMeta } from './run-properties.ts';
 import type { ErrorCode } from './runtime-error.ts';
 
 export interface Activation {
@@ -78,7 +79,7 @@ export interface RetryMeta {
 }
 
 /** `meta` of WorkflowStarted. */
-export interface StartedMeta {
+export interface StartedMeta extends PropertiesMeta {
   workflowId: string;
   taskQueue: string;
   namespace: string;
@@ -92,7 +93,9 @@ export interface StartedMeta {
   continuedFrom?: string;
   /** Of the workflow's retry policy; absent: the first. */
   attempt?: number;
-  memo?: Record<string, unknown>;
+  /** For people: a line, and more of it. */
+  staticSummary?: string;
+  staticDetails?: string;
   runTimeoutMs?: number;
   executionTimeoutMs?: number;
   /** When the whole chain is over, µs since 1970; in runs that are not the first of a chain with an execution timeout. */
@@ -124,9 +127,8 @@ export interface ActivityClosedMeta {
 }
 
 /** `meta` of WorkflowContinuedAsNew: what the new run's start has in place of the old one's. */
-export interface ContinuedMeta {
+export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
-  memo?: Record<string, unknown>;
   startDelayMs?: number;
 }
 

@@ -32,6 +32,8 @@ export const eventCode = {
   UpdateFailed: 43,
   ContextPatched: 50,
   VersionMarked: 60,
+  SearchAttributesUpserted: 90,
+  MemoUpserted: 91,
 } as const;
 
 export type EventType = keyof typeof eventCode;
@@ -104,6 +106,8 @@ const outputTypes: ReadonlySet<EventType> = new Set<EventType>([
   'UpdateCompleted',
   'UpdateFailed',
   'VersionMarked',
+  'SearchAttributesUpserted',
+  'MemoUpserted',
 ]);
 
 export function isOutput(event: Pick<HistoryEvent, 'type' | 'answers'>): boolean {

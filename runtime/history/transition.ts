@@ -61,6 +61,8 @@ const whenRunning: Row = {
   UpdateFailed: 'running',
   ContextPatched: 'running',
   VersionMarked: 'running',
+  SearchAttributesUpserted: 'running',
+  MemoUpserted: 'running',
 };
 
 const whenPaused: Row = {
@@ -93,6 +95,8 @@ const whenPaused: Row = {
   UpdateFailed: 'refused',
   ContextPatched: 'paused',
   VersionMarked: 'refused',
+  SearchAttributesUpserted: 'refused',
+  MemoUpserted: 'refused',
 };
 
 const whenClosed: Row = {
@@ -125,6 +129,8 @@ const whenClosed: Row = {
   UpdateFailed: 'refused',
   ContextPatched: 'refused',
   VersionMarked: 'refused',
+  SearchAttributesUpserted: 'refused',
+  MemoUpserted: 'refused',
 };
 
 export const transition: Readonly<Record<RunStatus, Row>> = {

@@ -8,7 +8,7 @@ import { type Mail, readMail } from '../store/inbox.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { sqlstate, sqlstateOf } from '../store/sqlstate.ts';
 import type { LiveRun } from './live-run.ts';
-import type { BuiltTurn } from './turn.ts';
+import { type BuiltTurn, turnToAppend } from './turn.ts';
 
 /** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
 const holdMs = 1_000;
@@ -53,12 +53,11 @@ export class RunHolder {
       }
       const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
       const turn = await build(mail);
-      const { events, consumed, closes, continues } = turn.built;
+      const { continues } = turn.built;
       // A run that continues as new leaves what it has not read to the next one.
       const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
-      const close = closes === undefined ? {} : { close: { status: closes, mail: seen } };
       const writer = await LogWriter.open(client, schema, this.#epoch, 0);
-      const outcomes = await writer.append([{ runId: run.runId, runKey: run.runKey, events, consumed, ...close }]);
+      const outcomes = await writer.append([turnToAppend(run, turn.built, seen)]);
       if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
       const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
       await commitHold(client);

@@ -29,7 +29,7 @@ import { logTurn } from './log-turn.ts';
 import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
-import { type BuiltTurn, buildTurn, outcomeOf } from './turn.ts';
+import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
 
 export interface RunLoopOptions {
   readonly database: Database;
@@ -228,16 +228,8 @@ export class RunLoop {
       void this.#guard(run, () => this.#continue(run, built, inputs));
       return;
     }
-    const { runId, runKey } = run;
-    const close = built.closes === undefined ? undefined : { status: built.closes, mail: built.mailRead };
     this.#options.appender.submit({
-      turn: {
-        runId,
-        runKey,
-        events: built.events,
-        consumed: built.consumed,
-        ...(close === undefined ? {} : { close }),
-      },
+      turn: turnToAppend(run, built),
       bytes: built.bytes,
       done: (result) => this.#appended(run, built, inputs, result),
     });

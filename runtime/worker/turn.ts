@@ -7,8 +7,10 @@ import { draft } from '../history/draft.ts';
 import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/event.ts';
 import { encodePayload } from '../history/payload.ts';
 import { turnHash } from '../history/hash-chain.ts';
+import { joinedChanges, type PropertiesMeta } from '../history/run-properties.ts';
 import { assert } from '../history/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
+import type { Turn } from '../store/append.ts';
 import { type ContinuedRun, nextRunOf } from '../store/continue-run.ts';
 import type { ClosedOutcome } from '../store/database.ts';
 import { type Input, isVisible, type LiveRun } from './live-run.ts';
@@ -28,6 +30,8 @@ export interface BuiltTurn {
   readonly mailRead: number;
   /** The status that the last event closes the run with. */
   readonly closes: RunStatus | undefined;
+  /** What the run's row has to have of it. */
+  readonly changes: PropertiesMeta | undefined;
   readonly activated: boolean;
   readonly failure: TaskFailure | undefined;
   readonly logs: readonly LogLine[];
@@ -36,6 +40,19 @@ export interface BuiltTurn {
 
 // By way of a string: asking Node for a buffer takes six times as long (0.8 against 5.3 µs for 200 bytes, Node 24).
 export const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
+
+/** As the store takes it. `mailRead`: the highest mail number that a closing turn may leave behind. */
+export function turnToAppend({ runId, runKey }: LiveRun, built: BuiltTurn, mailRead: number = built.mailRead): Turn {
+  const { events, consumed, closes, changes } = built;
+  return {
+    runId,
+    runKey,
+    events,
+    consumed,
+    ...(closes === undefined ? {} : { close: { status: closes, mail: mailRead } }),
+    changes,
+  };
+}
 
 /** Instead of activating: the code could not even follow the log, or it is being made again and will see them later. */
 type Instead = TaskFailure | 'defer';
@@ -215,9 +232,13 @@ function finish(
   const { at } = parts;
   const events: HistoryEvent[] = [];
   let bytes = 0;
+  let changes: PropertiesMeta | undefined;
   for (const columns of [...parts.drafts, ...parts.outputs]) {
     events.push({ ...columns, at, hash: null });
     bytes += 120 + (columns.payload?.length ?? 0) + (columns.ops?.length ?? 0) + (columns.meta?.length ?? 0);
+    if (columns.type === 'MemoUpserted' || columns.type === 'SearchAttributesUpserted') {
+      changes = joinedChanges(changes ?? {}, JSON.parse(columns.meta ?? '{}') as PropertiesMeta);
+    }
   }
   assertTurn('running', run.seq, events);
   const last = events.at(-1);
@@ -237,6 +258,7 @@ function finish(
     continues: parts.continues,
     mailRead: run.mailRead,
     closes,
+    changes,
     activated: parts.activated,
     failure: parts.failure,
     logs: parts.logs,

@@ -33,6 +33,8 @@ const refusedWhenPaused: readonly EventType[] = [
   'UpdateCompleted',
   'UpdateFailed',
   'VersionMarked',
+  'SearchAttributesUpserted',
+  'MemoUpserted',
 ];
 
 function expected(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {
