@@ -71,10 +71,6 @@ export function visibilityFilter(query: VisibilityQuery, schema: string): Filter
   return query.where === undefined ? sql`true` : new FilterMaker(query.text, schema).filter(query.where);
 }
 
-export function fieldColumn(name: FieldName, schema: string): RawBuilder<unknown> {
-  return fields[name].column(schema);
-}
-
 class FilterMaker {
   readonly #text: string;
   readonly #schema: string;

@@ -230,6 +230,18 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
+    it('the next attempt of a run has memo and attributes as they began', async () => {
+      const handle = await client.workflow.start('upsertsAndFails', {
+        workflowId: `attempts ${way}`,
+        taskQueue,
+        memo: { a: 1 },
+        retry: { initialInterval: 1, maximumAttempts: 2 },
+      });
+      assert.deepEqual(await handle.result(), [{ a: 1 }, {}]);
+      assert.deepEqual((await rowOf(engine, handle.runId!)).memo, { a: 2 });
+      assert.deepEqual((await handle.describe()).memo, { a: 1 });
+    });
+
     it('what cannot be stored, or changes a type, is refused where it is called, and leaves no event', async () => {
       const handle = await begin({ typedSearchAttributes: pairs.slice(1, 3) });
       const untrue = (name: string, type: string, value: unknown): PropertyChange =>
