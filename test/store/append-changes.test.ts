@@ -99,7 +99,7 @@ test('the row is the fold of all changes, however turns share statements, close 
 
 function withoutDeletions(properties: PropertiesMeta): PropertiesMeta {
   const left = changedProperties(noProperties, properties);
-  return { ...left, memo: { ...left.memo } } as PropertiesMeta;
+  return { ...left, memo: { ...left.memo } };
 }
 
 test('a turn may read mail, change the row and close at once', async (t) => {
