@@ -65,9 +65,16 @@ export {
 export { Connection, type ConnectionOptions } from './connection.ts';
 export type { HistoryRecord, TemporalHistory } from './history-view.ts';
 export type { StatusName, Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
+export type { MessageOptions } from './message-options.ts';
 export type { KyselyTransaction, WorkflowStartOptions } from './new-run.ts';
+export type {
+  AsyncWorkflowListIterable,
+  CountWorkflowExecution,
+  HistoryAndWorkflowId,
+  IntoHistoriesOptions,
+  ListOptions,
+} from './run-list.ts';
 export {
-  type ListOptions,
   WorkflowClient,
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,

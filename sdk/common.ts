@@ -2,7 +2,7 @@
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
 export { type Duration } from '../runtime/history/duration.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
-export { type RetryPolicy, ValueError } from '../runtime/history/retry-options.ts';
+export { type RetryPolicy } from '../runtime/history/retry-options.ts';
 export {
   ActivityFailure,
   ApplicationFailure,
@@ -21,5 +21,16 @@ export {
   TimeoutType,
   WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';
+export {
+  defineSearchAttributeKey,
+  type SearchAttributeKey,
+  type SearchAttributePair,
+  type SearchAttributes,
+  SearchAttributeType,
+  type SearchAttributeUpdatePair,
+  type SearchAttributeValue,
+  TypedSearchAttributes,
+} from '../runtime/history/search-attributes.ts';
+export { ValueError } from '../runtime/history/value-error.ts';
 export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
 export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';

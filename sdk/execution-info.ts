@@ -1,4 +1,6 @@
 // What is known of a run from outside: types of workflow functions, and the summary that list and describe give.
+import { legacyAttributes, typedAttributes } from '../runtime/history/attribute-values.ts';
+import type { SearchAttributes, TypedSearchAttributes } from '../runtime/history/search-attributes.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
 import type { RunRow } from '../runtime/store/runs.ts';
 
@@ -34,9 +36,16 @@ export interface WorkflowExecutionInfo {
   readonly startTime: Date;
   readonly closeTime: Date | undefined;
   readonly memo: Record<string, unknown> | undefined;
+  /** By name, without their types. */
+  readonly searchAttributes: SearchAttributes;
+  readonly typedSearchAttributes: TypedSearchAttributes;
 }
 
 export function executionInfo(row: RunRow): WorkflowExecutionInfo {
+  const attributes = {
+    searchAttributes: row.search_attributes ?? {},
+    searchAttributeTypes: row.search_attribute_types ?? {},
+  };
   return {
     type: row.workflow_type,
     workflowId: row.workflow_id,
@@ -45,6 +54,8 @@ export function executionInfo(row: RunRow): WorkflowExecutionInfo {
     status: statusNames[row.status],
     startTime: row.started_at,
     closeTime: row.closed_at ?? undefined,
-    memo: (row.memo ?? undefined) as Record<string, unknown> | undefined,
+    memo: row.memo ?? undefined,
+    searchAttributes: legacyAttributes(attributes),
+    typedSearchAttributes: typedAttributes(attributes),
   };
 }

@@ -85,6 +85,8 @@ const temporalNames: Record<string, string> = {
   UpdateCompleted: 'WorkflowExecutionUpdateCompleted',
   UpdateFailed: 'WorkflowExecutionUpdateCompleted',
   VersionMarked: 'MarkerRecorded',
+  SearchAttributesUpserted: 'UpsertWorkflowSearchAttributes',
+  MemoUpserted: 'WorkflowPropertiesModified',
 };
 
 export async function temporalHistory(database: Database, runId: string): Promise<TemporalHistory> {
@@ -93,7 +95,14 @@ export async function temporalHistory(database: Database, runId: string): Promis
     if (notInTemporal.has(record.type)) continue;
     const eventType = temporalNames[record.type] ?? record.type;
     const key = `${eventType[0]!.toLowerCase()}${eventType.slice(1)}EventAttributes`;
-    events.push({ eventId: record.seq, eventTime: record.at.toISOString(), eventType, [key]: attributes(record) });
+    const userMetadata = userMetadataOf(record);
+    events.push({
+      eventId: record.seq,
+      eventTime: record.at.toISOString(),
+      eventType,
+      ...(userMetadata === undefined ? {} : { userMetadata }),
+      [key]: attributes(record),
+    });
   }
   return { events };
 }
@@ -105,8 +114,32 @@ const followable: ReadonlySet<string> = new Set([
   'WorkflowTimedOut',
 ]);
 
+/** Words for people: of the run, an activity or a timer. */
+interface UserMetadata {
+  readonly summary?: string;
+  readonly details?: string;
+}
+
+function userMetadataOf({ meta }: HistoryRecord): UserMetadata | undefined {
+  const {
+    summary,
+    staticSummary = summary,
+    staticDetails: details,
+  } = (meta ?? {}) as Record<string, string | undefined>;
+  if (staticSummary === undefined && details === undefined) return undefined;
+  return {
+    ...(staticSummary === undefined ? {} : { summary: staticSummary }),
+    ...(details === undefined ? {} : { details }),
+  };
+}
+
 function attributes(record: HistoryRecord): Record<string, unknown> {
-  const all: Record<string, unknown> = { ...(record.meta as Record<string, unknown> | null) };
+  const {
+    summary: _,
+    staticSummary: _2,
+    staticDetails: _3,
+    ...all
+  } = { ...(record.meta as Record<string, unknown> | null) };
   if (record.name !== null) all[nameKey(record.type)] = { name: record.name };
   if (record.answers !== null) all[answersKey(record.type)] = record.answers;
   if (isLink.test(record.type)) Object.assign(all, otherExecution(record));

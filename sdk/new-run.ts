@@ -2,9 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
+import { startAttributes } from '../runtime/history/attribute-values.ts';
 import { chainRules } from '../runtime/history/chain.ts';
-import { isJsonbText } from '../runtime/history/json.ts';
+import { memoText } from '../runtime/history/memo.ts';
+import type { PropertiesMeta } from '../runtime/history/run-properties.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import type {
+  SearchAttributePair,
+  SearchAttributes,
+  TypedSearchAttributes,
+} from '../runtime/history/search-attributes.ts';
+import { checkSummary } from '../runtime/history/summary.ts';
 import { startTiming, startTimingNames, type StartTimingOptions } from '../runtime/history/start-timing.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
@@ -18,7 +26,16 @@ export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions 
   /** The caller's business key; at most one open run has it. */
   workflowId: string;
   taskQueue: string;
+  /** Kept as JSON. An open run that is found in place of a new one (USE_EXISTING, signalWithStart) keeps its own. */
   memo?: Record<string, unknown>;
+  /** Lists of values by name, whose types are inferred: text is TEXT. Prefer `typedSearchAttributes`. */
+  searchAttributes?: SearchAttributes;
+  /** Values to find the run by, as `memo` for an open run; of a name in both forms this one counts. */
+  typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
+  /** One line for people; `describe()` gives it back. */
+  staticSummary?: string;
+  /** More than one line. */
+  staticDetails?: string;
   /** Whether `result()` waits for the runs that this one continues as; default true. */
   followRuns?: boolean;
   /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. Not with cronSchedule. */
@@ -54,6 +71,10 @@ const known = Object.keys({
   taskQueue: true,
   args: true,
   memo: true,
+  searchAttributes: true,
+  typedSearchAttributes: true,
+  staticSummary: true,
+  staticDetails: true,
   followRuns: true,
   startDelay: true,
   ...(Object.fromEntries(startTimingNames.map((name) => [name, true])) as Record<keyof StartTimingOptions, true>),
@@ -61,17 +82,7 @@ const known = Object.keys({
   workflowIdConflictPolicy: true,
   workflowIdReusePolicy: true,
 } satisfies Record<keyof WorkflowStartOptions, true>);
-const unsupported = [
-  'priority',
-  'requestEagerStart',
-  'searchAttributes',
-  'signal',
-  'signalArgs',
-  'staticDetails',
-  'staticSummary',
-  'typedSearchAttributes',
-  'versioningOverride',
-];
+const unsupported = ['priority', 'requestEagerStart', 'signal', 'signalArgs', 'versioningOverride'];
 
 /** A run, and when it is due. */
 export interface TimedRun extends NewRun {
@@ -98,8 +109,11 @@ export function newRunOf<W extends Workflow>(
     seed: randomBytes(16).toString('hex'),
     engine: 1,
   };
-  const memo = options.memo === undefined ? null : memoText(options.memo);
-  if (options.memo !== undefined) meta.memo = options.memo;
+  const properties = propertiesOf(options, maxPayloadBytes);
+  Object.assign(meta, properties);
+  const { staticSummary, staticDetails } = options;
+  if (staticSummary !== undefined) meta.staticSummary = checkSummary(staticSummary, 'staticSummary');
+  if (staticDetails !== undefined) meta.staticDetails = checkSummary(staticDetails, 'staticDetails');
   Object.assign(meta, timingOf(options));
   const delayMs = startDelayMs(options);
   if (delayMs > 0) meta.startDelayMs = delayMs;
@@ -111,7 +125,7 @@ export function newRunOf<W extends Workflow>(
     workflowType,
     taskQueue,
     queue: `${namespace}/${taskQueue}`,
-    memo,
+    properties: properties === undefined ? null : JSON.stringify(properties),
     args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), maxPayloadBytes),
     meta: JSON.stringify(meta),
   };
@@ -146,18 +160,27 @@ function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): numbe
   throw new RuntimeError('INVALID_INPUT', `startDelay is ${String(startDelay)}, expected 0 to 100 years.`);
 }
 
-function memoText(memo: Record<string, unknown>): string {
-  let text: string | undefined;
+/** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
+function propertiesOf(
+  { memo, searchAttributes, typedSearchAttributes }: CommonStartOptions,
+  maxPayloadBytes: number,
+): PropertiesMeta | undefined {
+  if (memo === undefined && searchAttributes === undefined && typedSearchAttributes === undefined) return undefined;
+  const properties: PropertiesMeta = {};
+  if (memo !== undefined) properties.memo = JSON.parse(memoText(memo)) as Record<string, unknown>;
   try {
-    text = JSON.stringify(memo);
+    Object.assign(properties, startAttributes(searchAttributes, typedSearchAttributes));
   } catch (cause) {
-    throw new RuntimeError('INVALID_INPUT', `memo cannot be written as JSON: ${String(cause)}`, { cause });
+    throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
   }
-  if (text === undefined || !isJsonbText(text)) {
-    const found = text === undefined ? 'no JSON value' : 'a NUL character or half a surrogate pair';
-    throw new RuntimeError('INVALID_INPUT', `memo holds ${found}, which Postgres cannot store. Remove it.`);
+  const bytes = Buffer.byteLength(JSON.stringify(properties));
+  if (bytes > maxPayloadBytes) {
+    throw new RuntimeError(
+      'PAYLOAD_TOO_LARGE',
+      `Memo and search attributes have ${bytes} bytes, the limit is ${maxPayloadBytes}. Keep less of them, or raise maxPayloadBytes.`,
+    );
   }
-  return text;
+  return properties;
 }
 
 function checkArguments(args: unknown): readonly unknown[] {

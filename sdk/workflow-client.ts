@@ -1,15 +1,22 @@
 // Starting and finding runs.
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import type { RunRow } from '../runtime/store/runs.ts';
 import type { Message } from '../runtime/store/inbox.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
-import { parseListQuery } from './list-query.ts';
+import type { TemporalHistory } from './history-view.ts';
 import type { QueryRejectCondition } from './query-reject-condition.ts';
-import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
+import type { Workflow, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
 import { placeRun } from './place-run.ts';
+import {
+  type AsyncWorkflowListIterable,
+  countExecutions,
+  type CountWorkflowExecution,
+  intoHistories,
+  type ListOptions,
+  RunList,
+} from './run-list.ts';
 import { WithStartWorkflowOperation } from './with-start.ts';
 import {
   type Definition,
@@ -41,12 +48,6 @@ type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> 
 export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly signaledRunId: string;
 };
-
-export interface ListOptions {
-  /** `WorkflowType = 'x' AND ExecutionStatus = 'Running'`; also WorkflowId and TaskQueue. */
-  query?: string;
-  pageSize?: number;
-}
 
 export class WorkflowClient {
   readonly #connection: Connection;
@@ -94,7 +95,8 @@ export class WorkflowClient {
   }
 
   /**
-   * Sends a signal to the open run of this workflow id, or starts one that has the signal from its first moment.
+   * Sends a signal to the open run of this workflow id, or starts one that has the signal from its first moment. An open run
+   * keeps its memo, search attributes and summary: those given here are a new run's alone.
    * @throws as `start`; WorkflowExecutionAlreadyStartedError only by the policies given
    */
   async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(
@@ -183,23 +185,26 @@ export class WorkflowClient {
     return this.#handle<W>(checkName('workflowId', workflowId), runId, { followsChain, followRuns });
   }
 
-  /** Runs of this namespace, the newest first. @throws INVALID_INPUT for a query that cannot be read */
-  async *list(options: ListOptions = {}): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
-    const filter = { namespace: this.#namespace, ...parseListQuery(options.query) };
-    const limit = options.pageSize ?? 100;
-    if (!Number.isInteger(limit) || limit < 1) {
-      throw new RuntimeError('INVALID_INPUT', `pageSize must be a whole number from 1 on, got ${String(limit)}.`);
-    }
-    const { listRuns } = await import('../runtime/store/list-runs.ts');
-    let before: string | undefined;
-    for (;;) {
-      const rows: RunRow[] = await this.#connection.reach((database) =>
-        listRuns(database, filter, before === undefined ? { limit } : { limit, before }),
-      );
-      for (const row of rows) yield executionInfo(row);
-      if (rows.length < limit) return;
-      before = rows.at(-1)!.run_id;
-    }
+  /**
+   * Runs of this namespace, the newest first. `for await` reads them page by page, and throws INVALID_INPUT for a query that
+   * cannot be read; `intoHistories()` gives their histories instead.
+   */
+  list(options: ListOptions = {}): AsyncWorkflowListIterable {
+    const runs = new RunList(this.#connection, this.#namespace, options);
+    const getHistory = (workflowId: string, runId: string): Promise<TemporalHistory> =>
+      this.#handle(workflowId, runId, { followsChain: false }).fetchHistory();
+    return {
+      [Symbol.asyncIterator]: () => runs.read(),
+      intoHistories: (limits) => intoHistories(runs.read(), getHistory, limits),
+    };
+  }
+
+  /**
+   * How many runs of this namespace a query finds, all without one. With `GROUP BY ExecutionStatus` also how many of each
+   * status. @throws RuntimeError INVALID_INPUT
+   */
+  async count(query = ''): Promise<CountWorkflowExecution> {
+    return countExecutions(this.#connection, this.#namespace, query);
   }
 
   #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): TimedRun {

@@ -1,5 +1,6 @@
 // A handle to one workflow: its result, messages to it, and what its log says.
 import { randomUUID } from 'node:crypto';
+import type { StartedMeta } from '../runtime/history/activation.ts';
 import type { argsOf, resultOf as retOf } from '../runtime/activator/message-definition.ts';
 import { decodeFailure } from '../runtime/history/failure-info.ts';
 import {
@@ -26,7 +27,15 @@ import { type Family, readFamily } from '../runtime/store/family.ts';
 import type { Message } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { ask, withdraw } from '../runtime/store/requests.ts';
-import { findRun, getRun, nextRun, type OpenState, readOpenState, type RunRow } from '../runtime/store/runs.ts';
+import {
+  findRun,
+  getRun,
+  nextRun,
+  type OpenState,
+  readOpenState,
+  readStartedMeta,
+  type RunRow,
+} from '../runtime/store/runs.ts';
 import {
   QueryNotRegisteredError,
   QueryRejectedError,
@@ -38,6 +47,7 @@ import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
+import { type MessageOptions, messageArgs } from './message-options.ts';
 import { sendMessage } from './send-message.ts';
 import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
@@ -50,6 +60,9 @@ export interface WorkflowExecutionDescription
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | undefined;
   readonly nextWakeTime: Date | undefined;
+  /** What the start said for people. */
+  staticSummary(): Promise<string | undefined>;
+  staticDetails(): Promise<string | undefined>;
 }
 
 /** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
@@ -140,6 +153,14 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
     const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
     await this.#send({ type: 'SignalReceived', name, payload });
+  }
+
+  /** As `signal`, with the arguments in an option. */
+  async signalWithOptions<Args extends readonly unknown[] = []>(
+    signal: Definition<Args> | string,
+    options: MessageOptions<Args>,
+  ): Promise<void> {
+    await this.signal(signal, ...messageArgs('signalWithOptions', options));
   }
 
   /**
@@ -251,13 +272,31 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     throw answer.problem === 'not_registered' ? new QueryNotRegisteredError(failure.message) : failure;
   }
 
+  /** As `query`, with the arguments in an option. */
+  async queryWithOptions<Ret, Args extends readonly unknown[] = []>(
+    query: Definition<Args, Ret> | string,
+    options: MessageOptions<Args>,
+  ): Promise<Ret> {
+    return this.query<Ret, Args>(query, ...messageArgs('queryWithOptions', options));
+  }
+
   /** @throws WorkflowNotFoundError */
   async describe(): Promise<WorkflowExecutionDescription> {
     const run = await this.#run();
     const [{ owner, wakeAt, ...open }, family] = await this.#parts.connection.reach((database) =>
       Promise.all([readOpenState(database, run), readFamily(database, run.run_id)]),
     );
-    return { ...executionInfo(run), ...open, ...family, owner: owner ?? undefined, nextWakeTime: wakeAt ?? undefined };
+    const started = (): Promise<Partial<StartedMeta>> =>
+      this.#parts.connection.reach((database) => readStartedMeta(database, run.run_id));
+    return {
+      ...executionInfo(run),
+      ...open,
+      ...family,
+      owner: owner ?? undefined,
+      nextWakeTime: wakeAt ?? undefined,
+      staticSummary: async () => (await started()).staticSummary,
+      staticDetails: async () => (await started()).staticDetails,
+    };
   }
 
   /** Events of the log, decoded, with nothing left out; `after` and `upTo` are seqs, the latter inclusive. */

@@ -63,6 +63,7 @@ export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.t
 export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/sleep.ts';
+export { upsertMemo, upsertSearchAttributes } from '../runtime/activator/upserts.ts';
 export { Trigger } from '../runtime/activator/trigger.ts';
 export { deprecatePatch, patched } from '../runtime/activator/versions.ts';
 export {
@@ -79,6 +80,7 @@ export {
   workflowInfo,
 } from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
+export type { SearchAttributes, SearchAttributeValue } from '../runtime/history/search-attributes.ts';
 export {
   ActivityFailure,
   ApplicationFailure,

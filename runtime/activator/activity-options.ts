@@ -4,6 +4,7 @@ import type { ScheduledMeta } from '../history/activation.ts';
 import { type Duration, durationMs } from '../history/duration.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
+import { checkSummary } from '../history/summary.ts';
 
 /** When a cancelled scope lets go of a running activity. */
 export const ActivityCancellationType = {
@@ -62,7 +63,7 @@ export function compileActivityOptions(options: ActivityOptions): CompiledActivi
   const meta: Omit<ScheduledMeta, 'id'> = timeouts;
   if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
   if (cancel !== ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) meta.cancel = cancel;
-  if (options.summary !== undefined) meta.summary = options.summary;
+  if (options.summary !== undefined) meta.summary = checkSummary(options.summary);
   const json = JSON.stringify(meta);
   return {
     activityId: options.activityId,

@@ -1,7 +1,11 @@
 // Options of child workflows as users write them, checked and brought into the form of the log. Names: Temporal's.
 import type { ChildMeta } from '../history/activation.ts';
-import { describeValue, isJsonbText, isStorableName } from '../history/json.ts';
+import { startAttributes } from '../history/attribute-values.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
+import { memoText } from '../history/memo.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
+import { checkSummary } from '../history/summary.ts';
+import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
 import { startTiming, startTimingNames, type StartTimingOptions } from '../history/start-timing.ts';
 
 /** How a cancelled scope treats the children in it. */
@@ -43,6 +47,9 @@ export interface ChildWorkflowOptions extends StartTimingOptions {
   /** When the latest run of the workflow id is closed. Default ALLOW_DUPLICATE. */
   readonly workflowIdReusePolicy?: keyof typeof reusePolicies;
   readonly memo?: Record<string, unknown>;
+  readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
+  /** @deprecated `typedSearchAttributes`. */
+  readonly searchAttributes?: SearchAttributes;
   /** One line and a text for people, in the history. */
   readonly staticSummary?: string;
   readonly staticDetails?: string;
@@ -57,6 +64,8 @@ const known: ReadonlySet<string> = new Set([
   'parentClosePolicy',
   'workflowIdReusePolicy',
   'memo',
+  'searchAttributes',
+  'typedSearchAttributes',
   'staticSummary',
   'staticDetails',
 ]);
@@ -83,18 +92,13 @@ function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Rec
   throw invalid(`${option} is ${describeValue(value)}, expected ${Object.values(allowed).join(', ')}`);
 }
 
-function text(option: string, value: string | undefined): string | undefined {
-  if (value === undefined || (typeof value === 'string' && isJsonbText(JSON.stringify(value)))) return value;
-  throw invalid(`${option} is ${describeValue(value)}, expected text without NUL`);
-}
-
 /** @throws INVALID_INPUT, ValueError, TypeError */
 export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number): CompiledChildOptions {
   for (const option of Object.keys(options)) {
     if (known.has(option) || ignored.has(option)) continue;
     throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
   }
-  const { taskQueue, memo, workflowId } = options;
+  const { taskQueue, memo, workflowId, staticSummary, staticDetails } = options;
   checkName('workflowId', workflowId);
   checkName('taskQueue', taskQueue);
   const policy = oneOf('parentClosePolicy', options.parentClosePolicy ?? 'TERMINATE', ParentClosePolicy);
@@ -104,20 +108,15 @@ export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number
     options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
     ChildWorkflowCancellationType,
   );
-  if (memo !== undefined) {
-    const json = JSON.stringify(memo) as string | undefined;
-    if (json === undefined || !isJsonbText(json)) throw invalid('memo holds what jsonb cannot');
-  }
-  const summary = text('staticSummary', options.staticSummary);
-  const details = text('staticDetails', options.staticDetails);
   const meta: ChildMeta = {
     ...startTiming(options, nowMs),
     ...(taskQueue === undefined ? {} : { taskQueue }),
     ...(policy === 'TERMINATE' ? {} : { parentClose: policy }),
     ...(reuse === 'ALLOW_DUPLICATE' ? {} : { reuse }),
-    ...(memo === undefined ? {} : { memo }),
-    ...(summary === undefined ? {} : { summary }),
-    ...(details === undefined ? {} : { details }),
+    ...(memo === undefined ? {} : { memo: JSON.parse(memoText(memo)) as Record<string, unknown> }),
+    ...startAttributes(options.searchAttributes, options.typedSearchAttributes),
+    ...(staticSummary === undefined ? {} : { staticSummary: checkSummary(staticSummary, 'staticSummary') }),
+    ...(staticDetails === undefined ? {} : { staticDetails: checkSummary(staticDetails, 'staticDetails') }),
   };
   return { workflowId, cancellationType, meta };
 }

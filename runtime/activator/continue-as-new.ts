@@ -2,8 +2,11 @@
 // Names: Temporal's (spec/sdk.md behavior 50).
 import { durationMs, type Duration } from '../history/duration.ts';
 import type { ContinuedMeta } from '../history/activation.ts';
-import { describeValue, isJsonbText, isStorableName } from '../history/json.ts';
+import { startAttributes } from '../history/attribute-values.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
+import { memoText } from '../history/memo.ts';
 import { encodePayload } from '../history/payload.ts';
+import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { currentRun } from './current-run.ts';
 
@@ -12,8 +15,11 @@ export interface ContinueAsNewOptions {
   readonly workflowType?: string;
   /** Default: the same task queue. */
   readonly taskQueue?: string;
-  /** Default: the same memo. */
+  /** Default: the memo as it stands. */
   readonly memo?: Record<string, unknown>;
+  /** In place of the search attributes as they stand. Of a name in both forms the typed value counts. */
+  readonly searchAttributes?: SearchAttributes;
+  readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
   /** How long the first task of the new run waits, ms or '10s'; a message ends the wait. */
   readonly backoffStartInterval?: Duration;
   /** `carry`, the default: the new run begins with the context document as it stands. `fresh`: with the initial one. */
@@ -24,6 +30,8 @@ const known: ReadonlySet<string> = new Set([
   'workflowType',
   'taskQueue',
   'memo',
+  'searchAttributes',
+  'typedSearchAttributes',
   'backoffStartInterval',
   'context',
 ] satisfies (keyof ContinueAsNewOptions)[]);
@@ -65,11 +73,8 @@ function nameOption(option: 'workflowType' | 'taskQueue', value: string | undefi
 function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
   const taskQueue = nameOption('taskQueue', options.taskQueue);
   const meta: ContinuedMeta = taskQueue === undefined ? {} : { taskQueue };
-  if (options.memo !== undefined) {
-    const text = JSON.stringify(options.memo) as string | undefined;
-    if (text === undefined || !isJsonbText(text)) throw invalid('memo holds what jsonb cannot');
-    meta.memo = options.memo;
-  }
+  if (options.memo !== undefined) meta.memo = JSON.parse(memoText(options.memo)) as Record<string, unknown>;
+  Object.assign(meta, startAttributes(options.searchAttributes, options.typedSearchAttributes));
   if (options.backoffStartInterval !== undefined) {
     const delay = durationMs(options.backoffStartInterval);
     if (delay < 0) throw invalid(`backoffStartInterval is ${delay}, expected 0 or more`);

@@ -47,6 +47,8 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   ChildWorkflowInitiated: undefined,
   ExternalSignalInitiated: undefined,
   ExternalCancelInitiated: undefined,
+  SearchAttributesUpserted: undefined,
+  MemoUpserted: undefined,
 };
 /** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];

@@ -13,6 +13,7 @@ import type { HistoryEvent } from '../history/event.ts';
 import { CancelledFailure, isCancellation, TemporalFailure } from '../history/failure.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
+import type { RunProperties } from '../history/run-properties.ts';
 import { assert } from '../history/runtime-error.ts';
 import { Activities } from './activities.ts';
 import { Children } from './children.ts';
@@ -38,6 +39,7 @@ import { Updates } from './updates.ts';
 import { Versions } from './versions.ts';
 import type { WorkflowMetadata } from './workflow-metadata.ts';
 import { createWorkflowInfo, type WorkflowInfo } from './workflow-info.ts';
+import { startedProperties } from './upserts.ts';
 
 /** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
 export interface SandboxRun {
@@ -87,6 +89,7 @@ export class Run implements SandboxRun {
   #started: HistoryEvent | undefined;
   #meta: StartedMeta | undefined;
   #info: WorkflowInfo | undefined;
+  #properties: RunProperties | undefined;
   #random: Random | undefined;
   #cancelRequested = false;
   #disposables: { disable(): void }[] | undefined;
@@ -109,8 +112,18 @@ export class Run implements SandboxRun {
   }
 
   get info(): WorkflowInfo {
-    this.#info ??= createWorkflowInfo(this, this.#startEvent(), this.#startedMeta());
+    this.#info ??= createWorkflowInfo(this, this.#startEvent(), this.#startedMeta(), this.properties);
     return this.#info;
+  }
+
+  get properties(): RunProperties {
+    this.#properties ??= startedProperties(this.#startedMeta());
+    return this.#properties;
+  }
+
+  set properties(properties: RunProperties) {
+    this.#properties = properties;
+    this.#info = undefined;
   }
 
   get random(): Random {

@@ -1,6 +1,7 @@
 // The durable timers of a run: started, fired, cancelled. Knows neither scopes nor promises.
 import type { TimerMeta } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
+import { checkSummary } from '../history/summary.ts';
 import type { EventDraft } from '../history/event.ts';
 import { type Command, PlainCommand } from './command.ts';
 import type { Turn } from './turn.ts';
@@ -45,7 +46,8 @@ export class Timers {
     if (!Number.isSafeInteger(due)) {
       throw new TypeError(`Invalid duration: ${ms} ms from now is past the year 2255, the last that can be stored`);
     }
-    const timer = new Timer(this, summary === undefined ? { due } : { due, summary }, onFire);
+    const meta = summary === undefined ? { due } : { due, summary: checkSummary(summary) };
+    const timer = new Timer(this, meta, onFire);
     this.#turn.issue(timer);
     return timer;
   }

@@ -1,8 +1,11 @@
 // What workflow code may know of its run.
 import type { StartedMeta } from '../history/activation.ts';
+import { legacyAttributes, typedAttributes } from '../history/attribute-values.ts';
 import type { HistoryEvent } from '../history/event.ts';
 import type { TemporalFailure } from '../history/failure.ts';
 import type { RetryPolicy } from '../history/retry-options.ts';
+import type { RunProperties } from '../history/run-properties.ts';
+import type { SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
 import { chainInfo } from './chain-info.ts';
 import { currentRun } from './current-run.ts';
 import type { Turn } from './turn.ts';
@@ -38,6 +41,9 @@ export interface WorkflowInfo {
   readonly root: RootWorkflowInfo | undefined;
   readonly attempt: number;
   readonly memo: Readonly<Record<string, unknown>> | undefined;
+  /** By name, without their types. */
+  readonly searchAttributes: SearchAttributes;
+  readonly typedSearchAttributes: TypedSearchAttributes;
   readonly startTime: Date;
   readonly runStartTime: Date;
   readonly executionTimeoutMs: number | undefined;
@@ -66,11 +72,12 @@ const suggestedAt = 4096;
 /** Taken when this module loads, before `Date` is made deterministic. */
 const machineNow = Date.now;
 
-/** Of one run: built once, since all but `historyLength` and `unsafe` is fixed. */
+/** Of one run: built once, and again when its memo or search attributes change. */
 export function createWorkflowInfo(
   run: { runId: string; turn: Turn },
   started: HistoryEvent,
   meta: StartedMeta,
+  properties: RunProperties,
 ): WorkflowInfo {
   const { turn } = run;
   return {
@@ -87,7 +94,13 @@ export function createWorkflowInfo(
         : { workflowId: meta.parent.workflowId, runId: meta.parent.runId, namespace: meta.namespace },
     root: meta.root,
     attempt: meta.attempt ?? 1,
-    memo: meta.memo,
+    memo: properties.memo,
+    get searchAttributes() {
+      return legacyAttributes(properties);
+    },
+    get typedSearchAttributes() {
+      return typedAttributes(properties);
+    },
     startTime: new Date(Math.floor(started.at / 1000)),
     runStartTime: new Date(Math.floor(started.at / 1000)),
     executionTimeoutMs: meta.executionTimeoutMs,

@@ -1,5 +1,6 @@
 // What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
 import type { EventDraft, HistoryEvent, Micros } from './event.ts';
+import type { PropertiesMeta } from './run-properties.ts';
 import type { ErrorCode } from './runtime-error.ts';
 
 export interface Activation {
@@ -70,17 +71,23 @@ export interface ScheduledMeta {
 
 /** `meta` of ChildWorkflowInitiated; what is absent is the default. */
 export interface ChildMeta
-  extends Pick<
-    StartedMeta,
-    'memo' | 'retry' | 'cron' | 'backoffMs' | 'runTimeoutMs' | 'executionTimeoutMs' | 'taskTimeoutMs'
-  > {
+  extends PropertiesMeta,
+    Pick<
+      StartedMeta,
+      | 'retry'
+      | 'cron'
+      | 'backoffMs'
+      | 'runTimeoutMs'
+      | 'executionTimeoutMs'
+      | 'taskTimeoutMs'
+      | 'staticSummary'
+      | 'staticDetails'
+    > {
   /** When it is not the parent's. */
   taskQueue?: string;
   /** What happens to the child when the parent closes; absent = TERMINATE. */
   parentClose?: 'ABANDON' | 'REQUEST_CANCEL';
   reuse?: 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE';
-  summary?: string;
-  details?: string;
 }
 
 /** `meta` of ExternalSignalInitiated and ExternalCancelInitiated; null when neither is set. */
@@ -107,7 +114,7 @@ export interface RetryMeta {
 }
 
 /** `meta` of WorkflowStarted. */
-export interface StartedMeta {
+export interface StartedMeta extends PropertiesMeta {
   workflowId: string;
   taskQueue: string;
   namespace: string;
@@ -125,7 +132,9 @@ export interface StartedMeta {
   root?: RunLink;
   /** Of the workflow's retry policy; absent: the first. */
   attempt?: number;
-  memo?: Record<string, unknown>;
+  /** For people: a line, and more of it. */
+  staticSummary?: string;
+  staticDetails?: string;
   runTimeoutMs?: number;
   executionTimeoutMs?: number;
   /** When the whole chain is over, µs since 1970; in runs that are not the first of a chain with an execution timeout. */
@@ -157,9 +166,8 @@ export interface ActivityClosedMeta {
 }
 
 /** `meta` of WorkflowContinuedAsNew: what the new run's start has in place of the old one's. */
-export interface ContinuedMeta {
+export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
-  memo?: Record<string, unknown>;
   startDelayMs?: number;
 }
 

@@ -46,6 +46,8 @@ export const eventCode = {
   ExternalCancelInitiated: 83,
   ExternalCancelDelivered: 84,
   ExternalCancelFailed: 85,
+  SearchAttributesUpserted: 90,
+  MemoUpserted: 91,
 } as const;
 
 export type EventType = keyof typeof eventCode;
@@ -121,6 +123,8 @@ const outputTypes: ReadonlySet<EventType> = new Set<EventType>([
   'ChildWorkflowInitiated',
   'ExternalSignalInitiated',
   'ExternalCancelInitiated',
+  'SearchAttributesUpserted',
+  'MemoUpserted',
 ]);
 
 export function isOutput(event: Pick<HistoryEvent, 'type' | 'answers'>): boolean {

@@ -2,6 +2,7 @@
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
 import type { RetryMeta } from './activation.ts';
 import { type Duration, durationMs } from './duration.ts';
+import { ValueError } from './value-error.ts';
 
 export interface RetryPolicy {
   /** Before the second attempt. Default 1 s. */
@@ -14,11 +15,6 @@ export interface RetryPolicy {
   readonly maximumAttempts?: number;
   /** `type` of an ApplicationFailure, exactly. */
   readonly nonRetryableErrorTypes?: readonly string[];
-}
-
-/** A value that an option does not allow. */
-export class ValueError extends Error {
-  override readonly name: string = 'ValueError';
 }
 
 /** @throws ValueError */

@@ -75,6 +75,8 @@ const whenRunning: Row = {
   ExternalCancelInitiated: 'running',
   ExternalCancelDelivered: 'running',
   ExternalCancelFailed: 'running',
+  SearchAttributesUpserted: 'running',
+  MemoUpserted: 'running',
 };
 
 const whenPaused: Row = {
@@ -121,6 +123,8 @@ const whenPaused: Row = {
   ExternalCancelInitiated: 'refused',
   ExternalCancelDelivered: 'paused',
   ExternalCancelFailed: 'paused',
+  SearchAttributesUpserted: 'refused',
+  MemoUpserted: 'refused',
 };
 
 const whenClosed: Row = {
@@ -167,6 +171,8 @@ const whenClosed: Row = {
   ExternalCancelInitiated: 'refused',
   ExternalCancelDelivered: 'refused',
   ExternalCancelFailed: 'refused',
+  SearchAttributesUpserted: 'refused',
+  MemoUpserted: 'refused',
 };
 
 export const transition: Readonly<Record<RunStatus, Row>> = {

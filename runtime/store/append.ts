@@ -1,7 +1,8 @@
 // The one statement that writes the log: turns of many runs, their consumed mail and their closing, in one commit.
-// It never reads the log and never touches a run's rows unless the run closes.
+// It never reads the log and never touches a run's rows unless the run closes or changes its memo or search attributes.
 import type pg from 'pg';
 import type { HistoryEvent } from '../history/event.ts';
+import type { PropertiesMeta } from '../history/run-properties.ts';
 import type { RunStatus } from '../history/transition.ts';
 import type { Fence } from './claim.ts';
 import { eventColumns, EventRows } from './event-rows.ts';
@@ -32,6 +33,8 @@ export interface Turn {
     /** Other runs have to hear of it. */
     readonly outbox?: OutboxEntry;
   };
+  /** What its events change on the run's row. */
+  readonly changes?: PropertiesMeta | undefined;
 }
 
 /** `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again. */
@@ -56,6 +59,8 @@ export class LogWriter {
   readonly #outboxParent = new ColumnEncoder('uuid');
   readonly #outboxSeq = new ColumnEncoder('int4');
   readonly #outboxLinks = new ColumnEncoder('int4');
+  readonly #changeRun = new ColumnEncoder('uuid');
+  readonly #change = new ColumnEncoder('text');
 
   static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
     return new LogWriter(client, schema, { epoch, slot }, await EventRows.open(client, schema));
@@ -77,6 +82,7 @@ export class LogWriter {
     let consumes = false;
     let closes = false;
     let tells = false;
+    let changes = false;
     for (const turn of turns) {
       for (const event of turn.events) this.#events.add(turn.runKey, event);
       for (const id of turn.consumed) {
@@ -92,6 +98,11 @@ export class LogWriter {
           this.#addOutbox(turn, turn.close.outbox);
         }
       }
+      if (turn.changes !== undefined) {
+        changes = true;
+        this.#changeRun.bytes(turn.runKey);
+        this.#change.text(JSON.stringify(turn.changes));
+      }
     }
     const values: unknown[] = [this.#epoch, this.#slot, this.#events.take()];
     if (consumes) values.push(this.#mailRun.take(), this.#mailId.take());
@@ -102,9 +113,11 @@ export class LogWriter {
     if (tells) {
       values.push(this.#outboxRun.take(), this.#outboxParent.take(), this.#outboxSeq.take(), this.#outboxLinks.take());
     }
+    if (changes) values.push(this.#changeRun.take(), this.#change.take());
+    const variant = `${consumes ? '_mail' : ''}${closes ? '_close' : ''}${tells ? '_outbox' : ''}${changes ? '_change' : ''}`;
     const statement = {
-      name: `reprise_append_${this.#schema}${consumes ? '_mail' : ''}${closes ? '_close' : ''}${tells ? '_outbox' : ''}`,
-      text: appendText(this.#schema, { consumes, closes, tells }),
+      name: `reprise_append_${this.#schema}${variant}`,
+      text: appendText(this.#schema, { consumes, closes, tells, changes }),
       values,
     };
     if (!consumes && !closes) {
@@ -169,22 +182,55 @@ function keyed(table: string, parameter: number): string {
   return `${table}.run_id = any ($${parameter}::uuid[])`;
 }
 
-/** The statement's variants: without mail or closing it does nothing but check the fence and insert, and answers with a count. */
-function appendText(
-  schema: string,
-  { consumes, closes, tells }: { consumes: boolean; closes: boolean; tells: boolean },
-): string {
-  const key = `${schema} ${consumes} ${closes} ${tells}`;
+/** A run's memo or search attributes with a change `p`, as changedProperties of run-properties.ts has it; null when empty. */
+function changed(column: string, key: keyof PropertiesMeta): string {
+  return (
+    `${column} = case when p.change ? '${key}' then (select jsonb_object_agg(key, value) ` +
+    `from jsonb_each(coalesce(r.${column}, '{}') || (p.change -> '${key}')) where value <> 'null') else r.${column} end`
+  );
+}
+
+const changedColumns = [
+  changed('memo', 'memo'),
+  changed('search_attributes', 'searchAttributes'),
+  changed('search_attribute_types', 'searchAttributeTypes'),
+].join(', ');
+
+interface AppendVariant {
+  readonly consumes: boolean;
+  readonly closes: boolean;
+  readonly tells: boolean;
+  readonly changes: boolean;
+}
+
+/** The statement's variants: without mail or closing it answers with a count, and plain it only checks the fence and inserts. */
+function appendText(schema: string, { consumes, closes, tells, changes }: AppendVariant): string {
+  const key = `${schema} ${consumes} ${closes} ${tells} ${changes}`;
   const known = texts.get(key);
   if (known !== undefined) return known;
   let p = 3;
   const mail = consumes ? { run: ++p, id: ++p } : undefined;
   const close = closes ? { run: ++p, mail: ++p, status: ++p, seq: ++p, hash: ++p, at: ++p } : undefined;
   const outbox = tells ? { run: ++p, parent: ++p, seq: ++p, links: ++p } : undefined;
+  const change = changes ? { run: ++p, change: ++p } : undefined;
   const notRefused = (run: string): string =>
     closes ? `where not exists (select from refused x where x.run_id = ${run})` : '';
   const parts = [`fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)`];
+  if (change !== undefined) {
+    parts.push(
+      `changing as materialized (select c.run_id, c.change::jsonb as change ` +
+        `from unnest($${change.run}::uuid[], $${change.change}::text[]) as c(run_id, change))`,
+    );
+    // A row is updated once a statement: where the run closes too, its closing does it.
+    const open = close === undefined ? '' : ` and p.run_id <> all ($${close.run}::uuid[])`;
+    parts.push(
+      `changed as (update ${schema}.runs r set ${changedColumns} from changing p, fence ` +
+        `where ${keyed('r', change.run)} and r.run_id = p.run_id${open})`,
+    );
+  }
   if (close !== undefined) {
+    const alsoChanged =
+      change === undefined ? ['', ''] : [`, ${changedColumns}`, ' left join changing p using (run_id)'];
     parts.push(
       `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +
         `$${close.seq}::int[], $${close.hash}::bytea[], $${close.at}::timestamptz[]) as c(run_id, mail, status, seq, hash, at))`,
@@ -193,8 +239,8 @@ function appendText(
         `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
       'refused as materialized (select c.run_id from closing c where not exists ' +
         '(select from locked l where l.run_id = c.run_id and l.mail = c.mail))',
-      `closed as (update ${schema}.runs r set status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash ` +
-        `from closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
+      `closed as (update ${schema}.runs r set status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash${alsoChanged[0]} ` +
+        `from closing c${alsoChanged[1]}, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
         'and not exists (select from refused x where x.run_id = c.run_id))',
       `freed as (delete from ${schema}.ready r using closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
         `and not exists (select from refused x where x.run_id = c.run_id))`,

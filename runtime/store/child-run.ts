@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RunLink, StartedMeta } from '../history/activation.ts';
 import { chainRules } from '../history/chain.ts';
+import type { PropertiesMeta } from '../history/run-properties.ts';
 import type { RunStatus } from '../history/transition.ts';
 import type { OpenChild } from '../history/run-links.ts';
 import type { Queryable } from './start-run.ts';
@@ -65,13 +66,19 @@ export function childStart(parent: ParentRun, child: OpenChild, args: Uint8Array
       taskQueue,
       queue: `${namespace}/${taskQueue}`,
       parentRunId,
-      memo: meta.memo === undefined ? null : JSON.stringify(meta.memo),
+      properties: propertiesOf(child.meta),
       args,
       meta: JSON.stringify(meta),
     },
     timing: deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 },
     refusedAfter: reuse === undefined ? [] : refusedAfter[reuse],
   };
+}
+
+/** JSON of a PropertiesMeta; null when there are none. */
+function propertiesOf({ memo, searchAttributes, searchAttributeTypes }: PropertiesMeta): string | null {
+  const text = JSON.stringify({ memo, searchAttributes, searchAttributeTypes });
+  return text === '{}' ? null : text;
 }
 
 /** Whether the run is there, open or closed. */

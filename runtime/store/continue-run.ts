@@ -33,14 +33,23 @@ export async function continueRun(
   const { rows } = await client.query<{ queue: string }>({
     name: `reprise_continue_${schema}`,
     text: `with old as materialized (
-  select r.namespace, r.workflow_id, r.memo, r.parent_run_id, r.search_attributes, clock_timestamp() as at,
+  select r.namespace, r.workflow_id, r.parent_run_id, clock_timestamp() as at,
     case when $4::bytea is null then s.payload end as payload,
-    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure']) || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
+    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure'] - p.names) || p.properties
+      || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
       'continuedFrom', $1::text) || $5::jsonb) as meta
-  from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1 where r.run_id = $1::uuid),
+  from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
+  -- Memo and search attributes: of a run that continues as new as they stand, which its row knows; else as they began.
+  cross join lateral (
+    select coalesce(array_agg(key), '{}') as names, coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}') as properties
+    from jsonb_each(case when $4::bytea is null then '{}' else jsonb_build_object('memo', r.memo,
+      'searchAttributes', r.search_attributes, 'searchAttributeTypes', r.search_attribute_types) end)) p
+  where r.run_id = $1::uuid),
 made as (
-  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo, parent_run_id, search_attributes)
-  select $2::uuid, namespace, workflow_id, $3, meta->>'taskQueue', 'running', at, meta->'memo', parent_run_id, search_attributes from old),
+  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at,
+    parent_run_id, memo, search_attributes, search_attribute_types)
+  select $2::uuid, namespace, workflow_id, $3, meta->>'taskQueue', 'running', at,
+    parent_run_id, meta->'memo', nullif(meta->'searchAttributes', '{}'), nullif(meta->'searchAttributeTypes', '{}') from old),
 started as (
   insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
   select $2::uuid, at, 1, ${eventCode.WorkflowStarted}, $3, coalesce($4::bytea, payload), meta::text::json from old),

@@ -1,5 +1,8 @@
 // Reads of runs for people and programs: their rows, how they ended, and what an open one waits for.
+import type { StartedMeta } from '../history/activation.ts';
 import { type EventType, eventCode, eventTypeOf } from '../history/event.ts';
+import type { StoredAttribute } from '../history/run-properties.ts';
+import type { SearchAttributeType } from '../history/search-attributes.ts';
 import type { RunStatus } from '../history/transition.ts';
 import type { ClosedOutcome, Database } from './database.ts';
 
@@ -15,7 +18,9 @@ export interface RunRow {
   parent_run_id: string | null;
   forked_from: string | null;
   forked_seq: number | null;
-  memo: unknown;
+  memo: Record<string, unknown> | null;
+  search_attributes: Record<string, StoredAttribute> | null;
+  search_attribute_types: Record<string, SearchAttributeType> | null;
   final_seq: number | null;
   final_hash: Buffer | null;
 }
@@ -34,6 +39,15 @@ export async function getRun(database: Database, runId: string): Promise<RunRow 
     runId,
   ]);
   return rows[0];
+}
+
+/** `meta` of the run's start. */
+export async function readStartedMeta(database: Database, runId: string): Promise<Partial<StartedMeta>> {
+  const { rows } = await database.pool.query<{ meta: Partial<StartedMeta> | null }>(
+    `select meta from ${database.schema}.events where run_id = $1 and seq = 1`,
+    [runId],
+  );
+  return rows[0]?.meta ?? {};
 }
 
 const followedTypes: readonly EventType[] = [

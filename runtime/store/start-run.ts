@@ -15,7 +15,8 @@ export interface NewRun {
   readonly queue: string;
   /** The run whose child it is. */
   readonly parentRunId?: string;
-  readonly memo: string | null;
+  /** Memo and search attributes: JSON of a PropertiesMeta; null when it has none. */
+  readonly properties: string | null;
   readonly args: Uint8Array;
   readonly meta: string;
 }
@@ -92,15 +93,19 @@ select run_id, exists (select from fence) as owned from started`,
 }
 
 const givenColumns =
-  'run_id, namespace, workflow_id, workflow_type, task_queue, queue, memo, args, meta, parent_run_id';
+  'run_id, namespace, workflow_id, workflow_type, task_queue, queue, properties, args, meta, parent_run_id';
 const givenArrays =
   '$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[], $10::uuid[]';
 
 /** Common to all starts: the run's row, unless its workflow id is taken, and its first event. */
 function startedText(schema: string): string {
   return `started as (
-  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo, parent_run_id)
-  select run_id, namespace, workflow_id, workflow_type, task_queue, 'running', at, memo::jsonb, parent_run_id from given
+  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at,
+    memo, search_attributes, search_attribute_types, parent_run_id)
+  select run_id, namespace, workflow_id, workflow_type, task_queue, 'running', at,
+    properties::jsonb -> 'memo', nullif(properties::jsonb -> 'searchAttributes', '{}'),
+    nullif(properties::jsonb -> 'searchAttributeTypes', '{}'), parent_run_id
+  from given
   on conflict (namespace, workflow_id) where closed_at is null do nothing returning run_id),
 first as (
   insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
@@ -137,7 +142,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     type: new ColumnEncoder('text'),
     taskQueue: new ColumnEncoder('text'),
     queue: new ColumnEncoder('text'),
-    memo: new ColumnEncoder('text'),
+    properties: new ColumnEncoder('text'),
     args: new ColumnEncoder('bytea'),
     meta: new ColumnEncoder('json'),
     parent: new ColumnEncoder('uuid'),
@@ -149,7 +154,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     column.type.text(run.workflowType);
     column.taskQueue.text(run.taskQueue);
     column.queue.text(run.queue);
-    column.memo.text(run.memo);
+    column.properties.text(run.properties);
     column.args.bytes(run.args);
     column.meta.text(run.meta);
     column.parent.bytes(run.parentRunId === undefined ? null : runIdBytes(run.parentRunId));
@@ -161,7 +166,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     column.type.take(),
     column.taskQueue.take(),
     column.queue.take(),
-    column.memo.take(),
+    column.properties.take(),
     column.args.take(),
     column.meta.take(),
     column.parent.take(),

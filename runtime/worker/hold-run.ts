@@ -8,7 +8,7 @@ import { type Mail, readMail } from '../store/inbox.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { sqlstate, sqlstateOf } from '../store/sqlstate.ts';
 import type { LiveRun } from './live-run.ts';
-import { type BuiltTurn, storedTurn } from './turn.ts';
+import { type BuiltTurn, turnToAppend } from './turn.ts';
 
 /** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
 const holdMs = 1_000;
@@ -57,7 +57,7 @@ export class RunHolder {
       // A run that continues as new leaves what it has not read to the next one.
       const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
       const writer = await LogWriter.open(client, schema, this.#epoch, 0);
-      const outcomes = await writer.append([storedTurn(run, turn.built, seen)]);
+      const outcomes = await writer.append([turnToAppend(run, turn.built, seen)]);
       if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
       const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
       await commitHold(client);

@@ -75,8 +75,10 @@ export class LocalStarts implements LocalWorker {
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
     const turns = await this.#firstTurns(runs);
-    // A closing turn and a failed task have their own ways of being stored.
-    const together = turns.filter(({ built }) => built.failure === undefined && built.closes === undefined);
+    // A closing turn, a failed task and a change of the run's row have their own ways of being stored.
+    const together = turns.filter(
+      ({ built }) => built.failure === undefined && built.closes === undefined && built.changes === undefined,
+    );
     let owned: Map<string, boolean>;
     let durable: readonly FirstTurn[] = together;
     try {

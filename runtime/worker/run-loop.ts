@@ -30,7 +30,7 @@ import { Outgoing } from './outgoing.ts';
 import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
-import { type BuiltTurn, buildTurn, outcomeOf, storedTurn } from './turn.ts';
+import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
 
 export interface RunLoopOptions {
   readonly database: Database;
@@ -238,7 +238,7 @@ export class RunLoop {
       return;
     }
     this.#options.appender.submit({
-      turn: storedTurn(run, built),
+      turn: turnToAppend(run, built),
       bytes: built.bytes,
       done: (result) => this.#appended(run, built, inputs, result),
     });

@@ -7,6 +7,7 @@ import { draft } from '../history/draft.ts';
 import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/event.ts';
 import { encodePayload } from '../history/payload.ts';
 import { turnHash } from '../history/hash-chain.ts';
+import { joinedChanges, type PropertiesMeta } from '../history/run-properties.ts';
 import { assert } from '../history/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
 import type { OutboxEntry, Turn } from '../store/append.ts';
@@ -31,6 +32,8 @@ export interface BuiltTurn {
   readonly closes: RunStatus | undefined;
   /** What is left to do once the run is closed. */
   readonly outbox: OutboxEntry | undefined;
+  /** What the run's row has to have of it. */
+  readonly changes: PropertiesMeta | undefined;
   readonly activated: boolean;
   readonly failure: TaskFailure | undefined;
   readonly logs: readonly LogLine[];
@@ -39,6 +42,21 @@ export interface BuiltTurn {
 
 // By way of a string: asking Node for a buffer takes six times as long (0.8 against 5.3 µs for 200 bytes, Node 24).
 export const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
+
+/** As the store takes it. `mailRead`: the highest mail number that a closing turn may leave behind. */
+export function turnToAppend({ runId, runKey }: LiveRun, built: BuiltTurn, mailRead: number = built.mailRead): Turn {
+  const { events, consumed, closes, outbox, changes } = built;
+  return {
+    runId,
+    runKey,
+    events,
+    consumed,
+    ...(closes === undefined
+      ? {}
+      : { close: { status: closes, mail: mailRead, ...(outbox === undefined ? {} : { outbox }) } }),
+    changes,
+  };
+}
 
 /** Instead of activating: the code could not even follow the log, or it is being made again and will see them later. */
 type Instead = TaskFailure | 'defer';
@@ -181,13 +199,6 @@ const startsLink: ReadonlySet<EventType> = new Set<EventType>([
   'ExternalCancelInitiated',
 ]);
 
-/** What is appended of it. `mail`: the highest number that was read. */
-export function storedTurn({ runId, runKey }: LiveRun, built: BuiltTurn, mail: number = built.mailRead): Turn {
-  const { events, consumed, closes: status, outbox } = built;
-  if (status === undefined) return { runId, runKey, events, consumed };
-  return { runId, runKey, events, consumed, close: { status, mail, ...(outbox === undefined ? {} : { outbox }) } };
-}
-
 /** How a closing turn ends its run, for those who wait for it. */
 export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
   const { type, payload, reason, meta } = events.at(-1)!;
@@ -243,9 +254,13 @@ function finish(
   const { at } = parts;
   const events: HistoryEvent[] = [];
   let bytes = 0;
+  let changes: PropertiesMeta | undefined;
   for (const columns of [...parts.drafts, ...parts.outputs]) {
     events.push({ ...columns, at, hash: null });
     bytes += 120 + (columns.payload?.length ?? 0) + (columns.ops?.length ?? 0) + (columns.meta?.length ?? 0);
+    if (columns.type === 'MemoUpserted' || columns.type === 'SearchAttributesUpserted') {
+      changes = joinedChanges(changes ?? {}, JSON.parse(columns.meta ?? '{}') as PropertiesMeta);
+    }
   }
   assertTurn('running', run.seq, events);
   const last = events.at(-1);
@@ -266,6 +281,7 @@ function finish(
     mailRead: run.mailRead,
     closes,
     outbox: closes === undefined ? undefined : outboxEntry(run, events, parts.continues),
+    changes,
     activated: parts.activated,
     failure: parts.failure,
     logs: parts.logs,

@@ -41,7 +41,7 @@ function listCommand(): Command {
   return withNamespace(newAction('list', 'Runs, the newest first.'))
     .option(
       '--query <query>',
-      `such as "ExecutionStatus = 'Running' AND WorkflowType = 'order'"; also WorkflowId, TaskQueue`,
+      `such as "ExecutionStatus = 'Running' AND WorkflowType = 'order'"; search attributes too`,
     )
     .option('--limit <n>', 'how many at most', listLimit, 20)
     .action((options: CommonOptions & { query?: string; limit: number }) =>
@@ -181,9 +181,15 @@ function runText(run: WorkflowExecutionDescription): string {
     ['started', run.startTime.toISOString()],
     ['closed', run.closeTime?.toISOString()],
     ['events', String(run.historyLength)],
+    ['attributes', membersText(run.searchAttributes)],
+    ['memo', membersText(run.memo ?? {})],
     ...openRows(run),
   ];
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(12)} ${value}`])).join('\n');
+}
+
+function membersText(members: object): string | undefined {
+  return Object.keys(members).length === 0 ? undefined : jsonText(members);
 }
 
 /** What only an open run has: who works on it and what it waits for. */

@@ -36,6 +36,8 @@ const refusedWhenPaused: readonly EventType[] = [
   'ChildWorkflowInitiated',
   'ExternalSignalInitiated',
   'ExternalCancelInitiated',
+  'SearchAttributesUpserted',
+  'MemoUpserted',
 ];
 
 function expected(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {

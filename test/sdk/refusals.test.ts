@@ -104,7 +104,7 @@ test('calls reject with DATABASE_UNREACHABLE when the database is gone, with ILL
     () => handle.query('q'),
     () => handle.terminate(),
     () => handle.history(),
-    () => client.workflow.list().next(),
+    () => client.workflow.list()[Symbol.asyncIterator]().next(),
   ];
   for (const call of calls) await assert.rejects(call(), { name: 'RuntimeError', code: 'DATABASE_UNREACHABLE' });
   await own.close();

@@ -18,7 +18,7 @@ it('the first task waits for its time', async () => {
   const [started] = await handle.history();
   assert.equal((started!.meta as { startDelayMs: number }).startDelayMs, 300);
   const { rows } = await engine.pool.query<{ waited: boolean }>(
-    "select min(at) filter (where seq > 1) - min(at) >= interval '300 milliseconds' as waited from reprise.events where run_id = $1",
+    "select min(at) filter (where seq > 1) - min(at) >= interval '290 milliseconds' as waited from reprise.events where run_id = $1",
     [handle.runId],
   );
   assert.deepEqual(rows, [{ waited: true }]);

@@ -99,7 +99,7 @@ test('a member of reprise_worker does everything that workers and clients do', a
 
   assert.equal((await readHeads(database, [run, orphan], 10)).length, 6);
   assert.equal((await readHistory(database, run).next()).value?.length, 4);
-  assert.equal((await listRuns(database, { namespace: 'default' }, { limit: 10 })).length, 3);
+  assert.equal((await listRuns(database, 'default', '', { limit: 10 })).rows.length, 3);
   assert.equal((await readOutcomes(database, [run, orphan])).size, 2);
   assert.equal((await readOpenState(database, (await getRun(database, waiting))!)).historyLength, 1);
 

@@ -6,7 +6,7 @@ import type { EventDraft } from '../../runtime/history/event.ts';
 import { terminateUnowned } from '../../runtime/store/close-run.ts';
 import { send } from '../../runtime/store/inbox.ts';
 import { newRunId } from '../../runtime/store/run-id.ts';
-import { listRuns } from '../../runtime/store/list-runs.ts';
+import { listRuns, type PageEnd } from '../../runtime/store/list-runs.ts';
 import { findRun, getRun, type OpenState, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
 import { startRuns } from '../../runtime/store/start-run.ts';
 import { type Incarnation, incarnation, newRun, startedRun, startedRuns, testStore, turn } from '../support/store.ts';
@@ -43,31 +43,13 @@ test('runs are listed by pages, the newest first, each once', async () => {
     ids.map((runId) => newRun({ runId, namespace })),
   );
   const found: string[] = [];
-  for (let before: string | undefined; ; before = found.at(-1)) {
-    const page = await listRuns(database, { namespace }, before === undefined ? { limit: 3 } : { limit: 3, before });
-    found.push(...page.map((run) => run.run_id));
-    if (page.length < 3) break;
+  for (let after: PageEnd | undefined; ; ) {
+    const page = await listRuns(database, namespace, '', { limit: 3, ...(after === undefined ? {} : { after }) });
+    found.push(...page.rows.map((run) => run.run_id));
+    after = page.end;
+    if (after === undefined) break;
   }
   assert.deepEqual(found, ids.toReversed());
-});
-
-test('a list can be narrowed by every column that it promises', async () => {
-  const namespace = 'filters';
-  const runs = [
-    newRun({ namespace, workflowId: 'a', workflowType: 'order', taskQueue: 'x' }),
-    newRun({ namespace, workflowId: 'b', workflowType: 'order', taskQueue: 'y' }),
-    newRun({ namespace, workflowId: 'c', workflowType: 'refund', taskQueue: 'y' }),
-  ];
-  await startRuns(pool, 'reprise', runs);
-  await terminateUnowned(database, runs[2]!.runId, null);
-  const listed = async (filter: object) =>
-    (await listRuns(database, { namespace, ...filter }, { limit: 10 })).map((run) => run.workflow_id).toSorted();
-  assert.deepEqual(await listed({}), ['a', 'b', 'c']);
-  assert.deepEqual(await listed({ workflowType: 'order' }), ['a', 'b']);
-  assert.deepEqual(await listed({ taskQueue: 'y' }), ['b', 'c']);
-  assert.deepEqual(await listed({ status: 'terminated' }), ['c']);
-  assert.deepEqual(await listed({ workflowId: 'a', status: 'terminated' }), []);
-  assert.deepEqual(await listed({ workflowId: "a' or 'a'='a" }), []);
 });
 
 test('outcomes are told of closed runs alone', async () => {

@@ -41,7 +41,7 @@ test('of two starts with one workflow id in one moment the first is told yes and
 
 test('a start that the database refuses fails alone', async () => {
   const batcher = new StartBatcher(database);
-  const starts = [newRun(), newRun({ memo: '{' }), newRun(), newRun({ workflowType: 'a\0b' })].map((run) =>
+  const starts = [newRun(), newRun({ properties: '{' }), newRun(), newRun({ workflowType: 'a\0b' })].map((run) =>
     batcher.start(run),
   );
   const results = await Promise.allSettled(starts);

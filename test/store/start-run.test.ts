@@ -46,7 +46,7 @@ async function rowsOf({ runId }: NewRun): Promise<number[]> {
 test('a start writes the run, its first event and its due row, all of one time', async () => {
   const run = newRun({
     workflowType: 'ordeŕ',
-    memo: '{"note":"ä"}',
+    properties: '{"memo":{"note":"ä"}}',
     args: new Uint8Array([0x91, 0x07]),
     meta: '{"seed": "x",  "b":1}',
   });

@@ -107,7 +107,7 @@ export function newRun(columns: Partial<NewRun> = {}): NewRun {
     workflowType: 'demo',
     taskQueue: 'test',
     queue: 'default/test',
-    memo: null,
+    properties: null,
     args: new Uint8Array([0x90]),
     meta: '{}',
     ...columns,

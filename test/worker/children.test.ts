@@ -84,6 +84,15 @@ for (const [way, engine] of [
       });
     });
 
+    it('have a memo, search attributes and a summary of their own', async () => {
+      const own = { memo: { a: 1 }, searchAttributes: { Color: ['red'] }, staticSummary: 'a child' };
+      assert.equal(await execute('parentOf', ['works', { workflowId: 'tagged', ...own }], 'p-tagged'), 'works');
+      const described = await workflow.getHandle('tagged').describe();
+      assert.deepEqual(described.memo, own.memo);
+      assert.deepEqual(described.searchAttributes, own.searchAttributes);
+      assert.equal(await described.staticSummary(), 'a child');
+    });
+
     it('many at a time', async () => {
       assert.equal(await execute('parentOfMany', [100]), 4950);
     });

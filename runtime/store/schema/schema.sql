@@ -141,6 +141,7 @@ create table reprise.runs (
   search_attributes jsonb,
   final_seq integer,
   final_hash bytea,
+  search_attribute_types jsonb,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_check CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text])) = (closed_at IS NULL)),
   constraint runs_check1 CHECK ((forked_from IS NULL) = (forked_seq IS NULL)),
@@ -148,6 +149,7 @@ create table reprise.runs (
 );
 CREATE UNIQUE INDEX runs_open_workflow_id ON reprise.runs USING btree (namespace, workflow_id) WHERE (closed_at IS NULL);
 CREATE INDEX runs_parent ON reprise.runs USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
+CREATE INDEX runs_search_attributes ON reprise.runs USING gin (search_attributes jsonb_path_ops, search_attribute_types jsonb_path_ops) WHERE (search_attributes IS NOT NULL);
 CREATE INDEX runs_workflow_id ON reprise.runs USING btree (namespace, workflow_id, run_id);
 grant insert, select, update on reprise.runs to reprise_worker;
 grant select on reprise.runs to reprise_auditor;

@@ -1,0 +1,102 @@
+// What a start says of its run: refused when it cannot be stored, all or nothing with the caller's transaction, and left
+// alone when the run is open already. Also arguments of messages as an option.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { WorkflowStartOptions } from 'reprise/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from 'reprise/common';
+import { testEngine } from '../support/engine.ts';
+import { seenProperties } from '../support/fixtures/property-workflows.ts';
+import { add, finish, total } from '../support/fixtures/workflows.ts';
+
+const { client, connection, pool, taskQueue } = await testEngine();
+const { workflow } = client;
+const stage = defineSearchAttributeKey('Stage', 'KEYWORD');
+const typedSearchAttributes = new TypedSearchAttributes([{ key: stage, value: 'new' }]);
+
+it('what cannot be stored is refused, and nothing is written', async () => {
+  const bad: readonly [object, string, RegExp][] = [
+    [{ memo: 'x' }, 'INVALID_INPUT', /memo is the text "x", expected an object/],
+    [{ memo: { a: 'x\0' } }, 'INVALID_INPUT', /memo holds a NUL/],
+    [{ memo: { a: 1n } }, 'INVALID_INPUT', /memo cannot be written as JSON/],
+    [{ memo: { a: 'x'.repeat(3_000_000) } }, 'PAYLOAD_TOO_LARGE', /the limit is 2097152/],
+    [{ searchAttributes: { Stage: 'new' } }, 'INVALID_INPUT', /SearchAttribute value must be an array/],
+    [{ searchAttributes: { __temporal_x: ['a'] } }, 'INVALID_INPUT', /reserved prefix/],
+    [
+      { typedSearchAttributes: [{ key: { name: 'N', type: 'INT' }, value: 123.4 }] },
+      'INVALID_INPUT',
+      /^Invalid search attribute value 123\.4 for given type INT/,
+    ],
+    [
+      { typedSearchAttributes: [{ key: { name: 'N', type: 'X' }, value: 1 }] },
+      'INVALID_INPUT',
+      /^Unknown search attribute type: X/,
+    ],
+    [{ typedSearchAttributes: [{ key: stage, value: 'a\0' }] }, 'INVALID_INPUT', /holds NUL/],
+    [{ staticSummary: 5 }, 'INVALID_INPUT', /staticSummary is 5, expected text/],
+    [{ staticDetails: 'a\0' }, 'INVALID_INPUT', /staticDetails is .*without NUL/],
+  ];
+  for (const [options, code, message] of bad) {
+    const given = { workflowId: 'refused', taskQueue, ...options } as WorkflowStartOptions;
+    await assert.rejects(workflow.start('describesItself', given), { name: 'RuntimeError', code, message });
+    await assert.rejects(workflow.signalWithStart('describesItself', { ...given, signal: 'x' }), { code });
+  }
+  assert.equal((await pool.query("select from reprise.runs where workflow_id = 'refused'")).rowCount, 0);
+});
+
+it('attributes commit with the transaction of the caller', async () => {
+  const session = await pool.connect();
+  const within = (end: string) => async (workflowId: string) => {
+    await session.query('begin');
+    await workflow.start('describesItself', {
+      workflowId,
+      taskQueue,
+      args: [[{ finish: true }]],
+      transaction: session,
+      memo: { a: 1 },
+      typedSearchAttributes,
+    });
+    await session.query(end);
+  };
+  await within('rollback')('gone');
+  await within('commit')('there');
+  session.release();
+  await workflow.getHandle('there').result();
+  assert.equal((await workflow.count("Stage = 'new'")).count, 1);
+  const { memo, searchAttributes } = await workflow.getHandle('there').describe();
+  assert.deepEqual([memo, searchAttributes], [{ a: 1 }, { Stage: ['new'] }]);
+});
+
+it('an open run keeps its memo and attributes when a start finds it', async () => {
+  const options = { workflowId: 'kept', taskQueue, memo: { by: 'first' }, typedSearchAttributes };
+  const first = await workflow.signalWithStart('describesItself', { ...options, signal: 'nobody' });
+  const other = { workflowId: 'kept', taskQueue, memo: { by: 'second' }, searchAttributes: { Stage: ['old'] } };
+  await workflow.signalWithStart('describesItself', { ...other, signal: 'nobody' });
+  await workflow.start('describesItself', { ...other, workflowIdConflictPolicy: 'USE_EXISTING' });
+  const { memo, attributes } = await first.query(seenProperties);
+  assert.deepEqual([memo, attributes], [{ by: 'first' }, { Stage: ['new'] }]);
+  const { rows } = await connection.database.pool.query("select memo from reprise.runs where workflow_id = 'kept'");
+  assert.deepEqual(rows, [{ memo: { by: 'first' } }]);
+  await first.terminate();
+});
+
+it('messages take their arguments as an option', async () => {
+  const handle = await workflow.start('accumulate', { workflowId: 'messages', taskQueue });
+  await handle.signalWithOptions('add', { args: [2] });
+  await handle.signalWithOptions(add, { args: [3] });
+  assert.equal(await handle.queryWithOptions(total, {}), 5);
+  assert.equal(await handle.queryWithOptions<number>('total', { args: [] }), 5);
+  // @ts-expect-error the signal has an argument
+  const missing = (): Promise<void> => handle.signalWithOptions(add, {});
+  assert.equal(typeof missing, 'function');
+  const refusals: readonly [object, RegExp][] = [
+    [{ args: 5 }, /args must be the array of arguments, got number/],
+    [{ typeInfo: {} }, /typeInfo is not supported yet/],
+    [{ arg: [1] }, /Did you mean args\?/],
+  ];
+  for (const [options, message] of refusals) {
+    await assert.rejects(handle.signalWithOptions('add', options), { code: 'INVALID_INPUT', message });
+    await assert.rejects(handle.queryWithOptions('total', options), { code: 'INVALID_INPUT', message });
+  }
+  await handle.signalWithOptions(finish, {});
+  assert.equal(await handle.result(), 5);
+});
