@@ -20,7 +20,7 @@ import { PlainCommand } from './command.ts';
 import { Conditions } from './conditions.ts';
 import { type Continuation, ContinueAsNew } from './continue-as-new.ts';
 import { enterRun } from './current-run.ts';
-import { inputRank, ranks } from './input-rank.ts';
+import { inputRank, localRank, ranks, ranksWithLocal } from './input-rank.ts';
 import { writeLog } from './log.ts';
 import { Queries } from './queries.ts';
 import { Random } from './random.ts';
@@ -134,9 +134,9 @@ export class Run implements SandboxRun {
     this.turn.open(activation);
     try {
       let start: (() => void) | undefined;
-      for (const rank of ranks) {
+      for (const rank of this.activities.hasLocal ? ranksWithLocal : ranks) {
         for (const input of activation.inputs) {
-          if (inputRank[input.type] !== rank) continue;
+          if (this.#rankOf(input) !== rank) continue;
           if (rank === 0) start = this.#initialize(input);
           else this.#handle(input);
           this.conditions.unblock();
@@ -148,6 +148,11 @@ export class Run implements SandboxRun {
     } catch (thrown) {
       this.failTask(thrown);
     }
+  }
+
+  #rankOf(input: HistoryEvent): (typeof ranksWithLocal)[number] | undefined {
+    const { activities } = this;
+    return activities.hasLocal && activities.endsLocal(input) ? localRank : inputRank[input.type];
   }
 
   unblock(): boolean {

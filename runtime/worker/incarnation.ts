@@ -12,7 +12,7 @@ import { listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { runsWithMail } from '../store/inbox.ts';
 import { backendPid, declareDead, type Heartbeat, heartbeat, register } from '../store/lease.ts';
-import type { ActivityFunction } from './activity-context.ts';
+import type { Activities } from './activity-context.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { Appender } from './appender.ts';
 import { Claimer } from './claimer.ts';
@@ -30,7 +30,8 @@ export interface IncarnationOptions {
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
-  readonly activities: Readonly<Record<string, ActivityFunction>>;
+  readonly activities: Activities;
+  readonly client: () => unknown;
   readonly maxCachedRuns: number;
   readonly maxConcurrentActivities: number;
   readonly maxPayloadBytes: number;
