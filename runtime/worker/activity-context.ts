@@ -116,7 +116,7 @@ export class ActivityContext {
       do {
         await Promise.race([
           new Promise<void>((resolve) => {
-            timer = setTimeout(resolve, Math.min(end - performance.now(), timerMsMax));
+            timer = setTimeout(resolve, Math.min(Math.max(0, end - performance.now()), timerMsMax));
           }),
           this.cancelled,
         ]);
@@ -140,10 +140,11 @@ export class ActivityContext {
     this.#abort?.abort(this.#failure);
   }
 
-  /** Whether an error says that the attempt stopped because it was told to. */
-  isCancellation(error: unknown): boolean {
-    if (this.#failure === undefined) return false;
-    return error instanceof CancelledFailure || isAbortError(error);
+  /** The cancellation that an error of the attempt comes from; undefined when it is an error like others. */
+  cancellationOf(error: unknown): CancelledFailure | undefined {
+    if (this.#failure === undefined) return undefined;
+    if (error instanceof CancelledFailure) return error;
+    return isAbortError(error) ? this.#failure : undefined;
   }
 }
 

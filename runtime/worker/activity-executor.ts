@@ -83,6 +83,7 @@ export class ActivityExecutor {
   /** Forgets a run's activities; running ones are told to stop and their outcomes dropped. */
   abandon(run: LiveRun, reason: CancelReason): void {
     for (const entry of this.#entries.get(run)?.values() ?? []) {
+      if (reason === 'WORKER_SHUTDOWN') entry.progress?.flush();
       entry.finish();
       entry.context?.cancel(reason);
     }
@@ -148,14 +149,10 @@ export class ActivityExecutor {
     this.#next();
     const { s2s } = entry.activity.options;
     // Each attempt has that long; one that was under way before counts as scheduled anew.
-    if (s2s === undefined || this.#isRunning(entry)) return;
+    if (s2s === undefined || entry.isRunning) return;
     const { scheduledAt, lostAttempts } = entry.activity;
     const since = entry.failedAttempts + lostAttempts === 0 ? scheduledAt : this.#options.clock.now();
     this.#timeoutAt(entry, since + s2s * 1000, TimeoutType.SCHEDULE_TO_START, entry.failedAttempts);
-  }
-
-  #isRunning(entry: ActivityEntry): boolean {
-    return entry.state === 'running';
   }
 
   #next(): void {
@@ -211,6 +208,7 @@ export class ActivityExecutor {
       progress.beat();
     });
     entry.context = context;
+    entry.progress = progress;
     const startedAt = performance.now();
     const { stc } = activity.options;
     const timer =
@@ -229,8 +227,9 @@ export class ActivityExecutor {
       if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
     } catch (error) {
       if (entry.state !== 'running' || entry.context !== context) return;
-      if (activity.cancelRequested && context.isCancellation(error)) {
-        this.#close(entry, 'ActivityCancelled', error, 'CANCEL_REQUESTED', attempt);
+      const cancellation = activity.cancelRequested ? context.cancellationOf(error) : undefined;
+      if (cancellation !== undefined) {
+        this.#close(entry, 'ActivityCancelled', cancellation, 'CANCEL_REQUESTED', attempt);
       } else this.#failed(entry, ensureApplicationFailure(error), attempt, elapsed(), context.usage);
     } finally {
       clearTimeout(timer);
@@ -261,7 +260,7 @@ export class ActivityExecutor {
       return;
     }
     entry.progressStored = true;
-    this.#options.storeProgress(entry.run.runId, entry.activity.seq, details);
+    this.#options.progress.store(entry.run.runId, entry.activity.seq, details);
   }
 
   #completed(entry: ActivityEntry, result: unknown, attempt: number, ms: number): void {
@@ -321,6 +320,7 @@ export class ActivityExecutor {
     facts: { ms: number; delayMs: number },
     now: Micros,
   ): void {
+    entry.progress?.flush();
     const { activity } = entry;
     entry.context = undefined;
     const payload = encodeFailure(error);
@@ -392,7 +392,7 @@ export class ActivityExecutor {
     const entries = this.#entries.get(entry.run);
     entries?.delete(entry.activity.seq);
     if (entries?.size === 0) this.#entries.delete(entry.run);
-    if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
+    if (entry.progressStored) this.#options.progress.drop(entry.run.runId, entry.activity.seq);
     this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
   }
 }

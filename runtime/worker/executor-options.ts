@@ -4,6 +4,7 @@ import type { Activities } from './activity-context.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { Input, LiveRun } from './live-run.ts';
+import type { ProgressStore } from './progress-store.ts';
 
 export interface ExecutorOptions {
   readonly activities: Activities;
@@ -20,7 +21,6 @@ export interface ExecutorOptions {
   report(run: LiveRun, input: Input): void;
   /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */
   reportDurably(run: LiveRun, input: Input): Promise<void>;
-  storeProgress(runId: string, seq: number, details: Uint8Array): void;
-  dropProgress(runId: string, seq: number): void;
+  readonly progress: ProgressStore;
   readonly failPoint?: FailPointListener | undefined;
 }
