@@ -130,7 +130,7 @@ describe('an activity that throws', () => {
     });
   }
 
-  it('without being asynchronous fails as any other', async () => {
+  it('synchronously fails like all others', async () => {
     const { failure } = await failed({ type: 'failSynchronously', options: { retry: { maximumAttempts: 1 } } });
     assert.deepEqual(failure.cause, application('not even a promise', { type: 'RangeError' }));
   });

@@ -237,7 +237,7 @@ it('schedule-to-start is not tried again, and holds for each attempt', async () 
   await blocker.result();
 
   released = Promise.withResolvers();
-  const policy = { initialInterval: 300 };
+  const policy = { initialInterval: 1000 };
   const retried = await narrow.start('callActivity', [
     { type: 'failWith', args: [{ message: 'first' }], options: { scheduleToStartTimeout: 200, retry: policy } },
   ]);
