@@ -7,16 +7,21 @@ import {
   type ActivityInfo,
   type Usage,
 } from '../runtime/worker/activity-context.ts';
+import type { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
+import type { Duration } from '../runtime/history/duration.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import ms from 'ms';
 import type { Logger } from 'pino';
+import type { Client } from './client.ts';
+
+/** What a running activity has of its attempt. */
+export type Context = ActivityContext & { readonly client: Client };
 
 export const Context = {
   /** The running activity's context. @throws when no activity runs */
-  current(): ActivityContext {
+  current(): Context {
     const context = activityStorage.getStore();
     if (context === undefined) throw new Error('Activity context not initialized');
-    return context;
+    return context as Context;
   },
 };
 
@@ -29,12 +34,9 @@ export function heartbeat(details?: unknown): void {
   Context.current().heartbeat(details);
 }
 
-/** Waits (ms, or a string such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
-export function sleep(duration: number | string): Promise<void> {
-  const time = typeof duration === 'number' ? duration : ms(duration as ms.StringValue);
-  if (typeof time !== 'number' || Number.isNaN(time))
-    throw new TypeError(`Invalid duration: ${JSON.stringify(duration)}`);
-  return Context.current().sleep(time);
+/** Waits (ms, or a text such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
+export function sleep(duration: Duration): Promise<void> {
+  return Context.current().sleep(duration);
 }
 
 /** A promise that rejects when the attempt is to stop. */
@@ -45,6 +47,16 @@ export function cancelled(): Promise<never> {
 /** For fetch, child processes and whatever else takes an AbortSignal. */
 export function cancellationSignal(): AbortSignal {
   return Context.current().cancellationSignal;
+}
+
+/** Why the attempt is to stop; undefined as long as it is not. */
+export function cancellationDetails(): ActivityCancellationDetails | undefined {
+  return Context.current().cancellationDetails;
+}
+
+/** A client on the worker's connection and namespace. */
+export function getClient(): Client {
+  return Context.current().client;
 }
 
 /** Notes what the activity spent; lands on its completion event. */
@@ -94,5 +106,9 @@ export function activity<F extends (...args: never[]) => unknown>(options: Activ
   return Object.defineProperties(declared, { name: { value: fn.name }, [activityDeclaration]: { value: declaration } });
 }
 
+/** Carries the context: for code that wraps activities. */
+export { activityStorage as asyncLocalStorage } from '../runtime/worker/activity-context.ts';
 export { ApplicationFailure, CancelledFailure } from '../runtime/history/failure.ts';
-export type { ActivityContext, ActivityInfo, Usage } from '../runtime/worker/activity-context.ts';
+export type { ActivityFunction, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
+export type { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
+export type { ActivityContext, ActivityInfo, ActivityInfo as Info, Usage } from '../runtime/worker/activity-context.ts';

@@ -1,5 +1,11 @@
 // The public names that all rooms share: `reprise/common`. Names only.
-export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
+export {
+  ActivityCancellationType,
+  type ActivityOptions,
+  type LocalActivityOptions,
+} from '../runtime/activator/activity-options.ts';
+export { type ActivityFunction, type UntypedActivities } from '../runtime/activator/activity-proxy.ts';
+export { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
 export { type Duration } from '../runtime/history/duration.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { type RetryPolicy } from '../runtime/history/retry-options.ts';

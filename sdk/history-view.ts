@@ -1,5 +1,5 @@
 // The log as people and other tools read it: our own events decoded, or Temporal's shape.
-import type { ExternalMeta } from '../runtime/history/activation.ts';
+import type { ExternalMeta, ScheduledMeta } from '../runtime/history/activation.ts';
 import type { HistoryEvent } from '../runtime/history/event.ts';
 import { failureInfo } from '../runtime/history/failure-info.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
@@ -91,8 +91,18 @@ const temporalNames: Record<string, string> = {
 
 export async function temporalHistory(database: Database, runId: string): Promise<TemporalHistory> {
   const events: Record<string, unknown>[] = [];
+  const local = new Map<number, HistoryRecord>();
   for (const record of await decodedHistory(database, runId)) {
     if (notInTemporal.has(record.type)) continue;
+    if (isLocalSchedule(record)) {
+      local.set(record.seq, record);
+      continue;
+    }
+    const scheduled = record.answers === null ? undefined : local.get(record.answers);
+    if (scheduled !== undefined) {
+      if (record.type !== 'ActivityCancelRequested') events.push(localActivityMarker(scheduled, record));
+      continue;
+    }
     const eventType = temporalNames[record.type] ?? record.type;
     const key = `${eventType[0]!.toLowerCase()}${eventType.slice(1)}EventAttributes`;
     const userMetadata = userMetadataOf(record);
@@ -130,6 +140,30 @@ function userMetadataOf({ meta }: HistoryRecord): UserMetadata | undefined {
   return {
     ...(staticSummary === undefined ? {} : { summary: staticSummary }),
     ...(details === undefined ? {} : { details }),
+  };
+}
+
+function isLocalSchedule({ type, meta }: HistoryRecord): boolean {
+  return type === 'ActivityScheduled' && (meta as ScheduledMeta | null)?.local === true;
+}
+
+/** Temporal knows a local activity by the marker of its end alone. */
+function localActivityMarker(scheduled: HistoryRecord, ended: HistoryRecord): Record<string, unknown> {
+  const data = {
+    activity_id: (scheduled.meta as ScheduledMeta).id,
+    activity_type: scheduled.name,
+    attempt: ended.attempt,
+  };
+  const isCompleted = ended.type === 'ActivityCompleted';
+  return {
+    eventId: ended.seq,
+    eventTime: ended.at.toISOString(),
+    eventType: 'MarkerRecorded',
+    markerRecordedEventAttributes: {
+      markerName: 'core_local_activity',
+      details: isCompleted ? { data, result: ended.payload } : { data },
+      ...(isCompleted ? {} : { failure: ended.payload }),
+    },
   };
 }
 

@@ -4,8 +4,9 @@ import { pino } from 'pino';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/sandbox.ts';
-import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
+import { type ActivityFunction, activityOf } from '../runtime/worker/activity-context.ts';
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
+import { Client } from './client.ts';
 import { Connection } from './connection.ts';
 import type { WorkerOptions, WorkerSettings } from './worker-settings.ts';
 
@@ -27,7 +28,11 @@ export class Worker {
     const { settings, activities } = checked.value;
     const bundle = bundled.value;
     const { database } = options.connection;
-    const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs: settings.deadlockTimeoutMs });
+    const sandbox = Sandbox.create(bundle, {
+      deadlockTimeoutMs: settings.deadlockTimeoutMs,
+      isActivityRegistered: (type) => activityOf(activities, type) !== undefined,
+    });
+    let client: Client | undefined;
     const worker = new WorkerProcess({
       database,
       sandbox,
@@ -36,6 +41,10 @@ export class Worker {
       namespace: settings.namespace,
       taskQueue: settings.taskQueue,
       activities,
+      client: () => {
+        client ??= new Client({ connection: options.connection, namespace: settings.namespace });
+        return client;
+      },
       maxCachedRuns: settings.maxCachedRuns,
       maxConcurrentActivities: settings.maxConcurrentActivities,
       maxPayloadBytes: settings.maxPayloadBytes,

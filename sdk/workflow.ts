@@ -3,10 +3,22 @@ export {
   type ActivityFunction,
   type ActivityFunctionWithOptions,
   type ActivityInterfaceFor,
+  type ActivityProxyOptions,
+  type LocalActivityFunctionWithOptions,
+  type LocalActivityInterfaceFor,
+  type LocalActivityProxyOptions,
+  NotAnActivityMethod,
   proxyActivities,
+  proxyLocalActivities,
+  scheduleActivity,
+  scheduleLocalActivity,
   type UntypedActivities,
 } from '../runtime/activator/activity-proxy.ts';
-export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
+export {
+  ActivityCancellationType,
+  type ActivityOptions,
+  type LocalActivityOptions,
+} from '../runtime/activator/activity-options.ts';
 export {
   ChildWorkflowCancellationType,
   type ChildWorkflowOptions,

@@ -11,9 +11,22 @@ import { ActivityCancellationType, type CompiledActivityOptions } from './activi
 import { type CancelListener, CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
 import { type Command, PlainCommand } from './command.ts';
 import { currentItem } from './item-scope.ts';
+import { refuseUnregistered } from './registered-activities.ts';
+import { taskFailureOf } from './task-failure.ts';
 import type { Turn } from './turn.ts';
 
-const failureMessage = 'Activity task failed';
+/** What ActivityFailures say. Source: Temporal's. */
+const messages = {
+  ActivityFailed: 'Activity task failed',
+  ActivityTimedOut: 'Activity task timed out',
+  ActivityCancelled: 'Activity cancelled',
+} as const;
+const localMessages = {
+  ...messages,
+  ActivityTimedOut: 'Local Activity timed out',
+  ActivityCancelled: 'Local Activity cancelled',
+} as const;
+type Unsuccessful = keyof typeof messages;
 
 interface Settlers {
   readonly resolve: (value: unknown) => void;
@@ -60,12 +73,17 @@ class PendingActivity implements Command, CancelListener {
     this.#activities.cancel(this, error);
   }
 
-  failure(retryState: RetryState, identity: string | undefined, cause: Error | undefined): ActivityFailure {
-    return new ActivityFailure(failureMessage, this.name, this.id, retryState, identity, cause);
+  /** What a call rejects with: of a local activity that failed what it threw, as in Temporal. */
+  failure(type: Unsuccessful, cause: Error | undefined, meta: ActivityClosedMeta = {}): Error {
+    const { isLocal } = this.options;
+    if (isLocal && type === 'ActivityFailed' && cause !== undefined) return cause;
+    const message = (isLocal ? localMessages : messages)[type];
+    const retryState = (meta.retryState as RetryState | undefined) ?? defaultRetryState[type];
+    return new ActivityFailure(message, this.name, this.id, retryState, meta.identity, cause);
   }
 }
 
-const defaultRetryState: Partial<Record<HistoryEvent['type'], RetryState>> = {
+const defaultRetryState: Record<Unsuccessful, RetryState> = {
   ActivityFailed: RetryState.NON_RETRYABLE_FAILURE,
   ActivityTimedOut: RetryState.TIMEOUT,
   ActivityCancelled: RetryState.CANCEL_REQUESTED,
@@ -81,6 +99,7 @@ export class Activities {
   readonly #pending = new Map<number, PendingActivity>();
   readonly #openIds = new Set<string>();
   #count = 0;
+  #localCount = 0;
 
   constructor(turn: Turn) {
     this.#turn = turn;
@@ -103,6 +122,7 @@ export class Activities {
         reject(cancelled);
         return;
       }
+      if (options.isLocal) refuseUnregistered(this.#turn, name);
       const id = this.#freeId(name, options);
       const meta = `{"id":${JSON.stringify(id)}${options.metaTail}`;
       const payload = this.#isRecorded(name, meta, options) ? null : encodePayload(args);
@@ -125,18 +145,30 @@ export class Activities {
 
   #freeId(name: string, options: CompiledActivityOptions): string {
     const id = options.activityId ?? currentItem()?.activityId(name, this.#openIds) ?? String(this.#count);
-    if (this.#openIds.has(id)) {
-      throw new RuntimeError(
-        'INVALID_INPUT',
-        `Activity '${name}' cannot be scheduled with id '${id}': an open activity of this run has that id. ` +
-          'Give each a different activityId, or wait for the first.',
-      );
-    }
-    return id;
+    if (!this.#openIds.has(id)) return id;
+    const taken = new RuntimeError(
+      'INVALID_INPUT',
+      `Activity '${name}' cannot be scheduled with id '${id}': an open activity of this run has that id. ` +
+        'Give each a different activityId, or wait for the first.',
+    );
+    // Code cannot catch it, as in Temporal, where it is the server that refuses the task.
+    this.#turn.fail(taskFailureOf(taken));
+    throw taken;
   }
 
   scheduled(seq: number, activity: PendingActivity): void {
     this.#pending.set(seq, activity);
+    if (activity.options.isLocal) this.#localCount += 1;
+  }
+
+  /** Whether any local activity is waited for. */
+  get hasLocal(): boolean {
+    return this.#localCount > 0;
+  }
+
+  /** Whether the event is the end of a local activity. */
+  endsLocal(event: HistoryEvent): boolean {
+    return event.answers !== null && this.#pending.get(event.answers)?.options.isLocal === true;
   }
 
   /** An activity that is no longer waited for is ignored: it was abandoned. */
@@ -150,10 +182,7 @@ export class Activities {
       return;
     }
     const meta = event.meta === null ? {} : (JSON.parse(event.meta) as ActivityClosedMeta);
-    const retryState = (meta.retryState as RetryState | undefined) ?? defaultRetryState[event.type];
-    activity.settlers.reject(
-      activity.failure(retryState ?? RetryState.NON_RETRYABLE_FAILURE, meta.identity, causeOf(event)),
-    );
+    activity.settlers.reject(activity.failure(event.type as Unsuccessful, causeOf(event), meta));
   }
 
   cancel(activity: PendingActivity, error: CancelledFailure): void {
@@ -164,11 +193,13 @@ export class Activities {
       if (options.cancellationType === ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) return;
     }
     this.#forget(activity);
-    activity.settlers.reject(activity.failure(RetryState.CANCEL_REQUESTED, undefined, error));
+    activity.settlers.reject(activity.failure('ActivityCancelled', error));
   }
 
   #forget(activity: PendingActivity): void {
-    if (activity.seq !== undefined) this.#pending.delete(activity.seq);
+    if (activity.seq !== undefined && this.#pending.delete(activity.seq) && activity.options.isLocal) {
+      this.#localCount -= 1;
+    }
     this.#openIds.delete(activity.id);
   }
 }

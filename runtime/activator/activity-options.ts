@@ -1,7 +1,8 @@
 // Options of activities as users write them, checked and brought into the form of the log.
-// Source: Temporal's ActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40).
+// Source: Temporal's ActivityOptions and LocalActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40, 46).
 import type { ScheduledMeta } from '../history/activation.ts';
 import { type Duration, durationMs } from '../history/duration.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
 import { checkSummary } from '../history/summary.ts';
@@ -17,42 +18,82 @@ export const ActivityCancellationType = {
 } as const;
 export type ActivityCancellationType = (typeof ActivityCancellationType)[keyof typeof ActivityCancellationType];
 
-/** One of startToCloseTimeout and scheduleToCloseTimeout is required. */
-export interface ActivityOptions {
+/** What holds for activities of either kind. One of startToCloseTimeout and scheduleToCloseTimeout is required. */
+interface CommonOptions {
   /** One attempt, from its start. */
   readonly startToCloseTimeout?: Duration;
   /** All attempts and the waits between them. */
   readonly scheduleToCloseTimeout?: Duration;
   /** Waiting for a worker. Not retried. */
   readonly scheduleToStartTimeout?: Duration;
-  /** Between two heartbeats. */
-  readonly heartbeatTimeout?: Duration;
   readonly retry?: RetryPolicy;
   readonly cancellationType?: ActivityCancellationType;
-  /** Unique among the run's open activities. Default: the decimal count of its activities. */
-  readonly activityId?: string;
   /** Shown to people. */
   readonly summary?: string;
+}
+
+export interface ActivityOptions extends CommonOptions {
+  /** Between two heartbeats. */
+  readonly heartbeatTimeout?: Duration;
+  /** Unique among the run's open activities. Default: the decimal count of its activities. */
+  readonly activityId?: string;
   /** Accepted for Temporal's sake, without meaning here. */
   readonly allowEagerDispatch?: boolean;
   /** Accepted for Temporal's sake, without meaning here. */
   readonly versioningIntent?: unknown;
 }
 
+/** Of an activity that the worker which owns the run executes itself, always. */
+export interface LocalActivityOptions extends CommonOptions {
+  /**
+   * Accepted for Temporal's sake, where a longer back-off becomes a timer of the server. Here every back-off outlives its
+   * worker, so there is nothing to choose.
+   */
+  readonly localRetryThreshold?: Duration;
+}
+
 /** Checked options: what stands in the log but for the id, already as text since it is the same for every call. */
 export interface CompiledActivityOptions {
   readonly activityId: string | undefined;
   readonly cancellationType: ActivityCancellationType;
+  readonly isLocal: boolean;
   /** JSON of a ScheduledMeta without its `{"id":…`: `}` or `,"stc":1000}`. */
   readonly metaTail: string;
 }
 
-/** @throws TypeError, ValueError */
+/** @throws TypeError, ValueError, RuntimeError INVALID_INPUT */
 export function compileActivityOptions(options: ActivityOptions): CompiledActivityOptions {
+  requireOptions(options);
+  refuseUnknown('Activity', options, known);
+  const { activityId } = options;
+  if (activityId !== undefined && (typeof activityId !== 'string' || !isStorableName(activityId))) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `activityId is ${describeValue(activityId)}, expected text of 1 to 1000 characters without NUL and lone surrogates.`,
+    );
+  }
+  return compile(options, compileTimeouts(options, timeouts), activityId);
+}
+
+/** @throws TypeError, ValueError, RuntimeError INVALID_INPUT */
+export function compileLocalActivityOptions(options: LocalActivityOptions): CompiledActivityOptions {
+  requireOptions(options);
+  refuseUnknown('Local activity', options, knownLocal);
+  const { localRetryThreshold: threshold } = options;
+  if (threshold !== undefined && threshold !== null) positiveMs('localRetryThreshold', threshold);
+  return compile(options, { ...compileTimeouts(options, localTimeouts), local: true }, undefined);
+}
+
+function requireOptions(options: unknown): void {
   if (options === undefined || options === null) throw new TypeError('options must be defined');
-  refuseUnknown(options);
-  const timeouts = compileTimeouts(options);
-  if (timeouts.stc === undefined && timeouts.s2c === undefined) {
+}
+
+function compile(
+  options: CommonOptions,
+  meta: Omit<ScheduledMeta, 'id'>,
+  activityId: string | undefined,
+): CompiledActivityOptions {
+  if (meta.stc === undefined && meta.s2c === undefined) {
     throw new TypeError('Required either scheduleToCloseTimeout or startToCloseTimeout');
   }
   const cancel = options.cancellationType ?? ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -60,61 +101,85 @@ export function compileActivityOptions(options: ActivityOptions): CompiledActivi
     const expected = Object.keys(ActivityCancellationType).join(', ');
     throw new TypeError(`Invalid cancellationType: '${String(cancel)}'. Expected one of ${expected}`);
   }
-  const meta: Omit<ScheduledMeta, 'id'> = timeouts;
-  if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
+  const { retry, summary } = options;
+  if (retry !== undefined && retry !== null) meta.retry = compileRetryPolicy(retry);
   if (cancel !== ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) meta.cancel = cancel;
-  if (options.summary !== undefined) meta.summary = checkSummary(options.summary);
+  if (summary !== undefined) meta.summary = checkSummary(summary);
   const json = JSON.stringify(meta);
   return {
-    activityId: options.activityId,
+    activityId,
     cancellationType: cancel,
+    isLocal: meta.local === true,
     metaTail: json === '{}' ? '}' : `,${json.slice(1)}`,
   };
 }
 
+type Timeouts = Pick<ScheduledMeta, 'stc' | 's2c' | 's2s' | 'hb'>;
+
+const localTimeouts = [
+  ['stc', 'startToCloseTimeout'],
+  ['s2c', 'scheduleToCloseTimeout'],
+  ['s2s', 'scheduleToStartTimeout'],
+] as const;
+const timeouts = [...localTimeouts, ['hb', 'heartbeatTimeout']] as const;
+
 /** Zero means unset, as on Temporal's server. */
-function compileTimeouts(options: ActivityOptions): Pick<ScheduledMeta, 'stc' | 's2c' | 's2s' | 'hb'> {
-  const meta: Pick<ScheduledMeta, 'stc' | 's2c' | 's2s' | 'hb'> = {};
-  const fields = [
-    ['stc', 'startToCloseTimeout'],
-    ['s2c', 'scheduleToCloseTimeout'],
-    ['s2s', 'scheduleToStartTimeout'],
-    ['hb', 'heartbeatTimeout'],
-  ] as const;
+function compileTimeouts<Name extends string>(
+  options: Readonly<Partial<Record<Name, Duration>>>,
+  fields: readonly (readonly [keyof Timeouts, Name])[],
+): Timeouts {
+  const meta: Timeouts = {};
   for (const [key, name] of fields) {
     const value = options[name];
     if (value === undefined || value === null) continue;
-    const ms = durationMs(value);
-    if (ms < 0) throw new TypeError(`Invalid ${name}: ${ms} ms. Expected a positive duration`);
+    const ms = positiveMs(name, value);
     if (ms > 0) meta[key] = ms;
   }
   return meta;
 }
 
-/** `overrides` win, also inside `retry`. */
-export function mergeActivityOptions(base: ActivityOptions, overrides: ActivityOptions): ActivityOptions {
-  const retry = { ...base.retry, ...overrides.retry };
-  return { ...base, ...overrides, ...(Object.keys(retry).length === 0 ? {} : { retry }) };
+function positiveMs(name: string, duration: Duration): number {
+  const ms = durationMs(duration);
+  if (ms < 0) throw new TypeError(`Invalid ${name}: ${ms} ms. Expected a positive duration`);
+  return ms;
 }
 
-const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
+/** `overrides` win, also inside `retry`; one that is undefined takes the option away. */
+export function mergeActivityOptions<O extends CommonOptions>(base: O, overrides: O): O {
+  const merged = { ...base, ...overrides };
+  return isPolicy(base.retry) && isPolicy(overrides.retry)
+    ? { ...merged, retry: { ...base.retry, ...overrides.retry } }
+    : merged;
+}
+
+function isPolicy(retry: RetryPolicy | undefined): retry is RetryPolicy {
+  return typeof retry === 'object' && retry !== null;
+}
+
+const commonOptions = [
   'startToCloseTimeout',
   'scheduleToCloseTimeout',
   'scheduleToStartTimeout',
-  'heartbeatTimeout',
   'retry',
   'cancellationType',
-  'activityId',
   'summary',
+] as const;
+const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
+  ...commonOptions,
+  'heartbeatTimeout',
+  'activityId',
   'allowEagerDispatch',
   'versioningIntent',
 ]);
+const knownLocal: ReadonlySet<string> = new Set<keyof LocalActivityOptions>([...commonOptions, 'localRetryThreshold']);
 
 /** An option that does nothing would be found out too late. */
-function refuseUnknown(options: ActivityOptions): void {
+function refuseUnknown(kind: 'Activity' | 'Local activity', options: object, allowed: ReadonlySet<string>): void {
   for (const key of Object.keys(options)) {
-    if (known.has(key)) continue;
-    const why = key === 'taskQueue' ? 'is not supported yet: activities run where their run does' : 'is unknown';
-    throw new RuntimeError('INVALID_INPUT', `Activity option '${key}' ${why}. Expected ${[...known].join(', ')}.`);
+    if (allowed.has(key)) continue;
+    let why = 'is unknown';
+    if (key === 'taskQueue') why = 'is not supported yet: activities run where their run does';
+    if (kind === 'Local activity' && known.has(key)) why = 'is for activities that are not local';
+    throw new RuntimeError('INVALID_INPUT', `${kind} option '${key}' ${why}. Expected ${[...allowed].join(', ')}.`);
   }
 }

@@ -1,5 +1,5 @@
 // Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
-// Compared: type, activity type and id, what is answered, context operations and their origin. Not compared: activity
+// Compared: type, activity type, id and whether it is local, what is answered, context operations and their origin. Not compared: activity
 // arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
 import type { ScheduledMeta } from '../history/activation.ts';
 import type { EventDraft, HistoryEvent } from '../history/event.ts';
@@ -14,19 +14,23 @@ export interface Divergence {
 /** As many characters of context operations as a message shows. */
 const opsShownMax = 200;
 
-function activityId(event: EventDraft): string | undefined {
-  return event.meta === null ? undefined : (JSON.parse(event.meta) as ScheduledMeta).id;
+function scheduledMeta(event: EventDraft): Partial<ScheduledMeta> {
+  return event.meta === null ? {} : (JSON.parse(event.meta) as ScheduledMeta);
 }
 
-function sameActivityId(recorded: EventDraft, produced: EventDraft): boolean {
-  return recorded.meta === produced.meta || activityId(recorded) === activityId(produced);
+/** Ends of local activities are handled last, so one kind cannot stand for the other. */
+function sameActivity(recorded: EventDraft, produced: EventDraft): boolean {
+  if (recorded.name !== produced.name) return false;
+  if (recorded.meta === produced.meta) return true;
+  const [before, now] = [scheduledMeta(recorded), scheduledMeta(produced)];
+  return before.id === now.id && before.local === now.local;
 }
 
 function matches(recorded: EventDraft, produced: EventDraft): boolean {
   if (recorded.type !== produced.type) return false;
   switch (recorded.type) {
     case 'ActivityScheduled':
-      return recorded.name === produced.name && sameActivityId(recorded, produced);
+      return sameActivity(recorded, produced);
     case 'ActivityCancelRequested':
     case 'TimerCancelled':
     case 'UpdateCompleted':
@@ -45,8 +49,10 @@ function matches(recorded: EventDraft, produced: EventDraft): boolean {
 
 function describe(event: EventDraft): string {
   switch (event.type) {
-    case 'ActivityScheduled':
-      return `ActivityScheduled of activity '${event.name}' with id '${activityId(event)}'`;
+    case 'ActivityScheduled': {
+      const { id, local } = scheduledMeta(event);
+      return `ActivityScheduled of ${local === true ? 'local ' : ''}activity '${event.name}' with id '${id}'`;
+    }
     case 'ActivityCancelRequested':
     case 'TimerCancelled':
     case 'UpdateCompleted':

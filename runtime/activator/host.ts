@@ -22,6 +22,8 @@ export interface HostHooks {
   readonly TextDecoder: unknown;
   readonly URL: unknown;
   readonly URLSearchParams: unknown;
+  /** Whether the worker has an activity of this type; undefined: nobody knows. */
+  readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
 }
 
 let HostStorage: AsyncLocalStorageConstructor | undefined;

@@ -1,5 +1,5 @@
 // The order in which the inputs of one activation are handled: the start, then messages, then everything else, each
-// group in the order of the log. Source: Temporal's activation (spec/sdk.md 2, 4.3).
+// group in the order of the log; ends of local activities come last. Source: Temporal's activation (spec/sdk.md 2, 4.3).
 import type { EventType } from '../history/event.ts';
 
 /** When an input is handled within an activation; undefined: it says nothing to workflow code. Total by type. */
@@ -50,5 +50,8 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   SearchAttributesUpserted: undefined,
   MemoUpserted: undefined,
 };
+/** Ends of local activities, whose events are those of all activities. */
+export const localRank = 3;
 /** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];
+export const ranksWithLocal: readonly (0 | 1 | 2 | typeof localRank)[] = [...ranks, localRank];

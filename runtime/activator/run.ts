@@ -23,7 +23,7 @@ import { Conditions } from './conditions.ts';
 import { type Continuation, ContinueAsNew } from './continue-as-new.ts';
 import { enterRun } from './current-run.ts';
 import { Externals } from './externals.ts';
-import { inputRank, ranks } from './input-rank.ts';
+import { inputRank, localRank, ranks, ranksWithLocal } from './input-rank.ts';
 import { writeLog } from './log.ts';
 import { Queries } from './queries.ts';
 import { Random } from './random.ts';
@@ -162,9 +162,9 @@ export class Run implements SandboxRun {
     this.turn.open(activation);
     try {
       let start: (() => void) | undefined;
-      for (const rank of ranks) {
+      for (const rank of this.activities.hasLocal ? ranksWithLocal : ranks) {
         for (const input of activation.inputs) {
-          if (inputRank[input.type] !== rank) continue;
+          if (this.#rankOf(input) !== rank) continue;
           if (rank === 0) start = this.#initialize(input);
           else this.#handle(input);
           this.conditions.unblock();
@@ -176,6 +176,11 @@ export class Run implements SandboxRun {
     } catch (thrown) {
       this.failTask(thrown);
     }
+  }
+
+  #rankOf(input: HistoryEvent): (typeof ranksWithLocal)[number] | undefined {
+    const { activities } = this;
+    return activities.hasLocal && activities.endsLocal(input) ? localRank : inputRank[input.type];
   }
 
   unblock(): boolean {

@@ -100,6 +100,11 @@ export class Turn {
     return this.#recorded?.[this.#commands.size];
   }
 
+  /** Whether this turn is replayed and one of its recorded outputs is like that. */
+  recordHas(isLike: (event: HistoryEvent) => boolean): boolean {
+    return this.#recorded?.some(isLike) === true;
+  }
+
   /** The recorded version marker of this turn with this id, when it is replayed. */
   recordedMarker(id: string): HistoryEvent | undefined {
     return this.#recorded?.find((event) => event.type === 'VersionMarked' && event.name === id);

@@ -66,6 +66,8 @@ export interface ScheduledMeta {
   /** TRY_CANCEL and ABANDON; absent = WAIT_CANCELLATION_COMPLETED. */
   cancel?: 'TRY_CANCEL' | 'ABANDON';
   effect?: 'none' | 'tx' | 'unsafe';
+  /** Executed by the worker that owns the run, never offered to another. */
+  local?: true;
   summary?: string;
 }
 

@@ -320,6 +320,11 @@ export function isCancellation(error: unknown): boolean {
   return (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) && isCancellation(error.cause);
 }
 
+/** What Node's functions reject with when the AbortSignal they were given is aborted. */
+export function isAbortError(thrown: unknown): boolean {
+  return isError(thrown) && propertyOf(thrown, 'name') === 'AbortError';
+}
+
 /** Message of the innermost cause; undefined for what is neither an error nor a text. */
 export function rootCause(error: unknown): string | undefined {
   const seen = new Set<unknown>();

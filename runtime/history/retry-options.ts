@@ -17,22 +17,27 @@ export interface RetryPolicy {
   readonly nonRetryableErrorTypes?: readonly string[];
 }
 
-/** @throws ValueError */
+/** What is null counts as unset. @throws ValueError, TypeError for what is no duration */
 export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
-  const { backoffCoefficient: coefficient, maximumAttempts: attempts } = policy;
   const meta: RetryMeta = {};
+  const coefficient = policy.backoffCoefficient ?? undefined;
   if (coefficient !== undefined) {
     if (!(coefficient > 0)) throw new ValueError('RetryPolicy.backoffCoefficient must be greater than 0');
     if (coefficient < 1) throw new ValueError('RetryPolicy.backoffCoefficient must not be less than 1');
     meta.coefficient = coefficient;
   }
-  if (attempts !== undefined && attempts !== Number.POSITIVE_INFINITY) {
+  const attempts = policy.maximumAttempts ?? Number.POSITIVE_INFINITY;
+  if (attempts !== Number.POSITIVE_INFINITY) {
     if (attempts <= 0) throw new ValueError('RetryPolicy.maximumAttempts must be a positive integer');
     if (!Number.isInteger(attempts)) throw new ValueError('RetryPolicy.maximumAttempts must be an integer');
     meta.attempts = attempts;
   }
   compileIntervals(policy, meta);
-  if (policy.nonRetryableErrorTypes?.length) meta.fatal = [...policy.nonRetryableErrorTypes];
+  const fatal = policy.nonRetryableErrorTypes ?? [];
+  if (!Array.isArray(fatal) || fatal.some((type) => typeof type !== 'string')) {
+    throw new ValueError('RetryPolicy.nonRetryableErrorTypes must be an array of strings');
+  }
+  if (fatal.length > 0) meta.fatal = [...(fatal as readonly string[])];
   return meta;
 }
 
@@ -49,13 +54,14 @@ export function retryPolicyOf({ initial, coefficient, max, attempts, fatal }: Re
 
 function compileIntervals(policy: RetryPolicy, meta: RetryMeta): void {
   const initial = durationMs(policy.initialInterval ?? 1000);
-  const max = policy.maximumInterval === undefined ? undefined : durationMs(policy.maximumInterval);
+  const longest = policy.maximumInterval ?? undefined;
+  const max = longest === undefined ? undefined : durationMs(longest);
   if (max === 0) throw new ValueError('RetryPolicy.maximumInterval cannot be 0');
   if (initial === 0) throw new ValueError('RetryPolicy.initialInterval cannot be 0');
   if (initial < 0) throw new ValueError('RetryPolicy.initialInterval cannot be negative');
   if (max !== undefined && max < initial) {
     throw new ValueError('RetryPolicy.maximumInterval cannot be less than its initialInterval');
   }
-  if (policy.initialInterval !== undefined) meta.initial = initial;
+  if ((policy.initialInterval ?? undefined) !== undefined) meta.initial = initial;
   if (max !== undefined) meta.max = max;
 }

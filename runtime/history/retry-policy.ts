@@ -32,11 +32,22 @@ export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number }
   | { readonly retry: false; readonly retryState: RetryState };
 
+/** With the defaults in place; `attempts` is absent when there is no limit. */
+export function retryWithDefaults(retry: RetryMeta | undefined): {
+  readonly initial: number;
+  readonly coefficient: number;
+  readonly max: number;
+  readonly attempts?: number | undefined;
+} {
+  const initial = retry?.initial ?? defaultInitialMs;
+  const coefficient = retry?.coefficient ?? defaultCoefficient;
+  return { initial, coefficient, max: retry?.max ?? initial * defaultMaxFactor, attempts: retry?.attempts };
+}
+
 /** Milliseconds between the end of attempt number `attempt` (from 1) and the next one. */
 export function retryDelayMs(retry: RetryMeta | undefined, attempt: number): number {
-  const initial = retry?.initial ?? defaultInitialMs;
-  const longest = retry?.max ?? initial * defaultMaxFactor;
-  return Math.min(initial * (retry?.coefficient ?? defaultCoefficient) ** (attempt - 1), longest);
+  const { initial, coefficient, max } = retryWithDefaults(retry);
+  return Math.min(initial * coefficient ** (attempt - 1), max);
 }
 
 /** The name under which a failure is listed in `fatal` (nonRetryableErrorTypes). */

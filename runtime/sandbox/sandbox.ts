@@ -11,6 +11,8 @@ export type { ActiveRun } from './active-run.ts';
 export interface SandboxOptions {
   /** An activation that computes for longer is interrupted, ms; Infinity while debugging. Default 2000. */
   readonly deadlockTimeoutMs?: number;
+  /** Whether the worker has an activity of this type; without it every local activity counts as there. */
+  readonly isActivityRegistered?: (type: string) => boolean;
 }
 
 export class Sandbox {
@@ -26,7 +28,7 @@ export class Sandbox {
 
   /** Evaluates the shared part of the bundle: tens of milliseconds. @throws BUNDLE_FAILED when a shared module throws */
   static create(bundle: WorkflowBundle, options: SandboxOptions = {}): Sandbox {
-    const open = openRealm(bundle, options.deadlockTimeoutMs ?? 2000);
+    const open = openRealm(bundle, { deadlockTimeoutMs: 2000, ...options });
     return new Sandbox(open, new SourcePositions(bundle, open.fileName));
   }
 

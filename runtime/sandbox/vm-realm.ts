@@ -32,7 +32,12 @@ function wrap(parameters: readonly string[], code: string, filename: string): Sc
   return new Script(`(function (${parameters.join(', ')}) {\n${code}\n})`, { filename, lineOffset: -1 });
 }
 
-function hostRealm(deadlockTimeoutMs: number): HostRealm {
+export interface RealmOptions {
+  readonly deadlockTimeoutMs: number;
+  readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
+}
+
+function hostRealm({ deadlockTimeoutMs, isActivityRegistered }: RealmOptions): HostRealm {
   return {
     AsyncLocalStorage,
     TextEncoder,
@@ -42,11 +47,12 @@ function hostRealm(deadlockTimeoutMs: number): HostRealm {
     assert: assert as unknown as HostAssert,
     now: () => performance.now(),
     deadlockTimeoutMs,
+    isActivityRegistered,
   };
 }
 
 /** @throws BUNDLE_FAILED when a shared module throws */
-export function openRealm(bundle: WorkflowBundle, deadlockTimeoutMs: number): OpenRealm {
+export function openRealm(bundle: WorkflowBundle, options: RealmOptions): OpenRealm {
   const context = createContext(constants.DONT_CONTEXTIFY, {
     microtaskMode: 'afterEvaluate',
     // Code from strings would have no guards.
@@ -58,7 +64,7 @@ export function openRealm(bundle: WorkflowBundle, deadlockTimeoutMs: number): Op
   ) as SharedCode;
   const module = { exports: {} as SharedExports };
   try {
-    evaluateShared(module, hostRealm(deadlockTimeoutMs));
+    evaluateShared(module, hostRealm(options));
   } catch (error) {
     throw new RuntimeError(
       'BUNDLE_FAILED',

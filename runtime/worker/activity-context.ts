@@ -1,7 +1,11 @@
 // What an activity sees of itself while it runs. Carried by AsyncLocalStorage, so plain functions can be activities.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
-import { CancelledFailure } from '../history/failure.ts';
+import { ActivityCancellationDetails, type CancelReason } from '../history/cancellation-details.ts';
+import { type Duration, durationMs } from '../history/duration.ts';
+import { CancelledFailure, isAbortError } from '../history/failure.ts';
+
+const timerMsMax = 2_147_483_647;
 
 export interface ActivityInfo {
   readonly activityId: string;
@@ -25,6 +29,17 @@ export interface ActivityInfo {
   readonly heartbeatTimeoutMs: number | undefined;
   /** What the attempt before reported last. */
   readonly heartbeatDetails: unknown;
+  /** As it holds, defaults included; intervals in ms. `maximumAttempts` is absent when there is no limit. */
+  readonly retryPolicy: RetryPolicy;
+}
+
+/** `retry` of the activity's options, in numbers. */
+export interface RetryPolicy {
+  readonly initialInterval: number;
+  readonly backoffCoefficient: number;
+  readonly maximumInterval: number;
+  readonly maximumAttempts?: number;
+  readonly nonRetryableErrorTypes: readonly string[];
 }
 
 /** What an activity spent, as `recordUsage` was told; lands in `meta` of its completion. */
@@ -40,16 +55,29 @@ export class ActivityContext {
   readonly info: ActivityInfo;
   readonly #makeLog: () => Logger;
   readonly #onHeartbeat: (details: unknown) => void;
+  readonly #client: () => unknown;
   #log: Logger | undefined;
   #abort: AbortController | undefined;
   #cancelled: PromiseWithResolvers<never> | undefined;
   #failure: CancelledFailure | undefined;
+  #details: ActivityCancellationDetails | undefined;
   usage: Usage[] = [];
 
-  constructor(info: ActivityInfo, makeLog: () => Logger, onHeartbeat: (details: unknown) => void) {
+  constructor(
+    info: ActivityInfo,
+    makeLog: () => Logger,
+    onHeartbeat: (details: unknown) => void,
+    client: () => unknown,
+  ) {
     this.info = info;
     this.#makeLog = makeLog;
     this.#onHeartbeat = onHeartbeat;
+    this.#client = client;
+  }
+
+  /** A client on the worker's connection and namespace. */
+  get client(): unknown {
+    return this.#client();
   }
 
   get log(): Logger {
@@ -80,27 +108,43 @@ export class ActivityContext {
     this.#onHeartbeat(details);
   }
 
-  /** Waits; rejects with CancelledFailure when the attempt is to stop. */
-  async sleep(ms: number): Promise<void> {
+  /** Waits (ms, or a text such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
+  async sleep(duration: Duration): Promise<void> {
+    const end = performance.now() + durationMs(duration);
     let timer: NodeJS.Timeout | undefined;
     try {
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          timer = setTimeout(resolve, ms);
-        }),
-        this.cancelled,
-      ]);
+      do {
+        await Promise.race([
+          new Promise<void>((resolve) => {
+            timer = setTimeout(resolve, Math.min(Math.max(0, end - performance.now()), timerMsMax));
+          }),
+          this.cancelled,
+        ]);
+      } while (end - performance.now() > 1);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Asks the attempt to stop; `reason` becomes the failure's message (CANCELLED, TIMED_OUT, WORKER_SHUTDOWN …). */
-  cancel(reason: string): void {
+  /** Why the attempt is to stop; undefined as long as it is not. */
+  get cancellationDetails(): ActivityCancellationDetails | undefined {
+    return this.#details;
+  }
+
+  /** Asks the attempt to stop; `reason` becomes the failure's message. The first one counts. */
+  cancel(reason: CancelReason): void {
     if (this.#failure !== undefined) return;
     this.#failure = new CancelledFailure(reason);
+    this.#details = ActivityCancellationDetails.of(reason);
     this.#cancelled?.reject(this.#failure);
     this.#abort?.abort(this.#failure);
+  }
+
+  /** The cancellation that an error of the attempt comes from; undefined when it is an error like others. */
+  cancellationOf(error: unknown): CancelledFailure | undefined {
+    if (this.#failure === undefined) return undefined;
+    if (error instanceof CancelledFailure) return error;
+    return isAbortError(error) ? this.#failure : undefined;
   }
 }
 
@@ -115,6 +159,13 @@ export interface ActivityDeclaration {
 export const activityDeclaration: unique symbol = Symbol.for('reprise.activity');
 
 export type ActivityFunction = (...args: never[]) => unknown;
+
+export type Activities = Readonly<Record<string, ActivityFunction>>;
+
+/** What runs activities of this type: the function of that name, else the one called `default`. */
+export function activityOf(activities: Activities, type: string): ActivityFunction | undefined {
+  return Object.hasOwn(activities, type) ? activities[type] : activities['default'];
+}
 
 export function declarationOf(fn: ActivityFunction): ActivityDeclaration {
   return (

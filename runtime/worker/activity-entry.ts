@@ -1,5 +1,6 @@
 // An activity that this process has in hand, from its durable schedule to its outcome.
 import type { ActivityContext } from './activity-context.ts';
+import type { AttemptProgress } from './attempt-progress.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
 
 const timerMsMax = 2_147_483_647;
@@ -10,6 +11,8 @@ export class ActivityEntry {
   state: 'waiting' | 'queued' | 'running' | 'reported' = 'waiting';
   /** Of the running attempt. */
   context: ActivityContext | undefined;
+  /** Of the last attempt. */
+  progress: AttemptProgress | undefined;
   /** Gives back the running attempt's place. */
   release: (() => void) | undefined;
   heartbeatDetails: unknown;
@@ -26,6 +29,10 @@ export class ActivityEntry {
     this.failedAttempts = activity.failedAttempts;
     this.heartbeatDetails = progress?.details;
     this.progressStored = progress !== undefined;
+  }
+
+  get isRunning(): boolean {
+    return this.state === 'running';
   }
 
   /** Calls `then` after `ms` unless the outcome is reported before; a longer wait than a timer can hold ends early. */

@@ -3,24 +3,25 @@
 //
 //   waiting (back-off) ─► queued ─► running ─► reported
 //        └── cancelled or timed out in any of them ─────┘
+import type { CancelReason } from '../history/cancellation-details.ts';
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
 import {
   ApplicationFailure,
   CancelledFailure,
-  isCancellation,
+  ensureApplicationFailure,
   type RetryState,
   TimeoutFailure,
   TimeoutType,
 } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
-import { RuntimeError } from '../history/runtime-error.ts';
 import { thrownMessage } from '../history/thrown-message.ts';
 import {
   ActivityContext,
   type ActivityFunction,
+  activityOf,
   activityStorage,
   declarationOf,
   type Usage,
@@ -28,6 +29,7 @@ import {
 import { ActivityEntry } from './activity-entry.ts';
 import { attemptInfo } from './attempt-info.ts';
 import { attemptMeta, timeoutName } from './attempt-meta.ts';
+import { encodeResult } from './attempt-result.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { logAttempt, logUnknownEffect } from './log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
@@ -63,11 +65,8 @@ export class ActivityExecutor {
       this.#entries.set(run, entries);
     }
     entries.set(activity.seq, entry);
-    const { s2c, s2s } = activity.options;
+    const { s2c } = activity.options;
     if (s2c !== undefined) this.#timeoutAt(entry, activity.scheduledAt + s2c * 1000, TimeoutType.SCHEDULE_TO_CLOSE);
-    if (s2s !== undefined && entry.failedAttempts === 0) {
-      this.#timeoutAt(entry, activity.scheduledAt + s2s * 1000, TimeoutType.SCHEDULE_TO_START);
-    }
     if (activity.cancelRequested) this.cancel(run, activity.seq);
     else this.#wait(entry);
   }
@@ -82,8 +81,9 @@ export class ActivityExecutor {
   }
 
   /** Forgets a run's activities; running ones are told to stop and their outcomes dropped. */
-  abandon(run: LiveRun, reason: string): void {
+  abandon(run: LiveRun, reason: CancelReason): void {
     for (const entry of this.#entries.get(run)?.values() ?? []) {
+      if (reason === 'WORKER_SHUTDOWN') entry.progress?.flush();
       entry.finish();
       entry.context?.cancel(reason);
     }
@@ -147,6 +147,12 @@ export class ActivityExecutor {
     entry.state = 'queued';
     this.#queue.push(entry);
     this.#next();
+    const { s2s } = entry.activity.options;
+    // Each attempt has that long; one that was under way before counts as scheduled anew.
+    if (s2s === undefined || entry.isRunning) return;
+    const { scheduledAt, lostAttempts } = entry.activity;
+    const since = entry.failedAttempts + lostAttempts === 0 ? scheduledAt : this.#options.clock.now();
+    this.#timeoutAt(entry, since + s2s * 1000, TimeoutType.SCHEDULE_TO_START, entry.failedAttempts);
   }
 
   #next(): void {
@@ -170,10 +176,10 @@ export class ActivityExecutor {
   async #execute(entry: ActivityEntry): Promise<void> {
     const { activity, run } = entry;
     const { activities } = this.#options;
-    const fn = Object.hasOwn(activities, activity.type) ? activities[activity.type] : activities['default'];
+    const fn = activityOf(activities, activity.type);
     const attempt = entry.failedAttempts + activity.lostAttempts + 1;
     if (fn === undefined) {
-      const names = JSON.stringify(Object.keys(activities).sort());
+      const names = JSON.stringify(Object.keys(activities));
       const message = `Activity function ${activity.type} is not registered on this Worker, available activities: ${names}`;
       this.#failed(entry, ApplicationFailure.create({ type: 'NotFoundError', message }), attempt, 0);
       return;
@@ -202,6 +208,7 @@ export class ActivityExecutor {
       progress.beat();
     });
     entry.context = context;
+    entry.progress = progress;
     const startedAt = performance.now();
     const { stc } = activity.options;
     const timer =
@@ -220,9 +227,10 @@ export class ActivityExecutor {
       if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
     } catch (error) {
       if (entry.state !== 'running' || entry.context !== context) return;
-      if (activity.cancelRequested && isCancellation(error)) {
-        this.#close(entry, 'ActivityCancelled', error, 'CANCEL_REQUESTED', attempt);
-      } else this.#failed(entry, error, attempt, elapsed(), context.usage);
+      const cancellation = activity.cancelRequested ? context.cancellationOf(error) : undefined;
+      if (cancellation !== undefined) {
+        this.#close(entry, 'ActivityCancelled', cancellation, 'CANCEL_REQUESTED', attempt);
+      } else this.#failed(entry, ensureApplicationFailure(error), attempt, elapsed(), context.usage);
     } finally {
       clearTimeout(timer);
       progress.stop();
@@ -237,6 +245,7 @@ export class ActivityExecutor {
       attemptInfo(run, activity, attempt, this.#options, entry.heartbeatDetails),
       () => logger.child({ workflowId, runId, activityType: activity.type, attempt }),
       beat,
+      this.#options.client,
     );
   }
 
@@ -247,28 +256,19 @@ export class ActivityExecutor {
       details = encodePayload(entry.heartbeatDetails);
     } catch (error) {
       logAttempt(this.#options.logger, entry, error, { heartbeat: 'not stored' });
+      entry.context?.cancel('HEARTBEAT_DETAILS_CONVERSION_FAILED');
       return;
     }
     entry.progressStored = true;
-    this.#options.storeProgress(entry.run.runId, entry.activity.seq, details);
+    this.#options.progress.store(entry.run.runId, entry.activity.seq, details);
   }
 
   #completed(entry: ActivityEntry, result: unknown, attempt: number, ms: number): void {
     let payload: Uint8Array;
     try {
-      payload = encodePayload(result);
-      if (payload.length > this.#options.maxPayloadBytes) {
-        throw ApplicationFailure.nonRetryable(
-          `Result of activity ${entry.activity.type} has ${payload.length} bytes, the limit is ${this.#options.maxPayloadBytes}. ` +
-            'Return a reference to it, or raise maxPayloadBytes.',
-          'PAYLOAD_TOO_LARGE',
-        );
-      }
+      payload = encodeResult(entry.activity.type, result, this.#options.maxPayloadBytes);
     } catch (error) {
-      // Trying again would repeat the effect and end the same way.
-      const refused =
-        error instanceof RuntimeError ? ApplicationFailure.nonRetryable(error.message, error.code) : error;
-      this.#failed(entry, refused, attempt, ms, entry.context?.usage);
+      this.#failed(entry, error, attempt, ms, entry.context?.usage);
       return;
     }
     this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: attemptMeta({ ms }, entry.context?.usage) });
@@ -320,6 +320,7 @@ export class ActivityExecutor {
     facts: { ms: number; delayMs: number },
     now: Micros,
   ): void {
+    entry.progress?.flush();
     const { activity } = entry;
     entry.context = undefined;
     const payload = encodeFailure(error);
@@ -351,11 +352,12 @@ export class ActivityExecutor {
     release?.();
   }
 
-  #timeoutAt(entry: ActivityEntry, due: Micros, type: TimeoutType): void {
+  /** `attempt`: how many had failed before the one that it is for; undefined: it is for all. */
+  #timeoutAt(entry: ActivityEntry, due: Micros, type: TimeoutType, attempt?: number): void {
     const { clock } = this.#options;
     entry.after(clock.delayMs(due), () => {
-      if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.failedAttempts > 0)) return;
-      if (clock.now() < due) return this.#timeoutAt(entry, due, type);
+      if (attempt !== undefined && (entry.state === 'running' || entry.failedAttempts > attempt)) return;
+      if (clock.now() < due) return this.#timeoutAt(entry, due, type, attempt);
       const { context, release } = entry;
       const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);
       const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type, cause);
@@ -390,7 +392,7 @@ export class ActivityExecutor {
     const entries = this.#entries.get(entry.run);
     entries?.delete(entry.activity.seq);
     if (entries?.size === 0) this.#entries.delete(entry.run);
-    if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
+    if (entry.progressStored) this.#options.progress.drop(entry.run.runId, entry.activity.seq);
     this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
   }
 }

@@ -34,6 +34,13 @@ export class AttemptProgress {
     else this.#trailing ??= setTimeout(() => this.#store(), wait);
   }
 
+  /** Stores at once what waits for the throttle: the attempt failed, and the next may be another worker's. */
+  flush(): void {
+    if (this.#trailing === undefined) return;
+    clearTimeout(this.#trailing);
+    this.#store();
+  }
+
   stop(): void {
     clearTimeout(this.#watch);
     clearTimeout(this.#trailing);

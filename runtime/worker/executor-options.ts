@@ -1,12 +1,13 @@
 // What the activity executor needs to know, and to whom it reports.
 import type { Logger } from 'pino';
-import type { ActivityFunction } from './activity-context.ts';
+import type { Activities } from './activity-context.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { Input, LiveRun } from './live-run.ts';
+import type { ProgressStore } from './progress-store.ts';
 
 export interface ExecutorOptions {
-  readonly activities: Readonly<Record<string, ActivityFunction>>;
+  readonly activities: Activities;
   readonly maxConcurrent: number;
   readonly maxPayloadBytes: number;
   readonly identity: string;
@@ -14,11 +15,12 @@ export interface ExecutorOptions {
   readonly taskQueue: string;
   readonly clock: DatabaseClock;
   readonly logger: Logger;
+  /** A client of the worker's, for activities that ask for one. */
+  readonly client: () => unknown;
   /** Hands an outcome to its run. */
   report(run: LiveRun, input: Input): void;
   /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */
   reportDurably(run: LiveRun, input: Input): Promise<void>;
-  storeProgress(runId: string, seq: number, details: Uint8Array): void;
-  dropProgress(runId: string, seq: number): void;
+  readonly progress: ProgressStore;
   readonly failPoint?: FailPointListener | undefined;
 }

@@ -5,14 +5,13 @@ import type { Logger } from 'pino';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { EventRows } from '../store/event-rows.ts';
-import { deleteHeartbeat, storeHeartbeat } from '../store/activity-heartbeats.ts';
 import { LogWriter } from '../store/append.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
 import { listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { runsWithMail } from '../store/inbox.ts';
 import { backendPid, declareDead, type Heartbeat, heartbeat, register } from '../store/lease.ts';
-import type { ActivityFunction } from './activity-context.ts';
+import type { Activities } from './activity-context.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { Appender } from './appender.ts';
 import { Claimer } from './claimer.ts';
@@ -20,6 +19,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
 import { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
+import { ProgressStore } from './progress-store.ts';
 import { QueryAnswerer } from './query-answerer.ts';
 import { RunLoop } from './run-loop.ts';
 
@@ -30,7 +30,8 @@ export interface IncarnationOptions {
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
-  readonly activities: Readonly<Record<string, ActivityFunction>>;
+  readonly activities: Activities;
+  readonly client: () => unknown;
   readonly maxCachedRuns: number;
   readonly maxConcurrentActivities: number;
   readonly maxPayloadBytes: number;
@@ -65,6 +66,7 @@ export class Incarnation {
   readonly #claimer: Claimer;
   readonly #localStarts: LocalStarts;
   readonly #appender: Appender;
+  readonly #progress: ProgressStore;
   readonly #queries: QueryAnswerer;
   readonly #house: Housekeeping;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -134,6 +136,7 @@ export class Incarnation {
       client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
       client.on('end', () => this.#lose('a connection ended'));
     }
+    this.#progress = new ProgressStore(database, epoch, logger);
     this.#appender = new Appender(writers, (error) => this.#end(error), options.failPoint);
     this.#loop = new RunLoop({
       database,
@@ -144,7 +147,7 @@ export class Incarnation {
       logger,
       maxCachedRuns: options.maxCachedRuns,
       maxPayloadBytes: options.maxPayloadBytes,
-      park: (runs) => this.#serially(() => this.#park(runs)),
+      park: (runs) => this.#progress.settled().then(() => this.#serially(() => this.#park(runs))),
       mailed: (runId) => void this.#readMail([runId]),
       fatal: (error) => this.#end(error),
     });
@@ -154,14 +157,7 @@ export class Incarnation {
       clock: this.#clock,
       report: (run, input) => this.#loop.enqueue(run, input),
       reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
-      storeProgress: (runId, seq, details) => {
-        storeHeartbeat(database, epoch, runId, seq, details).catch((error) =>
-          logger.warn({ err: error }, 'progress was not stored'),
-        );
-      },
-      dropProgress: (runId, seq) => {
-        deleteHeartbeat(database, runId, seq).catch((error) => logger.warn({ err: error }, 'progress was not dropped'));
-      },
+      progress: this.#progress,
     });
     this.#loop.attach(this.#executor);
     this.#claimer = new Claimer({

@@ -1,6 +1,7 @@
 // What operators read: what workflow code logged and why its task failed (only after the turn is durable), and failed
 // attempts of activities.
 import type { Logger } from 'pino';
+import { ApplicationFailure, ApplicationFailureCategory } from '../history/failure.ts';
 import { thrownMessage } from '../history/thrown-message.ts';
 import type { ActivityEntry } from './activity-entry.ts';
 import type { LiveRun } from './live-run.ts';
@@ -19,7 +20,12 @@ export function logAttempt(
   facts: Record<string, unknown>,
 ): void {
   const where = { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
-  logger.warn({ ...where, ...facts, error: thrownMessage(error).slice(0, 1_000) }, 'activity attempt failed');
+  // What its author calls benign is nobody's business to look at.
+  const isBenign = error instanceof ApplicationFailure && error.category === ApplicationFailureCategory.BENIGN;
+  logger[isBenign ? 'debug' : 'warn'](
+    { ...where, ...facts, error: thrownMessage(error).slice(0, 1_000) },
+    'activity attempt failed',
+  );
 }
 
 export function logUnknownEffect(logger: Logger, { run, activity }: ActivityEntry): void {

@@ -389,7 +389,7 @@ export class RunLoop {
     this.#durable.forget(run);
     this.#runs.delete(run.runId);
     this.#timers.clear(run);
-    this.#actors.executor.abandon(run, 'WORKFLOW_CLOSED');
+    this.#actors.executor.abandon(run, 'NOT_FOUND');
     run.dropSandbox();
   }
 

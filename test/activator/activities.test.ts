@@ -7,10 +7,13 @@ import {
   ApplicationFailure,
   defineSignal,
   proxyActivities,
+  type RetryPolicy,
+  scheduleActivity,
   setHandler,
   sleep,
   TimeoutFailure,
 } from '../../sdk/workflow.ts';
+import { ValueError } from '../../sdk/common.ts';
 import { decodePayload } from '../../runtime/history/payload.ts';
 import { completed, failed, resultOf, texts, workflowTest } from './harness.ts';
 
@@ -132,29 +135,31 @@ workflowTest(
     const [activity] = await driver.start();
     const failure = new TimeoutFailure('activity StartToClose timeout', null, 'START_TO_CLOSE');
     const outputs = await driver.turn(failed(activity!.seq, failure, { retryState: 'TIMEOUT' }, 'ActivityTimedOut'));
-    assert.deepEqual(texts(outputs), ['WorkflowFailed Activity task failed']);
+    assert.deepEqual(texts(outputs), ['WorkflowFailed Activity task timed out']);
   },
 );
 
-workflowTest(
-  'two open activities with one id are refused; a closed one frees its id',
-  () => ({
-    async workflow(): Promise<string> {
-      const call = (): Promise<string> => greet.executeWithOptions({ activityId: 'one' }, ['x']);
-      const first = call();
-      const error = await call().catch((thrown: unknown) => thrown);
-      await first;
-      await call();
-      return (error as Error).message;
-    },
-  }),
-  async (driver) => {
-    const [first] = await driver.start();
-    const [second] = await driver.turn(completed(first!.seq));
-    const [closed] = await driver.turn(completed(second!.seq));
-    assert.match(resultOf(closed) as string, /with id 'one': an open activity of this run has that id/);
+const ids = (second: string) => () => ({
+  async workflow(): Promise<string> {
+    const first = greet.executeWithOptions({ activityId: 'one' }, ['x']);
+    await greet.executeWithOptions({ activityId: second }, ['x']).catch(() => undefined);
+    await first;
+    return greet.executeWithOptions({ activityId: 'one' }, ['again']);
   },
-);
+});
+
+workflowTest('two open activities with one id fail the task, whatever the code catches', ids('one'), async (driver) => {
+  const failure = await driver.failingTurn(driver.started());
+  assert.equal(failure.code, 'INVALID_INPUT');
+  assert.match(failure.message, /'greet' .* with id 'one': an open activity of this run has that id/);
+});
+
+workflowTest('an activity that is closed frees its id', ids('two'), async (driver) => {
+  const [one] = await driver.start();
+  const [two] = await driver.turn(completed(one!.seq + 1), completed(one!.seq));
+  assert.equal(two?.type, 'ActivityScheduled');
+  await driver.turn(completed(two.seq, 'done'));
+});
 
 workflowTest(
   'arguments that cannot be encoded reject the call and leave nothing',
@@ -248,7 +253,7 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [
     { ...options, taskQueue: 'other' } as ActivityOptions,
     'RuntimeError',
-    "Activity option 'taskQueue' is not supported yet: activities run where their run does. Expected startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, heartbeatTimeout, retry, cancellationType, activityId, summary, allowEagerDispatch, versioningIntent.",
+    "Activity option 'taskQueue' is not supported yet: activities run where their run does. Expected startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, summary, heartbeatTimeout, activityId, allowEagerDispatch, versioningIntent.",
   ],
   [
     { ...options, cancellationType: 'NEVER' as 'ABANDON' },
@@ -273,6 +278,33 @@ const refused: [ActivityOptions | undefined, string, string][] = [
     'RetryPolicy.maximumAttempts must be a positive integer',
   ],
   [{ ...options, retry: { maximumAttempts: 1.5 } }, 'ValueError', 'RetryPolicy.maximumAttempts must be an integer'],
+  [
+    { ...options, retry: { maximumAttempts: Number.NaN } },
+    'ValueError',
+    'RetryPolicy.maximumAttempts must be an integer',
+  ],
+  [
+    { ...options, retry: { backoffCoefficient: 0.5 } },
+    'ValueError',
+    'RetryPolicy.backoffCoefficient must not be less than 1',
+  ],
+  [{ ...options, retry: { initialInterval: -1 } }, 'ValueError', 'RetryPolicy.initialInterval cannot be negative'],
+  [
+    { ...options, retry: { nonRetryableErrorTypes: 'Bad' as unknown as string[] } },
+    'ValueError',
+    'RetryPolicy.nonRetryableErrorTypes must be an array of strings',
+  ],
+  [{ ...options, retry: { initialInterval: 'soon' as '1s' } }, 'TypeError', "Invalid duration string: 'soon'"],
+  [
+    { ...options, activityId: '' },
+    'RuntimeError',
+    'activityId is the text "", expected text of 1 to 1000 characters without NUL and lone surrogates.',
+  ],
+  [
+    { ...options, activityId: 5 as unknown as string },
+    'RuntimeError',
+    'activityId is 5, expected text of 1 to 1000 characters without NUL and lone surrogates.',
+  ],
 ];
 for (const [bad, name, message] of refused) {
   test(`options are checked at once: ${message}`, () => {
@@ -280,8 +312,102 @@ for (const [bad, name, message] of refused) {
   });
 }
 
-test('unlimited attempts and an unset policy leave no trace', () => {
-  proxyActivities({ ...options, retry: { maximumAttempts: Number.POSITIVE_INFINITY } });
+workflowTest(
+  'unlimited attempts and an unset policy leave no trace',
+  () => ({
+    async workflow(): Promise<void> {
+      const unset = { initialInterval: null, maximumInterval: null, backoffCoefficient: null, maximumAttempts: null };
+      void greet.executeWithOptions({ retry: { maximumAttempts: Number.POSITIVE_INFINITY } }, ['x']);
+      void greet.executeWithOptions({ retry: unset as unknown as RetryPolicy }, ['x']);
+      await sleep(1);
+    },
+  }),
+  async (driver) => {
+    const [first, second] = await driver.start();
+    assert.deepEqual(JSON.parse(first?.meta ?? ''), { id: '1', stc: 10_000, retry: {} });
+    assert.deepEqual(JSON.parse(second?.meta ?? ''), { id: '2', stc: 10_000, retry: {} });
+  },
+);
+
+workflowTest(
+  'executeWithOptions merges into the options of the proxy, also inside retry; undefined takes an option away',
+  () => ({
+    async workflow(): Promise<void> {
+      const acts = proxyActivities<Activities>({
+        startToCloseTimeout: 1000,
+        heartbeatTimeout: 100,
+        retry: { maximumAttempts: 2, nonRetryableErrorTypes: ['A'] },
+      });
+      void acts.greet.executeWithOptions({ heartbeatTimeout: 50, retry: { nonRetryableErrorTypes: ['B'] } }, ['x']);
+      const without = { retry: undefined, heartbeatTimeout: undefined } as unknown as ActivityOptions;
+      void acts.greet.executeWithOptions(without, ['x']);
+      await sleep(1);
+    },
+  }),
+  async (driver) => {
+    const [merged, without] = await driver.start();
+    assert.deepEqual(JSON.parse(merged?.meta ?? ''), {
+      id: '1',
+      stc: 1000,
+      hb: 50,
+      retry: { attempts: 2, fatal: ['B'] },
+    });
+    assert.deepEqual(JSON.parse(without?.meta ?? ''), { id: '2', stc: 1000 });
+  },
+);
+
+workflowTest(
+  'executeWithOptions rejects for bad options and leaves nothing',
+  () => ({
+    workflow: () =>
+      greet
+        .executeWithOptions({ retry: { maximumAttempts: -1 } }, ['x'])
+        .catch((error: unknown) => [error instanceof ValueError, String(error)]),
+  }),
+  async (driver) => {
+    const [closed] = await driver.start();
+    assert.deepEqual(resultOf(closed), [true, 'ValueError: RetryPolicy.maximumAttempts must be a positive integer']);
+  },
+);
+
+workflowTest(
+  'a bad retry policy fails the task before any command',
+  () => ({
+    async workflow(): Promise<void> {
+      void sleep(1);
+      proxyActivities({ ...options, retry: { initialInterval: 0 } });
+    },
+  }),
+  async (driver) => {
+    const failure = await driver.failingTurn(driver.started());
+    assert.equal(failure.message, 'ValueError: RetryPolicy.initialInterval cannot be 0');
+  },
+);
+
+workflowTest(
+  'scheduleActivity calls by type, without a proxy',
+  () => ({
+    async workflow(): Promise<unknown> {
+      const empty = await scheduleActivity('greet', [], undefined as unknown as ActivityOptions).catch(String);
+      const reserved = await scheduleActivity('__temporal_x', [], options).catch(String);
+      return [empty, reserved, await scheduleActivity<string>('greet', ['Ada'], options)];
+    },
+  }),
+  async (driver) => {
+    const [activity] = await driver.start();
+    assert.deepEqual(decodePayload(activity!.payload!), ['Ada']);
+    const [closed] = await driver.turn(completed(activity!.seq, 'hello'));
+    assert.deepEqual(resultOf(closed), [
+      'TypeError: Got empty activity options',
+      "TypeError: Cannot use activity name: '__temporal_x', with reserved prefix: '__temporal_'",
+      'hello',
+    ]);
+  },
+);
+
+test('outside of workflow code no activity can be called', async () => {
+  await assert.rejects(scheduleActivity('greet', [], options), { code: 'ILLEGAL_STATE', message: /scheduleActivity/ });
+  assert.throws(() => greet('x'), { code: 'ILLEGAL_STATE', message: /proxyActivities/ });
 });
 
 workflowTest(

@@ -205,7 +205,7 @@ workflowTest(
     assert.deepEqual(texts(outputs), ['TimerStarted']);
     const [closed] = await driver.turn(fired(outputs[0]!.seq));
     const scope = 'CancelledFailure: Cancellation scope cancelled';
-    const activity = `ActivityFailure: Activity task failed <- ${scope}`;
+    const activity = `ActivityFailure: Activity cancelled <- ${scope}`;
     assert.deepEqual(resultOf(closed), [scope, activity, activity, activity]);
   },
 );
@@ -229,7 +229,7 @@ for (const [type, atOnce] of [
       assert.deepEqual(texts(outputs), atOnce);
       assert.deepEqual(await driver.turn(completed(2, 'late')), []);
       const [closed] = await driver.turn(fired(outputs.at(-1)!.seq));
-      assert.equal(resultOf(closed), 'ActivityFailure: Activity task failed <- CancelledFailure: Workflow cancelled');
+      assert.equal(resultOf(closed), 'ActivityFailure: Activity cancelled <- CancelledFailure: Workflow cancelled');
     },
   );
 }
@@ -268,7 +268,7 @@ workflowTest('withTimeout cancels its scope when the time is over', limited, asy
   const cancelled = failed(activity!.seq, new CancelledFailure('CANCELLED'), {}, 'ActivityCancelled');
   const [last] = await driver.turn(cancelled);
   const [closed] = await driver.turn(fired(last!.seq));
-  assert.equal(resultOf(closed), 'ActivityFailure: Activity task failed <- CancelledFailure: CANCELLED');
+  assert.equal(resultOf(closed), 'ActivityFailure: Activity cancelled <- CancelledFailure: CANCELLED');
 });
 
 workflowTest('withTimeout cancels its timer when the body ends first', limited, async (driver) => {

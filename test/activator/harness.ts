@@ -9,6 +9,7 @@ import type {
   LogLine,
   QueryResult,
   StartedMeta,
+  TaskFailure,
   TimerMeta,
 } from '../../runtime/history/activation.ts';
 import { draft } from '../../runtime/history/draft.ts';
@@ -29,7 +30,16 @@ export const globals = { Math: Object.create(Math) as Math } as unknown as {
   AbortSignal: typeof AbortSignal;
 };
 const HostStorage = AsyncLocalStorage as unknown as Parameters<typeof install>[1]['AsyncLocalStorage'];
-install(globals, { AsyncLocalStorage: HostStorage, TextEncoder, TextDecoder, URL, URLSearchParams });
+/** Local activities that the worker is said to lack. */
+export const missingActivities: Set<string> = new Set();
+install(globals, {
+  AsyncLocalStorage: HostStorage,
+  TextEncoder,
+  TextDecoder,
+  URL,
+  URLSearchParams,
+  isActivityRegistered: (type) => !missingActivities.has(type),
+});
 
 export type Exports = Record<string, unknown>;
 /** An input before it has a place in the history. */
@@ -125,6 +135,13 @@ export class Driver {
     const result = await this.attempt(...inputs);
     assert.ok(result.ok, result.ok ? '' : `${result.failure.message}\n${result.failure.stack}`);
     return [...result.outputs];
+  }
+
+  /** A turn that must fail. */
+  async failingTurn(...inputs: Input[]): Promise<TaskFailure> {
+    const result = await this.attempt(...inputs);
+    assert.ok(!result.ok, 'the task did not fail');
+    return result.failure;
   }
 
   /** A turn that may fail; only a good one is recorded. */

@@ -13,6 +13,7 @@ import {
   forEach,
   isCancellation,
   proxyActivities,
+  proxyLocalActivities,
   setHandler,
   sleep,
   uuid4,
@@ -30,7 +31,18 @@ import {
 } from './harness.ts';
 
 type Node =
-  | { readonly kind: 'activity' | 'abandoned' | 'tried' | 'sleep' | 'wait' | 'waitShort' | 'patch' | 'selfCancel' }
+  | {
+      readonly kind:
+        | 'activity'
+        | 'local'
+        | 'abandoned'
+        | 'tried'
+        | 'sleep'
+        | 'wait'
+        | 'waitShort'
+        | 'patch'
+        | 'selfCancel';
+    }
   | {
       readonly kind: 'sequence' | 'all' | 'race' | 'each' | 'shielded' | 'limited' | 'caught';
       readonly of: readonly Node[];
@@ -40,7 +52,17 @@ const { node } = fc.letrec<{ node: Node }>((tie) => ({
   node: fc.oneof(
     { maxDepth: 4, depthSize: 'small' },
     fc.record({
-      kind: fc.constantFrom('activity', 'abandoned', 'tried', 'sleep', 'wait', 'waitShort', 'patch', 'selfCancel'),
+      kind: fc.constantFrom(
+        'activity',
+        'local',
+        'abandoned',
+        'tried',
+        'sleep',
+        'wait',
+        'waitShort',
+        'patch',
+        'selfCancel',
+      ),
     }),
     fc.record({
       kind: fc.constantFrom('sequence', 'all', 'race', 'each', 'shielded', 'limited', 'caught'),
@@ -54,6 +76,7 @@ const go = defineSignal('go');
 
 function program(root: Node): Exports {
   const { work } = proxyActivities<{ work(): Promise<number> }>(base);
+  const { work: local } = proxyLocalActivities<{ work(): Promise<number> }>(base);
   const { work: abandoned } = proxyActivities<{ work(): Promise<number> }>({ ...base, cancellationType: 'ABANDON' });
   const { work: tried } = proxyActivities<{ work(): Promise<number> }>({ ...base, cancellationType: 'TRY_CANCEL' });
   const context = defineContext<{ log: string[] }>({ log: [] });
@@ -66,6 +89,8 @@ function program(root: Node): Exports {
     switch (at.kind) {
       case 'activity':
         return work();
+      case 'local':
+        return local();
       case 'abandoned':
         return abandoned();
       case 'tried':

@@ -17,6 +17,7 @@ const sandbox = Sandbox.create(await bundleWorkflowCode({ workflowsPath }));
 const text = fc.string({ maxLength: 6 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('call' as const), value: text }),
+  fc.record({ do: fc.constant('local' as const), values: fc.array(text, { maxLength: 3 }) }),
   fc.record({ do: fc.constant('fail' as const), times: fc.integer({ min: 0, max: 3 }) }),
   fc.constant({ do: 'sleep' as const }),
   fc.constant({ do: 'random' as const }),

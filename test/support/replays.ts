@@ -7,14 +7,19 @@ import type { Database } from '../../runtime/store/database.ts';
 import { readHistory } from '../../runtime/store/history.ts';
 import { RunReplay } from '../../runtime/worker/load-run.ts';
 
-let sandbox: Promise<Sandbox> | undefined;
+let fixtures: Promise<Sandbox> | undefined;
 
-/** Takes the code of the fixtures through a run's log; nothing may differ. */
-export async function assertReplays(database: Database, runId: string): Promise<void> {
-  sandbox ??= bundleWorkflowCode({ workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url) }).then(
-    (bundle) => Sandbox.create(bundle),
+async function fixtureSandbox(): Promise<Sandbox> {
+  return Sandbox.create(
+    await bundleWorkflowCode({ workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url) }),
   );
-  const run = (await sandbox).createRun(runId);
+}
+
+/** Takes the code of the fixtures, or other, through a run's log; nothing may differ. */
+export async function assertReplays(database: Database, runId: string, code?: Sandbox): Promise<void> {
+  fixtures ??= code === undefined ? fixtureSandbox() : undefined;
+  const sandbox = code ?? (await fixtures)!;
+  const run = sandbox.createRun(runId);
   const replay = new RunReplay(run);
   for await (const page of readHistory(database, runId, { forReplay: true })) replay.take(page);
   replay.finish();

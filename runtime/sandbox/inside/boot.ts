@@ -73,7 +73,8 @@ function namespaces(modules: Readonly<Record<string, object>>): Map<string, obje
 
 /** `load` evaluates the shared modules; `code` is the user's. */
 export function boot(load: () => SharedModules): (code: WorkflowCode) => Realm {
-  install(globalThis, { ...encodingGlobals, AsyncLocalStorage: host.AsyncLocalStorage });
+  const { AsyncLocalStorage, isActivityRegistered } = host;
+  install(globalThis, { ...encodingGlobals, AsyncLocalStorage, isActivityRegistered });
   for (const name of removedGlobals) Reflect.deleteProperty(globalThis, name);
   const builtins = Object.values(Object.getOwnPropertyDescriptors(globalThis)).map(({ value }) => value as unknown);
   const shared = load();

@@ -13,6 +13,7 @@ export interface HostRealm {
   readonly now: () => number;
   /** An activation that computes for longer is interrupted, ms. */
   readonly deadlockTimeoutMs: number;
+  readonly isActivityRegistered: HostHooks['isActivityRegistered'];
 }
 
 /** node:assert/strict. */

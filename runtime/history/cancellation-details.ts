@@ -1,0 +1,50 @@
+// Why a running activity is to stop. Source: Temporal's reasons and details (spec/sdk.md 1.2 and behavior 37).
+
+/** Message of the CancelledFailure that the activity sees. */
+export type CancelReason =
+  | 'CANCELLED'
+  | 'TIMED_OUT'
+  | 'WORKER_SHUTDOWN'
+  | 'HEARTBEAT_DETAILS_CONVERSION_FAILED'
+  | 'PAUSED'
+  | 'RESET'
+  | 'NOT_FOUND'
+  /** The worker was declared dead: what it does counts no more. */
+  | 'LEASE_LOST';
+
+type Detail = 'notFound' | 'cancelRequested' | 'paused' | 'timedOut' | 'workerShutdown' | 'reset';
+
+const detailOf: Readonly<Record<CancelReason, Detail | undefined>> = {
+  CANCELLED: 'cancelRequested',
+  TIMED_OUT: 'timedOut',
+  WORKER_SHUTDOWN: 'workerShutdown',
+  HEARTBEAT_DETAILS_CONVERSION_FAILED: undefined,
+  PAUSED: 'paused',
+  RESET: 'reset',
+  NOT_FOUND: 'notFound',
+  LEASE_LOST: 'notFound',
+};
+
+/** What an attempt is told about its cancellation; set once. */
+export class ActivityCancellationDetails {
+  readonly notFound: boolean;
+  readonly cancelRequested: boolean;
+  readonly paused: boolean;
+  readonly timedOut: boolean;
+  readonly workerShutdown: boolean;
+  readonly reset: boolean;
+
+  constructor(details: { readonly [K in Detail]?: boolean } = {}) {
+    this.notFound = details.notFound ?? false;
+    this.cancelRequested = details.cancelRequested ?? false;
+    this.paused = details.paused ?? false;
+    this.timedOut = details.timedOut ?? false;
+    this.workerShutdown = details.workerShutdown ?? false;
+    this.reset = details.reset ?? false;
+  }
+
+  static of(reason: CancelReason): ActivityCancellationDetails {
+    const detail = detailOf[reason];
+    return new ActivityCancellationDetails(detail === undefined ? {} : { [detail]: true });
+  }
+}

@@ -1,0 +1,211 @@
+// What an activity sees of itself while it runs: spec/sdk.md 1.2 and behavior 37.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import {
+  activityInfo,
+  asyncLocalStorage,
+  cancellationDetails,
+  cancellationSignal,
+  cancelled,
+  Context,
+  getClient,
+  heartbeat,
+  sleep,
+} from 'reprise/activity';
+import { CancelledFailure } from 'reprise/common';
+import { Client } from 'reprise/client';
+import { fixtureWorker, testEngine, until } from '../support/engine.ts';
+import type { ActivityCall } from '../support/fixtures/activity-calls.ts';
+
+/** What attempts saw after the run had gone on without them. */
+const seen = new Map<string, unknown>();
+
+const activities = {
+  async info(): Promise<unknown> {
+    return activityInfo();
+  },
+  async sleepFor(duration: number | string): Promise<string> {
+    await sleep(duration as number).catch((error: Error) => {
+      throw new TypeError(`refused: ${error.message}`);
+    });
+    return 'slept';
+  },
+  /** Tells in `seen` what it is told when it is to stop. */
+  async watch(name: string, beats: boolean): Promise<unknown> {
+    const wasFree = cancellationDetails() === undefined;
+    if (beats) heartbeat();
+    const error: unknown = await cancelled().catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof CancelledFailure);
+    const signal = cancellationSignal();
+    const told = {
+      wasFree,
+      message: error.message,
+      aborted: signal.aborted,
+      isReason: signal.reason === error && Context.current().cancellationSignal === signal,
+      details: { ...cancellationDetails() },
+      slept: await sleep(10_000).catch((thrown: Error) => thrown.message),
+    };
+    seen.set(name, told);
+    return told;
+  },
+  async useClient(workflowId: string): Promise<unknown> {
+    const client = getClient();
+    const { taskQueue } = activityInfo();
+    const handle = await client.workflow.start('accumulate', { workflowId, taskQueue });
+    await handle.signal('add', 40);
+    await handle.signal('add', 2);
+    await handle.signal('finish');
+    return [await handle.result(), client instanceof Client, client === Context.current().client];
+  },
+  async contextLater(): Promise<unknown> {
+    const context = asyncLocalStorage.getStore();
+    await setTimeout(1);
+    const inside = asyncLocalStorage.run(context!, () => Context.current() === context);
+    const outside = asyncLocalStorage.exit(() => asyncLocalStorage.getStore());
+    return [inside, Context.current() === context, outside];
+  },
+};
+const engine = await testEngine({ activities });
+
+async function call(options: ActivityCall): Promise<unknown> {
+  return (await engine.start('callActivity', [options])).result();
+}
+
+const retryPolicy = {
+  initialInterval: 1000,
+  backoffCoefficient: 2,
+  maximumInterval: 100_000,
+  nonRetryableErrorTypes: [],
+};
+
+it('activityInfo tells who asked for it, when, and how long it may take', async () => {
+  const before = Date.now() - 1000;
+  const handle = await engine.start('callActivity', [{ type: 'info', options: { activityId: 'mine' } }]);
+  const info = (await handle.result()) as Record<string, unknown>;
+  for (const key of ['scheduledTimestampMs', 'currentAttemptScheduledTimestampMs']) {
+    assert.ok((info[key] as number) > before && (info[key] as number) < Date.now() + 1000);
+    delete info[key];
+  }
+  const { workflowId, runId } = handle;
+  assert.deepEqual(info, {
+    activityId: 'mine',
+    activityType: 'info',
+    attempt: 1,
+    idempotencyKey: `${runId}:2`,
+    isLocal: false,
+    inWorkflow: true,
+    workflowExecution: { workflowId, runId },
+    workflowType: 'callActivity',
+    workflowNamespace: 'default',
+    activityNamespace: 'default',
+    namespace: 'default',
+    taskQueue: engine.taskQueue,
+    startToCloseTimeoutMs: 10_000,
+    scheduleToCloseTimeoutMs: 0,
+    retryPolicy,
+  });
+});
+
+for (const [options, expected] of [
+  [{ startToCloseTimeout: '5s' }, [5000, 0]],
+  [{ startToCloseTimeout: 0, scheduleToCloseTimeout: '5s' }, [5000, 5000]],
+  [{ startToCloseTimeout: '2s', scheduleToCloseTimeout: '5s', heartbeatTimeout: 700 }, [2000, 5000, 700]],
+  [{ startToCloseTimeout: '5s', scheduleToCloseTimeout: '2s' }, [2000, 2000]],
+] as const) {
+  it(`activityInfo tells the timeouts that follow from ${JSON.stringify(options)}`, async () => {
+    const info = (await call({ type: 'info', options })) as Record<string, number | undefined>;
+    const { startToCloseTimeoutMs, scheduleToCloseTimeoutMs, heartbeatTimeoutMs } = info;
+    const [startToClose, scheduleToClose, beat] = expected as readonly (number | undefined)[];
+    assert.deepEqual(
+      [startToCloseTimeoutMs, scheduleToCloseTimeoutMs, heartbeatTimeoutMs],
+      [startToClose, scheduleToClose, beat],
+    );
+  });
+}
+
+for (const local of [false, true]) {
+  it(`activityInfo tells the retry policy that holds, ${local ? 'locally' : 'ordinarily'}`, async () => {
+    const retry = {
+      initialInterval: 2,
+      backoffCoefficient: 1.5,
+      maximumInterval: 10,
+      maximumAttempts: 3,
+      nonRetryableErrorTypes: ['nonRetryableError'],
+    };
+    const all = (await call({ type: 'info', options: { retry }, local })) as { retryPolicy: object };
+    assert.deepEqual(all.retryPolicy, retry);
+    const some = (await call({ type: 'info', options: { retry: { initialInterval: '3s' } }, local })) as typeof all;
+    assert.deepEqual(some.retryPolicy, { ...retryPolicy, initialInterval: 3000, maximumInterval: 300_000 });
+  });
+}
+
+it('outside of an activity there is no context', () => {
+  for (const use of [activityInfo, () => heartbeat(), () => Context.current(), () => sleep(1), getClient]) {
+    assert.throws(use, { message: 'Activity context not initialized' });
+  }
+});
+
+it('sleep takes durations, and rejects what is none', async () => {
+  for (const duration of [1, 0, -5, '2ms']) assert.equal(await call({ type: 'sleepFor', args: [duration] }), 'slept');
+  const refused = (await call({ type: 'sleepFor', args: ['soon'], options: { retry: { maximumAttempts: 1 } } })) as {
+    failure: { cause: { message: string } };
+  };
+  assert.equal(refused.failure.cause.message, "refused: Invalid duration string: 'soon'");
+});
+
+it('getClient gives a client of the worker', async () => {
+  assert.deepEqual(await call({ type: 'useClient', args: ['started by an activity'] }), [42, true, true]);
+});
+
+it('asyncLocalStorage carries the context through await and can be set by hand', async () => {
+  assert.deepEqual(await call({ type: 'contextLater' }), [true, true, undefined]);
+});
+
+const none = {
+  notFound: false,
+  cancelRequested: false,
+  paused: false,
+  timedOut: false,
+  workerShutdown: false,
+  reset: false,
+};
+function told(message: string, detail: keyof typeof none): unknown {
+  const details = { ...none, [detail]: true };
+  return { wasFree: true, message, aborted: true, isReason: true, details, slept: message };
+}
+
+it('an attempt is told that it was cancelled', async () => {
+  const result = await call({ type: 'watch', args: ['cancelled'], cancelAfter: 20 });
+  assert.deepEqual(result, told('CANCELLED', 'cancelRequested'));
+});
+
+it('an attempt is told that it timed out', async () => {
+  for (const [name, beats, options] of [
+    ['start to close', false, { startToCloseTimeout: 20 }],
+    ['silent', true, { heartbeatTimeout: 20 }],
+    ['schedule to close', false, { scheduleToCloseTimeout: 20 }],
+  ] as const) {
+    await call({ type: 'watch', args: [name, beats], options: { ...options, retry: { maximumAttempts: 1 } } });
+    assert.deepEqual(await until(async () => seen.get(name)), told('TIMED_OUT', 'timedOut'));
+  }
+});
+
+it('an attempt is told that its run is closed', async () => {
+  const handle = await engine.start('callActivity', [{ type: 'watch', args: ['closed'] }]);
+  await until(async () => (await handle.describe()).pendingActivities.length === 1);
+  await handle.terminate('no more');
+  assert.deepEqual(await until(async () => seen.get('closed')), told('NOT_FOUND', 'notFound'));
+});
+
+it('an attempt is told that its worker shuts down', async () => {
+  const taskQueue = 'short-lived';
+  const worker = await fixtureWorker(engine.connection, taskQueue, { activities });
+  const handle = await engine.client.workflow.start('callActivity', {
+    workflowId: 'watch shutdown',
+    taskQueue,
+    args: [{ type: 'watch', args: ['shutdown'] }],
+  });
+  await worker.runUntil(() => until(async () => (await handle.describe()).pendingActivities.length === 1));
+  assert.deepEqual(seen.get('shutdown'), told('WORKER_SHUTDOWN', 'workerShutdown'));
+});

@@ -1,0 +1,89 @@
+// The default exports: an activity for every unknown activity type, a workflow for every unknown workflow type.
+// Behavior 56 of spec/sdk.md; with the run cached, with its code made again for every turn, and replayed.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { activityInfo } from 'reprise/activity';
+import { testEngine } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+import { sandboxOf, writePackage } from '../sandbox/workflow-files.ts';
+
+const code = `
+  import { proxyActivities, proxyLocalActivities, workflowInfo } from 'reprise/workflow';
+  const ordinary = proxyActivities({ startToCloseTimeout: 1000 });
+  const local = proxyLocalActivities({ startToCloseTimeout: 1000 });
+
+  export async function known(...args) {
+    return ['known', workflowInfo().workflowType, args, await ordinary.defined('a'), await ordinary.unknown('b', 'c'), await local.unheard()];
+  }
+
+  export default async function (...args) {
+    return ['dynamic', workflowInfo().workflowType, args, await ordinary.defined('a')];
+  }
+`;
+const activities = {
+  defined: async (...args: unknown[]): Promise<unknown> => ['defined', args],
+  default: async (...args: unknown[]): Promise<unknown> => {
+    const { activityType, isLocal } = activityInfo();
+    return ['dynamic', activityType, isLocal, args];
+  },
+};
+const options = { workflowsPath: join(writePackage({ 'workflows.js': code }), 'workflows.js'), activities };
+const sandbox = await sandboxOf({ 'workflows.js': code });
+
+for (const [way, engine] of [
+  ['cached', await testEngine(options)],
+  ['evicted after every turn', await testEngine({ ...options, maxCachedRuns: 0 })],
+] as const) {
+  it(`the default activity runs every unknown type, also local ones; a run that is ${way}`, async () => {
+    const handle = await engine.start('known', [1]);
+    assert.deepEqual(await handle.result(), [
+      'known',
+      'known',
+      [1],
+      ['defined', ['a']],
+      ['dynamic', 'unknown', false, ['b', 'c']],
+      ['dynamic', 'unheard', true, []],
+    ]);
+    await assertReplays(engine.connection.database, handle.runId!, sandbox);
+  });
+
+  for (const type of ['never-exported', 'constructor', '__proto__']) {
+    it(`the default workflow runs the unknown type ${type}; a run that is ${way}`, async () => {
+      const handle = await engine.start(type, [1, 'two']);
+      assert.deepEqual(await handle.result(), ['dynamic', type, [1, 'two'], ['defined', ['a']]]);
+      assert.equal((await handle.describe()).type, type);
+      await assertReplays(engine.connection.database, handle.runId!, sandbox);
+    });
+  }
+}
+
+it('without a default workflow an unknown type fails the task and names what there is', async () => {
+  const engine = await testEngine();
+  const handle = await engine.start('never-exported');
+  const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+  assert.equal(failure.code, 'WORKFLOW_TYPE_NOT_FOUND');
+  assert.ok(
+    failure.message.startsWith(
+      "Failed to initialize workflow of type 'never-exported': no such function is exported by the workflow bundle",
+    ),
+  );
+});
+
+it('without a default activity an unknown type fails the attempt, and is tried again', async () => {
+  const engine = await testEngine({ activities: { b: () => 1, a: () => 2 } });
+  const handle = await engine.start('callActivity', [
+    { type: 'never-exported', options: { retry: { maximumAttempts: 2, initialInterval: 1 } } },
+  ]);
+  const { failure } = (await handle.result()) as { failure: { retryState: string; cause: unknown } };
+  assert.equal(failure.retryState, 'MAXIMUM_ATTEMPTS_REACHED');
+  assert.deepEqual(failure.cause, {
+    name: 'ApplicationFailure',
+    message: 'Activity function never-exported is not registered on this Worker, available activities: ["b","a"]',
+    type: 'NotFoundError',
+    nonRetryable: false,
+    details: [],
+  });
+  const attempts = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed');
+  assert.equal(attempts.length, 1);
+});
