@@ -22,4 +22,4 @@ export {
   WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';
 export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
-export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';
+export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';

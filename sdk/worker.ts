@@ -115,5 +115,6 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
 
 export { Connection as NativeConnection } from './connection.ts';
 export { Connection };
+export { IllegalStateError } from '../runtime/history/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };
 export type { WorkerOptions, WorkerState };

@@ -45,7 +45,7 @@ export {
   workflowRandom,
   type WorkflowRandomStream,
 } from '../runtime/activator/random-streams.ts';
-export { type RetryPolicy } from '../runtime/history/retry-options.ts';
+export { type RetryPolicy, ValueError } from '../runtime/history/retry-options.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
@@ -60,6 +60,7 @@ export {
 } from '../runtime/activator/workflow-metadata.ts';
 export { type UnsafeWorkflowInfo, type WorkflowInfo, workflowInfo } from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
+export { DeterminismViolationError, IllegalStateError } from '../runtime/history/runtime-error.ts';
 export {
   ActivityFailure,
   ApplicationFailure,

@@ -30,12 +30,13 @@ type Scheduler = ((...args: unknown[]) => Promise<unknown>) & {
 
 function scheduler(name: string, options: ActivityOptions, compiled: CompiledActivityOptions): Scheduler {
   refuseReservedName('activity', name);
-  const schedule = (...args: unknown[]): Promise<unknown> =>
-    currentRun('proxyActivities').activities.schedule(name, args, compiled);
-  return Object.assign(schedule, {
+  // Its name is what stack traces call it.
+  const activity = (...args: unknown[]): Promise<unknown> =>
+    currentRun('scheduleActivity').activities.schedule(name, args, compiled);
+  return Object.assign(activity, {
     async executeWithOptions(overrides: ActivityOptions, args: readonly unknown[] = []): Promise<unknown> {
       const merged = compileActivityOptions(mergeActivityOptions(options, overrides));
-      return await currentRun('proxyActivities').activities.schedule(name, args, merged);
+      return await currentRun('scheduleActivity').activities.schedule(name, args, merged);
     },
   });
 }

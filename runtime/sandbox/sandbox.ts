@@ -1,5 +1,5 @@
 // Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
-import { RuntimeError } from '../history/runtime-error.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
 import { ActiveRun } from './active-run.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { SourcePositions } from './source-positions.ts';
@@ -33,7 +33,7 @@ export class Sandbox {
   /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose` */
   createRun(runId: string): ActiveRun {
     if (this.#isDisposed) {
-      throw new RuntimeError('ILLEGAL_STATE', `Run ${runId} cannot be created in a sandbox that was disposed.`, {
+      throw new IllegalStateError(`Run ${runId} cannot be created in a sandbox that was disposed.`, {
         runId,
       });
     }
