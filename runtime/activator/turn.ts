@@ -5,6 +5,7 @@ import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/eve
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Command } from './command.ts';
 import { compareOutputs } from './determinism.ts';
+import { divergenceText } from './divergence-text.ts';
 import { isDeprecatedMarker, PassedMarker } from './version-marker.ts';
 
 const noOutputs: readonly EventDraft[] = [];
@@ -17,7 +18,7 @@ export class Turn {
   #recorded: readonly HistoryEvent[] | undefined;
   #patchCount = 0;
   readonly #commands = new Set<Command>();
-  /** Where a command was made, for those that look unlike the recorded event at their place. */
+  /** Where commands were asked for, in an activation that explains. */
   #traces: Map<Command, Error> | undefined;
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
@@ -30,6 +31,7 @@ export class Turn {
     this.#nextSeq = activation.nextSeq;
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
+    this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
   /** Nothing is written while `fn` runs. */
@@ -86,11 +88,7 @@ export class Turn {
 
   issue(command: Command): void {
     this.assertWritable();
-    const expected = this.expected();
-    if (this.#recorded !== undefined && (expected?.type !== command.type || expected.name !== command.name)) {
-      this.#traces ??= new Map();
-      this.#traces.set(command, new Error('command'));
-    }
+    this.#traces?.set(command, trace());
     if (command.type === 'ContextPatched') this.#patchCount += 1;
     this.#commands.add(command);
   }
@@ -187,12 +185,21 @@ export class Turn {
 
   #compare(recorded: readonly HistoryEvent[], outputs: readonly EventDraft[]): void {
     const divergence = compareOutputs(recorded, outputs);
-    if (divergence !== undefined) {
-      const command = [...this.#commands][divergence.index];
-      const stack = command === undefined ? undefined : this.#traces?.get(command)?.stack;
-      const failure = { code: 'DETERMINISM', message: divergence.message } as const;
-      this.fail(stack === undefined ? failure : { ...failure, stack });
-    }
-    this.#traces = undefined;
+    if (divergence === undefined) return;
+    const failure = { code: 'DETERMINISM', message: divergenceText(divergence) } as const;
+    if (this.#traces === undefined) return this.fail(failure);
+    const command = [...this.#commands][divergence.index];
+    const stack = command === undefined ? undefined : this.#traces.get(command)?.stack;
+    this.fail(stack === undefined ? { ...failure, divergence } : { ...failure, divergence, stack });
   }
+}
+
+const traceFramesMax = 50;
+
+function trace(): Error {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = traceFramesMax;
+  const error = new Error('command');
+  Error.stackTraceLimit = before;
+  return error;
 }

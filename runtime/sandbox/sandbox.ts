@@ -5,6 +5,7 @@ import type { WorkflowBundle } from './bundle.ts';
 import { SourcePositions } from './source-positions.ts';
 import { unwatchRejections, watchRejections } from './unhandled-rejections.ts';
 import { type OpenRealm, openRealm } from './vm-realm.ts';
+import { WaitTracer } from './wait-tracer.ts';
 
 export type { ActiveRun } from './active-run.ts';
 
@@ -43,6 +44,16 @@ export class Sandbox {
   /** With positions in the user's files, and without frames of the host. */
   mapStack(stack: string): string {
     return this.#positions.mapStack(stack);
+  }
+
+  /** From now on, what the sandbox's runs wait for. Slows the whole isolate down, for good: not in a worker's own thread. */
+  traceWaits(): WaitTracer {
+    return new WaitTracer(this.#positions);
+  }
+
+  /** Text of a source file, by the path that stacks have. */
+  sourceText(file: string): string | undefined {
+    return this.#positions.text(file);
   }
 
   /** Its runs must not be used any more. Memory goes when nothing refers to them. */

@@ -84,7 +84,8 @@ async function activate(
   nextSeq: number,
   recorded?: readonly HistoryEvent[],
 ): Promise<ActivationResult> {
-  run.begin({ at: turn.at, inputs: turn.inputs, nextSeq, ...(recorded === undefined ? {} : { recorded }) });
+  const replay = recorded === undefined ? {} : { recorded, explains: true };
+  run.begin({ at: turn.at, inputs: turn.inputs, nextSeq, ...replay });
   do await drain();
   while (run.unblock());
   return run.conclude();
