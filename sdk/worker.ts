@@ -27,7 +27,8 @@ export class Worker {
     const { settings, activities } = checked.value;
     const bundle = bundled.value;
     const { database } = options.connection;
-    const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs: settings.deadlockTimeoutMs });
+    const { deadlockTimeoutMs, showStackTraceSources } = settings;
+    const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs, showStackTraceSources });
     const worker = new WorkerProcess({
       database,
       sandbox,

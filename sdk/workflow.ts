@@ -50,6 +50,7 @@ export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.t
 export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/sleep.ts';
+export { enhancedStackTraceQuery, stackTraceQuery } from '../runtime/activator/stack-trace-query.ts';
 export { Trigger } from '../runtime/activator/trigger.ts';
 export { deprecatePatch, patched } from '../runtime/activator/versions.ts';
 export {
@@ -60,6 +61,13 @@ export {
 } from '../runtime/activator/workflow-metadata.ts';
 export { type UnsafeWorkflowInfo, type WorkflowInfo, workflowInfo } from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
+export {
+  type EnhancedStackTrace,
+  type StackTrace,
+  type StackTraceFileLocation,
+  type StackTraceFileSlice,
+  type StackTraceSDKInfo,
+} from '../runtime/history/stack-trace.ts';
 export { DeterminismViolationError, IllegalStateError } from '../runtime/history/runtime-error.ts';
 export {
   ActivityFailure,

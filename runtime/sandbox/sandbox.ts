@@ -12,23 +12,32 @@ export type { ActiveRun } from './active-run.ts';
 export interface SandboxOptions {
   /** An activation that computes for longer is interrupted, ms; Infinity while debugging. Default 2000. */
   readonly deadlockTimeoutMs?: number;
+  /** Whether stack traces may show the text of workflow code. Default false. */
+  readonly showStackTraceSources?: boolean;
 }
 
+const defaultDeadlockTimeoutMs = 2000;
+
 export class Sandbox {
+  readonly bundle: WorkflowBundle;
+  readonly deadlockTimeoutMs: number;
+  readonly #showsSources: boolean;
   readonly #open: OpenRealm;
   readonly #positions: SourcePositions;
   #isDisposed = false;
 
-  private constructor(open: OpenRealm, positions: SourcePositions) {
-    this.#open = open;
-    this.#positions = positions;
+  private constructor(bundle: WorkflowBundle, options: SandboxOptions) {
+    this.bundle = bundle;
+    this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
+    this.#showsSources = options.showStackTraceSources === true;
+    this.#open = openRealm(bundle, this.deadlockTimeoutMs);
+    this.#positions = new SourcePositions(bundle, this.#open.fileName);
     watchRejections();
   }
 
   /** Evaluates the shared part of the bundle: tens of milliseconds. @throws BUNDLE_FAILED when a shared module throws */
   static create(bundle: WorkflowBundle, options: SandboxOptions = {}): Sandbox {
-    const open = openRealm(bundle, options.deadlockTimeoutMs ?? 2000);
-    return new Sandbox(open, new SourcePositions(bundle, open.fileName));
+    return new Sandbox(bundle, options);
   }
 
   /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose` */
@@ -51,9 +60,9 @@ export class Sandbox {
     return new WaitTracer(this.#positions);
   }
 
-  /** Text of a source file, by the path that stacks have. */
-  sourceText(file: string): string | undefined {
-    return this.#positions.text(file);
+  /** Text of a source file, by the path that stacks have; undefined when it is not shown. */
+  shownSource(file: string): string | undefined {
+    return this.#showsSources ? this.#positions.text(file) : undefined;
   }
 
   /** Its runs must not be used any more. Memory goes when nothing refers to them. */
