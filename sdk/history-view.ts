@@ -2,6 +2,7 @@
 import type { HistoryEvent } from '../runtime/history/event.ts';
 import { failureInfo } from '../runtime/history/failure-info.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
+import { taskFailureCause } from '../runtime/history/task-failure-info.ts';
 import type { Database } from '../runtime/store/database.ts';
 import { readHistory } from '../runtime/store/history.ts';
 
@@ -78,7 +79,8 @@ export async function temporalHistory(database: Database, runId: string): Promis
     if (notInTemporal.has(record.type)) continue;
     const eventType = temporalNames[record.type] ?? record.type;
     const key = `${eventType[0]!.toLowerCase()}${eventType.slice(1)}EventAttributes`;
-    events.push({ eventId: record.seq, eventTime: record.at.toISOString(), eventType, [key]: attributes(record) });
+    const detail = record.type === 'WorkflowTaskFailed' ? taskFailureAttributes(record) : attributes(record);
+    events.push({ eventId: record.seq, eventTime: record.at.toISOString(), eventType, [key]: detail });
   }
   return { events };
 }
@@ -89,6 +91,11 @@ const followable: ReadonlySet<string> = new Set([
   'WorkflowFailed',
   'WorkflowTimedOut',
 ]);
+
+function taskFailureAttributes({ name, reason, payload }: HistoryRecord): Record<string, unknown> {
+  const failure = { message: reason ?? '', ...(payload === null ? {} : { stackTrace: String(payload) }) };
+  return { cause: `WORKFLOW_TASK_FAILED_CAUSE_${taskFailureCause(name)}`, failure };
+}
 
 function attributes(record: HistoryRecord): Record<string, unknown> {
   const all: Record<string, unknown> = { ...(record.meta as Record<string, unknown> | null) };

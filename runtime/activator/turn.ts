@@ -199,7 +199,7 @@ const traceFramesMax = 50;
 function trace(): Error {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = traceFramesMax;
-  const error = new Error('command');
+  const error = new Error('asked for here');
   Error.stackTraceLimit = before;
   return error;
 }
