@@ -2,6 +2,8 @@
 // Synchronous throughout; what leaves it is of the host's realm, and its stacks name the user's source lines.
 import type { SandboxRun } from '../activator/entry.ts';
 import type { Activation, ActivationResult, Divergence, TaskFailure } from '../history/activation.ts';
+import { ApplicationFailure } from '../history/failure.ts';
+import { encodeFailure } from '../history/failure-info.ts';
 import { hostAnswer, hostResult, type LoggedAnswer } from './crossing.ts';
 import type { SourcePositions } from './source-positions.ts';
 import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
@@ -59,11 +61,16 @@ export class ActiveRun implements RejectionSink {
 
   query(name: string, args: Uint8Array): LoggedAnswer {
     return withRejectionSink(nobody, () => {
-      this.#open.realm.enter();
-      const answer = this.#run.query(name, args);
+      const { realm, drain } = this.#open;
+      realm.enter();
+      const answer = hostAnswer(this.#run.query(name, args));
       // What the handler left must not run in the activation of another run.
-      this.#open.drain();
-      return hostAnswer(answer);
+      drain();
+      const deadlock = realm.deadlock();
+      if (deadlock === undefined) return answer;
+      const { code, message } = this.#tellDeadlock(deadlock);
+      const failure = encodeFailure(ApplicationFailure.nonRetryable(message, code));
+      return { ok: false, failure, registered: true, logs: answer.logs };
     });
   }
 

@@ -28,7 +28,7 @@ export function parseFrames(stack: string): StackFrame[] {
     if (found === null) continue;
     const [, isAsync, functionName, file, line, column] = found;
     frames.push({
-      functionName,
+      functionName: functionName?.endsWith('<anonymous>') === true ? undefined : functionName,
       isAsync: isAsync !== undefined,
       file: line === undefined ? undefined : file,
       line: Number(line ?? 0),
