@@ -1,6 +1,7 @@
 // The public names that all rooms share: `reprise/common`. Names only.
 export { ActivityCancellationType, type ActivityOptions } from '../runtime/activator/activity-options.ts';
 export { type Duration } from '../runtime/history/duration.ts';
+export { SuggestContinueAsNewReason } from '../runtime/activator/continue-as-new-hint.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { type RetryPolicy, ValueError } from '../runtime/history/retry-options.ts';
 export {

@@ -59,7 +59,8 @@ export {
   workflowMetadataQuery,
   type WorkflowMetadata,
 } from '../runtime/activator/workflow-metadata.ts';
-export { type UnsafeWorkflowInfo, type WorkflowInfo, workflowInfo } from '../runtime/activator/workflow-info.ts';
+export { type UnsafeRandomSource, type UnsafeWorkflowInfo } from '../runtime/activator/unsafe-info.ts';
+export { type WorkflowInfo, workflowInfo } from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
 export {
   type EnhancedStackTrace,

@@ -6,8 +6,10 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import type { Command } from './command.ts';
 import { compareOutputs } from './determinism.ts';
 import { divergenceText } from './divergence-text.ts';
+import { HistorySize } from './history-size.ts';
 import { isDeprecatedMarker, PassedMarker } from './version-marker.ts';
 
+const noInputs: readonly HistoryEvent[] = [];
 const noOutputs: readonly EventDraft[] = [];
 
 export class Turn {
@@ -23,6 +25,9 @@ export class Turn {
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
   #logs: LogLine[] = [];
+  /** Of the log up to this turn's inputs. */
+  readonly #size = new HistorySize();
+  #inputs: readonly HistoryEvent[] = noInputs;
   #closed = false;
 
   open(activation: Activation): void {
@@ -31,6 +36,8 @@ export class Turn {
     this.#nextSeq = activation.nextSeq;
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
+    this.#inputs = activation.inputs;
+    this.#size.addInputs(activation.inputs);
     this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
@@ -61,6 +68,16 @@ export class Turn {
   /** Events in the log before this turn's outputs. */
   get historyLength(): number {
     return this.#nextSeq - 1;
+  }
+
+  /** Bytes of these events, about. */
+  get historySize(): number {
+    return this.#size.total;
+  }
+
+  /** Whether this turn is replayed, or was: a query comes after it. */
+  get isOfReplay(): boolean {
+    return this.#recorded !== undefined;
   }
 
   get isReplaying(): boolean {
@@ -148,6 +165,8 @@ export class Turn {
   /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
+    for (const { seq } of rejected) this.#size.remove(this.#inputs.find((input) => input.seq === seq)!);
+    this.#inputs = noInputs;
     const opened = this.#phase === 'active';
     this.#phase = 'idle';
     const logs = this.takeLogs();
@@ -167,6 +186,7 @@ export class Turn {
     const outputs: EventDraft[] = [];
     for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
     if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
+    this.#size.addOutputs(this.#recorded ?? outputs);
     this.#commands.clear();
     return outputs;
   }

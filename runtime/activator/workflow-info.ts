@@ -4,14 +4,10 @@ import type { HistoryEvent } from '../history/event.ts';
 import type { TemporalFailure } from '../history/failure.ts';
 import type { RetryPolicy } from '../history/retry-options.ts';
 import { chainInfo } from './chain-info.ts';
+import { continueAsNewReasons, type SuggestContinueAsNewReason } from './continue-as-new-hint.ts';
 import { currentRun } from './current-run.ts';
 import type { Turn } from './turn.ts';
-
-export interface UnsafeWorkflowInfo {
-  /** The clock of the machine, ms: differs on replay, never to decide anything by. */
-  now(): number;
-  readonly isReplaying: boolean;
-}
+import { type UnsafeWorkflowInfo, unsafeInfo } from './unsafe-info.ts';
 
 export interface WorkflowInfo {
   readonly workflowId: string;
@@ -25,6 +21,7 @@ export interface WorkflowInfo {
   readonly continuedFromExecutionRunId: string | undefined;
   readonly attempt: number;
   readonly memo: Readonly<Record<string, unknown>> | undefined;
+  /** Of the first run of the chain. */
   readonly startTime: Date;
   readonly runStartTime: Date;
   readonly executionTimeoutMs: number | undefined;
@@ -42,18 +39,16 @@ export interface WorkflowInfo {
   readonly lastFailure: TemporalFailure | undefined;
   /** Events so far, those that this activation adds not counted. */
   readonly historyLength: number;
+  /** Bytes of these events, about; arguments of activities are not counted. */
+  readonly historySize: number;
   /** The history has become long: time to continue as new. */
   readonly continueAsNewSuggested: boolean;
+  /** Why; undefined when it is not suggested. */
+  readonly suggestedContinueAsNewReasons: readonly SuggestContinueAsNewReason[] | undefined;
   readonly unsafe: UnsafeWorkflowInfo;
 }
 
-/** Events. Source: Temporal's default. */
-const suggestedAt = 4096;
-
-/** Taken when this module loads, before `Date` is made deterministic. */
-const machineNow = Date.now;
-
-/** Of one run: built once, since all but `historyLength` and `unsafe` is fixed. */
+/** Of one run: built once, since all but the history's length and size, and `unsafe`, is fixed. */
 export function createWorkflowInfo(
   run: { runId: string; turn: Turn },
   started: HistoryEvent,
@@ -70,7 +65,7 @@ export function createWorkflowInfo(
     continuedFromExecutionRunId: meta.continuedFrom,
     attempt: meta.attempt ?? 1,
     memo: meta.memo,
-    startTime: new Date(Math.floor(started.at / 1000)),
+    startTime: new Date(Math.floor((meta.chainStartedAt ?? started.at) / 1000)),
     runStartTime: new Date(Math.floor(started.at / 1000)),
     executionTimeoutMs: meta.executionTimeoutMs,
     runTimeoutMs: meta.runTimeoutMs,
@@ -79,15 +74,16 @@ export function createWorkflowInfo(
     get historyLength() {
       return turn.historyLength;
     },
+    get historySize() {
+      return turn.historySize;
+    },
     get continueAsNewSuggested() {
-      return turn.historyLength >= suggestedAt;
+      return continueAsNewReasons(turn) !== undefined;
     },
-    unsafe: {
-      now: machineNow,
-      get isReplaying() {
-        return turn.isReplaying;
-      },
+    get suggestedContinueAsNewReasons() {
+      return continueAsNewReasons(turn);
     },
+    unsafe: unsafeInfo(turn),
   };
 }
 

@@ -114,6 +114,8 @@ export interface StartedMeta {
   /** The run that continued as this one. */
   continuedFrom?: string;
   /** Of the workflow's retry policy; absent: the first. */
+  /** When the first run of the chain was started, if it is not this one. */
+  chainStartedAt?: Micros;
   attempt?: number;
   memo?: Record<string, unknown>;
   runTimeoutMs?: number;

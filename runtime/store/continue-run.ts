@@ -36,7 +36,8 @@ export async function continueRun(
   select r.namespace, r.workflow_id, r.memo, r.parent_run_id, r.search_attributes, clock_timestamp() as at,
     case when $4::bytea is null then s.payload end as payload,
     ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure']) || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
-      'continuedFrom', $1::text) || $5::jsonb) as meta
+      'continuedFrom', $1::text,
+      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
   from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1 where r.run_id = $1::uuid),
 made as (
   insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, memo, parent_run_id, search_attributes)
