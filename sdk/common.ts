@@ -7,6 +7,7 @@ export {
 export { type ActivityFunction, type UntypedActivities } from '../runtime/activator/activity-proxy.ts';
 export { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
 export { type Duration } from '../runtime/history/duration.ts';
+export { SuggestContinueAsNewReason } from '../runtime/activator/continue-as-new-hint.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { type RetryPolicy } from '../runtime/history/retry-options.ts';
 export {
@@ -39,4 +40,4 @@ export {
 } from '../runtime/history/search-attributes.ts';
 export { ValueError } from '../runtime/history/value-error.ts';
 export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
-export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';
+export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
-import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';
 import { Database, describeTarget } from '../runtime/store/database.ts';
 import { OutcomeWatcher } from '../runtime/store/outcome-watcher.ts';
 import { connectError, sqlstateOf } from '../runtime/store/sqlstate.ts';
@@ -114,7 +114,7 @@ export function checkConnection(what: string, connection: unknown): void {
 }
 
 function closed(cause?: unknown): RuntimeError {
-  return new RuntimeError('ILLEGAL_STATE', 'The connection is closed. Close it last, or connect anew.', { cause });
+  return new IllegalStateError('The connection is closed. Close it last, or connect anew.', { cause });
 }
 
 /** The server went away, is going, or lets nobody in; pg gives its own losses of a session nothing but a message. */

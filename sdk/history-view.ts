@@ -3,6 +3,7 @@ import type { ExternalMeta, ScheduledMeta } from '../runtime/history/activation.
 import type { HistoryEvent } from '../runtime/history/event.ts';
 import { failureInfo } from '../runtime/history/failure-info.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
+import { taskFailureCause } from '../runtime/history/task-failure-info.ts';
 import type { Database } from '../runtime/store/database.ts';
 import { readHistory } from '../runtime/store/history.ts';
 
@@ -105,13 +106,14 @@ export async function temporalHistory(database: Database, runId: string): Promis
     }
     const eventType = temporalNames[record.type] ?? record.type;
     const key = `${eventType[0]!.toLowerCase()}${eventType.slice(1)}EventAttributes`;
+    const detail = record.type === 'WorkflowTaskFailed' ? taskFailureAttributes(record) : attributes(record);
     const userMetadata = userMetadataOf(record);
     events.push({
       eventId: record.seq,
       eventTime: record.at.toISOString(),
       eventType,
       ...(userMetadata === undefined ? {} : { userMetadata }),
-      [key]: attributes(record),
+      [key]: detail,
     });
   }
   return { events };
@@ -165,6 +167,11 @@ function localActivityMarker(scheduled: HistoryRecord, ended: HistoryRecord): Re
       ...(isCompleted ? {} : { failure: ended.payload }),
     },
   };
+}
+
+function taskFailureAttributes({ name, reason, payload }: HistoryRecord): Record<string, unknown> {
+  const failure = { message: reason ?? '', ...(payload === null ? {} : { stackTrace: String(payload) }) };
+  return { cause: `WORKFLOW_TASK_FAILED_CAUSE_${taskFailureCause(name)}`, failure };
 }
 
 function attributes(record: HistoryRecord): Record<string, unknown> {

@@ -1,5 +1,5 @@
 // The start that comes with an update: update-with-start. Names: Temporal's (spec/sdk.md behavior 20).
-import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { Workflow } from './execution-info.ts';
 import type { WorkflowIdConflictPolicy } from './id-policies.ts';
 import type { WorkflowStartOptions } from './new-run.ts';
@@ -54,10 +54,7 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
   /** @internal @throws ILLEGAL_STATE when it was used before */
   async use(start: () => Promise<WorkflowHandle<W>>): Promise<WorkflowHandle<W>> {
     if (this.#isUsed) {
-      throw new RuntimeError(
-        'ILLEGAL_STATE',
-        'This WithStartWorkflowOperation was used before: make a new one for each update.',
-      );
+      throw new IllegalStateError('This WithStartWorkflowOperation was used before: make a new one for each update.');
     }
     this.#isUsed = true;
     try {

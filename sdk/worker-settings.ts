@@ -33,6 +33,8 @@ export interface WorkerOptions {
   shutdownGraceTime?: number;
   /** An activation that computes for longer is interrupted, ms; default 2000. */
   deadlockTimeoutMs?: number;
+  /** Whether `enhancedStackTraceQuery` may show the text of workflow code; default false. */
+  showStackTraceSources?: boolean;
   maxPayloadBytes?: number;
   logger?: Logger;
   /** @internal */
@@ -55,6 +57,7 @@ const known = Object.keys({
   leaseMs: true,
   shutdownGraceTime: true,
   deadlockTimeoutMs: true,
+  showStackTraceSources: true,
   maxPayloadBytes: true,
   logger: true,
   failPoint: true,
@@ -80,7 +83,6 @@ const unsupported = [
   'nonStickyToStickyPollRatio',
   'plugins',
   'reuseV8Context',
-  'showStackTraceSources',
   'shutdownForceTime',
   'sinks',
   'stickyQueueScheduleToStartTimeout',
@@ -100,6 +102,7 @@ export interface WorkerSettings {
   readonly leaseMs: number;
   readonly shutdownGraceTime: number;
   readonly deadlockTimeoutMs: number;
+  readonly showStackTraceSources: boolean;
   readonly maxPayloadBytes: number;
 }
 
@@ -112,6 +115,7 @@ const checked = z.object({
   leaseMs: z.number().int().min(1000).default(5000),
   shutdownGraceTime: z.number().int().min(0).default(0),
   deadlockTimeoutMs: z.number().int().min(10).default(2000),
+  showStackTraceSources: z.boolean().default(false),
   maxPayloadBytes: z.number().int().min(1024).default(defaultMaxPayloadBytes),
 });
 

@@ -28,8 +28,10 @@ export class Worker {
     const { settings, activities } = checked.value;
     const bundle = bundled.value;
     const { database } = options.connection;
+    const { deadlockTimeoutMs, showStackTraceSources } = settings;
     const sandbox = Sandbox.create(bundle, {
-      deadlockTimeoutMs: settings.deadlockTimeoutMs,
+      deadlockTimeoutMs,
+      showStackTraceSources,
       isActivityRegistered: (type) => activityOf(activities, type) !== undefined,
     });
     let client: Client | undefined;
@@ -124,5 +126,6 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
 
 export { Connection as NativeConnection } from './connection.ts';
 export { Connection };
+export { IllegalStateError } from '../runtime/history/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };
 export type { WorkerOptions, WorkerState };

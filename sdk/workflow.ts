@@ -71,11 +71,13 @@ export {
   type WorkflowRandomStream,
 } from '../runtime/activator/random-streams.ts';
 export { type RetryPolicy } from '../runtime/history/retry-options.ts';
+export { ValueError } from '../runtime/history/value-error.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/sleep.ts';
 export { upsertMemo, upsertSearchAttributes } from '../runtime/activator/upserts.ts';
+export { enhancedStackTraceQuery, stackTraceQuery } from '../runtime/activator/stack-trace-query.ts';
 export { Trigger } from '../runtime/activator/trigger.ts';
 export { deprecatePatch, patched } from '../runtime/activator/versions.ts';
 export {
@@ -84,15 +86,23 @@ export {
   workflowMetadataQuery,
   type WorkflowMetadata,
 } from '../runtime/activator/workflow-metadata.ts';
+export { type UnsafeRandomSource, type UnsafeWorkflowInfo } from '../runtime/activator/unsafe-info.ts';
 export {
   type ParentWorkflowInfo,
   type RootWorkflowInfo,
-  type UnsafeWorkflowInfo,
   type WorkflowInfo,
   workflowInfo,
 } from '../runtime/activator/workflow-info.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
 export type { SearchAttributes, SearchAttributeValue } from '../runtime/history/search-attributes.ts';
+export {
+  type EnhancedStackTrace,
+  type StackTrace,
+  type StackTraceFileLocation,
+  type StackTraceFileSlice,
+  type StackTraceSDKInfo,
+} from '../runtime/history/stack-trace.ts';
+export { DeterminismViolationError, IllegalStateError } from '../runtime/history/runtime-error.ts';
 export {
   ActivityFailure,
   ApplicationFailure,

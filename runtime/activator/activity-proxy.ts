@@ -57,8 +57,8 @@ interface Kind<O> {
   compile(options: O): CompiledActivityOptions;
 }
 
-const ordinary: Kind<ActivityOptions> = { caller: 'proxyActivities', compile: compileActivityOptions };
-const local: Kind<LocalActivityOptions> = { caller: 'proxyLocalActivities', compile: compileLocalActivityOptions };
+const ordinary: Kind<ActivityOptions> = { caller: 'scheduleActivity', compile: compileActivityOptions };
+const local: Kind<LocalActivityOptions> = { caller: 'scheduleLocalActivity', compile: compileLocalActivityOptions };
 
 function scheduler<O extends ActivityOptions | LocalActivityOptions>(
   kind: Kind<O>,
@@ -67,9 +67,10 @@ function scheduler<O extends ActivityOptions | LocalActivityOptions>(
   compiled: CompiledActivityOptions,
 ): Scheduler<O> {
   refuseReservedName('activity', name);
-  const schedule = (...args: unknown[]): Promise<unknown> =>
+  // Its name is what stack traces call it.
+  const activity = (...args: unknown[]): Promise<unknown> =>
     currentRun(kind.caller).activities.schedule(name, args, compiled);
-  return Object.assign(schedule, {
+  return Object.assign(activity, {
     async executeWithOptions(overrides: O, args: readonly unknown[] = []): Promise<unknown> {
       const merged = kind.compile(mergeActivityOptions(options, overrides));
       return await currentRun(kind.caller).activities.schedule(name, args, merged);

@@ -1,15 +1,8 @@
 // Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
 // Compared: type, activity type, id and whether it is local, what is answered, context operations and their origin. Not compared: activity
 // arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
-import type { ScheduledMeta } from '../history/activation.ts';
+import type { Divergence, DivergenceKind, ScheduledMeta } from '../history/activation.ts';
 import type { EventDraft, HistoryEvent } from '../history/event.ts';
-
-export interface Divergence {
-  /** Which of the turn's outputs, from 0. */
-  readonly index: number;
-  /** Names the event, what the code did, what was expected and a remedy. */
-  readonly message: string;
-}
 
 /** As many characters of context operations as a message shows. */
 const opsShownMax = 200;
@@ -47,7 +40,8 @@ function matches(recorded: EventDraft, produced: EventDraft): boolean {
   }
 }
 
-function describe(event: EventDraft): string {
+/** The event as messages call it. */
+export function describe(event: EventDraft): string {
   switch (event.type) {
     case 'ActivityScheduled': {
       const { id, local } = scheduledMeta(event);
@@ -70,10 +64,26 @@ function describe(event: EventDraft): string {
   }
 }
 
-const remedy =
-  'Workflow code must ask for the same things in the same order as when the history was written: take the new code only ' +
-  "if (patched('a-name-for-this-change')), deploy the code that wrote the history for the runs that are open, or reset the " +
-  'run to a point before this event.';
+/** Whether both are the same thing at a first look: what a person would call moved, not replaced. */
+function areAlike(recorded: EventDraft, produced: EventDraft): boolean {
+  return recorded.type === produced.type && recorded.name === produced.name && recorded.answers === produced.answers;
+}
+
+function kindOf(recorded: readonly EventDraft[], produced: readonly EventDraft[], index: number): DivergenceKind {
+  const event = recorded[index];
+  const command = produced[index];
+  if (command === undefined) return 'removed';
+  if (event === undefined) return 'added';
+  if (event.type === 'ContextPatched' && command.type === 'ContextPatched') return 'patch';
+  if (areAlike(event, command)) return 'id';
+  const comesLater = produced.slice(index + 1).some((later) => areAlike(event, later));
+  const wasLater = recorded.slice(index + 1).some((later) => areAlike(later, command));
+  if (comesLater && wasLater) return 'order';
+  if (comesLater) return 'added';
+  if (wasLater) return 'removed';
+  if (event.type !== command.type) return 'type';
+  return event.name === command.name ? 'answers' : 'name';
+}
 
 /** The first difference between a turn's recorded outputs and those that the code produced; undefined if none. */
 export function compareOutputs(
@@ -85,16 +95,7 @@ export function compareOutputs(
     const event = recorded[index];
     const command = produced[index];
     if (event !== undefined && command !== undefined && matches(event, command)) continue;
-    const seq = event?.seq ?? command?.seq;
-    const type = event?.type ?? command?.type;
-    const expected = event === undefined ? 'nothing more in this turn' : describe(event);
-    const got = command === undefined ? 'nothing more in this turn' : describe(command);
-    return {
-      index,
-      message:
-        `Nondeterminism error at event ${seq} (${type}): the history holds ${expected}, ` +
-        `but the workflow code produced ${got}. ${remedy}`,
-    };
+    return { index, kind: kindOf(recorded, produced, index), recorded: event, produced: command };
   }
   return undefined;
 }

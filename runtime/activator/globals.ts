@@ -1,6 +1,6 @@
 // The globals of workflow code: what differs between machines or moments is replaced, what a bare vm context lacks and
 // is harmless is added. No setInterval, fetch, process: they have no durable meaning.
-import { RuntimeError } from '../history/runtime-error.ts';
+import { DeterminismViolationError } from '../history/runtime-error.ts';
 import { AbortController, AbortSignal } from './abort.ts';
 import { workflowConsole } from './console.ts';
 import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
@@ -20,8 +20,7 @@ interface Globals {
 function collectorDependent(name: string): unknown {
   return class {
     constructor() {
-      throw new RuntimeError(
-        'DETERMINISM',
+      throw new DeterminismViolationError(
         `${name} cannot be used in workflow code, because garbage collection is not deterministic. ` +
           'Keep an ordinary reference instead.',
       );

@@ -1,5 +1,5 @@
 // What a bare vm context lacks and the host realm lends. Installed once a context; only AsyncLocalStorage is kept here.
-import { RuntimeError } from '../history/runtime-error.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
 import { maybeCurrentRun } from './current-run.ts';
 
 /** As much of node:async_hooks' AsyncLocalStorage as is safe in workflow code. */
@@ -56,7 +56,7 @@ export class FlowValue<T> {
 
   #create(): AsyncLocalStorage<T> {
     if (HostStorage === undefined) {
-      throw new RuntimeError('ILLEGAL_STATE', 'The activator was used before install() gave it the host hooks.');
+      throw new IllegalStateError('The activator was used before install() gave it the host hooks.');
     }
     return new HostStorage<T>();
   }

@@ -32,7 +32,7 @@ export function writeLog(run: Run, level: Level, message: string, attributes?: R
 }
 
 function writer(level: Level): (message: string, attributes?: Record<string, unknown>) => void {
-  return (message, attributes) => writeLog(currentRun(`log.${level}`), level, message, attributes);
+  return (message, attributes) => writeLog(currentRun('log'), level, message, attributes);
 }
 
 export interface WorkflowLogger {

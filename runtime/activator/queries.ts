@@ -2,6 +2,8 @@
 import type { QueryResult } from '../history/activation.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
+import { enhancedStackTraceQueryName, stackTraceQueryName } from '../history/stack-trace.ts';
 import { isReservedName } from './reserved-name.ts';
 
 export type QueryHandler = (...args: never[]) => unknown;
@@ -27,17 +29,29 @@ export function describeHandlers(
 
 export const metadataQueryName = '__temporal_workflow_metadata';
 
+/** What every run answers, before its own: Temporal's, in its order. */
+const builtIn: readonly HandlerDescription[] = [
+  { name: stackTraceQueryName, description: 'Returns a sensible stack trace.' },
+  { name: enhancedStackTraceQueryName, description: 'Returns a stack trace annotated with source information.' },
+  { name: metadataQueryName, description: 'Returns metadata associated with this workflow.' },
+];
+
+/** Asked where nobody can look at the run from outside. */
+function untraced(): never {
+  throw new IllegalStateError('Workflow stack traces are not enabled on this worker');
+}
+
 export class Queries {
   readonly #handlers = new Map<string, { handler: QueryHandler; description: string | undefined }>();
+  readonly #metadata: () => unknown;
 
   /** `metadata`: what the built-in query about the workflow itself answers. */
   constructor(metadata: () => unknown) {
-    const description = 'Returns metadata associated with this workflow.';
-    this.#handlers.set(metadataQueryName, { handler: metadata, description });
+    this.#metadata = metadata;
   }
 
   get descriptions(): HandlerDescription[] {
-    return describeHandlers(this.#handlers);
+    return [...builtIn, ...describeHandlers(this.#handlers)];
   }
 
   #defaultHandler: DefaultQueryHandler | undefined;
@@ -51,12 +65,18 @@ export class Queries {
     this.#defaultHandler = handler;
   }
 
+  #handler(name: string): ((...args: unknown[]) => unknown) | undefined {
+    if (name === metadataQueryName) return this.#metadata;
+    if (name === stackTraceQueryName || name === enhancedStackTraceQueryName) return untraced;
+    return this.#handlers.get(name)?.handler as ((...args: unknown[]) => unknown) | undefined;
+  }
+
   /** What the handler throws is the answer; it never harms the run. */
   answer(name: string, args: Uint8Array): QueryResult {
-    const handler = this.#handlers.get(name)?.handler as ((...args: unknown[]) => unknown) | undefined;
+    const handler = this.#handler(name);
     const fallback = isReservedName(name) ? undefined : this.#defaultHandler;
     if (handler === undefined && fallback === undefined) {
-      const names = [...this.#handlers.keys()].join(' ');
+      const names = [...builtIn.map((query) => query.name), ...this.#handlers.keys()].join(' ');
       const error = new ReferenceError(
         `Workflow did not register a handler for ${name}. Registered queries: [${names}]`,
       );

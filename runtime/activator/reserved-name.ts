@@ -1,6 +1,8 @@
 // Names that the engine keeps for itself. Source: Temporal (spec/sdk.md behavior 62).
+import { enhancedStackTraceQueryName, stackTraceQueryName } from '../history/stack-trace.ts';
+
 const prefixes = ['__temporal_', '__reprise_'];
-const names = new Set(['__stack_trace', '__enhanced_stack_trace']);
+const names = new Set([stackTraceQueryName, enhancedStackTraceQueryName]);
 
 /** `kind` is the word in the message: query, signal, activity, task queue. @throws TypeError */
 export function refuseReservedName(kind: string, name: string): void {

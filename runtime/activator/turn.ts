@@ -5,8 +5,11 @@ import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/eve
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Command } from './command.ts';
 import { compareOutputs } from './determinism.ts';
+import { divergenceText } from './divergence-text.ts';
+import { HistorySize } from './history-size.ts';
 import { isDeprecatedMarker, PassedMarker } from './version-marker.ts';
 
+const noInputs: readonly HistoryEvent[] = [];
 const noOutputs: readonly EventDraft[] = [];
 
 export class Turn {
@@ -17,11 +20,14 @@ export class Turn {
   #recorded: readonly HistoryEvent[] | undefined;
   #patchCount = 0;
   readonly #commands = new Set<Command>();
-  /** Where a command was made, for those that look unlike the recorded event at their place. */
+  /** Where commands were asked for, in an activation that explains. */
   #traces: Map<Command, Error> | undefined;
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
   #logs: LogLine[] = [];
+  /** Of the log up to this turn's inputs. */
+  readonly #size = new HistorySize();
+  #inputs: readonly HistoryEvent[] = noInputs;
   #closed = false;
 
   open(activation: Activation): void {
@@ -30,6 +36,9 @@ export class Turn {
     this.#nextSeq = activation.nextSeq;
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
+    this.#inputs = activation.inputs;
+    this.#size.addInputs(activation.inputs);
+    this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
   /** Nothing is written while `fn` runs. */
@@ -61,6 +70,16 @@ export class Turn {
     return this.#nextSeq - 1;
   }
 
+  /** Bytes of these events, about. */
+  get historySize(): number {
+    return this.#size.total;
+  }
+
+  /** Whether this turn is replayed, or was: a query comes after it. */
+  get isOfReplay(): boolean {
+    return this.#recorded !== undefined;
+  }
+
   get isReplaying(): boolean {
     return this.#recorded !== undefined && this.#phase !== 'query';
   }
@@ -86,11 +105,7 @@ export class Turn {
 
   issue(command: Command): void {
     this.assertWritable();
-    const expected = this.expected();
-    if (this.#recorded !== undefined && (expected?.type !== command.type || expected.name !== command.name)) {
-      this.#traces ??= new Map();
-      this.#traces.set(command, new Error('command'));
-    }
+    this.#traces?.set(command, trace());
     if (command.type === 'ContextPatched') this.#patchCount += 1;
     this.#commands.add(command);
   }
@@ -155,6 +170,8 @@ export class Turn {
   /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
+    for (const { seq } of rejected) this.#size.remove(this.#inputs.find((input) => input.seq === seq)!);
+    this.#inputs = noInputs;
     const opened = this.#phase === 'active';
     this.#phase = 'idle';
     const logs = this.takeLogs();
@@ -174,6 +191,7 @@ export class Turn {
     const outputs: EventDraft[] = [];
     for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
     if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
+    this.#size.addOutputs(this.#recorded ?? outputs);
     this.#commands.clear();
     return outputs;
   }
@@ -192,12 +210,21 @@ export class Turn {
 
   #compare(recorded: readonly HistoryEvent[], outputs: readonly EventDraft[]): void {
     const divergence = compareOutputs(recorded, outputs);
-    if (divergence !== undefined) {
-      const command = [...this.#commands][divergence.index];
-      const stack = command === undefined ? undefined : this.#traces?.get(command)?.stack;
-      const failure = { code: 'DETERMINISM', message: divergence.message } as const;
-      this.fail(stack === undefined ? failure : { ...failure, stack });
-    }
-    this.#traces = undefined;
+    if (divergence === undefined) return;
+    const failure = { code: 'DETERMINISM', message: divergenceText(divergence) } as const;
+    if (this.#traces === undefined) return this.fail(failure);
+    const command = [...this.#commands][divergence.index];
+    const stack = command === undefined ? undefined : this.#traces.get(command)?.stack;
+    this.fail(stack === undefined ? { ...failure, divergence } : { ...failure, divergence, stack });
   }
+}
+
+const traceFramesMax = 50;
+
+function trace(): Error {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = traceFramesMax;
+  const error = new Error('asked for here');
+  Error.stackTraceLimit = before;
+  return error;
 }

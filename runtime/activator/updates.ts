@@ -8,6 +8,7 @@ import { ApplicationFailure, TemporalFailure } from '../history/failure.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import type { Command } from './command.ts';
+import { currentRun } from './current-run.ts';
 import { FlowValue } from './host.ts';
 import { describeHandlers, type HandlerDescription, isThenable } from './queries.ts';
 import { isReservedName } from './reserved-name.ts';
@@ -41,6 +42,7 @@ const flow = new FlowValue<UpdateInfo>();
 
 /** Id and name of the update that is being handled here; undefined elsewhere. */
 export function currentUpdateInfo(): UpdateInfo | undefined {
+  currentRun('currentUpdateInfo');
   return flow.get();
 }
 

@@ -1,6 +1,6 @@
 // Version markers: which of two codes a run has taken, decided once and kept in its log. Source: Temporal's patched and
 // deprecatePatch (spec/sdk.md behavior 57).
-import { RuntimeError } from '../history/runtime-error.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
 import { currentRun } from './current-run.ts';
 import type { Turn } from './turn.ts';
 import { deprecatedMeta, VersionMarker } from './version-marker.ts';
@@ -38,7 +38,7 @@ export class Versions {
 
 function mark(caller: string, id: string, deprecated: boolean): boolean {
   const run = currentRun(caller);
-  if (!run.isLoaded) throw new RuntimeError('ILLEGAL_STATE', 'Patches cannot be used before Workflow starts');
+  if (!run.isLoaded) throw new IllegalStateError('Patches cannot be used before Workflow starts');
   if (typeof id !== 'string' || id === '') {
     throw new TypeError(`${caller} needs the id of the change, got ${typeof id === 'string' ? 'no text' : typeof id}`);
   }

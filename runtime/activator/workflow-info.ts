@@ -7,14 +7,10 @@ import type { RetryPolicy } from '../history/retry-options.ts';
 import type { RunProperties } from '../history/run-properties.ts';
 import type { SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
 import { chainInfo } from './chain-info.ts';
+import { continueAsNewReasons, type SuggestContinueAsNewReason } from './continue-as-new-hint.ts';
 import { currentRun } from './current-run.ts';
 import type { Turn } from './turn.ts';
-
-export interface UnsafeWorkflowInfo {
-  /** The clock of the machine, ms: differs on replay, never to decide anything by. */
-  now(): number;
-  readonly isReplaying: boolean;
-}
+import { type UnsafeWorkflowInfo, unsafeInfo } from './unsafe-info.ts';
 
 export interface RootWorkflowInfo {
   readonly workflowId: string;
@@ -44,6 +40,7 @@ export interface WorkflowInfo {
   /** By name, without their types. */
   readonly searchAttributes: SearchAttributes;
   readonly typedSearchAttributes: TypedSearchAttributes;
+  /** Of the first run of the chain. */
   readonly startTime: Date;
   readonly runStartTime: Date;
   readonly executionTimeoutMs: number | undefined;
@@ -61,16 +58,14 @@ export interface WorkflowInfo {
   readonly lastFailure: TemporalFailure | undefined;
   /** Events so far, those that this activation adds not counted. */
   readonly historyLength: number;
+  /** Bytes of these events, about; arguments of activities are not counted. */
+  readonly historySize: number;
   /** The history has become long: time to continue as new. */
   readonly continueAsNewSuggested: boolean;
+  /** Why; undefined when it is not suggested. */
+  readonly suggestedContinueAsNewReasons: readonly SuggestContinueAsNewReason[] | undefined;
   readonly unsafe: UnsafeWorkflowInfo;
 }
-
-/** Events. Source: Temporal's default. */
-const suggestedAt = 4096;
-
-/** Taken when this module loads, before `Date` is made deterministic. */
-const machineNow = Date.now;
 
 /** Of one run: built once, and again when its memo or search attributes change. */
 export function createWorkflowInfo(
@@ -101,7 +96,7 @@ export function createWorkflowInfo(
     get typedSearchAttributes() {
       return typedAttributes(properties);
     },
-    startTime: new Date(Math.floor(started.at / 1000)),
+    startTime: new Date(Math.floor((meta.chainStartedAt ?? started.at) / 1000)),
     runStartTime: new Date(Math.floor(started.at / 1000)),
     executionTimeoutMs: meta.executionTimeoutMs,
     runTimeoutMs: meta.runTimeoutMs,
@@ -110,15 +105,16 @@ export function createWorkflowInfo(
     get historyLength() {
       return turn.historyLength;
     },
+    get historySize() {
+      return turn.historySize;
+    },
     get continueAsNewSuggested() {
-      return turn.historyLength >= suggestedAt;
+      return continueAsNewReasons(turn) !== undefined;
     },
-    unsafe: {
-      now: machineNow,
-      get isReplaying() {
-        return turn.isReplaying;
-      },
+    get suggestedContinueAsNewReasons() {
+      return continueAsNewReasons(turn);
     },
+    unsafe: unsafeInfo(turn),
   };
 }
 

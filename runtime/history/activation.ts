@@ -12,6 +12,27 @@ export interface Activation {
   readonly nextSeq: number;
   /** Outputs that the log holds for this turn, when it is replayed; undefined when it happens for the first time. */
   readonly recorded?: readonly HistoryEvent[];
+  /** Replayed once more to find out why the code left its history: notes where each command was asked for. */
+  readonly explains?: boolean;
+}
+
+/**
+ * How replayed code left its history. type: another kind of command. name: another activity, marker. id: the same activity
+ * under another id. answers: meant for another event. order, removed, added: of commands. patch: of the context.
+ */
+export type DivergenceKind = 'type' | 'name' | 'id' | 'answers' | 'order' | 'removed' | 'added' | 'patch';
+
+/** The first difference between the recorded outputs of a turn and those of the code. */
+export interface Divergence {
+  /** Which of the turn's outputs, from 0. */
+  readonly index: number;
+  readonly kind: DivergenceKind;
+  /** undefined: the history holds nothing more in this turn. */
+  readonly recorded: HistoryEvent | undefined;
+  /** undefined: the code asked for nothing more in this turn. */
+  readonly produced: EventDraft | undefined;
+  /** Where the code asked for it, `order (src/workflows.ts:12:5)`; known to the sandbox. */
+  readonly place?: string | undefined;
 }
 
 /** Why a workflow task failed: the run stays open, the task is tried again with back-off until code is fixed. */
@@ -20,6 +41,8 @@ export interface TaskFailure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly stack?: string;
+  /** Only of an activation that explains. */
+  readonly divergence?: Divergence;
 }
 
 export interface LogLine {
@@ -133,6 +156,8 @@ export interface StartedMeta extends PropertiesMeta {
   /** The run at the top of the family; absent when it is this one. */
   root?: RunLink;
   /** Of the workflow's retry policy; absent: the first. */
+  /** When the first run of the chain was started, if it is not this one. */
+  chainStartedAt?: Micros;
   attempt?: number;
   /** For people: a line, and more of it. */
   staticSummary?: string;

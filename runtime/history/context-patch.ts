@@ -7,7 +7,7 @@ import { viewOf } from './context-view.ts';
 import { cloneJson, copyJson, describeValue, type Json, JsonFault, type Value } from './json.ts';
 import { rollBack, type Undo } from './json-edit.ts';
 import { applyAll, applyOp, asItIs, type Holder, holderOf, refusal } from './json-patch.ts';
-import { RuntimeError } from './runtime-error.ts';
+import { IllegalStateError, RuntimeError } from './runtime-error.ts';
 
 /** What every operation may carry: what it overwrote or removed when that is at most 1 kB of JSON, and how sure it is. */
 interface OpNotes {
@@ -140,10 +140,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
 
   #atomic(work: (undo: Undo) => Op[], check: Check | undefined): Op[] {
     if (this.#writing) {
-      throw new RuntimeError(
-        'ILLEGAL_STATE',
-        'The context was patched inside its own update(); write to the draft there.',
-      );
+      throw new IllegalStateError('The context was patched inside its own update(); write to the draft there.');
     }
     const undo: Undo = [];
     this.#writing = true;

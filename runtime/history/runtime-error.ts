@@ -44,6 +44,22 @@ export class RuntimeError extends Error {
   }
 }
 
+/** The call does not fit the state of what it was made on: an API of workflow code outside of a run, a closed connection. */
+export class IllegalStateError extends RuntimeError {
+  constructor(message: string, options: { runId?: string; cause?: unknown } = {}) {
+    super('ILLEGAL_STATE', message, options);
+    this.name = 'IllegalStateError';
+  }
+}
+
+/** Workflow code did what a replay could not repeat, or asks for other things than its history holds. */
+export class DeterminismViolationError extends RuntimeError {
+  constructor(message: string, options: { runId?: string; cause?: unknown } = {}) {
+    super('DETERMINISM', message, options);
+    this.name = 'DeterminismViolationError';
+  }
+}
+
 /** Programmer error: stops the task. Stays on in production. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Assertion failed: ${message}`);

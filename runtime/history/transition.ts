@@ -13,7 +13,7 @@
 // paused: nothing that workflow code causes, so it ends only by WorkflowTerminated or WorkflowTimedOut.
 // A closed run takes no event. rolled_back and recovered are set when another run takes over the workflow id.
 import { type EventDraft, type EventType, isOutput } from './event.ts';
-import { RuntimeError } from './runtime-error.ts';
+import { IllegalStateError } from './runtime-error.ts';
 
 export const runStatuses = [
   'running',
@@ -232,6 +232,6 @@ export function assertTurn(
   return current;
 }
 
-function illegal(problem: string): RuntimeError {
-  return new RuntimeError('ILLEGAL_STATE', `A turn breaks the rules of the log: ${problem}. It was not written.`);
+function illegal(problem: string): IllegalStateError {
+  return new IllegalStateError(`A turn breaks the rules of the log: ${problem}. It was not written.`);
 }

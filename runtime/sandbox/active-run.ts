@@ -1,17 +1,28 @@
 // One run in a sandbox: drives it through an activation (begin, drain, unblock and drain, conclude) and answers queries.
 // Synchronous throughout; what leaves it is of the host's realm, and its stacks name the user's source lines.
 import type { SandboxRun } from '../activator/entry.ts';
-import type { Activation, ActivationResult, TaskFailure } from '../history/activation.ts';
+import type { Activation, ActivationResult, Divergence, TaskFailure } from '../history/activation.ts';
+import { ApplicationFailure } from '../history/failure.ts';
+import { encodeFailure } from '../history/failure-info.ts';
 import { hostAnswer, hostResult, type LoggedAnswer } from './crossing.ts';
 import type { SourcePositions } from './source-positions.ts';
 import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
+import { frameText, isOfLibrary, type UserFrame, userFrames } from './user-frames.ts';
 import type { OpenRealm } from './vm-realm.ts';
 
 /** Promises that a query handler leaves behind concern nobody: it has been answered. */
 const nobody: RejectionSink = { rejected: () => undefined };
 
-/** First line of a stack that names a place. */
-const firstFrame = /^\s+at (?:async )?(.+)$/m;
+/** A frame in words; one without a name, or of a library, with the user's own function that called it. */
+function placeText(frames: readonly UserFrame[]): string {
+  const [first] = frames;
+  if (first === undefined) return 'unknown code';
+  const isNamed = first.functionName !== undefined;
+  const place = isNamed ? frameText(first) : `${frameText(first)} in code without a name`;
+  if (isNamed && !isOfLibrary(first)) return place;
+  const caller = frames.slice(1).find((frame) => frame.functionName !== undefined && !isOfLibrary(frame));
+  return caller === undefined ? place : `${place}, called by ${frameText(caller)}`;
+}
 
 export class ActiveRun implements RejectionSink {
   readonly runId: string;
@@ -50,11 +61,16 @@ export class ActiveRun implements RejectionSink {
 
   query(name: string, args: Uint8Array): LoggedAnswer {
     return withRejectionSink(nobody, () => {
-      this.#open.realm.enter();
-      const answer = this.#run.query(name, args);
+      const { realm, drain } = this.#open;
+      realm.enter();
+      const answer = hostAnswer(this.#run.query(name, args));
       // What the handler left must not run in the activation of another run.
-      this.#open.drain();
-      return hostAnswer(answer);
+      drain();
+      const deadlock = realm.deadlock();
+      if (deadlock === undefined) return answer;
+      const { code, message } = this.#tellDeadlock(deadlock);
+      const failure = encodeFailure(ApplicationFailure.nonRetryable(message, code));
+      return { ok: false, failure, registered: true, logs: answer.logs };
     });
   }
 
@@ -95,7 +111,7 @@ export class ActiveRun implements RejectionSink {
 
   #tellDeadlock(deadlock: Error): TaskFailure {
     const stack = this.#positions.mapStack(deadlock.stack ?? '');
-    const place = firstFrame.exec(stack)?.[1] ?? 'unknown code';
+    const place = placeText(userFrames(deadlock.stack ?? '', this.#positions));
     const message =
       `${deadlock.message}: run ${this.runId} was interrupted at ${place}. Workflow code must soon wait for something ` +
       '(an activity, sleep, condition); look for an endless loop there, or move long computing to an activity.';
@@ -107,8 +123,18 @@ export class ActiveRun implements RejectionSink {
   }
 
   /** A copy of the host's realm, with positions in the user's files. */
-  #mapped({ code, message, stack }: TaskFailure): TaskFailure {
-    const mapped = { code, message: this.#positions.mapText(message) };
+  #mapped({ code, message, stack, divergence }: TaskFailure): TaskFailure {
+    const mapped = {
+      code,
+      message: this.#positions.mapText(message),
+      ...(divergence === undefined ? {} : { divergence: this.#placed(divergence, stack) }),
+    };
     return stack === undefined ? mapped : { ...mapped, stack: this.#positions.mapStack(stack) };
+  }
+
+  #placed(divergence: Divergence, stack = ''): Divergence {
+    const frames = userFrames(stack, this.#positions);
+    const frame = frames.find((each) => !isOfLibrary(each)) ?? frames[0];
+    return frame === undefined ? divergence : { ...divergence, place: frameText(frame) };
   }
 }

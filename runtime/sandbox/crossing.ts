@@ -1,6 +1,6 @@
 // Copies of the host's realm of what leaves the sandbox: plain objects, strings, numbers, booleans and Uint8Arrays, so
 // that `instanceof` holds on the host and nothing of a run is kept alive, or changed, by what the host keeps.
-import type { ActivationResult, LogLine, QueryResult } from '../history/activation.ts';
+import type { ActivationResult, LogLine, QueryResult, TaskFailure } from '../history/activation.ts';
 import type { EventDraft } from '../history/event.ts';
 
 function hostBytes(bytes: Uint8Array): Uint8Array {
@@ -46,9 +46,16 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
   }));
 }
 
+/** The recorded event is the host's own. */
+function hostFailure({ divergence, ...failure }: TaskFailure): TaskFailure {
+  if (divergence === undefined) return failure;
+  const { index, kind, recorded, produced } = divergence;
+  return { ...failure, divergence: { index, kind, recorded, produced: produced && hostDraft(produced) } };
+}
+
 export function hostResult(result: ActivationResult, withoutOutputs: boolean): ActivationResult {
   const logs = hostLogs(result.logs);
-  if (!result.ok) return { ok: false, failure: { ...result.failure }, logs };
+  if (!result.ok) return { ok: false, failure: hostFailure(result.failure), logs };
   const outputs: EventDraft[] = [];
   for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostDraft(result.outputs[i]!));
   if (result.rejected === undefined) return { ok: true, outputs, logs };

@@ -1,10 +1,11 @@
 // Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
-import { RuntimeError } from '../history/runtime-error.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
 import { ActiveRun } from './active-run.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { SourcePositions } from './source-positions.ts';
 import { unwatchRejections, watchRejections } from './unhandled-rejections.ts';
 import { type OpenRealm, openRealm } from './vm-realm.ts';
+import { WaitTracer } from './wait-tracer.ts';
 
 export type { ActiveRun } from './active-run.ts';
 
@@ -13,29 +14,38 @@ export interface SandboxOptions {
   readonly deadlockTimeoutMs?: number;
   /** Whether the worker has an activity of this type; without it every local activity counts as there. */
   readonly isActivityRegistered?: (type: string) => boolean;
+  /** Whether stack traces may show the text of workflow code. Default false. */
+  readonly showStackTraceSources?: boolean;
 }
 
+const defaultDeadlockTimeoutMs = 2000;
+
 export class Sandbox {
+  readonly bundle: WorkflowBundle;
+  readonly deadlockTimeoutMs: number;
+  readonly #showsSources: boolean;
   readonly #open: OpenRealm;
   readonly #positions: SourcePositions;
   #isDisposed = false;
 
-  private constructor(open: OpenRealm, positions: SourcePositions) {
-    this.#open = open;
-    this.#positions = positions;
+  private constructor(bundle: WorkflowBundle, options: SandboxOptions) {
+    this.bundle = bundle;
+    this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
+    this.#showsSources = options.showStackTraceSources === true;
+    this.#open = openRealm(bundle, { ...options, deadlockTimeoutMs: this.deadlockTimeoutMs });
+    this.#positions = new SourcePositions(bundle, this.#open.fileName);
     watchRejections();
   }
 
   /** Evaluates the shared part of the bundle: tens of milliseconds. @throws BUNDLE_FAILED when a shared module throws */
   static create(bundle: WorkflowBundle, options: SandboxOptions = {}): Sandbox {
-    const open = openRealm(bundle, { deadlockTimeoutMs: 2000, ...options });
-    return new Sandbox(open, new SourcePositions(bundle, open.fileName));
+    return new Sandbox(bundle, options);
   }
 
   /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose` */
   createRun(runId: string): ActiveRun {
     if (this.#isDisposed) {
-      throw new RuntimeError('ILLEGAL_STATE', `Run ${runId} cannot be created in a sandbox that was disposed.`, {
+      throw new IllegalStateError(`Run ${runId} cannot be created in a sandbox that was disposed.`, {
         runId,
       });
     }
@@ -45,6 +55,16 @@ export class Sandbox {
   /** With positions in the user's files, and without frames of the host. */
   mapStack(stack: string): string {
     return this.#positions.mapStack(stack);
+  }
+
+  /** From now on, what the sandbox's runs wait for. Slows the whole isolate down, for good: not in a worker's own thread. */
+  traceWaits(): WaitTracer {
+    return new WaitTracer(this.#positions);
+  }
+
+  /** Text of a source file, by the path that stacks have; undefined when it is not shown. */
+  shownSource(file: string): string | undefined {
+    return this.#showsSources ? this.#positions.text(file) : undefined;
   }
 
   /** Its runs must not be used any more. Memory goes when nothing refers to them. */

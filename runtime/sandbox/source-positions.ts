@@ -19,15 +19,25 @@ export function withoutInsertions(code: string): string {
   return code.replaceAll(inserted, '');
 }
 
+/** A place in a source file; line and column are 1-based. */
+export interface SourcePlace {
+  /** Relative to the package of the workflows file. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
 const hostFrame = /^\s+at .*(?:file:\/\/|node:)/;
 
 export class SourcePositions {
+  /** What stacks call the code. */
+  readonly fileName: string;
   readonly #bundle: PositionedCode;
   readonly #framePattern: RegExp;
   #parsed: { readonly map: SourceMap; readonly lines: readonly string[] } | undefined;
 
-  /** `fileName` is what stacks call the code. */
   constructor(bundle: PositionedCode, fileName: string) {
+    this.fileName = fileName;
     this.#bundle = bundle;
     this.#framePattern = new RegExp(`${fileName.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
   }
@@ -47,6 +57,12 @@ export class SourcePositions {
 
   /** 1-based; undefined for code that the bundler added. */
   place(line: number, column: number): string | undefined {
+    const source = this.source(line, column);
+    return source && `${source.file}:${source.line}:${source.column}`;
+  }
+
+  /** 1-based; undefined for code that the bundler added. */
+  source(line: number, column: number): SourcePlace | undefined {
     this.#parsed ??= {
       map: new SourceMap(JSON.parse(this.#bundle.sourceMap)),
       lines: this.#bundle.code.split('\n'),
@@ -54,6 +70,15 @@ export class SourcePositions {
     const before = this.#parsed.lines[line - 1]?.slice(0, column - 1) ?? '';
     const entry = this.#parsed.map.findEntry(line - 1, withoutInsertions(before).length);
     if (!('originalSource' in entry) || entry.originalSource === undefined) return undefined;
-    return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+    return { file: entry.originalSource, line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+  }
+
+  /** Text of a source file by its path, if the bundle holds it. */
+  text(file: string): string | undefined {
+    const { sources, sourcesContent } = JSON.parse(this.#bundle.sourceMap) as {
+      sources: readonly string[];
+      sourcesContent?: readonly (string | null)[];
+    };
+    return sourcesContent?.[sources.indexOf(file)] ?? undefined;
   }
 }

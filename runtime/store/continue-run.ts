@@ -37,7 +37,8 @@ export async function continueRun(
     case when $4::bytea is null then s.payload end as payload,
     ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure'] - p.names) || p.properties
       || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
-      'continuedFrom', $1::text) || $5::jsonb) as meta
+      'continuedFrom', $1::text,
+      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
   from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
   -- Memo and search attributes: of a run that continues as new as they stand, which its row knows; else as they began.
   cross join lateral (

@@ -3,6 +3,7 @@ import type { StartedMeta } from '../history/activation.ts';
 import { type EventType, eventCode, eventTypeOf } from '../history/event.ts';
 import type { StoredAttribute } from '../history/run-properties.ts';
 import type { SearchAttributeType } from '../history/search-attributes.ts';
+import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../history/task-failure-info.ts';
 import type { RunStatus } from '../history/transition.ts';
 import type { ClosedOutcome, Database } from './database.ts';
 
@@ -125,16 +126,14 @@ export interface OpenState {
     unknownEffect: boolean;
   }[];
   /** The failed workflow task that the run stands at, if it does. */
-  readonly taskFailure:
-    | { readonly code: string; readonly message: string; readonly attempt: number; readonly at: Date }
-    | undefined;
+  readonly taskFailure: TaskFailureInfo | undefined;
 }
 
 /** What an open run waits for. Derived from the log and the ready row; nothing is stored for it. */
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [{ rows: heads }, { rows: pending }, { rows: failed }] = await Promise.all([
+  const [{ rows: heads }, { rows: pending }, taskFailure] = await Promise.all([
     pool.query<{
       seq: number | null;
       lost: number | null;
@@ -161,14 +160,9 @@ where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by s.seq, 
 having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).join(', ')})), false) order by s.seq limit 100`,
       [run.run_id],
     ),
-    pool.query<{ name: string; reason: string; attempt: number; at: Date }>(
-      `select name, reason, attempt, at from ${schema}.events f where run_id = $1 and type = ${eventCode.WorkflowTaskFailed}
-  and seq = (select max(seq) from ${schema}.events where run_id = $1 and hash is not null)`,
-      [run.run_id],
-    ),
+    readTaskFailure(database, run.run_id),
   ]);
   const head = heads[0]!;
-  const failure = failed[0];
   return {
     historyLength: head.seq ?? 0,
     owner: head.owner,
@@ -182,9 +176,26 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       lastFailure: row.last,
       unknownEffect: row.started !== null && (head.owner === null || row.started < (head.lost ?? 0)),
     })),
-    taskFailure:
-      failure === undefined
-        ? undefined
-        : { code: failure.name, message: failure.reason, attempt: failure.attempt, at: failure.at },
+    taskFailure,
   };
+}
+
+/** Turns that say nothing of how workflow code fares. */
+const beside: readonly EventType[] = [
+  'ActivityAttemptStarted',
+  'ActivityAttemptFailed',
+  'WorkerLost',
+  'WorkflowTaskDeferred',
+];
+
+async function readTaskFailure(database: Database, runId: string): Promise<TaskFailureInfo | undefined> {
+  const events = `${database.schema}.events`;
+  const { rows } = await database.pool.query<Omit<TaskFailureColumns, 'at'> & { at: Date }>(
+    `select name, reason, attempt, at, payload from ${events} where run_id = $1 and type = ${eventCode.WorkflowTaskFailed}
+  and seq = (select max(seq) from ${events} where run_id = $1 and hash is not null
+    and type not in (${beside.map((type) => eventCode[type]).join(', ')}))`,
+    [runId],
+  );
+  const [failed] = rows;
+  return failed && taskFailureInfo({ ...failed, at: failed.at.getTime() * 1000 });
 }

@@ -1,6 +1,6 @@
 // Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
 // ask for the same things. Streams the history, so memory does not grow with it.
-import type { TaskFailure } from '../history/activation.ts';
+import type { Divergence, TaskFailure } from '../history/activation.ts';
 import { type EventType, type HistoryEvent, isOutput } from '../history/event.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { isVisible } from './live-run.ts';
@@ -13,17 +13,26 @@ const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTimedOut',
 ]);
 
+/** As many events as tell where in its history a run was. */
+const previousMax = 3;
+
 /** Feeds a log to workflow code, turn by turn; the last event of a turn is the one that carries a hash. */
 export class RunReplay {
   readonly #sandbox: ActiveRun;
+  readonly #explains: boolean;
   #turn: HistoryEvent[] = [];
   /** Inputs in the log that no activation has seen: of failed workflow tasks, and behind the last hash. */
   carried: HistoryEvent[] = [];
   /** Why the code could not follow the log; nothing is activated from there on. */
   failure: TaskFailure | undefined;
 
-  constructor(sandbox: ActiveRun) {
+  /** The last events that the code followed, when it explains. */
+  previous: readonly HistoryEvent[] = [];
+
+  /** `explains`: to say more of a failure; needs the arguments of activities too, and takes longer. */
+  constructor(sandbox: ActiveRun, explains = false) {
     this.#sandbox = sandbox;
+    this.#explains = explains;
   }
 
   /** Takes the next events of the log. */
@@ -57,7 +66,19 @@ export class RunReplay {
       inputs,
       nextSeq: turn[0]!.seq + inputCount,
       recorded: turn.slice(inputCount),
+      explains: this.#explains,
     });
     if (!result.ok) this.failure = result.failure;
+    if (this.#explains) this.#remember(turn);
   }
+  /** Of the turn in which it failed only what comes before the difference was followed. */
+  #remember(turn: readonly HistoryEvent[]): void {
+    const { divergence } = this.failure ?? {};
+    const followed = divergence === undefined ? turn : turn.filter(({ seq }) => seq < seqOf(divergence));
+    this.previous = [...this.previous, ...followed].slice(-previousMax);
+  }
+}
+
+function seqOf({ recorded, produced }: Divergence): number {
+  return recorded?.seq ?? produced?.seq ?? 0;
 }

@@ -1,6 +1,9 @@
 // Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy.
+import type { TaskFailure } from '../history/activation.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { ApplicationFailure } from '../history/failure.ts';
+import { encodePayload } from '../history/payload.ts';
+import { thrownMessage } from '../history/thrown-message.ts';
 import type { Logger } from 'pino';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -9,6 +12,8 @@ import { readHistory } from '../store/history.ts';
 import { answer, openRequests, type QueryAnswer, type QueryRequest } from '../store/requests.ts';
 import { RunReplay } from './load-run.ts';
 import type { RunLoop } from './run-loop.ts';
+import { explained, traceRun } from './run-tracer.ts';
+import { isTraceQuery, traceAnswer } from './stack-trace.ts';
 
 export class QueryAnswerer {
   readonly #database: Database;
@@ -53,6 +58,7 @@ export class QueryAnswerer {
   }
 
   async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {
+    if (isTraceQuery(request.name)) return this.#answerByTrace(request);
     const run = this.#loop.run(request.runId);
     if (run === undefined) return this.#answerByReplay(request);
     if (run.phase === 'idle' && run.sandbox === undefined) return this.#answerByReplay(request);
@@ -69,6 +75,19 @@ export class QueryAnswerer {
     return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
   }
 
+  /** From the log alone, whoever has the run in memory. */
+  async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
+    try {
+      const trace = await traceRun(this.#database, this.#sandbox, runId);
+      if (trace === undefined) return undefined; // as below: not begun
+      if (trace.failure !== undefined) return taskFailed(trace.failure);
+      return { payload: encodePayload(traceAnswer(name, trace.waits, this.#sandbox)), problem: undefined };
+    } catch (error) {
+      const failure = ApplicationFailure.nonRetryable(`The run could not be traced: ${thrownMessage(error)}`);
+      return { payload: encodeFailure(failure), problem: 'failed' };
+    }
+  }
+
   async #answerByReplay(request: QueryRequest): Promise<QueryAnswer | undefined> {
     const code = this.#sandbox.createRun(request.runId);
     try {
@@ -79,10 +98,8 @@ export class QueryAnswerer {
         seen ||= page.some((event) => event.hash !== null);
       }
       if (!seen) return undefined; // not begun: it will be claimed and answered then
-      if (replay.failure !== undefined) {
-        const failure = ApplicationFailure.nonRetryable(replay.failure.message, replay.failure.code);
-        return { payload: encodeFailure(failure), problem: 'task_failed' };
-      }
+      const failure = await explained(this.#database, this.#sandbox, request.runId, replay.failure);
+      if (failure !== undefined) return taskFailed(failure);
       return this.#toAnswer(code.query(request.name, request.args), request);
     } finally {
       code.dispose();
@@ -95,4 +112,9 @@ export class QueryAnswerer {
     if (result.ok) return { payload: result.payload, problem: undefined };
     return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
   }
+}
+
+/** The code cannot follow the run's log. */
+function taskFailed({ message, code }: TaskFailure): QueryAnswer {
+  return { payload: encodeFailure(ApplicationFailure.nonRetryable(message, code)), problem: 'task_failed' };
 }

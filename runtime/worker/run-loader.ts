@@ -10,6 +10,7 @@ import { type Mail, readMail } from '../store/inbox.ts';
 import { Breath } from './breath.ts';
 import type { LiveRun } from './live-run.ts';
 import { RunReplay } from './load-run.ts';
+import { explained } from './run-tracer.ts';
 
 /** Runs with fewer events than this are read together and replayed at once. */
 const shortEvents = 500;
@@ -50,7 +51,8 @@ async function readRuns(database: Database, sandbox: Sandbox, runs: readonly Liv
     if (ofRun.length > 0) run.mailRead = ofRun[0]!.id - 1;
     await readPending(database, run);
     if (run.hash.length > 0) await rejectionsKnown();
-    loaded(run, replay?.failure ?? run.sandbox?.rejection, ofRun);
+    const failure = await explained(database, sandbox, run.runId, replay?.failure ?? run.sandbox?.rejection);
+    loaded(run, failure, ofRun);
   };
   const readLong = async (run: LiveRun): Promise<void> => {
     for (const event of await readOpenEvents(database, run.runId)) run.record(event);
@@ -89,7 +91,7 @@ export async function reloadSandbox(
   replay.finish();
   run.carried = replay.carried;
   await rejectionsKnown();
-  return replay.failure ?? run.sandbox?.rejection;
+  return explained(database, sandbox, run.runId, replay.failure ?? run.sandbox?.rejection);
 }
 
 function begin(sandbox: Sandbox, run: LiveRun): RunReplay {

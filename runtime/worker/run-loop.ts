@@ -7,6 +7,7 @@ import type { TaskFailure } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
 import type { HistoryEvent, Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
+import { taskRetryDelayMs, taskRetryMsMax } from '../history/task-retry.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
 import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
@@ -29,7 +30,7 @@ import { logTurn } from './log-turn.ts';
 import { Outgoing } from './outgoing.ts';
 import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
-import { RunTimers, taskRetryDelayMs, taskRetryMsMax } from './run-timers.ts';
+import { RunTimers } from './run-timers.ts';
 import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
 
 export interface RunLoopOptions {

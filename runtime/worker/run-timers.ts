@@ -9,14 +9,6 @@ const wakeUp = 0;
 /** Key of the timer that ends the run. */
 const expiry = -1;
 
-const taskRetryMsFirst = 1_000;
-export const taskRetryMsMax = 60_000;
-
-/** How long a workflow task that failed so many times in a row waits for its next try. */
-export function taskRetryDelayMs(failures: number): number {
-  return Math.min(taskRetryMsFirst * 2 ** Math.min(failures - 1, 16), taskRetryMsMax);
-}
-
 export interface TimerActions {
   fire(run: LiveRun, input: Input): void;
   /** Has the run activated, although nothing happened to it. */

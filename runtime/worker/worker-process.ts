@@ -1,5 +1,5 @@
 // A worker: one incarnation after the other until it is told to stop.
-import { RuntimeError } from '../history/runtime-error.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
 import { declareDead } from '../store/lease.ts';
 import { Incarnation, type IncarnationOptions } from './incarnation.ts';
 
@@ -33,10 +33,7 @@ export class WorkerProcess {
   /** Works until `shutdown`. A lost database or a lost lease is no reason to end: it begins anew when it can. */
   async run(): Promise<void> {
     if (this.#state !== 'INITIALIZED') {
-      throw new RuntimeError(
-        'ILLEGAL_STATE',
-        `This worker is ${this.#state}: run() can be called once. Create another worker.`,
-      );
+      throw new IllegalStateError(`This worker is ${this.#state}: run() can be called once. Create another worker.`);
     }
     this.#state = 'RUNNING';
     const { logger } = this.#options;

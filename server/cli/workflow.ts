@@ -205,10 +205,18 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
       `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
         `${activity.unknownEffect ? ', effect unknown: begun, and its end is not in the log' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
     ]),
-    [
-      'task failure',
-      run.taskFailure && `${run.taskFailure.code} (attempt ${run.taskFailure.attempt}): ${run.taskFailure.message}`,
-    ],
+    ...taskFailureRows(run.taskFailure),
+  ];
+}
+
+function taskFailureRows(failure: WorkflowExecutionDescription['taskFailure']): [string, string | undefined][] {
+  if (failure === undefined) return [];
+  const { code, cause, attempt, message, place, nextAttempt } = failure;
+  return [
+    ['task failure', `${code} (attempt ${attempt}): ${message.replaceAll('\n', `\n${' '.repeat(13)}`)}`],
+    ['cause', cause],
+    ['failed at', place],
+    ['next attempt', nextAttempt.toISOString()],
   ];
 }
 
@@ -231,7 +239,7 @@ function detailOf(event: HistoryRecord): string | null {
   const parts = [who, event.reason, what === null ? null : jsonText(what)].filter(
     (part) => part !== null && part !== '',
   );
-  const text = parts.join(' · ');
+  const text = parts.join(' · ').replaceAll('\n', ' ');
   return text.length <= detailWidth ? text : `${text.slice(0, detailWidth - 1)}…`;
 }
 

@@ -1,8 +1,7 @@
-// AsyncLocalStorage and AbortController of workflow code, logging that cannot harm, and the public names outside a run.
+// AsyncLocalStorage and AbortController of workflow code, and logging that cannot harm.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as workflow from '../../sdk/workflow.ts';
-import { AsyncLocalStorage, inWorkflowContext, log, sleep, workflowInfo } from '../../sdk/workflow.ts';
+import { AsyncLocalStorage, log, sleep } from '../../sdk/workflow.ts';
 import { fired, globals, resultOf, texts, workflowTest } from './harness.ts';
 
 workflowTest(
@@ -75,16 +74,4 @@ test('an abort reaches its listeners once', () => {
   assert.deepEqual([signal.aborted, signal.reason, joined.aborted, joined.reason], [true, 'why', true, 'why']);
   assert.throws(() => Signal.abort().throwIfAborted(), { name: 'AbortError' });
   assert.equal(Signal.any([Signal.abort(1)]).reason, 1);
-});
-
-test('outside a run workflow functions say so', () => {
-  assert.equal(inWorkflowContext(), false);
-  for (const call of [
-    () => sleep(1),
-    workflowInfo,
-    () => log.info('x'),
-    () => workflow.setHandler(workflow.defineSignal('x'), () => undefined),
-  ]) {
-    assert.throws(call, { code: 'ILLEGAL_STATE', message: /may only be used from workflow code/ });
-  }
 });

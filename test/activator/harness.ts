@@ -94,14 +94,15 @@ async function activate(
   nextSeq: number,
   recorded?: readonly HistoryEvent[],
 ): Promise<ActivationResult> {
-  run.begin({ at: turn.at, inputs: turn.inputs, nextSeq, ...(recorded === undefined ? {} : { recorded }) });
+  const replay = recorded === undefined ? {} : { recorded, explains: true };
+  run.begin({ at: turn.at, inputs: turn.inputs, nextSeq, ...replay });
   do await drain();
   while (run.unblock());
   return run.conclude();
 }
 
 export class Driver {
-  readonly #load: () => Exports;
+  readonly load: () => Exports;
   readonly #type: string;
   readonly run: SandboxRun;
   readonly turns: RecordedTurn[] = [];
@@ -112,7 +113,7 @@ export class Driver {
   #at: Micros = startAt;
 
   constructor(load: () => Exports, type: string) {
-    this.#load = load;
+    this.load = load;
     this.#type = type;
     this.run = createRun(runId, load);
   }
@@ -200,14 +201,14 @@ export class Driver {
   }
 
   /** Replays what was recorded on the same code, or on other; the first failure, or the last turn's result. */
-  async replay(load: () => Exports = this.#load): Promise<ActivationResult> {
+  async replay(load: () => Exports = this.load): Promise<ActivationResult> {
     const run = createRun(runId, load);
     let result: ActivationResult = { ok: true, outputs: [], logs: [] };
     for (const turn of this.turns) {
       const nextSeq = (turn.inputs[0]?.seq ?? 0) + turn.inputs.length;
       result = await activate(run, turn, nextSeq, turn.outputs);
       if (!result.ok) break;
-      if (load === this.#load) assert.deepEqual(comparable(result.outputs), comparable(turn.outputs));
+      if (load === this.load) assert.deepEqual(comparable(result.outputs), comparable(turn.outputs));
       assert.deepEqual(result.logs, []);
     }
     run.dispose();

@@ -132,7 +132,7 @@ workflowTest(
     assert.ok(!result.ok && !result.registered);
     assert.equal(
       decodeFailure(result.failure).message,
-      'Workflow did not register a handler for gone. Registered queries: [__temporal_workflow_metadata second count]',
+      'Workflow did not register a handler for gone. Registered queries: [__stack_trace __enhanced_stack_trace __temporal_workflow_metadata second count]',
     );
   },
 );
@@ -207,6 +207,11 @@ workflowTest(
       definition: {
         type: 'workflow',
         queryDefinitions: [
+          { name: '__stack_trace', description: 'Returns a sensible stack trace.' },
+          {
+            name: '__enhanced_stack_trace',
+            description: 'Returns a stack trace annotated with source information.',
+          },
           { name: '__temporal_workflow_metadata', description: 'Returns metadata associated with this workflow.' },
           { name: 'count', description: 'how many' },
         ],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../runtime/history/activation.ts';
 import { draft } from '../../runtime/history/draft.ts';
+import { decodeFailure } from '../../runtime/history/failure-info.ts';
 import { decodePayload, encodePayload } from '../../runtime/history/payload.ts';
 import { event, outcome, runOnce, sandboxOf, startAt, startRun } from './workflow-files.ts';
 
@@ -105,14 +106,16 @@ test('a loop at module level is interrupted', async () => {
   assertDeadlock(runOnce(loading, 'main'), /workflows\.ts:3:\d+/);
 });
 
-test('a loop in a query handler fails the query and leaves the run as it was', () => {
+test('a loop in a query handler fails the query, even if it is caught, and leaves the run as it was', () => {
   const { run } = startRun(sandbox, 'queried');
   const ask = (name: string): unknown => {
     const answer = run.query(name, encodePayload([]));
-    return answer.ok ? decodePayload(answer.payload) : answer.registered;
+    return answer.ok ? decodePayload(answer.payload) : decodeFailure(answer.failure).message;
   };
-  assert.equal(ask('throwSpin'), true);
-  assert.equal(ask('asked'), 0);
+  for (const name of ['throwSpin', 'spin']) {
+    assert.match(ask(name) as string, /run of queried was interrupted at forever \(workflows\.ts:2:\d+\)\. /);
+  }
+  assert.equal(ask('asked'), 2);
   const fired = event(draft(3, 'TimerFired', { answers: 2 }));
   assert.deepEqual(outcome(run.activate({ at: startAt + 1, inputs: [fired], nextSeq: 4 })), undefined);
 });
@@ -125,4 +128,71 @@ test('the next activation of any run starts with a fresh guard', () => {
 test('a run that was interrupted does nothing more', () => {
   const { run } = startRun(sandbox, 'swallowed');
   assert.equal(run.activate({ at: startAt + 1, inputs: [], nextSeq: 2 }).ok, false);
+});
+
+const places = {
+  'src/workflows.ts': `import { defineSignal, defineUpdate, setHandler, sleep } from 'reprise/workflow';
+import { spinner } from 'spinning';
+export async function named() { let n = 0; while (n >= 0) n++; }
+export async function anonymous() {
+  const go = true;
+  await [() => { while (go); }][0]!();
+}
+export async function nested() {
+  await Promise.resolve().then(function outer() { const inner = () => { for (;;) {} }; inner(); });
+}
+export async function library() {
+  spinner.spin();
+}
+class Order { async total(): Promise<void> { for (;;) {} } }
+export async function method() { await new Order().total(); }
+export async function handlers() {
+  setHandler(defineSignal('signal'), function onSignal() { for (;;) {} });
+  setHandler(defineUpdate<void>('update'), () => undefined, { validator: function onValidate() { for (;;) {} } });
+  await sleep(1000);
+}
+`,
+  'node_modules/spinning/package.json': '{"name":"spinning","main":"index.js"}',
+  'node_modules/spinning/index.js': 'exports.spinner = { spin() { for (;;) {} } };',
+};
+const placed = await sandboxOf(places, { deadlockTimeoutMs: 30 });
+
+/** [workflow, where it was interrupted] */
+const interruptions: [string, RegExp][] = [
+  ['named', /at named \(src\/workflows\.ts:3:\d+\)\. /],
+  [
+    'anonymous',
+    /at src\/workflows\.ts:6:\d+ in code without a name, called by anonymous \(src\/workflows\.ts:6:\d+\)\. /,
+  ],
+  ['nested', /at inner \(src\/workflows\.ts:9:\d+\)\. /],
+  [
+    'library',
+    /at Object\.spin \(node_modules\/spinning\/index\.js:1:\d+\), called by library \(src\/workflows\.ts:12:\d+\)\. /,
+  ],
+  ['method', /at (?:Order|_Order)\.total \(src\/workflows\.ts:14:\d+\)\. /],
+];
+for (const [type, place] of interruptions) {
+  test(`the function that was running is named: ${type}`, () => assertDeadlock(runOnce(placed, type), place));
+}
+
+for (const [type, message] of [
+  ['SignalReceived', 'onSignal'],
+  ['UpdateAccepted', 'onValidate'],
+] as const) {
+  test(`the handler that was running is named: ${message}`, () => {
+    const { run } = startRun(placed, 'handlers');
+    const name = type === 'SignalReceived' ? 'signal' : 'update';
+    const input = event(draft(3, type, { name, correlationId: 'u', payload: encodePayload([]) }));
+    const result = outcome(run.activate({ at: startAt + 1, inputs: [input], nextSeq: 4 }));
+    assertDeadlock(result, new RegExp(`at ${message} \\(src/workflows\\.ts:1[78]:\\d+\\)\\. `));
+  });
+}
+
+test('code at module level is named by its line', async () => {
+  const files = {
+    'src/workflows.ts': `import './lib.ts';\nexport async function main() {}`,
+    'src/lib.ts': '\n\nfor (;;) {}',
+  };
+  const loading = await sandboxOf(files, { deadlockTimeoutMs: 30 });
+  assertDeadlock(runOnce(loading, 'main'), /at src\/lib\.ts:3:\d+ in code without a name\. /);
 });

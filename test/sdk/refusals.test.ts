@@ -109,7 +109,7 @@ test('calls reject with DATABASE_UNREACHABLE when the database is gone, with ILL
   for (const call of calls) await assert.rejects(call(), { name: 'RuntimeError', code: 'DATABASE_UNREACHABLE' });
   await own.close();
   await own.close();
-  for (const call of calls) await assert.rejects(call(), { name: 'RuntimeError', code: 'ILLEGAL_STATE' });
+  for (const call of calls) await assert.rejects(call(), { name: 'IllegalStateError', code: 'ILLEGAL_STATE' });
 });
 
 test('where the database’s address came from is named when it is wrong', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { draft } from '../../runtime/history/draft.ts';
+import { encodePayload } from '../../runtime/history/payload.ts';
 import { getRun } from '../../runtime/store/runs.ts';
 import { testEngine } from '../support/engine.ts';
 import { type CommandRun, reprise } from '../support/reprise-command.ts';
@@ -56,9 +57,22 @@ test('show tells an activity of unknown effect, and the task failure that the ru
   await worker.writer.append([turn({ runId: lost, drafts: begun })]);
   assert.match(await shown(lost), /^activity +pay \(seq 2, attempt 1\), effect unknown: /m);
   const failing = await startedRun(store);
-  const failure = draft(0, 'WorkflowTaskFailed', { name: 'DETERMINISM', attempt: 2, reason: 'because' });
+  const payload = encodePayload(
+    'Error: x\n    at sleep (reprise-shared-1a.js:1:2)\n    at order (src/workflows.ts:12:5)',
+  );
+  const failure = draft(0, 'WorkflowTaskFailed', {
+    name: 'DETERMINISM',
+    attempt: 2,
+    reason: 'because\nof this',
+    payload,
+  });
   await worker.writer.append([turn({ runId: failing, drafts: [failure] })]);
-  assert.match(await shown(failing), /^task failure DETERMINISM \(attempt 2\): because$/m);
+  const text = await shown(failing);
+  assert.match(text, /^task failure DETERMINISM \(attempt 2\): because\n {13}of this$/m);
+  assert.match(
+    text,
+    /^cause +NON_DETERMINISTIC_ERROR\nfailed at +order \(src\/workflows\.ts:12:5\)\nnext attempt 2\S+Z$/m,
+  );
 });
 
 test('list prints the newest runs first, filters, and says when there are more', async () => {

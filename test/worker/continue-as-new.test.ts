@@ -49,6 +49,17 @@ for (const [way, engine] of [
       }
     });
 
+    it('tells every run of a chain when the first one was started', async () => {
+      const handle = await client.workflow.start('tellsStart', { workflowId: 'start-of-chain', taskQueue });
+      const [startTime, runStartTime] = (await handle.result()) as [number, number];
+      const first = await client.workflow.getHandle('start-of-chain', handle.runId).history();
+      assert.equal(startTime, first[0]!.at.getTime());
+      assert.ok(runStartTime > startTime);
+      for (const { run_id: runId } of await chain('start-of-chain')) {
+        await assertReplays(engine.connection.database, runId);
+      }
+    });
+
     it('loses no signal and no update that comes while a run ends', async () => {
       const handle = await client.workflow.start('countOn', { workflowId: 'stream', taskQueue, args: [3] });
       const senders = Array.from({ length: 8 }, async () => {

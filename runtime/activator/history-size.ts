@@ -1,0 +1,30 @@
+// How large a run's history has become, as far as every replay of it finds the same: a replay reads no arguments of
+// activities, and sees no events that say nothing to workflow code.
+import type { EventDraft } from '../history/event.ts';
+import { inputRank } from './input-rank.ts';
+
+/** What a row of the log takes beside its contents, bytes; about. */
+const rowBytes = 120;
+
+function bytesOf({ type, payload, ops, meta }: EventDraft): number {
+  const content = type === 'ActivityScheduled' ? 0 : (payload?.length ?? 0);
+  return rowBytes + content + (ops?.length ?? 0) + (meta?.length ?? 0);
+}
+
+export class HistorySize {
+  /** Bytes. */
+  total = 0;
+
+  addInputs(events: readonly EventDraft[]): void {
+    for (const event of events) if (inputRank[event.type] !== undefined) this.total += bytesOf(event);
+  }
+
+  addOutputs(events: readonly EventDraft[]): void {
+    for (const event of events) this.total += bytesOf(event);
+  }
+
+  /** Of an input that did not come into the log. */
+  remove(event: EventDraft): void {
+    this.total -= bytesOf(event);
+  }
+}
