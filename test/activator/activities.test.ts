@@ -407,7 +407,7 @@ workflowTest(
 
 test('outside of workflow code no activity can be called', async () => {
   await assert.rejects(scheduleActivity('greet', [], options), { code: 'ILLEGAL_STATE', message: /scheduleActivity/ });
-  assert.throws(() => greet('x'), { code: 'ILLEGAL_STATE', message: /proxyActivities/ });
+  assert.throws(() => greet('x'), { code: 'ILLEGAL_STATE', message: /scheduleActivity/ });
 });
 
 workflowTest(
