@@ -8,7 +8,7 @@ import { type ActivityFunction, activityOf } from '../runtime/worker/activity-co
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
 import { Client } from './client.ts';
 import { Connection } from './connection.ts';
-import type { WorkerOptions, WorkerSettings } from './worker-settings.ts';
+import type { WorkerDeploymentOptions, WorkerOptions, WorkerSettings } from './worker-settings.ts';
 
 export class Worker {
   readonly #process: WorkerProcess;
@@ -31,6 +31,7 @@ export class Worker {
     const sandbox = Sandbox.create(bundle, {
       deadlockTimeoutMs: settings.deadlockTimeoutMs,
       isActivityRegistered: (type) => activityOf(activities, type) !== undefined,
+      failureErrorTypes: settings.workflowFailureErrorTypes,
     });
     let client: Client | undefined;
     const worker = new WorkerProcess({
@@ -49,6 +50,7 @@ export class Worker {
       maxConcurrentActivities: settings.maxConcurrentActivities,
       maxPayloadBytes: settings.maxPayloadBytes,
       leaseMs: settings.leaseMs,
+      version: settings.version,
       shutdownGraceMs: settings.shutdownGraceTime,
       failPoint: options.failPoint,
       logger: options.logger ?? pino({ name: 'reprise', level: process.env['REPRISE_LOG_LEVEL'] ?? 'info' }),
@@ -125,4 +127,4 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
 export { Connection as NativeConnection } from './connection.ts';
 export { Connection };
 export { bundleWorkflowCode, type WorkflowBundle };
-export type { WorkerOptions, WorkerState };
+export type { WorkerDeploymentOptions, WorkerOptions, WorkerState };

@@ -1,4 +1,5 @@
 // What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
+import type { DeploymentMeta, InitialVersioningBehavior, StartedVersioning } from './deployment.ts';
 import type { EventDraft, HistoryEvent, Micros } from './event.ts';
 import type { PropertiesMeta } from './run-properties.ts';
 import type { ErrorCode } from './runtime-error.ts';
@@ -12,6 +13,8 @@ export interface Activation {
   readonly nextSeq: number;
   /** Outputs that the log holds for this turn, when it is replayed; undefined when it happens for the first time. */
   readonly recorded?: readonly HistoryEvent[];
+  /** Given when another build than before works on the run from this turn on. */
+  readonly deployment?: DeploymentMeta;
 }
 
 /** Why a workflow task failed: the run stays open, the task is tried again with back-off until code is fixed. */
@@ -20,6 +23,8 @@ export interface TaskFailure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly stack?: string;
+  /** The worker was told to fail runs for it. */
+  readonly failsRun?: boolean;
 }
 
 export interface LogLine {
@@ -116,7 +121,7 @@ export interface RetryMeta {
 }
 
 /** `meta` of WorkflowStarted. */
-export interface StartedMeta extends PropertiesMeta {
+export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   workflowId: string;
   taskQueue: string;
   namespace: string;
@@ -171,6 +176,7 @@ export interface ActivityClosedMeta {
 export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
   startDelayMs?: number;
+  initialVersioningBehavior?: InitialVersioningBehavior;
 }
 
 /** `meta` of VersionMarked; null when nothing in it is set. */

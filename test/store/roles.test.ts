@@ -112,7 +112,7 @@ test('a member of reprise_worker does everything that workers and clients do', a
     timeoutMs: 10_000,
   };
   await ask(database, request);
-  assert.equal((await openRequests(database, queue, epoch)).length, 1);
+  assert.equal((await openRequests(database, epoch, { queues: [queue], open: [queue] })).length, 1);
   await answer(database, request.id, { payload: new Uint8Array([1]), problem: undefined });
   assert.deepEqual((await takeAnswer(database, request.id))?.problem, undefined);
   await withdraw(database, request.id);
