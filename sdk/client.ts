@@ -3,7 +3,9 @@ import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
 import { QueryRejectCondition } from './query-reject-condition.ts';
+import { checkNamespace } from './deployment-version.ts';
 import { checkOneOf, refuseUnknown } from './refuse-unknown.ts';
+import { WorkerDeploymentClient } from './worker-deployment-client.ts';
 import { WorkflowClient } from './workflow-client.ts';
 
 export interface ClientOptions {
@@ -28,6 +30,8 @@ const unsupported = ['dataConverter', 'identity', 'interceptors', 'plugins', 'qu
 export class Client {
   readonly connection: Connection;
   readonly workflow: WorkflowClient;
+  /** Versions of workers: which one takes new runs, and which ones still have some. */
+  readonly workerDeployment: WorkerDeploymentClient;
 
   /** Updates that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
@@ -47,7 +51,9 @@ export class Client {
     refuseUnknown('Client workflow', workflow, ['queryRejectCondition'], []);
     const { queryRejectCondition = QueryRejectCondition.NONE } = workflow;
     checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
+    checkNamespace(namespace);
     this.connection = connection;
+    this.workerDeployment = new WorkerDeploymentClient({ connection, namespace });
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
   }
 }
@@ -89,6 +95,15 @@ export {
 } from './workflow-handle.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
 export { QueryRejectCondition } from './query-reject-condition.ts';
+export type { WorkflowVersioningInfo } from './run-placement.ts';
+export {
+  type SetVersionOptions,
+  WorkerDeploymentClient,
+  type WorkerDeploymentDescription,
+  type WorkerDeploymentSummary,
+  type WorkerDeploymentVersionInfo,
+  type WorkerDeploymentVersionStatus,
+} from './worker-deployment-client.ts';
 export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './with-start.ts';
 export { WorkflowUpdateHandle } from './workflow-update.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';

@@ -29,6 +29,14 @@ export {
   WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';
 export {
+  InitialVersioningBehavior,
+  type PinnedVersioningOverride,
+  toCanonicalString,
+  VersioningBehavior,
+  type VersioningOverride,
+  type WorkerDeploymentVersion,
+} from '../runtime/history/deployment.ts';
+export {
   defineSearchAttributeKey,
   type SearchAttributeKey,
   type SearchAttributePair,

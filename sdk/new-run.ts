@@ -4,6 +4,8 @@ import { type Duration, durationMs } from '../runtime/history/duration.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { startAttributes } from '../runtime/history/attribute-values.ts';
 import { chainRules } from '../runtime/history/chain.ts';
+import { effectiveVersioning, prefixOf, queueKey, type VersioningOverride } from '../runtime/history/deployment.ts';
+import { engineNumber } from '../runtime/history/engine-number.ts';
 import { memoText } from '../runtime/history/memo.ts';
 import type { PropertiesMeta } from '../runtime/history/run-properties.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
@@ -17,6 +19,7 @@ import { startTiming, startTimingNames, type StartTimingOptions } from '../runti
 import { newRunId } from '../runtime/store/run-id.ts';
 import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
 import type { StartTiming } from '../runtime/store/start-with.ts';
+import { checkOverride } from './deployment-version.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import type { Workflow } from './execution-info.ts';
 import type { IdPolicyOptions } from './id-policies.ts';
@@ -40,6 +43,8 @@ export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions 
   followRuns?: boolean;
   /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. Not with cronSchedule. */
   startDelay?: Duration;
+  /** Which version of a worker deployment works on the run, whatever its code says; also for the runs it continues as. */
+  versioningOverride?: VersioningOverride;
   /**
    * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
    * client), or a Kysely transaction.
@@ -79,10 +84,11 @@ const known = Object.keys({
   startDelay: true,
   ...(Object.fromEntries(startTimingNames.map((name) => [name, true])) as Record<keyof StartTimingOptions, true>),
   transaction: true,
+  versioningOverride: true,
   workflowIdConflictPolicy: true,
   workflowIdReusePolicy: true,
 } satisfies Record<keyof WorkflowStartOptions, true>);
-const unsupported = ['priority', 'requestEagerStart', 'signal', 'signalArgs', 'versioningOverride'];
+const unsupported = ['priority', 'requestEagerStart', 'signal', 'signalArgs'];
 
 /** A run, and when it is due. */
 export interface TimedRun extends NewRun {
@@ -107,7 +113,7 @@ export function newRunOf<W extends Workflow>(
     taskQueue,
     namespace,
     seed: randomBytes(16).toString('hex'),
-    engine: 1,
+    engine: engineNumber,
   };
   const properties = propertiesOf(options, maxPayloadBytes);
   Object.assign(meta, properties);
@@ -117,6 +123,12 @@ export function newRunOf<W extends Workflow>(
   Object.assign(meta, timingOf(options));
   const delayMs = startDelayMs(options);
   if (delayMs > 0) meta.startDelayMs = delayMs;
+  const override = options.versioningOverride;
+  let prefix = '';
+  if (override !== undefined) {
+    meta.versioningOverride = checkOverride(override);
+    prefix = prefixOf(effectiveVersioning(meta));
+  }
   return {
     timing: timing(meta),
     runId: newRunId(),
@@ -124,7 +136,7 @@ export function newRunOf<W extends Workflow>(
     workflowId,
     workflowType,
     taskQueue,
-    queue: `${namespace}/${taskQueue}`,
+    queue: prefix + queueKey(namespace, taskQueue),
     properties: properties === undefined ? null : JSON.stringify(properties),
     args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), maxPayloadBytes),
     meta: JSON.stringify(meta),

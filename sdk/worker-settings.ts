@@ -4,9 +4,25 @@ import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { WorkflowBundleOption } from '../runtime/sandbox/bundle.ts';
 import type { Logger } from 'pino';
 import type { FailPointListener } from '../runtime/worker/fail-point.ts';
+import type { VersioningBehavior, WorkerDeploymentVersion } from '../runtime/history/deployment.ts';
+import type { FailureErrorTypes } from '../runtime/history/failure-types.ts';
+import type { WorkerVersion } from '../runtime/worker/worker-versions.ts';
 import { checkConnection, type Connection } from './connection.ts';
+import { checkNamespace, checkVersion } from './deployment-version.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
+
+/** Which build of its deployment a worker is, and whether it takes runs by version. */
+export type WorkerDeploymentOptions = {
+  version: WorkerDeploymentVersion;
+} & (
+  | {
+      useWorkerVersioning: true;
+      /** Of workflows that say nothing themselves (`setWorkflowOptions`). */
+      defaultVersioningBehavior: VersioningBehavior;
+    }
+  | { useWorkerVersioning: false; defaultVersioningBehavior?: never }
+);
 
 export interface WorkerOptions {
   connection: Connection;
@@ -36,6 +52,15 @@ export interface WorkerOptions {
   /** Whether `enhancedStackTraceQuery` may show the text of workflow code; default false. */
   showStackTraceSources?: boolean;
   maxPayloadBytes?: number;
+  workerDeploymentOptions?: WorkerDeploymentOptions;
+  /**
+   * Names of error classes (subclasses included) that fail a run instead of its task, by workflow type or `*`; `Error`
+   * stands for all, `NondeterminismError` for a history that the code cannot follow.
+   */
+  workflowFailureErrorTypes?: Record<string, string[]>;
+  /** Temporal's older options; accepted, without meaning here. */
+  buildId?: string;
+  useVersioning?: boolean;
   logger?: Logger;
   /** @internal */
   failPoint?: FailPointListener;
@@ -59,12 +84,15 @@ const known = Object.keys({
   deadlockTimeoutMs: true,
   showStackTraceSources: true,
   maxPayloadBytes: true,
+  workerDeploymentOptions: true,
+  workflowFailureErrorTypes: true,
+  buildId: true,
+  useVersioning: true,
   logger: true,
   failPoint: true,
 } satisfies Record<keyof WorkerOptions, true>);
 const unsupported = [
   'activityDefaults',
-  'buildId',
   'dataConverter',
   'debugMode',
   'defaultHeartbeatThrottleInterval',
@@ -87,8 +115,6 @@ const unsupported = [
   'sinks',
   'stickyQueueScheduleToStartTimeout',
   'tuner',
-  'useVersioning',
-  'workerDeploymentOptions',
   'workflowThreadPoolSize',
 ];
 
@@ -104,6 +130,8 @@ export interface WorkerSettings {
   readonly deadlockTimeoutMs: number;
   readonly showStackTraceSources: boolean;
   readonly maxPayloadBytes: number;
+  readonly version?: WorkerVersion | undefined;
+  readonly workflowFailureErrorTypes?: FailureErrorTypes | undefined;
 }
 
 const checked = z.object({
@@ -117,7 +145,37 @@ const checked = z.object({
   deadlockTimeoutMs: z.number().int().min(10).default(2000),
   showStackTraceSources: z.boolean().default(false),
   maxPayloadBytes: z.number().int().min(1024).default(defaultMaxPayloadBytes),
+  workflowFailureErrorTypes: z.record(z.string(), z.array(z.string().min(1))).optional(),
 });
+const checkedDeployment = z.discriminatedUnion('useWorkerVersioning', [
+  z.strictObject({
+    version: z.unknown().optional(),
+    useWorkerVersioning: z.literal(true),
+    defaultVersioningBehavior: z.enum(['PINNED', 'AUTO_UPGRADE']),
+  }),
+  z.strictObject({
+    version: z.unknown().optional(),
+    useWorkerVersioning: z.literal(false),
+    defaultVersioningBehavior: z.undefined().optional(),
+  }),
+]);
+
+function workerVersion(options: WorkerDeploymentOptions | undefined): WorkerVersion | undefined {
+  if (options === undefined) return undefined;
+  const result = checkedDeployment.safeParse(options);
+  if (!result.success) throw invalid('workerDeploymentOptions', result.error);
+  const { version, defaultVersioningBehavior } = result.data;
+  return {
+    version: checkVersion('workerDeploymentOptions.version', version),
+    defaultBehavior: defaultVersioningBehavior,
+  };
+}
+
+function invalid(option: string, error: z.ZodError): RuntimeError {
+  const issue = error.issues[0]!;
+  const path = [option, ...issue.path].filter((part) => part !== '').join('.');
+  return new RuntimeError('INVALID_INPUT', `Worker option ${path}: ${issue.message}.`, { cause: error });
+}
 
 /** With defaults in place. @throws INVALID_INPUT */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
@@ -131,11 +189,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     maxCachedRuns: options.maxCachedRuns ?? options.maxCachedWorkflows,
     maxConcurrentActivities: options.maxConcurrentActivities ?? options.maxConcurrentActivityTaskExecutions,
   });
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    throw new RuntimeError('INVALID_INPUT', `Worker option ${issue.path.join('.')}: ${issue.message}.`, {
-      cause: result.error,
-    });
-  }
-  return result.data;
+  if (!result.success) throw invalid('', result.error);
+  checkNamespace(result.data.namespace);
+  return { ...result.data, version: workerVersion(options.workerDeploymentOptions) };
 }

@@ -8,7 +8,7 @@ import { type ActivityFunction, activityOf } from '../runtime/worker/activity-co
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
 import { Client } from './client.ts';
 import { Connection } from './connection.ts';
-import type { WorkerOptions, WorkerSettings } from './worker-settings.ts';
+import type { WorkerDeploymentOptions, WorkerOptions, WorkerSettings } from './worker-settings.ts';
 
 export class Worker {
   readonly #process: WorkerProcess;
@@ -33,6 +33,7 @@ export class Worker {
       deadlockTimeoutMs,
       showStackTraceSources,
       isActivityRegistered: (type) => activityOf(activities, type) !== undefined,
+      failureErrorTypes: settings.workflowFailureErrorTypes,
     });
     let client: Client | undefined;
     const worker = new WorkerProcess({
@@ -51,6 +52,7 @@ export class Worker {
       maxConcurrentActivities: settings.maxConcurrentActivities,
       maxPayloadBytes: settings.maxPayloadBytes,
       leaseMs: settings.leaseMs,
+      version: settings.version,
       shutdownGraceMs: settings.shutdownGraceTime,
       failPoint: options.failPoint,
       logger: options.logger ?? pino({ name: 'reprise', level: process.env['REPRISE_LOG_LEVEL'] ?? 'info' }),
@@ -128,4 +130,4 @@ export { Connection as NativeConnection } from './connection.ts';
 export { Connection };
 export { IllegalStateError } from '../runtime/history/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };
-export type { WorkerOptions, WorkerState };
+export type { WorkerDeploymentOptions, WorkerOptions, WorkerState };

@@ -48,6 +48,7 @@ import { checkName, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type MessageOptions, messageArgs } from './message-options.ts';
+import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { sendMessage } from './send-message.ts';
 import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
@@ -63,6 +64,8 @@ export interface WorkflowExecutionDescription
   /** What the start said for people. */
   staticSummary(): Promise<string | undefined>;
   staticDetails(): Promise<string | undefined>;
+  /** Undefined for a run that has nothing to do with versions. */
+  readonly versioningInfo: WorkflowVersioningInfo | undefined;
 }
 
 /** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
@@ -251,19 +254,20 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     const run = await this.#run();
     if (isRejected(queryRejectCondition, run.status)) throw new QueryRejectedError(executionInfo(run).status);
     const id = randomUUID();
-    const queue = `${run.namespace}/${run.task_queue}`;
     const payload = encodeArguments(`query ${name}`, args, maxPayloadBytes);
     const answer = await connection.reach(async (database) => {
-      await ask(database, { id, runId: run.run_id, queue, name, args: payload, timeoutMs: queryTimeoutMs });
-      database.notifier.request(queue);
+      const queue = await answeringQueue(database, run);
+      const request = { id, runId: run.run_id, queue, name, args: payload, timeoutMs: queryTimeoutMs };
+      database.notifier.request(await ask(database, request));
       const given = await connection.outcomes.answer(id, queryTimeoutMs);
       if (given === undefined) await withdraw(database, id);
       return given;
     });
     if (answer === undefined) {
+      const who = await connection.reach((database) => whoAnswers(database, run));
       throw new RuntimeError(
         'TIMEOUT',
-        `No worker answered query ${name} of workflow ${this.workflowId} within ${queryTimeoutMs} ms. Check that a worker polls task queue ${run.task_queue}.`,
+        `No worker answered query ${name} of workflow ${this.workflowId} within ${queryTimeoutMs} ms. Check that ${who}.`,
         { runId: run.run_id },
       );
     }
@@ -283,8 +287,12 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   /** @throws WorkflowNotFoundError */
   async describe(): Promise<WorkflowExecutionDescription> {
     const run = await this.#run();
-    const [{ owner, wakeAt, ...open }, family] = await this.#parts.connection.reach((database) =>
-      Promise.all([readOpenState(database, run), readFamily(database, run.run_id)]),
+    const [{ owner, wakeAt, ...open }, family, versioning] = await this.#parts.connection.reach((database) =>
+      Promise.all([
+        readOpenState(database, run),
+        readFamily(database, run.run_id),
+        versioningInfo(database, run.run_id),
+      ]),
     );
     const started = (): Promise<Partial<StartedMeta>> =>
       this.#parts.connection.reach((database) => readStartedMeta(database, run.run_id));
@@ -294,6 +302,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
       ...family,
       owner: owner ?? undefined,
       nextWakeTime: wakeAt ?? undefined,
+      versioningInfo: versioning,
       staticSummary: async () => (await started()).staticSummary,
       staticDetails: async () => (await started()).staticDetails,
     };

@@ -93,6 +93,17 @@ export {
   type WorkflowInfo,
   workflowInfo,
 } from '../runtime/activator/workflow-info.ts';
+export {
+  defineWorkflowOptions,
+  setWorkflowOptions,
+  type WorkflowDefinitionOptions,
+  type WorkflowDefinitionOptionsOrGetter,
+} from '../runtime/activator/workflow-options.ts';
+export {
+  InitialVersioningBehavior,
+  VersioningBehavior,
+  type WorkerDeploymentVersion,
+} from '../runtime/history/deployment.ts';
 export { type ContextSource } from '../runtime/history/event.ts';
 export type { SearchAttributes, SearchAttributeValue } from '../runtime/history/search-attributes.ts';
 export {

@@ -3,11 +3,13 @@
 import { CommanderError } from 'commander';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { newCommand } from './cli/command.ts';
+import { deploymentCommand } from './cli/deployment.ts';
 import { sqlCommand } from './cli/sql.ts';
 import { workflowCommand } from './cli/workflow.ts';
 
 const program = newCommand('reprise', 'Durable execution on plain Postgres, with replay.')
   .addCommand(workflowCommand())
+  .addCommand(deploymentCommand())
   .addCommand(sqlCommand());
 
 async function main(): Promise<number> {

@@ -3,6 +3,7 @@
 import { durationMs, type Duration } from '../history/duration.ts';
 import type { ContinuedMeta } from '../history/activation.ts';
 import { startAttributes } from '../history/attribute-values.ts';
+import { InitialVersioningBehavior } from '../history/deployment.ts';
 import { describeValue, isStorableName } from '../history/json.ts';
 import { memoText } from '../history/memo.ts';
 import { encodePayload } from '../history/payload.ts';
@@ -24,6 +25,10 @@ export interface ContinueAsNewOptions {
   readonly backoffStartInterval?: Duration;
   /** `carry`, the default: the new run begins with the context document as it stands. `fresh`: with the initial one. */
   readonly context?: 'carry' | 'fresh';
+  /** On which build the new run begins; default the same when this run is pinned. */
+  readonly initialVersioningBehavior?: InitialVersioningBehavior;
+  /** Accepted for Temporal's sake, without meaning here. */
+  readonly versioningIntent?: unknown;
 }
 
 const known: ReadonlySet<string> = new Set([
@@ -34,6 +39,8 @@ const known: ReadonlySet<string> = new Set([
   'typedSearchAttributes',
   'backoffStartInterval',
   'context',
+  'initialVersioningBehavior',
+  'versioningIntent',
 ] satisfies (keyof ContinueAsNewOptions)[]);
 
 /** What is written of it. */
@@ -79,6 +86,14 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
     const delay = durationMs(options.backoffStartInterval);
     if (delay < 0) throw invalid(`backoffStartInterval is ${delay}, expected 0 or more`);
     if (delay > 0) meta.startDelayMs = delay;
+  }
+  const { initialVersioningBehavior: initial } = options;
+  if (initial !== undefined) {
+    if (!Object.hasOwn(InitialVersioningBehavior, initial)) {
+      const expected = Object.keys(InitialVersioningBehavior).join(' or ');
+      throw invalid(`initialVersioningBehavior is ${describeValue(initial)}, expected ${expected}`);
+    }
+    meta.initialVersioningBehavior = initial;
   }
   return meta;
 }

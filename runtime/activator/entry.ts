@@ -1,11 +1,19 @@
 // What the host calls in the sandbox's shared bundle: install once a vm context, then create runs.
+import type { FailureErrorTypes } from '../history/failure-types.ts';
 import { Run, type SandboxRun } from './run.ts';
 
 export { install } from './globals.ts';
 export type { HostHooks } from './host.ts';
 export type { SandboxRun } from './run.ts';
 
-/** `load` evaluates the user's code for this run alone and returns its exports; called in the first activation. */
-export function createRun(runId: string, load: () => Record<string, unknown>): SandboxRun {
-  return new Run(runId, load);
+/**
+ * `load` evaluates the user's code for this run alone and returns its exports; called in the first activation.
+ * `failureTypes`: errors that fail the run instead of its task.
+ */
+export function createRun(
+  runId: string,
+  load: () => Record<string, unknown>,
+  failureTypes?: FailureErrorTypes,
+): SandboxRun {
+  return new Run(runId, load, failureTypes);
 }

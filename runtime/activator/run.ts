@@ -9,7 +9,9 @@ import type {
   StartedMeta,
   TaskFailure,
 } from '../history/activation.ts';
+import type { DeploymentMeta, VersioningBehavior } from '../history/deployment.ts';
 import type { HistoryEvent } from '../history/event.ts';
+import { type FailureErrorTypes, failureErrorNames } from '../history/failure-types.ts';
 import { CancelledFailure, isCancellation, TemporalFailure } from '../history/failure.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
@@ -40,6 +42,7 @@ import { Versions } from './versions.ts';
 import type { WorkflowMetadata } from './workflow-metadata.ts';
 import { createWorkflowInfo, type WorkflowInfo } from './workflow-info.ts';
 import { startedProperties } from './upserts.ts';
+import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from './workflow-options.ts';
 
 /** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
 export interface SandboxRun {
@@ -49,6 +52,8 @@ export interface SandboxRun {
   conclude(): ActivationResult;
   /** Also after the run has closed. Logs of the handler come along. */
   query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
+  /** Of the workflow's options; undefined before the first activation, and when they do not say. */
+  readonly versioningBehavior: VersioningBehavior | undefined;
   /** What the host saw go wrong in the running activation, such as an unhandled rejection. */
   fail(failure: TaskFailure): void;
   dispose(): void;
@@ -73,6 +78,7 @@ export class Run implements SandboxRun {
     turn: this.turn,
     running: this.running,
     enter: (fn) => enterScope(this.rootScope, fn),
+    isFailure: (thrown) => this.#isFailure(thrown, 'UpdateFailed'),
     route: (thrown) => this.#closeWithError(thrown),
   });
   readonly queries: Queries = new Queries(() => this.metadata);
@@ -82,6 +88,10 @@ export class Run implements SandboxRun {
   readonly rootScope: RootScope = new RootScope();
   readonly context: RunContext = new RunContext(this);
   readonly #load: () => Record<string, unknown>;
+  readonly #failureTypes: FailureErrorTypes | undefined;
+  #options: WorkflowDefinitionOptions | undefined;
+  /** The build that works on the run from this turn on, as the log has it. */
+  deployment: DeploymentMeta | undefined;
   /** The user's modules have been evaluated. */
   isLoaded = false;
   #externals: Externals | undefined;
@@ -95,9 +105,10 @@ export class Run implements SandboxRun {
   #disposables: { disable(): void }[] | undefined;
 
   /** `load` evaluates the user's code and returns what it exports; it is called once, in the first activation. */
-  constructor(runId: string, load: () => Record<string, unknown>) {
+  constructor(runId: string, load: () => Record<string, unknown>, failureTypes?: FailureErrorTypes) {
     this.runId = runId;
     this.#load = load;
+    this.#failureTypes = failureTypes;
   }
 
   /** Made when first needed: most runs deal with no others. */
@@ -124,6 +135,10 @@ export class Run implements SandboxRun {
   set properties(properties: RunProperties) {
     this.#properties = properties;
     this.#info = undefined;
+  }
+
+  get versioningBehavior(): VersioningBehavior | undefined {
+    return this.#options?.versioningBehavior;
   }
 
   get random(): Random {
@@ -160,6 +175,7 @@ export class Run implements SandboxRun {
     enterRun(this);
     if (this.turn.isOver) return;
     this.turn.open(activation);
+    if (activation.deployment !== undefined) this.deployment = activation.deployment;
     try {
       let start: (() => void) | undefined;
       for (const rank of this.activities.hasLocal ? ranksWithLocal : ranks) {
@@ -254,6 +270,7 @@ export class Run implements SandboxRun {
   }
 
   #start(main: Main, args: readonly unknown[]): void {
+    this.#options = optionsOf(main);
     let result: unknown;
     try {
       result = enterScope(this.rootScope, () => main(...args));
@@ -337,6 +354,14 @@ export class Run implements SandboxRun {
     this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
   }
 
+  /** What the log says goes, should the options have changed since. */
+  #isFailure(thrown: unknown, event: 'WorkflowFailed' | 'UpdateFailed'): boolean {
+    if (thrown instanceof TemporalFailure || this.turn.recordHas(({ type }) => type === event)) return true;
+    const types = this.#options?.failureExceptionTypes;
+    if (types === undefined && this.#failureTypes === undefined) return false;
+    return isConfiguredFailure(thrown, types, failureErrorNames(this.#failureTypes, this.info.workflowType));
+  }
+
   /** A failure ends the run, any other error only its task: code is to be fixed. Source: Temporal (behaviors 6, 34, 56). */
   #closeWithError(thrown: unknown): void {
     try {
@@ -344,7 +369,7 @@ export class Run implements SandboxRun {
       if (continuation !== undefined) this.#continueAsNew(continuation);
       else if (this.#cancelRequested && isCancellation(thrown)) {
         this.turn.close(new PlainCommand('WorkflowCancelled'));
-      } else if (thrown instanceof TemporalFailure) {
+      } else if (this.#isFailure(thrown, 'WorkflowFailed')) {
         this.turn.close(new PlainCommand('WorkflowFailed', { payload: encodeFailure(thrown) }));
       } else {
         this.failTask(thrown);

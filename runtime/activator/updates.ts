@@ -4,7 +4,7 @@
 import type { RejectedUpdate } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, HistoryEvent } from '../history/event.ts';
-import { ApplicationFailure, TemporalFailure } from '../history/failure.ts';
+import { ApplicationFailure } from '../history/failure.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import type { Command } from './command.ts';
@@ -72,6 +72,8 @@ export interface UpdatesOptions {
   readonly running: RunningHandlers;
   /** Calls user code in the run's root scope. */
   enter(fn: () => unknown): unknown;
+  /** Whether an error fails the update, as opposed to the task. */
+  isFailure(thrown: unknown): boolean;
   /** Takes what is no failure of the update: a bug fails the task, ContinueAsNew ends the run. */
   route(thrown: unknown): void;
 }
@@ -222,7 +224,7 @@ export class Updates {
 
   /** A failure is the caller's to deal with, any other error fails the task: code is to be fixed. */
   #fail(update: Update, thrown: unknown): void {
-    if (thrown instanceof TemporalFailure) {
+    if (this.#options.isFailure(thrown)) {
       this.#options.turn.issue(new UpdateOutcome('UpdateFailed', update, encodeFailure(thrown)));
     } else this.#options.route(thrown);
   }

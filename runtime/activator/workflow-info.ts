@@ -1,6 +1,7 @@
 // What workflow code may know of its run.
 import type { StartedMeta } from '../history/activation.ts';
 import { legacyAttributes, typedAttributes } from '../history/attribute-values.ts';
+import type { DeploymentMeta, WorkerDeploymentVersion } from '../history/deployment.ts';
 import type { HistoryEvent } from '../history/event.ts';
 import type { TemporalFailure } from '../history/failure.ts';
 import type { RetryPolicy } from '../history/retry-options.ts';
@@ -64,12 +65,18 @@ export interface WorkflowInfo {
   readonly continueAsNewSuggested: boolean;
   /** Why; undefined when it is not suggested. */
   readonly suggestedContinueAsNewReasons: readonly SuggestContinueAsNewReason[] | undefined;
+  /** The build that completed, or completes, this task; undefined for a worker without one. Safe to decide by. */
+  readonly currentDeploymentVersion: WorkerDeploymentVersion | undefined;
+  /** Temporal's older name for its build id. */
+  readonly currentBuildId: string | undefined;
+  /** A pinned run would begin on another build by now: time to continue as new with `initialVersioningBehavior`. */
+  readonly targetWorkerDeploymentVersionChanged: boolean;
   readonly unsafe: UnsafeWorkflowInfo;
 }
 
 /** Of one run: built once, and again when its memo or search attributes change. */
 export function createWorkflowInfo(
-  run: { runId: string; turn: Turn },
+  run: { runId: string; turn: Turn; deployment: DeploymentMeta | undefined },
   started: HistoryEvent,
   meta: StartedMeta,
   properties: RunProperties,
@@ -113,6 +120,16 @@ export function createWorkflowInfo(
     },
     get suggestedContinueAsNewReasons() {
       return continueAsNewReasons(turn);
+    },
+    get currentDeploymentVersion() {
+      const version = run.deployment?.version;
+      return version && { buildId: version.buildId, deploymentName: version.deploymentName };
+    },
+    get currentBuildId() {
+      return run.deployment?.version.buildId;
+    },
+    get targetWorkerDeploymentVersionChanged() {
+      return run.deployment?.targetChanged ?? false;
     },
     unsafe: unsafeInfo(turn),
   };

@@ -1,4 +1,5 @@
 // What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
+import type { DeploymentMeta, InitialVersioningBehavior, StartedVersioning } from './deployment.ts';
 import type { EventDraft, HistoryEvent, Micros } from './event.ts';
 import type { PropertiesMeta } from './run-properties.ts';
 import type { ErrorCode } from './runtime-error.ts';
@@ -14,6 +15,8 @@ export interface Activation {
   readonly recorded?: readonly HistoryEvent[];
   /** Replayed once more to find out why the code left its history: notes where each command was asked for. */
   readonly explains?: boolean;
+  /** Given when another build than before works on the run from this turn on. */
+  readonly deployment?: DeploymentMeta;
 }
 
 /**
@@ -43,6 +46,8 @@ export interface TaskFailure {
   readonly stack?: string;
   /** Only of an activation that explains. */
   readonly divergence?: Divergence;
+  /** The worker was told to fail runs for it. */
+  readonly failsRun?: boolean;
 }
 
 export interface LogLine {
@@ -139,7 +144,7 @@ export interface RetryMeta {
 }
 
 /** `meta` of WorkflowStarted. */
-export interface StartedMeta extends PropertiesMeta {
+export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   workflowId: string;
   taskQueue: string;
   namespace: string;
@@ -196,6 +201,7 @@ export interface ActivityClosedMeta {
 export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
   startDelayMs?: number;
+  initialVersioningBehavior?: InitialVersioningBehavior;
 }
 
 /** `meta` of VersionMarked; null when nothing in it is set. */

@@ -1,6 +1,8 @@
 // The vocabulary of the log: every event type with the number it is stored under, and the shape of one event.
 // Numbers are written for ever: a type may be added, never renumbered, never reused.
 
+import { RuntimeError } from './runtime-error.ts';
+
 /** Stored number of each event type (column `events.type`, smallint). */
 export const eventCode = {
   WorkflowStarted: 1,
@@ -60,7 +62,10 @@ const typeByCode = new Map<number, EventType>(
 export function eventTypeOf(code: number): EventType {
   const type = typeByCode.get(code);
   if (type === undefined) {
-    throw new Error(`Event type code ${code} is not known to this version of reprise; upgrade the reader.`);
+    throw new RuntimeError(
+      'UNSUPPORTED_ENGINE',
+      `Event type code ${code} is not known to this version of reprise: a newer one wrote it. Upgrade the package of this process.`,
+    );
   }
   return type;
 }

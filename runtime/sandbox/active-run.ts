@@ -4,6 +4,7 @@ import type { SandboxRun } from '../activator/entry.ts';
 import type { Activation, ActivationResult, Divergence, TaskFailure } from '../history/activation.ts';
 import { ApplicationFailure } from '../history/failure.ts';
 import { encodeFailure } from '../history/failure-info.ts';
+import type { VersioningBehavior } from '../history/deployment.ts';
 import { hostAnswer, hostResult, type LoggedAnswer } from './crossing.ts';
 import type { SourcePositions } from './source-positions.ts';
 import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
@@ -44,6 +45,11 @@ export class ActiveRun implements RejectionSink {
    */
   activate(activation: Activation): ActivationResult {
     return withRejectionSink(this, () => this.#activate(activation));
+  }
+
+  /** What the workflow's options say of it; known after the first activation. */
+  get versioningBehavior(): VersioningBehavior | undefined {
+    return this.#run.versioningBehavior;
   }
 
   /** An unhandled rejection of the run. It fails the activation that caused it, and any later one. */

@@ -1,4 +1,5 @@
 // Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
+import type { FailureErrorTypes } from '../history/failure-types.ts';
 import { IllegalStateError } from '../history/runtime-error.ts';
 import { ActiveRun } from './active-run.ts';
 import type { WorkflowBundle } from './bundle.ts';
@@ -16,6 +17,8 @@ export interface SandboxOptions {
   readonly isActivityRegistered?: (type: string) => boolean;
   /** Whether stack traces may show the text of workflow code. Default false. */
   readonly showStackTraceSources?: boolean;
+  /** Errors that fail a run instead of its task. */
+  readonly failureErrorTypes?: FailureErrorTypes | undefined;
 }
 
 const defaultDeadlockTimeoutMs = 2000;
@@ -26,6 +29,8 @@ export class Sandbox {
   readonly #showsSources: boolean;
   readonly #open: OpenRealm;
   readonly #positions: SourcePositions;
+  /** Errors that fail a run instead of its task. */
+  readonly failureErrorTypes: FailureErrorTypes | undefined;
   #isDisposed = false;
 
   private constructor(bundle: WorkflowBundle, options: SandboxOptions) {
@@ -34,6 +39,7 @@ export class Sandbox {
     this.#showsSources = options.showStackTraceSources === true;
     this.#open = openRealm(bundle, { ...options, deadlockTimeoutMs: this.deadlockTimeoutMs });
     this.#positions = new SourcePositions(bundle, this.#open.fileName);
+    this.failureErrorTypes = options.failureErrorTypes;
     watchRejections();
   }
 

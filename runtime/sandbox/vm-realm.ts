@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, createContext, Script } from 'node:vm';
 import { thrownText } from '../activator/task-failure.ts';
+import type { FailureErrorTypes } from '../history/failure-types.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import type { boot, Realm, WorkflowCode } from './inside/boot.ts';
@@ -35,6 +36,7 @@ function wrap(parameters: readonly string[], code: string, filename: string): Sc
 export interface RealmOptions {
   readonly deadlockTimeoutMs: number;
   readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
+  readonly failureErrorTypes?: FailureErrorTypes | undefined;
 }
 
 function hostRealm({ deadlockTimeoutMs, isActivityRegistered }: RealmOptions): HostRealm {
@@ -76,7 +78,7 @@ export function openRealm(bundle: WorkflowBundle, options: RealmOptions): OpenRe
   const fileName = `reprise-workflows-${build}.js`;
   const parameters = ['module', 'exports', 'require', 'globalThis', guardName, sharedName];
   const code = wrap(parameters, bundle.code, fileName).runInContext(context) as WorkflowCode;
-  const realm = module.exports.start(code);
+  const realm = module.exports.start(code, options.failureErrorTypes);
   const drain = (): void => {
     drainScript.runInContext(context);
   };

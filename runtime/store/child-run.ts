@@ -3,9 +3,12 @@
 import { randomBytes } from 'node:crypto';
 import type { RunLink, StartedMeta } from '../history/activation.ts';
 import { chainRules } from '../history/chain.ts';
+import { placeAfter, queueKey, type RunVersioning, type VersionedPlace } from '../history/deployment.ts';
+import { engineNumber } from '../history/engine-number.ts';
 import type { PropertiesMeta } from '../history/run-properties.ts';
 import type { RunStatus } from '../history/transition.ts';
 import type { OpenChild } from '../history/run-links.ts';
+import { isPolledBy } from './deployments.ts';
 import type { Queryable } from './start-run.ts';
 import { childRunId } from './run-id.ts';
 import type { NewRun } from './start-run.ts';
@@ -18,6 +21,7 @@ export interface ParentRun {
   readonly namespace: string;
   readonly taskQueue: string;
   readonly root: RunLink | undefined;
+  readonly versioning: RunVersioning | undefined;
 }
 
 export interface ChildStart {
@@ -41,7 +45,26 @@ const refusedAfter = {
   ],
 } as const satisfies Record<string, readonly RunStatus[]>;
 
-export function childStart(parent: ParentRun, child: OpenChild, args: Uint8Array): ChildStart {
+/** Children of a pinned run begin on its version, if that polls their queue. */
+async function placeOf(
+  client: Queryable,
+  schema: string,
+  { runId, taskQueue, versioning }: ParentRun,
+  child: OpenChild,
+): Promise<VersionedPlace | undefined> {
+  const place = placeAfter(versioning, 'child');
+  const queue = child.meta.taskQueue ?? taskQueue;
+  if (place === undefined || queue === taskQueue) return place;
+  return (await isPolledBy(client, schema, runId, place, queue)) ? place : undefined;
+}
+
+export async function childStart(
+  client: Queryable,
+  schema: string,
+  parent: ParentRun,
+  { child, args }: { readonly child: OpenChild; readonly args: Uint8Array },
+): Promise<ChildStart> {
+  const place = await placeOf(client, schema, parent, child);
   const { taskQueue = parent.taskQueue, parentClose: _policy, reuse, ...rest } = child.meta;
   const { runId: parentRunId, workflowId: parentId, namespace } = parent;
   const { workflowId, workflowType, seq } = child;
@@ -50,8 +73,9 @@ export function childStart(parent: ParentRun, child: OpenChild, args: Uint8Array
     taskQueue,
     namespace,
     seed: randomBytes(16).toString('hex'),
-    engine: 1,
+    engine: engineNumber,
     ...rest,
+    ...(place?.inherits === undefined ? {} : { inheritedVersion: place.inherits }),
     parent: { workflowId: parentId, runId: parentRunId, seq },
     root: parent.root ?? { workflowId: parentId, runId: parentRunId },
   };
@@ -64,7 +88,7 @@ export function childStart(parent: ParentRun, child: OpenChild, args: Uint8Array
       workflowId,
       workflowType,
       taskQueue,
-      queue: `${namespace}/${taskQueue}`,
+      queue: (place?.prefix ?? '') + queueKey(namespace, taskQueue),
       parentRunId,
       properties: propertiesOf(child.meta),
       args,

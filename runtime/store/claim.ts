@@ -1,8 +1,10 @@
 // Taking and letting go of runs. Both move ownership in `ready`, both are fenced, neither needs the disk: an ownership
 // that a crash forgets is found again by the reaper.
 import type pg from 'pg';
+import type { WorkerDeploymentVersion } from '../history/deployment.ts';
 import { draft } from '../history/draft.ts';
 import type { Micros } from '../history/event.ts';
+import { routeText, shareParts, shareText } from './deployments.ts';
 import type { StoredEvent } from './history.ts';
 import { timestampArray, uuidArray } from './pg-binary.ts';
 
@@ -33,6 +35,20 @@ export interface Fence {
   readonly slot: number;
 }
 
+/** Only runs that this version may take as long as they are pinned to none: what is current in this very moment decides. */
+export interface ClaimRoute {
+  readonly namespace: string;
+  readonly version: WorkerDeploymentVersion;
+}
+
+/** A version that takes all asks for no workflow id. */
+function routedText(schema: string): string {
+  const part = shareText(schema, 'ready.run_id');
+  return `
+    and (select high > low from route) and ((select high - low from route) = ${shareParts}
+      or ${part} between (select low from route) and (select high - 1 from route))`;
+}
+
 /**
  * Claims up to `limit` due runs of a queue, the longest due first. `from` is the watermark below which entries are dead
  * (a held snapshot keeps them in the index); a full sweep passes 0.
@@ -45,13 +61,20 @@ export async function claim(
   client: pg.ClientBase,
   schema: string,
   fence: Fence,
-  options: { queue: string; now: Micros; from: Micros; limit: number },
+  options: { queue: string; now: Micros; from: Micros; limit: number; route?: ClaimRoute | undefined },
 ): Promise<ClaimedRun[]> {
+  const { route } = options;
+  const isRouted = route !== undefined;
   const { rows } = await client.query<ClaimRow>({
-    name: `reprise_claim_${schema}`,
-    text: `with due as materialized (
+    name: `reprise_claim_${schema}${isRouted ? '_routed' : ''}`,
+    text: `with ${
+      isRouted
+        ? `route as materialized (${routeText(schema)}),
+`
+        : ''
+    }due as materialized (
   select run_id, lost, wake_at, claimed from ${schema}.ready
-  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]
+  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]${isRouted ? routedText(schema) : ''}
   order by wake_at limit $6 for no key update skip locked),
 fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences
@@ -70,6 +93,7 @@ returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000
       timestampArray([options.now]),
       timestampArray([options.from]),
       options.limit,
+      ...(isRouted ? [route.namespace, route.version.deploymentName, route.version.buildId] : []),
     ],
   });
   return rows.map((row) => ({
@@ -98,6 +122,10 @@ export interface ParkedRun {
   readonly mail: number;
   /** When it next has something to do by itself. */
   readonly wakeAt: Micros;
+  /** Where it waits from now on, when that is to change. */
+  readonly queue?: string | undefined;
+  /** The epoch that died while it owned the run, when the log does not say so yet. */
+  readonly lost?: number | null;
 }
 
 /**

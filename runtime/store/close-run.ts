@@ -9,8 +9,9 @@ import { eventCode, type HistoryEvent, type Micros } from '../history/event.ts';
 import { draft } from '../history/draft.ts';
 import { turnHash } from '../history/hash-chain.ts';
 import { statusAfter } from '../history/transition.ts';
-import { type ContinuedRun, continueRun, nextRunOf } from './continue-run.ts';
+import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
 import type { Database } from './database.ts';
+import { readRunVersioning } from './deployments.ts';
 import { addToOutbox, deliverOutbox } from './outbox.ts';
 import { readEventsAfter } from './history.ts';
 import { declareDead } from './lease.ts';
@@ -113,9 +114,10 @@ async function timedOut(
   const rules = chainRules(JSON.parse(started?.meta ?? '{}') as StartedMeta, started!.at);
   if (rules === undefined) return undefined;
   const { next, failed } = succession(rules, { type: 'WorkflowTimedOut', payload: null, at });
+  const versioning = next === undefined ? undefined : await readRunVersioning(client, schema, runId);
   return {
     meta: failed === undefined ? null : JSON.stringify(failed),
-    next: next === undefined ? undefined : nextRunOf(started!.name ?? '', next),
+    next: next === undefined ? undefined : nextRunOf(started!.name ?? '', next, placeOfNext(next, versioning)),
   };
 }
 

@@ -3,7 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { SuccessorMeta } from '../history/chain.ts';
+import { placeAfter, type RunVersioning, type VersionedPlace } from '../history/deployment.ts';
 import { eventCode } from '../history/event.ts';
+import { isPolledBy } from './deployments.ts';
 import { newRunId } from './run-id.ts';
 
 export interface ContinuedRun {
@@ -15,12 +17,37 @@ export interface ContinuedRun {
   readonly meta: string;
   /** Ops of the patch that makes its context; null when it has none to begin with. */
   readonly context: string | null;
+  /** Where it begins when that has to do with versions. */
+  readonly place: VersionedPlace | undefined;
+}
+
+/** The place as far as it holds for the queue that the new run waits in. */
+async function placeFor(
+  client: pg.ClientBase,
+  schema: string,
+  oldRunId: string,
+  { place, meta }: ContinuedRun,
+): Promise<{ prefix: string; meta: string }> {
+  if (place === undefined) return { prefix: '', meta };
+  const given = JSON.parse(meta) as SuccessorMeta;
+  const { prefix, inherits, isOverride } = place;
+  const { taskQueue } = given;
+  if (taskQueue !== undefined && !isOverride && !(await isPolledBy(client, schema, oldRunId, place, taskQueue))) {
+    return { prefix: '', meta };
+  }
+  if (inherits === undefined) return { prefix, meta };
+  return { prefix, meta: JSON.stringify({ ...given, inheritedVersion: inherits }) };
+}
+
+/** Where a run begins that tries another one again, or is the next of its schedule. */
+export function placeOfNext(next: SuccessorMeta, versioning: RunVersioning | undefined): VersionedPlace | undefined {
+  return placeAfter(versioning, next.attempt === undefined ? 'scheduled' : 'retried');
 }
 
 /** A run of the same type, with the same arguments and a context of its own. */
-export function nextRunOf(workflowType: string, meta: SuccessorMeta): ContinuedRun {
+export function nextRunOf(workflowType: string, meta: SuccessorMeta, place: VersionedPlace | undefined): ContinuedRun {
   const seed = randomBytes(16).toString('hex');
-  return { runId: newRunId(), workflowType, args: null, meta: JSON.stringify({ ...meta, seed }), context: null };
+  return { runId: newRunId(), workflowType, args: null, meta: JSON.stringify({ ...meta, seed }), context: null, place };
 }
 
 /** Returns the queue that the new run waits in. */
@@ -30,12 +57,13 @@ export async function continueRun(
   oldRunId: string,
   next: ContinuedRun,
 ): Promise<string> {
+  const { prefix, meta } = await placeFor(client, schema, oldRunId, next);
   const { rows } = await client.query<{ queue: string }>({
     name: `reprise_continue_${schema}`,
     text: `with old as materialized (
   select r.namespace, r.workflow_id, r.parent_run_id, clock_timestamp() as at,
     case when $4::bytea is null then s.payload end as payload,
-    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure'] - p.names) || p.properties
+    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure', 'inheritedVersion'] - p.names) || p.properties
       || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
       'continuedFrom', $1::text,
       'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
@@ -67,14 +95,14 @@ timed as (
     * interval '1 millisecond' as first_task from old),
 due as (
   insert into ${schema}.ready (run_id, wake_at, deadline, queue, mail, claimed)
-  select $2::uuid, least(first_task, deadline), deadline, namespace || '/' || (meta->>'taskQueue'),
+  select $2::uuid, least(first_task, deadline), deadline, $7::text || namespace || '/' || (meta->>'taskQueue'),
     (select count(*) from unread), $6::text is not null
   from timed cross join lateral (select least(
     first_task + (meta->>'runTimeoutMs')::float8 * interval '1 millisecond',
     timestamptz 'epoch' + (meta->>'executionDeadline')::bigint * interval '1 microsecond') as deadline) d
   returning queue)
 select queue from due`,
-    values: [oldRunId, next.runId, next.workflowType, next.args, next.meta, next.context],
+    values: [oldRunId, next.runId, next.workflowType, next.args, meta, next.context, prefix],
   });
   return rows[0]!.queue;
 }

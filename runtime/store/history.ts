@@ -281,7 +281,7 @@ export async function readOpenEvents(database: Database, runId: string): Promise
   const table = `${database.schema}.events`;
   const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
   const answering: EventType[] = [...closingTypes, 'TimerFired', 'TimerCancelled'];
-  const opening: EventType[] = ['WorkerLost', 'ActivityScheduled', 'TimerStarted'];
+  const opening: EventType[] = ['WorkerLost', 'WorkflowTaskCompleted', 'ActivityScheduled', 'TimerStarted'];
   const between: EventType[] = ['ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'];
   const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, null::text as source_id,
     null::text as reason, null::text as correlation_id, null::text as ops, payload, meta, hash`;
@@ -292,7 +292,8 @@ export async function readOpenEvents(database: Database, runId: string): Promise
        select run_id, seq, at, type, answers, attempt, name, meta, hash,
          case when type = ${eventCode.ActivityAttemptFailed} then payload end as payload,
          bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
-       from ${table} where ${ofRun} and type in (${codes([...opening, ...between, ...answering])})) open
+       from ${table} where ${ofRun} and type in (${codes([...opening, ...between, ...answering])})
+         and (type <> ${eventCode.WorkflowTaskCompleted} or meta is not null)) open
      where not answered
      union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
        null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type = ${eventCode.UpdateAccepted})

@@ -1,6 +1,7 @@
 // Worker incarnations: registering, heartbeats, noticing deaths, declaring them, freeing what the dead owned.
 // An incarnation is its epoch; fence rows prove it alive, the lease row says since when it was heard of.
 import type pg from 'pg';
+import type { WorkerDeploymentVersion } from '../history/deployment.ts';
 import type { Database } from './database.ts';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
 
@@ -10,6 +11,8 @@ export interface Registration {
   readonly queue: string;
   readonly bundleHash: string;
   readonly leaseMs: number;
+  /** Of a worker that takes part in versioning. */
+  readonly version?: WorkerDeploymentVersion | undefined;
   /** Backend of each slot, by index: whom to terminate when a fence cannot be had. */
   readonly backendPids: readonly number[];
 }
@@ -20,12 +23,20 @@ const signClass = 1_382_314_096;
 /** Registers a new incarnation on the session that will carry its sign of life; returns the epoch. */
 export async function register(client: pg.ClientBase, schema: string, worker: Registration): Promise<number> {
   const { rows } = await client.query<{ epoch: number }>({
-    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash) values ($1, $2, $3) returning epoch),
+    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id) values ($1, $2, $3, $6, $7) returning epoch),
 f as (insert into ${schema}.fences (epoch, slot, backend_pid) select epoch, slot - 1, pid from w, unnest($4::int[]) with ordinality as s(pid, slot)),
 l as (insert into ${schema}.leases (epoch, queue, beat_at, expires_at)
   select epoch, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $5 / 1000.0) from w)
 select epoch from w`,
-    values: [worker.identity, worker.queue, worker.bundleHash, worker.backendPids, worker.leaseMs],
+    values: [
+      worker.identity,
+      worker.queue,
+      worker.bundleHash,
+      worker.backendPids,
+      worker.leaseMs,
+      worker.version?.deploymentName ?? null,
+      worker.version?.buildId ?? null,
+    ],
   });
   const epoch = rows[0]!.epoch;
   await client.query('select pg_advisory_lock($1, $2)', [signKey(schema), epoch]);

@@ -35,6 +35,11 @@ export class Notifier {
     this.#add('request', queue);
   }
 
+  /** Another version of a deployment is current or ramping. */
+  deployment(): void {
+    this.#add('deployment', '');
+  }
+
   answered(requestId: string): void {
     this.#add('answered', requestId);
   }

@@ -6,6 +6,7 @@ import { eventCode, type EventType } from '../history/event.ts';
 import { RunLinks } from '../history/run-links.ts';
 import { childStart, openRunOfChild, type ParentRun, runExists } from './child-run.ts';
 import type { Database } from './database.ts';
+import { readRunVersioning } from './deployments.ts';
 import { readEventsAfter, readLinkEvents } from './history.ts';
 import { type Delivery, type Message, send } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent } from './run-messages.ts';
@@ -177,7 +178,7 @@ function farewell(policy: 'TERMINATE' | 'REQUEST_CANCEL'): Message {
   return { type: 'WorkflowTerminated', reason: 'by parent close policy' };
 }
 
-interface ClosedRun extends ParentRun {
+interface ClosedRun extends Omit<ParentRun, 'versioning'> {
   readonly links: RunLinks;
 }
 
@@ -192,7 +193,9 @@ async function closedRun(client: pg.ClientBase, schema: string, runId: string): 
 /** A child that its parent leaves to itself, and had no time to start. */
 async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, seq: number): Promise<readonly Sent[]> {
   const args = await payloadAt(client, schema, run.runId, seq);
-  const start = childStart(run, run.links.children.get(seq)!, args ?? new Uint8Array());
+  const child = run.links.children.get(seq)!;
+  const parent = { ...run, versioning: await readRunVersioning(client, schema, run.runId) };
+  const start = await childStart(client, schema, parent, { child, args: args ?? new Uint8Array() });
   if (await runExists(client, schema, start.run.runId)) return [];
   const placed = await startWithin(client, schema, start.run, { ...start, useExisting: false });
   return typeof placed === 'string' ? [] : [{ runId: placed.runId, delivery: { owner: null, queue: start.run.queue } }];

@@ -4,6 +4,7 @@ import type { Database } from './database.ts';
 export interface QueryRequest {
   readonly id: string;
   readonly runId: string;
+  /** Where a run waits that is closed; an open one's own queue is known. */
   readonly queue: string;
   readonly name: string;
   readonly args: Uint8Array;
@@ -19,14 +20,17 @@ export interface QueryAnswer {
   readonly problem: QueryProblem | undefined;
 }
 
-export async function ask(database: Database, request: QueryRequest): Promise<void> {
+/** Returns the queue that the request waits in. */
+export async function ask(database: Database, request: QueryRequest): Promise<string> {
   const { schema, pool } = database;
-  await pool.query({
+  const { rows } = await pool.query<{ queue: string }>({
     name: `reprise_ask_${schema}`,
     text: `insert into ${schema}.requests (id, run_id, queue, name, args, expires_at)
-values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6 / 1000.0))`,
+values ($1, $2, coalesce((select queue from ${schema}.ready where run_id = $2), $3), $4, $5,
+  clock_timestamp() + make_interval(secs => $6 / 1000.0)) returning queue`,
     values: [request.id, request.runId, request.queue, request.name, Buffer.from(request.args), request.timeoutMs],
   });
+  return rows[0]!.queue;
 }
 
 /** The answer to a request, which is then deleted; undefined when there is none yet. */
@@ -46,19 +50,24 @@ export async function withdraw(database: Database, id: string): Promise<void> {
 }
 
 /**
- * Requests of a queue that this worker may answer: for its own runs, and for runs that nobody owns (a closed run, or
- * one that waits).
+ * Requests on these queues that this worker may answer: for its own runs, and for runs that nobody owns and that wait in
+ * one of the `open` ones, or did when they closed.
  */
-export async function openRequests(database: Database, queue: string, epoch: number): Promise<QueryRequest[]> {
+export async function openRequests(
+  database: Database,
+  epoch: number,
+  { queues, open }: { readonly queues: readonly string[]; readonly open: readonly string[] },
+): Promise<QueryRequest[]> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ id: string; run_id: string; name: string; args: Buffer; mine: boolean }>({
+  const { rows } = await pool.query<{ id: string; run_id: string; queue: string; name: string; args: Buffer }>({
     name: `reprise_open_requests_${schema}`,
-    text: `select q.id, q.run_id, q.name, q.args from ${schema}.requests q
+    text: `select q.id, q.run_id, q.queue, q.name, q.args from ${schema}.requests q
 left join ${schema}.ready r on r.run_id = q.run_id
-where q.queue = $1 and q.answered_at is null and q.expires_at > clock_timestamp() and (r.owner is null or r.owner = $2) limit 100`,
-    values: [queue, epoch],
+where q.queue = any($1::text[]) and q.answered_at is null and q.expires_at > clock_timestamp()
+  and (r.owner = $2 or (r.owner is null and coalesce(r.queue, q.queue) = any($3::text[]))) limit 100`,
+    values: [queues, epoch, open],
   });
-  return rows.map((row) => ({ id: row.id, runId: row.run_id, queue, name: row.name, args: row.args, timeoutMs: 0 }));
+  return rows.map(({ id, run_id: runId, queue, name, args }) => ({ id, runId, queue, name, args, timeoutMs: 0 }));
 }
 
 export async function answer(database: Database, id: string, result: QueryAnswer): Promise<void> {

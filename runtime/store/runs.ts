@@ -6,6 +6,7 @@ import type { SearchAttributeType } from '../history/search-attributes.ts';
 import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../history/task-failure-info.ts';
 import type { RunStatus } from '../history/transition.ts';
 import type { ClosedOutcome, Database } from './database.ts';
+import { countPollers } from './pollers.ts';
 
 export interface RunRow {
   run_id: string;
@@ -116,7 +117,7 @@ export interface OpenState {
   readonly owner: number | null;
   readonly wakeAt: Date | null;
   readonly unreadMail: number;
-  /** Live workers that poll the run's queue. */
+  /** Live workers that could take the run. */
   readonly pollers: number;
   readonly pendingActivities: readonly {
     seq: number;
@@ -133,21 +134,20 @@ export interface OpenState {
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [{ rows: heads }, { rows: pending }, taskFailure] = await Promise.all([
+  const [pollers, { rows: heads }, { rows: pending }, taskFailure] = await Promise.all([
+    countPollers(database, run),
     pool.query<{
       seq: number | null;
       lost: number | null;
       owner: number | null;
       wake_at: Date | null;
       unread: string;
-      pollers: string;
     }>(
       `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
   (select max(seq) from ${schema}.events where run_id = $1 and type = ${eventCode.WorkerLost}) as lost,
-  (select count(*) from ${schema}.inbox where run_id = $1) as unread,
-  (select count(*) from ${schema}.leases where queue = $2 and expires_at > clock_timestamp()) as pollers
+  (select count(*) from ${schema}.inbox where run_id = $1) as unread
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
-      [run.run_id, `${run.namespace}/${run.task_queue}`],
+      [run.run_id],
     ),
     pool.query<{ seq: number; name: string; failures: string; last: string | null; started: number | null }>(
       `select s.seq, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
@@ -168,7 +168,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
     owner: head.owner,
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),
-    pollers: Number(head.pollers),
+    pollers,
     pendingActivities: pending.map((row) => ({
       seq: row.seq,
       type: row.name,

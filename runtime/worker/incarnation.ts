@@ -2,26 +2,30 @@
 // touch with the database; the worker then begins another one. Nothing is carried over but what is in the log.
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { queueKey } from '../history/deployment.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { EventRows } from '../store/event-rows.ts';
-import { LogWriter } from '../store/append.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
+import { assignQueues, parkInto } from '../store/queue-changes.ts';
 import { listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { runsWithMail } from '../store/inbox.ts';
-import { backendPid, declareDead, type Heartbeat, heartbeat, register } from '../store/lease.ts';
+import { declareDead, type Heartbeat, heartbeat } from '../store/lease.ts';
 import type { Activities } from './activity-context.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { Appender } from './appender.ts';
-import { Claimer } from './claimer.ts';
+import { Claims, claimSources } from './claims.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
+import { MailReader } from './mail-reader.ts';
 import { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import { ProgressStore } from './progress-store.ts';
 import { QueryAnswerer } from './query-answerer.ts';
 import { RunLoop } from './run-loop.ts';
+import { openSessions, type Sessions } from './sessions.ts';
+import { VersionWatch } from './version-watch.ts';
+import { type WorkerVersion, WorkerVersions } from './worker-versions.ts';
 
 export interface IncarnationOptions {
   readonly database: Database;
@@ -36,6 +40,7 @@ export interface IncarnationOptions {
   readonly maxConcurrentActivities: number;
   readonly maxPayloadBytes: number;
   readonly leaseMs: number;
+  readonly version?: WorkerVersion | undefined;
   readonly logger: Logger;
   readonly failPoint?: FailPointListener | undefined;
 }
@@ -45,12 +50,6 @@ const heartbeatMs = 100;
 const missedMs = 150;
 const idlePollMs = 100;
 const housekeepingMs = 1_000;
-const writerCount = 2;
-
-/** The name under which the runs of a task queue wait. */
-export function queueKey(namespace: string, taskQueue: string): string {
-  return `${namespace}/${taskQueue}`;
-}
 
 export class Incarnation {
   readonly epoch: number;
@@ -63,7 +62,8 @@ export class Incarnation {
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
   readonly #executor: ActivityExecutor;
-  readonly #claimer: Claimer;
+  readonly #claims: Claims;
+  readonly #watch: VersionWatch | undefined;
   readonly #localStarts: LocalStarts;
   readonly #appender: Appender;
   readonly #progress: ProgressStore;
@@ -73,57 +73,26 @@ export class Incarnation {
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
   #beating = false;
-  readonly #mailed = new Set<string>();
-  #readingMail = false;
+  readonly #mail: MailReader;
   #lastBeat = performance.now();
   #healthySince = performance.now();
   #control_: Promise<unknown> = Promise.resolve();
 
   /** Registers and begins to work. @throws what connecting throws */
   static async begin(options: IncarnationOptions): Promise<Incarnation> {
-    const { database } = options;
-    const clients: pg.Client[] = [];
+    const sessions = await openSessions(options);
     try {
-      const opening = ['heart', 'control', 'starts'].map((name) => database.dedicated(`reprise ${name}`));
-      for (let i = 1; i <= writerCount; i++)
-        opening.push(database.dedicated(`reprise writer ${i}`, { pipeline: true }));
-      const opened = await Promise.allSettled(opening);
-      for (const each of opened) if (each.status === 'fulfilled') clients.push(each.value);
-      for (const each of opened) if (each.status === 'rejected') throw each.reason;
-      const [heart, control, starts, ...writing] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
-      const backendPids = await Promise.all([control, ...writing, starts].map(backendPid));
-      const epoch = await register(heart, database.schema, {
-        identity: options.identity,
-        queue: queueKey(options.namespace, options.taskQueue),
-        bundleHash: options.bundleHash,
-        leaseMs: options.leaseMs,
-        backendPids,
-      });
-      const writers = await Promise.all(
-        writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
-      );
-      const rows = await EventRows.open(starts, database.schema);
-      const incarnation = new Incarnation(options, epoch, { heart, control, starts, rows, writers });
+      const incarnation = new Incarnation(options, sessions);
       await incarnation.#start();
       return incarnation;
     } catch (error) {
-      await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+      await sessions.close();
       throw error;
     }
   }
 
-  private constructor(
-    options: IncarnationOptions,
-    epoch: number,
-    sessions: {
-      heart: pg.Client;
-      control: pg.Client;
-      starts: pg.Client;
-      rows: EventRows;
-      writers: readonly LogWriter[];
-    },
-  ) {
-    const { heart, control, starts, rows, writers } = sessions;
+  private constructor(options: IncarnationOptions, sessions: Sessions) {
+    const { epoch, heart, control, starts, rows, writers } = sessions;
     this.#options = options;
     this.epoch = epoch;
     this.#heart = heart;
@@ -138,8 +107,14 @@ export class Incarnation {
     }
     this.#progress = new ProgressStore(database, epoch, logger);
     this.#appender = new Appender(writers, (error) => this.#end(error), options.failPoint);
+    const { version, namespace } = options;
+    const versions = version === undefined ? undefined : new WorkerVersions(version, this.#queue);
+    this.#watch = versions?.isRouted === true ? this.#watchOf(versions) : undefined;
     this.#loop = new RunLoop({
       database,
+      queue: this.#queue,
+      versions,
+      versionWatch: this.#watch,
       epoch,
       sandbox,
       appender: this.#appender,
@@ -148,7 +123,7 @@ export class Incarnation {
       maxCachedRuns: options.maxCachedRuns,
       maxPayloadBytes: options.maxPayloadBytes,
       park: (runs) => this.#progress.settled().then(() => this.#serially(() => this.#park(runs))),
-      mailed: (runId) => void this.#readMail([runId]),
+      mailed: (runId) => void this.#mail.read([runId]),
       fatal: (error) => this.#end(error),
     });
     this.#executor = new ActivityExecutor({
@@ -160,15 +135,15 @@ export class Incarnation {
       progress: this.#progress,
     });
     this.#loop.attach(this.#executor);
-    this.#claimer = new Claimer({
+    const sources = claimSources(this.#queue, namespace, versions);
+    this.#claims = new Claims({
+      sources,
       room: () => this.#loop.parking.room,
       now: () => this.#clock.now(),
-      claim: (due) =>
-        this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue: this.#queue, ...due })),
-      adopt: (claimed) => this.#adopt(claimed),
-      failed: (error) => {
-        if (!this.#over) logger.warn({ err: error }, 'runs could not be claimed, will try again');
-      },
+      claim: ({ queue, route }, due) =>
+        this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
+      adopt: (claimed, queue) => this.#adopt(claimed, queue),
+      failed: (error) => this.#failed('runs could not be claimed', error),
       // Owned but not in memory: only a new incarnation lets others have these runs.
       lost: (error) => this.#lose(`claimed runs could not be loaded: ${String(error)}`, error),
     });
@@ -181,11 +156,23 @@ export class Incarnation {
       sandbox,
       maxPayloadBytes: options.maxPayloadBytes,
       now: () => this.#clock.now(),
-      wake: () => this.#claimer.poke(),
+      versions,
+      wake: () => this.#claims.poke(),
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
     });
-    this.#house = new Housekeeping(database, logger, () => this.#loop.parking.evict());
-    this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch, logger });
+    this.#house = new Housekeeping(database, logger, async () => {
+      await this.#loop.parking.evict();
+      await this.#watch?.refresh();
+    });
+    this.#queries = new QueryAnswerer({
+      ...{ database, sandbox, loop: this.#loop, epoch, versions, logger },
+      queues: sources.map((source) => source.queue),
+      open: () => this.#claims.open,
+    });
+    this.#mail = new MailReader(
+      (runIds) => (this.#over ? Promise.resolve() : this.#loop.mail.read(runIds)),
+      (error) => this.#failed('mail could not be read', error),
+    );
   }
 
   /** Resolves when this life is over: undefined after `stop`, else why. */
@@ -200,7 +187,7 @@ export class Incarnation {
   /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
   async stop(graceMs: number): Promise<void> {
     this.#leaveLocal();
-    await Promise.race([Promise.all([this.#claimer.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
+    await Promise.race([Promise.all([this.#claims.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
     await Promise.race([this.#executor.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
     if (this.#over) return;
@@ -212,11 +199,12 @@ export class Incarnation {
     const { database } = this.#options;
     const { schema } = database;
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
-    await listen(this.#heart, schema, ['wake', 'request', `mail_${this.epoch}`]);
+    const topics = ['wake', 'request', `mail_${this.epoch}`];
+    await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
+    await this.#watch?.begin();
     await this.#beat();
     if (this.#over) return;
-    const { localWorkers } = database;
-    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
+    this.#joinLocal();
     this.#timers.push(
       setInterval(() => void this.#beat(), heartbeatMs),
       setInterval(() => void this.#house.keep(), housekeepingMs),
@@ -270,7 +258,7 @@ export class Incarnation {
     try {
       const freed = await declareDead(database, epoch, reason);
       logger.warn({ epoch, reason, runs: freed }, 'worker died, its runs are free');
-      if (freed > 0) this.#claimer.poke(true);
+      if (freed > 0) this.#claims.poke(true);
     } catch (error) {
       logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again');
     }
@@ -278,58 +266,72 @@ export class Incarnation {
 
   #notified(channel: string, payload: string): void {
     const topic = channel.slice(this.#options.database.schema.length + 1);
-    if (topic === 'wake') {
-      if (splitPayload(payload).includes(this.#queue)) this.#claimer.poke();
-    } else if (topic === 'request') {
-      if (splitPayload(payload).includes(this.#queue)) void this.#answerQueries();
-    } else void this.#readMail(splitPayload(payload));
-  }
-
-  /** One read at a time: what is announced meanwhile goes with the next, or a stream of messages would be a stream of reads. */
-  async #readMail(runIds: readonly string[]): Promise<void> {
-    for (const runId of runIds) this.#mailed.add(runId);
-    if (this.#readingMail) return;
-    this.#readingMail = true;
-    try {
-      while (this.#mailed.size > 0 && !this.#over) {
-        const announced = [...this.#mailed];
-        this.#mailed.clear();
-        await this.#loop.mail.read(announced);
-      }
-    } catch (error) {
-      if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be read, will try again');
-    } finally {
-      this.#readingMail = false;
-    }
+    if (topic === 'wake') this.#claims.woken(splitPayload(payload));
+    else if (topic === 'request') {
+      if (this.#queries.isAsked(splitPayload(payload))) void this.#answerQueries();
+    } else if (topic === 'deployment') void this.#reroute();
+    else void this.#mail.read(splitPayload(payload));
   }
 
   async #answerQueries(): Promise<void> {
     try {
       await this.#queries.poll();
     } catch (error) {
-      if (!this.#over) this.#options.logger.warn({ err: error }, 'queries could not be answered, will try again');
+      this.#failed('queries could not be answered', error);
     }
   }
 
   /** What notices may have missed. */
   async #poll(): Promise<void> {
-    this.#claimer.poke();
+    this.#claims.poke();
     void this.#answerQueries();
     try {
-      await this.#readMail(await runsWithMail(this.#options.database, this.epoch));
+      await this.#mail.read(await runsWithMail(this.#options.database, this.epoch));
     } catch (error) {
-      if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be looked for, will try again');
+      this.#failed('mail could not be looked for', error);
     }
   }
 
-  async #adopt(claimed: readonly ClaimedRun[]): Promise<void> {
+  async #adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
     if (this.#over) return;
     this.#options.failPoint?.('claimed');
-    await this.#loop.adopt(claimed);
+    await this.#loop.adopt(claimed, queue);
     this.#options.failPoint?.('loaded');
-    this.#loop.parking.evict().catch((error: unknown) => {
-      if (!this.#over) this.#options.logger.warn({ err: error }, 'idle runs could not be let go, will try again');
+    this.#loop.parking.evict().catch((error: unknown) => this.#failed('idle runs could not be let go', error));
+  }
+
+  #watchOf(versions: WorkerVersions): VersionWatch {
+    const { database, namespace, logger } = this.#options;
+    const fence = { epoch: this.epoch, slot: 0 };
+    return new VersionWatch({
+      ...{ database, namespace, versions, logger },
+      assign: (runs) => this.#serially(() => assignQueues(this.#control, database.schema, fence, runs)),
+      changed: () => {
+        const letGo = this.#loop.parking.letGoMoving(versions);
+        letGo.catch((error: unknown) => this.#failed('runs could not be handed over', error));
+        this.#claims.poke(true);
+      },
     });
+  }
+
+  async #reroute(): Promise<void> {
+    try {
+      await this.#watch?.refresh();
+    } catch (error) {
+      this.#failed('what is current could not be asked', error);
+    }
+  }
+
+  /** Who takes runs by version starts none itself: which version a new run is for is decided where it is claimed. */
+  #joinLocal(): void {
+    if (this.#watch !== undefined) return;
+    const { localWorkers } = this.#options.database;
+    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
+  }
+
+  /** Of work that the next poll repeats. */
+  #failed(what: string, error: unknown): void {
+    if (!this.#over) this.#options.logger.warn({ err: error }, `${what}, will try again`);
   }
 
   #leaveLocal(): void {
@@ -341,7 +343,12 @@ export class Incarnation {
 
   async #park(runs: readonly ParkedRun[]): Promise<string[]> {
     this.#options.failPoint?.('before park');
-    const parked = await park(this.#control, this.#options.database.schema, { epoch: this.epoch, slot: 0 }, runs);
+    const { database } = this.#options;
+    const fence = { epoch: this.epoch, slot: 0 };
+    const moved = runs.filter((run) => run.queue !== undefined);
+    const parked = await (moved.length === 0 ? park : parkInto)(this.#control, database.schema, fence, runs);
+    const now = this.#clock.now();
+    for (const { queue, wakeAt } of moved) if (wakeAt <= now) database.notifier.wake(queue!);
     this.#options.failPoint?.('after park');
     return parked;
   }
@@ -364,7 +371,7 @@ export class Incarnation {
     this.#house.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#leaveLocal();
-    void this.#claimer.stop();
+    void this.#claims.stop();
     // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
     void this.#localStarts.stop(0).then(() => this.#starts.end().catch(() => undefined));
     this.#appender.stop();

@@ -2,6 +2,8 @@
 // Everything here but the queue is a fold of the log (`record`), so a new owner arrives at the same.
 import type { RunLink, ScheduledMeta, StartedMeta, TimerMeta } from '../history/activation.ts';
 import { type ChainRules, chainRules } from '../history/chain.ts';
+import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../history/deployment.ts';
+import { draft } from '../history/draft.ts';
 import {
   type EventDraft,
   eventCode,
@@ -13,6 +15,7 @@ import {
 import { RunLinks } from '../history/run-links.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { runIdBytes } from '../store/run-id.ts';
+import type { WorkerVersions } from './worker-versions.ts';
 
 /** Something that happened and is not in the log yet. */
 export interface Input extends Omit<EventDraft, 'seq'> {
@@ -61,6 +64,12 @@ export function visibleInputs(events: readonly HistoryEvent[]): HistoryEvent[] {
   return events.filter((event) => !isOutput(event) && isVisible(event.type));
 }
 
+/** What the log is told of a run that came from an owner who died. */
+export function workerLost({ activities }: LiveRun, epoch: number): Input {
+  const meta = JSON.stringify({ epoch, activities: [...activities.keys()] });
+  return draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} was lost while it owned this run` });
+}
+
 export class LiveRun {
   readonly runId: string;
   readonly runKey: Buffer;
@@ -87,6 +96,16 @@ export class LiveRun {
   chain: ChainRules | undefined;
   readonly activities: Map<number, PendingActivity> = new Map();
   readonly timers: Map<number, Micros> = new Map();
+  /** Behavior number of the engine that the run was started under. */
+  engine: number | undefined;
+  /** Of which deployment's version the run is; undefined when it has nothing to do with versions. */
+  versioning: RunVersioning | undefined;
+  /** What the worker's own version means for the run; undefined for a worker without one. */
+  readonly versions: WorkerVersions | undefined;
+  /** The queue that the run's ready row names, when it was claimed. */
+  queueKey: string | undefined;
+  /** The run goes to workers of another version: no activity is begun here any more. */
+  isLeaving = false;
   /** Ids of accepted updates: one that is sent again is no new one. */
   readonly updates: Set<string> = new Set();
 
@@ -114,8 +133,9 @@ export class LiveRun {
   /** Stored progress of pending activities, between loading the run and starting them. */
   progress: Map<number, Uint8Array> | undefined;
 
-  constructor(runId: string, mailRead: number, lost: number | null) {
+  constructor(runId: string, mailRead: number, lost: number | null, versions?: WorkerVersions) {
     this.runId = runId;
+    this.versions = versions;
     this.runKey = runIdBytes(runId);
     this.mailRead = mailRead;
     this.mailClaimed = mailRead;
@@ -131,6 +151,10 @@ export class LiveRun {
       case 'WorkflowStarted':
         this.workflowType = event.name ?? '';
         this.#recordStart(event);
+        return;
+      case 'WorkflowTaskCompleted':
+        if (event.meta === null) return;
+        this.versioning = { ...this.versioning, recorded: JSON.parse(event.meta) as DeploymentMeta };
         return;
       case 'WorkflowTaskFailed':
         this.taskFailures = event.attempt ?? this.taskFailures + 1;
@@ -182,7 +206,9 @@ export class LiveRun {
     this.taskQueue = started.taskQueue ?? '';
     this.parent = started.parent;
     this.root = started.root;
+    this.engine = started.engine;
     this.chain = chainRules(started, at);
+    this.versioning = startedVersioning(started);
   }
 
   #recordOther(event: HistoryEvent): void {
@@ -248,4 +274,9 @@ export class LiveRun {
   get settled(): boolean {
     return this.phase === 'idle' && this.queue.length === 0;
   }
+}
+
+/** An input that has to wait with the run's first task. */
+export function isEarly(run: LiveRun, { type }: Input, now: Micros): boolean {
+  return run.waitsUntil > now && type !== 'WorkflowTerminated' && type !== 'WorkflowTimedOut';
 }

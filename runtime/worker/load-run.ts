@@ -1,6 +1,7 @@
 // Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
 // ask for the same things. Streams the history, so memory does not grow with it.
 import type { Divergence, TaskFailure } from '../history/activation.ts';
+import type { DeploymentMeta } from '../history/deployment.ts';
 import { type EventType, type HistoryEvent, isOutput } from '../history/event.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { isVisible } from './live-run.ts';
@@ -56,18 +57,21 @@ export class RunReplay {
     const last = turn.at(-1)!;
     let inputCount = turn.findIndex(isOutput);
     if (inputCount < 0) inputCount = turn.length;
-    for (let i = 0; i < inputCount; i++) if (isVisible(turn[i]!.type)) this.carried.push(turn[i]!);
+    let deployment: DeploymentMeta | undefined;
+    for (let i = 0; i < inputCount; i++) {
+      const input = turn[i]!;
+      if (isVisible(input.type)) this.carried.push(input);
+      else if (input.type === 'WorkflowTaskCompleted' && input.meta !== null) {
+        deployment = JSON.parse(input.meta) as DeploymentMeta;
+      }
+    }
     if (notActivated.has(last.type)) return;
     if (this.carried.length === 0) return;
     const inputs = this.carried;
     this.carried = [];
-    const result = this.#sandbox.activate({
-      at: last.at,
-      inputs,
-      nextSeq: turn[0]!.seq + inputCount,
-      recorded: turn.slice(inputCount),
-      explains: this.#explains,
-    });
+    const nextSeq = turn[0]!.seq + inputCount;
+    const activation = { at: last.at, inputs, nextSeq, recorded: turn.slice(inputCount), explains: this.#explains };
+    const result = this.#sandbox.activate(deployment === undefined ? activation : { ...activation, deployment });
     if (!result.ok) this.failure = result.failure;
     if (this.#explains) this.#remember(turn);
   }

@@ -17,6 +17,7 @@ import { checkedTurn } from './checked-turn.ts';
 import { LiveRun } from './live-run.ts';
 import { replayed } from './run-loader.ts';
 import { type BuiltTurn, buildTurn } from './turn.ts';
+import type { WorkerVersions } from './worker-versions.ts';
 
 export interface LocalStartsOptions {
   /** A connection for nothing else: its fence is held as long as a start waits for somebody's workflow id. */
@@ -26,6 +27,8 @@ export interface LocalStartsOptions {
   readonly fence: Fence;
   readonly sandbox: Sandbox;
   readonly maxPayloadBytes: number;
+  /** Of a worker that has a version and takes runs of none: who takes runs by version starts none. */
+  readonly versions: WorkerVersions | undefined;
   now(): Micros;
   /** How many more runs this process has room for. */
   room(): number;
@@ -98,14 +101,14 @@ export class LocalStarts implements LocalWorker {
   }
 
   async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
-    const { sandbox, now, maxPayloadBytes } = this.#options;
+    const { sandbox, now, maxPayloadBytes, versions } = this.#options;
     const breath = new Breath();
     const turns: FirstTurn[] = [];
     for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: now() };
       const { runId, workflowType, args, meta } = newRun;
       const columns = draft(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
-      const run = new LiveRun(runId, 0, null);
+      const run = new LiveRun(runId, 0, null, versions);
       replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
       run.phase = 'flushing';
       turns.push({ start, run, built: buildTurn(run, [], now()) });

@@ -83,7 +83,9 @@ export class Outgoing {
       run,
       () => run.links?.children.get(answers) === child && !child.isStarted,
       async () => {
-        const start = childStart(run, child, args ?? (await this.#payload(run, answers)));
+        const { pool, schema } = this.#options.database;
+        const given = { child, args: args ?? (await this.#payload(run, answers)) };
+        const start = await childStart(pool, schema, run, given);
         const reason = await this.#start(start);
         const { runId: correlationId } = start.run;
         if (reason === undefined) return draft(0, 'ChildWorkflowStarted', { answers, name, correlationId });

@@ -1,5 +1,7 @@
 // Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy.
-import type { TaskFailure } from '../history/activation.ts';
+import type { StartedMeta, TaskFailure } from '../history/activation.ts';
+import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../history/deployment.ts';
+import { engineFault } from '../history/engine-number.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { ApplicationFailure } from '../history/failure.ts';
 import { encodePayload } from '../history/payload.ts';
@@ -14,12 +16,15 @@ import { RunReplay } from './load-run.ts';
 import type { RunLoop } from './run-loop.ts';
 import { explained, traceRun } from './run-tracer.ts';
 import { isTraceQuery, traceAnswer } from './stack-trace.ts';
+import { isMisplaced, type WorkerVersions } from './worker-versions.ts';
 
 export class QueryAnswerer {
   readonly #database: Database;
   readonly #sandbox: Sandbox;
   readonly #loop: RunLoop;
-  readonly #queue: string;
+  readonly #queues: readonly string[];
+  readonly #open: () => readonly string[];
+  readonly #versions: WorkerVersions | undefined;
   readonly #epoch: number;
   readonly #logger: Logger;
   readonly #underWay = new Set<string>();
@@ -28,21 +33,32 @@ export class QueryAnswerer {
     database: Database;
     sandbox: Sandbox;
     loop: RunLoop;
-    queue: string;
+    /** Where requests may wait that are for this worker. */
+    queues: readonly string[];
+    /** Those of them that it may claim runs from now. */
+    open: () => readonly string[];
     epoch: number;
+    versions: WorkerVersions | undefined;
     logger: Logger;
   }) {
     this.#database = parts.database;
     this.#sandbox = parts.sandbox;
     this.#loop = parts.loop;
-    this.#queue = parts.queue;
+    this.#queues = parts.queues;
+    this.#open = parts.open;
+    this.#versions = parts.versions;
     this.#epoch = parts.epoch;
     this.#logger = parts.logger;
   }
 
-  /** Answers whatever waits on this worker's queue and can be answered now. */
+  /** Whether this worker may be the one that requests on one of these queues are for. */
+  isAsked(queues: readonly string[]): boolean {
+    return queues.some((queue) => this.#queues.includes(queue));
+  }
+
+  /** Answers whatever waits on this worker's queues and can be answered now. */
   async poll(): Promise<void> {
-    const requests = await openRequests(this.#database, this.#queue, this.#epoch);
+    const requests = await openRequests(this.#database, this.#epoch, { queues: this.#queues, open: this.#open() });
     await Promise.all(
       requests.map(async (request) => {
         if (this.#underWay.has(request.id)) return;
@@ -93,11 +109,24 @@ export class QueryAnswerer {
     try {
       const replay = new RunReplay(code);
       let seen = false;
+      let versioning: RunVersioning | undefined;
       for await (const page of readHistory(this.#database, request.runId, { forReplay: true })) {
+        const [first] = page;
+        if (first?.seq === 1) {
+          const started = JSON.parse(first.meta ?? '{}') as Partial<StartedMeta>;
+          replay.failure = engineFault(started);
+          versioning = startedVersioning(started);
+        }
+        for (const { type, meta } of page) {
+          if (type !== 'WorkflowTaskCompleted' || meta === null) continue;
+          versioning = { ...versioning, recorded: JSON.parse(meta) as DeploymentMeta };
+        }
         replay.take(page);
         seen ||= page.some((event) => event.hash !== null);
       }
       if (!seen) return undefined; // not begun: it will be claimed and answered then
+      // It has begun meanwhile, on another version, whose workers find the request too.
+      if (isMisplaced({ versioning, versions: this.#versions })) return undefined;
       const failure = await explained(this.#database, this.#sandbox, request.runId, replay.failure);
       if (failure !== undefined) return taskFailed(failure);
       return this.#toAnswer(code.query(request.name, request.args), request);

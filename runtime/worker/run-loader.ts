@@ -7,6 +7,9 @@ import { readHeartbeats } from '../store/activity-heartbeats.ts';
 import type { Database } from '../store/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../store/history.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
+import { RuntimeError } from '../history/runtime-error.ts';
+import { engineFault } from '../history/engine-number.ts';
+import { failsOnNondeterminism, failureErrorNames } from '../history/failure-types.ts';
 import { Breath } from './breath.ts';
 import type { LiveRun } from './live-run.ts';
 import { RunReplay } from './load-run.ts';
@@ -15,33 +18,46 @@ import { explained } from './run-tracer.ts';
 /** Runs with fewer events than this are read together and replayed at once. */
 const shortEvents = 500;
 
-type Loaded = (run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]) => void;
+interface Source {
+  readonly database: Database;
+  readonly sandbox: Sandbox;
+}
+
+interface LoadResult {
+  /** The run stands where its log ends; a long one without its code. */
+  loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void;
+  /** A newer version has written into the run's log what this one cannot read. */
+  unreadable(run: LiveRun, error: RuntimeError): void;
+}
 
 /**
- * Loads every run and calls `loaded` for each as soon as it stands where its log ends; long ones without their code.
- * `start` is given of runs that are new and have nothing else in their log.
+ * Loads every run and tells of each as soon as it is known. `start` is given of runs that are new and have nothing else in
+ * their log.
  */
 export async function loadRuns(
-  database: Database,
-  sandbox: Sandbox,
+  source: Source,
   runs: readonly { run: LiveRun; start: StoredEvent | undefined }[],
-  loaded: Loaded,
+  result: LoadResult,
 ): Promise<void> {
+  const { sandbox } = source;
   const toRead: LiveRun[] = [];
   const breath = new Breath();
   for (const { run, start } of runs) {
     if (start === undefined || run.mailRead > 0) toRead.push(run);
-    else loaded(run, replayed(sandbox, run, [start]).failure, []);
+    else result.loaded(run, failureOf(sandbox, run, replayed(sandbox, run, [start])), []);
     if (breath.due) await breath.take();
   }
-  if (toRead.length > 0) await readRuns(database, sandbox, toRead, loaded);
+  if (toRead.length > 0) await readRuns(source, toRead, result);
 }
 
-async function readRuns(database: Database, sandbox: Sandbox, runs: readonly LiveRun[], loaded: Loaded): Promise<void> {
-  const runIds = runs.map((run) => run.runId);
+async function readRuns(
+  { database, sandbox }: Source,
+  runs: readonly LiveRun[],
+  { loaded, unreadable }: LoadResult,
+): Promise<void> {
   const withMail = runs.filter((run) => run.mailRead > 0).map((run) => ({ runId: run.runId, after: 0 }));
   const [heads, mail] = await Promise.all([
-    readHeads(database, runIds, shortEvents),
+    headsOf(database, runs, unreadable),
     withMail.length === 0 ? [] : readMail(database, withMail),
   ]);
   const eventsByRun = Map.groupBy(heads, (event) => event.runId);
@@ -51,23 +67,54 @@ async function readRuns(database: Database, sandbox: Sandbox, runs: readonly Liv
     if (ofRun.length > 0) run.mailRead = ofRun[0]!.id - 1;
     await readPending(database, run);
     if (run.hash.length > 0) await rejectionsKnown();
-    const failure = await explained(database, sandbox, run.runId, replay?.failure ?? run.sandbox?.rejection);
+    const failure = await explained(database, sandbox, run.runId, replay && failureOf(sandbox, run, replay));
     loaded(run, failure, ofRun);
   };
   const readLong = async (run: LiveRun): Promise<void> => {
-    for (const event of await readOpenEvents(database, run.runId)) run.record(event);
+    try {
+      for (const event of await readOpenEvents(database, run.runId)) run.record(event);
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      return unreadable(run, error);
+    }
     await finish(run, undefined);
   };
   const breath = new Breath();
   const finishing: Promise<void>[] = [];
   for (const run of runs) {
-    const events = eventsByRun.get(run.runId) ?? [];
+    const events = eventsByRun.get(run.runId);
+    if (events === undefined) continue; // told above
     const finished = events.length < shortEvents ? finish(run, replayed(sandbox, run, events)) : readLong(run);
     finished.catch(() => undefined); // told below, when all are begun
     finishing.push(finished);
     if (breath.due) await breath.take();
   }
   await Promise.all(finishing);
+}
+
+/** Of a run that cannot be read there are none. */
+async function headsOf(
+  database: Database,
+  runs: readonly LiveRun[],
+  unreadable: LoadResult['unreadable'],
+): Promise<readonly StoredEvent[]> {
+  const runIds = runs.map((run) => run.runId);
+  try {
+    return await readHeads(database, runIds, shortEvents);
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+    const [only] = runs;
+    if (only !== undefined && runs.length === 1) {
+      unreadable(only, error);
+      return [];
+    }
+    // One run's log must not keep the others away.
+    return (await Promise.all(runs.map((run) => headsOf(database, [run], unreadable)))).flat();
+  }
+}
+
+function isUnsupported(error: unknown): error is RuntimeError {
+  return error instanceof RuntimeError && error.code === 'UNSUPPORTED_ENGINE';
 }
 
 /** Takes a run's whole log in: what is pending, and its code. */
@@ -91,13 +138,24 @@ export async function reloadSandbox(
   replay.finish();
   run.carried = replay.carried;
   await rejectionsKnown();
-  return explained(database, sandbox, run.runId, replay.failure ?? run.sandbox?.rejection);
+  return explained(database, sandbox, run.runId, failureOf(sandbox, run, replay));
+}
+
+/** Why the code could not follow the log. */
+function failureOf(sandbox: Sandbox, run: LiveRun, replay: RunReplay): TaskFailure | undefined {
+  const failure = replay.failure ?? run.sandbox?.rejection;
+  if (failure?.code !== 'DETERMINISM') return failure;
+  const failsRun = failsOnNondeterminism(failureErrorNames(sandbox.failureErrorTypes, run.workflowType));
+  return failsRun ? { ...failure, failsRun } : failure;
 }
 
 function begin(sandbox: Sandbox, run: LiveRun): RunReplay {
   run.dropSandbox();
   run.sandbox = sandbox.createRun(run.runId);
-  return new RunReplay(run.sandbox);
+  const replay = new RunReplay(run.sandbox);
+  // Nothing is activated of a run that this version cannot replay.
+  replay.failure = engineFault(run);
+  return replay;
 }
 
 /** Arguments and progress of activities that are pending: recovery leaves the arguments of all others unread. */

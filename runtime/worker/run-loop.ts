@@ -4,7 +4,6 @@
 //                ▲         (enqueue)  (append)   └─► parking ─► gone
 import type { Logger } from 'pino';
 import type { TaskFailure } from '../history/activation.ts';
-import { draft } from '../history/draft.ts';
 import type { HistoryEvent, Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { taskRetryDelayMs, taskRetryMsMax } from '../history/task-retry.ts';
@@ -23,7 +22,7 @@ import type { DatabaseClock } from './clock.ts';
 import { CodeReloader } from './code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
-import { type Input, LiveRun } from './live-run.ts';
+import { type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
@@ -32,8 +31,10 @@ import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers } from './run-timers.ts';
 import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
+import type { VersionOptions } from './version-watch.ts';
+import { belongsElsewhere } from './worker-versions.ts';
 
-export interface RunLoopOptions {
+export interface RunLoopOptions extends VersionOptions {
   readonly database: Database;
   readonly epoch: number;
   readonly sandbox: Sandbox;
@@ -48,11 +49,6 @@ export interface RunLoopOptions {
   mailed(runId: string): void;
   /** Something that leaves the incarnation unable to go on. */
   fatal(error: RuntimeError): void;
-}
-
-/** An input that has to wait with the run's first task. */
-function isEarly(run: LiveRun, { type }: Input, now: Micros): boolean {
-  return run.waitsUntil > now && type !== 'WorkflowTerminated' && type !== 'WorkflowTimedOut';
 }
 
 export class RunLoop {
@@ -108,11 +104,9 @@ export class RunLoop {
   attach(executor: ActivityExecutor): void {
     this.#actors = { executor, timers: this.#timers, outgoing: this.#outgoing };
     this.parking = new RunParking({
+      ...this.#options,
       runs: this.#runs,
       executor,
-      clock: this.#options.clock,
-      maxCachedRuns: this.#options.maxCachedRuns,
-      park: this.#options.park,
       released: (run) => this.#forget(run),
       kept: (run) => {
         this.#rest(run);
@@ -126,14 +120,16 @@ export class RunLoop {
   }
 
   /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
-  async adopt(claimed: readonly ClaimedRun[]): Promise<void> {
+  async adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
     const runs = claimed.map(({ runId, mail, lost, start }) => {
-      const run = new LiveRun(runId, mail, lost);
+      const run = new LiveRun(runId, mail, lost, this.#options.versions);
+      run.queueKey = queue;
       this.#runs.set(runId, run);
       return { run, start };
     });
-    await loadRuns(this.#options.database, this.#options.sandbox, runs, (run, failure, mail) => {
-      if (!this.#stopped) this.#loaded(run, failure, mail);
+    await loadRuns(this.#options, runs, {
+      loaded: (run, failure, mail) => this.#loaded(run, failure, mail),
+      unreadable: (run, error) => void this.#guard(run, () => this.parking.leaveToNewer(run, error)),
     });
   }
 
@@ -168,19 +164,16 @@ export class RunLoop {
   }
 
   #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
+    if (this.#stopped) return;
+    if (belongsElsewhere(run)) return void this.#guard(run, () => this.parking.sendOn(run));
     // A long run comes without its code: what is pending goes on while it is made again.
     run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
     run.idleSince = performance.now();
     if (run.waitsUntil > this.#now()) return this.#holdBack(run, mail);
     this.#timers.startAll(run);
-    if (run.lost !== null && run.activities.size > 0) {
-      // Logged before the activities start again, so that their attempts count right.
-      const meta = JSON.stringify({ epoch: run.lost, activities: [...run.activities.keys()] });
-      this.enqueue(
-        run,
-        draft(0, 'WorkerLost', { meta, reason: `worker ${run.lost} was lost while it owned this run` }),
-      );
-    } else startActivities(run, this.#actors.executor);
+    // Logged before the activities start again, so that their attempts count right.
+    if (run.lost !== null && run.activities.size > 0) this.enqueue(run, workerLost(run, run.lost));
+    else startActivities(run, this.#actors.executor);
     this.#outgoing.resume(run);
     this.mail.deliver(mail);
     if (run.sandbox === undefined) void this.#reloader.reload(run);
@@ -291,12 +284,16 @@ export class RunLoop {
       run.taskFailures = 0;
       run.retryTaskAt = undefined;
     }
-    for (const event of built.events) act(run, event, this.#actors);
+    this.#options.versionWatch?.recorded(run);
+    for (const event of built.events) {
+      if (!run.isLeaving || event.type !== 'ActivityScheduled') act(run, event, this.#actors);
+    }
     const isUncached = this.#options.maxCachedRuns === 0;
     if (isUncached) run.dropSandbox();
     this.#rest(run);
     // Another worker of the queue may have the code that this one lacks.
-    if (built.failure !== undefined || isUncached) void this.#guard(run, () => this.parking.letGo(run));
+    if (built.failure !== undefined || isUncached || run.isLeaving)
+      void this.#guard(run, () => this.parking.letGo(run));
   }
 
   /** After a turn: on with what came meanwhile, or idle. */

@@ -1,20 +1,30 @@
 // Which runs stay in memory: idle ones are let go after a while, or when others need the room. What a run waits for then
 // stands in its ready row.
+import { setTimeout } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { RuntimeError } from '../history/runtime-error.ts';
 import type { Micros } from '../history/event.ts';
 import type { ParkedRun } from '../store/claim.ts';
 import type { ActivityExecutor } from './activity-executor.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { LiveRun } from './live-run.ts';
+import { homeQueue, type WorkerVersions } from './worker-versions.ts';
 
 /** An idle run is kept in memory this long before it is let go. */
 const stickyMs = 10_000;
+const lockedRetryMs = 10;
+/** When a run is offered again whose log this version cannot read. */
+const unreadableMs = 1_000;
 /** Stands for "nothing but a message will wake it"; the year 2255, the last that µs hold exactly. */
 const never: Micros = 9_000_000_000_000_000;
 
 export interface RunParkingOptions {
+  /** The key of the task queue. */
+  readonly queue: string;
   readonly runs: ReadonlyMap<string, LiveRun>;
   readonly executor: ActivityExecutor;
   readonly clock: DatabaseClock;
+  readonly logger: Logger;
   readonly maxCachedRuns: number;
   /** Lets go of runs in the database; answers with the ids that were let go. */
   park(runs: readonly ParkedRun[]): Promise<string[]>;
@@ -52,7 +62,7 @@ export class RunParking {
     const idle = [...runs.values()].filter((run) => this.#evictable(run)).sort((a, b) => a.idleSince - b.idleSince);
     const surplus = runs.size - maxCachedRuns;
     const old = performance.now() - stickyMs;
-    await this.park(idle.filter((run, i) => i < surplus || run.idleSince < old));
+    await this.park(idle.filter((run, i) => i < surplus || run.idleSince < old || run.isLeaving));
   }
 
   /** Lets go of everything that comes to rest; for a worker that stops. Resolves when no run is left. */
@@ -62,7 +72,7 @@ export class RunParking {
       const settled = [...runs.values()].filter((run) => run.settled);
       for (const run of settled) executor.abandon(run, 'WORKER_SHUTDOWN');
       await this.park(settled, true);
-      if (runs.size > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      if (runs.size > 0) await setTimeout(2);
     }
   }
 
@@ -82,17 +92,44 @@ export class RunParking {
     const at = clock.now();
     let parked = new Set<string>();
     try {
-      parked = new Set(
-        await this.#options.park(
-          runs.map((run) => ({ runKey: run.runKey, mail: run.mailRead, wakeAt: this.#wakeAt(run, at, now) })),
-        ),
-      );
+      parked = new Set(await this.#options.park(runs.map((run) => this.#parked(run, this.#wakeAt(run, at, now)))));
     } finally {
       for (const run of runs) {
         if (parked.has(run.runId)) released(run);
         else if (run.phase === 'parking') kept(run);
       }
     }
+  }
+
+  /** Leaves a run to workers that can read what a newer version wrote into its log. */
+  async leaveToNewer(run: LiveRun, error: RuntimeError): Promise<void> {
+    this.#options.logger.error({ runId: run.runId, err: error }, 'this run is left to workers of a newer version');
+    await this.sendOn(run, unreadableMs);
+  }
+
+  /** Sends a run on that other workers are to have: due at once, or after a while, as it was when it was claimed. */
+  async sendOn(run: LiveRun, delayMs = 0): Promise<void> {
+    run.phase = 'parking';
+    const { released, clock } = this.#options;
+    for (;;) {
+      const parked = { ...this.#parked(run, clock.now() + delayMs * 1000), lost: run.lost };
+      const [done] = await this.#options.park([parked]);
+      if (done !== undefined) return released(run);
+      await setTimeout(lockedRetryMs); // a sender has locked its row
+    }
+  }
+
+  /** Another version is current: lets go of the runs that are to have it, now or when they next rest. */
+  async letGoMoving(versions: WorkerVersions): Promise<void> {
+    const { runs } = this.#options;
+    for (const run of runs.values()) if (run.phase !== 'loading' && versions.movesOn(run)) run.isLeaving = true;
+    await this.park([...runs.values()].filter((run) => run.isLeaving && this.#evictable(run)));
+  }
+
+  #parked(run: LiveRun, wakeAt: Micros): ParkedRun {
+    const parked = { runKey: run.runKey, mail: run.mailRead, wakeAt };
+    const queue = homeQueue(run, this.#options.queue);
+    return queue === undefined ? parked : { ...parked, queue };
   }
 
   #wakeAt(run: LiveRun, at: Micros, now: boolean): Micros {

@@ -25,8 +25,8 @@ class RunTracer {
   #last: Promise<unknown> = Promise.resolve();
   #explaining = 0;
 
-  constructor({ bundle, deadlockTimeoutMs }: Sandbox) {
-    this.#data = { bundle, deadlockTimeoutMs: deadlockTimeoutMs * watchedSlowness };
+  constructor({ bundle, deadlockTimeoutMs, failureErrorTypes }: Sandbox) {
+    this.#data = { bundle, deadlockTimeoutMs: deadlockTimeoutMs * watchedSlowness, failureErrorTypes };
   }
 
   /** One run after the other. */
@@ -42,7 +42,7 @@ class RunTracer {
     this.#explaining++;
     try {
       const trace = await this.trace(database, runId);
-      return trace?.failure?.code === failure.code ? trace.failure : failure;
+      return trace?.failure?.code === failure.code ? { ...failure, ...trace.failure } : failure;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { ...failure, message: `${failure.message}\n(It could not be looked at once more: ${why})` };

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TaskFailure } from '../history/activation.ts';
 import type { HistoryEvent } from '../history/event.ts';
+import type { FailureErrorTypes } from '../history/failure-types.ts';
 import type { WorkflowBundle } from '../sandbox/bundle.ts';
 import { explainedFailure } from '../sandbox/explained-failure.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
@@ -14,6 +15,7 @@ import { RunReplay } from './load-run.ts';
 export interface TraceThreadData {
   readonly bundle: WorkflowBundle;
   readonly deadlockTimeoutMs: number;
+  readonly failureErrorTypes: FailureErrorTypes | undefined;
 }
 
 export type TraceRequest =
@@ -35,8 +37,8 @@ interface Traced {
 }
 
 const port = parentPort!;
-const { bundle, deadlockTimeoutMs } = workerData as TraceThreadData;
-const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs });
+const { bundle, ...options } = workerData as TraceThreadData;
+const sandbox = Sandbox.create(bundle, options);
 let traced: Traced | undefined;
 
 function begin(runId: string): Traced {

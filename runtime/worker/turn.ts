@@ -1,18 +1,21 @@
 // One turn of a run: its inputs get their seqs, workflow code is activated with them, and the events of both are made,
 // with one time and one hash. Pure but for running the code: nothing is written here.
 import { hash } from 'node:crypto';
-import type { ContinuedMeta, LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
-import { type ChainRules, inheritedMeta, succession } from '../history/chain.ts';
+import type { LogLine, RejectedUpdate, TaskFailure } from '../history/activation.ts';
+import type { DeploymentMeta } from '../history/deployment.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, EventType, HistoryEvent, Micros } from '../history/event.ts';
+import { ApplicationFailure } from '../history/failure.ts';
+import { encodeFailure } from '../history/failure-info.ts';
 import { encodePayload } from '../history/payload.ts';
 import { turnHash } from '../history/hash-chain.ts';
 import { joinedChanges, type PropertiesMeta } from '../history/run-properties.ts';
 import { assert } from '../history/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../history/transition.ts';
 import type { OutboxEntry, Turn } from '../store/append.ts';
-import { type ContinuedRun, nextRunOf } from '../store/continue-run.ts';
+import type { ContinuedRun } from '../store/continue-run.ts';
 import type { ClosedOutcome } from '../store/database.ts';
+import { continuedRun, succeeded } from './next-run.ts';
 import { type Input, isVisible, type LiveRun } from './live-run.ts';
 
 export interface BuiltTurn {
@@ -104,44 +107,54 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
   let logs: readonly LogLine[] = [];
   let rejected: BuiltTurn['rejected'] = [];
   let continues: ContinuedRun | undefined;
+  let { versioning } = run;
   const activated = visible && !ended && instead === undefined;
   if (instead === 'defer') {
     if (visible && !ended) outputs = [draft(run.seq + drafts.length + 1, 'WorkflowTaskDeferred')];
   } else if (failure !== undefined) {
-    outputs = [taskFailed(run.seq + drafts.length + 1, run.taskFailures + 1, failure)];
+    outputs = [failed(run, drafts.length, failure)];
   } else if (activated) {
     assert(run.sandbox !== undefined, `run ${run.runId} is activated without its code`);
-    const nextSeq = run.seq + drafts.length + 1;
-    const result = run.sandbox.activate({
+    const mark = run.versions?.mark(run);
+    const activation = {
       at,
       inputs: [...run.carried, ...drafts.map((input) => ({ ...input, at, hash: null }))],
-      nextSeq,
-    });
+      nextSeq: run.seq + drafts.length + (mark === undefined ? 1 : 2),
+    };
+    const result = run.sandbox.activate(mark === undefined ? activation : { ...activation, deployment: mark });
     logs = result.logs;
     failure = result.ok ? undefined : result.failure;
     if (result.ok) {
       outputs = result.outputs;
       if (result.rejected !== undefined) ({ drafts, rejected } = withoutRejected(drafts, result.rejected));
-      if (drafts.length + run.carried.length === 0 && outputs.length > 0) failure = changedByRejected;
+      const happened = drafts.length + run.carried.length > 0;
+      if (!happened && outputs.length > 0) failure = changedByRejected;
       // Something must mark the end of this turn in the log, or a later replay would merge it with the next.
-      else if (drafts.length + outputs.length === 0 && run.carried.length > 0) {
+      else if (drafts.length + outputs.length === 0 && happened && mark === undefined) {
         outputs = [draft(run.seq + 1, 'WorkflowTaskCompleted')];
+      }
+      if (happened && mark !== undefined) {
+        const recorded = run.versions?.completed(mark, run) ?? mark;
+        drafts.push(versionMark(run.seq + drafts.length + 1, recorded));
+        versioning = { ...versioning, recorded };
       }
     }
     // Without its updates, which no log holds before the code has taken them.
     if (failure !== undefined) return { ...build(run, inputs, now, failure), activated, logs };
-    const last = outputs.at(-1);
-    if (last?.type === 'WorkflowContinuedAsNew') {
-      continues = continuedRun(run, last);
-      outputs = [...outputs.slice(0, -1), { ...last, ops: null, correlationId: continues.runId }];
-    } else if (run.chain !== undefined && last !== undefined && followable.has(last.type)) {
-      const followed = succeeded(run, run.chain, last, at);
-      ({ continues } = followed);
-      outputs = [...outputs.slice(0, -1), followed.closing];
+    const ending = outputs.at(-1);
+    if (ending?.type === 'WorkflowContinuedAsNew') {
+      continues = continuedRun(run, versioning, ending);
+      outputs = [...outputs.slice(0, -1), { ...ending, ops: null, correlationId: continues.runId }];
     }
   }
+  const last = outputs.at(-1);
+  if (run.chain !== undefined && last !== undefined && followable.has(last.type)) {
+    const followed = succeeded(run, run.chain, versioning, { ...last, at });
+    ({ continues } = followed);
+    outputs = [...outputs.slice(0, -1), followed.closing];
+  }
   if (ended && run.chain !== undefined && drafts.at(-1)?.type === 'WorkflowTimedOut') {
-    const followed = succeeded(run, run.chain, drafts.at(-1)!, at);
+    const followed = succeeded(run, run.chain, versioning, { ...drafts.at(-1)!, at });
     ({ continues } = followed);
     drafts[drafts.length - 1] = followed.closing;
   }
@@ -207,23 +220,16 @@ export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
   return { type, payload, reason, ...next, ...(retryState === undefined ? {} : { retryState }) };
 }
 
-/** The context travels in `ops` of the closing event so far: it belongs to the new run's log alone. */
-function continuedRun(run: LiveRun, { name, payload, meta, ops }: EventDraft): ContinuedRun {
-  const given = JSON.parse(meta ?? '{}') as ContinuedMeta;
-  const next = nextRunOf(run.workflowType, { ...inheritedMeta(run.chain), ...given });
-  return { ...next, workflowType: name ?? '', args: payload, context: ops };
+/** Behind the inputs: which version works on the run from this turn on. */
+function versionMark(seq: number, mark: DeploymentMeta): EventDraft {
+  return draft(seq, 'WorkflowTaskCompleted', { meta: JSON.stringify(mark) });
 }
 
-function succeeded(
-  { workflowType }: LiveRun,
-  rules: ChainRules,
-  closing: EventDraft,
-  at: Micros,
-): { closing: EventDraft; continues: ContinuedRun | undefined } {
-  const { next, failed } = succession(rules, { ...closing, at });
-  const continues = next === undefined ? undefined : nextRunOf(workflowType, next);
-  const meta = failed === undefined ? closing.meta : JSON.stringify(failed);
-  return { closing: { ...closing, meta, correlationId: continues?.runId ?? null }, continues };
+function failed(run: LiveRun, inputs: number, failure: TaskFailure): EventDraft {
+  const seq = run.seq + inputs + 1;
+  if (failure.failsRun !== true) return taskFailed(seq, run.taskFailures + 1, failure);
+  const error = ApplicationFailure.nonRetryable(failure.message, 'NondeterminismError');
+  return draft(seq, 'WorkflowFailed', { payload: encodeFailure(error) });
 }
 
 /** The event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */

@@ -1,10 +1,9 @@
 // `reprise workflow list|show|state|patches`: which runs there are, and what the log says about one.
 // Needs no worker and no workflow code.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { toCanonicalString } from '../../runtime/history/deployment.ts';
 import { type ContextSource, contextSources } from '../../runtime/history/event.ts';
 import {
-  Client,
-  Connection,
   type HistoryRecord,
   type PatchRecord,
   type StatePoint,
@@ -13,7 +12,7 @@ import {
   type WorkflowHandle,
 } from '../../sdk/client.ts';
 import { newAction, newCommand } from './command.ts';
-import { withDatabase } from './command-database.ts';
+import { withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { countRows, formatTable } from './table.ts';
 
@@ -133,17 +132,6 @@ function withHandle(
   return withClient(options, (client) => action(client.workflow.getHandle(workflowId, options.run)));
 }
 
-function withClient({ namespace }: CommonOptions, action: (client: Client) => Promise<void>): Promise<void> {
-  return withDatabase(async (url) => {
-    const connection = await Connection.connect({ connectionString: url });
-    try {
-      await action(new Client({ connection, namespace }));
-    } finally {
-      await connection.close();
-    }
-  });
-}
-
 function listLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Expected a whole number from 1.');
@@ -198,6 +186,7 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
   return [
     ['worker', run.owner === undefined ? 'none' : `epoch ${run.owner}`],
     ['pollers', String(run.pollers)],
+    ['version', versionText(run)],
     ['next wake', run.nextWakeTime?.toISOString()],
     ['unread mail', String(run.unreadMail)],
     ...run.pendingActivities.map((activity): [string, string] => [
@@ -218,6 +207,12 @@ function taskFailureRows(failure: WorkflowExecutionDescription['taskFailure']): 
     ['failed at', place],
     ['next attempt', nextAttempt.toISOString()],
   ];
+}
+
+function versionText({ versioningInfo: info }: WorkflowExecutionDescription): string | undefined {
+  if (info?.deploymentVersion === undefined) return info?.behavior?.toLowerCase();
+  const version = toCanonicalString(info.deploymentVersion);
+  return info.behavior === undefined ? version : `${version} (${info.behavior.toLowerCase()})`;
 }
 
 function eventsText(events: readonly HistoryRecord[]): string {

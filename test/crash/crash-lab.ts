@@ -17,6 +17,7 @@ export interface WorkerSettings {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
+  build?: { id: string; file: string };
   /** Limit of the process's heap: more live memory than this ends it. */
   heapMb?: number;
 }

@@ -1,4 +1,4 @@
-// A worker in a process of its own, to be killed. argv: database URL, options as JSON { taskQueue, failPoint?, hits?, leaseMs? }.
+// A worker in a process of its own, to be killed. argv: database URL, options as JSON { taskQueue, failPoint?, … }.
 import process from 'node:process';
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
@@ -12,6 +12,8 @@ interface Options {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
+  /** Of deployment `shop`, with the workflows of this file of the fixtures. */
+  build?: { id: string; file: string };
 }
 
 const [url, text] = process.argv.slice(2) as [string, string];
@@ -21,7 +23,16 @@ const connection = await Connection.connect({ connectionString: url });
 const worker = await Worker.create({
   connection,
   taskQueue: options.taskQueue,
-  workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url),
+  workflowsPath: new URL(`../support/fixtures/${options.build?.file ?? 'workflows.ts'}`, import.meta.url),
+  ...(options.build === undefined
+    ? {}
+    : {
+        workerDeploymentOptions: {
+          version: { deploymentName: 'shop', buildId: options.build.id },
+          useWorkerVersioning: true,
+          defaultVersioningBehavior: 'PINNED',
+        },
+      }),
   activities,
   logger: pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' }, pino.destination(2)),
   ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),

@@ -21,13 +21,13 @@ function request(runId: string, queue: string): QueryRequest {
 }
 
 async function offered(queue: string, epoch: number): Promise<string[]> {
-  return (await openRequests(database, queue, epoch)).map(({ id }) => id);
+  return (await openRequests(database, epoch, { queues: [queue], open: [queue] })).map(({ id }) => id);
 }
 
 test('a request reaches the worker whole', async () => {
-  const asked = request(await startedRun(store), 'q/whole');
+  const asked = request(await startedRun(store, { queue: 'q/whole' }), 'q/whole');
   await ask(database, asked);
-  assert.deepEqual(await openRequests(database, 'q/whole', 1), [
+  assert.deepEqual(await openRequests(database, 1, { queues: ['q/whole'], open: ['q/whole'] }), [
     { ...asked, args: Buffer.from(asked.args), timeoutMs: 0 },
   ]);
 });
@@ -36,9 +36,9 @@ test('a request goes to the owner of its run, and to anybody while there is none
   const [owner, other] = [await incarnation(store, t), await incarnation(store, t)];
   const queue = 'q/owned';
   const [owned, free, closed] = [
-    await startedRun(store, { owner }),
-    await startedRun(store),
-    await startedRun(store, { owner }),
+    await startedRun(store, { owner, queue }),
+    await startedRun(store, { queue }),
+    await startedRun(store, { owner, queue }),
   ];
   await owner.writer.append([closingTurn(closed, 0)]);
   const requests = [owned, free, closed].map((runId) => request(runId, queue));
@@ -50,7 +50,7 @@ test('a request goes to the owner of its run, and to anybody while there is none
 });
 
 test('an answer is taken once', async () => {
-  const asked = request(await startedRun(store), 'q/once');
+  const asked = request(await startedRun(store, { queue: 'q/once' }), 'q/once');
   await ask(database, asked);
   assert.equal(await takeAnswer(database, asked.id), undefined);
   await answer(database, asked.id, { payload: new Uint8Array([7]), problem: undefined });
@@ -60,7 +60,7 @@ test('an answer is taken once', async () => {
 });
 
 test('the first answer counts', async () => {
-  const asked = request(await startedRun(store), 'q/first');
+  const asked = request(await startedRun(store, { queue: 'q/first' }), 'q/first');
   await ask(database, asked);
   await answer(database, asked.id, { payload: new Uint8Array([1]), problem: 'not_registered' });
   await answer(database, asked.id, { payload: new Uint8Array([2]), problem: undefined });
@@ -68,7 +68,7 @@ test('the first answer counts', async () => {
 });
 
 test('a request that was withdrawn is neither offered nor answered', async () => {
-  const asked = request(await startedRun(store), 'q/withdrawn');
+  const asked = request(await startedRun(store, { queue: 'q/withdrawn' }), 'q/withdrawn');
   await ask(database, asked);
   await withdraw(database, asked.id);
   await answer(database, asked.id, { payload: new Uint8Array([1]), problem: undefined });
@@ -76,7 +76,8 @@ test('a request that was withdrawn is neither offered nor answered', async () =>
 });
 
 test('a request that is over its time is not offered any more, and deleted after a while', async () => {
-  const [over, long] = [request(await startedRun(store), 'q/over'), request(await startedRun(store), 'q/over')];
+  const asked = async (): Promise<QueryRequest> => request(await startedRun(store, { queue: 'q/over' }), 'q/over');
+  const [over, long] = [await asked(), await asked()];
   for (const each of [over, long]) await ask(database, each);
   const expire = (id: string, ago: string) =>
     pool.query('update reprise.requests set expires_at = now() - $2::interval where id = $1', [id, ago]);

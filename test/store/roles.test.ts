@@ -9,6 +9,7 @@ import { LogWriter } from '../../runtime/store/append.ts';
 import { claim, lockOwnedRun, park } from '../../runtime/store/claim.ts';
 import { terminateUnowned } from '../../runtime/store/close-run.ts';
 import { Database } from '../../runtime/store/database.ts';
+import { changeRouting, countDeployment, readRunVersioning, registerVersion } from '../../runtime/store/deployments.ts';
 import { readHeads, readHistory } from '../../runtime/store/history.ts';
 import { readMail, runsWithMail, send } from '../../runtime/store/inbox.ts';
 import { declareDead, heartbeat, register, sweepDead } from '../../runtime/store/lease.ts';
@@ -112,11 +113,16 @@ test('a member of reprise_worker does everything that workers and clients do', a
     timeoutMs: 10_000,
   };
   await ask(database, request);
-  assert.equal((await openRequests(database, queue, epoch)).length, 1);
+  assert.equal((await openRequests(database, epoch, { queues: [queue], open: [queue] })).length, 1);
   await answer(database, request.id, { payload: new Uint8Array([1]), problem: undefined });
   assert.deepEqual((await takeAnswer(database, request.id))?.problem, undefined);
   await withdraw(database, request.id);
   await expireRequests(database);
+
+  await registerVersion(database, 'default', { deploymentName: 'shop', buildId: '1' });
+  assert.equal(await changeRouting(database, 'default', 'shop', { current: '1' }), undefined);
+  assert.equal((await countDeployment(database, 'default', 'shop', ['1'])).byBuild.get('1')?.pinned, 0);
+  assert.equal(await readRunVersioning(pool, 'reprise', waiting), undefined);
 });
 
 test('a member of reprise_worker cannot change, remove or empty the log', async (t) => {

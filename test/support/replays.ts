@@ -7,18 +7,20 @@ import type { Database } from '../../runtime/store/database.ts';
 import { readHistory } from '../../runtime/store/history.ts';
 import { RunReplay } from '../../runtime/worker/load-run.ts';
 
-let fixtures: Promise<Sandbox> | undefined;
+const sandboxes = new Map<string, Promise<Sandbox>>();
 
-async function fixtureSandbox(): Promise<Sandbox> {
-  return Sandbox.create(
-    await bundleWorkflowCode({ workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url) }),
-  );
+async function fixtureSandbox(file: string): Promise<Sandbox> {
+  return Sandbox.create(await bundleWorkflowCode({ workflowsPath: new URL(`./fixtures/${file}`, import.meta.url) }));
 }
 
-/** Takes the code of the fixtures, or other, through a run's log; nothing may differ. */
-export async function assertReplays(database: Database, runId: string, code?: Sandbox): Promise<void> {
-  fixtures ??= code === undefined ? fixtureSandbox() : undefined;
-  const sandbox = code ?? (await fixtures)!;
+/** Takes the code of a file of the fixtures, or other, through a run's log; nothing may differ. */
+export async function assertReplays(
+  database: Database,
+  runId: string,
+  code: Sandbox | string = 'workflows.ts',
+): Promise<void> {
+  if (typeof code === 'string' && !sandboxes.has(code)) sandboxes.set(code, fixtureSandbox(code));
+  const sandbox = typeof code === 'string' ? await sandboxes.get(code)! : code;
   const run = sandbox.createRun(runId);
   const replay = new RunReplay(run);
   for await (const page of readHistory(database, runId, { forReplay: true })) replay.take(page);

@@ -3,6 +3,7 @@
 import { createRun, install, type SandboxRun } from '../../activator/entry.ts';
 import { taskFailureOf } from '../../activator/task-failure.ts';
 import type { TaskFailure } from '../../history/activation.ts';
+import type { FailureErrorTypes } from '../../history/failure-types.ts';
 import { assertModule } from './assert.ts';
 import { encodingGlobals } from './encoding.ts';
 import { freezeRealm } from './freeze.ts';
@@ -72,7 +73,9 @@ function namespaces(modules: Readonly<Record<string, object>>): Map<string, obje
 }
 
 /** `load` evaluates the shared modules; `code` is the user's. */
-export function boot(load: () => SharedModules): (code: WorkflowCode) => Realm {
+export function boot(
+  load: () => SharedModules,
+): (code: WorkflowCode, failureTypes: FailureErrorTypes | undefined) => Realm {
   const { AsyncLocalStorage, isActivityRegistered } = host;
   install(globalThis, { ...encodingGlobals, AsyncLocalStorage, isActivityRegistered });
   for (const name of removedGlobals) Reflect.deleteProperty(globalThis, name);
@@ -90,15 +93,16 @@ export function boot(load: () => SharedModules): (code: WorkflowCode) => Realm {
     return modules.get(id);
   };
 
-  return (code) => {
+  return (code, failureTypes) => {
     const schemas: unknown[] = [];
     return {
       createRun(runId) {
-        return createRun(runId, () => {
+        const load = (): Record<string, unknown> => {
           const module = { exports: {} };
           code(module, module.exports, requireShared, Object.create(view) as object, guard, schemas);
           return module.exports;
-        });
+        };
+        return createRun(runId, load, failureTypes);
       },
       enter: resetGuard,
       deadlock: deadlockError,

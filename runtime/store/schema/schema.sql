@@ -13,6 +13,22 @@ create table reprise.activity_heartbeats (
 );
 grant delete, insert, select, update on reprise.activity_heartbeats to reprise_worker;
 
+create table reprise.deployment_versions (
+  namespace text not null,
+  deployment_name text not null,
+  build_id text not null,
+  is_current boolean not null default false,
+  ramp_percentage double precision,
+  registered_at timestamp with time zone not null default clock_timestamp(),
+  activated_at timestamp with time zone,
+  constraint deployment_versions_pkey PRIMARY KEY (namespace, deployment_name, build_id),
+  constraint deployment_versions_check CHECK (NOT (is_current AND ramp_percentage IS NOT NULL)),
+  constraint deployment_versions_ramp_percentage_check CHECK (ramp_percentage >= 0::double precision AND ramp_percentage <= 100::double precision)
+);
+CREATE UNIQUE INDEX deployment_versions_current ON reprise.deployment_versions USING btree (namespace, deployment_name) WHERE is_current;
+CREATE UNIQUE INDEX deployment_versions_ramping ON reprise.deployment_versions USING btree (namespace, deployment_name) WHERE (ramp_percentage IS NOT NULL);
+grant insert, select, update on reprise.deployment_versions to reprise_worker;
+
 create table reprise.events (
   run_id uuid not null,
   at timestamp with time zone not null,
@@ -162,6 +178,8 @@ create table reprise.workers (
   started_at timestamp with time zone not null default clock_timestamp(),
   dead_at timestamp with time zone,
   dead_reason text,
+  deployment_name text,
+  build_id text,
   constraint workers_pkey PRIMARY KEY (epoch)
 );
 grant insert, select, update on reprise.workers to reprise_worker;

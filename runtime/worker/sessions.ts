@@ -1,0 +1,65 @@
+// The database sessions of an incarnation, and its registration: one carries the sign of life, one claims and parks, one
+// starts runs, some append.
+import type pg from 'pg';
+import { queueKey } from '../history/deployment.ts';
+import { LogWriter } from '../store/append.ts';
+import type { Database } from '../store/database.ts';
+import { EventRows } from '../store/event-rows.ts';
+import { backendPid, register } from '../store/lease.ts';
+import type { WorkerVersion } from './worker-versions.ts';
+
+export interface SessionsOptions {
+  readonly database: Database;
+  readonly bundleHash: string;
+  readonly identity: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly leaseMs: number;
+  readonly version?: WorkerVersion | undefined;
+}
+
+export interface Sessions {
+  readonly epoch: number;
+  readonly heart: pg.Client;
+  readonly control: pg.Client;
+  readonly starts: pg.Client;
+  /** For starts that append first turns. */
+  readonly rows: EventRows;
+  readonly writers: readonly LogWriter[];
+  close(): Promise<void>;
+}
+
+const writerCount = 2;
+
+/** Opens all of them and registers a new incarnation. @throws what connecting throws, with none left open */
+export async function openSessions(options: SessionsOptions): Promise<Sessions> {
+  const { database, identity, namespace, taskQueue, bundleHash, leaseMs, version } = options;
+  const clients: pg.Client[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+  };
+  try {
+    const opening = ['heart', 'control', 'starts'].map((name) => database.dedicated(`reprise ${name}`));
+    for (let i = 1; i <= writerCount; i++) opening.push(database.dedicated(`reprise writer ${i}`, { pipeline: true }));
+    const opened = await Promise.allSettled(opening);
+    for (const each of opened) if (each.status === 'fulfilled') clients.push(each.value);
+    for (const each of opened) if (each.status === 'rejected') throw each.reason;
+    const [heart, control, starts, ...writing] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
+    const epoch = await register(heart, database.schema, {
+      identity,
+      queue: queueKey(namespace, taskQueue),
+      bundleHash,
+      leaseMs,
+      version: version?.defaultBehavior === undefined ? undefined : version.version,
+      backendPids: await Promise.all([control, ...writing, starts].map(backendPid)),
+    });
+    const writers = await Promise.all(
+      writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
+    );
+    const rows = await EventRows.open(starts, database.schema);
+    return { epoch, heart, control, starts, rows, writers, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

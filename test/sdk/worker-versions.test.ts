@@ -1,0 +1,134 @@
+// What is refused of versions: names, options, changes. Nothing is written then.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client, Connection } from 'reprise/client';
+import { toCanonicalString, type VersioningOverride } from 'reprise/common';
+import type { WorkerDeploymentOptions, WorkerOptions } from 'reprise/worker';
+import { testDatabase } from '../support/database.ts';
+import { fixtureWorker } from '../support/engine.ts';
+
+const database = await testDatabase();
+const connection = await Connection.connect({ connectionString: database.url });
+const client = new Client({ connection });
+const { workerDeployment, workflow } = client;
+const version = { deploymentName: 'shop', buildId: '1.0' };
+
+function refused(message: RegExp): { code: string; message: RegExp } {
+  return { code: 'INVALID_INPUT', message };
+}
+
+async function rowCount(table: string): Promise<number> {
+  return (await database.pool.query(`select from reprise.${table}`)).rowCount ?? 0;
+}
+
+test('a version has one text', () => {
+  assert.equal(toCanonicalString(version), 'shop.1.0');
+});
+
+test('options of a worker that say nothing clear about its version are refused', async () => {
+  const cases: [unknown, RegExp][] = [
+    ['1.0', /workerDeploymentOptions: /],
+    [{ version }, /workerDeploymentOptions\.useWorkerVersioning/],
+    [{ version, useWorkerVersioning: true }, /workerDeploymentOptions\.defaultVersioningBehavior/],
+    [
+      { version, useWorkerVersioning: true, defaultVersioningBehavior: 'pinned' },
+      /workerDeploymentOptions\.defaultVersioningBehavior/,
+    ],
+    [
+      { version, useWorkerVersioning: false, defaultVersioningBehavior: 'PINNED' },
+      /workerDeploymentOptions\.defaultVersioningBehavior/,
+    ],
+    [{ version, useWorkerVersioning: false, buildId: 'x' }, /buildId/],
+    [{ useWorkerVersioning: false }, /workerDeploymentOptions\.version must be \{ deploymentName, buildId \}/],
+    [
+      { version: { ...version, deploymentName: 'a.b' }, useWorkerVersioning: false },
+      /version\.deploymentName must be text of 1 to 200 characters without "\." and ":", got the text "a\.b"/,
+    ],
+    [{ version: { ...version, buildId: '' }, useWorkerVersioning: false }, /version\.buildId must be text of 1 to 200/],
+    [{ version: { ...version, buildId: '\uD800' }, useWorkerVersioning: false }, /version\.buildId must be/],
+    [{ version: { ...version, buildId: '一'.repeat(30) }, useWorkerVersioning: false }, /version\.buildId must be/],
+  ];
+  for (const [given, message] of cases) {
+    const workerDeploymentOptions = given as WorkerDeploymentOptions;
+    await assert.rejects(fixtureWorker(connection, 'q', { workerDeploymentOptions }), refused(message));
+  }
+});
+
+test('error types that are no lists of names are refused', async () => {
+  for (const given of [[], { '*': 'Error' }, { '*': [Error] }, { order: [''] }]) {
+    const workflowFailureErrorTypes = given as WorkerOptions['workflowFailureErrorTypes'];
+    await assert.rejects(
+      fixtureWorker(connection, 'q', { workflowFailureErrorTypes: workflowFailureErrorTypes! }),
+      refused(/Worker option workflowFailureErrorTypes/),
+    );
+  }
+});
+
+test("Temporal's older options are accepted", async () => {
+  await fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: true });
+});
+
+test('a namespace that begins with @ is refused', async () => {
+  assert.throws(() => new Client({ connection, namespace: '@shop' }), refused(/does not begin with @/));
+  await assert.rejects(fixtureWorker(connection, 'q', { namespace: '@shop' }), refused(/does not begin with @/));
+});
+
+test('an override that names no version is refused', async () => {
+  const cases: [unknown, RegExp][] = [
+    ['PINNED', /versioningOverride must be 'AUTO_UPGRADE' or \{ pinnedTo: /],
+    [null, /versioningOverride must be/],
+    [{}, /versioningOverride must be/],
+    [{ pinnedTo: 'shop.1.0' }, /versioningOverride\.pinnedTo must be \{ deploymentName, buildId \}/],
+    [{ pinnedTo: { deploymentName: 'shop' } }, /versioningOverride\.pinnedTo\.buildId must be/],
+  ];
+  for (const [given, message] of cases) {
+    const options = { workflowId: 'w', taskQueue: 'q', versioningOverride: given as VersioningOverride };
+    await assert.rejects(workflow.start('greet', options), refused(message));
+  }
+  assert.equal(await rowCount('runs'), 0);
+});
+
+test('deployments and builds that no worker was seen of are refused by name', async () => {
+  await assert.rejects(workerDeployment.describe('shop'), refused(/No worker of deployment "shop" was ever seen/));
+  await assert.rejects(workerDeployment.setCurrentVersion('shop', '1.0'), refused(/No worker of deployment "shop"/));
+  await assert.rejects(workerDeployment.setRampingVersion('shop', null), refused(/No worker of deployment "shop"/));
+  await assert.rejects(workerDeployment.describe('a.b'), refused(/deploymentName must be/));
+  await assert.rejects(workerDeployment.setCurrentVersion('shop', ''), refused(/buildId must be/));
+  assert.deepEqual([await workerDeployment.list(), await rowCount('deployment_versions')], [[], 0]);
+
+  await workerDeployment.setCurrentVersion('shop', '1.0', { allowNoPollers: true });
+  await assert.rejects(
+    workerDeployment.setCurrentVersion('shop', '1.1'),
+    refused(
+      /Version shop\.1\.1 cannot be made current: no worker of it was ever seen\. Known builds: 1\.0\. Start its/,
+    ),
+  );
+  await assert.rejects(
+    workerDeployment.setRampingVersion('shop', '1.0', 10),
+    refused(/Version shop\.1\.0 cannot be made ramping: it is the current version/),
+  );
+  for (const percentage of [-1, 101, Number.NaN, '5']) {
+    const call = workerDeployment.setRampingVersion('shop', '1.0', percentage as number);
+    await assert.rejects(call, refused(/percentage is .*, expected 0 to 100/));
+  }
+  const summary = { deploymentName: 'shop', currentVersion: version, rampingVersion: undefined };
+  assert.deepEqual(await workerDeployment.list(), [{ ...summary, rampingPercentage: undefined }]);
+});
+
+test('nothing can ramp up beside no version at all', async () => {
+  await assert.rejects(
+    workerDeployment.setRampingVersion('lone', 'x', 10, { allowNoPollers: true }),
+    refused(/Version lone\.x cannot be made ramping: no version of its deployment is current/),
+  );
+});
+
+test('a question that nobody answers says whose workers are missing', async () => {
+  const options = { workflowId: 'waits', taskQueue: 'q', versioningOverride: { pinnedTo: version } };
+  const handle = await workflow.start('greet', options);
+  await assert.rejects(handle.query('anything'), {
+    code: 'TIMEOUT',
+    message: /Check that a worker of version shop\.1\.0 polls task queue q\./,
+  });
+  await handle.terminate();
+  await connection.close();
+});

@@ -1,0 +1,82 @@
+// The engine's behavior number: what a newer version started is refused with its remedy, and left to others.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fixtureWorker, testEngine, until } from '../support/engine.ts';
+
+const engine = await testEngine();
+const { client, pool } = engine;
+
+async function queryOwner(runId: string): Promise<number | null> {
+  const { rows } = await pool.query<{ owner: number | null }>('select owner from reprise.ready where run_id = $1', [
+    runId,
+  ]);
+  return rows[0]!.owner;
+}
+
+async function setEngine(runId: string, number: number): Promise<void> {
+  await pool.query(
+    'update reprise.events set meta = (meta::jsonb || jsonb_build_object($2::text, $3::int))::json where run_id = $1 and seq = 1',
+    [runId, 'engine', number],
+  );
+}
+
+test('a run that a newer engine started is not touched but for saying so, and goes on where it is known', async () => {
+  const options = { workflowId: 'future', taskQueue: engine.taskQueue, args: ['Ada'] };
+  // Not before it is changed.
+  const handle = await client.workflow.start('greet', { ...options, startDelay: '1 hour' });
+  await setEngine(handle.runId!, 2);
+  await pool.query('update reprise.ready set wake_at = now() where run_id = $1', [handle.runId]);
+  const description = await until(async () => {
+    const described = await handle.describe();
+    return described.taskFailure !== undefined && described.owner === undefined && described;
+  });
+  assert.equal(description.taskFailure?.code, 'UNSUPPORTED_ENGINE');
+  assert.match(
+    description.taskFailure.message,
+    /^Workflow future was started by a newer version of reprise: its engine number is 2, this worker knows 1 .*upgrade the package/,
+  );
+  const events = await handle.history();
+  assert.deepEqual(
+    events.map((event) => event.type),
+    ['WorkflowStarted', 'WorkflowTaskFailed'],
+  );
+  // A worker that knows it takes it up at its next try.
+  await setEngine(handle.runId!, 1);
+  assert.equal(await handle.result(), 'Hello, Ada!');
+});
+
+test('events that only a newer version knows keep nobody but their run', async () => {
+  const { connection } = engine;
+  const taskQueue = 'newer';
+  const worker = await fixtureWorker(connection, taskQueue, { maxCachedRuns: 0 });
+  await worker.runUntil(async () => {
+    const handle = await client.workflow.start('accumulate', { workflowId: 'unreadable', taskQueue });
+    await until(async () => (await handle.describe()).historyLength > 1 && (await queryOwner(handle.runId!)) === null);
+    const setType = (type: number) =>
+      pool.query('update reprise.events set type = $2 where run_id = $1 and seq = 2', [handle.runId, type]);
+    const { rows } = await pool.query<{ type: number }>(
+      'select type from reprise.events where run_id = $1 and seq = 2',
+      [handle.runId],
+    );
+    await setType(999);
+    await handle.signal('add', 1);
+    const { epoch } = worker.getStatus();
+    for (const name of ['Ada', 'Grace']) {
+      const args = [name];
+      assert.equal(await client.workflow.execute('greet', { workflowId: name, taskQueue, args }), `Hello, ${name}!`);
+    }
+    assert.equal(worker.getStatus().epoch, epoch, 'the worker lives');
+    await setType(rows[0]!.type);
+    await handle.signal('finish');
+    assert.equal(await handle.result(), 1);
+  });
+});
+
+test('its queries are refused likewise', async () => {
+  const handle = await client.workflow.start('greet', {
+    ...{ workflowId: 'asked', taskQueue: engine.taskQueue, args: ['Ada'] },
+  });
+  await handle.result();
+  await setEngine(handle.runId!, 7);
+  await assert.rejects(handle.query('anything'), /its engine number is 7, this worker knows 1/);
+});
