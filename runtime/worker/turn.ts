@@ -102,6 +102,8 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
     visible ||= isVisible(columns.type);
     ended = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
   }
+  // Updates that the end came before: no code has accepted them.
+  if (ended && updateIds.size > 0) drafts = withoutInputs(drafts, ({ type }) => type === 'UpdateAccepted');
   let outputs: readonly EventDraft[] = [];
   let failure = ended || instead === 'defer' ? undefined : instead;
   let logs: readonly LogLine[] = [];
@@ -177,21 +179,26 @@ function withoutRejected(
   refused: readonly RejectedUpdate[],
 ): { drafts: EventDraft[]; rejected: BuiltTurn['rejected'] } {
   const failures = new Map(refused.map(({ seq, failure }) => [seq, failure]));
+  const rejected: BuiltTurn['rejected'][number][] = [];
+  for (const { seq, correlationId, name } of drafts) {
+    const failure = failures.get(seq);
+    if (failure !== undefined) rejected.push({ updateId: correlationId ?? '', name: name ?? '', failure });
+  }
+  return { drafts: withoutInputs(drafts, ({ seq }) => failures.has(seq)), rejected };
+}
+
+function withoutInputs(drafts: readonly EventDraft[], isDropped: (input: EventDraft) => boolean): EventDraft[] {
   const seqs = new Map<number, number>();
   const left: EventDraft[] = [];
-  const rejected: BuiltTurn['rejected'][number][] = [];
+  const first = drafts[0]?.seq ?? 0;
   for (const input of drafts) {
-    const failure = failures.get(input.seq);
-    if (failure !== undefined) {
-      rejected.push({ updateId: input.correlationId ?? '', name: input.name ?? '', failure });
-      continue;
-    }
-    const seq = input.seq - rejected.length;
+    if (isDropped(input)) continue;
+    const seq = first + left.length;
     seqs.set(input.seq, seq);
     const answers = input.answers === null ? null : (seqs.get(input.answers) ?? input.answers);
     left.push({ ...input, seq, answers });
   }
-  return { drafts: left, rejected };
+  return left;
 }
 
 /** Who has to hear that the run is closed; undefined when nobody has. */

@@ -1,0 +1,40 @@
+// One turn, built without a database: what becomes of inputs that the end of the run came before.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { draft } from '../../runtime/history/draft.ts';
+import { type Input, LiveRun } from '../../runtime/worker/live-run.ts';
+import { buildTurn } from '../../runtime/worker/turn.ts';
+
+function run(): LiveRun {
+  const made = new LiveRun('01a00000-0000-7000-8000-000000000001', 4, null);
+  made.record({ ...draft(1, 'WorkflowStarted', { name: 'w', meta: '{"workflowId":"w"}' }), at: 1, hash: null });
+  return made;
+}
+
+function mail(mailId: number, type: Input['type'], columns: Partial<Input> = {}): Input {
+  return { ...draft(0, type, columns), mailId };
+}
+
+test('an update that the end of the run came before is in no log, and its message is gone', () => {
+  for (const end of ['WorkflowTerminated', 'WorkflowTimedOut'] as const) {
+    const built = buildTurn(
+      run(),
+      [
+        mail(1, 'SignalReceived', { name: 'before' }),
+        mail(2, 'UpdateAccepted', { name: 'u', correlationId: 'u1' }),
+        mail(3, end),
+        mail(4, 'SignalReceived', { name: 'behind' }),
+      ],
+      5,
+    );
+    assert.deepEqual(
+      built.events.map(({ seq, type }) => [seq, type]),
+      [
+        [2, 'SignalReceived'],
+        [3, end],
+      ],
+    );
+    assert.deepEqual(built.consumed, [1, 2, 3, 4]);
+    assert.equal(built.closes, end === 'WorkflowTerminated' ? 'terminated' : 'timed_out');
+  }
+});
