@@ -27,7 +27,9 @@ export class Turn {
   #logs: LogLine[] = [];
   /** Of the log up to this turn's inputs. */
   readonly #size = new HistorySize();
+  /** This turn's, while it may still refuse updates among them. */
   #inputs: readonly HistoryEvent[] = noInputs;
+  #updateCount = 0;
   #closed = false;
 
   open(activation: Activation): void {
@@ -37,7 +39,7 @@ export class Turn {
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
     this.#inputs = activation.inputs;
-    this.#size.addInputs(activation.inputs);
+    this.#updateCount = this.#size.addInputs(activation.inputs);
     this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
@@ -65,9 +67,9 @@ export class Turn {
     return Math.floor(this.#at / 1000);
   }
 
-  /** Events in the log before this turn's outputs. */
+  /** Events in the log before this turn's outputs; without its updates, since a refused one leaves none. */
   get historyLength(): number {
-    return this.#nextSeq - 1;
+    return this.#nextSeq - 1 - this.#updateCount;
   }
 
   /** Bytes of these events, about. */
@@ -170,7 +172,8 @@ export class Turn {
   /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
-    for (const { seq } of rejected) this.#size.remove(this.#inputs.find((input) => input.seq === seq)!);
+    if (this.#updateCount > 0) this.#size.addAccepted(this.#inputs, rejected);
+    this.#updateCount = 0;
     this.#inputs = noInputs;
     const opened = this.#phase === 'active';
     this.#phase = 'idle';
