@@ -12,28 +12,32 @@ function bytesOf({ type, payload, ops, meta }: EventDraft): number {
   return rowBytes + content + (ops?.length ?? 0) + (meta?.length ?? 0);
 }
 
-export class HistorySize {
-  /** Bytes. */
-  total = 0;
-
-  /** Updates are not in the log before they are accepted: they are passed over, and how many there are is returned. */
-  addInputs(events: readonly EventDraft[]): number {
-    let updates = 0;
-    for (const event of events) {
-      if (event.type === 'UpdateAccepted') updates += 1;
-      else if (inputRank[event.type] !== undefined) this.total += bytesOf(event);
-    }
-    return updates;
+/** Without updates, which are not in the log before they are accepted. */
+export function inputBytes(inputs: readonly EventDraft[]): number {
+  let bytes = 0;
+  for (const event of inputs) {
+    if (event.type !== 'UpdateAccepted' && inputRank[event.type] !== undefined) bytes += bytesOf(event);
   }
+  return bytes;
+}
 
-  addAccepted(events: readonly EventDraft[], rejected: readonly RejectedUpdate[]): void {
-    const refused = new Set(rejected.map(({ seq }) => seq));
-    for (const event of events) {
-      if (event.type === 'UpdateAccepted' && !refused.has(event.seq)) this.total += bytesOf(event);
-    }
+/** Of the updates among the inputs that were not rejected. */
+export function acceptedBytes(inputs: readonly EventDraft[], rejected: readonly RejectedUpdate[]): number {
+  let bytes = 0;
+  for (const event of inputs) {
+    if (event.type === 'UpdateAccepted' && !rejected.some(({ seq }) => seq === event.seq)) bytes += bytesOf(event);
   }
+  return bytes;
+}
 
-  addOutputs(events: readonly EventDraft[]): void {
-    for (const event of events) this.total += bytesOf(event);
-  }
+export function outputBytes(outputs: readonly EventDraft[]): number {
+  let bytes = 0;
+  for (const event of outputs) bytes += bytesOf(event);
+  return bytes;
+}
+
+export function countUpdates(inputs: readonly EventDraft[]): number {
+  let count = 0;
+  for (const { type } of inputs) if (type === 'UpdateAccepted') count += 1;
+  return count;
 }

@@ -6,7 +6,7 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import type { Command } from './command.ts';
 import { compareOutputs } from './determinism.ts';
 import { divergenceText } from './divergence-text.ts';
-import { HistorySize } from './history-size.ts';
+import { acceptedBytes, countUpdates, inputBytes, outputBytes } from './history-size.ts';
 import { isDeprecatedMarker, PassedMarker } from './version-marker.ts';
 
 const noInputs: readonly HistoryEvent[] = [];
@@ -25,11 +25,10 @@ export class Turn {
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
   #logs: LogLine[] = [];
-  /** Of the log up to this turn's inputs. */
-  readonly #size = new HistorySize();
+  /** Bytes of the log up to this turn's inputs. */
+  #size = 0;
   /** This turn's, while it may still refuse updates among them. */
   #inputs: readonly HistoryEvent[] = noInputs;
-  #updateCount = 0;
   #closed = false;
 
   open(activation: Activation): void {
@@ -39,7 +38,7 @@ export class Turn {
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
     this.#inputs = activation.inputs;
-    this.#updateCount = this.#size.addInputs(activation.inputs);
+    this.#size += inputBytes(activation.inputs);
     this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
@@ -69,12 +68,12 @@ export class Turn {
 
   /** Events in the log before this turn's outputs; without its updates, since a refused one leaves none. */
   get historyLength(): number {
-    return this.#nextSeq - 1 - this.#updateCount;
+    return this.#nextSeq - 1 - countUpdates(this.#inputs);
   }
 
   /** Bytes of these events, about. */
   get historySize(): number {
-    return this.#size.total;
+    return this.#size;
   }
 
   /** Whether this turn is replayed, or was: a query comes after it. */
@@ -172,8 +171,7 @@ export class Turn {
   /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
-    if (this.#updateCount > 0) this.#size.addAccepted(this.#inputs, rejected);
-    this.#updateCount = 0;
+    this.#size += acceptedBytes(this.#inputs, rejected);
     this.#inputs = noInputs;
     const opened = this.#phase === 'active';
     this.#phase = 'idle';
@@ -194,7 +192,7 @@ export class Turn {
     const outputs: EventDraft[] = [];
     for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
     if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
-    this.#size.addOutputs(this.#recorded ?? outputs);
+    this.#size += outputBytes(this.#recorded ?? outputs);
     this.#commands.clear();
     return outputs;
   }
