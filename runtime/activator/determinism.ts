@@ -31,6 +31,16 @@ function matches(recorded: EventDraft, produced: EventDraft): boolean {
       return recorded.answers === produced.answers;
     case 'VersionMarked':
       return recorded.name === produced.name;
+    case 'ChildWorkflowInitiated':
+      return recorded.name === produced.name && recorded.correlationId === produced.correlationId;
+    case 'ExternalSignalInitiated':
+    case 'ExternalCancelInitiated':
+      // All of its meta says whom it is for.
+      return (
+        recorded.name === produced.name &&
+        recorded.correlationId === produced.correlationId &&
+        recorded.meta === produced.meta
+      );
     case 'ContextPatched':
       return (
         recorded.ops === produced.ops && recorded.source === produced.source && recorded.sourceId === produced.sourceId
@@ -54,6 +64,12 @@ export function describe(event: EventDraft): string {
       return `${event.type} of event ${event.answers}`;
     case 'VersionMarked':
       return `VersionMarked '${event.name}'`;
+    case 'ChildWorkflowInitiated':
+      return `${event.type} of workflow '${event.name}' with id '${event.correlationId}'`;
+    case 'ExternalSignalInitiated':
+      return `${event.type} of signal '${event.name}' to workflow '${event.correlationId}'`;
+    case 'ExternalCancelInitiated':
+      return `${event.type} of workflow '${event.correlationId}'`;
     case 'ContextPatched': {
       const ops = event.ops ?? '';
       const shown = ops.length > opsShownMax ? `${ops.slice(0, opsShownMax)}…` : ops;

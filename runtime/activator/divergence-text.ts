@@ -17,7 +17,7 @@ export interface DivergenceFacts {
 const changes: Readonly<Record<DivergenceKind, string>> = {
   type: 'The code asks for another kind of thing here.',
   name: 'The code asks for another one here.',
-  id: 'It is the same thing under another id.',
+  id: 'It is the same thing with another id.',
   answers: 'It is meant for another event.',
   order: 'The code asks for the same things in another order.',
   removed: 'The code no longer asks for what the history holds.',

@@ -1,5 +1,6 @@
 // How large a run's history has become, as far as every replay of it finds the same: a replay reads no arguments of
 // activities, and sees no events that say nothing to workflow code.
+import type { RejectedUpdate } from '../history/activation.ts';
 import type { EventDraft } from '../history/event.ts';
 import { inputRank } from './input-rank.ts';
 
@@ -11,20 +12,32 @@ function bytesOf({ type, payload, ops, meta }: EventDraft): number {
   return rowBytes + content + (ops?.length ?? 0) + (meta?.length ?? 0);
 }
 
-export class HistorySize {
-  /** Bytes. */
-  total = 0;
-
-  addInputs(events: readonly EventDraft[]): void {
-    for (const event of events) if (inputRank[event.type] !== undefined) this.total += bytesOf(event);
+/** Without updates, which are not in the log before they are accepted. */
+export function inputBytes(inputs: readonly EventDraft[]): number {
+  let bytes = 0;
+  for (const event of inputs) {
+    if (event.type !== 'UpdateAccepted' && inputRank[event.type] !== undefined) bytes += bytesOf(event);
   }
+  return bytes;
+}
 
-  addOutputs(events: readonly EventDraft[]): void {
-    for (const event of events) this.total += bytesOf(event);
+/** Of the updates among the inputs that were not rejected. */
+export function acceptedBytes(inputs: readonly EventDraft[], rejected: readonly RejectedUpdate[]): number {
+  let bytes = 0;
+  for (const event of inputs) {
+    if (event.type === 'UpdateAccepted' && !rejected.some(({ seq }) => seq === event.seq)) bytes += bytesOf(event);
   }
+  return bytes;
+}
 
-  /** Of an input that did not come into the log. */
-  remove(event: EventDraft): void {
-    this.total -= bytesOf(event);
-  }
+export function outputBytes(outputs: readonly EventDraft[]): number {
+  let bytes = 0;
+  for (const event of outputs) bytes += bytesOf(event);
+  return bytes;
+}
+
+export function countUpdates(inputs: readonly EventDraft[]): number {
+  let count = 0;
+  for (const { type } of inputs) if (type === 'UpdateAccepted') count += 1;
+  return count;
 }

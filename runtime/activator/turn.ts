@@ -6,7 +6,7 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import type { Command } from './command.ts';
 import { compareOutputs } from './determinism.ts';
 import { divergenceText } from './divergence-text.ts';
-import { HistorySize } from './history-size.ts';
+import { acceptedBytes, countUpdates, inputBytes, outputBytes } from './history-size.ts';
 import { isDeprecatedMarker, PassedMarker } from './version-marker.ts';
 
 const noInputs: readonly HistoryEvent[] = [];
@@ -25,8 +25,9 @@ export class Turn {
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
   #logs: LogLine[] = [];
-  /** Of the log up to this turn's inputs. */
-  readonly #size = new HistorySize();
+  /** Bytes of the log up to this turn's inputs. */
+  #size = 0;
+  /** This turn's, while it may still refuse updates among them. */
   #inputs: readonly HistoryEvent[] = noInputs;
   #closed = false;
 
@@ -37,7 +38,7 @@ export class Turn {
     this.#recorded = activation.recorded;
     this.#patchCount = 0;
     this.#inputs = activation.inputs;
-    this.#size.addInputs(activation.inputs);
+    this.#size += inputBytes(activation.inputs);
     this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
@@ -65,14 +66,14 @@ export class Turn {
     return Math.floor(this.#at / 1000);
   }
 
-  /** Events in the log before this turn's outputs. */
+  /** Events in the log before this turn's outputs; without its updates, since a refused one leaves none. */
   get historyLength(): number {
-    return this.#nextSeq - 1;
+    return this.#nextSeq - 1 - countUpdates(this.#inputs);
   }
 
   /** Bytes of these events, about. */
   get historySize(): number {
-    return this.#size.total;
+    return this.#size;
   }
 
   /** Whether this turn is replayed, or was: a query comes after it. */
@@ -170,7 +171,7 @@ export class Turn {
   /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
-    for (const { seq } of rejected) this.#size.remove(this.#inputs.find((input) => input.seq === seq)!);
+    this.#size += acceptedBytes(this.#inputs, rejected);
     this.#inputs = noInputs;
     const opened = this.#phase === 'active';
     this.#phase = 'idle';
@@ -191,7 +192,7 @@ export class Turn {
     const outputs: EventDraft[] = [];
     for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
     if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
-    this.#size.addOutputs(this.#recorded ?? outputs);
+    this.#size += outputBytes(this.#recorded ?? outputs);
     this.#commands.clear();
     return outputs;
   }

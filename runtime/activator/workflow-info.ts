@@ -57,7 +57,7 @@ export interface WorkflowInfo {
   readonly lastResult: unknown;
   /** What the run before failed with, when this one is its next attempt or time. */
   readonly lastFailure: TemporalFailure | undefined;
-  /** Events so far, those that this activation adds not counted. */
+  /** Events so far; what this activation adds, and updates that came with it, are not counted. */
   readonly historyLength: number;
   /** Bytes of these events, about; arguments of activities are not counted. */
   readonly historySize: number;

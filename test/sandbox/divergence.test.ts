@@ -10,7 +10,7 @@ import type { Sandbox } from '../../runtime/sandbox/sandbox.ts';
 import { RunReplay } from '../../runtime/worker/load-run.ts';
 import { event, sandboxOf, seedOne, startAt } from './workflow-files.ts';
 
-const head = `import { CancellationScope, defineContext, patched, proxyActivities, sleep } from 'reprise/workflow';
+const head = `import { CancellationScope, defineContext, getExternalWorkflowHandle, patched, proxyActivities, sleep, startChild } from 'reprise/workflow';
 import { viaLibrary } from 'wrapping';
 interface Acts { reserve(order: object): Promise<void>; charge(cents: number): Promise<void>; refund(cents: number): Promise<void> }
 const { reserve, charge, refund } = proxyActivities<Acts>({ startToCloseTimeout: '1m' });
@@ -63,7 +63,7 @@ ${replaced}2.`,
     before: "await bill.reserve({ lines: [{ sku: 'a', amount: 1 }], note: 'x' });",
     after: "await reserve({ lines: [{ sku: 'a', amount: 2 }, {}], rush: true });",
     text: `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'reserve' with id 'bill', but the workflow code produced ActivityScheduled of activity 'reserve' with id '1'.
-It is the same thing under another id.
+It is the same thing with another id.
 Asked for at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
@@ -167,6 +167,38 @@ Events before it, which the code followed:
 What differs in the operations:
   /ops/0/value: 5 in the history, 6 from the code
 ${replaced}3.`,
+  },
+  'another child workflow': {
+    before: "await startChild('invoice', { workflowId: 'i-1', args: [1] });",
+    after: "await startChild('receipt', { workflowId: 'i-1', args: [1] });",
+    text: `Nondeterminism error at event 2 (ChildWorkflowInitiated): the history holds ChildWorkflowInitiated of workflow 'invoice' with id 'i-1', but the workflow code produced ChildWorkflowInitiated of workflow 'receipt' with id 'i-1'.
+The code asks for another one here.
+Asked for at: order (workflows.ts:9:7)
+Events before it, which the code followed:
+  1 WorkflowStarted 'order'
+${replaced}2.`,
+  },
+  'a child workflow with another id': {
+    before: "await startChild('invoice', { workflowId: 'i-1', args: [1] });",
+    after: "await startChild('invoice', { workflowId: 'i-2', args: [2] });",
+    text: `Nondeterminism error at event 2 (ChildWorkflowInitiated): the history holds ChildWorkflowInitiated of workflow 'invoice' with id 'i-1', but the workflow code produced ChildWorkflowInitiated of workflow 'invoice' with id 'i-2'.
+It is the same thing with another id.
+Asked for at: order (workflows.ts:9:7)
+Events before it, which the code followed:
+  1 WorkflowStarted 'order'
+What differs in the arguments (a hint, they are not compared):
+  /0: 1 in the history, 2 from the code
+What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event 2.`,
+  },
+  'a signal to another workflow': {
+    before: "await getExternalWorkflowHandle('a').signal('go');",
+    after: "await getExternalWorkflowHandle('b').signal('go');",
+    text: `Nondeterminism error at event 2 (ExternalSignalInitiated): the history holds ExternalSignalInitiated of signal 'go' to workflow 'a', but the workflow code produced ExternalSignalInitiated of signal 'go' to workflow 'b'.
+It is the same thing with another id.
+Asked for at: order (workflows.ts:9:38)
+Events before it, which the code followed:
+  1 WorkflowStarted 'order'
+What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event 2.`,
   },
   'a version marker that code no longer asks for': {
     before: "if (patched('a')) await charge(5);",
