@@ -27,11 +27,12 @@ export class Worker {
     const { settings, activities } = checked.value;
     const bundle = bundled.value;
     const { database } = options.connection;
-    const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs: settings.deadlockTimeoutMs });
+    const { deadlockTimeoutMs } = settings;
+    const sandbox = bundle === undefined ? Sandbox.empty() : Sandbox.create(bundle, { deadlockTimeoutMs });
     const worker = new WorkerProcess({
       database,
       sandbox,
-      bundleHash: bundle.hash,
+      bundleHash: bundle?.hash ?? null,
       identity: settings.identity ?? `${process.pid}@${hostname()}`,
       namespace: settings.namespace,
       taskQueue: settings.taskQueue,
@@ -89,10 +90,15 @@ async function checkOptions(
   return { settings: workerSettings(options), activities: activityMap(options.activities ?? {}) };
 }
 
-async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle> {
+/** Undefined: the worker executes activities only. */
+async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle | undefined> {
   if (options.workflowBundle !== undefined) return loadBundle(options.workflowBundle);
   if (options.workflowsPath === undefined) {
-    throw new RuntimeError('INVALID_INPUT', 'Worker.create needs workflow code: pass workflowsPath or workflowBundle.');
+    if (Object.keys(options.activities ?? {}).length > 0) return undefined;
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'Worker.create needs workflow code or activities: pass workflowsPath or workflowBundle, or activities, or both.',
+    );
   }
   return bundleWorkflowCode({ workflowsPath: options.workflowsPath, ...options.bundlerOptions });
 }

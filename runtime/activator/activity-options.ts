@@ -2,6 +2,7 @@
 // Source: Temporal's ActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40).
 import type { ScheduledMeta } from '../history/activation.ts';
 import { type Duration, durationMs } from '../history/duration.ts';
+import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
 import { checkSummary } from '../history/summary.ts';
@@ -31,6 +32,8 @@ export interface ActivityOptions {
   readonly cancellationType?: ActivityCancellationType;
   /** Unique among the run's open activities. Default: the decimal count of its activities. */
   readonly activityId?: string;
+  /** Workers of this queue execute it; default the run's own. */
+  readonly taskQueue?: string;
   /** Shown to people. */
   readonly summary?: string;
   /** Accepted for Temporal's sake, without meaning here. */
@@ -63,6 +66,7 @@ export function compileActivityOptions(options: ActivityOptions): CompiledActivi
   const meta: Omit<ScheduledMeta, 'id'> = timeouts;
   if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
   if (cancel !== ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) meta.cancel = cancel;
+  if (options.taskQueue !== undefined) meta.queue = checkTaskQueue(options.taskQueue);
   if (options.summary !== undefined) meta.summary = checkSummary(options.summary);
   const json = JSON.stringify(meta);
   return {
@@ -70,6 +74,13 @@ export function compileActivityOptions(options: ActivityOptions): CompiledActivi
     cancellationType: cancel,
     metaTail: json === '{}' ? '}' : `,${json.slice(1)}`,
   };
+}
+
+function checkTaskQueue(name: unknown): string {
+  if (typeof name === 'string' && isStorableName(name)) return name;
+  throw new TypeError(
+    `Invalid taskQueue: ${describeValue(name)}. Expected 1 to 1000 characters without NUL and lone surrogates`,
+  );
 }
 
 /** Zero means unset, as on Temporal's server. */
@@ -105,6 +116,7 @@ const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
   'retry',
   'cancellationType',
   'activityId',
+  'taskQueue',
   'summary',
   'allowEagerDispatch',
   'versioningIntent',
@@ -114,7 +126,7 @@ const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
 function refuseUnknown(options: ActivityOptions): void {
   for (const key of Object.keys(options)) {
     if (known.has(key)) continue;
-    const why = key === 'taskQueue' ? 'is not supported yet: activities run where their run does' : 'is unknown';
-    throw new RuntimeError('INVALID_INPUT', `Activity option '${key}' ${why}. Expected ${[...known].join(', ')}.`);
+    const expected = [...known].join(', ');
+    throw new RuntimeError('INVALID_INPUT', `Activity option '${key}' is unknown. Expected ${expected}.`);
   }
 }

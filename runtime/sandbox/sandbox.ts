@@ -14,11 +14,11 @@ export interface SandboxOptions {
 }
 
 export class Sandbox {
-  readonly #open: OpenRealm;
-  readonly #positions: SourcePositions;
+  readonly #open: OpenRealm | undefined;
+  readonly #positions: SourcePositions | undefined;
   #isDisposed = false;
 
-  private constructor(open: OpenRealm, positions: SourcePositions) {
+  private constructor(open: OpenRealm | undefined, positions: SourcePositions | undefined) {
     this.#open = open;
     this.#positions = positions;
     watchRejections();
@@ -30,19 +30,29 @@ export class Sandbox {
     return new Sandbox(open, new SourcePositions(bundle, open.fileName));
   }
 
-  /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose` */
+  /** Without workflow code, for a worker that takes no runs. */
+  static empty(): Sandbox {
+    return new Sandbox(undefined, undefined);
+  }
+
+  /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose`, and when it is empty */
   createRun(runId: string): ActiveRun {
-    if (this.#isDisposed) {
-      throw new RuntimeError('ILLEGAL_STATE', `Run ${runId} cannot be created in a sandbox that was disposed.`, {
-        runId,
-      });
+    const [open, positions] = [this.#open, this.#positions];
+    if (this.#isDisposed || open === undefined || positions === undefined) {
+      throw new RuntimeError(
+        'ILLEGAL_STATE',
+        `Run ${runId} cannot be created in a sandbox that ${this.#isDisposed ? 'was disposed' : 'has no code'}.`,
+        {
+          runId,
+        },
+      );
     }
-    return new ActiveRun(runId, this.#open, this.#positions);
+    return new ActiveRun(runId, open, positions);
   }
 
   /** With positions in the user's files, and without frames of the host. */
   mapStack(stack: string): string {
-    return this.#positions.mapStack(stack);
+    return this.#positions === undefined ? stack : this.#positions.mapStack(stack);
   }
 
   /** Its runs must not be used any more. Memory goes when nothing refers to them. */

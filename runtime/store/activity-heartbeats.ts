@@ -1,6 +1,10 @@
 // Progress of running attempts, kept for the next attempt. Written without waiting for the disk: losing the last one costs
 // the next attempt some work, never correctness.
+import { eventCode } from '../history/event.ts';
 import type { Database } from './database.ts';
+import { closingTypes } from './history.ts';
+
+const outcomeCodes = closingTypes.map((type) => eventCode[type]).join(', ');
 
 /** Stores progress, unless the writer was declared dead. */
 export async function storeHeartbeat(
@@ -19,13 +23,28 @@ on conflict (run_id, seq) do update set details = excluded.details`,
   });
 }
 
-/** Stored progress of a run's activities, by the seq of their ActivityScheduled. */
-export async function readHeartbeats(database: Database, runId: string): Promise<Map<number, Uint8Array>> {
-  const { rows } = await database.pool.query<{ seq: number; details: Buffer }>(
-    `select seq, details from ${database.schema}.activity_heartbeats where run_id = $1`,
-    [runId],
-  );
-  return new Map(rows.map((row) => [row.seq, row.details]));
+/** What lies outside the log of a run's pending activities, each by the seq of its ActivityScheduled. */
+export interface OpenAttempts {
+  /** Progress that an attempt reported. */
+  readonly progress: Map<number, Uint8Array>;
+  /** Those that are not this worker's to start: a task stands for them, or a message says how one ended. */
+  readonly elsewhere: Set<number>;
+}
+
+/** One statement, so that a task is seen, or what became of it. */
+export async function readAttempts(database: Database, runId: string): Promise<OpenAttempts> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ seq: number; details: Buffer | null; elsewhere: boolean }>({
+    name: `reprise_open_attempts_${schema}`,
+    text: `select seq, details, false as elsewhere from ${schema}.activity_heartbeats where run_id = $1
+union all select seq, null, true from ${schema}.activity_tasks where run_id = $1
+union all select (meta->>'seq')::int, null, true from ${schema}.inbox where run_id = $1 and type in (${outcomeCodes})`,
+    values: [runId],
+  });
+  return {
+    progress: new Map(rows.flatMap(({ seq, details }) => (details === null ? [] : [[seq, details] as const]))),
+    elsewhere: new Set(rows.flatMap(({ seq, elsewhere }) => (elsewhere ? [seq] : []))),
+  };
 }
 
 export async function deleteHeartbeat(database: Database, runId: string, seq: number): Promise<void> {

@@ -4,6 +4,7 @@ import { type EventType, eventCode, eventTypeOf } from '../history/event.ts';
 import type { StoredAttribute } from '../history/run-properties.ts';
 import type { SearchAttributeType } from '../history/search-attributes.ts';
 import type { RunStatus } from '../history/transition.ts';
+import { type RemoteTask, tasksOfRun } from './activity-tasks.ts';
 import type { ClosedOutcome, Database } from './database.ts';
 
 export interface RunRow {
@@ -123,6 +124,8 @@ export interface OpenState {
     attempt: number;
     lastFailure: string | null;
     unknownEffect: boolean;
+    /** Of one that the run's owner does not execute itself. */
+    remote?: RemoteTask;
   }[];
   /** The failed workflow task that the run stands at, if it does. */
   readonly taskFailure:
@@ -134,7 +137,7 @@ export interface OpenState {
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [{ rows: heads }, { rows: pending }, { rows: failed }] = await Promise.all([
+  const [{ rows: heads }, { rows: pending }, { rows: failed }, tasks] = await Promise.all([
     pool.query<{
       seq: number | null;
       lost: number | null;
@@ -146,7 +149,8 @@ export async function readOpenState(database: Database, run: RunRow): Promise<Op
       `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
   (select max(seq) from ${schema}.events where run_id = $1 and type = ${eventCode.WorkerLost}) as lost,
   (select count(*) from ${schema}.inbox where run_id = $1) as unread,
-  (select count(*) from ${schema}.leases where queue = $2 and expires_at > clock_timestamp()) as pollers
+  (select count(*) from ${schema}.leases l join ${schema}.workers w on w.epoch = l.epoch
+    where l.queue = $2 and l.expires_at > clock_timestamp() and w.bundle_hash is not null) as pollers
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
       [run.run_id, `${run.namespace}/${run.task_queue}`],
     ),
@@ -166,6 +170,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
   and seq = (select max(seq) from ${schema}.events where run_id = $1 and hash is not null)`,
       [run.run_id],
     ),
+    tasksOfRun(database, run),
   ]);
   const head = heads[0]!;
   const failure = failed[0];
@@ -175,13 +180,18 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),
     pollers: Number(head.pollers),
-    pendingActivities: pending.map((row) => ({
-      seq: row.seq,
-      type: row.name,
-      attempt: Number(row.failures) + 1,
-      lastFailure: row.last,
-      unknownEffect: row.started !== null && (head.owner === null || row.started < (head.lost ?? 0)),
-    })),
+    pendingActivities: pending.map((row) => {
+      const remote = tasks.get(row.seq);
+      const isLost = row.started !== null && (head.owner === null || row.started < (head.lost ?? 0));
+      return {
+        seq: row.seq,
+        type: row.name,
+        attempt: remote?.attempt ?? Number(row.failures) + 1,
+        lastFailure: row.last,
+        unknownEffect: remote?.unknownEffect ?? isLost,
+        ...(remote === undefined ? {} : { remote }),
+      };
+    }),
     taskFailure:
       failure === undefined
         ? undefined

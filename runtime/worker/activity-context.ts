@@ -95,6 +95,11 @@ export class ActivityContext {
     }
   }
 
+  /** Why it is to stop; undefined while it is not. */
+  get cancelReason(): string | undefined {
+    return this.#failure?.message;
+  }
+
   /** Asks the attempt to stop; `reason` becomes the failure's message (CANCELLED, TIMED_OUT, WORKER_SHUTDOWN …). */
   cancel(reason: string): void {
     if (this.#failure !== undefined) return;

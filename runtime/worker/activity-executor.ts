@@ -5,19 +5,9 @@
 //        └── cancelled or timed out in any of them ─────┘
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
-import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
-import {
-  ApplicationFailure,
-  CancelledFailure,
-  isCancellation,
-  type RetryState,
-  TimeoutFailure,
-  TimeoutType,
-} from '../history/failure.ts';
+import { CancelledFailure, type RetryState, TimeoutType } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
-import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
-import { RuntimeError } from '../history/runtime-error.ts';
-import { thrownMessage } from '../history/thrown-message.ts';
+import { activityNamed, encodeResult, notRegistered } from './activity-call.ts';
 import {
   ActivityContext,
   type ActivityFunction,
@@ -27,7 +17,8 @@ import {
 } from './activity-context.ts';
 import { ActivityEntry } from './activity-entry.ts';
 import { attemptInfo } from './attempt-info.ts';
-import { attemptMeta, timeoutName } from './attempt-meta.ts';
+import { attemptMeta } from './attempt-meta.ts';
+import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { logAttempt, logUnknownEffect } from './log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
@@ -35,8 +26,6 @@ import type { Input, LiveRun, PendingActivity } from './live-run.ts';
 
 /** How long an attempt may take to stop once it was told to. */
 const settleMs = 5_000;
-/** Ten years: what a retry may be put off at most. */
-const retryMsMax = 315_360_000_000;
 
 export class ActivityExecutor {
   readonly #options: ExecutorOptions;
@@ -48,6 +37,7 @@ export class ActivityExecutor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    options.slots.onFree(() => this.#next());
   }
 
   /** Takes on an activity whose schedule is durable. */
@@ -150,7 +140,9 @@ export class ActivityExecutor {
   }
 
   #next(): void {
-    while (this.#running < this.#options.maxConcurrent && this.#queue.length > 0 && !this.#draining) {
+    const { slots } = this.#options;
+    while (this.#queue.length > 0 && !this.#draining) {
+      if (this.#queue[0]!.state === 'queued' && slots.take(1) === 0) return;
       const entry = this.#queue.shift()!;
       if (entry.state !== 'queued') continue;
       entry.state = 'running';
@@ -160,7 +152,7 @@ export class ActivityExecutor {
         entry.release = undefined;
         this.#running--;
         if (this.#running === 0) this.#onIdle?.();
-        this.#next();
+        slots.give(1);
       };
       const { release } = entry;
       void this.#execute(entry).finally(() => entry.release === release && release());
@@ -170,14 +162,9 @@ export class ActivityExecutor {
   async #execute(entry: ActivityEntry): Promise<void> {
     const { activity, run } = entry;
     const { activities } = this.#options;
-    const fn = Object.hasOwn(activities, activity.type) ? activities[activity.type] : activities['default'];
+    const fn = activityNamed(activities, activity.type);
     const attempt = entry.failedAttempts + activity.lostAttempts + 1;
-    if (fn === undefined) {
-      const names = JSON.stringify(Object.keys(activities).sort());
-      const message = `Activity function ${activity.type} is not registered on this Worker, available activities: ${names}`;
-      this.#failed(entry, ApplicationFailure.create({ type: 'NotFoundError', message }), attempt, 0);
-      return;
-    }
+    if (fn === undefined) return this.#failed(entry, notRegistered(activities, activity.type), attempt, 0);
     if (declarationOf(fn).effect === 'unsafe') {
       const started = draft(0, 'ActivityAttemptStarted', {
         answers: activity.seq,
@@ -220,9 +207,7 @@ export class ActivityExecutor {
       if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
     } catch (error) {
       if (entry.state !== 'running' || entry.context !== context) return;
-      if (activity.cancelRequested && isCancellation(error)) {
-        this.#close(entry, 'ActivityCancelled', error, 'CANCEL_REQUESTED', attempt);
-      } else this.#failed(entry, error, attempt, elapsed(), context.usage);
+      this.#failed(entry, error, attempt, elapsed(), context.usage);
     } finally {
       clearTimeout(timer);
       progress.stop();
@@ -256,95 +241,43 @@ export class ActivityExecutor {
   #completed(entry: ActivityEntry, result: unknown, attempt: number, ms: number): void {
     let payload: Uint8Array;
     try {
-      payload = encodePayload(result);
-      if (payload.length > this.#options.maxPayloadBytes) {
-        throw ApplicationFailure.nonRetryable(
-          `Result of activity ${entry.activity.type} has ${payload.length} bytes, the limit is ${this.#options.maxPayloadBytes}. ` +
-            'Return a reference to it, or raise maxPayloadBytes.',
-          'PAYLOAD_TOO_LARGE',
-        );
-      }
+      payload = encodeResult(entry.activity.type, result, this.#options.maxPayloadBytes);
     } catch (error) {
-      // Trying again would repeat the effect and end the same way.
-      const refused =
-        error instanceof RuntimeError ? ApplicationFailure.nonRetryable(error.message, error.code) : error;
-      this.#failed(entry, refused, attempt, ms, entry.context?.usage);
+      this.#failed(entry, error, attempt, ms, entry.context?.usage);
       return;
     }
-    this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: attemptMeta({ ms }, entry.context?.usage) });
+    const meta = attemptMeta({ ms }, entry.context?.usage);
+    this.#report(entry, draft(0, 'ActivityCompleted', { answers: entry.activity.seq, attempt, payload, meta }));
   }
 
   #failed(entry: ActivityEntry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
-    const { activity } = entry;
-    const info: FailureInfo = failureInfo(error);
-    const tries = entry.failedAttempts + 1;
-    const now = this.#options.clock.now();
-    if (activity.cancelRequested) {
-      this.#close(entry, 'ActivityFailed', error, 'CANCEL_REQUESTED', attempt, { ms });
-      return;
-    }
-    const next = this.#isUnsafe(entry)
-      ? ({ retry: false, retryState: 'MAXIMUM_ATTEMPTS_REACHED' } as const)
-      : nextRetry({
-          retry: activity.options.retry,
-          attempt: tries,
-          scheduledAt: activity.scheduledAt,
-          now,
-          scheduleToCloseMs: activity.options.s2c,
-          failure: info,
-        });
-    if (next.retry) {
-      this.#retry(entry, error, attempt, { ms, delayMs: Math.min(next.delayMs, retryMsMax) }, now);
-    } else if (next.retryState === 'TIMEOUT') {
-      const timeout = new TimeoutFailure(
-        noTimeForRetryMessage,
-        entry.heartbeatDetails,
-        TimeoutType.SCHEDULE_TO_CLOSE,
-        decodeFailure(encodeFailure(error)),
-      );
-      this.#close(entry, 'ActivityTimedOut', timeout, 'TIMEOUT', attempt, { ms });
-    } else {
-      const closed = info.kind === 'timeout' ? 'ActivityTimedOut' : 'ActivityFailed';
-      this.#close(entry, closed, error, next.retryState, attempt, { ms }, usage);
-    }
+    const { activity, failedAttempts, heartbeatDetails } = entry;
+    const { clock, identity } = this.#options;
+    const now = clock.now();
+    // A started attempt that is in the log may not be repeated.
+    const unsafe = activity.startedAttempt > 0;
+    const failed = { error, attempt, failedAttempts, now, ms, identity, unsafe, heartbeatDetails, usage };
+    const outcome = afterFailure(activity, failed);
+    if (outcome.retryInMs === undefined) this.#end(entry, outcome);
+    else this.#retry(entry, outcome, outcome.retryInMs, now);
   }
 
-  #isUnsafe(entry: ActivityEntry): boolean {
-    return entry.activity.startedAttempt > 0;
-  }
-
-  #retry(
-    entry: ActivityEntry,
-    error: unknown,
-    attempt: number,
-    facts: { ms: number; delayMs: number },
-    now: Micros,
-  ): void {
+  #retry(entry: ActivityEntry, { input, error, facts }: AttemptOutcome, delayMs: number, now: Micros): void {
     const { activity } = entry;
     entry.context = undefined;
-    const payload = encodeFailure(error);
-    logAttempt(this.#options.logger, entry, error, { attempt, retryInMs: facts.delayMs });
-    this.#options.report(entry.run, {
-      ...draft(0, 'ActivityAttemptFailed', {
-        answers: activity.seq,
-        attempt,
-        name: activity.type,
-        reason: thrownMessage(error),
-        payload,
-        meta: JSON.stringify(facts),
-      }),
-    });
+    logAttempt(this.#options.logger, entry, error, facts);
+    this.#options.report(entry.run, input);
     // The fold of that event will say the same; the retry may come before its commit.
-    activity.nextAttemptAt = now + facts.delayMs * 1000;
-    activity.lastFailure = payload;
+    activity.nextAttemptAt = now + delayMs * 1000;
+    activity.lastFailure = input.payload;
     entry.failedAttempts += 1;
     entry.state = 'waiting';
-    entry.after(Math.max(1, facts.delayMs), () => this.#enqueue(entry));
+    entry.after(Math.max(1, delayMs), () => this.#enqueue(entry));
   }
 
   #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType): void {
     if (entry.state !== 'running' || entry.context !== context) return;
-    const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type);
+    const error = timeoutFailure(entry.activity, type, entry.heartbeatDetails);
     const { release } = entry;
     this.#failed(entry, error, context.info.attempt, entry.activity.options.stc ?? 0, context.usage);
     context.cancel('TIMED_OUT');
@@ -357,40 +290,27 @@ export class ActivityExecutor {
       if (type === TimeoutType.SCHEDULE_TO_START && (entry.state === 'running' || entry.failedAttempts > 0)) return;
       if (clock.now() < due) return this.#timeoutAt(entry, due, type);
       const { context, release } = entry;
-      const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);
-      const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type, cause);
-      this.#close(entry, 'ActivityTimedOut', error, 'TIMEOUT');
+      this.#close(entry, 'ActivityTimedOut', timeoutFailure(entry.activity, type, entry.heartbeatDetails), 'TIMEOUT');
       context?.cancel('TIMED_OUT');
       release?.();
     });
   }
 
-  #close(
-    entry: ActivityEntry,
-    type: EventType,
-    error: unknown,
-    retryState: RetryState,
-    attempt?: number,
-    facts: Record<string, unknown> = {},
-    usage?: readonly Usage[],
-  ): void {
-    const { identity } = this.#options;
-    if (type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry, error, { attempt, retryState });
-    this.#report(entry, type, {
-      attempt: attempt ?? null,
-      name: entry.activity.type,
-      reason: thrownMessage(error),
-      payload: encodeFailure(error),
-      meta: attemptMeta({ retryState, identity, ...facts }, usage),
-    });
+  #close(entry: ActivityEntry, type: EventType, error: unknown, retryState: RetryState): void {
+    this.#end(entry, closed(entry.activity, type, error, { retryState, identity: this.#options.identity }));
   }
 
-  #report(entry: ActivityEntry, type: EventType, columns: Partial<Input>): void {
+  #end(entry: ActivityEntry, { input, error, facts }: AttemptOutcome): void {
+    if (input.type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry, error, facts);
+    this.#report(entry, input);
+  }
+
+  #report(entry: ActivityEntry, input: Input): void {
     entry.finish();
     const entries = this.#entries.get(entry.run);
     entries?.delete(entry.activity.seq);
     if (entries?.size === 0) this.#entries.delete(entry.run);
     if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
-    this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
+    this.#options.report(entry.run, input);
   }
 }

@@ -4,8 +4,8 @@ import type { DatabaseClock } from './clock.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
 
 export function attemptInfo(
-  run: LiveRun,
-  activity: PendingActivity,
+  run: Pick<LiveRun, 'runId' | 'workflowId' | 'workflowType'>,
+  activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt'>,
   attempt: number,
   worker: { readonly clock: DatabaseClock; readonly namespace: string; readonly taskQueue: string },
   heartbeatDetails: unknown,

@@ -1,13 +1,14 @@
 // What the activity executor needs to know, and to whom it reports.
 import type { Logger } from 'pino';
-import type { ActivityFunction } from './activity-context.ts';
+import type { ActivityMap } from './activity-call.ts';
+import type { ActivitySlots } from './activity-slots.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { Input, LiveRun } from './live-run.ts';
 
 export interface ExecutorOptions {
-  readonly activities: Readonly<Record<string, ActivityFunction>>;
-  readonly maxConcurrent: number;
+  readonly activities: ActivityMap;
+  readonly slots: ActivitySlots;
   readonly maxPayloadBytes: number;
   readonly identity: string;
   readonly namespace: string;

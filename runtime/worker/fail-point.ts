@@ -11,7 +11,10 @@ export const failPoints = [
   'after park',
 ] as const;
 
-export type FailPoint = (typeof failPoints)[number];
+/** Of activities that other workers execute. */
+export const taskFailPoints = ['before offer', 'after offer', 'task claimed', 'before report', 'after report'] as const;
+
+export type FailPoint = (typeof failPoints)[number] | (typeof taskFailPoints)[number];
 
 /** Called at each moment; a test's may end the process there. */
 export type FailPointListener = (point: FailPoint) => void;

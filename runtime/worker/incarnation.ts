@@ -5,15 +5,15 @@ import type { Logger } from 'pino';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { EventRows } from '../store/event-rows.ts';
-import { deleteHeartbeat, storeHeartbeat } from '../store/activity-heartbeats.ts';
 import { LogWriter } from '../store/append.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
-import { listen, splitPayload } from '../store/notifier.ts';
+import { attemptsItem, listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
-import { runsWithMail } from '../store/inbox.ts';
+import { lookAround } from '../store/poll.ts';
 import { backendPid, declareDead, type Heartbeat, heartbeat, register } from '../store/lease.ts';
 import type { ActivityFunction } from './activity-context.ts';
-import { ActivityExecutor } from './activity-executor.ts';
+import { ActivityDesk } from './activity-desk.ts';
+import { AnnouncedMail } from './announced-mail.ts';
 import { Appender } from './appender.ts';
 import { Claimer } from './claimer.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -26,7 +26,8 @@ import { RunLoop } from './run-loop.ts';
 export interface IncarnationOptions {
   readonly database: Database;
   readonly sandbox: Sandbox;
-  readonly bundleHash: string;
+  /** Null: it executes activities only, and takes no runs. */
+  readonly bundleHash: string | null;
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
@@ -61,18 +62,17 @@ export class Incarnation {
   readonly #starts: pg.Client;
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
-  readonly #executor: ActivityExecutor;
+  readonly #activities: ActivityDesk;
   readonly #claimer: Claimer;
   readonly #localStarts: LocalStarts;
   readonly #appender: Appender;
   readonly #queries: QueryAnswerer;
   readonly #house: Housekeeping;
+  readonly #mail: AnnouncedMail;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
   #beating = false;
-  readonly #mailed = new Set<string>();
-  #readingMail = false;
   #lastBeat = performance.now();
   #healthySince = performance.now();
   #control_: Promise<unknown> = Promise.resolve();
@@ -89,13 +89,15 @@ export class Incarnation {
       for (const each of opened) if (each.status === 'fulfilled') clients.push(each.value);
       for (const each of opened) if (each.status === 'rejected') throw each.reason;
       const [heart, control, starts, ...writing] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
-      const backendPids = await Promise.all([control, ...writing, starts].map(backendPid));
+      // The last guards reports of activities, which go through the pool.
+      const backendPids = [...(await Promise.all([control, ...writing, starts].map(backendPid))), null];
       const epoch = await register(heart, database.schema, {
         identity: options.identity,
         queue: queueKey(options.namespace, options.taskQueue),
         bundleHash: options.bundleHash,
         leaseMs: options.leaseMs,
         backendPids,
+        activityTypes: Object.keys(options.activities),
       });
       const writers = await Promise.all(
         writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
@@ -145,27 +147,25 @@ export class Incarnation {
       maxCachedRuns: options.maxCachedRuns,
       maxPayloadBytes: options.maxPayloadBytes,
       park: (runs) => this.#serially(() => this.#park(runs)),
-      mailed: (runId) => void this.#readMail([runId]),
+      mailed: (runId) => void this.#mail.announce([runId]),
       fatal: (error) => this.#end(error),
     });
-    this.#executor = new ActivityExecutor({
+    this.#activities = new ActivityDesk({
       ...options,
+      queue: this.#queue,
+      fence: { epoch, slot: 0 },
+      reportFence: { epoch, slot: writers.length + 2 },
       maxConcurrent: options.maxConcurrentActivities,
       clock: this.#clock,
+      serially: (work) => this.#serially(() => work(control)),
+      mailed: (runIds) => void this.#mail.announce(runIds),
+      settled: (run) => this.#loop.settled(run),
       report: (run, input) => this.#loop.enqueue(run, input),
       reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
-      storeProgress: (runId, seq, details) => {
-        storeHeartbeat(database, epoch, runId, seq, details).catch((error) =>
-          logger.warn({ err: error }, 'progress was not stored'),
-        );
-      },
-      dropProgress: (runId, seq) => {
-        deleteHeartbeat(database, runId, seq).catch((error) => logger.warn({ err: error }, 'progress was not dropped'));
-      },
     });
-    this.#loop.attach(this.#executor);
+    this.#loop.attach(this.#activities);
     this.#claimer = new Claimer({
-      room: () => this.#loop.parking.room,
+      room: () => this.#room,
       now: () => this.#clock.now(),
       claim: (due) =>
         this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue: this.#queue, ...due })),
@@ -181,20 +181,28 @@ export class Incarnation {
       rows,
       schema: database.schema,
       fence: { epoch, slot: writers.length + 1 },
-      room: () => this.#loop.parking.room,
+      room: () => this.#room,
       sandbox,
       maxPayloadBytes: options.maxPayloadBytes,
       now: () => this.#clock.now(),
       wake: () => this.#claimer.poke(),
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
     });
-    this.#house = new Housekeeping(database, logger, () => this.#loop.parking.evict());
+    this.#mail = new AnnouncedMail(logger, (runIds) => this.#loop.mail.read(runIds));
+    this.#house = new Housekeeping(database, logger, async () => {
+      await this.#loop.parking.evict();
+      await this.#activities.sweep();
+    });
     this.#queries = new QueryAnswerer({ database, sandbox, loop: this.#loop, queue: this.#queue, epoch, logger });
   }
 
   /** Resolves when this life is over: undefined after `stop`, else why. */
   get ended(): Promise<RuntimeError | undefined> {
     return this.#ended.promise;
+  }
+
+  get #room(): number {
+    return this.#options.bundleHash === null ? 0 : this.#loop.parking.room;
   }
 
   get runCount(): number {
@@ -205,7 +213,7 @@ export class Incarnation {
   async stop(graceMs: number): Promise<void> {
     this.#leaveLocal();
     await Promise.race([Promise.all([this.#claimer.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
-    await Promise.race([this.#executor.drain(graceMs), this.ended]);
+    await Promise.race([this.#activities.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
     if (this.#over) return;
     this.#end(undefined);
@@ -216,11 +224,10 @@ export class Incarnation {
     const { database } = this.#options;
     const { schema } = database;
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
-    await listen(this.#heart, schema, ['wake', 'request', `mail_${this.epoch}`]);
+    await listen(this.#heart, schema, ['wake', 'request', 'task', `mail_${this.epoch}`]);
     await this.#beat();
     if (this.#over) return;
-    const { localWorkers } = database;
-    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
+    this.#joinLocal();
     this.#timers.push(
       setInterval(() => void this.#beat(), heartbeatMs),
       setInterval(() => void this.#house.keep(), housekeepingMs),
@@ -286,28 +293,17 @@ export class Incarnation {
       if (splitPayload(payload).includes(this.#queue)) this.#claimer.poke();
     } else if (topic === 'request') {
       if (splitPayload(payload).includes(this.#queue)) void this.#answerQueries();
-    } else void this.#readMail(splitPayload(payload));
-  }
-
-  /** One read at a time: what is announced meanwhile goes with the next, or a stream of messages would be a stream of reads. */
-  async #readMail(runIds: readonly string[]): Promise<void> {
-    for (const runId of runIds) this.#mailed.add(runId);
-    if (this.#readingMail) return;
-    this.#readingMail = true;
-    try {
-      while (this.#mailed.size > 0 && !this.#over) {
-        const announced = [...this.#mailed];
-        this.#mailed.clear();
-        await this.#loop.mail.read(announced);
-      }
-    } catch (error) {
-      if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be read, will try again');
-    } finally {
-      this.#readingMail = false;
+    } else if (topic === 'task') {
+      if (splitPayload(payload).includes(this.#queue)) this.#activities.poke();
+    } else {
+      const items = splitPayload(payload);
+      if (items.includes(attemptsItem)) this.#activities.check();
+      void this.#mail.announce(items);
     }
   }
 
   async #answerQueries(): Promise<void> {
+    if (this.#options.bundleHash === null) return;
     try {
       await this.#queries.poll();
     } catch (error) {
@@ -320,7 +316,11 @@ export class Incarnation {
     this.#claimer.poke();
     void this.#answerQueries();
     try {
-      await this.#readMail(await runsWithMail(this.#options.database, this.epoch));
+      const looked = { queue: this.#queue, now: this.#clock.now() };
+      const found = await lookAround(this.#options.database, this.epoch, looked);
+      if (found.tasks) this.#activities.poke();
+      if (found.expired) void this.#activities.expire();
+      await this.#mail.announce(found.mailed);
     } catch (error) {
       if (!this.#over) this.#options.logger.warn({ err: error }, 'mail could not be looked for, will try again');
     }
@@ -334,6 +334,12 @@ export class Incarnation {
     this.#loop.parking.evict().catch((error: unknown) => {
       if (!this.#over) this.#options.logger.warn({ err: error }, 'idle runs could not be let go, will try again');
     });
+  }
+
+  #joinLocal(): void {
+    if (this.#options.bundleHash === null) return;
+    const { localWorkers } = this.#options.database;
+    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
   }
 
   #leaveLocal(): void {
@@ -366,13 +372,14 @@ export class Incarnation {
     if (this.#over) return;
     this.#over = true;
     this.#house.stop();
+    this.#mail.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#leaveLocal();
     void this.#claimer.stop();
     // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
     void this.#localStarts.stop(0).then(() => this.#starts.end().catch(() => undefined));
     this.#appender.stop();
-    this.#executor.abort();
+    this.#activities.abort();
     this.#loop.abort();
     for (const client of this.#sessions) void client.end().catch(() => undefined);
     this.#ended.resolve(error);

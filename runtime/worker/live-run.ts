@@ -18,6 +18,8 @@ import { runIdBytes } from '../store/run-id.ts';
 export interface Input extends Omit<EventDraft, 'seq'> {
   /** Mail number, when it came through the inbox. */
   readonly mailId?: number;
+  /** Read, and nothing for the log: it tells of an attempt that was over. */
+  readonly isVoid?: boolean;
 }
 
 export interface PendingActivity {
@@ -35,6 +37,8 @@ export interface PendingActivity {
   nextAttemptAt: Micros;
   lastFailure: Uint8Array | null;
   cancelRequested: boolean;
+  /** Not executed here: a task stands for it, or is being offered, or a message says how its attempt ended. */
+  elsewhere?: boolean;
 }
 
 /** Numbers of the events of children and of messages to other runs. */
@@ -59,6 +63,11 @@ export function isVisible(type: EventType): boolean {
 /** The events of a turn that workflow code is to see. */
 export function visibleInputs(events: readonly HistoryEvent[]): HistoryEvent[] {
   return events.filter((event) => !isOutput(event) && isVisible(event.type));
+}
+
+/** The activities whose attempts a WorkerLost tells of, by seq. */
+export function lostActivities(event: Pick<HistoryEvent, 'meta'>): readonly number[] {
+  return (JSON.parse(event.meta ?? '{}') as { activities?: number[] }).activities ?? [];
 }
 
 export class LiveRun {
@@ -167,7 +176,10 @@ export class LiveRun {
         if (event.correlationId !== null) this.updates.add(event.correlationId);
         return;
       case 'WorkerLost':
-        for (const activity of this.activities.values()) activity.lostAttempts++;
+        for (const seq of lostActivities(event)) {
+          const activity = this.activities.get(seq);
+          if (activity !== undefined) activity.lostAttempts++;
+        }
         return;
       default:
         this.#recordOther(event);
@@ -200,9 +212,16 @@ export class LiveRun {
     if (event.type === 'ActivityCancelRequested') activity.cancelRequested = true;
     if (event.type === 'ActivityAttemptFailed') {
       activity.failedAttempts++;
+      // Attempts that other workers lost count in its number.
+      activity.lostAttempts = Math.max(activity.lostAttempts, (event.attempt ?? 0) - activity.failedAttempts);
       activity.lastFailure = event.payload;
       activity.nextAttemptAt = event.at + (JSON.parse(event.meta ?? '{}') as { delayMs?: number }).delayMs! * 1000;
     }
+  }
+
+  /** Pending activities that this worker executes, or will, by seq. */
+  activitiesHere(): number[] {
+    return [...this.activities.values()].filter(({ elsewhere }) => elsewhere !== true).map(({ seq }) => seq);
   }
 
   /** When the run next has something to do by itself; undefined when only a message can move it. */
@@ -215,6 +234,7 @@ export class LiveRun {
     let next = deadline;
     for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of this.activities.values()) {
+      if (activity.elsewhere === true) continue; // a message will tell
       if (activity.startedAttempt > activity.failedAttempts) continue; // its effect is unknown: a person decides
       if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
     }

@@ -3,7 +3,7 @@
 import type { TaskFailure } from '../history/activation.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
-import { readHeartbeats } from '../store/activity-heartbeats.ts';
+import { readAttempts } from '../store/activity-heartbeats.ts';
 import type { Database } from '../store/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../store/history.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
@@ -98,13 +98,16 @@ function begin(sandbox: Sandbox, run: LiveRun): RunReplay {
   return new RunReplay(run.sandbox);
 }
 
-/** Arguments and progress of activities that are pending: recovery leaves the arguments of all others unread. */
+/** Arguments and attempts of activities that are pending: recovery leaves the arguments of all others unread. */
 async function readPending(database: Database, run: LiveRun): Promise<void> {
   if (run.activities.size === 0) return;
-  const [args, progress] = await Promise.all([
+  const [args, attempts] = await Promise.all([
     readArguments(database, run.runId, [...run.activities.keys()]),
-    readHeartbeats(database, run.runId),
+    readAttempts(database, run.runId),
   ]);
-  for (const activity of run.activities.values()) activity.args = args.get(activity.seq) ?? null;
-  run.progress = progress;
+  for (const activity of run.activities.values()) {
+    activity.args = args.get(activity.seq) ?? null;
+    if (attempts.elsewhere.has(activity.seq)) activity.elsewhere = true;
+  }
+  run.progress = attempts.progress;
 }

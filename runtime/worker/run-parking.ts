@@ -2,7 +2,7 @@
 // stands in its ready row.
 import type { Micros } from '../history/event.ts';
 import type { ParkedRun } from '../store/claim.ts';
-import type { ActivityExecutor } from './activity-executor.ts';
+import type { ActivityDesk } from './activity-desk.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { LiveRun } from './live-run.ts';
 
@@ -13,7 +13,7 @@ const never: Micros = 9_000_000_000_000_000;
 
 export interface RunParkingOptions {
   readonly runs: ReadonlyMap<string, LiveRun>;
-  readonly executor: ActivityExecutor;
+  readonly activities: ActivityDesk;
   readonly clock: DatabaseClock;
   readonly maxCachedRuns: number;
   /** Lets go of runs in the database; answers with the ids that were let go. */
@@ -57,10 +57,10 @@ export class RunParking {
 
   /** Lets go of everything that comes to rest; for a worker that stops. Resolves when no run is left. */
   async release(): Promise<void> {
-    const { runs, executor } = this.#options;
+    const { runs, activities } = this.#options;
     while (runs.size > 0) {
       const settled = [...runs.values()].filter((run) => run.settled);
-      for (const run of settled) executor.abandon(run, 'WORKER_SHUTDOWN');
+      for (const run of settled) activities.abandon(run, 'WORKER_SHUTDOWN');
       await this.park(settled, true);
       if (runs.size > 0) await new Promise((resolve) => setTimeout(resolve, 2));
     }
@@ -74,10 +74,10 @@ export class RunParking {
   /** `now`: runs with pending activities are due at once, for another worker. */
   async park(runs: readonly LiveRun[], now = false): Promise<void> {
     if (runs.length === 0) return;
-    const { executor, clock, released, kept } = this.#options;
+    const { activities, clock, released, kept } = this.#options;
     for (const run of runs) {
       run.phase = 'parking';
-      executor.abandon(run, 'WORKER_SHUTDOWN');
+      activities.abandon(run, 'WORKER_SHUTDOWN');
     }
     const at = clock.now();
     let parked = new Set<string>();
@@ -103,7 +103,7 @@ export class RunParking {
 
   /** One whose timer is about to fire stays: let go, it would be claimed again at once, and so for ever. */
   #evictable(run: LiveRun): boolean {
-    if (!run.settled || run.sending > 0 || this.#options.executor.busy(run)) return false;
+    if (!run.settled || run.sending > 0 || this.#options.activities.busy(run)) return false;
     const now = this.#options.clock.now();
     if (run.chain?.deadline !== undefined && run.chain.deadline <= now) return false;
     for (const due of run.timers.values()) if (due <= now) return false;

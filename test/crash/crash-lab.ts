@@ -17,6 +17,9 @@ export interface WorkerSettings {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
+  /** Has the activities of `tools` and no workflows. */
+  tools?: boolean;
+  taskQueue?: string;
   /** Limit of the process's heap: more live memory than this ends it. */
   heapMb?: number;
 }

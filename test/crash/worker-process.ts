@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';
 import * as activities from '../support/fixtures/activities.ts';
+import * as tools from '../support/fixtures/tools.ts';
 
 interface Options {
   taskQueue: string;
@@ -12,6 +13,8 @@ interface Options {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
+  /** Has the activities of `tools` and no workflows. */
+  tools?: boolean;
 }
 
 const [url, text] = process.argv.slice(2) as [string, string];
@@ -21,8 +24,9 @@ const connection = await Connection.connect({ connectionString: url });
 const worker = await Worker.create({
   connection,
   taskQueue: options.taskQueue,
-  workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url),
-  activities,
+  ...(options.tools === true
+    ? { activities: tools }
+    : { workflowsPath: new URL('../support/fixtures/workflows.ts', import.meta.url), activities }),
   logger: pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' }, pino.destination(2)),
   ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
   ...(options.maxCachedRuns === undefined ? {} : { maxCachedRuns: options.maxCachedRuns }),
