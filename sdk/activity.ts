@@ -94,5 +94,5 @@ export function activity<F extends (...args: never[]) => unknown>(options: Activ
   return Object.defineProperties(declared, { name: { value: fn.name }, [activityDeclaration]: { value: declaration } });
 }
 
-export { ApplicationFailure, CancelledFailure } from '../runtime/history/failure.ts';
+export { ApplicationFailure, CancelledFailure, CompleteAsyncError } from '../runtime/history/failure.ts';
 export type { ActivityContext, ActivityInfo, Usage } from '../runtime/worker/activity-context.ts';

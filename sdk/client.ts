@@ -1,4 +1,5 @@
 // reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
+import { AsyncCompletionClient } from './async-completion.ts';
 import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
@@ -28,6 +29,7 @@ const unsupported = ['dataConverter', 'identity', 'interceptors', 'plugins', 'qu
 export class Client {
   readonly connection: Connection;
   readonly workflow: WorkflowClient;
+  readonly activity: AsyncCompletionClient;
 
   /** Updates that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
@@ -49,10 +51,20 @@ export class Client {
     checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
     this.connection = connection;
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
+    this.activity = new AsyncCompletionClient({ connection, namespace, maxPayloadBytes });
   }
 }
 
 export {
+  AsyncCompletionClient,
+  type AsyncCompletionClientOptions,
+  type FullActivityId,
+  type TaskTokenLike,
+} from './async-completion.ts';
+export {
+  ActivityCancelledError,
+  ActivityCompletionError,
+  ActivityNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowContinuedAsNewError,

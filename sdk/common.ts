@@ -10,6 +10,7 @@ export {
   type ApplicationFailureOptions,
   CancelledFailure,
   ChildWorkflowFailure,
+  CompleteAsyncError,
   ensureApplicationFailure,
   isCancellation,
   RetryState,

@@ -27,15 +27,15 @@ export interface OutcomeMeta {
   unsafe?: boolean;
 }
 
-/** Ready rows of `runIds` (an SQL array), with the mail counter that the messages count on. */
-function lockedRuns(schema: string, runIds: string, condition = 'true'): string {
+/** A part of a statement: ready rows of `runIds` (an SQL array), with the mail counter that the messages count on. */
+export function lockedRuns(schema: string, runIds: string, condition = 'true'): string {
   return `locked as materialized (
   select run_id, mail, owner, queue from ${schema}.ready where run_id = any (${runIds}) and ${condition}
   order by run_id for no key update skip locked)`;
 }
 
-/** Sends what the CTE `outgoing` holds to the runs in `locked`, and answers with `sent`. */
-function sending(schema: string, answer = ''): string {
+/** The rest of a statement: sends what the CTE `outgoing` holds to the runs in `locked`, and answers with `sent`. */
+export function sending(schema: string, answer = ''): string {
   return `numbered as materialized (
   select o.*, l.owner, l.queue, l.mail + row_number() over (partition by o.run_id order by o.seq) as id
   from outgoing o join locked l using (run_id)),

@@ -29,7 +29,8 @@ export interface OfferedTask extends TaskKey {
   readonly heartbeatMs: number | null;
 }
 
-const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;
+/** In SQL, of a number of milliseconds. */
+export const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;
 
 /**
  * Offers tasks of runs that `owner` owns. A task that stands already is left as it is.

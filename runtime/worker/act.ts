@@ -21,7 +21,7 @@ export function act(run: LiveRun, event: HistoryEvent, { activities, timers, out
       activities.cancel(run, event.answers!);
       return;
     case 'ActivityAttemptFailed':
-      activities.attemptFailed(run, event.answers!);
+      activities.attemptFailed(run, event);
       return;
     case 'TimerStarted':
       timers.start(run, event.seq, run.timers.get(event.seq)!);

@@ -25,6 +25,9 @@ export interface ActivityInfo {
   readonly heartbeatTimeoutMs: number | undefined;
   /** What the attempt before reported last. */
   readonly heartbeatDetails: unknown;
+  /** Names this attempt to `client.activity.complete` and its like. */
+  readonly taskToken: Uint8Array;
+  readonly base64TaskToken: string;
 }
 
 /** What an activity spent, as `recordUsage` was told; lands in `meta` of its completion. */

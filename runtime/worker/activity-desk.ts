@@ -16,7 +16,7 @@ import { mailInput } from './outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
-type Parts = Omit<ExecutorOptions, 'slots' | 'storeProgress' | 'dropProgress'> &
+type Parts = Omit<ExecutorOptions, 'slots' | 'completesLater' | 'storeProgress' | 'dropProgress'> &
   Omit<RemoteActivitiesOptions, 'fence'> &
   Pick<TaskRunnerOptions, 'failPoint'>;
 
@@ -53,6 +53,10 @@ export class ActivityDesk {
     this.#executor = new ActivityExecutor({
       ...options,
       slots,
+      completesLater: (run, activity, attempt, startedAt) => {
+        this.#remote.awaitCompletion(run, activity, attempt, startedAt);
+        if (activity.cancelRequested) this.#remote.cancel(run, activity.seq);
+      },
       storeProgress: (runId, seq, details) => {
         storeHeartbeat(database, epoch, runId, seq, details).catch((error: unknown) =>
           logger.warn({ err: error }, 'progress was not stored'),
@@ -79,8 +83,8 @@ export class ActivityDesk {
 
   /** Takes on an activity whose schedule is durable. */
   start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
-    if (activity.elsewhere === true) {
-      if (activity.cancelRequested) this.#remote.cancel(run, activity.seq);
+    if (activity.elsewhere !== undefined) {
+      if (activity.cancelRequested && activity.elsewhere === 'task') this.#remote.cancel(run, activity.seq);
     } else if (this.#isOwn(activity)) this.#executor.start(run, activity, progress);
     else {
       this.#remote.offer(run, activity);
@@ -95,29 +99,37 @@ export class ActivityDesk {
   }
 
   cancel(run: LiveRun, seq: number): void {
-    if (run.activities.get(seq)?.elsewhere === true) this.#remote.cancel(run, seq);
-    else this.#executor.cancel(run, seq);
+    const elsewhere = run.activities.get(seq)?.elsewhere;
+    if (elsewhere === 'task') this.#remote.cancel(run, seq);
+    else if (elsewhere === undefined) this.#executor.cancel(run, seq);
   }
 
   /** An attempt's failure is durable: one of another worker is followed by the next; own ones wait for theirs already. */
-  attemptFailed(run: LiveRun, seq: number): void {
+  attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
+    const seq = answers!;
     const activity = run.activities.get(seq);
-    if (activity?.elsewhere !== true) return;
-    activity.elsewhere = false;
+    if (activity?.decided === undefined || activity.decided !== attempt) return;
+    activity.elsewhere = undefined;
+    activity.decided = undefined;
     if (!this.#isOwn(activity)) return this.start(run, activity);
     // What the attempt reported lies in the database alone.
+    activity.elsewhere = 'told';
+    void this.#remote.busyWith(run, async () => {
+      const progress = await this.#progressOf(run, seq);
+      if (run.phase === 'gone' || run.activities.get(seq) !== activity) return;
+      activity.elsewhere = undefined;
+      this.start(run, activity, progress);
+    });
+  }
+
+  async #progressOf(run: LiveRun, seq: number): Promise<Uint8Array | undefined> {
     const { database, logger } = this.#options;
-    activity.elsewhere = true;
-    readAttempts(database, run.runId)
-      .catch((error: unknown) =>
-        logger.warn({ err: error }, 'progress could not be read, the next attempt goes without'),
-      )
-      .then((attempts) => {
-        if (run.phase === 'gone' || run.activities.get(seq) !== activity) return;
-        activity.elsewhere = false;
-        this.start(run, activity, attempts?.progress.get(seq));
-      })
-      .catch((error: unknown) => logger.error({ err: error }, 'an activity could not be started'));
+    try {
+      return (await readAttempts(database, run.runId)).progress.get(seq);
+    } catch (error) {
+      logger.warn({ err: error }, 'progress could not be read, the next attempt goes without');
+      return undefined;
+    }
   }
 
   /** The run's last owner was lost, and with it what it had at work. Of tasks, the reaper has offered them anew. */
@@ -126,13 +138,24 @@ export class ActivityDesk {
       const activity = run.activities.get(seq);
       if (activity !== undefined) this.start(run, activity, run.progress?.get(seq));
     }
-    for (const activity of run.activities.values()) if (activity.elsewhere === true) this.start(run, activity);
+    for (const activity of run.activities.values()) if (activity.elsewhere === 'task') this.start(run, activity);
     run.progress = undefined;
   }
 
   /** What a message says to the run. */
   input(run: LiveRun, mail: Mail): Input {
-    const { input, failed } = mailInput(run, mail, this.#options.clock.now());
+    const {
+      input,
+      failed,
+      activity: told,
+    } = mailInput(run, mail, {
+      now: this.#options.clock.now(),
+      present: (seq) => this.#executor.present(run, seq),
+    });
+    if (told !== undefined) {
+      if (told.decided !== undefined) this.#executor.settle(run, told.seq);
+      else if (told.elsewhere === 'asked') queueMicrotask(() => this.#startUntold(run, told));
+    }
     if (failed !== undefined) {
       const { activity, outcome } = failed;
       if (input.type !== 'ActivityCancelled')
@@ -140,6 +163,13 @@ export class ActivityDesk {
       if (outcome.retryInMs === undefined) this.#dropProgress(run.runId, activity.seq);
     }
     return input;
+  }
+
+  /** A message that told of its outcome came too late: was it the only one, the activity is to be executed after all. */
+  #startUntold(run: LiveRun, activity: PendingActivity): void {
+    if (run.phase === 'gone' || activity.elsewhere !== 'asked') return;
+    activity.elsewhere = undefined;
+    this.start(run, activity);
   }
 
   abandon(run: LiveRun, reason: string): void {

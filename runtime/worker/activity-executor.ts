@@ -5,7 +5,7 @@
 //        └── cancelled or timed out in any of them ─────┘
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
-import { CancelledFailure, type RetryState, TimeoutType } from '../history/failure.ts';
+import { CancelledFailure, CompleteAsyncError, type RetryState, TimeoutType } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { activityNamed, encodeResult, notRegistered } from './activity-call.ts';
 import {
@@ -69,6 +69,20 @@ export class ActivityExecutor {
     entry.activity.cancelRequested = true;
     if (entry.state === 'running') entry.context?.cancel('CANCELLED');
     else this.#close(entry, 'ActivityCancelled', new CancelledFailure('Activity cancelled'), 'CANCEL_REQUESTED');
+  }
+
+  /** The attempt that an activity stands at here, and how many failed before; undefined when it has an outcome. */
+  present(run: LiveRun, seq: number): { readonly attempt: number; readonly failedAttempts: number } | undefined {
+    const entry = this.#entries.get(run)?.get(seq);
+    if (entry === undefined) return undefined;
+    const { failedAttempts } = entry;
+    return { attempt: failedAttempts + entry.activity.lostAttempts + 1, failedAttempts };
+  }
+
+  /** Its outcome came from elsewhere: what still runs does not count any more. */
+  settle(run: LiveRun, seq: number): void {
+    const entry = this.#entries.get(run)?.get(seq);
+    if (entry !== undefined) this.#leave(entry);
   }
 
   /** Forgets a run's activities; running ones are told to stop and their outcomes dropped. */
@@ -207,7 +221,15 @@ export class ActivityExecutor {
       if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
     } catch (error) {
       if (entry.state !== 'running' || entry.context !== context) return;
-      this.#failed(entry, error, attempt, elapsed(), context.usage);
+      if (error instanceof CompleteAsyncError) {
+        this.#leave(entry);
+        this.#options.completesLater(
+          entry.run,
+          activity,
+          attempt,
+          context.info.currentAttemptScheduledTimestampMs * 1000,
+        );
+      } else this.#failed(entry, error, attempt, elapsed(), context.usage);
     } finally {
       clearTimeout(timer);
       progress.stop();
@@ -305,11 +327,15 @@ export class ActivityExecutor {
     this.#report(entry, input);
   }
 
-  #report(entry: ActivityEntry, input: Input): void {
+  #leave(entry: ActivityEntry): void {
     entry.finish();
     const entries = this.#entries.get(entry.run);
     entries?.delete(entry.activity.seq);
     if (entries?.size === 0) this.#entries.delete(entry.run);
+  }
+
+  #report(entry: ActivityEntry, input: Input): void {
+    this.#leave(entry);
     if (entry.progressStored) this.#options.dropProgress(entry.run.runId, entry.activity.seq);
     this.#options.report(entry.run, input);
   }

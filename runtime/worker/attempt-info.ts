@@ -1,4 +1,6 @@
 // What an attempt is told about itself.
+import type { Micros } from '../history/event.ts';
+import { encodeTaskToken } from '../history/task-token.ts';
 import type { ActivityInfo } from './activity-context.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
@@ -9,6 +11,7 @@ export function attemptInfo(
   attempt: number,
   worker: { readonly clock: DatabaseClock; readonly namespace: string; readonly taskQueue: string },
   heartbeatDetails: unknown,
+  attemptScheduledAt: Micros = worker.clock.now(),
 ): ActivityInfo {
   const { options } = activity;
   const { namespace } = worker;
@@ -26,10 +29,17 @@ export function attemptInfo(
     namespace,
     taskQueue: worker.taskQueue,
     scheduledTimestampMs: Math.floor(activity.scheduledAt / 1000),
-    currentAttemptScheduledTimestampMs: Math.floor(worker.clock.now() / 1000),
+    currentAttemptScheduledTimestampMs: Math.floor(attemptScheduledAt / 1000),
     startToCloseTimeoutMs: options.stc ?? options.s2c ?? 0,
     scheduleToCloseTimeoutMs: options.s2c ?? 0,
     heartbeatTimeoutMs: options.hb,
     heartbeatDetails,
+    // Made when asked for, which most activities never do.
+    get taskToken() {
+      return encodeTaskToken({ runId: run.runId, seq: activity.seq, attempt });
+    },
+    get base64TaskToken() {
+      return Buffer.from(this.taskToken).toString('base64');
+    },
   };
 }

@@ -11,6 +11,7 @@ import {
   type Micros,
 } from '../history/event.ts';
 import { RunLinks } from '../history/run-links.ts';
+import type { Elsewhere } from '../store/activity-heartbeats.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { runIdBytes } from '../store/run-id.ts';
 
@@ -37,8 +38,10 @@ export interface PendingActivity {
   nextAttemptAt: Micros;
   lastFailure: Uint8Array | null;
   cancelRequested: boolean;
-  /** Not executed here: a task stands for it, or is being offered, or a message says how its attempt ended. */
-  elsewhere?: boolean;
+  /** Not executed here. */
+  elsewhere?: Elsewhere | undefined;
+  /** The attempt whose outcome such a message told, and that is on its way into the log. */
+  decided?: number | undefined;
 }
 
 /** Numbers of the events of children and of messages to other runs. */
@@ -221,7 +224,7 @@ export class LiveRun {
 
   /** Pending activities that this worker executes, or will, by seq. */
   activitiesHere(): number[] {
-    return [...this.activities.values()].filter(({ elsewhere }) => elsewhere !== true).map(({ seq }) => seq);
+    return [...this.activities.values()].filter(({ elsewhere }) => elsewhere === undefined).map(({ seq }) => seq);
   }
 
   /** When the run next has something to do by itself; undefined when only a message can move it. */
@@ -234,7 +237,7 @@ export class LiveRun {
     let next = deadline;
     for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of this.activities.values()) {
-      if (activity.elsewhere === true) continue; // a message will tell
+      if (activity.elsewhere !== undefined) continue; // a message will tell
       if (activity.startedAttempt > activity.failedAttempts) continue; // its effect is unknown: a person decides
       if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
     }

@@ -1,9 +1,11 @@
-// Activities of owned runs that other workers execute: offered as tasks of their queue once their schedule is durable,
+// Activities of owned runs that other workers execute, or clients complete: offered as tasks once their schedule is durable,
 // withdrawn when they are cancelled. What becomes of a task comes back as mail. Nothing is kept here but what is on its way
 // into the database, so a run that waits for tasks alone needs no place in memory.
 import type { Logger } from 'pino';
+import type { Micros } from '../history/event.ts';
 import { announce, cancelTasks } from '../store/activity-outcomes.ts';
 import { dropTasks, type OfferedTask, offerTasks } from '../store/activity-tasks.ts';
+import { awaitCompletion } from '../store/async-completion.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import type { DatabaseClock } from './clock.ts';
@@ -29,6 +31,12 @@ interface Offer {
   readonly task: OfferedTask;
 }
 
+/** A task that is being made of an own attempt. */
+interface Waiting {
+  readonly run: LiveRun;
+  readonly seq: number;
+}
+
 const offersMax = 500;
 /** When a run's row is locked by somebody. */
 const lockedMs = 5;
@@ -41,6 +49,8 @@ export class RemoteActivities {
   readonly #options: RemoteActivitiesOptions;
   #offers: Offer[] = [];
   #offering = false;
+  #underWay: readonly Offer[] = [];
+  readonly #waiting = new Set<Waiting>();
   /** What is on its way into the database, by run. */
   readonly #pending = new Map<LiveRun, number>();
   readonly #notices = new Set<NodeJS.Timeout>();
@@ -52,7 +62,7 @@ export class RemoteActivities {
 
   /** Offers the next attempt of an activity. */
   offer(run: LiveRun, activity: PendingActivity): void {
-    activity.elsewhere = true;
+    activity.elsewhere = 'task';
     this.#offers.push({ run, task: this.#task(run, activity) });
     this.#count(run, 1);
     if (this.#offering) return;
@@ -60,10 +70,37 @@ export class RemoteActivities {
     setImmediate(() => void this.#sendOffers());
   }
 
+  /** Makes a task of an attempt that ran here and that a client will complete. */
+  awaitCompletion(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void {
+    activity.elsewhere = 'task';
+    const task = { ...this.#task(run, activity), attempt, startedAt };
+    const waiting: Waiting = { run, seq: activity.seq };
+    this.#waiting.add(waiting);
+    const { database, fence, failPoint } = this.#options;
+    void this.busyWith(run, async () => {
+      await this.#until(run, 'an activity could not be left to a client', async () => {
+        failPoint?.('before leaving');
+        const result = await awaitCompletion(database, fence, task);
+        failPoint?.('after leaving');
+        return result !== false;
+      });
+      this.#waiting.delete(waiting);
+    });
+  }
+
   /** Ends the task of an activity, or has the attempt at work told. */
   cancel(run: LiveRun, seq: number): void {
+    void this.busyWith(run, () => this.#cancel(run, seq));
+  }
+
+  /** Keeps the run in memory until the work is done. */
+  async busyWith(run: LiveRun, work: () => Promise<void>): Promise<void> {
     this.#count(run, 1);
-    void this.#cancel(run, seq).finally(() => this.#count(run, -1));
+    try {
+      await work();
+    } finally {
+      this.#count(run, -1);
+    }
   }
 
   /** Whether anything of the run is on its way into the database. */
@@ -74,7 +111,7 @@ export class RemoteActivities {
   /** The run is closed: whoever executes something for it stops in vain. */
   closed(run: LiveRun): void {
     for (const activity of run.activities.values()) {
-      if (activity.elsewhere !== true) continue;
+      if (activity.elsewhere !== 'task') continue;
       dropTasks(this.#options.database, run.runId).catch((error: unknown) =>
         this.#options.logger.warn({ err: error }, 'tasks of a closed run were not dropped'),
       );
@@ -110,7 +147,9 @@ export class RemoteActivities {
   async #sendOffers(): Promise<void> {
     while (this.#offers.length > 0 && !this.#stopped) {
       const batch = this.#offers.splice(0, offersMax);
+      this.#underWay = batch;
       const unsent = await this.#send(batch);
+      this.#underWay = [];
       for (const offer of batch) if (!unsent.includes(offer)) this.#count(offer.run, -1);
       this.#offers.push(...unsent);
     }
@@ -158,28 +197,38 @@ export class RemoteActivities {
   }
 
   async #cancel(run: LiveRun, seq: number): Promise<void> {
-    const { database, fence, logger, mailed } = this.#options;
+    const { database, fence, mailed } = this.#options;
+    // What is on its way must stand before it can be withdrawn.
+    while (this.#isComing(run, seq) && !this.#stopped) await pause(1);
+    await this.#until(run, 'an activity could not be cancelled', async () => {
+      const result = await cancelTasks(database, run.runId, [seq]);
+      if (result === undefined) return false;
+      announce(
+        database,
+        result.sent.filter((sent) => sent.owner !== fence.epoch),
+      );
+      if (result.sent.some((sent) => sent.owner === fence.epoch)) mailed([run.runId]);
+      for (const { worker } of result.marked) if (worker !== null) database.notifier.attempts(worker);
+      return true;
+    });
+  }
+
+  #isComing(run: LiveRun, seq: number): boolean {
+    const isIt = (offer: Offer): boolean => offer.run === run && offer.task.seq === seq;
+    if (this.#offers.some(isIt) || this.#underWay.some(isIt)) return true;
+    for (const waiting of this.#waiting) if (waiting.run === run && waiting.seq === seq) return true;
+    return false;
+  }
+
+  /** Tries until it is done, or the run is not ours any more. */
+  async #until(run: LiveRun, failed: string, attempt: () => Promise<boolean>): Promise<void> {
     while (run.phase !== 'gone' && !this.#stopped) {
-      // What is being offered must stand before it can be withdrawn.
-      if (this.#offers.some((offer) => offer.run === run) || this.#offering) {
-        await pause(1);
-        continue;
-      }
       try {
-        const result = await cancelTasks(database, run.runId, [seq]);
-        if (result === undefined) {
-          await pause(lockedMs);
-          continue;
-        }
-        announce(
-          database,
-          result.sent.filter((sent) => sent.owner !== fence.epoch),
-        );
-        if (result.sent.some((sent) => sent.owner === fence.epoch)) mailed([run.runId]);
-        for (const { worker } of result.marked) if (worker !== null) database.notifier.attempts(worker);
-        return;
+        if (await attempt()) return;
+        await pause(lockedMs);
       } catch (error) {
-        logger.warn({ err: error }, 'an activity could not be cancelled, will try again');
+        if (this.#stopped) return;
+        this.#options.logger.warn({ err: error }, `${failed}, will try again`);
         await pause(outageMs);
       }
     }

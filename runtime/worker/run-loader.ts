@@ -107,7 +107,8 @@ async function readPending(database: Database, run: LiveRun): Promise<void> {
   ]);
   for (const activity of run.activities.values()) {
     activity.args = args.get(activity.seq) ?? null;
-    if (attempts.elsewhere.has(activity.seq)) activity.elsewhere = true;
+    const elsewhere = attempts.elsewhere.get(activity.seq);
+    if (elsewhere !== undefined) activity.elsewhere = elsewhere;
   }
   run.progress = attempts.progress;
 }

@@ -6,11 +6,13 @@ import type { ScheduledMeta } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
 import type { EventType } from '../history/event.ts';
 import { encodeFailure } from '../history/failure-info.ts';
-import { ApplicationFailure, isCancellation } from '../history/failure.ts';
+import { ApplicationFailure, CompleteAsyncError, isCancellation } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { thrownMessage } from '../history/thrown-message.ts';
 import type { OutcomeMeta } from '../store/activity-outcomes.ts';
 import { beatTask, type ClaimedTask, taskName, tasksOfWorker } from '../store/activity-tasks.ts';
+import { leaveToClient } from '../store/async-completion.ts';
+import type { Fence } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
 import { type ActivityMap, activityNamed, encodeResult, notRegistered } from './activity-call.ts';
 import { ActivityContext, type ActivityFunction, activityStorage, declarationOf } from './activity-context.ts';
@@ -26,6 +28,7 @@ import { logAttempt } from './log-turn.ts';
 export interface TaskRunnerOptions {
   readonly database: Database;
   readonly epoch: number;
+  readonly reportFence: Fence;
   readonly activities: ActivityMap;
   readonly slots: ActivitySlots;
   readonly reporter: AttemptReporter;
@@ -45,6 +48,8 @@ const claimMax = 100;
 const timerMsMax = 2_147_483_647;
 /** How long an attempt may take to stop once it was told to. */
 const settleMs = 5_000;
+/** When the database cannot be reached. */
+const outageMs = 100;
 
 /** One attempt, from its claim to its report. */
 class RunningTask {
@@ -84,6 +89,7 @@ export class TaskRunner {
   /** There may be tasks that no place was free for. */
   #hasMore = false;
   #stopped = false;
+  #isAborted = false;
   readonly #look = (): void => {
     if (this.#hasMore) this.poke();
   };
@@ -138,6 +144,7 @@ export class TaskRunner {
   /** Stops everything at once: this incarnation may not act any more. */
   abort(): void {
     this.#stopped = true;
+    this.#isAborted = true;
     for (const running of [...this.#running.values()]) running.leave('LEASE_LOST');
   }
 
@@ -211,7 +218,8 @@ export class TaskRunner {
     } catch (error) {
       // Told to stop for the worker's sake: once the worker has gone, its tasks are offered anew.
       const isLeft = context.cancelReason === 'WORKER_SHUTDOWN' && isCancellation(error);
-      if (!running.isOver && !isLeft) await this.#failed(running, error);
+      if (running.isOver || isLeft) return;
+      await (error instanceof CompleteAsyncError ? this.#leave(running) : this.#failed(running, error));
     } finally {
       clearTimeout(timer);
       progress.stop();
@@ -235,9 +243,10 @@ export class TaskRunner {
       attempt,
       this.#options,
       running.details,
+      task.dueAt,
     );
     return new ActivityContext(
-      { ...info, currentAttemptScheduledTimestampMs: Math.floor(task.dueAt / 1000) },
+      info,
       () => logger.child({ workflowId, runId, activityType: type, attempt }),
       (details) => {
         if (running.isOver) return;
@@ -271,6 +280,22 @@ export class TaskRunner {
     const { task } = running;
     logAttempt(logger, { run: task, activity: task }, error, { attempt: task.attempt });
     await this.#report(running, 'ActivityFailed', encodeFailure(error), thrownMessage(error));
+  }
+
+  /** A client will complete it. */
+  async #leave(running: RunningTask): Promise<void> {
+    const { database, reportFence, logger } = this.#options;
+    running.isOver = true;
+    for (;;) {
+      try {
+        await leaveToClient(database, reportFence, running.task);
+        return;
+      } catch (error) {
+        if (this.#isAborted) return;
+        logger.warn({ err: error }, 'an activity could not be left to a client, will try again');
+        await new Promise((resolve) => setTimeout(resolve, outageMs));
+      }
+    }
   }
 
   #report(
