@@ -42,13 +42,16 @@ export class Worker {
       maxPayloadBytes: settings.maxPayloadBytes,
       leaseMs: settings.leaseMs,
       shutdownGraceMs: settings.shutdownGraceTime,
+      shutdownForceMs: settings.shutdownForceTime,
+      maxActivitiesPerSecond: settings.maxActivitiesPerSecond,
+      maxTaskQueueActivitiesPerSecond: settings.maxTaskQueueActivitiesPerSecond,
       failPoint: options.failPoint,
       logger: options.logger ?? pino({ name: 'reprise', level: process.env['REPRISE_LOG_LEVEL'] ?? 'info' }),
     });
     return new Worker(worker, sandbox);
   }
 
-  /** Works until shutdown(). */
+  /** Works until shutdown(). @throws GracefulShutdownPeriodExpiredError when stopping takes longer than shutdownForceTime */
   async run(): Promise<void> {
     try {
       await this.#process.run();
@@ -120,6 +123,7 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
 }
 
 export { Connection as NativeConnection } from './connection.ts';
+export { GracefulShutdownPeriodExpiredError } from '../runtime/worker/worker-process.ts';
 export { Connection };
 export { bundleWorkflowCode, type WorkflowBundle };
 export type { WorkerOptions, WorkerState };

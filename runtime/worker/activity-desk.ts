@@ -1,5 +1,6 @@
 // All that a worker has to do with activities: which of its runs' it executes itself and which it offers to others, what it
 // executes for others, and whose time is over.
+import { draft } from '../history/draft.ts';
 import type { HistoryEvent } from '../history/event.ts';
 import { deleteHeartbeat, readAttempts, storeHeartbeat } from '../store/activity-heartbeats.ts';
 import { announce, expireTasks } from '../store/activity-outcomes.ts';
@@ -14,14 +15,18 @@ import { type Input, type LiveRun, lostActivities, type PendingActivity } from '
 import { logAttempt } from './log-turn.ts';
 import { mailInput } from './outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
+import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
-type Parts = Omit<ExecutorOptions, 'slots' | 'completesLater' | 'storeProgress' | 'dropProgress'> &
+type Parts = Omit<ExecutorOptions, 'slots' | 'lost' | 'completesLater' | 'storeProgress' | 'dropProgress'> &
   Omit<RemoteActivitiesOptions, 'fence'> &
   Pick<TaskRunnerOptions, 'failPoint'>;
 
 export interface ActivityDeskOptions extends Parts {
   readonly maxConcurrent: number;
+  /** Starts of activities by this worker, and by all of the queue; undefined: without limit. */
+  readonly maxActivitiesPerSecond?: number | undefined;
+  readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly queue: string;
   /** Of claims and offers. */
   readonly fence: Fence;
@@ -29,6 +34,14 @@ export interface ActivityDeskOptions extends Parts {
   readonly reportFence: Fence;
   /** One statement after the other on the connection that claims. */
   serially<T>(work: (client: Parameters<typeof claimTasks>[0]) => Promise<T>): Promise<T>;
+}
+
+function ratesOf(options: ActivityDeskOptions): StartRate[] {
+  const { maxActivitiesPerSecond, maxTaskQueueActivitiesPerSecond: perSecond, database, queue, logger } = options;
+  return [
+    ...(maxActivitiesPerSecond === undefined ? [] : [new WorkerRate(maxActivitiesPerSecond)]),
+    ...(perSecond === undefined ? [] : [new QueueRate({ database, queue, perSecond, logger })]),
+  ];
 }
 
 const expireMax = 200;
@@ -49,10 +62,14 @@ export class ActivityDesk {
     const { database, fence, logger, activities, failPoint } = options;
     const { epoch } = fence;
     this.#types = new Set(Object.keys(activities));
-    const slots = new ActivitySlots(options.maxConcurrent);
+    const slots = new ActivitySlots(options.maxConcurrent, ratesOf(options));
     this.#executor = new ActivityExecutor({
       ...options,
       slots,
+      lost: (run, seqs) => {
+        const meta = JSON.stringify({ epoch, activities: seqs });
+        options.report(run, draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} shut down` }));
+      },
       completesLater: (run, activity, attempt, startedAt) => {
         this.#remote.awaitCompletion(run, activity, attempt, startedAt);
         if (activity.cancelRequested) this.#remote.cancel(run, activity.seq);

@@ -5,7 +5,13 @@
 //        └── cancelled or timed out in any of them ─────┘
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
-import { CancelledFailure, CompleteAsyncError, type RetryState, TimeoutType } from '../history/failure.ts';
+import {
+  CancelledFailure,
+  CompleteAsyncError,
+  isCancellation,
+  type RetryState,
+  TimeoutType,
+} from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { activityNamed, encodeResult, notRegistered } from './activity-call.ts';
 import {
@@ -34,10 +40,13 @@ export class ActivityExecutor {
   #running = 0;
   #onIdle: (() => void) | undefined;
   #draining = false;
+  readonly #look = (): void => this.#next();
+  /** Attempts that ended for the sake of this worker's end, by run. */
+  readonly #lost = new Map<LiveRun, number[]>();
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    options.slots.onFree(() => this.#next());
+    options.slots.onFree(this.#look);
   }
 
   /** Takes on an activity whose schedule is durable. */
@@ -105,11 +114,22 @@ export class ActivityExecutor {
     return false;
   }
 
-  /** Starts no attempt any more; resolves when the running ones ended, or were told to stop after `graceMs`. */
+  /**
+   * Starts no attempt any more; resolves when the running ones ended, or were told to stop after `graceMs`. Those that
+   * stopped for it, or did not listen, are lost: another worker begins them anew.
+   */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     this.#queue = [];
-    if (this.#running === 0) return;
+    if (this.#running > 0) await this.#stopRunning(graceMs);
+    for (const entries of this.#entries.values()) {
+      for (const entry of entries.values()) if (entry.state === 'running') this.#lose(entry);
+    }
+    for (const [run, seqs] of this.#lost) this.#options.lost(run, seqs);
+    this.#lost.clear();
+  }
+
+  async #stopRunning(graceMs: number): Promise<void> {
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -125,6 +145,13 @@ export class ActivityExecutor {
     );
     await idle;
     clearTimeout(timer);
+  }
+
+  #lose(entry: ActivityEntry): void {
+    if (entry.activity.startedAttempt > 0) return; // `unsafe`: only a person can say what happened
+    this.#leave(entry);
+    const seqs = this.#lost.get(entry.run) ?? [];
+    this.#lost.set(entry.run, [...seqs, entry.activity.seq]);
   }
 
   /** Stops everything at once: this incarnation may not act any more. */
@@ -156,21 +183,30 @@ export class ActivityExecutor {
   #next(): void {
     const { slots } = this.#options;
     while (this.#queue.length > 0 && !this.#draining) {
-      if (this.#queue[0]!.state === 'queued' && slots.take(1) === 0) return;
-      const entry = this.#queue.shift()!;
-      if (entry.state !== 'queued') continue;
-      entry.state = 'running';
-      this.#running++;
-      // A timed-out attempt that goes on regardless must not keep its place for ever.
-      entry.release = () => {
-        entry.release = undefined;
-        this.#running--;
-        if (this.#running === 0) this.#onIdle?.();
-        slots.give(1);
-      };
-      const { release } = entry;
-      void this.#execute(entry).finally(() => entry.release === release && release());
+      let places = slots.take(this.#queue.length);
+      if (places === 0) return;
+      while (places > 0 && this.#queue.length > 0) {
+        const entry = this.#queue.shift()!;
+        if (entry.state !== 'queued') continue;
+        places--;
+        this.#run(entry);
+      }
+      slots.giveUnused(places, this.#look);
     }
+  }
+
+  #run(entry: ActivityEntry): void {
+    entry.state = 'running';
+    this.#running++;
+    // A timed-out attempt that goes on regardless must not keep its place for ever.
+    entry.release = () => {
+      entry.release = undefined;
+      this.#running--;
+      if (this.#running === 0) this.#onIdle?.();
+      this.#options.slots.give(1);
+    };
+    const { release } = entry;
+    void this.#execute(entry).finally(() => entry.release === release && release());
   }
 
   async #execute(entry: ActivityEntry): Promise<void> {
@@ -229,11 +265,18 @@ export class ActivityExecutor {
           attempt,
           context.info.currentAttemptScheduledTimestampMs * 1000,
         );
-      } else this.#failed(entry, error, attempt, elapsed(), context.usage);
+      } else if (this.#isStopped(entry, context, error)) this.#lose(entry);
+      else this.#failed(entry, error, attempt, elapsed(), context.usage);
     } finally {
       clearTimeout(timer);
       progress.stop();
     }
+  }
+
+  /** It ended because this worker told it to, for its own sake. */
+  #isStopped({ activity }: ActivityEntry, { cancelReason }: ActivityContext, error: unknown): boolean {
+    if (activity.cancelRequested || activity.startedAttempt > 0) return false;
+    return cancelReason === 'WORKER_SHUTDOWN' && isCancellation(error);
   }
 
   #context(entry: ActivityEntry, attempt: number, beat: (details: unknown) => void): ActivityContext {

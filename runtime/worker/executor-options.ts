@@ -20,6 +20,8 @@ export interface ExecutorOptions {
   report(run: LiveRun, input: Input): void;
   /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */
   reportDurably(run: LiveRun, input: Input): Promise<void>;
+  /** Attempts ended because this worker ends: they are to be begun anew. */
+  lost(run: LiveRun, seqs: readonly number[]): void;
   /** A client will complete this attempt; it began at `startedAt`. */
   completesLater(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void;
   storeProgress(runId: string, seq: number, details: Uint8Array): void;

@@ -34,6 +34,8 @@ export interface IncarnationOptions {
   readonly activities: Readonly<Record<string, ActivityFunction>>;
   readonly maxCachedRuns: number;
   readonly maxConcurrentActivities: number;
+  readonly maxActivitiesPerSecond?: number | undefined;
+  readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly maxPayloadBytes: number;
   readonly leaseMs: number;
   readonly logger: Logger;
@@ -210,14 +212,22 @@ export class Incarnation {
   }
 
   /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: number, reached: (state: 'DRAINING' | 'DRAINED') => void): Promise<void> {
     this.#leaveLocal();
     await Promise.race([Promise.all([this.#claimer.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
+    reached('DRAINING');
     await Promise.race([this.#activities.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
+    reached('DRAINED');
     if (this.#over) return;
     this.#end(undefined);
     await declareDead(this.#options.database, this.epoch, 'stopped').catch(() => undefined);
+  }
+
+  /** Leaves everything as it is, at once: others take it over. */
+  async breakOff(): Promise<void> {
+    this.#end(undefined);
+    await declareDead(this.#options.database, this.epoch, 'broke off').catch(() => undefined);
   }
 
   async #start(): Promise<void> {

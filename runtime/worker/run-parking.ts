@@ -96,7 +96,7 @@ export class RunParking {
   }
 
   #wakeAt(run: LiveRun, at: Micros, now: boolean): Micros {
-    if (now && run.activities.size > 0) return at;
+    if (now && run.activitiesHere().length > 0) return at;
     const next = run.nextWake();
     return next === undefined ? never : Math.min(Math.max(next, at), never);
   }

@@ -162,7 +162,7 @@ export class TaskRunner {
       }
       if (claimed.length > 0) failPoint?.('task claimed');
       this.#hasMore = claimed.length === limit;
-      slots.give(limit - claimed.length, this.#look);
+      slots.giveUnused(limit - claimed.length, this.#look);
       for (const task of claimed) this.#start(task);
     }
   }
@@ -217,7 +217,7 @@ export class TaskRunner {
       if (!running.isOver) await this.#completed(running, payload);
     } catch (error) {
       // Told to stop for the worker's sake: once the worker has gone, its tasks are offered anew.
-      const isLeft = context.cancelReason === 'WORKER_SHUTDOWN' && isCancellation(error);
+      const isLeft = context.cancelReason === 'WORKER_SHUTDOWN' && isCancellation(error) && !running.unsafe;
       if (running.isOver || isLeft) return;
       await (error instanceof CompleteAsyncError ? this.#leave(running) : this.#failed(running, error));
     } finally {

@@ -29,9 +29,15 @@ create index activity_tasks_deadline on reprise.activity_tasks (deadline) where 
 -- What a worker can execute; null for one that takes no tasks.
 alter table reprise.workers add column activity_types text[];
 
+-- Up to when the starts of activities that a task queue allows in a second are given out.
+create table reprise.activity_rates (
+  queue text primary key,
+  next_at timestamptz not null
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
 do $$
 begin
   if exists (select from pg_roles where rolname = 'reprise_worker') then
-    grant select, insert, update, delete on reprise.activity_tasks to reprise_worker;
+    grant select, insert, update, delete on reprise.activity_tasks, reprise.activity_rates to reprise_worker;
   end if;
 end $$;

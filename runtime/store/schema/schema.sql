@@ -13,6 +13,13 @@ create table reprise.activity_heartbeats (
 );
 grant delete, insert, select, update on reprise.activity_heartbeats to reprise_worker;
 
+create table reprise.activity_rates (
+  queue text not null,
+  next_at timestamp with time zone not null,
+  constraint activity_rates_pkey PRIMARY KEY (queue)
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=20);
+grant delete, insert, select, update on reprise.activity_rates to reprise_worker;
+
 create table reprise.activity_tasks (
   run_id uuid not null,
   seq integer not null,
