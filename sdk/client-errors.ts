@@ -98,3 +98,27 @@ export class WorkflowContinuedAsNewError extends Error {
     this.newExecutionRunId = newExecutionRunId;
   }
 }
+
+/** No such activity, or it has ended, or another attempt of it has begun. */
+export class ActivityNotFoundError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_NOT_FOUND', message);
+    this.name = 'ActivityNotFoundError';
+  }
+}
+
+/** What a client wanted to do to an activity cannot be done to it as it stands. */
+export class ActivityCompletionError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_NOT_COMPLETED', message);
+    this.name = 'ActivityCompletionError';
+  }
+}
+
+/** A heartbeat of an attempt that is to stop. */
+export class ActivityCancelledError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_CANCELLED', message);
+    this.name = 'ActivityCancelledError';
+  }
+}

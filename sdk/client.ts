@@ -1,4 +1,5 @@
 // reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
+import { AsyncCompletionClient } from './async-completion.ts';
 import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
@@ -32,6 +33,7 @@ export class Client {
   readonly workflow: WorkflowClient;
   /** Versions of workers: which one takes new runs, and which ones still have some. */
   readonly workerDeployment: WorkerDeploymentClient;
+  readonly activity: AsyncCompletionClient;
 
   /** Updates that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
@@ -55,10 +57,20 @@ export class Client {
     this.connection = connection;
     this.workerDeployment = new WorkerDeploymentClient({ connection, namespace });
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
+    this.activity = new AsyncCompletionClient({ connection, namespace, maxPayloadBytes });
   }
 }
 
 export {
+  AsyncCompletionClient,
+  type AsyncCompletionClientOptions,
+  type FullActivityId,
+  type TaskTokenLike,
+} from './async-completion.ts';
+export {
+  ActivityCancelledError,
+  ActivityCompletionError,
+  ActivityNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowContinuedAsNewError,

@@ -17,6 +17,7 @@ export {
   type ApplicationFailureOptions,
   CancelledFailure,
   ChildWorkflowFailure,
+  CompleteAsyncError,
   ensureApplicationFailure,
   isCancellation,
   RetryState,

@@ -1,5 +1,6 @@
 // What Worker.create may be given, and its checks. Imported when a worker is made, not before: zod takes 80 ms to load.
 import { z } from 'zod';
+import { type Duration, durationMs } from '../runtime/history/duration.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { WorkflowBundleOption } from '../runtime/sandbox/bundle.ts';
 import type { Logger } from 'pino';
@@ -46,7 +47,13 @@ export interface WorkerOptions {
   /** How long a worker that does not answer is believed alive, ms; default 5000. */
   leaseMs?: number;
   /** How long running activities may go on after shutdown() before they are told to stop, ms or '10s'; default 0. */
-  shutdownGraceTime?: number;
+  shutdownGraceTime?: Duration;
+  /** When run() gives up stopping in order and throws, from shutdown() on; default never. */
+  shutdownForceTime?: Duration;
+  /** Activities that this worker starts in a second; default without limit. */
+  maxActivitiesPerSecond?: number;
+  /** Activities that all workers of the task queue together start in a second; those that set it keep to it. */
+  maxTaskQueueActivitiesPerSecond?: number;
   /** An activation that computes for longer is interrupted, ms; default 2000. */
   deadlockTimeoutMs?: number;
   /** Whether `enhancedStackTraceQuery` may show the text of workflow code; default false. */
@@ -81,6 +88,9 @@ const known = Object.keys({
   maxConcurrentActivityTaskExecutions: true,
   leaseMs: true,
   shutdownGraceTime: true,
+  shutdownForceTime: true,
+  maxActivitiesPerSecond: true,
+  maxTaskQueueActivitiesPerSecond: true,
   deadlockTimeoutMs: true,
   showStackTraceSources: true,
   maxPayloadBytes: true,
@@ -100,18 +110,15 @@ const unsupported = [
   'enableSDKTracing',
   'interceptors',
   'isolateExecutionTimeout',
-  'maxActivitiesPerSecond',
   'maxConcurrentActivityTaskPolls',
   'maxConcurrentLocalActivityExecutions',
   'maxConcurrentWorkflowTaskExecutions',
   'maxConcurrentWorkflowTaskPolls',
   'maxHeartbeatThrottleInterval',
-  'maxTaskQueueActivitiesPerSecond',
   'nexusServices',
   'nonStickyToStickyPollRatio',
   'plugins',
   'reuseV8Context',
-  'shutdownForceTime',
   'sinks',
   'stickyQueueScheduleToStartTimeout',
   'tuner',
@@ -127,12 +134,27 @@ export interface WorkerSettings {
   readonly maxConcurrentActivities: number;
   readonly leaseMs: number;
   readonly shutdownGraceTime: number;
+  readonly shutdownForceTime?: number | undefined;
+  readonly maxActivitiesPerSecond?: number | undefined;
+  readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly deadlockTimeoutMs: number;
   readonly showStackTraceSources: boolean;
   readonly maxPayloadBytes: number;
   readonly version?: WorkerVersion | undefined;
   readonly workflowFailureErrorTypes?: FailureErrorTypes | undefined;
 }
+
+/** Milliseconds, or a text such as '10s'. */
+const duration = z.custom<Duration>().transform((given, context): number => {
+  try {
+    const ms = durationMs(given);
+    if (ms >= 0) return ms;
+    context.addIssue(`Invalid duration: ${ms}. Expected 0 or more`);
+  } catch (error) {
+    context.addIssue((error as Error).message);
+  }
+  return z.NEVER;
+});
 
 const checked = z.object({
   taskQueue: z.string().min(1).max(1000),
@@ -141,7 +163,10 @@ const checked = z.object({
   maxCachedRuns: z.number().int().min(0).default(1000),
   maxConcurrentActivities: z.number().int().min(1).default(100),
   leaseMs: z.number().int().min(1000).default(5000),
-  shutdownGraceTime: z.number().int().min(0).default(0),
+  shutdownGraceTime: duration.default(0),
+  shutdownForceTime: duration.optional(),
+  maxActivitiesPerSecond: z.number().positive().optional(),
+  maxTaskQueueActivitiesPerSecond: z.number().positive().optional(),
   deadlockTimeoutMs: z.number().int().min(10).default(2000),
   showStackTraceSources: z.boolean().default(false),
   maxPayloadBytes: z.number().int().min(1024).default(defaultMaxPayloadBytes),

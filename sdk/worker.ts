@@ -29,17 +29,18 @@ export class Worker {
     const bundle = bundled.value;
     const { database } = options.connection;
     const { deadlockTimeoutMs, showStackTraceSources } = settings;
-    const sandbox = Sandbox.create(bundle, {
+    const sandboxOptions = {
       deadlockTimeoutMs,
       showStackTraceSources,
-      isActivityRegistered: (type) => activityOf(activities, type) !== undefined,
+      isActivityRegistered: (type: string) => activityOf(activities, type) !== undefined,
       failureErrorTypes: settings.workflowFailureErrorTypes,
-    });
+    };
+    const sandbox = bundle === undefined ? Sandbox.empty() : Sandbox.create(bundle, sandboxOptions);
     let client: Client | undefined;
     const worker = new WorkerProcess({
       database,
       sandbox,
-      bundleHash: bundle.hash,
+      bundleHash: bundle?.hash ?? null,
       identity: settings.identity ?? `${process.pid}@${hostname()}`,
       namespace: settings.namespace,
       taskQueue: settings.taskQueue,
@@ -54,13 +55,16 @@ export class Worker {
       leaseMs: settings.leaseMs,
       version: settings.version,
       shutdownGraceMs: settings.shutdownGraceTime,
+      shutdownForceMs: settings.shutdownForceTime,
+      maxActivitiesPerSecond: settings.maxActivitiesPerSecond,
+      maxTaskQueueActivitiesPerSecond: settings.maxTaskQueueActivitiesPerSecond,
       failPoint: options.failPoint,
       logger: options.logger ?? pino({ name: 'reprise', level: process.env['REPRISE_LOG_LEVEL'] ?? 'info' }),
     });
     return new Worker(worker, sandbox);
   }
 
-  /** Works until shutdown(). */
+  /** Works until shutdown(). @throws GracefulShutdownPeriodExpiredError when stopping takes longer than shutdownForceTime */
   async run(): Promise<void> {
     try {
       await this.#process.run();
@@ -102,10 +106,15 @@ async function checkOptions(
   return { settings: workerSettings(options), activities: activityMap(options.activities ?? {}) };
 }
 
-async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle> {
+/** Undefined: the worker executes activities only. */
+async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle | undefined> {
   if (options.workflowBundle !== undefined) return loadBundle(options.workflowBundle);
   if (options.workflowsPath === undefined) {
-    throw new RuntimeError('INVALID_INPUT', 'Worker.create needs workflow code: pass workflowsPath or workflowBundle.');
+    if (Object.keys(options.activities ?? {}).length > 0) return undefined;
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'Worker.create needs workflow code or activities: pass workflowsPath or workflowBundle, or activities, or both.',
+    );
   }
   return bundleWorkflowCode({ workflowsPath: options.workflowsPath, ...options.bundlerOptions });
 }
@@ -127,6 +136,7 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
 }
 
 export { Connection as NativeConnection } from './connection.ts';
+export { GracefulShutdownPeriodExpiredError } from '../runtime/worker/worker-process.ts';
 export { Connection };
 export { IllegalStateError } from '../runtime/history/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };

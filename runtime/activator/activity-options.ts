@@ -37,6 +37,8 @@ export interface ActivityOptions extends CommonOptions {
   readonly heartbeatTimeout?: Duration;
   /** Unique among the run's open activities. Default: the decimal count of its activities. */
   readonly activityId?: string;
+  /** Workers of this queue execute it; default the run's own. */
+  readonly taskQueue?: string;
   /** Accepted for Temporal's sake, without meaning here. */
   readonly allowEagerDispatch?: boolean;
   /** Accepted for Temporal's sake, without meaning here. */
@@ -65,14 +67,15 @@ export interface CompiledActivityOptions {
 export function compileActivityOptions(options: ActivityOptions): CompiledActivityOptions {
   requireOptions(options);
   refuseUnknown('Activity', options, known);
-  const { activityId } = options;
+  const { activityId, taskQueue } = options;
   if (activityId !== undefined && (typeof activityId !== 'string' || !isStorableName(activityId))) {
     throw new RuntimeError(
       'INVALID_INPUT',
       `activityId is ${describeValue(activityId)}, expected text of 1 to 1000 characters without NUL and lone surrogates.`,
     );
   }
-  return compile(options, compileTimeouts(options, timeouts), activityId);
+  const queue = taskQueue === undefined ? {} : { queue: checkTaskQueue(taskQueue) };
+  return compile(options, { ...compileTimeouts(options, timeouts), ...queue }, activityId);
 }
 
 /** @throws TypeError, ValueError, RuntimeError INVALID_INPUT */
@@ -112,6 +115,13 @@ function compile(
     isLocal: meta.local === true,
     metaTail: json === '{}' ? '}' : `,${json.slice(1)}`,
   };
+}
+
+function checkTaskQueue(name: unknown): string {
+  if (typeof name === 'string' && isStorableName(name)) return name;
+  throw new TypeError(
+    `Invalid taskQueue: ${describeValue(name)}. Expected 1 to 1000 characters without NUL and lone surrogates`,
+  );
 }
 
 type Timeouts = Pick<ScheduledMeta, 'stc' | 's2c' | 's2s' | 'hb'>;
@@ -168,6 +178,7 @@ const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
   ...commonOptions,
   'heartbeatTimeout',
   'activityId',
+  'taskQueue',
   'allowEagerDispatch',
   'versioningIntent',
 ]);
@@ -178,7 +189,6 @@ function refuseUnknown(kind: 'Activity' | 'Local activity', options: object, all
   for (const key of Object.keys(options)) {
     if (allowed.has(key)) continue;
     let why = 'is unknown';
-    if (key === 'taskQueue') why = 'is not supported yet: activities run where their run does';
     if (kind === 'Local activity' && known.has(key)) why = 'is for activities that are not local';
     throw new RuntimeError('INVALID_INPUT', `${kind} option '${key}' ${why}. Expected ${[...allowed].join(', ')}.`);
   }

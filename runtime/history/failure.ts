@@ -314,6 +314,13 @@ export function ensureApplicationFailure(thrown: unknown): ApplicationFailure {
   return withStack(failure, typeof stack === 'string' ? stack : '');
 }
 
+/** Thrown by an activity that somebody else completes, by its task token or id. No failure: it is never stored. */
+export class CompleteAsyncError extends Error {
+  static {
+    mark(this, 'CompleteAsyncError');
+  }
+}
+
 /** Cancellation, directly or as the cause of a failed activity or child. */
 export function isCancellation(error: unknown): boolean {
   if (error instanceof CancelledFailure) return true;

@@ -30,6 +30,9 @@ export const errorCodes = [
   'UPDATE_FAILED',
   'QUERY_REJECTED',
   'CONTINUED_AS_NEW',
+  'ACTIVITY_NOT_FOUND',
+  'ACTIVITY_CANCELLED',
+  'ACTIVITY_NOT_COMPLETED',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

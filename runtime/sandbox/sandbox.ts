@@ -1,6 +1,6 @@
 // Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
 import type { FailureErrorTypes } from '../history/failure-types.ts';
-import { IllegalStateError } from '../history/runtime-error.ts';
+import { assert, IllegalStateError } from '../history/runtime-error.ts';
 import { ActiveRun } from './active-run.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { SourcePositions } from './source-positions.ts';
@@ -24,21 +24,22 @@ export interface SandboxOptions {
 const defaultDeadlockTimeoutMs = 2000;
 
 export class Sandbox {
-  readonly bundle: WorkflowBundle;
+  /** undefined: it has no code, of a worker that has activities alone. */
+  readonly bundle: WorkflowBundle | undefined;
   readonly deadlockTimeoutMs: number;
   readonly #showsSources: boolean;
-  readonly #open: OpenRealm;
-  readonly #positions: SourcePositions;
+  readonly #open: OpenRealm | undefined;
+  readonly #positions: SourcePositions | undefined;
   /** Errors that fail a run instead of its task. */
   readonly failureErrorTypes: FailureErrorTypes | undefined;
   #isDisposed = false;
 
-  private constructor(bundle: WorkflowBundle, options: SandboxOptions) {
+  private constructor(bundle: WorkflowBundle | undefined, options: SandboxOptions) {
     this.bundle = bundle;
     this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
     this.#showsSources = options.showStackTraceSources === true;
-    this.#open = openRealm(bundle, { ...options, deadlockTimeoutMs: this.deadlockTimeoutMs });
-    this.#positions = new SourcePositions(bundle, this.#open.fileName);
+    this.#open = bundle && openRealm(bundle, { ...options, deadlockTimeoutMs: this.deadlockTimeoutMs });
+    this.#positions = bundle && this.#open && new SourcePositions(bundle, this.#open.fileName);
     this.failureErrorTypes = options.failureErrorTypes;
     watchRejections();
   }
@@ -48,29 +49,38 @@ export class Sandbox {
     return new Sandbox(bundle, options);
   }
 
-  /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose` */
+  /** Without workflow code, for a worker that takes no runs. */
+  static empty(): Sandbox {
+    return new Sandbox(undefined, {});
+  }
+
+  /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose`, and when it is empty */
   createRun(runId: string): ActiveRun {
-    if (this.#isDisposed) {
-      throw new IllegalStateError(`Run ${runId} cannot be created in a sandbox that was disposed.`, {
-        runId,
-      });
+    if (this.#isDisposed || this.#open === undefined) {
+      const why = this.#isDisposed ? 'was disposed' : 'has no code';
+      throw new IllegalStateError(`Run ${runId} cannot be created in a sandbox that ${why}.`, { runId });
     }
-    return new ActiveRun(runId, this.#open, this.#positions);
+    return new ActiveRun(runId, this.#open, this.#positionsOfCode());
   }
 
   /** With positions in the user's files, and without frames of the host. */
   mapStack(stack: string): string {
-    return this.#positions.mapStack(stack);
+    return this.#positions === undefined ? stack : this.#positions.mapStack(stack);
   }
 
   /** From now on, what the sandbox's runs wait for. Slows the whole isolate down, for good: not in a worker's own thread. */
   traceWaits(): WaitTracer {
-    return new WaitTracer(this.#positions);
+    return new WaitTracer(this.#positionsOfCode());
   }
 
   /** Text of a source file, by the path that stacks have; undefined when it is not shown. */
   shownSource(file: string): string | undefined {
-    return this.#showsSources ? this.#positions.text(file) : undefined;
+    return this.#showsSources ? this.#positionsOfCode().text(file) : undefined;
+  }
+
+  #positionsOfCode(): SourcePositions {
+    assert(this.#positions !== undefined, 'a sandbox without code was asked for positions in it');
+    return this.#positions;
   }
 
   /** Its runs must not be used any more. Memory goes when nothing refers to them. */

@@ -76,7 +76,9 @@ values ($1, ${closedAt}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
     );
     const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
     const isTold = await addToOutbox(client, schema, runId, queue === undefined);
-    await client.query(`delete from ${schema}.inbox where run_id = $1`, [runId]);
+    for (const table of ['inbox', 'activity_tasks', 'activity_heartbeats']) {
+      await client.query(`delete from ${schema}.${table} where run_id = $1`, [runId]);
+    }
     await client.query(`delete from ${schema}.ready where run_id = $1`, [runId]);
     await client.query('commit');
     client.release();

@@ -1,7 +1,7 @@
 // A database as the rest of the store sees it: a pool, the schema's name, and where messages inside this process go.
 //
-// Lock order, kept by every statement: ready rows (ordered by run_id, skip locked) → fence → runs → inbox. Reapers lock
-// fences alone, commit, and only then touch ready.
+// Lock order, kept by every statement: ready rows (ordered by run_id, skip locked) → fence → runs → activity tasks → inbox.
+// Reapers lock fences alone, commit, and only then touch ready. Who begins with tasks waits for nothing behind them.
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { RuntimeError } from '../history/runtime-error.ts';

@@ -106,13 +106,3 @@ interface MailRow {
   meta: unknown;
   answers: number | null;
 }
-
-/** Runs of an owner that have mail in the inbox: the poll behind the notices. */
-export async function runsWithMail(database: Database, epoch: number): Promise<string[]> {
-  const { rows } = await database.pool.query<{ run_id: string }>({
-    name: `reprise_runs_with_mail_${database.schema}`,
-    text: `select distinct run_id from ${database.schema}.inbox where owner = $1`,
-    values: [epoch],
-  });
-  return rows.map((row) => row.run_id);
-}

@@ -2,6 +2,7 @@
 // An incarnation is its epoch; fence rows prove it alive, the lease row says since when it was heard of.
 import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../history/deployment.ts';
+import { freeTasks } from './activity-outcomes.ts';
 import type { Database } from './database.ts';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
 
@@ -9,12 +10,15 @@ import { sqlstate, sqlstateOf } from './sqlstate.ts';
 export interface Registration {
   readonly identity: string;
   readonly queue: string;
-  readonly bundleHash: string;
+  /** Null: it has no workflow code and takes no runs. */
+  readonly bundleHash: string | null;
   readonly leaseMs: number;
   /** Of a worker that takes part in versioning. */
   readonly version?: WorkerDeploymentVersion | undefined;
-  /** Backend of each slot, by index: whom to terminate when a fence cannot be had. */
-  readonly backendPids: readonly number[];
+  /** Backend of each slot, by index: whom to terminate when a fence cannot be had. Null: one of the pool. */
+  readonly backendPids: readonly (number | null)[];
+  /** Types of the activities that it executes for others; none when it takes no tasks. */
+  readonly activityTypes?: readonly string[];
 }
 
 /** First key of the session-bound sign of life, an advisory lock whose second key is the epoch. */
@@ -23,7 +27,7 @@ const signClass = 1_382_314_096;
 /** Registers a new incarnation on the session that will carry its sign of life; returns the epoch. */
 export async function register(client: pg.ClientBase, schema: string, worker: Registration): Promise<number> {
   const { rows } = await client.query<{ epoch: number }>({
-    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id) values ($1, $2, $3, $6, $7) returning epoch),
+    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id, activity_types) values ($1, $2, $3, $6, $7, $8) returning epoch),
 f as (insert into ${schema}.fences (epoch, slot, backend_pid) select epoch, slot - 1, pid from w, unnest($4::int[]) with ordinality as s(pid, slot)),
 l as (insert into ${schema}.leases (epoch, queue, beat_at, expires_at)
   select epoch, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $5 / 1000.0) from w)
@@ -36,6 +40,7 @@ select epoch from w`,
       worker.leaseMs,
       worker.version?.deploymentName ?? null,
       worker.version?.buildId ?? null,
+      worker.activityTypes ?? null,
     ],
   });
   const epoch = rows[0]!.epoch;
@@ -93,7 +98,7 @@ function signKey(schema: string): number {
 }
 
 /**
- * Declares an incarnation dead and frees its runs. Two statements on purpose: the first takes the fences exclusively, and
+ * Declares an incarnation dead and frees its runs and tasks. Two statements on purpose: the first takes the fences exclusively, and
  * so waits for every claim and append in flight; only a new snapshot sees the runs that such a claim took.
  * @returns how many runs were freed.
  */
@@ -109,7 +114,9 @@ join pg_stat_activity a on a.pid = f.backend_pid and (a.backend_start < w.starte
       [epoch],
     );
   }
-  return freeRuns(database, epoch);
+  const freed = await freeRuns(database, epoch);
+  await freeTasksOf(database, epoch);
+  return freed;
 }
 
 async function fenceOff(database: Database, epoch: number, reason: string): Promise<boolean> {
@@ -146,20 +153,29 @@ async function freeRuns(database: Database, epoch: number): Promise<number> {
   return result.rowCount ?? 0;
 }
 
+async function freeTasksOf(database: Database, epoch: number): Promise<void> {
+  for (const queue of await freeTasks(database, epoch)) database.notifier.task(queue);
+}
+
 /**
- * Frees runs whose owner is dead but whose reaper did not come to its second statement. The owners that occur are found
- * by jumping from one to the next in the index, so its cost grows with the workers, not with the runs.
+ * Frees runs and tasks whose worker is dead but whose reaper did not come to its second statement. The workers that occur
+ * are found by jumping from one to the next in the index, so its cost grows with the workers, not with the runs.
  */
 export async function sweepDead(database: Database): Promise<void> {
   const { schema } = database;
-  const { rows } = await database.pool.query<{ epoch: number }>({
+  const { rows } = await database.pool.query<{ epoch: number; runs: boolean }>({
     name: `reprise_sweep_dead_${schema}`,
     text: `with recursive owners(epoch) as (
   select min(owner) from ${schema}.ready
-  union all select (select min(r.owner) from ${schema}.ready r where r.owner > o.epoch) from owners o where o.epoch is not null)
-select o.epoch from owners o where o.epoch is not null and not exists (select from ${schema}.fences f where f.epoch = o.epoch)`,
+  union all select (select min(r.owner) from ${schema}.ready r where r.owner > o.epoch) from owners o where o.epoch is not null),
+workers(epoch) as (
+  select min(worker) from ${schema}.activity_tasks
+  union all select (select min(t.worker) from ${schema}.activity_tasks t where t.worker > w.epoch) from workers w where w.epoch is not null),
+found as (select epoch, true as runs from owners union all select epoch, false from workers)
+select epoch, runs from found where epoch is not null
+  and not exists (select from ${schema}.fences f where f.epoch = found.epoch)`,
   });
-  for (const row of rows) await freeRuns(database, row.epoch);
+  for (const { epoch, runs } of rows) await (runs ? freeRuns(database, epoch) : freeTasksOf(database, epoch));
 }
 
 /** Backend of a session: whom to terminate when its fence cannot be had. */

@@ -7,6 +7,9 @@ import type { Queryable } from './start-run.ts';
 /** Payloads of NOTIFY must be shorter than 8000 bytes; items are joined up to this many. */
 const payloadBytes = 7_900;
 
+/** Stands among the run ids of those who have mail. */
+export const attemptsItem = 'attempts';
+
 export class Notifier {
   readonly #database: Database;
   #pending = new Map<string, Set<string>>();
@@ -19,6 +22,16 @@ export class Notifier {
   /** A run of this queue can be claimed. */
   wake(queue: string): void {
     this.#add('wake', queue);
+  }
+
+  /** An activity of this queue can be claimed. */
+  task(queue: string): void {
+    this.#add('task', queue);
+  }
+
+  /** Attempts that this worker has at work are to be looked at: one is to be cancelled. */
+  attempts(epoch: number): void {
+    this.#add(`mail_${epoch}`, attemptsItem);
   }
 
   /** An owned run got mail. */

@@ -21,7 +21,7 @@ export async function countPollers(database: Database, run: RunRow): Promise<num
   coalesce(v.is_current or v.ramp_percentage > 0, false) as is_routed
 from ${schema}.leases l join ${schema}.workers w on w.epoch = l.epoch
 left join ${schema}.deployment_versions v on v.namespace = $3 and v.deployment_name = w.deployment_name and v.build_id = w.build_id
-where l.queue = $2 and l.expires_at > clock_timestamp()`,
+where l.queue = $2 and l.expires_at > clock_timestamp() and w.bundle_hash is not null`,
     [run.run_id, queue, run.namespace],
   );
   return rows.filter((row) => row.waits_in === null || mayTake(row, row.waits_in, queue)).length;

@@ -5,6 +5,7 @@ import type { StoredAttribute } from '../history/run-properties.ts';
 import type { SearchAttributeType } from '../history/search-attributes.ts';
 import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../history/task-failure-info.ts';
 import type { RunStatus } from '../history/transition.ts';
+import { type RemoteTask, tasksOfRun } from './activity-tasks.ts';
 import type { ClosedOutcome, Database } from './database.ts';
 import { countPollers } from './pollers.ts';
 
@@ -125,6 +126,8 @@ export interface OpenState {
     attempt: number;
     lastFailure: string | null;
     unknownEffect: boolean;
+    /** Of one that the run's owner does not execute itself. */
+    remote?: RemoteTask;
   }[];
   /** The failed workflow task that the run stands at, if it does. */
   readonly taskFailure: TaskFailureInfo | undefined;
@@ -134,7 +137,7 @@ export interface OpenState {
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [pollers, { rows: heads }, { rows: pending }, taskFailure] = await Promise.all([
+  const [pollers, { rows: heads }, { rows: pending }, taskFailure, tasks] = await Promise.all([
     countPollers(database, run),
     pool.query<{
       seq: number | null;
@@ -161,6 +164,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       [run.run_id],
     ),
     readTaskFailure(database, run.run_id),
+    tasksOfRun(database, run),
   ]);
   const head = heads[0]!;
   return {
@@ -169,13 +173,18 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),
     pollers,
-    pendingActivities: pending.map((row) => ({
-      seq: row.seq,
-      type: row.name,
-      attempt: Number(row.failures) + 1,
-      lastFailure: row.last,
-      unknownEffect: row.started !== null && (head.owner === null || row.started < (head.lost ?? 0)),
-    })),
+    pendingActivities: pending.map((row) => {
+      const remote = tasks.get(row.seq);
+      const isLost = row.started !== null && (head.owner === null || row.started < (head.lost ?? 0));
+      return {
+        seq: row.seq,
+        type: row.name,
+        attempt: remote?.attempt ?? Number(row.failures) + 1,
+        lastFailure: row.last,
+        unknownEffect: remote?.unknownEffect ?? isLost,
+        ...(remote === undefined ? {} : { remote }),
+      };
+    }),
     taskFailure,
   };
 }

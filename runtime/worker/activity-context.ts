@@ -29,6 +29,9 @@ export interface ActivityInfo {
   readonly heartbeatTimeoutMs: number | undefined;
   /** What the attempt before reported last. */
   readonly heartbeatDetails: unknown;
+  /** Names this attempt to `client.activity.complete` and its like. */
+  readonly taskToken: Uint8Array;
+  readonly base64TaskToken: string;
   /** As it holds, defaults included; intervals in ms. `maximumAttempts` is absent when there is no limit. */
   readonly retryPolicy: RetryPolicy;
 }

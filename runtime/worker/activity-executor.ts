@@ -6,18 +6,15 @@
 import type { CancelReason } from '../history/cancellation-details.ts';
 import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
-import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
 import {
-  ApplicationFailure,
   CancelledFailure,
+  CompleteAsyncError,
   ensureApplicationFailure,
   type RetryState,
-  TimeoutFailure,
   TimeoutType,
 } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
-import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
-import { thrownMessage } from '../history/thrown-message.ts';
+import { notRegistered } from './activity-call.ts';
 import {
   ActivityContext,
   type ActivityFunction,
@@ -28,7 +25,8 @@ import {
 } from './activity-context.ts';
 import { ActivityEntry } from './activity-entry.ts';
 import { attemptInfo } from './attempt-info.ts';
-import { attemptMeta, timeoutName } from './attempt-meta.ts';
+import { attemptMeta } from './attempt-meta.ts';
+import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
 import { encodeResult } from './attempt-result.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { logAttempt, logUnknownEffect } from './log-turn.ts';
@@ -37,8 +35,6 @@ import type { Input, LiveRun, PendingActivity } from './live-run.ts';
 
 /** How long an attempt may take to stop once it was told to. */
 const settleMs = 5_000;
-/** Ten years: what a retry may be put off at most. */
-const retryMsMax = 315_360_000_000;
 
 export class ActivityExecutor {
   readonly #options: ExecutorOptions;
@@ -47,9 +43,13 @@ export class ActivityExecutor {
   #running = 0;
   #onIdle: (() => void) | undefined;
   #draining = false;
+  readonly #look = (): void => this.#next();
+  /** Attempts that ended for the sake of this worker's end, by run. */
+  readonly #lost = new Map<LiveRun, number[]>();
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    options.slots.onFree(this.#look);
   }
 
   /** Takes on an activity whose schedule is durable. */
@@ -80,6 +80,20 @@ export class ActivityExecutor {
     else this.#close(entry, 'ActivityCancelled', new CancelledFailure('Activity cancelled'), 'CANCEL_REQUESTED');
   }
 
+  /** The attempt that an activity stands at here, and how many failed before; undefined when it has an outcome. */
+  present(run: LiveRun, seq: number): { readonly attempt: number; readonly failedAttempts: number } | undefined {
+    const entry = this.#entries.get(run)?.get(seq);
+    if (entry === undefined) return undefined;
+    const { failedAttempts } = entry;
+    return { attempt: failedAttempts + entry.activity.lostAttempts + 1, failedAttempts };
+  }
+
+  /** Its outcome came from elsewhere: what still runs does not count any more. */
+  settle(run: LiveRun, seq: number): void {
+    const entry = this.#entries.get(run)?.get(seq);
+    if (entry !== undefined) this.#leave(entry);
+  }
+
   /** Forgets a run's activities; running ones are told to stop and their outcomes dropped. */
   abandon(run: LiveRun, reason: CancelReason): void {
     for (const entry of this.#entries.get(run)?.values() ?? []) {
@@ -101,11 +115,22 @@ export class ActivityExecutor {
     return false;
   }
 
-  /** Starts no attempt any more; resolves when the running ones ended, or were told to stop after `graceMs`. */
+  /**
+   * Starts no attempt any more; resolves when the running ones ended, or were told to stop after `graceMs`. Those that
+   * stopped for it, or did not listen, are lost: another worker begins them anew.
+   */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     this.#queue = [];
-    if (this.#running === 0) return;
+    if (this.#running > 0) await this.#stopRunning(graceMs);
+    for (const entries of this.#entries.values()) {
+      for (const entry of entries.values()) if (entry.state === 'running') this.#lose(entry);
+    }
+    for (const [run, seqs] of this.#lost) this.#options.lost(run, seqs);
+    this.#lost.clear();
+  }
+
+  async #stopRunning(graceMs: number): Promise<void> {
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -121,6 +146,14 @@ export class ActivityExecutor {
     );
     await idle;
     clearTimeout(timer);
+  }
+
+  #lose(entry: ActivityEntry): void {
+    if (entry.activity.startedAttempt > 0) return; // `unsafe`: only a person can say what happened
+    entry.progress?.flush();
+    this.#leave(entry);
+    const seqs = this.#lost.get(entry.run) ?? [];
+    this.#lost.set(entry.run, [...seqs, entry.activity.seq]);
   }
 
   /** Stops everything at once: this incarnation may not act any more. */
@@ -156,21 +189,32 @@ export class ActivityExecutor {
   }
 
   #next(): void {
-    while (this.#running < this.#options.maxConcurrent && this.#queue.length > 0 && !this.#draining) {
-      const entry = this.#queue.shift()!;
-      if (entry.state !== 'queued') continue;
-      entry.state = 'running';
-      this.#running++;
-      // A timed-out attempt that goes on regardless must not keep its place for ever.
-      entry.release = () => {
-        entry.release = undefined;
-        this.#running--;
-        if (this.#running === 0) this.#onIdle?.();
-        this.#next();
-      };
-      const { release } = entry;
-      void this.#execute(entry).finally(() => entry.release === release && release());
+    const { slots } = this.#options;
+    while (this.#queue.length > 0 && !this.#draining) {
+      let places = slots.take(this.#queue.length);
+      if (places === 0) return;
+      while (places > 0 && this.#queue.length > 0) {
+        const entry = this.#queue.shift()!;
+        if (entry.state !== 'queued') continue;
+        places--;
+        this.#run(entry);
+      }
+      slots.giveUnused(places, this.#look);
     }
+  }
+
+  #run(entry: ActivityEntry): void {
+    entry.state = 'running';
+    this.#running++;
+    // A timed-out attempt that goes on regardless must not keep its place for ever.
+    entry.release = () => {
+      entry.release = undefined;
+      this.#running--;
+      if (this.#running === 0) this.#onIdle?.();
+      this.#options.slots.give(1);
+    };
+    const { release } = entry;
+    void this.#execute(entry).finally(() => entry.release === release && release());
   }
 
   async #execute(entry: ActivityEntry): Promise<void> {
@@ -178,12 +222,7 @@ export class ActivityExecutor {
     const { activities } = this.#options;
     const fn = activityOf(activities, activity.type);
     const attempt = entry.failedAttempts + activity.lostAttempts + 1;
-    if (fn === undefined) {
-      const names = JSON.stringify(Object.keys(activities));
-      const message = `Activity function ${activity.type} is not registered on this Worker, available activities: ${names}`;
-      this.#failed(entry, ApplicationFailure.create({ type: 'NotFoundError', message }), attempt, 0);
-      return;
-    }
+    if (fn === undefined) return this.#failed(entry, notRegistered(activities, activity.type), attempt, 0);
     if (declarationOf(fn).effect === 'unsafe') {
       const started = draft(0, 'ActivityAttemptStarted', {
         answers: activity.seq,
@@ -227,14 +266,29 @@ export class ActivityExecutor {
       if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
     } catch (error) {
       if (entry.state !== 'running' || entry.context !== context) return;
-      const cancellation = activity.cancelRequested ? context.cancellationOf(error) : undefined;
-      if (cancellation !== undefined) {
-        this.#close(entry, 'ActivityCancelled', cancellation, 'CANCEL_REQUESTED', attempt);
-      } else this.#failed(entry, ensureApplicationFailure(error), attempt, elapsed(), context.usage);
+      if (error instanceof CompleteAsyncError) {
+        this.#leave(entry);
+        this.#options.completesLater(
+          entry.run,
+          activity,
+          attempt,
+          context.info.currentAttemptScheduledTimestampMs * 1000,
+        );
+      } else if (this.#isStopped(entry, context, error)) this.#lose(entry);
+      else {
+        const cancellation = activity.cancelRequested ? context.cancellationOf(error) : undefined;
+        this.#failed(entry, cancellation ?? ensureApplicationFailure(error), attempt, elapsed(), context.usage);
+      }
     } finally {
       clearTimeout(timer);
       progress.stop();
     }
+  }
+
+  /** It ended because this worker told it to, for its own sake. */
+  #isStopped({ activity }: ActivityEntry, context: ActivityContext, error: unknown): boolean {
+    if (activity.cancelRequested || activity.startedAttempt > 0) return false;
+    return context.cancellationDetails?.workerShutdown === true && context.cancellationOf(error) !== undefined;
   }
 
   #context(entry: ActivityEntry, attempt: number, beat: (details: unknown) => void): ActivityContext {
@@ -271,81 +325,39 @@ export class ActivityExecutor {
       this.#failed(entry, error, attempt, ms, entry.context?.usage);
       return;
     }
-    this.#report(entry, 'ActivityCompleted', { attempt, payload, meta: attemptMeta({ ms }, entry.context?.usage) });
+    const meta = attemptMeta({ ms }, entry.context?.usage);
+    this.#report(entry, draft(0, 'ActivityCompleted', { answers: entry.activity.seq, attempt, payload, meta }));
   }
 
   #failed(entry: ActivityEntry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {
-    const { activity } = entry;
-    const info: FailureInfo = failureInfo(error);
-    const tries = entry.failedAttempts + 1;
-    const now = this.#options.clock.now();
-    if (activity.cancelRequested) {
-      this.#close(entry, 'ActivityFailed', error, 'CANCEL_REQUESTED', attempt, { ms });
-      return;
-    }
-    const next = this.#isUnsafe(entry)
-      ? ({ retry: false, retryState: 'MAXIMUM_ATTEMPTS_REACHED' } as const)
-      : nextRetry({
-          retry: activity.options.retry,
-          attempt: tries,
-          scheduledAt: activity.scheduledAt,
-          now,
-          scheduleToCloseMs: activity.options.s2c,
-          failure: info,
-        });
-    if (next.retry) {
-      this.#retry(entry, error, attempt, { ms, delayMs: Math.min(next.delayMs, retryMsMax) }, now);
-    } else if (next.retryState === 'TIMEOUT') {
-      const timeout = new TimeoutFailure(
-        noTimeForRetryMessage,
-        entry.heartbeatDetails,
-        TimeoutType.SCHEDULE_TO_CLOSE,
-        decodeFailure(encodeFailure(error)),
-      );
-      this.#close(entry, 'ActivityTimedOut', timeout, 'TIMEOUT', attempt, { ms });
-    } else {
-      const closed = info.kind === 'timeout' ? 'ActivityTimedOut' : 'ActivityFailed';
-      this.#close(entry, closed, error, next.retryState, attempt, { ms }, usage);
-    }
+    const { activity, failedAttempts, heartbeatDetails } = entry;
+    const { clock, identity } = this.#options;
+    const now = clock.now();
+    // A started attempt that is in the log may not be repeated.
+    const unsafe = activity.startedAttempt > 0;
+    const failed = { error, attempt, failedAttempts, now, ms, identity, unsafe, heartbeatDetails, usage };
+    const outcome = afterFailure(activity, failed);
+    if (outcome.retryInMs === undefined) this.#end(entry, outcome);
+    else this.#retry(entry, outcome, outcome.retryInMs, now);
   }
 
-  #isUnsafe(entry: ActivityEntry): boolean {
-    return entry.activity.startedAttempt > 0;
-  }
-
-  #retry(
-    entry: ActivityEntry,
-    error: unknown,
-    attempt: number,
-    facts: { ms: number; delayMs: number },
-    now: Micros,
-  ): void {
+  #retry(entry: ActivityEntry, { input, error, facts }: AttemptOutcome, delayMs: number, now: Micros): void {
     entry.progress?.flush();
     const { activity } = entry;
     entry.context = undefined;
-    const payload = encodeFailure(error);
-    logAttempt(this.#options.logger, entry, error, { attempt, retryInMs: facts.delayMs });
-    this.#options.report(entry.run, {
-      ...draft(0, 'ActivityAttemptFailed', {
-        answers: activity.seq,
-        attempt,
-        name: activity.type,
-        reason: thrownMessage(error),
-        payload,
-        meta: JSON.stringify(facts),
-      }),
-    });
+    logAttempt(this.#options.logger, entry, error, facts);
+    this.#options.report(entry.run, input);
     // The fold of that event will say the same; the retry may come before its commit.
-    activity.nextAttemptAt = now + facts.delayMs * 1000;
-    activity.lastFailure = payload;
+    activity.nextAttemptAt = now + delayMs * 1000;
+    activity.lastFailure = input.payload;
     entry.failedAttempts += 1;
     entry.state = 'waiting';
-    entry.after(Math.max(1, facts.delayMs), () => this.#enqueue(entry));
+    entry.after(Math.max(1, delayMs), () => this.#enqueue(entry));
   }
 
   #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType): void {
     if (entry.state !== 'running' || entry.context !== context) return;
-    const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type);
+    const error = timeoutFailure(entry.activity, type, entry.heartbeatDetails);
     const { release } = entry;
     this.#failed(entry, error, context.info.attempt, entry.activity.options.stc ?? 0, context.usage);
     context.cancel('TIMED_OUT');
@@ -359,40 +371,31 @@ export class ActivityExecutor {
       if (attempt !== undefined && (entry.state === 'running' || entry.failedAttempts > attempt)) return;
       if (clock.now() < due) return this.#timeoutAt(entry, due, type, attempt);
       const { context, release } = entry;
-      const cause = entry.activity.lastFailure === null ? undefined : decodeFailure(entry.activity.lastFailure);
-      const error = new TimeoutFailure(`activity ${timeoutName[type]} timeout`, entry.heartbeatDetails, type, cause);
-      this.#close(entry, 'ActivityTimedOut', error, 'TIMEOUT');
+      this.#close(entry, 'ActivityTimedOut', timeoutFailure(entry.activity, type, entry.heartbeatDetails), 'TIMEOUT');
       context?.cancel('TIMED_OUT');
       release?.();
     });
   }
 
-  #close(
-    entry: ActivityEntry,
-    type: EventType,
-    error: unknown,
-    retryState: RetryState,
-    attempt?: number,
-    facts: Record<string, unknown> = {},
-    usage?: readonly Usage[],
-  ): void {
-    const { identity } = this.#options;
-    if (type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry, error, { attempt, retryState });
-    this.#report(entry, type, {
-      attempt: attempt ?? null,
-      name: entry.activity.type,
-      reason: thrownMessage(error),
-      payload: encodeFailure(error),
-      meta: attemptMeta({ retryState, identity, ...facts }, usage),
-    });
+  #close(entry: ActivityEntry, type: EventType, error: unknown, retryState: RetryState): void {
+    this.#end(entry, closed(entry.activity, type, error, { retryState, identity: this.#options.identity }));
   }
 
-  #report(entry: ActivityEntry, type: EventType, columns: Partial<Input>): void {
+  #end(entry: ActivityEntry, { input, error, facts }: AttemptOutcome): void {
+    if (input.type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry, error, facts);
+    this.#report(entry, input);
+  }
+
+  #leave(entry: ActivityEntry): void {
     entry.finish();
     const entries = this.#entries.get(entry.run);
     entries?.delete(entry.activity.seq);
     if (entries?.size === 0) this.#entries.delete(entry.run);
+  }
+
+  #report(entry: ActivityEntry, input: Input): void {
+    this.#leave(entry);
     if (entry.progressStored) this.#options.progress.drop(entry.run.runId, entry.activity.seq);
-    this.#options.report(entry.run, draft(0, type, { ...columns, answers: entry.activity.seq }));
+    this.#options.report(entry.run, input);
   }
 }

@@ -1,6 +1,7 @@
-// Tells senders of updates what became of them, once it is durable.
+// Tells senders of updates, and clients that completed activities, what became of it, once it is durable.
 import { eventCode } from '../history/event.ts';
 import type { Database } from '../store/database.ts';
+import { closingTypes } from '../store/history.ts';
 import { rejectUpdate, updateKey } from '../store/updates.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
@@ -11,11 +12,16 @@ const updateCodes: ReadonlySet<number> = new Set([
   eventCode.UpdateFailed,
 ]);
 
+const attemptCodes: ReadonlySet<number> = new Set(
+  ([...closingTypes, 'ActivityAttemptFailed'] as const).map((type) => eventCode[type]),
+);
+
 export function answerUpdates(database: Database, { runId }: LiveRun, { events, rejected }: BuiltTurn): void {
   for (const { type, correlationId } of events) {
-    if (correlationId !== null && updateCodes.has(eventCode[type])) {
-      database.notifier.answered(updateKey(runId, correlationId));
-    }
+    if (correlationId === null) continue;
+    const code = eventCode[type];
+    if (updateCodes.has(code)) database.notifier.answered(updateKey(runId, correlationId));
+    else if (attemptCodes.has(code)) database.notifier.answered(correlationId);
   }
   for (const { updateId, name, failure } of rejected) {
     // A sender that hears nothing finds its message gone, and sends it again.

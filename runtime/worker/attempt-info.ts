@@ -1,16 +1,19 @@
 // What an attempt is told about itself.
 import type { RetryMeta } from '../history/activation.ts';
+import type { Micros } from '../history/event.ts';
 import { retryWithDefaults } from '../history/retry-policy.ts';
+import { encodeTaskToken } from '../history/task-token.ts';
 import type { ActivityInfo, RetryPolicy } from './activity-context.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
 
 export function attemptInfo(
-  run: LiveRun,
-  activity: PendingActivity,
+  run: Pick<LiveRun, 'runId' | 'workflowId' | 'workflowType'>,
+  activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt'>,
   attempt: number,
   worker: { readonly clock: DatabaseClock; readonly namespace: string; readonly taskQueue: string },
   heartbeatDetails: unknown,
+  attemptScheduledAt: Micros = worker.clock.now(),
 ): ActivityInfo {
   const { options } = activity;
   const { stc, s2c } = options;
@@ -29,12 +32,19 @@ export function attemptInfo(
     namespace,
     taskQueue: worker.taskQueue,
     scheduledTimestampMs: Math.floor(activity.scheduledAt / 1000),
-    currentAttemptScheduledTimestampMs: Math.floor(worker.clock.now() / 1000),
+    currentAttemptScheduledTimestampMs: Math.floor(attemptScheduledAt / 1000),
     startToCloseTimeoutMs: Math.min(stc ?? s2c ?? 0, s2c ?? stc ?? 0),
     scheduleToCloseTimeoutMs: s2c ?? 0,
     heartbeatTimeoutMs: options.hb,
     heartbeatDetails,
     retryPolicy: options.retry === undefined ? defaultPolicy : policyOf(options.retry),
+    // Made when asked for, which most activities never do.
+    get taskToken() {
+      return encodeTaskToken({ runId: run.runId, seq: activity.seq, attempt });
+    },
+    get base64TaskToken() {
+      return Buffer.from(this.taskToken).toString('base64');
+    },
   };
 }
 

@@ -9,14 +9,19 @@ export const timeoutName: Record<TimeoutType, string> = {
   HEARTBEAT: 'Heartbeat',
 };
 
-/** JSON text; what an activity noted of its usage is brought to strings and numbers, whatever it was. */
+/** JSON text. */
 export function attemptMeta(facts: Record<string, unknown>, usage: readonly Usage[] | undefined): string {
-  if (usage === undefined || usage.length === 0) return JSON.stringify(facts);
+  return JSON.stringify(usage === undefined || usage.length === 0 ? facts : { ...facts, ...usageFacts(usage) });
+}
+
+/** What an activity noted of its usage, brought to strings and numbers, whatever it was. */
+export function usageFacts(usage: readonly Usage[] | undefined): { readonly usage?: readonly Usage[] } {
+  if (usage === undefined || usage.length === 0) return {};
   const plain = usage.map(({ model, inputTokens, outputTokens, costUsd }) => ({
     ...(model === undefined ? {} : { model: String(model) }),
     ...(inputTokens === undefined ? {} : { inputTokens: Number(inputTokens) }),
     ...(outputTokens === undefined ? {} : { outputTokens: Number(outputTokens) }),
     ...(costUsd === undefined ? {} : { costUsd: Number(costUsd) }),
   }));
-  return JSON.stringify({ ...facts, usage: plain });
+  return { usage: plain };
 }

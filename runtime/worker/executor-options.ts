@@ -1,14 +1,16 @@
 // What the activity executor needs to know, and to whom it reports.
 import type { Logger } from 'pino';
+import type { Micros } from '../history/event.ts';
 import type { Activities } from './activity-context.ts';
+import type { ActivitySlots } from './activity-slots.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
-import type { Input, LiveRun } from './live-run.ts';
+import type { Input, LiveRun, PendingActivity } from './live-run.ts';
 import type { ProgressStore } from './progress-store.ts';
 
 export interface ExecutorOptions {
   readonly activities: Activities;
-  readonly maxConcurrent: number;
+  readonly slots: ActivitySlots;
   readonly maxPayloadBytes: number;
   readonly identity: string;
   readonly namespace: string;
@@ -22,5 +24,9 @@ export interface ExecutorOptions {
   /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */
   reportDurably(run: LiveRun, input: Input): Promise<void>;
   readonly progress: ProgressStore;
+  /** Attempts ended because this worker ends: they are to be begun anew. */
+  lost(run: LiveRun, seqs: readonly number[]): void;
+  /** A client will complete this attempt; it began at `startedAt`. */
+  completesLater(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void;
   readonly failPoint?: FailPointListener | undefined;
 }

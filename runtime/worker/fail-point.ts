@@ -11,7 +11,15 @@ export const failPoints = [
   'after park',
 ] as const;
 
-export type FailPoint = (typeof failPoints)[number];
+/** Of activities that other workers execute. */
+export const taskFailPoints = ['before offer', 'after offer', 'task claimed', 'before report', 'after report'] as const;
+/** Of activities that clients complete. */
+export const leavingFailPoints = ['before leaving', 'after leaving'] as const;
+
+export type FailPoint =
+  | (typeof failPoints)[number]
+  | (typeof taskFailPoints)[number]
+  | (typeof leavingFailPoints)[number];
 
 /** Called at each moment; a test's may end the process there. */
 export type FailPointListener = (point: FailPoint) => void;

@@ -7,19 +7,20 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
 import { assignQueues, parkInto } from '../store/queue-changes.ts';
-import { listen, splitPayload } from '../store/notifier.ts';
+import { attemptsItem, listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
-import { runsWithMail } from '../store/inbox.ts';
-import { declareDead, type Heartbeat, heartbeat } from '../store/lease.ts';
+import { lookAround } from '../store/poll.ts';
+import { declareDead } from '../store/lease.ts';
 import type { Activities } from './activity-context.ts';
-import { ActivityExecutor } from './activity-executor.ts';
+import { ActivityDesk } from './activity-desk.ts';
+import { AnnouncedMail } from './announced-mail.ts';
 import { Appender } from './appender.ts';
 import { Claims, claimSources } from './claims.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
-import { MailReader } from './mail-reader.ts';
 import { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
+import { Pulse } from './pulse.ts';
 import { ProgressStore } from './progress-store.ts';
 import { QueryAnswerer } from './query-answerer.ts';
 import { RunLoop } from './run-loop.ts';
@@ -30,7 +31,8 @@ import { type WorkerVersion, WorkerVersions } from './worker-versions.ts';
 export interface IncarnationOptions {
   readonly database: Database;
   readonly sandbox: Sandbox;
-  readonly bundleHash: string;
+  /** Null: it executes activities only, and takes no runs. */
+  readonly bundleHash: string | null;
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
@@ -38,6 +40,8 @@ export interface IncarnationOptions {
   readonly client: () => unknown;
   readonly maxCachedRuns: number;
   readonly maxConcurrentActivities: number;
+  readonly maxActivitiesPerSecond?: number | undefined;
+  readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly maxPayloadBytes: number;
   readonly leaseMs: number;
   readonly version?: WorkerVersion | undefined;
@@ -46,8 +50,6 @@ export interface IncarnationOptions {
 }
 
 const heartbeatMs = 100;
-/** A lost session counts as a death only with a missed heartbeat as well. */
-const missedMs = 150;
 const idlePollMs = 100;
 const housekeepingMs = 1_000;
 
@@ -56,12 +58,13 @@ export class Incarnation {
   readonly #options: IncarnationOptions;
   readonly #queue: string;
   readonly #heart: pg.Client;
+  readonly #pulse: Pulse;
   readonly #control: pg.Client;
   readonly #sessions: readonly pg.Client[];
   readonly #starts: pg.Client;
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
-  readonly #executor: ActivityExecutor;
+  readonly #activities: ActivityDesk;
   readonly #claims: Claims;
   readonly #watch: VersionWatch | undefined;
   readonly #localStarts: LocalStarts;
@@ -69,13 +72,10 @@ export class Incarnation {
   readonly #progress: ProgressStore;
   readonly #queries: QueryAnswerer;
   readonly #house: Housekeeping;
+  readonly #mail: AnnouncedMail;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
-  #beating = false;
-  readonly #mail: MailReader;
-  #lastBeat = performance.now();
-  #healthySince = performance.now();
   #control_: Promise<unknown> = Promise.resolve();
 
   /** Registers and begins to work. @throws what connecting throws */
@@ -105,6 +105,17 @@ export class Incarnation {
       client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
       client.on('end', () => this.#lose('a connection ended'));
     }
+    this.#pulse = new Pulse({
+      client: heart,
+      schema: database.schema,
+      epoch,
+      leaseMs: options.leaseMs,
+      clock: this.#clock,
+      isOver: () => this.#over,
+      bury: (suspect, reason) => this.#bury(suspect, reason),
+      dead: (error) => this.#end(error),
+      lost: (what, cause) => this.#lose(what, cause),
+    });
     this.#progress = new ProgressStore(database, epoch, logger);
     this.#appender = new Appender(writers, (error) => this.#end(error), options.failPoint);
     const { version, namespace } = options;
@@ -123,22 +134,28 @@ export class Incarnation {
       maxCachedRuns: options.maxCachedRuns,
       maxPayloadBytes: options.maxPayloadBytes,
       park: (runs) => this.#progress.settled().then(() => this.#serially(() => this.#park(runs))),
-      mailed: (runId) => void this.#mail.read([runId]),
+      mailed: (runId) => void this.#mail.announce([runId]),
       fatal: (error) => this.#end(error),
     });
-    this.#executor = new ActivityExecutor({
+    this.#activities = new ActivityDesk({
       ...options,
+      queue: this.#queue,
+      fence: { epoch, slot: 0 },
+      reportFence: { epoch, slot: writers.length + 2 },
       maxConcurrent: options.maxConcurrentActivities,
       clock: this.#clock,
+      serially: (work) => this.#serially(() => work(control)),
+      mailed: (runIds) => void this.#mail.announce(runIds),
+      settled: (run) => this.#loop.settled(run),
       report: (run, input) => this.#loop.enqueue(run, input),
       reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
       progress: this.#progress,
     });
-    this.#loop.attach(this.#executor);
+    this.#loop.attach(this.#activities);
     const sources = claimSources(this.#queue, namespace, versions);
     this.#claims = new Claims({
       sources,
-      room: () => this.#loop.parking.room,
+      room: () => this.#room,
       now: () => this.#clock.now(),
       claim: ({ queue, route }, due) =>
         this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
@@ -152,7 +169,7 @@ export class Incarnation {
       rows,
       schema: database.schema,
       fence: { epoch, slot: writers.length + 1 },
-      room: () => this.#loop.parking.room,
+      room: () => this.#room,
       sandbox,
       maxPayloadBytes: options.maxPayloadBytes,
       now: () => this.#clock.now(),
@@ -160,8 +177,10 @@ export class Incarnation {
       wake: () => this.#claims.poke(),
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
     });
+    this.#mail = new AnnouncedMail(logger, (runIds) => this.#loop.mail.read(runIds));
     this.#house = new Housekeeping(database, logger, async () => {
       await this.#loop.parking.evict();
+      await this.#activities.sweep();
       await this.#watch?.refresh();
     });
     this.#queries = new QueryAnswerer({
@@ -169,10 +188,6 @@ export class Incarnation {
       queues: sources.map((source) => source.queue),
       open: () => this.#claims.open,
     });
-    this.#mail = new MailReader(
-      (runIds) => (this.#over ? Promise.resolve() : this.#loop.mail.read(runIds)),
-      (error) => this.#failed('mail could not be read', error),
-    );
   }
 
   /** Resolves when this life is over: undefined after `stop`, else why. */
@@ -180,77 +195,49 @@ export class Incarnation {
     return this.#ended.promise;
   }
 
+  get #room(): number {
+    return this.#options.bundleHash === null ? 0 : this.#loop.parking.room;
+  }
+
   get runCount(): number {
     return this.#loop.parking.size;
   }
 
   /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: number, reached: (state: 'DRAINING' | 'DRAINED') => void): Promise<void> {
     this.#leaveLocal();
     await Promise.race([Promise.all([this.#claims.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
-    await Promise.race([this.#executor.drain(graceMs), this.ended]);
+    reached('DRAINING');
+    await Promise.race([this.#activities.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
+    reached('DRAINED');
     if (this.#over) return;
     this.#end(undefined);
     await declareDead(this.#options.database, this.epoch, 'stopped').catch(() => undefined);
+  }
+
+  /** Leaves everything as it is, at once: others take it over. */
+  async breakOff(): Promise<void> {
+    this.#end(undefined);
+    await declareDead(this.#options.database, this.epoch, 'broke off').catch(() => undefined);
   }
 
   async #start(): Promise<void> {
     const { database } = this.#options;
     const { schema } = database;
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
-    const topics = ['wake', 'request', `mail_${this.epoch}`];
+    const topics = ['wake', 'request', 'task', `mail_${this.epoch}`];
     await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
     await this.#watch?.begin();
-    await this.#beat();
+    await this.#pulse.beat();
     if (this.#over) return;
     this.#joinLocal();
     this.#timers.push(
-      setInterval(() => void this.#beat(), heartbeatMs),
+      setInterval(() => void this.#pulse.beat(), heartbeatMs),
       setInterval(() => void this.#house.keep(), housekeepingMs),
       setInterval(() => void this.#poll(), idlePollMs),
     );
     void this.#poll();
-  }
-
-  async #beat(): Promise<void> {
-    if (this.#over || this.#beating) return;
-    this.#beating = true;
-    try {
-      await this.#beatOnce();
-    } finally {
-      this.#beating = false;
-    }
-  }
-
-  async #beatOnce(): Promise<void> {
-    const { database, leaseMs } = this.#options;
-    const late = performance.now() - this.#lastBeat;
-    if (late > leaseMs) {
-      this.#lose(`no heartbeat came through for ${Math.round(late)} ms`);
-      return;
-    }
-    const sent = DatabaseClock.local();
-    let beat: Heartbeat;
-    try {
-      beat = await heartbeat(this.#heart, database.schema, this.epoch, { leaseMs, missedMs });
-    } catch (error) {
-      this.#lose(`a heartbeat failed: ${String(error)}`, error);
-      return;
-    }
-    if (this.#over) return;
-    if (!beat.alive) {
-      this.#end(new RuntimeError('LEASE_LOST', 'This worker was declared dead: its lease is gone.'));
-      return;
-    }
-    this.#clock.observe(beat.databaseTime, sent, DatabaseClock.local());
-    if (late > leaseMs / 2) this.#healthySince = performance.now();
-    this.#lastBeat = performance.now();
-    // After a pause of the database everybody's lease looks over: believe that only after a whole lease of own heartbeats.
-    const trusted = performance.now() - this.#healthySince > leaseMs;
-    for (const { epoch, sessionEnded } of beat.suspects) {
-      if (sessionEnded || trusted) await this.#bury(epoch, sessionEnded ? 'session ended' : 'lease expired');
-    }
   }
 
   async #bury(epoch: number, reason: string): Promise<void> {
@@ -270,10 +257,17 @@ export class Incarnation {
     else if (topic === 'request') {
       if (this.#queries.isAsked(splitPayload(payload))) void this.#answerQueries();
     } else if (topic === 'deployment') void this.#reroute();
-    else void this.#mail.read(splitPayload(payload));
+    else if (topic === 'task') {
+      if (splitPayload(payload).includes(this.#queue)) this.#activities.poke();
+    } else {
+      const items = splitPayload(payload);
+      if (items.includes(attemptsItem)) this.#activities.check();
+      void this.#mail.announce(items);
+    }
   }
 
   async #answerQueries(): Promise<void> {
+    if (this.#options.bundleHash === null) return;
     try {
       await this.#queries.poll();
     } catch (error) {
@@ -286,7 +280,11 @@ export class Incarnation {
     this.#claims.poke();
     void this.#answerQueries();
     try {
-      await this.#mail.read(await runsWithMail(this.#options.database, this.epoch));
+      const looked = { queue: this.#queue, now: this.#clock.now() };
+      const found = await lookAround(this.#options.database, this.epoch, looked);
+      if (found.tasks) this.#activities.poke();
+      if (found.expired) void this.#activities.expire();
+      await this.#mail.announce(found.mailed);
     } catch (error) {
       this.#failed('mail could not be looked for', error);
     }
@@ -324,7 +322,7 @@ export class Incarnation {
 
   /** Who takes runs by version starts none itself: which version a new run is for is decided where it is claimed. */
   #joinLocal(): void {
-    if (this.#watch !== undefined) return;
+    if (this.#watch !== undefined || this.#options.bundleHash === null) return;
     const { localWorkers } = this.#options.database;
     localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
   }
@@ -369,13 +367,14 @@ export class Incarnation {
     if (this.#over) return;
     this.#over = true;
     this.#house.stop();
+    this.#mail.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#leaveLocal();
     void this.#claims.stop();
     // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
     void this.#localStarts.stop(0).then(() => this.#starts.end().catch(() => undefined));
     this.#appender.stop();
-    this.#executor.abort();
+    this.#activities.abort();
     this.#loop.abort();
     for (const client of this.#sessions) void client.end().catch(() => undefined);
     this.#ended.resolve(error);

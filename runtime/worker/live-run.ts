@@ -13,6 +13,7 @@ import {
   type Micros,
 } from '../history/event.ts';
 import { RunLinks } from '../history/run-links.ts';
+import type { Elsewhere } from '../store/activity-heartbeats.ts';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import { runIdBytes } from '../store/run-id.ts';
 import type { WorkerVersions } from './worker-versions.ts';
@@ -21,6 +22,8 @@ import type { WorkerVersions } from './worker-versions.ts';
 export interface Input extends Omit<EventDraft, 'seq'> {
   /** Mail number, when it came through the inbox. */
   readonly mailId?: number;
+  /** Read, and nothing for the log: it tells of an attempt that was over. */
+  readonly isVoid?: boolean;
 }
 
 export interface PendingActivity {
@@ -38,6 +41,10 @@ export interface PendingActivity {
   nextAttemptAt: Micros;
   lastFailure: Uint8Array | null;
   cancelRequested: boolean;
+  /** Not executed here. */
+  elsewhere?: Elsewhere | undefined;
+  /** The attempt whose outcome such a message told, and that is on its way into the log. */
+  decided?: number | undefined;
 }
 
 /** Numbers of the events of children and of messages to other runs. */
@@ -64,10 +71,15 @@ export function visibleInputs(events: readonly HistoryEvent[]): HistoryEvent[] {
   return events.filter((event) => !isOutput(event) && isVisible(event.type));
 }
 
-/** What the log is told of a run that came from an owner who died. */
-export function workerLost({ activities }: LiveRun, epoch: number): Input {
-  const meta = JSON.stringify({ epoch, activities: [...activities.keys()] });
+/** What the log is told of a run that came from an owner who died: the activities that it may have had at work. */
+export function workerLost(epoch: number, activities: readonly number[]): Input {
+  const meta = JSON.stringify({ epoch, activities });
   return draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} was lost while it owned this run` });
+}
+
+/** The activities whose attempts a WorkerLost tells of, by seq. */
+export function lostActivities(event: Pick<HistoryEvent, 'meta'>): readonly number[] {
+  return (JSON.parse(event.meta ?? '{}') as { activities?: number[] }).activities ?? [];
 }
 
 export class LiveRun {
@@ -191,7 +203,10 @@ export class LiveRun {
         if (event.correlationId !== null) this.updates.add(event.correlationId);
         return;
       case 'WorkerLost':
-        for (const activity of this.activities.values()) activity.lostAttempts++;
+        for (const seq of lostActivities(event)) {
+          const activity = this.activities.get(seq);
+          if (activity !== undefined) activity.lostAttempts++;
+        }
         return;
       default:
         this.#recordOther(event);
@@ -226,9 +241,16 @@ export class LiveRun {
     if (event.type === 'ActivityCancelRequested') activity.cancelRequested = true;
     if (event.type === 'ActivityAttemptFailed') {
       activity.failedAttempts++;
+      // Attempts that other workers lost count in its number.
+      activity.lostAttempts = Math.max(activity.lostAttempts, (event.attempt ?? 0) - activity.failedAttempts);
       activity.lastFailure = event.payload;
       activity.nextAttemptAt = event.at + (JSON.parse(event.meta ?? '{}') as { delayMs?: number }).delayMs! * 1000;
     }
+  }
+
+  /** Pending activities that this worker executes, or will, by seq. */
+  activitiesHere(): number[] {
+    return [...this.activities.values()].filter(({ elsewhere }) => elsewhere === undefined).map(({ seq }) => seq);
   }
 
   /** When the run next has something to do by itself; undefined when only a message can move it. */
@@ -241,6 +263,7 @@ export class LiveRun {
     let next = deadline;
     for (const due of this.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of this.activities.values()) {
+      if (activity.elsewhere !== undefined) continue; // a message will tell
       if (activity.startedAttempt > activity.failedAttempts) continue; // its effect is unknown: a person decides
       if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
     }

@@ -15,7 +15,10 @@ export function logTurn(logger: Logger, run: LiveRun, built: BuiltTurn): void {
 
 export function logAttempt(
   logger: Logger,
-  { run, activity }: ActivityEntry,
+  {
+    run,
+    activity,
+  }: { readonly run: Pick<LiveRun, 'workflowId' | 'runId'>; readonly activity: { readonly type: string } },
   error: unknown,
   facts: Record<string, unknown>,
 ): void {

@@ -1,18 +1,17 @@
 // Mail of owned runs on its way from the inbox into memory: each message once, in order.
-import { draft } from '../history/draft.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
-import type { Input, LiveRun } from './live-run.ts';
+import type { LiveRun } from './live-run.ts';
 
 export class MailIntake {
   readonly #database: Database;
   readonly #runs: ReadonlyMap<string, LiveRun>;
-  readonly #enqueue: (run: LiveRun, input: Input) => void;
+  readonly #arrived: (run: LiveRun, mail: Mail) => void;
 
-  constructor(database: Database, runs: ReadonlyMap<string, LiveRun>, enqueue: (run: LiveRun, input: Input) => void) {
+  constructor(database: Database, runs: ReadonlyMap<string, LiveRun>, arrived: (run: LiveRun, mail: Mail) => void) {
     this.#database = database;
     this.#runs = runs;
-    this.#enqueue = enqueue;
+    this.#arrived = arrived;
   }
 
   /** Reads the mail of owned runs that are said to have some. */
@@ -29,11 +28,11 @@ export class MailIntake {
   }
 
   deliver(mail: readonly Mail[]): void {
-    for (const { runId, id, ...message } of mail) {
-      const run = this.#runs.get(runId);
-      if (run === undefined || id <= run.mailRead) continue;
-      run.mailRead = id;
-      this.#enqueue(run, { ...draft(0, message.type, message), mailId: id });
+    for (const message of mail) {
+      const run = this.#runs.get(message.runId);
+      if (run === undefined || message.id <= run.mailRead) continue;
+      run.mailRead = message.id;
+      this.#arrived(run, message);
     }
   }
 }

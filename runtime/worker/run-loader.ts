@@ -3,7 +3,7 @@
 import type { TaskFailure } from '../history/activation.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
-import { readHeartbeats } from '../store/activity-heartbeats.ts';
+import { readAttempts } from '../store/activity-heartbeats.ts';
 import type { Database } from '../store/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../store/history.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
@@ -158,13 +158,17 @@ function begin(sandbox: Sandbox, run: LiveRun): RunReplay {
   return replay;
 }
 
-/** Arguments and progress of activities that are pending: recovery leaves the arguments of all others unread. */
+/** Arguments and attempts of activities that are pending: recovery leaves the arguments of all others unread. */
 async function readPending(database: Database, run: LiveRun): Promise<void> {
   if (run.activities.size === 0) return;
-  const [args, progress] = await Promise.all([
+  const [args, attempts] = await Promise.all([
     readArguments(database, run.runId, [...run.activities.keys()]),
-    readHeartbeats(database, run.runId),
+    readAttempts(database, run.runId),
   ]);
-  for (const activity of run.activities.values()) activity.args = args.get(activity.seq) ?? null;
-  run.progress = progress;
+  for (const activity of run.activities.values()) {
+    activity.args = args.get(activity.seq) ?? null;
+    const elsewhere = attempts.elsewhere.get(activity.seq);
+    if (elsewhere !== undefined) activity.elsewhere = elsewhere;
+  }
+  run.progress = attempts.progress;
 }

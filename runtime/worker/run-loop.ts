@@ -2,28 +2,25 @@
 //
 //   loading ─► idle ─► queued ─► flushing ─► idle …            gone: closed, parked, or the incarnation is over
 //                ▲         (enqueue)  (append)   └─► parking ─► gone
-import type { Logger } from 'pino';
 import type { TaskFailure } from '../history/activation.ts';
 import type { HistoryEvent, Micros } from '../history/event.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { taskRetryDelayMs, taskRetryMsMax } from '../history/task-retry.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
 import { rejectionsKnown } from '../sandbox/unhandled-rejections.ts';
-import type { ClaimedRun, ParkedRun } from '../store/claim.ts';
-import type { Database } from '../store/database.ts';
+import type { ClaimedRun } from '../store/claim.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
 import { isCleanRefusal, isHistoryConflict } from '../store/sqlstate.ts';
-import { act, type Actors, startActivities } from './act.ts';
-import type { ActivityExecutor } from './activity-executor.ts';
+import { act, type Actors } from './act.ts';
+import type { ActivityDesk } from './activity-desk.ts';
 import { answerUpdates } from './answer-updates.ts';
-import type { AppendResult, Appender } from './appender.ts';
+import type { AppendResult } from './appender.ts';
 import { checkedTurn } from './checked-turn.ts';
-import type { DatabaseClock } from './clock.ts';
 import { CodeReloader } from './code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
 import { type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
+import type { RunLoopOptions } from './run-loop-options.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
 import { logTurn } from './log-turn.ts';
 import { Outgoing } from './outgoing.ts';
@@ -31,25 +28,7 @@ import { RunParking } from './run-parking.ts';
 import { TurnRounds } from './turn-rounds.ts';
 import { RunTimers } from './run-timers.ts';
 import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
-import type { VersionOptions } from './version-watch.ts';
 import { belongsElsewhere } from './worker-versions.ts';
-
-export interface RunLoopOptions extends VersionOptions {
-  readonly database: Database;
-  readonly epoch: number;
-  readonly sandbox: Sandbox;
-  readonly appender: Appender;
-  readonly clock: DatabaseClock;
-  readonly logger: Logger;
-  readonly maxCachedRuns: number;
-  readonly maxPayloadBytes: number;
-  /** Lets go of runs; answers with the ids that were let go. */
-  park(runs: readonly ParkedRun[]): Promise<string[]>;
-  /** An owned run got mail by this worker's own doing. */
-  mailed(runId: string): void;
-  /** Something that leaves the incarnation unable to go on. */
-  fatal(error: RuntimeError): void;
-}
 
 export class RunLoop {
   readonly #options: RunLoopOptions;
@@ -92,7 +71,9 @@ export class RunLoop {
       },
       flushed: () => options.appender.pump(),
     });
-    this.mail = new MailIntake(options.database, this.#runs, (run, input) => this.enqueue(run, input));
+    this.mail = new MailIntake(options.database, this.#runs, (run, mail) =>
+      this.enqueue(run, this.#actors.activities.input(run, mail)),
+    );
     this.#timers = new RunTimers(options.clock, {
       fire: (run, input) => this.enqueue(run, input),
       wake: (run) => {
@@ -101,16 +82,16 @@ export class RunLoop {
     });
   }
 
-  attach(executor: ActivityExecutor): void {
-    this.#actors = { executor, timers: this.#timers, outgoing: this.#outgoing };
+  attach(activities: ActivityDesk): void {
+    this.#actors = { activities, timers: this.#timers, outgoing: this.#outgoing };
     this.parking = new RunParking({
       ...this.#options,
       runs: this.#runs,
-      executor,
+      activities,
       released: (run) => this.#forget(run),
       kept: (run) => {
         this.#rest(run);
-        startActivities(run, executor);
+        activities.startAll(run);
       },
     });
   }
@@ -157,6 +138,11 @@ export class RunLoop {
     await durable;
   }
 
+  /** Nothing of the run's activities is on its way any more: it may be let go. */
+  settled(run: LiveRun): void {
+    if (this.#options.maxCachedRuns === 0 && !this.#isGone(run)) void this.#guard(run, () => this.parking.letGo(run));
+  }
+
   abort(): void {
     this.#stopped = true;
     this.#outgoing.stop();
@@ -171,9 +157,10 @@ export class RunLoop {
     run.idleSince = performance.now();
     if (run.waitsUntil > this.#now()) return this.#holdBack(run, mail);
     this.#timers.startAll(run);
+    const lost = run.lost === null ? [] : run.activitiesHere();
     // Logged before the activities start again, so that their attempts count right.
-    if (run.lost !== null && run.activities.size > 0) this.enqueue(run, workerLost(run, run.lost));
-    else startActivities(run, this.#actors.executor);
+    if (run.lost !== null && lost.length > 0) this.enqueue(run, workerLost(run.lost, lost));
+    else this.#actors.activities.startAll(run);
     this.#outgoing.resume(run);
     this.mail.deliver(mail);
     if (run.sandbox === undefined) void this.#reloader.reload(run);
@@ -271,6 +258,7 @@ export class RunLoop {
     this.#durable.appended(inputs);
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
+      this.#actors.activities.closed(run);
       this.#forget(run);
       if (built.outbox !== undefined) this.#outgoing.closed(run.runId);
       this.#options.database.local.emit('closed', run.runId, outcomeOf(built));
@@ -387,7 +375,7 @@ export class RunLoop {
     this.#durable.forget(run);
     this.#runs.delete(run.runId);
     this.#timers.clear(run);
-    this.#actors.executor.abandon(run, 'NOT_FOUND');
+    this.#actors.activities.abandon(run, 'NOT_FOUND');
     run.dropSandbox();
   }
 

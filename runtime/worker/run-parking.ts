@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { RuntimeError } from '../history/runtime-error.ts';
 import type { Micros } from '../history/event.ts';
 import type { ParkedRun } from '../store/claim.ts';
-import type { ActivityExecutor } from './activity-executor.ts';
+import type { ActivityDesk } from './activity-desk.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { LiveRun } from './live-run.ts';
 import { homeQueue, type WorkerVersions } from './worker-versions.ts';
@@ -22,7 +22,7 @@ export interface RunParkingOptions {
   /** The key of the task queue. */
   readonly queue: string;
   readonly runs: ReadonlyMap<string, LiveRun>;
-  readonly executor: ActivityExecutor;
+  readonly activities: ActivityDesk;
   readonly clock: DatabaseClock;
   readonly logger: Logger;
   readonly maxCachedRuns: number;
@@ -67,10 +67,10 @@ export class RunParking {
 
   /** Lets go of everything that comes to rest; for a worker that stops. Resolves when no run is left. */
   async release(): Promise<void> {
-    const { runs, executor } = this.#options;
+    const { runs, activities } = this.#options;
     while (runs.size > 0) {
       const settled = [...runs.values()].filter((run) => run.settled);
-      for (const run of settled) executor.abandon(run, 'WORKER_SHUTDOWN');
+      for (const run of settled) activities.abandon(run, 'WORKER_SHUTDOWN');
       await this.park(settled, true);
       if (runs.size > 0) await setTimeout(2);
     }
@@ -84,10 +84,10 @@ export class RunParking {
   /** `now`: runs with pending activities are due at once, for another worker. */
   async park(runs: readonly LiveRun[], now = false): Promise<void> {
     if (runs.length === 0) return;
-    const { executor, clock, released, kept } = this.#options;
+    const { activities, clock, released, kept } = this.#options;
     for (const run of runs) {
       run.phase = 'parking';
-      executor.abandon(run, 'WORKER_SHUTDOWN');
+      activities.abandon(run, 'WORKER_SHUTDOWN');
     }
     const at = clock.now();
     let parked = new Set<string>();
@@ -133,14 +133,14 @@ export class RunParking {
   }
 
   #wakeAt(run: LiveRun, at: Micros, now: boolean): Micros {
-    if (now && run.activities.size > 0) return at;
+    if (now && run.activitiesHere().length > 0) return at;
     const next = run.nextWake();
     return next === undefined ? never : Math.min(Math.max(next, at), never);
   }
 
   /** One whose timer is about to fire stays: let go, it would be claimed again at once, and so for ever. */
   #evictable(run: LiveRun): boolean {
-    if (!run.settled || run.sending > 0 || this.#options.executor.busy(run)) return false;
+    if (!run.settled || run.sending > 0 || this.#options.activities.busy(run)) return false;
     const now = this.#options.clock.now();
     if (run.chain?.deadline !== undefined && run.chain.deadline <= now) return false;
     for (const due of run.timers.values()) if (due <= now) return false;

@@ -3,6 +3,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { TaskFailure } from '../history/activation.ts';
+import { assert } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Database } from '../store/database.ts';
 import { readHistory } from '../store/history.ts';
@@ -26,6 +27,7 @@ class RunTracer {
   #explaining = 0;
 
   constructor({ bundle, deadlockTimeoutMs, failureErrorTypes }: Sandbox) {
+    assert(bundle !== undefined, 'runs cannot be replayed without code');
     this.#data = { bundle, deadlockTimeoutMs: deadlockTimeoutMs * watchedSlowness, failureErrorTypes };
   }
 

@@ -6,11 +6,14 @@ import { LogWriter } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { EventRows } from '../store/event-rows.ts';
 import { backendPid, register } from '../store/lease.ts';
+import type { Activities } from './activity-context.ts';
 import type { WorkerVersion } from './worker-versions.ts';
 
 export interface SessionsOptions {
   readonly database: Database;
-  readonly bundleHash: string;
+  /** Null: of a worker that takes no runs. */
+  readonly bundleHash: string | null;
+  readonly activities: Activities;
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
@@ -51,7 +54,9 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       bundleHash,
       leaseMs,
       version: version?.defaultBehavior === undefined ? undefined : version.version,
-      backendPids: await Promise.all([control, ...writing, starts].map(backendPid)),
+      // The last guards reports of activities, which go through the pool.
+      backendPids: [...(await Promise.all([control, ...writing, starts].map(backendPid))), null],
+      activityTypes: Object.keys(options.activities),
     });
     const writers = await Promise.all(
       writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),

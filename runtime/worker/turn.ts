@@ -85,13 +85,14 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
   let visible = run.carried.length > 0;
   let ended = false;
   for (const input of inputs) {
-    const { mailId, ...columns } = input;
+    const { mailId, isVoid, ...columns } = input;
     const isUpdate = columns.type === 'UpdateAccepted';
     if (isUpdate && instead !== undefined) {
       kept.push(input);
       continue;
     }
     if (mailId !== undefined) consumed.push(mailId);
+    if (isVoid === true) continue;
     if (ended) continue; // what arrives behind a termination is read, but has no run any more
     if (isUpdate) {
       const id = columns.correlationId ?? '';

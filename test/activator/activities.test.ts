@@ -251,9 +251,14 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [{ startToCloseTimeout: 'soon' as '1s' }, 'TypeError', "Invalid duration string: 'soon'"],
   [{ ...options, heartbeatTimeout: -1 }, 'TypeError', 'Invalid heartbeatTimeout: -1 ms. Expected a positive duration'],
   [
-    { ...options, taskQueue: 'other' } as ActivityOptions,
+    { ...options, queue: 'other' } as ActivityOptions,
     'RuntimeError',
-    "Activity option 'taskQueue' is not supported yet: activities run where their run does. Expected startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, summary, heartbeatTimeout, activityId, allowEagerDispatch, versioningIntent.",
+    "Activity option 'queue' is unknown. Expected startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, summary, heartbeatTimeout, activityId, taskQueue, allowEagerDispatch, versioningIntent.",
+  ],
+  [
+    { ...options, taskQueue: '' },
+    'TypeError',
+    'Invalid taskQueue: the text "". Expected 1 to 1000 characters without NUL and lone surrogates',
   ],
   [
     { ...options, cancellationType: 'NEVER' as 'ABANDON' },

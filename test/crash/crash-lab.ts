@@ -18,6 +18,9 @@ export interface WorkerSettings {
   leaseMs?: number;
   maxCachedRuns?: number;
   build?: { id: string; file: string };
+  /** Has the activities of `tools` and no workflows. */
+  tools?: boolean;
+  taskQueue?: string;
   /** Limit of the process's heap: more live memory than this ends it. */
   heapMb?: number;
 }

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';
 import * as activities from '../support/fixtures/activities.ts';
+import * as tools from '../support/fixtures/tools.ts';
 
 interface Options {
   taskQueue: string;
@@ -14,6 +15,8 @@ interface Options {
   maxCachedRuns?: number;
   /** Of deployment `shop`, with the workflows of this file of the fixtures. */
   build?: { id: string; file: string };
+  /** Has the activities of `tools` and no workflows. */
+  tools?: boolean;
 }
 
 const [url, text] = process.argv.slice(2) as [string, string];
@@ -23,7 +26,12 @@ const connection = await Connection.connect({ connectionString: url });
 const worker = await Worker.create({
   connection,
   taskQueue: options.taskQueue,
-  workflowsPath: new URL(`../support/fixtures/${options.build?.file ?? 'workflows.ts'}`, import.meta.url),
+  ...(options.tools === true
+    ? { activities: tools }
+    : {
+        workflowsPath: new URL(`../support/fixtures/${options.build?.file ?? 'workflows.ts'}`, import.meta.url),
+        activities,
+      }),
   ...(options.build === undefined
     ? {}
     : {
@@ -33,7 +41,6 @@ const worker = await Worker.create({
           defaultVersioningBehavior: 'PINNED',
         },
       }),
-  activities,
   logger: pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' }, pino.destination(2)),
   ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
   ...(options.maxCachedRuns === undefined ? {} : { maxCachedRuns: options.maxCachedRuns }),

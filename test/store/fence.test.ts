@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
 import { draft } from '../../runtime/history/draft.ts';
-import { readHeartbeats, storeHeartbeat } from '../../runtime/store/activity-heartbeats.ts';
+import { readAttempts, storeHeartbeat } from '../../runtime/store/activity-heartbeats.ts';
 import { claim, lockOwnedRun, park } from '../../runtime/store/claim.ts';
 import { send } from '../../runtime/store/inbox.ts';
 import { declareDead } from '../../runtime/store/lease.ts';
@@ -177,7 +177,7 @@ test('progress of an activity is not stored for a dead worker', async (t) => {
   await declareDead(store.database, worker.epoch, 'test');
   await storeHeartbeat(store.database, worker.epoch, runId, 2, new Uint8Array([2]));
   await storeHeartbeat(store.database, worker.epoch, runId, 3, new Uint8Array([3]));
-  assert.deepEqual(await readHeartbeats(store.database, runId), new Map([[2, Buffer.from([1])]]));
+  assert.deepEqual((await readAttempts(store.database, runId)).progress, new Map([[2, Buffer.from([1])]]));
 });
 
 test('a run can be held by its owner alone', async (t) => {

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
 import { park } from '../../runtime/store/claim.ts';
-import { readMail, runsWithMail, send } from '../../runtime/store/inbox.ts';
+import { readMail, send } from '../../runtime/store/inbox.ts';
+import { lookAround } from '../../runtime/store/poll.ts';
 import { runIdBytes } from '../../runtime/store/run-id.ts';
 import {
   closingTurn,
@@ -108,7 +109,8 @@ test('the sender is told who owns the run, and the owner finds the run by it', a
   assert.deepEqual(await send(pool, 'reprise', owned, signal), { owner: worker.epoch, queue: 'default/test' });
   assert.deepEqual(await send(pool, 'reprise', free, signal), { owner: null, queue: 'default/test' });
   await send(pool, 'reprise', owned, signal);
-  assert.deepEqual(await runsWithMail(database, worker.epoch), [owned]);
+  const found = await lookAround(database, worker.epoch, { queue: 'default/test', now: Date.now() * 1000 });
+  assert.deepEqual(found, { mailed: [owned], tasks: false, expired: false });
 });
 
 test('a message wakes a run that nobody owns, and leaves the plans of one that is owned alone', async (t) => {

@@ -13,6 +13,37 @@ create table reprise.activity_heartbeats (
 );
 grant delete, insert, select, update on reprise.activity_heartbeats to reprise_worker;
 
+create table reprise.activity_rates (
+  queue text not null,
+  next_at timestamp with time zone not null,
+  constraint activity_rates_pkey PRIMARY KEY (queue)
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=20);
+grant delete, insert, select, update on reprise.activity_rates to reprise_worker;
+
+create table reprise.activity_tasks (
+  run_id uuid not null,
+  seq integer not null,
+  queue text not null,
+  type text not null,
+  attempt integer not null,
+  due_at timestamp with time zone,
+  worker integer,
+  started_at timestamp with time zone,
+  beat_at timestamp with time zone,
+  deadline timestamp with time zone,
+  start_by timestamp with time zone,
+  close_by timestamp with time zone,
+  start_to_close interval,
+  heartbeat interval,
+  cancel_requested boolean not null default false,
+  unsafe boolean not null default false,
+  constraint activity_tasks_pkey PRIMARY KEY (run_id, seq)
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
+CREATE INDEX activity_tasks_deadline ON reprise.activity_tasks USING btree (deadline) WHERE (deadline IS NOT NULL);
+CREATE INDEX activity_tasks_due ON reprise.activity_tasks USING btree (queue, type, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX activity_tasks_worker ON reprise.activity_tasks USING btree (worker) WHERE (worker IS NOT NULL);
+grant delete, insert, select, update on reprise.activity_tasks to reprise_worker;
+
 create table reprise.deployment_versions (
   namespace text not null,
   deployment_name text not null,
@@ -178,6 +209,7 @@ create table reprise.workers (
   started_at timestamp with time zone not null default clock_timestamp(),
   dead_at timestamp with time zone,
   dead_reason text,
+  activity_types text[],
   deployment_name text,
   build_id text,
   constraint workers_pkey PRIMARY KEY (epoch)

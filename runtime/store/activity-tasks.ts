@@ -1,0 +1,335 @@
+// Activities offered to the workers of a task queue: offering, claiming, heartbeats, and what is known of them. None of it
+// waits for the disk: a crash that forgets it takes the sessions of owner and worker along, and both begin anew. How a
+// task ends is in activity-outcomes.ts.
+import type pg from 'pg';
+import type { Micros } from '../history/event.ts';
+import type { Fence } from './claim.ts';
+import type { Database } from './database.ts';
+import { ColumnEncoder, timestampArray } from './pg-binary.ts';
+import { runIdBytes } from './run-id.ts';
+
+/** Which task: an activity of a run, by the seq of its ActivityScheduled. */
+export interface TaskKey {
+  readonly runId: string;
+  readonly seq: number;
+}
+
+export interface OfferedTask extends TaskKey {
+  /** `namespace/task queue`. */
+  readonly queue: string;
+  readonly type: string;
+  /** From 1; greater than that of any attempt before. */
+  readonly attempt: number;
+  readonly dueAt: Micros;
+  /** Absolute ends of schedule-to-start and schedule-to-close; null without. */
+  readonly startBy: Micros | null;
+  readonly closeBy: Micros | null;
+  /** Of each attempt. */
+  readonly startToCloseMs: number | null;
+  readonly heartbeatMs: number | null;
+}
+
+/** In SQL, of a number of milliseconds. */
+export const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;
+
+/**
+ * Offers tasks of runs that `owner` owns. A task that stands already is left as it is.
+ * @returns ids of the runs whose tasks stand now; others are not owned any more, or their row is locked by a sender.
+ * Undefined when the owner was declared dead.
+ */
+export async function offerTasks(
+  database: Database,
+  owner: Fence,
+  tasks: readonly OfferedTask[],
+): Promise<Set<string> | undefined> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ run_ids: string[]; fence: boolean }>({
+    name: `reprise_offer_tasks_${schema}`,
+    // The row of the run is held, so that nobody can take the run over, see no task, and offer it too.
+    text: `with fence as materialized (
+  select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
+given as materialized (select * from unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::timestamptz[],
+  $9::timestamptz[], $10::timestamptz[], $11::float8[], $12::float8[])
+  as g(run_id, seq, queue, type, attempt, due_at, start_by, close_by, start_ms, beat_ms)),
+owned as materialized (
+  select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
+  order by run_id for share skip locked),
+offered as (
+  insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,
+    start_to_close, heartbeat)
+  select run_id, seq, queue, type, attempt, due_at, start_by, close_by, least(start_by, close_by),
+    ${intervalOf('start_ms')}, ${intervalOf('beat_ms')}
+  from given join owned using (run_id) on conflict (run_id, seq) do nothing)
+select array(select run_id::text from owned) as run_ids, exists (select from fence) as fence`,
+    values: [owner.epoch, owner.slot, ...offeredValues(tasks)],
+  });
+  const [row] = rows;
+  return row === undefined || !row.fence ? undefined : new Set(row.run_ids);
+}
+
+function offeredValues(tasks: readonly OfferedTask[]): unknown[] {
+  const [runId, dueAt] = [new ColumnEncoder('uuid'), new ColumnEncoder('timestamptz')];
+  const [startBy, closeBy] = [new ColumnEncoder('timestamptz'), new ColumnEncoder('timestamptz')];
+  for (const task of tasks) {
+    runId.bytes(runIdBytes(task.runId));
+    dueAt.timestamp(task.dueAt);
+    for (const [column, at] of [[startBy, task.startBy] as const, [closeBy, task.closeBy] as const]) {
+      if (at === null) column.null();
+      else column.timestamp(at);
+    }
+  }
+  return [
+    runId.take(),
+    tasks.map((task) => task.seq),
+    tasks.map((task) => task.queue),
+    tasks.map((task) => task.type),
+    tasks.map((task) => task.attempt),
+    dueAt.take(),
+    startBy.take(),
+    closeBy.take(),
+    tasks.map((task) => task.startToCloseMs),
+    tasks.map((task) => task.heartbeatMs),
+  ];
+}
+
+export interface ClaimedTask extends TaskKey {
+  readonly type: string;
+  readonly attempt: number;
+  readonly dueAt: Micros;
+  readonly startedAt: Micros;
+  readonly scheduledAt: Micros;
+  /** Arguments, encoded. */
+  readonly args: Uint8Array | null;
+  /** JSON text of a ScheduledMeta. */
+  readonly meta: string;
+  /** What an attempt before reported last, encoded. */
+  readonly details: Uint8Array | null;
+  readonly workflowId: string;
+  readonly workflowType: string;
+}
+
+interface TaskRow {
+  run_id: string;
+  seq: number;
+  type: string;
+  attempt: number;
+  due_at: string;
+  scheduled_at: string;
+  args: Buffer | null;
+  meta: string;
+  details: Buffer | null;
+  workflow_id: string;
+  workflow_type: string;
+}
+
+/** What a worker can execute; `any` when it has a default activity. */
+export interface ActivityTypes {
+  readonly names: readonly string[];
+  readonly any: boolean;
+}
+
+/** Stands for all types among those that a worker advertises. */
+export const anyType = 'default';
+
+const micros = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
+
+/**
+ * Claims up to `limit` due tasks of a queue, the longest due first: of the given types, and of types that no live worker
+ * of the queue has, since somebody must say so. Types that wait are found by jumping from one to the next in the index, so
+ * a worker does not read through what it has no use for.
+ */
+export async function claimTasks(
+  client: pg.ClientBase,
+  schema: string,
+  fence: Fence,
+  options: { queue: string; types: ActivityTypes; now: Micros; limit: number },
+): Promise<ClaimedTask[]> {
+  const waiting = `select min(t.type) from ${schema}.activity_tasks t where t.queue = $3 and t.due_at is not null`;
+  const { rows } = await client.query<TaskRow>({
+    name: `reprise_claim_tasks_${schema}`,
+    text: `with recursive waiting(type) as (
+  ${waiting} union all select (${waiting} and t.type > w.type) from waiting w where w.type is not null),
+mine as materialized (
+  select type from waiting where type is not null and ($4 or type = any($5::text[]) or not exists (
+    select from ${schema}.leases l join ${schema}.workers w on w.epoch = l.epoch
+    where l.queue = $3 and w.activity_types && array[waiting.type, '${anyType}']))),
+due as materialized (
+  select d.run_id, d.seq, d.due_at from mine cross join lateral (
+    select t.run_id, t.seq, t.due_at from ${schema}.activity_tasks t
+    where t.queue = $3 and t.type = mine.type and t.due_at <= ($6::timestamptz[])[1]
+      and exists (select from ${schema}.ready r where r.run_id = t.run_id)
+    order by t.due_at limit $7 for no key update of t skip locked) d order by d.due_at limit $7),
+fence as materialized (
+  select set_config('synchronous_commit', 'off', true) from ${schema}.fences
+  where epoch = $1 and slot = $2 and exists (select from due) for share)
+update ${schema}.activity_tasks t set worker = $1, due_at = null, start_by = null, started_at = ($6::timestamptz[])[1],
+  beat_at = null, deadline = least(t.close_by, ($6::timestamptz[])[1] + t.start_to_close, ($6::timestamptz[])[1] + t.heartbeat)
+from fence, due
+cross join lateral (
+  select e.at, e.payload, e.meta from ${schema}.events e where e.run_id = due.run_id and e.seq = due.seq limit 1) e
+cross join lateral (
+  select r.workflow_id, r.workflow_type from ${schema}.runs r where r.run_id = due.run_id limit 1) r
+left join lateral (
+  select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
+where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
+returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at, ${micros('e.at')} as scheduled_at,
+  e.payload as args, e.meta::text as meta, h.details, r.workflow_id, r.workflow_type`,
+    values: [
+      fence.epoch,
+      fence.slot,
+      options.queue,
+      options.types.any,
+      options.types.names,
+      timestampArray([options.now]),
+      options.limit,
+    ],
+  });
+  return rows.map((row) => ({
+    runId: row.run_id,
+    seq: row.seq,
+    type: row.type,
+    attempt: row.attempt,
+    dueAt: Number(row.due_at),
+    startedAt: options.now,
+    scheduledAt: Number(row.scheduled_at),
+    args: row.args,
+    meta: row.meta,
+    details: row.details,
+    workflowId: row.workflow_id,
+    workflowType: row.workflow_type,
+  }));
+}
+
+/** `gone`: the attempt is over, whoever ended it. */
+export type TaskState = 'running' | 'cancel_requested' | 'gone';
+
+/** Notes that an attempt is at work, and what it reports. */
+export async function beatTask(
+  database: Database,
+  epoch: number,
+  task: TaskKey & { readonly attempt: number },
+  beat: { readonly now: Micros; readonly details: Uint8Array },
+): Promise<TaskState> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ cancel_requested: boolean }>({
+    name: `reprise_beat_task_${schema}`,
+    text: `with beat as (
+  update ${schema}.activity_tasks set beat_at = ($5::timestamptz[])[1],
+    deadline = least(close_by, started_at + start_to_close, ($5::timestamptz[])[1] + heartbeat)
+  where run_id = $2 and seq = $3 and attempt = $4 and worker = $1
+    and set_config('synchronous_commit', 'off', true) is not null
+  returning run_id, seq, cancel_requested),
+kept as (
+  insert into ${schema}.activity_heartbeats (run_id, seq, details) select run_id, seq, $6 from beat
+  on conflict (run_id, seq) do update set details = excluded.details)
+select cancel_requested from beat`,
+    values: [epoch, task.runId, task.seq, task.attempt, timestampArray([beat.now]), Buffer.from(beat.details)],
+  });
+  const [row] = rows;
+  if (row === undefined) return 'gone';
+  return row.cancel_requested ? 'cancel_requested' : 'running';
+}
+
+/** Attempts that a worker has at work, by `taskName`: whether they are to be cancelled. */
+export async function tasksOfWorker(database: Database, epoch: number): Promise<Map<string, boolean>> {
+  const { rows } = await database.pool.query<{ run_id: string; seq: number; attempt: number; cancel: boolean }>({
+    name: `reprise_tasks_of_worker_${database.schema}`,
+    text: `select run_id, seq, attempt, cancel_requested as cancel from ${database.schema}.activity_tasks where worker = $1`,
+    values: [epoch],
+  });
+  return new Map(rows.map((row) => [taskName(row.run_id, row.seq, row.attempt), row.cancel]));
+}
+
+export function taskName(runId: string, seq: number, attempt: number): string {
+  return `${runId}:${seq}:${attempt}`;
+}
+
+/** An activity that its run's owner does not execute itself, as people see it. */
+export interface RemoteTask {
+  /** WAITING: completed by a client. */
+  readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED';
+  readonly taskQueue: string;
+  readonly attempt: number;
+  /** Identity of the worker that has it. */
+  readonly worker: string | undefined;
+  readonly startedAt: Date | undefined;
+  readonly heartbeatAt: Date | undefined;
+  /** When its next timeout strikes. */
+  readonly deadline: Date | undefined;
+  /** Live workers of its queue that can execute it. While there is none of the queue, it waits. */
+  readonly pollers: number;
+  /** It began on a worker that was lost, and may not be repeated. */
+  readonly unknownEffect: boolean;
+}
+
+/** By seq. */
+export async function tasksOfRun(
+  database: Database,
+  run: { readonly run_id: string; readonly namespace: string },
+): Promise<Map<number, RemoteTask>> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{
+    seq: number;
+    queue: string;
+    attempt: number;
+    due_at: Date | null;
+    identity: string | null;
+    alive: boolean;
+    started_at: Date | null;
+    beat_at: Date | null;
+    deadline: Date | null;
+    cancel_requested: boolean;
+    unsafe: boolean;
+    pollers: number;
+  }>(
+    `select t.seq, t.queue, t.attempt, t.due_at, w.identity, t.started_at, t.beat_at, t.deadline, t.cancel_requested, t.unsafe,
+  exists (select from ${schema}.fences f where f.epoch = t.worker) as alive,
+  (select count(*)::int from ${schema}.leases l join ${schema}.workers p on p.epoch = l.epoch where l.queue = t.queue
+    and l.expires_at > clock_timestamp() and p.activity_types && array[t.type, '${anyType}']) as pollers
+from ${schema}.activity_tasks t left join ${schema}.workers w on w.epoch = t.worker where t.run_id = $1`,
+    [run.run_id],
+  );
+  return new Map(
+    rows.map((row) => [
+      row.seq,
+      {
+        state: taskState(row),
+        taskQueue: row.queue.slice(run.namespace.length + 1),
+        attempt: row.attempt,
+        worker: row.identity ?? undefined,
+        startedAt: row.started_at ?? undefined,
+        heartbeatAt: row.beat_at ?? undefined,
+        deadline: row.deadline ?? undefined,
+        pollers: row.pollers,
+        unknownEffect: row.unsafe && !row.alive,
+      },
+    ]),
+  );
+}
+
+function taskState(row: {
+  cancel_requested: boolean;
+  due_at: Date | null;
+  identity: string | null;
+}): RemoteTask['state'] {
+  if (row.cancel_requested) return 'CANCEL_REQUESTED';
+  if (row.due_at !== null) return 'SCHEDULED';
+  return row.identity === null ? 'WAITING' : 'STARTED';
+}
+
+/** Removes what is left of runs that are closed. */
+export async function dropTasks(database: Database, runId: string): Promise<void> {
+  await database.pool.query({
+    name: `reprise_drop_tasks_${database.schema}`,
+    text: `delete from ${database.schema}.activity_tasks where run_id = $1`,
+    values: [runId],
+  });
+}
+
+/** The same for runs that were closed by one who knew of no tasks, or died over it. */
+export async function sweepTasks(database: Database): Promise<void> {
+  const { schema, pool } = database;
+  await pool.query(
+    `delete from ${schema}.activity_tasks t where not exists (select from ${schema}.ready r where r.run_id = t.run_id)`,
+  );
+}

@@ -1,0 +1,30 @@
+// What a worker looks for now and then, behind the notices: one statement for all of it.
+import type { Micros } from '../history/event.ts';
+import type { Database } from './database.ts';
+import { timestampArray } from './pg-binary.ts';
+
+export interface Found {
+  /** Runs of this owner that have mail in the inbox. */
+  readonly mailed: readonly string[];
+  /** Activities of the queue can be claimed. */
+  readonly tasks: boolean;
+  /** The time of an activity, of whatever queue, is over. */
+  readonly expired: boolean;
+}
+
+export async function lookAround(
+  database: Database,
+  epoch: number,
+  options: { queue: string; now: Micros },
+): Promise<Found> {
+  const { schema, pool } = database;
+  const now = '($3::timestamptz[])[1]';
+  const { rows } = await pool.query<Found>({
+    name: `reprise_look_around_${schema}`,
+    text: `select array(select distinct run_id::text from ${schema}.inbox where owner = $1) as mailed,
+  exists (select from ${schema}.activity_tasks where queue = $2 and due_at <= ${now}) as tasks,
+  coalesce((select min(deadline) from ${schema}.activity_tasks) <= ${now}, false) as expired`,
+    values: [epoch, options.queue, timestampArray([options.now])],
+  });
+  return rows[0]!;
+}

@@ -1,0 +1,257 @@
+// All that a worker has to do with activities: which of its runs' it executes itself and which it offers to others, what it
+// executes for others, and whose time is over.
+import type { CancelReason } from '../history/cancellation-details.ts';
+import { draft } from '../history/draft.ts';
+import type { HistoryEvent } from '../history/event.ts';
+import { readAttempts } from '../store/activity-heartbeats.ts';
+import { announce, expireTasks } from '../store/activity-outcomes.ts';
+import { anyType, claimTasks, sweepTasks } from '../store/activity-tasks.ts';
+import type { Fence } from '../store/claim.ts';
+import type { Mail } from '../store/inbox.ts';
+import { ActivityExecutor } from './activity-executor.ts';
+import { ActivitySlots } from './activity-slots.ts';
+import { AttemptReporter } from './attempt-reporter.ts';
+import type { ExecutorOptions } from './executor-options.ts';
+import { type Input, type LiveRun, lostActivities, type PendingActivity } from './live-run.ts';
+import { logAttempt } from './log-turn.ts';
+import { mailInput } from './outcome-mail.ts';
+import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
+import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
+import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
+
+type Parts = Omit<ExecutorOptions, 'slots' | 'lost' | 'completesLater'> &
+  Omit<RemoteActivitiesOptions, 'fence'> &
+  Pick<TaskRunnerOptions, 'failPoint'>;
+
+export interface ActivityDeskOptions extends Parts {
+  readonly maxConcurrent: number;
+  /** Starts of activities by this worker, and by all of the queue; undefined: without limit. */
+  readonly maxActivitiesPerSecond?: number | undefined;
+  readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
+  readonly queue: string;
+  /** Of claims and offers. */
+  readonly fence: Fence;
+  /** Of reports. */
+  readonly reportFence: Fence;
+  /** One statement after the other on the connection that claims. */
+  serially<T>(work: (client: Parameters<typeof claimTasks>[0]) => Promise<T>): Promise<T>;
+}
+
+function ratesOf(options: ActivityDeskOptions): StartRate[] {
+  const { maxActivitiesPerSecond, maxTaskQueueActivitiesPerSecond: perSecond, database, queue, logger } = options;
+  return [
+    ...(maxActivitiesPerSecond === undefined ? [] : [new WorkerRate(maxActivitiesPerSecond)]),
+    ...(perSecond === undefined ? [] : [new QueueRate({ database, queue, perSecond, logger })]),
+  ];
+}
+
+const expireMax = 200;
+const sweepEveryMs = 60_000;
+
+export class ActivityDesk {
+  readonly #options: ActivityDeskOptions;
+  readonly #executor: ActivityExecutor;
+  readonly #remote: RemoteActivities;
+  readonly #runner: TaskRunner;
+  readonly #reporter: AttemptReporter;
+  readonly #types: ReadonlySet<string>;
+  #expiring: Promise<void> | undefined;
+  #nextSweep = performance.now() + sweepEveryMs;
+
+  constructor(options: ActivityDeskOptions) {
+    this.#options = options;
+    const { database, fence, logger, activities, failPoint } = options;
+    const { epoch } = fence;
+    this.#types = new Set(Object.keys(activities));
+    const slots = new ActivitySlots(options.maxConcurrent, ratesOf(options));
+    this.#executor = new ActivityExecutor({
+      ...options,
+      slots,
+      lost: (run, seqs) => {
+        const meta = JSON.stringify({ epoch, activities: seqs });
+        options.report(run, draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} shut down` }));
+      },
+      completesLater: (run, activity, attempt, startedAt) => {
+        this.#remote.awaitCompletion(run, activity, attempt, startedAt);
+        if (activity.cancelRequested) this.#remote.cancel(run, activity.seq);
+      },
+    });
+    this.#remote = new RemoteActivities(options);
+    this.#reporter = new AttemptReporter(database, options.reportFence, logger, failPoint);
+    const types = { names: [...this.#types], any: this.#types.has(anyType) };
+    this.#runner = new TaskRunner({
+      ...options,
+      epoch,
+      slots,
+      reporter: this.#reporter,
+      claim: (limit) =>
+        options.serially((client) => {
+          const due = { queue: options.queue, types, now: options.clock.now(), limit };
+          return claimTasks(client, database.schema, fence, due);
+        }),
+      expired: () => void this.expire(),
+    });
+  }
+
+  /** Takes on an activity whose schedule is durable. */
+  start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
+    if (activity.elsewhere !== undefined) {
+      if (activity.cancelRequested && activity.elsewhere === 'task') this.#remote.cancel(run, activity.seq);
+    } else if (this.#isOwn(activity)) this.#executor.start(run, activity, progress);
+    else {
+      this.#remote.offer(run, activity);
+      if (activity.cancelRequested) this.#remote.cancel(run, activity.seq);
+    }
+  }
+
+  /** Starts everything that is scheduled and not closed, after the run came into this process. */
+  startAll(run: LiveRun): void {
+    for (const activity of run.activities.values()) this.start(run, activity, run.progress?.get(activity.seq));
+    run.progress = undefined;
+  }
+
+  cancel(run: LiveRun, seq: number): void {
+    const elsewhere = run.activities.get(seq)?.elsewhere;
+    if (elsewhere === 'task') this.#remote.cancel(run, seq);
+    else if (elsewhere === undefined) this.#executor.cancel(run, seq);
+  }
+
+  /** An attempt's failure is durable: one of another worker is followed by the next; own ones wait for theirs already. */
+  attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
+    const seq = answers!;
+    const activity = run.activities.get(seq);
+    if (activity?.decided === undefined || activity.decided !== attempt) return;
+    activity.elsewhere = undefined;
+    activity.decided = undefined;
+    if (!this.#isOwn(activity)) return this.start(run, activity);
+    // What the attempt reported lies in the database alone.
+    activity.elsewhere = 'told';
+    void this.#remote.busyWith(run, async () => {
+      const progress = await this.#progressOf(run, seq);
+      if (run.phase === 'gone' || run.activities.get(seq) !== activity) return;
+      activity.elsewhere = undefined;
+      this.start(run, activity, progress);
+    });
+  }
+
+  async #progressOf(run: LiveRun, seq: number): Promise<Uint8Array | undefined> {
+    const { database, logger } = this.#options;
+    try {
+      return (await readAttempts(database, run.runId)).progress.get(seq);
+    } catch (error) {
+      logger.warn({ err: error }, 'progress could not be read, the next attempt goes without');
+      return undefined;
+    }
+  }
+
+  /** The run's last owner was lost, and with it what it had at work. Of tasks, the reaper has offered them anew. */
+  workerLost(run: LiveRun, event: HistoryEvent): void {
+    for (const seq of lostActivities(event)) {
+      const activity = run.activities.get(seq);
+      if (activity !== undefined) this.start(run, activity, run.progress?.get(seq));
+    }
+    for (const activity of run.activities.values()) if (activity.elsewhere === 'task') this.start(run, activity);
+    run.progress = undefined;
+  }
+
+  /** What a message says to the run. */
+  input(run: LiveRun, mail: Mail): Input {
+    const {
+      input,
+      failed,
+      activity: told,
+    } = mailInput(run, mail, {
+      now: this.#options.clock.now(),
+      present: (seq) => this.#executor.present(run, seq),
+    });
+    if (told !== undefined) {
+      if (told.decided !== undefined) this.#executor.settle(run, told.seq);
+      else if (told.elsewhere === 'asked') queueMicrotask(() => this.#startUntold(run, told));
+    }
+    if (failed !== undefined) {
+      const { activity, outcome } = failed;
+      if (input.type !== 'ActivityCancelled')
+        logAttempt(this.#options.logger, { run, activity }, outcome.error, outcome.facts);
+      if (outcome.retryInMs === undefined) this.#options.progress.drop(run.runId, activity.seq);
+    }
+    return input;
+  }
+
+  /** A message that told of its outcome came too late: was it the only one, the activity is to be executed after all. */
+  #startUntold(run: LiveRun, activity: PendingActivity): void {
+    if (run.phase === 'gone' || activity.elsewhere !== 'asked') return;
+    activity.elsewhere = undefined;
+    this.start(run, activity);
+  }
+
+  abandon(run: LiveRun, reason: CancelReason): void {
+    this.#executor.abandon(run, reason);
+  }
+
+  /** The run is closed, and that is durable. */
+  closed(run: LiveRun): void {
+    this.#remote.closed(run);
+  }
+
+  /** Whether the run is needed in memory for its activities. */
+  busy(run: LiveRun): boolean {
+    return this.#executor.busy(run) || this.#remote.busy(run);
+  }
+
+  /** Looks for tasks of this worker's queue now. */
+  poke(): void {
+    if (this.#types.size > 0) this.#runner.poke();
+  }
+
+  /** Looks whether attempts that run here are to stop. */
+  check(): void {
+    this.#runner
+      .check()
+      .catch((error: unknown) => this.#options.logger.warn({ err: error }, 'attempts could not be looked at'));
+  }
+
+  /** Ends tasks whose time is over. */
+  expire(): Promise<void> {
+    this.#expiring ??= this.#expire().finally(() => {
+      this.#expiring = undefined;
+    });
+    return this.#expiring;
+  }
+
+  /** Removes tasks that runs left behind, now and then. */
+  async sweep(): Promise<void> {
+    this.check();
+    if (performance.now() < this.#nextSweep) return;
+    this.#nextSweep = performance.now() + sweepEveryMs;
+    await sweepTasks(this.#options.database);
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    await Promise.all([this.#executor.drain(graceMs), this.#runner.drain(graceMs)]);
+  }
+
+  abort(): void {
+    this.#executor.abort();
+    this.#runner.abort();
+    this.#remote.stop();
+    this.#reporter.stop();
+  }
+
+  #isOwn({ type, options }: PendingActivity): boolean {
+    if (options.queue !== undefined && options.queue !== this.#options.taskQueue) return false;
+    return this.#types.has(type) || this.#types.has(anyType);
+  }
+
+  async #expire(): Promise<void> {
+    const { database, clock, logger } = this.#options;
+    try {
+      for (let isFull = true; isFull; ) {
+        const sent = await expireTasks(database, { now: clock.now(), limit: expireMax });
+        announce(database, sent);
+        isFull = sent.length === expireMax;
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'timeouts of activities could not be looked for, will try again');
+    }
+  }
+}

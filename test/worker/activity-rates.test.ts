@@ -1,0 +1,92 @@
+// How many activities may start in a second, of one worker and of all workers of a queue.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { returnStarts, takeStarts } from '../../runtime/store/activity-rates.ts';
+import { WorkerRate } from '../../runtime/worker/start-rates.ts';
+import { Worker } from 'reprise/worker';
+import { fixtureWorker, quiet, testEngine } from '../support/engine.ts';
+
+const engine = await testEngine({ maxActivitiesPerSecond: 20 });
+
+/** When each activity began, ms. */
+function recorder(): { begun: number[]; activities: Record<string, () => Promise<void>> } {
+  const begun: number[] = [];
+  return { begun, activities: { noted: async () => void begun.push(performance.now()) } };
+}
+
+describe('a rate', () => {
+  it('gives a tenth of a second at once, and the rest evenly', () => {
+    let now = 0;
+    const rate = new WorkerRate(50, () => now);
+    assert.equal(rate.take(100), 5);
+    assert.equal(rate.take(1), 0);
+    now = 20;
+    assert.equal(rate.take(5), 1);
+    now = 10_000;
+    assert.equal(rate.take(100), 5);
+    rate.give(2);
+    assert.equal(rate.take(100), 2);
+  });
+
+  it('may be below one a second', () => {
+    let now = 0;
+    const rate = new WorkerRate(0.5, () => now);
+    assert.equal(rate.take(3), 1);
+    now = 1_999;
+    assert.equal(rate.take(1), 0);
+    now = 2_000;
+    assert.equal(rate.take(1), 1);
+  });
+
+  it('of a queue is given out by the database, one start after the other', async () => {
+    const { database } = engine.connection;
+    const take = (count: number): Promise<number> => takeStarts(database, 'default/q', { perSecond: 1, count });
+    assert.equal(await take(10), 0);
+    const second = await take(10);
+    assert.ok(second > 8_000 && second <= 10_000, String(second));
+    await returnStarts(database, 'default/q', { perSecond: 1, count: 15 });
+    const third = await take(1);
+    assert.ok(third > 3_000 && third <= 5_000, String(third));
+  });
+});
+
+it('a worker starts no more in a second than it may', async () => {
+  const begun = performance.now();
+  const handle = await engine.start('chain', [12]);
+  const many = await engine.start('callMany', ['hello', 0, 6]);
+  await Promise.all([handle.result(), many.result()]);
+  // 18 at 20 a second, of which two could start at once.
+  assert.ok(performance.now() - begun >= 780);
+});
+
+it('all workers of a queue together start no more than they may', async () => {
+  const { begun, activities } = recorder();
+  const limit = { maxTaskQueueActivitiesPerSecond: 20 };
+  const owner = await fixtureWorker(engine.connection, 'rated', { activities, ...limit });
+  const other = await Worker.create({
+    connection: engine.connection,
+    taskQueue: 'rated',
+    activities: { ...activities, others: activities['noted'] },
+    logger: quiet,
+    ...limit,
+  });
+  const running = [owner.run(), other.run()];
+  const start = performance.now();
+  const handles = await Promise.all(
+    ['noted', 'others'].flatMap((type) =>
+      Array.from({ length: 8 }, (_, i) =>
+        engine.client.workflow.start('callRemote', {
+          workflowId: `${type} ${i}`,
+          taskQueue: 'rated',
+          args: [type, [], { taskQueue: 'rated' }],
+        }),
+      ),
+    ),
+  );
+  await Promise.all(handles.map((handle) => handle.result()));
+  assert.equal(begun.length, 16);
+  assert.ok(begun.at(-1)! - start >= 700, String(begun.at(-1)! - start));
+  owner.shutdown();
+  other.shutdown();
+  await Promise.all(running);
+});

@@ -1,0 +1,157 @@
+// How a worker stops (behavior 45 of spec/sdk.md): what runs may end in the grace time, is told to stop after it, and is begun
+// anew elsewhere; a worker that does not come to an end can be made to.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { GracefulShutdownPeriodExpiredError, Worker, type WorkerOptions } from 'reprise/worker';
+import * as tools from '../support/fixtures/tools.ts';
+import { fixtureWorker, quiet, testEngine, until } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+
+const engine = await testEngine();
+let queues = 0;
+
+/** A worker with all fixtures and tools on a queue of its own. */
+function ownWorker(taskQueue: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
+  return fixtureWorker(engine.connection, taskQueue, { activities: tools, ...options });
+}
+
+function toolWorker(taskQueue: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
+  return Worker.create({ connection: engine.connection, taskQueue, activities: tools, logger: quiet, ...options });
+}
+
+const isRunning = (worker: Worker): Promise<boolean> => until(async () => worker.getStatus().epoch !== undefined);
+
+for (const whose of ['own', 'remote'] as const) {
+  const started = async (
+    type: string,
+    args: unknown[],
+    options: Partial<WorkerOptions> = {},
+  ): Promise<{
+    first: Worker;
+    running: Promise<void>;
+    result: Promise<unknown>;
+    next(): Promise<() => Promise<void>>;
+    runId: string;
+  }> => {
+    const queue = `shutdown ${queues++}`;
+    const make = whose === 'own' ? ownWorker : toolWorker;
+    const first = await make(queue, options);
+    const running = first.run();
+    await isRunning(first);
+    const handle = await engine.client.workflow.start('callRemote', {
+      workflowId: queue,
+      taskQueue: whose === 'own' ? queue : engine.taskQueue,
+      args: [type, args, { taskQueue: queue, retry: { maximumAttempts: 1 } }],
+    });
+    await until(async () => {
+      const [pending] = (await handle.describe()).pendingActivities;
+      return whose === 'own' ? pending !== undefined : pending?.remote?.state === 'STARTED';
+    });
+    return {
+      first,
+      running,
+      result: handle.result(),
+      runId: handle.runId!,
+      next: async () => {
+        const second = await make(queue);
+        const serving = second.run();
+        return async () => {
+          second.shutdown();
+          await serving;
+        };
+      },
+    };
+  };
+
+  it(`activities may end in the grace time: ${whose}`, async () => {
+    const { first, running, result, next } = await started('takeLong', [300], { shutdownGraceTime: '10 s' });
+    first.shutdown();
+    assert.equal(first.getState(), 'STOPPING');
+    await until(async () => first.getState() === 'DRAINING');
+    await running;
+    assert.equal(first.getState(), 'STOPPED');
+    const stop = await next();
+    assert.equal(await result, 1);
+    await stop();
+  });
+
+  it(`after the grace time they are told to stop, and begun anew elsewhere: ${whose}`, async () => {
+    const { first, running, result, next, runId } = await started('takeLong', [700], { shutdownGraceTime: 50 });
+    first.shutdown();
+    await running;
+    const stop = await next();
+    // One attempt was allowed: a lost one does not count.
+    assert.equal(await result, 2);
+    const { rows } = await engine.pool.query(`select 1 from reprise.events where run_id = $1 and type = 10`, [runId]);
+    assert.equal(rows.length, 1);
+    await assertReplays(engine.connection.database, runId);
+    await stop();
+  });
+}
+
+it('an activity learns why it is to stop', async () => {
+  const queue = `shutdown ${queues++}`;
+  const reasons: string[] = [];
+  const worker = await fixtureWorker(engine.connection, queue, {
+    activities: {
+      async notes() {
+        const { Context } = await import('reprise/activity');
+        await Context.current().cancelled.catch((error: Error) => reasons.push(error.message));
+        return 'noted';
+      },
+    },
+  });
+  const running = worker.run();
+  await isRunning(worker);
+  const handle = await engine.client.workflow.start('callRemote', {
+    workflowId: queue,
+    taskQueue: queue,
+    args: ['notes', [], { taskQueue: queue }],
+  });
+  await until(async () => (await handle.describe()).pendingActivities.length === 1);
+  worker.shutdown();
+  await running;
+  assert.deepEqual(reasons, ['WORKER_SHUTDOWN']);
+  // It came to an end with a result, which counts.
+  assert.equal(await handle.result(), 'noted');
+});
+
+it('a worker that does not stop in time breaks off, and others go on', async () => {
+  const queue = `shutdown ${queues++}`;
+  const worker = await ownWorker(queue, { shutdownForceTime: 100 });
+  const running = worker.run();
+  await isRunning(worker);
+  const handle = await engine.client.workflow.start('callRemote', {
+    workflowId: queue,
+    taskQueue: queue,
+    args: ['silent', [], { taskQueue: queue, startToCloseTimeout: 500, retry: { maximumAttempts: 1 } }],
+  });
+  await until(async () => (await handle.describe()).pendingActivities.length === 1);
+  worker.shutdown();
+  await assert.rejects(running, (error) => {
+    assert.ok(error instanceof GracefulShutdownPeriodExpiredError);
+    assert.equal(error.message, 'Timed out while waiting for worker to shutdown gracefully');
+    return true;
+  });
+  assert.equal(worker.getState(), 'FAILED');
+  const second = await ownWorker(queue);
+  const serving = second.run();
+  const result = (await handle.result()) as { cause: { timeoutType: string } };
+  assert.equal(result.cause.timeoutType, 'START_TO_CLOSE');
+  second.shutdown();
+  await serving;
+});
+
+it('durations of the options are checked', async () => {
+  for (const [option, value] of [
+    ['shutdownGraceTime', 'soon'],
+    ['shutdownForceTime', -1],
+    ['maxActivitiesPerSecond', 0],
+    ['maxTaskQueueActivitiesPerSecond', '5'],
+  ] as const) {
+    await assert.rejects(toolWorker('x', { [option]: value }), {
+      code: 'INVALID_INPUT',
+      message: new RegExp(`^Worker option ${option}: `),
+    });
+  }
+});
