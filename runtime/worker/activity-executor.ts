@@ -152,8 +152,7 @@ export class ActivityExecutor {
     if (entry.activity.startedAttempt > 0) return; // `unsafe`: only a person can say what happened
     entry.progress?.flush();
     this.#leave(entry);
-    const seqs = this.#lost.get(entry.run) ?? [];
-    this.#lost.set(entry.run, [...seqs, entry.activity.seq]);
+    this.#lost.set(entry.run, [...(this.#lost.get(entry.run) ?? []), entry.activity.seq]);
   }
 
   /** Stops everything at once: this incarnation may not act any more. */
