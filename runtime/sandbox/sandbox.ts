@@ -13,8 +13,8 @@ export type { ActiveRun } from './active-run.ts';
 export interface SandboxOptions {
   /** An activation that computes for longer is interrupted, ms; Infinity while debugging. Default 2000. */
   readonly deadlockTimeoutMs?: number;
-  /** Whether the worker has an activity of this type; without it every local activity counts as there. */
-  readonly isActivityRegistered?: (type: string) => boolean;
+  /** What activities the worker has; without it every local activity counts as there. */
+  readonly activityTypes?: readonly string[] | undefined;
   /** Whether stack traces may show the text of workflow code. Default false. */
   readonly showStackTraceSources?: boolean;
   /** Errors that fail a run instead of its task. */
@@ -26,6 +26,7 @@ const defaultDeadlockTimeoutMs = 2000;
 export class Sandbox {
   readonly bundle: WorkflowBundle;
   readonly deadlockTimeoutMs: number;
+  readonly activityTypes: readonly string[] | undefined;
   readonly #showsSources: boolean;
   readonly #open: OpenRealm;
   readonly #positions: SourcePositions;
@@ -37,7 +38,14 @@ export class Sandbox {
     this.bundle = bundle;
     this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
     this.#showsSources = options.showStackTraceSources === true;
-    this.#open = openRealm(bundle, { ...options, deadlockTimeoutMs: this.deadlockTimeoutMs });
+    this.activityTypes = options.activityTypes;
+    const types = options.activityTypes && new Set(options.activityTypes);
+    const isActivityRegistered = types && ((type: string): boolean => types.has(type));
+    this.#open = openRealm(bundle, {
+      deadlockTimeoutMs: this.deadlockTimeoutMs,
+      failureErrorTypes: options.failureErrorTypes,
+      isActivityRegistered,
+    });
     this.#positions = new SourcePositions(bundle, this.#open.fileName);
     this.failureErrorTypes = options.failureErrorTypes;
     watchRejections();

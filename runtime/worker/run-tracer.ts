@@ -25,8 +25,9 @@ class RunTracer {
   #last: Promise<unknown> = Promise.resolve();
   #explaining = 0;
 
-  constructor({ bundle, deadlockTimeoutMs, failureErrorTypes }: Sandbox) {
-    this.#data = { bundle, deadlockTimeoutMs: deadlockTimeoutMs * watchedSlowness, failureErrorTypes };
+  constructor({ bundle, deadlockTimeoutMs, activityTypes, failureErrorTypes }: Sandbox) {
+    const slower = deadlockTimeoutMs * watchedSlowness;
+    this.#data = { bundle, deadlockTimeoutMs: slower, activityTypes, failureErrorTypes };
   }
 
   /** One run after the other. */
