@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/sandbox.ts';
-import { type ActivityFunction, activityOf } from '../runtime/worker/activity-context.ts';
+import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
 import { Client } from './client.ts';
 import { Connection } from './connection.ts';
@@ -32,7 +32,8 @@ export class Worker {
     const sandboxOptions = {
       deadlockTimeoutMs,
       showStackTraceSources,
-      isActivityRegistered: (type: string) => activityOf(activities, type) !== undefined,
+      // One called `default` stands for all.
+      activityTypes: Object.hasOwn(activities, 'default') ? undefined : Object.keys(activities),
       failureErrorTypes: settings.workflowFailureErrorTypes,
     };
     const sandbox = bundle === undefined ? Sandbox.empty() : Sandbox.create(bundle, sandboxOptions);

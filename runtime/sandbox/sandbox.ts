@@ -13,8 +13,8 @@ export type { ActiveRun } from './active-run.ts';
 export interface SandboxOptions {
   /** An activation that computes for longer is interrupted, ms; Infinity while debugging. Default 2000. */
   readonly deadlockTimeoutMs?: number;
-  /** Whether the worker has an activity of this type; without it every local activity counts as there. */
-  readonly isActivityRegistered?: (type: string) => boolean;
+  /** What activities the worker has; without it every local activity counts as there. */
+  readonly activityTypes?: readonly string[] | undefined;
   /** Whether stack traces may show the text of workflow code. Default false. */
   readonly showStackTraceSources?: boolean;
   /** Errors that fail a run instead of its task. */
@@ -27,6 +27,7 @@ export class Sandbox {
   /** undefined: it has no code, of a worker that has activities alone. */
   readonly bundle: WorkflowBundle | undefined;
   readonly deadlockTimeoutMs: number;
+  readonly activityTypes: readonly string[] | undefined;
   readonly #showsSources: boolean;
   readonly #open: OpenRealm | undefined;
   readonly #positions: SourcePositions | undefined;
@@ -38,7 +39,16 @@ export class Sandbox {
     this.bundle = bundle;
     this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
     this.#showsSources = options.showStackTraceSources === true;
-    this.#open = bundle && openRealm(bundle, { ...options, deadlockTimeoutMs: this.deadlockTimeoutMs });
+    this.activityTypes = options.activityTypes;
+    const types = options.activityTypes && new Set(options.activityTypes);
+    const isActivityRegistered = types && ((type: string): boolean => types.has(type));
+    this.#open =
+      bundle &&
+      openRealm(bundle, {
+        deadlockTimeoutMs: this.deadlockTimeoutMs,
+        failureErrorTypes: options.failureErrorTypes,
+        isActivityRegistered,
+      });
     this.#positions = bundle && this.#open && new SourcePositions(bundle, this.#open.fileName);
     this.failureErrorTypes = options.failureErrorTypes;
     watchRejections();

@@ -26,9 +26,10 @@ class RunTracer {
   #last: Promise<unknown> = Promise.resolve();
   #explaining = 0;
 
-  constructor({ bundle, deadlockTimeoutMs, failureErrorTypes }: Sandbox) {
+  constructor({ bundle, deadlockTimeoutMs, activityTypes, failureErrorTypes }: Sandbox) {
     assert(bundle !== undefined, 'runs cannot be replayed without code');
-    this.#data = { bundle, deadlockTimeoutMs: deadlockTimeoutMs * watchedSlowness, failureErrorTypes };
+    const slower = deadlockTimeoutMs * watchedSlowness;
+    this.#data = { bundle, deadlockTimeoutMs: slower, activityTypes, failureErrorTypes };
   }
 
   /** One run after the other. */

@@ -15,6 +15,7 @@ import { RunReplay } from './load-run.ts';
 export interface TraceThreadData {
   readonly bundle: WorkflowBundle;
   readonly deadlockTimeoutMs: number;
+  readonly activityTypes: readonly string[] | undefined;
   readonly failureErrorTypes: FailureErrorTypes | undefined;
 }
 

@@ -142,3 +142,18 @@ What to do: keep the code as it was for open runs: if (patched('a-name-for-this-
     await handle.terminate();
   });
 });
+
+test('a run is traced with the activities that its worker has', async () => {
+  const body = `import { proxyLocalActivities } from 'reprise/workflow';
+const { missing } = proxyLocalActivities<{ missing(): Promise<void> }>({ startToCloseTimeout: '1m' });
+export async function without() {
+  await missing().catch(() => undefined);
+  await sleep('1 day');
+}`;
+  await withCode('without', body, async () => {
+    const handle = await client.workflow.start('without', { workflowId: 'without', taskQueue: 'without' });
+    const trace = '    at sleep (reprise/workflow)\n    at without (src/workflows.ts:7:9)';
+    assert.equal(await handle.query('__stack_trace'), trace);
+    await handle.terminate();
+  });
+});
