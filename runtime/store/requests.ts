@@ -50,8 +50,8 @@ export async function withdraw(database: Database, id: string): Promise<void> {
 }
 
 /**
- * Requests on these queues that this worker may answer: for its own runs, and for runs that nobody owns and that wait in
- * one of the `open` ones, or did when they closed.
+ * Requests on these queues that this worker may answer: for its own runs, for runs that nobody owns and that wait in one
+ * of the `open` ones, and for closed ones: whose they were says their log.
  */
 export async function openRequests(
   database: Database,
@@ -64,7 +64,7 @@ export async function openRequests(
     text: `select q.id, q.run_id, q.queue, q.name, q.args from ${schema}.requests q
 left join ${schema}.ready r on r.run_id = q.run_id
 where q.queue = any($1::text[]) and q.answered_at is null and q.expires_at > clock_timestamp()
-  and (r.owner = $2 or (r.owner is null and coalesce(r.queue, q.queue) = any($3::text[]))) limit 100`,
+  and (r.owner = $2 or r.run_id is null or (r.owner is null and r.queue = any($3::text[]))) limit 100`,
     values: [queues, epoch, open],
   });
   return rows.map(({ id, run_id: runId, queue, name, args }) => ({ id, runId, queue, name, args, timeoutMs: 0 }));

@@ -10,13 +10,14 @@ import type { Logger } from 'pino';
 import type { ActiveRun } from '../sandbox/active-run.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Database } from '../store/database.ts';
+import { readRunVersioning } from '../store/deployments.ts';
 import { readHistory } from '../store/history.ts';
 import { answer, openRequests, type QueryAnswer, type QueryRequest } from '../store/requests.ts';
 import { RunReplay } from './load-run.ts';
 import type { RunLoop } from './run-loop.ts';
 import { explained, traceRun } from './run-tracer.ts';
 import { isTraceQuery, traceAnswer } from './stack-trace.ts';
-import { isMisplaced, type WorkerVersions } from './worker-versions.ts';
+import { mayAnswer, type WorkerVersions } from './worker-versions.ts';
 
 export class QueryAnswerer {
   readonly #database: Database;
@@ -94,6 +95,11 @@ export class QueryAnswerer {
   /** From the log alone, whoever has the run in memory. */
   async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
     try {
+      // Of a run that is closed, or waits, the log says whose code can follow it.
+      if (this.#loop.run(runId) === undefined) {
+        const versioning = await readRunVersioning(this.#database.pool, this.#database.schema, runId);
+        if (!mayAnswer(versioning, this.#versions)) return undefined;
+      }
       const trace = await traceRun(this.#database, this.#sandbox, runId);
       if (trace === undefined) return undefined; // as below: not begun
       if (trace.failure !== undefined) return taskFailed(trace.failure);
@@ -125,8 +131,8 @@ export class QueryAnswerer {
         seen ||= page.some((event) => event.hash !== null);
       }
       if (!seen) return undefined; // not begun: it will be claimed and answered then
-      // It has begun meanwhile, on another version, whose workers find the request too.
-      if (isMisplaced({ versioning, versions: this.#versions })) return undefined;
+      // It closed, or has begun meanwhile, on another version, whose workers find the request too.
+      if (!mayAnswer(versioning, this.#versions)) return undefined;
       const failure = await explained(this.#database, this.#sandbox, request.runId, replay.failure);
       if (failure !== undefined) return taskFailed(failure);
       return this.#toAnswer(code.query(request.name, request.args), request);

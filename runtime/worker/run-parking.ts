@@ -111,7 +111,7 @@ export class RunParking {
   async sendOn(run: LiveRun, delayMs = 0): Promise<void> {
     run.phase = 'parking';
     const { released, clock } = this.#options;
-    for (;;) {
+    while (run.phase === 'parking') {
       const parked = { ...this.#parked(run, clock.now() + delayMs * 1000), lost: run.lost };
       const [done] = await this.#options.park([parked]);
       if (done !== undefined) return released(run);

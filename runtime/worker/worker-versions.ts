@@ -7,6 +7,7 @@ import {
   effectiveVersioning,
   isSameVersion,
   prefixOf,
+  type RunVersioning,
   type VersioningBehavior,
   versionPrefix,
   type WorkerDeploymentVersion,
@@ -120,7 +121,7 @@ export function belongsElsewhere(run: LiveRun): boolean {
 }
 
 /** By its log alone. */
-export function isMisplaced({ versioning, versions }: Pick<LiveRun, 'versioning' | 'versions'>): boolean {
+function isMisplaced({ versioning, versions }: Pick<LiveRun, 'versioning' | 'versions'>): boolean {
   if (versioning === undefined) return false;
   const effective = effectiveVersioning(versioning);
   if (effective === undefined) return false;
@@ -129,6 +130,13 @@ export function isMisplaced({ versioning, versions }: Pick<LiveRun, 'versioning'
   return behavior === 'PINNED'
     ? !isSameVersion(version, versions.version)
     : version.deploymentName !== versions.version.deploymentName;
+}
+
+/** Whether a worker is one that answers for a run that nobody has, by its log. */
+export function mayAnswer(versioning: RunVersioning | undefined, versions: WorkerVersions | undefined): boolean {
+  if (isMisplaced({ versioning, versions })) return false;
+  if (versions === undefined || !versions.isRouted) return true;
+  return versions.takesUnpinned || effectiveVersioning(versioning)?.behavior === 'PINNED';
 }
 
 /** The queue in which the run waits when nobody owns it; undefined: where it did before. `queue`: its task queue's key. */
