@@ -12,6 +12,7 @@ import {
   type ClientOutcome,
   endByClient,
   findActivity,
+  type LoggedActivity,
   readActivity,
 } from '../runtime/store/async-completion.ts';
 import { storeProgress } from '../runtime/store/activity-heartbeats.ts';
@@ -98,7 +99,7 @@ export class AsyncCompletionClient {
     if (state === 'cancel_requested') throw new ActivityCancelledError('The activity is to be cancelled.');
     // Without a task it is executed by its run's owner just now, or it is over.
     const logged = await this.#connection.reach((database) => readActivity(database, key, null));
-    if (logged?.isOpen !== true || (key.attempt ?? Infinity) <= logged.lastFailed) throw notFound();
+    if (logged?.isOpen !== true || isPast(key, logged)) throw notFound();
     if (logged.cancelRequested) throw new ActivityCancelledError('The activity is to be cancelled.');
     await this.#connection.reach((database) => storeProgress(database, key.runId, key.seq, payload));
   }
@@ -116,7 +117,7 @@ export class AsyncCompletionClient {
       if (logged.isTaken) return true;
       if (logged.isWaiting) return tooLate(until);
       messageId = null;
-      if (!logged.isOpen) throw notFound();
+      if (!logged.isOpen || isPast(key, logged)) throw notFound();
       const ended = await this.#connection.reach((database) => endByClient(database, key, outcome));
       if (typeof ended !== 'string') {
         tellReader(this.#connection, ended.runId, ended);
@@ -125,7 +126,8 @@ export class AsyncCompletionClient {
       if (ended === 'not_requested') throw notRequested();
       if (ended === 'locked') return false;
       if (outcome.type === 'ActivityCancelled' && !logged.cancelRequested) throw notRequested();
-      if (before !== null) throw notFound(); // its owner had it read, and it did not count
+      // A message that did not count found the activity between two states: a task was being made of it, for example.
+      if (before !== null) return tooLate(until);
       messageId = await this.#ask(key, outcome);
       return false;
     });
@@ -184,6 +186,11 @@ export class AsyncCompletionClient {
       `What an activity was given has ${payload.length} bytes, the limit is ${this.#maxPayloadBytes}. Pass a reference to the data, or raise maxPayloadBytes.`,
     );
   }
+}
+
+/** Another attempt has begun since. */
+function isPast({ attempt }: AttemptKey, logged: LoggedActivity): boolean {
+  return attempt !== undefined && attempt < logged.attempt;
 }
 
 /** False while there is time to wait. */

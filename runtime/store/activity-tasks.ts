@@ -25,6 +25,7 @@ export interface OfferedTask extends TaskKey {
   readonly startBy: Micros | null;
   readonly closeBy: Micros | null;
   /** Of each attempt. */
+  readonly scheduleToStartMs: number | null;
   readonly startToCloseMs: number | null;
   readonly heartbeatMs: number | null;
 }
@@ -49,16 +50,16 @@ export async function offerTasks(
     text: `with fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
 given as materialized (select * from unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::timestamptz[],
-  $9::timestamptz[], $10::timestamptz[], $11::float8[], $12::float8[])
-  as g(run_id, seq, queue, type, attempt, due_at, start_by, close_by, start_ms, beat_ms)),
+  $9::timestamptz[], $10::timestamptz[], $11::float8[], $12::float8[], $13::float8[])
+  as g(run_id, seq, queue, type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms)),
 owned as materialized (
   select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
   order by run_id for share skip locked),
 offered as (
   insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,
-    start_to_close, heartbeat)
+    schedule_to_start, start_to_close, heartbeat)
   select run_id, seq, queue, type, attempt, due_at, start_by, close_by, least(start_by, close_by),
-    ${intervalOf('start_ms')}, ${intervalOf('beat_ms')}
+    ${intervalOf('wait_ms')}, ${intervalOf('run_ms')}, ${intervalOf('beat_ms')}
   from given join owned using (run_id) on conflict (run_id, seq) do nothing)
 select array(select run_id::text from owned) as run_ids, exists (select from fence) as fence`,
     values: [owner.epoch, owner.slot, ...offeredValues(tasks)],
@@ -87,6 +88,7 @@ function offeredValues(tasks: readonly OfferedTask[]): unknown[] {
     dueAt.take(),
     startBy.take(),
     closeBy.take(),
+    tasks.map((task) => task.scheduleToStartMs),
     tasks.map((task) => task.startToCloseMs),
     tasks.map((task) => task.heartbeatMs),
   ];

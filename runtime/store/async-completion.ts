@@ -27,11 +27,12 @@ owned as materialized (
   select run_id from ${schema}.ready where run_id = $3 and owner = $1 and exists (select from fence) for share skip locked),
 given as materialized (
   select ($8::timestamptz[])[1] as started_at, ($8::timestamptz[])[2] as close_by,
-    ${intervalOf('$9::float8')} as start_to_close, ${intervalOf('$10::float8')} as heartbeat),
+    ${intervalOf('$9::float8')} as schedule_to_start, ${intervalOf('$10::float8')} as start_to_close,
+    ${intervalOf('$11::float8')} as heartbeat),
 waiting as (
   insert into ${schema}.activity_tasks
-    (run_id, seq, queue, type, attempt, started_at, close_by, start_to_close, heartbeat, deadline)
-  select $3, $4, $5, $6, $7, started_at, close_by, start_to_close, heartbeat,
+    (run_id, seq, queue, type, attempt, started_at, close_by, schedule_to_start, start_to_close, heartbeat, deadline)
+  select $3, $4, $5, $6, $7, started_at, close_by, schedule_to_start, start_to_close, heartbeat,
     least(close_by, started_at + start_to_close, started_at + heartbeat)
   from owned, given on conflict (run_id, seq) do nothing)
 select exists (select from owned) as owned, exists (select from fence) as fence`,
@@ -44,6 +45,7 @@ select exists (select from owned) as owned, exists (select from fence) as fence`
       task.type,
       task.attempt,
       timestampArray(task.closeBy === null ? [task.startedAt] : [task.startedAt, task.closeBy]),
+      task.scheduleToStartMs,
       task.startToCloseMs,
       task.heartbeatMs,
     ],
@@ -135,6 +137,7 @@ export async function beatByClient(database: Database, key: AttemptKey, details:
   update ${schema}.activity_tasks set beat_at = clock_timestamp(),
     deadline = least(close_by, started_at + start_to_close, clock_timestamp() + heartbeat)
   where run_id = $1 and seq = $2 and ($3::int is null or attempt = $3) and due_at is null
+    and exists (select from ${schema}.ready r where r.run_id = $1)
     and set_config('synchronous_commit', 'off', true) is not null
   returning run_id, seq, cancel_requested),
 kept as (
@@ -153,8 +156,8 @@ export interface LoggedActivity {
   /** Nothing has ended it, and no message that surely will is on its way. */
   readonly isOpen: boolean;
   readonly cancelRequested: boolean;
-  /** The last attempt that failed; 0 when none did. */
-  readonly lastFailed: number;
+  /** The attempt that it stands at: those before failed, or were lost. */
+  readonly attempt: number;
   /** A message with the given id lies unread in the inbox. */
   readonly isWaiting: boolean;
   /** The message with the given id became an event. */
@@ -174,7 +177,9 @@ export async function readActivity(
       and i.correlation_id is null)
     as "isOpen",
   coalesce(bool_or(e.type = ${eventCode.ActivityCancelRequested}), false) as "cancelRequested",
-  coalesce(max(e.attempt) filter (where e.type = ${eventCode.ActivityAttemptFailed}), 0) as "lastFailed",
+  1 + count(*) filter (where e.type = ${eventCode.ActivityAttemptFailed})::int + (
+    select count(*)::int from ${schema}.events w where w.run_id = $1 and w.seq > $2 and w.type = ${eventCode.WorkerLost}
+      and w.meta::jsonb->'activities' @> to_jsonb($2::int)) as attempt,
   exists (select from ${schema}.inbox i where i.run_id = $1 and i.correlation_id = $3) as "isWaiting",
   coalesce(bool_or(e.correlation_id = $3), false) as "isTaken"
 from ${schema}.events s join ${schema}.runs run on run.run_id = s.run_id

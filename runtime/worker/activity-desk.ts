@@ -238,6 +238,7 @@ export class ActivityDesk {
   }
 
   #isOwn({ type, options }: PendingActivity): boolean {
+    if (options.local === true) return true;
     if (options.queue !== undefined && options.queue !== this.#options.taskQueue) return false;
     return this.#types.has(type) || this.#types.has(anyType);
   }

@@ -104,11 +104,6 @@ export class ActivityExecutor {
     this.#entries.delete(run);
   }
 
-  /** Activities of the run that this process has in hand. */
-  count(run: LiveRun): number {
-    return this.#entries.get(run)?.size ?? 0;
-  }
-
   /** Whether any activity of the run executes now, or soon enough to keep the run for it. */
   busy(run: LiveRun): boolean {
     for (const entry of this.#entries.get(run)?.values() ?? []) if (entry.state !== 'waiting') return true;
@@ -265,15 +260,8 @@ export class ActivityExecutor {
       if (entry.state === 'running' && entry.context === context) this.#completed(entry, result, attempt, elapsed());
     } catch (error) {
       if (entry.state !== 'running' || entry.context !== context) return;
-      if (error instanceof CompleteAsyncError) {
-        this.#leave(entry);
-        this.#options.completesLater(
-          entry.run,
-          activity,
-          attempt,
-          context.info.currentAttemptScheduledTimestampMs * 1000,
-        );
-      } else if (this.#isStopped(entry, context, error)) this.#lose(entry);
+      if (error instanceof CompleteAsyncError && activity.options.local !== true) this.#leaveToClient(entry, context);
+      else if (this.#isStopped(entry, context, error)) this.#lose(entry);
       else {
         const cancellation = activity.cancelRequested ? context.cancellationOf(error) : undefined;
         this.#failed(entry, cancellation ?? ensureApplicationFailure(error), attempt, elapsed(), context.usage);
@@ -282,6 +270,13 @@ export class ActivityExecutor {
       clearTimeout(timer);
       progress.stop();
     }
+  }
+
+  #leaveToClient(entry: ActivityEntry, { info }: ActivityContext): void {
+    entry.progress?.flush();
+    this.#leave(entry);
+    const startedAt = info.currentAttemptScheduledTimestampMs * 1000;
+    this.#options.completesLater(entry.run, entry.activity, info.attempt, startedAt);
   }
 
   /** It ended because this worker told it to, for its own sake. */

@@ -130,15 +130,19 @@ export class RemoteActivities {
     const { namespace, taskQueue, clock } = this.#options;
     const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
     const { s2s, s2c } = options;
+    const dueAt = nextAttemptAt === 0 ? clock.now() : nextAttemptAt;
+    // Each attempt has that long to be taken; one that was under way before counts as scheduled anew.
+    const waitsFrom = failedAttempts + lostAttempts === 0 ? scheduledAt : dueAt;
     return {
       runId: run.runId,
       seq: activity.seq,
       queue: `${namespace}/${options.queue ?? taskQueue}`,
       type: activity.type,
       attempt: failedAttempts + lostAttempts + 1,
-      dueAt: nextAttemptAt === 0 ? clock.now() : nextAttemptAt,
-      startBy: s2s === undefined || failedAttempts > 0 ? null : scheduledAt + s2s * 1000,
+      dueAt,
+      startBy: s2s === undefined ? null : waitsFrom + s2s * 1000,
       closeBy: s2c === undefined ? null : scheduledAt + s2c * 1000,
+      scheduleToStartMs: s2s ?? null,
       startToCloseMs: options.stc ?? null,
       heartbeatMs: options.hb ?? null,
     };

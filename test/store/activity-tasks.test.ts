@@ -61,7 +61,7 @@ async function bed(t: { after(fn: () => Promise<void>): void }, activities = 1):
 }
 
 function offered({ runId, queue }: Bed, columns: Partial<OfferedTask> = {}): OfferedTask {
-  const timeouts = { startBy: null, closeBy: null, startToCloseMs: 60_000, heartbeatMs: null };
+  const timeouts = { startBy: null, closeBy: null, scheduleToStartMs: null, startToCloseMs: 60_000, heartbeatMs: null };
   return { runId, seq: 2, queue, type: 'tool', attempt: 1, dueAt: now(), ...timeouts, ...columns };
 }
 

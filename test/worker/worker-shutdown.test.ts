@@ -67,7 +67,7 @@ for (const whose of ['own', 'remote'] as const) {
     const { first, running, result, next } = await started('takeLong', [300], { shutdownGraceTime: '10 s' });
     first.shutdown();
     assert.equal(first.getState(), 'STOPPING');
-    await until(async () => first.getState() === 'DRAINING');
+    await until(async () => first.getState() !== 'STOPPING');
     await running;
     assert.equal(first.getState(), 'STOPPED');
     const stop = await next();
@@ -114,6 +114,25 @@ it('an activity learns why it is to stop', async () => {
   assert.deepEqual(reasons, ['WORKER_SHUTDOWN']);
   // It came to an end with a result, which counts.
   assert.equal(await handle.result(), 'noted');
+});
+
+it('one that does not listen is left behind, and begun anew elsewhere', async () => {
+  const queue = `shutdown ${queues++}`;
+  const first = await ownWorker(queue);
+  const running = first.run();
+  await isRunning(first);
+  const handle = await engine.client.workflow.start('callRemote', {
+    workflowId: queue,
+    taskQueue: queue,
+    args: ['deaf', [], { taskQueue: queue, retry: { maximumAttempts: 1 } }],
+  });
+  await until(async () => (await handle.describe()).pendingActivities.length === 1);
+  first.shutdown();
+  await running;
+  const second = await ownWorker(queue);
+  assert.equal(await second.runUntil(handle.result()), 2);
+  const lost = (await handle.history()).find((event) => event.type === 'WorkerLost');
+  assert.match(lost!.reason!, /^worker \d+ shut down$/);
 });
 
 it('a worker that does not stop in time breaks off, and others go on', async () => {

@@ -15,6 +15,7 @@ create table reprise.activity_tasks (
   deadline timestamptz,
   start_by timestamptz,
   close_by timestamptz,
+  schedule_to_start interval,
   start_to_close interval,
   heartbeat interval,
   cancel_requested boolean not null default false,

@@ -33,6 +33,7 @@ create table reprise.activity_tasks (
   deadline timestamp with time zone,
   start_by timestamp with time zone,
   close_by timestamp with time zone,
+  schedule_to_start interval,
   start_to_close interval,
   heartbeat interval,
   cancel_requested boolean not null default false,
