@@ -21,7 +21,7 @@ export function condition(
 ): Promise<boolean | void> {
   const run = currentRun('condition');
   const scope = CancellationScope.current();
-  if (timeout === undefined) return wait(run, scope, predicate, undefined);
+  if (timeout === undefined) return wait(run, scope, predicate, undefined) as Promise<void>;
   return waitAtMost(run, scope, predicate, { ms: timerMs(timeout), summary: options?.summary });
 }
 
@@ -39,7 +39,7 @@ async function waitAtMost(
   limit: Limit,
 ): Promise<boolean> {
   try {
-    return await wait(run, scope, predicate, limit);
+    return (await wait(run, scope, predicate, limit)) !== 'late';
   } finally {
     limit.timer?.cancel();
   }
@@ -50,7 +50,7 @@ function wait(
   scope: CancellationScope,
   predicate: () => boolean,
   limit: Limit | undefined,
-): Promise<boolean> {
+): Promise<void | 'late'> {
   return new Promise((resolve, reject) => {
     const cancelled = cancellationOf(scope);
     if (cancelled !== undefined) {
@@ -58,7 +58,7 @@ function wait(
       return;
     }
     if (predicate()) {
-      resolve(true);
+      resolve();
       return;
     }
     run.turn.assertWritable();
@@ -72,7 +72,7 @@ function wait(
       predicate,
       resolve(): void {
         ignore(scope, listener);
-        resolve(true);
+        resolve();
       },
       reject(thrown): void {
         ignore(scope, listener);
@@ -83,7 +83,7 @@ function wait(
     const expire = (): void => {
       ignore(scope, listener);
       run.conditions.delete(waiter);
-      resolve(false);
+      resolve('late');
     };
     run.conditions.add(waiter);
     listen(scope, listener);
