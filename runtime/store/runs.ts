@@ -159,9 +159,9 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
     > count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed})
     then max(f.seq) filter (where f.type = ${eventCode.ActivityAttemptStarted}) end as started
 from ${schema}.events s left join ${schema}.events f on f.run_id = s.run_id and f.answers = s.seq
-where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by s.seq, s.name
+where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} and $2 group by s.seq, s.name
 having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).join(', ')})), false) order by s.seq limit 100`,
-      [run.run_id],
+      [run.run_id, run.closed_at === null],
     ),
     readTaskFailure(database, run.run_id),
     tasksOfRun(database, run),
