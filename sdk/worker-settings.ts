@@ -1,6 +1,7 @@
 // What Worker.create may be given, and its checks. Imported when a worker is made, not before: zod takes 80 ms to load.
 import { z } from 'zod';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
+import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { WorkflowBundleOption } from '../runtime/sandbox/bundle.ts';
 import type { Logger } from 'pino';
@@ -202,7 +203,7 @@ function invalid(option: string, error: z.ZodError): RuntimeError {
   return new RuntimeError('INVALID_INPUT', `Worker option ${path}: ${issue.message}.`, { cause: error });
 }
 
-/** With defaults in place. @throws INVALID_INPUT */
+/** With defaults in place. @throws INVALID_INPUT, TypeError for a task queue whose name is reserved */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
   refuseUnknown('Worker.create', options, known, unsupported);
   checkConnection('Worker.create', options.connection);
@@ -216,5 +217,6 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
   });
   if (!result.success) throw invalid('', result.error);
   checkNamespace(result.data.namespace);
+  refuseReservedName('task queue', result.data.taskQueue);
   return { ...result.data, version: workerVersion(options.workerDeploymentOptions) };
 }

@@ -1,6 +1,7 @@
 // reprise/worker: runs workflow code and activities of one task queue.
 import { hostname } from 'node:os';
 import { pino } from 'pino';
+import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/sandbox.ts';
@@ -123,7 +124,11 @@ async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle | undefi
 function activityMap(activities: object): Record<string, ActivityFunction> {
   const map: Record<string, ActivityFunction> = {};
   const entries = Object.entries(activities);
-  for (const [name, fn] of entries) if (typeof fn === 'function') map[name] = fn as ActivityFunction;
+  for (const [name, fn] of entries) {
+    if (typeof fn !== 'function') continue;
+    refuseReservedName('activity', name);
+    map[name] = fn as ActivityFunction;
+  }
   // Constants beside functions are what a module of activities exports. An instance hides its methods in its class.
   const prototype: unknown = Object.getPrototypeOf(activities);
   const isPlain = typeof activities === 'object' && (prototype === Object.prototype || prototype === null);
