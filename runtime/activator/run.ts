@@ -195,8 +195,9 @@ export class Run implements SandboxRun {
   }
 
   #rankOf(input: HistoryEvent): (typeof ranksWithLocal)[number] | undefined {
-    const { activities } = this;
-    return activities.hasLocal && activities.endsLocal(input) ? localRank : inputRank[input.type];
+    const rank = inputRank[input.type];
+    // Failed attempts answer it too, and say nothing to the code.
+    return rank === 2 && this.activities.hasLocal && this.activities.endsLocal(input) ? localRank : rank;
   }
 
   unblock(): boolean {

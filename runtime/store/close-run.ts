@@ -44,7 +44,7 @@ async function endUnowned(database: Database, runId: string, asked: End): Promis
     // A process that stops in here must not keep the run from being claimed: the server gives up on it.
     await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
     const { rows } = await client.query<{ owner: number | null; now: string }>(
-      `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update`,
+      `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
       [runId],
     );
     const row = rows[0];

@@ -10,6 +10,7 @@ import { readRunVersioning } from './deployments.ts';
 import { readEventsAfter, readLinkEvents } from './history.ts';
 import { type Delivery, type Message, send } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent } from './run-messages.ts';
+import { isContention } from './sqlstate.ts';
 import { startWithin } from './start-with.ts';
 
 /** What a parent is told, by the event that closed its child. */
@@ -21,10 +22,22 @@ const toldAs: Partial<Record<EventType, EventType>> = {
   WorkflowTerminated: 'ChildWorkflowTerminated',
 };
 
-/** Does what is left to do for these runs; those that somebody else is at are passed over. */
-export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<void> {
-  announce(database, await tellParents(database, runIds));
-  for (const runId of runIds) announce(database, await settleLinks(database, runId));
+/**
+ * Does what is left to do for these runs; those that somebody else is at are passed over. Returns those whose turn it is
+ * to wait, because somebody holds the row of a run that is to hear of them.
+ */
+export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
+  const { sent, busy } = await tellParents(database, runIds);
+  announce(database, sent);
+  for (const runId of runIds) {
+    try {
+      announce(database, await settleLinks(database, runId));
+    } catch (error) {
+      if (!isContention(error)) throw error;
+      busy.push(runId);
+    }
+  }
+  return busy;
 }
 
 /** Notes, in the transaction that closes a run without its code, whether others have to hear of it. */
@@ -61,27 +74,42 @@ export async function sweepOutbox(database: Database): Promise<void> {
   }
 }
 
-/** Of runs that had nothing under way: any number in one statement. */
-async function tellParents(database: Database, runIds: readonly string[]): Promise<Sent[]> {
+/** How long the row of another run is waited for, ms: a user's transaction may hold it for long. */
+const lockMs = 50;
+
+interface Told {
+  readonly sent: readonly Sent[];
+  readonly busy: string[];
+}
+
+/** Of runs that had nothing under way: any number in one statement. A parent whose row is held is not waited for. */
+async function tellParents(database: Database, runIds: readonly string[]): Promise<Told> {
   const { schema, pool } = database;
   const mailType = Object.entries(toldAs)
     .map(([closing, told]) => `when ${eventCode[closing as EventType]} then ${eventCode[told]}`)
     .join(' ');
-  const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string }>({
+  const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string | null }>({
     name: `reprise_tell_parents_${schema}`,
     text: `with mine as materialized (
   select run_id, parent_run_id, parent_seq from ${schema}.outbox where run_id = any($1::uuid[]) and not links
   order by run_id for update skip locked),
-gone as (delete from ${schema}.outbox o using mine where o.run_id = any($1::uuid[]) and o.run_id = mine.run_id),
+open as materialized (
+  select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from mine))),
+parents as materialized (
+  select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from mine))
+  order by run_id for no key update skip locked),
+busy as materialized (
+  select m.run_id from mine m join open o on o.run_id = m.parent_run_id
+    where not exists (select from parents p where p.run_id = m.parent_run_id)),
+gone as (delete from ${schema}.outbox o using mine where o.run_id = any($1::uuid[]) and o.run_id = mine.run_id
+  and not exists (select from busy b where b.run_id = o.run_id)),
 ends as materialized (
   select m.parent_run_id, m.parent_seq, m.run_id, e.type, e.payload, e.reason, e.meta, first.name,
     row_number() over (partition by m.parent_run_id order by m.run_id) as number
-  from mine m
+  from (select * from mine where not exists (select from busy b where b.run_id = mine.run_id)) m
   cross join lateral (select final_seq from ${schema}.runs where run_id = m.run_id limit 1) r
   cross join lateral (select type, payload, reason, meta from ${schema}.events where run_id = m.run_id and seq = r.final_seq limit 1) e
   cross join lateral (select name from ${schema}.events where run_id = m.run_id and seq = 1 limit 1) first),
-parents as materialized (
-  select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from ends)) order by run_id for no key update),
 told as (
   update ${schema}.ready r set mail = r.mail + c.count,
     wake_at = case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end
@@ -92,10 +120,16 @@ sent as (
   insert into ${schema}.inbox (run_id, id, owner, type, name, payload, reason, correlation_id, meta, answers)
   select t.run_id, t.before + e.number, t.owner, case e.type ${mailType} end, e.name, e.payload, e.reason, e.run_id::text, e.meta, e.parent_seq
   from told t join ends e on e.parent_run_id = t.run_id)
-select run_id, owner, queue from told`,
+select run_id, owner, queue from told union all select run_id, null, null from busy`,
     values: [runIds],
   });
-  return rows.map(({ run_id: runId, owner, queue }) => ({ runId, delivery: { owner, queue } }));
+  const sent: Sent[] = [];
+  const busy: string[] = [];
+  for (const { run_id: runId, owner, queue } of rows) {
+    if (queue === null) busy.push(runId);
+    else sent.push({ runId, delivery: { owner, queue } });
+  }
+  return { sent, busy };
 }
 
 interface Letter {
@@ -108,7 +142,9 @@ async function settleLinks(database: Database, runId: string): Promise<readonly 
   const { schema, pool } = database;
   const client = await pool.connect();
   try {
-    await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
+    await client.query(
+      `begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = ${lockMs}`,
+    );
     const { rows } = await client.query<{ parent_run_id: string | null; parent_seq: number | null }>(
       `delete from ${schema}.outbox where run_id = $1 and links returning parent_run_id, parent_seq`,
       [runId],

@@ -6,6 +6,9 @@ import type { Database } from './database.ts';
 import { type Delivery, type Message, send } from './inbox.ts';
 import { eventCode } from '../history/event.ts';
 
+/** How long the rows of two runs are waited for, ms; then the sender tries again later, with its connection given back. */
+const lockMs = 50;
+
 export interface Sent {
   readonly runId: string;
   readonly delivery: Delivery;
@@ -76,7 +79,9 @@ export async function sendFromRun(
 }
 
 async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
-  await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
+  await client.query(
+    `begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = ${lockMs}`,
+  );
   const result = await work();
   await client.query('commit');
   return result;

@@ -8,6 +8,7 @@ export const sqlstate = {
   invalidAuthorization: '28000',
   undefinedTable: '42P01',
   unknownDatabase: '3D000',
+  deadlock: '40P01',
 } as const;
 
 interface DatabaseError {
@@ -44,6 +45,11 @@ export function isLockTimeout(error: unknown): boolean {
 export function isCleanRefusal(error: unknown): boolean {
   const state = sqlstateOf(error);
   return state !== undefined && !state.startsWith('08') && !state.startsWith('57P') && !state.startsWith('53');
+}
+
+/** Somebody was there first, for now: to be tried again. */
+export function isContention(error: unknown): boolean {
+  return isLockTimeout(error) || sqlstateOf(error) === sqlstate.deadlock;
 }
 
 /** True when trying again cannot help: what was to be stored is not fit for it, or is there already. */

@@ -13,6 +13,8 @@ export interface StartWith {
   /** Ends of earlier runs of the workflow id that forbid a new one. */
   readonly refusedAfter: readonly RunStatus[];
   readonly timing: StartTiming;
+  /** How long somebody's transaction that has the workflow id is waited for, ms; without it, as long as it takes. */
+  readonly lockMs?: number;
 }
 
 /** When a new run is due, ms from its start. */
@@ -43,7 +45,8 @@ export async function startWith(
   if (transaction !== undefined) return startWithin(transaction, database.schema, run, how);
   const client = await database.pool.connect();
   try {
-    await client.query('begin isolation level read committed');
+    const patience = how.lockMs === undefined ? '' : `; set local lock_timeout = ${Math.trunc(how.lockMs)}`;
+    await client.query(`begin isolation level read committed${patience}`);
     const placed = await attempt(client, database.schema, run, how);
     await client.query(typeof placed === 'string' ? 'rollback' : 'commit');
     client.release();

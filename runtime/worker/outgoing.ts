@@ -10,7 +10,7 @@ import type { Database } from '../store/database.ts';
 import { readHistory } from '../store/history.ts';
 import { deliverOutbox } from '../store/outbox.ts';
 import { announce, sendFromRun } from '../store/run-messages.ts';
-import { isDataRefusal } from '../store/sqlstate.ts';
+import { isContention, isDataRefusal } from '../store/sqlstate.ts';
 import { StartBatcher } from '../store/start-batcher.ts';
 import { startWith } from '../store/start-with.ts';
 import type { Input, LiveRun } from './live-run.ts';
@@ -25,10 +25,16 @@ export interface OutgoingOptions {
 }
 
 const retryMs = { first: 20, max: 2_000 } as const;
+/** Transactions under way at once; each has a connection of the pool, which others need too. */
+const lanes = 4;
+/** How long a workflow id is waited for that somebody's transaction has, ms. */
+const lockMs = 50;
 
 export class Outgoing {
   readonly #options: OutgoingOptions;
   readonly #starts: StartBatcher;
+  readonly #lanes: Promise<unknown>[] = Array.from({ length: lanes }, () => Promise.resolve());
+  #nextLane = 0;
   #closed: string[] = [];
   #delivering = false;
   #stopped = false;
@@ -69,7 +75,8 @@ export class Outgoing {
     while (this.#closed.length > 0) {
       const runIds = this.#closed.splice(0, 500);
       try {
-        await deliverOutbox(database, runIds);
+        const busy = await deliverOutbox(database, runIds);
+        if (busy.length > 0) void this.#later(() => busy.forEach((runId) => this.closed(runId)));
       } catch (error) {
         if (!this.#stopped) logger.warn({ err: error }, 'others could not be told of closed runs, will try again');
       }
@@ -112,7 +119,8 @@ export class Outgoing {
     const isPlain = refusedAfter.length === 0 && timing.delayMs === 0 && timing.deadlineMs === undefined;
     if (isPlain) return this.#starts.start(run);
     const { database } = this.#options;
-    const placed = await startWith(database, undefined, run, { useExisting: false, refusedAfter, timing });
+    const how = { useExisting: false, refusedAfter, timing, lockMs };
+    const placed = await this.#inLane(() => startWith(database, undefined, run, how));
     if (typeof placed === 'string') return false;
     announce(database, [{ runId: placed.runId, delivery: { owner: null, queue: run.queue } }]);
     return true;
@@ -125,7 +133,7 @@ export class Outgoing {
       () => run.links?.messages.get(message.seq) === message,
       async () => {
         const args = message.kind === 'cancel' ? null : (payload ?? (await this.#payload(run, message.seq)));
-        const sent = await sendFromRun(database, epoch, run, message, args);
+        const sent = await this.#inLane(() => sendFromRun(database, epoch, run, message, args));
         if (sent === undefined) {
           const type = message.kind === 'signal' ? 'ExternalSignalFailed' : 'ExternalCancelFailed';
           return draft(0, type, { answers: message.seq, reason: 'there is no such open run' });
@@ -147,6 +155,18 @@ export class Outgoing {
     return new Uint8Array();
   }
 
+  #inLane<T>(work: () => Promise<T>): Promise<T> {
+    const lane = this.#nextLane++ % lanes;
+    const result = this.#lanes[lane]!.then(work);
+    this.#lanes[lane] = result.catch(() => undefined);
+    return result;
+  }
+
+  async #later(work: () => void): Promise<void> {
+    await setTimeout(retryMs.first, undefined, { ref: false });
+    if (!this.#stopped) work();
+  }
+
   /** Works until it succeeds, or is not needed any more; what it returns goes into the run's log. */
   async #untilDone(run: LiveRun, isOpen: () => boolean, work: () => Promise<EventDraft | undefined>): Promise<void> {
     let delay: number = retryMs.first;
@@ -157,7 +177,11 @@ export class Outgoing {
         if (input !== undefined && isOpen()) this.#options.enqueue(run, input);
         break;
       } catch (error) {
-        this.#options.logger.warn({ err: error, runId: run.runId }, 'another run could not be reached, will try again');
+        const level = isContention(error) ? 'debug' : 'warn';
+        this.#options.logger[level](
+          { err: error, runId: run.runId },
+          'another run could not be reached, will try again',
+        );
         await setTimeout(delay, undefined, { ref: false });
         delay = Math.min(delay * 2, retryMs.max);
       }

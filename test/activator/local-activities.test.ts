@@ -67,6 +67,22 @@ workflowTest(
 );
 
 workflowTest(
+  'a failed attempt in the activation that brings the result says nothing to the code',
+  () => ({
+    async workflow(): Promise<string> {
+      return await local.greet('x');
+    },
+  }),
+  async (driver) => {
+    const [activity] = await driver.start();
+    const attempt = { ...completed(activity!.seq, 'never'), type: 'ActivityAttemptFailed', attempt: 1 } as const;
+    assert.deepEqual(texts(await driver.turn(attempt, completed(activity!.seq, 'in the end'))), [
+      'WorkflowCompleted "in the end"',
+    ]);
+  },
+);
+
+workflowTest(
   'in an activation the ends of local activities are handled last, in the order of the log',
   () => ({
     async workflow(): Promise<string[]> {
