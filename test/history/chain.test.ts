@@ -56,7 +56,7 @@ test('what follows: another attempt, the next time, or nothing', () => {
     [{ cron: '@every 7s', executionDeadline: 20.5 * second }, failed(20 * second), undefined, undefined],
     [{ runTimeoutMs: 1 }, failed(20 * second), undefined, undefined],
   ] as const) {
-    const found = succession(rules(meta as Partial<StartedMeta>), closing as ClosingEvent);
+    const found = succession(rules(meta as Partial<StartedMeta>), closing);
     assert.equal(found.failed?.retryState, retryState);
     const { lastFailure: _, lastResult: _2, executionDeadline: _3, ...rest } = found.next ?? {};
     assert.deepEqual(found.next === undefined ? undefined : rest, next);
