@@ -4,6 +4,7 @@ import { CancelledFailure } from '../runtime/history/failure.ts';
 import { encodeFailure } from '../runtime/history/failure-info.ts';
 import { encodePayload } from '../runtime/history/payload.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import { activitiesNamespace } from '../runtime/history/standalone.ts';
 import { decodeTaskToken } from '../runtime/history/task-token.ts';
 import { thrownMessage } from '../runtime/history/thrown-message.ts';
 import {
@@ -25,9 +26,9 @@ import { checkName, defaultMaxPayloadBytes } from './encode-arguments.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { sendMessage, tellReader } from './send-message.ts';
 
-/** An activity of a workflow; without `runId` of its latest run. */
+/** An activity of a workflow, or without `workflowId` a standalone one; without `runId` of the latest run. */
 export interface FullActivityId {
-  readonly workflowId: string;
+  readonly workflowId?: string;
   readonly runId?: string;
   readonly activityId: string;
 }
@@ -164,12 +165,13 @@ export class AsyncCompletionClient {
     if (typeof activity === 'string') return decodeTaskToken(Buffer.from(activity, 'base64'));
     if (activity instanceof Uint8Array) return decodeTaskToken(activity);
     refuseUnknown('The id of an activity', activity, ['workflowId', 'runId', 'activityId']);
-    const workflowId = checkName('workflowId', activity.workflowId);
     const activityId = checkName('activityId', activity.activityId);
     const { runId } = activity;
+    const isStandalone = activity.workflowId === undefined;
+    const workflowId = isStandalone ? activityId : checkName('workflowId', activity.workflowId);
+    const namespace = isStandalone ? activitiesNamespace(this.#namespace) : this.#namespace;
     if (runId !== undefined && !isRunId(runId)) throw notFound();
     return this.#connection.reach(async (database) => {
-      const namespace = this.#namespace;
       const run = await (runId === undefined ? findRun(database, namespace, workflowId) : getRun(database, runId));
       if (run === undefined || run.workflow_id !== workflowId || run.namespace !== namespace) throw notFound();
       const seq = await findActivity(database, run.run_id, activityId);

@@ -122,3 +122,32 @@ export class ActivityCancelledError extends RuntimeError {
     this.name = 'ActivityCancelledError';
   }
 }
+
+/** `result()` of a standalone activity that did not complete; `cause` says what happened. */
+export class ActivityExecutionFailedError extends Error {
+  readonly code: 'ACTIVITY_FAILED' = 'ACTIVITY_FAILED';
+  override readonly cause: Error | undefined;
+  readonly activityId: string;
+  readonly runId: string | undefined;
+  constructor(message: string, cause: Error | undefined, activityId: string, runId?: string) {
+    super(message);
+    this.name = 'ActivityExecutionFailedError';
+    this.cause = cause;
+    this.activityId = activityId;
+    this.runId = runId;
+  }
+}
+
+/** The activity id belongs to an open activity, or to one that ended so that its id may not be used again. */
+export class ActivityExecutionAlreadyStartedError extends Error {
+  readonly code: 'ACTIVITY_ALREADY_STARTED' = 'ACTIVITY_ALREADY_STARTED';
+  readonly activityId: string;
+  /** Of the activity that has the id. */
+  readonly runId: string;
+  constructor(message: string, activityId: string, runId: string) {
+    super(message);
+    this.name = 'ActivityExecutionAlreadyStartedError';
+    this.activityId = activityId;
+    this.runId = runId;
+  }
+}

@@ -1,5 +1,5 @@
 // reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
-import { AsyncCompletionClient } from './async-completion.ts';
+import { ActivityClient } from './activity-client.ts';
 import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
@@ -33,7 +33,7 @@ export class Client {
   readonly workflow: WorkflowClient;
   /** Versions of workers: which one takes new runs, and which ones still have some. */
   readonly workerDeployment: WorkerDeploymentClient;
-  readonly activity: AsyncCompletionClient;
+  readonly activity: ActivityClient;
 
   /** Updates that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
@@ -57,10 +57,18 @@ export class Client {
     this.connection = connection;
     this.workerDeployment = new WorkerDeploymentClient({ connection, namespace });
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
-    this.activity = new AsyncCompletionClient({ connection, namespace, maxPayloadBytes });
+    this.activity = new ActivityClient({ connection, namespace, maxPayloadBytes });
   }
 }
 
+export { ActivityClient, ActivityHandle, type TypedActivityClient } from './activity-client.ts';
+export {
+  type ActivityExecutionDescription,
+  type ActivityExecutionInfo,
+  ActivityExecutionStatus,
+  PendingActivityState,
+} from './activity-execution.ts';
+export { ActivityIdConflictPolicy, ActivityIdReusePolicy, type ActivityOptions } from './activity-options.ts';
 export {
   AsyncCompletionClient,
   type AsyncCompletionClientOptions,
@@ -70,6 +78,8 @@ export {
 export {
   ActivityCancelledError,
   ActivityCompletionError,
+  ActivityExecutionAlreadyStartedError,
+  ActivityExecutionFailedError,
   ActivityNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,

@@ -173,8 +173,12 @@ function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): numbe
 }
 
 /** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
-function propertiesOf(
-  { memo, searchAttributes, typedSearchAttributes }: CommonStartOptions,
+export function propertiesOf(
+  {
+    memo,
+    searchAttributes,
+    typedSearchAttributes,
+  }: Pick<CommonStartOptions, 'memo' | 'searchAttributes' | 'typedSearchAttributes'>,
   maxPayloadBytes: number,
 ): PropertiesMeta | undefined {
   if (memo === undefined && searchAttributes === undefined && typedSearchAttributes === undefined) return undefined;

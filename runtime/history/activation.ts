@@ -150,6 +150,8 @@ export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   namespace: string;
   /** Seed of Math.random and uuid4, 32 hex digits. */
   seed: string;
+  /** Of a standalone activity: its options. */
+  activity?: ScheduledMeta;
   /** Behavior number of the engine that the run was started under. */
   engine: number;
   /** Of the chain that the run belongs to, when it is not the first. */

@@ -33,6 +33,8 @@ export const errorCodes = [
   'ACTIVITY_NOT_FOUND',
   'ACTIVITY_CANCELLED',
   'ACTIVITY_NOT_COMPLETED',
+  'ACTIVITY_FAILED',
+  'ACTIVITY_ALREADY_STARTED',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

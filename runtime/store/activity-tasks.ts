@@ -3,6 +3,7 @@
 // task ends is in activity-outcomes.ts.
 import type pg from 'pg';
 import type { Micros } from '../history/event.ts';
+import { isOfActivities, userNamespace } from '../history/standalone.ts';
 import type { Fence } from './claim.ts';
 import type { Database } from './database.ts';
 import { ColumnEncoder, timestampArray } from './pg-binary.ts';
@@ -49,18 +50,11 @@ export async function offerTasks(
     // The row of the run is held, so that nobody can take the run over, see no task, and offer it too.
     text: `with fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
-given as materialized (select * from unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::timestamptz[],
-  $9::timestamptz[], $10::timestamptz[], $11::float8[], $12::float8[], $13::float8[])
-  as g(run_id, seq, queue, type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms)),
+${givenTasks(3)},
 owned as materialized (
   select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
   order by run_id for share skip locked),
-offered as (
-  insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,
-    schedule_to_start, start_to_close, heartbeat)
-  select run_id, seq, queue, type, attempt, due_at, start_by, close_by, least(start_by, close_by),
-    ${intervalOf('wait_ms')}, ${intervalOf('run_ms')}, ${intervalOf('beat_ms')}
-  from given join owned using (run_id) on conflict (run_id, seq) do nothing)
+${insertedTasks(schema, 'given join owned using (run_id)')}
 select array(select run_id::text from owned) as run_ids, exists (select from fence) as fence`,
     values: [owner.epoch, owner.slot, ...offeredValues(tasks)],
   });
@@ -68,7 +62,26 @@ select array(select run_id::text from owned) as run_ids, exists (select from fen
   return row === undefined || !row.fence ? undefined : new Set(row.run_ids);
 }
 
-function offeredValues(tasks: readonly OfferedTask[]): unknown[] {
+const taskArrays = 'uuid int text text int timestamptz timestamptz timestamptz float8 float8 float8'.split(' ');
+
+/** A part of a statement: the tasks of `offeredValues`, which are its parameters from `$first` on. */
+export function givenTasks(first: number): string {
+  const arrays = taskArrays.map((type, i) => `$${first + i}::${type}[]`).join(', ');
+  const columns = 'run_id, seq, queue, type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms';
+  return `given as materialized (select * from unnest(${arrays}) as g(${columns}))`;
+}
+
+/** A part of a statement: offers what `from` holds. */
+export function insertedTasks(schema: string, from: string): string {
+  return `offered as (
+  insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,
+    schedule_to_start, start_to_close, heartbeat)
+  select run_id, seq, queue, type, attempt, due_at, start_by, close_by, least(start_by, close_by),
+    ${intervalOf('wait_ms')}, ${intervalOf('run_ms')}, ${intervalOf('beat_ms')}
+  from ${from} on conflict (run_id, seq) do nothing)`;
+}
+
+export function offeredValues(tasks: readonly OfferedTask[]): unknown[] {
   const [runId, dueAt] = [new ColumnEncoder('uuid'), new ColumnEncoder('timestamptz')];
   const [startBy, closeBy] = [new ColumnEncoder('timestamptz'), new ColumnEncoder('timestamptz')];
   for (const task of tasks) {
@@ -108,6 +121,8 @@ export interface ClaimedTask extends TaskKey {
   readonly details: Uint8Array | null;
   readonly workflowId: string;
   readonly workflowType: string;
+  /** It belongs to no workflow: the run is its own. */
+  readonly isStandalone: boolean;
 }
 
 interface TaskRow {
@@ -122,6 +137,7 @@ interface TaskRow {
   details: Buffer | null;
   workflow_id: string;
   workflow_type: string;
+  namespace: string;
 }
 
 /** What a worker can execute; `any` when it has a default activity. */
@@ -170,12 +186,12 @@ from fence, due
 cross join lateral (
   select e.at, e.payload, e.meta from ${schema}.events e where e.run_id = due.run_id and e.seq = due.seq limit 1) e
 cross join lateral (
-  select r.workflow_id, r.workflow_type from ${schema}.runs r where r.run_id = due.run_id limit 1) r
+  select r.workflow_id, r.workflow_type, r.namespace from ${schema}.runs r where r.run_id = due.run_id limit 1) r
 left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
 returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at, ${micros('e.at')} as scheduled_at,
-  e.payload as args, e.meta::text as meta, h.details, r.workflow_id, r.workflow_type`,
+  e.payload as args, e.meta::text as meta, h.details, r.workflow_id, r.workflow_type, r.namespace`,
     values: [
       fence.epoch,
       fence.slot,
@@ -199,6 +215,7 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
     details: row.details,
     workflowId: row.workflow_id,
     workflowType: row.workflow_type,
+    isStandalone: isOfActivities(row.namespace),
   }));
 }
 
@@ -296,7 +313,7 @@ from ${schema}.activity_tasks t left join ${schema}.workers w on w.epoch = t.wor
       row.seq,
       {
         state: taskState(row),
-        taskQueue: row.queue.slice(run.namespace.length + 1),
+        taskQueue: row.queue.slice(userNamespace(run.namespace).length + 1),
         attempt: row.attempt,
         worker: row.identity ?? undefined,
         startedAt: row.started_at ?? undefined,

@@ -10,12 +10,14 @@ export interface Found {
   readonly tasks: boolean;
   /** The time of an activity, of whatever queue, is over. */
   readonly expired: boolean;
+  /** Standalone activities of the queue have something to be settled. */
+  readonly standalone: boolean;
 }
 
 export async function lookAround(
   database: Database,
   epoch: number,
-  options: { queue: string; now: Micros },
+  options: { queue: string; standaloneQueue: string; now: Micros },
 ): Promise<Found> {
   const { schema, pool } = database;
   const now = '($3::timestamptz[])[1]';
@@ -23,8 +25,9 @@ export async function lookAround(
     name: `reprise_look_around_${schema}`,
     text: `select array(select distinct run_id::text from ${schema}.inbox where owner = $1) as mailed,
   exists (select from ${schema}.activity_tasks where queue = $2 and due_at <= ${now}) as tasks,
-  coalesce((select min(deadline) from ${schema}.activity_tasks) <= ${now}, false) as expired`,
-    values: [epoch, options.queue, timestampArray([options.now])],
+  coalesce((select min(deadline) from ${schema}.activity_tasks) <= ${now}, false) as expired,
+  exists (select from ${schema}.ready where owner is null and queue = $4 and wake_at <= ${now}) as standalone`,
+    values: [epoch, options.queue, timestampArray([options.now]), options.standaloneQueue],
   });
   return rows[0]!;
 }

@@ -16,9 +16,12 @@ export interface ActivityInfo {
   readonly idempotencyKey: string;
   readonly isLocal: boolean;
   readonly inWorkflow: boolean;
-  readonly workflowExecution: { readonly workflowId: string; readonly runId: string };
-  readonly workflowType: string;
-  readonly workflowNamespace: string;
+  /** Undefined, as the next two, for one that belongs to no workflow. */
+  readonly workflowExecution?: { readonly workflowId: string; readonly runId: string };
+  readonly workflowType?: string;
+  readonly workflowNamespace?: string;
+  /** Of one that belongs to no workflow. */
+  readonly activityRunId?: string;
   readonly activityNamespace: string;
   readonly namespace: string;
   readonly taskQueue: string;

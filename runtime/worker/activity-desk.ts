@@ -4,7 +4,8 @@ import type { CancelReason } from '../history/cancellation-details.ts';
 import { draft } from '../history/draft.ts';
 import type { HistoryEvent } from '../history/event.ts';
 import { readAttempts } from '../store/activity-heartbeats.ts';
-import { announce, expireTasks } from '../store/activity-outcomes.ts';
+import { isQueueOfActivities } from '../history/standalone.ts';
+import { announce, expireTasks, type SentOutcome } from '../store/activity-outcomes.ts';
 import { anyType, claimTasks, sweepTasks } from '../store/activity-tasks.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Mail } from '../store/inbox.ts';
@@ -16,6 +17,7 @@ import { type Input, type LiveRun, lostActivities, type PendingActivity } from '
 import { logAttempt } from './log-turn.ts';
 import { mailInput } from './outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
+import { StandaloneKeeper } from './standalone-keeper.ts';
 import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
@@ -29,6 +31,8 @@ export interface ActivityDeskOptions extends Parts {
   readonly maxActivitiesPerSecond?: number | undefined;
   readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly queue: string;
+  /** Where standalone activities of the task queue wait. */
+  readonly standaloneQueue: string;
   /** Of claims and offers. */
   readonly fence: Fence;
   /** Of reports. */
@@ -54,6 +58,7 @@ export class ActivityDesk {
   readonly #remote: RemoteActivities;
   readonly #runner: TaskRunner;
   readonly #reporter: AttemptReporter;
+  readonly #keeper: StandaloneKeeper;
   readonly #types: ReadonlySet<string>;
   #expiring: Promise<void> | undefined;
   #nextSweep = performance.now() + sweepEveryMs;
@@ -77,7 +82,13 @@ export class ActivityDesk {
       },
     });
     this.#remote = new RemoteActivities(options);
-    this.#reporter = new AttemptReporter(database, options.reportFence, logger, failPoint);
+    this.#keeper = new StandaloneKeeper({
+      ...options,
+      queue: options.standaloneQueue,
+      offered: (queue, dueAt) => this.#remote.tell(queue, dueAt),
+    });
+    const announced = (outcomes: readonly SentOutcome[]): void => this.#announce(outcomes);
+    this.#reporter = new AttemptReporter({ database, fence: options.reportFence, logger, announced, failPoint });
     const types = { names: [...this.#types], any: this.#types.has(anyType) };
     this.#runner = new TaskRunner({
       ...options,
@@ -203,6 +214,11 @@ export class ActivityDesk {
     if (this.#types.size > 0) this.#runner.poke();
   }
 
+  /** Looks for standalone activities that have something to be settled. */
+  pokeStandalone(): void {
+    if (this.#types.size > 0) this.#keeper.poke();
+  }
+
   /** Looks whether attempts that run here are to stop. */
   check(): void {
     this.#runner
@@ -228,6 +244,7 @@ export class ActivityDesk {
 
   async drain(graceMs: number): Promise<void> {
     await Promise.all([this.#executor.drain(graceMs), this.#runner.drain(graceMs)]);
+    await this.#keeper.stop();
   }
 
   abort(): void {
@@ -235,6 +252,17 @@ export class ActivityDesk {
     this.#runner.abort();
     this.#remote.stop();
     this.#reporter.stop();
+    void this.#keeper.stop();
+  }
+
+  /** Standalone activities have no owner to be told: they are settled here, at once. */
+  #announce(outcomes: readonly SentOutcome[]): void {
+    const standalone = outcomes.filter(({ queue }) => isQueueOfActivities(queue));
+    announce(
+      this.#options.database,
+      outcomes.filter((outcome) => !standalone.includes(outcome)),
+    );
+    if (standalone.length > 0) void this.#keeper.settle(standalone.map(({ runId }) => runId));
   }
 
   #isOwn({ type, options }: PendingActivity): boolean {
@@ -248,7 +276,7 @@ export class ActivityDesk {
     try {
       for (let isFull = true; isFull; ) {
         const sent = await expireTasks(database, { now: clock.now(), limit: expireMax });
-        announce(database, sent);
+        this.#announce(sent);
         isFull = sent.length === expireMax;
       }
     } catch (error) {

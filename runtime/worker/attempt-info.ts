@@ -48,6 +48,22 @@ export function attemptInfo(
   };
 }
 
+/** The same of an activity that belongs to no workflow. */
+export function standaloneInfo(info: ActivityInfo, activityRunId: string): ActivityInfo {
+  // By their descriptors, or the tokens would be made.
+  const {
+    workflowExecution: _execution,
+    workflowType: _type,
+    workflowNamespace: _namespace,
+    ...kept
+  } = Object.getOwnPropertyDescriptors(info);
+  const own = {
+    inWorkflow: { value: false, enumerable: true },
+    activityRunId: { value: activityRunId, enumerable: true },
+  };
+  return Object.defineProperties({}, { ...kept, ...own }) as ActivityInfo;
+}
+
 function policyOf(retry: RetryMeta): RetryPolicy {
   const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
   return {

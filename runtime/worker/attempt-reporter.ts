@@ -1,7 +1,7 @@
 // Outcomes of attempts on their way to the owners of their runs: what arrives during a statement goes with the next. Each is
 // sent until it is committed, or its attempt turns out to be over.
 import type { Logger } from 'pino';
-import { type AttemptReport, announce, reportAttempts } from '../store/activity-outcomes.ts';
+import { type AttemptReport, reportAttempts, type SentOutcome } from '../store/activity-outcomes.ts';
 import { taskName, tasksOfWorker } from '../store/activity-tasks.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
@@ -27,16 +27,25 @@ export class AttemptReporter {
   readonly #database: Database;
   readonly #fence: Fence;
   readonly #logger: Logger;
+  readonly #announced: (outcomes: readonly SentOutcome[]) => void;
   readonly #failPoint: FailPointListener | undefined;
   #waiting: Waiting[] = [];
   #sending = false;
   #stopped = false;
 
-  constructor(database: Database, fence: Fence, logger: Logger, failPoint?: FailPointListener) {
-    this.#database = database;
-    this.#fence = fence;
-    this.#logger = logger;
-    this.#failPoint = failPoint;
+  constructor(options: {
+    readonly database: Database;
+    readonly fence: Fence;
+    readonly logger: Logger;
+    /** Outcomes are durable, and their runs' owners are to be told. */
+    announced(outcomes: readonly SentOutcome[]): void;
+    readonly failPoint: FailPointListener | undefined;
+  }) {
+    this.#database = options.database;
+    this.#fence = options.fence;
+    this.#logger = options.logger;
+    this.#announced = options.announced;
+    this.#failPoint = options.failPoint;
   }
 
   send(report: AttemptReport): Promise<ReportResult> {
@@ -104,7 +113,7 @@ export class AttemptReporter {
       for (const { resolve } of batch) resolve('gone');
       return;
     }
-    announce(this.#database, sent);
+    this.#announced(sent);
     const names = new Set(sent.map(({ runId, seq }) => `${runId}:${seq}`));
     const unsent: Waiting[] = [];
     for (const waiting of batch) {

@@ -16,10 +16,14 @@ export const taskFailPoints = ['before offer', 'after offer', 'task claimed', 'b
 /** Of activities that clients complete. */
 export const leavingFailPoints = ['before leaving', 'after leaving'] as const;
 
+/** Of standalone activities: inside the transaction, and behind it. */
+export const settlingFailPoints = ['settling', 'settled'] as const;
+
 export type FailPoint =
   | (typeof failPoints)[number]
   | (typeof taskFailPoints)[number]
-  | (typeof leavingFailPoints)[number];
+  | (typeof leavingFailPoints)[number]
+  | (typeof settlingFailPoints)[number];
 
 /** Called at each moment; a test's may end the process there. */
 export type FailPointListener = (point: FailPoint) => void;

@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { queueKey } from '../history/deployment.ts';
+import { activitiesNamespace } from '../history/standalone.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
@@ -57,6 +58,7 @@ export class Incarnation {
   readonly epoch: number;
   readonly #options: IncarnationOptions;
   readonly #queue: string;
+  readonly #standaloneQueue: string;
   readonly #heart: pg.Client;
   readonly #pulse: Pulse;
   readonly #control: pg.Client;
@@ -101,6 +103,7 @@ export class Incarnation {
     this.#starts = starts;
     const { database, sandbox, logger } = options;
     this.#queue = queueKey(options.namespace, options.taskQueue);
+    this.#standaloneQueue = queueKey(activitiesNamespace(options.namespace), options.taskQueue);
     for (const client of [...this.#sessions, starts]) {
       client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
       client.on('end', () => this.#lose('a connection ended'));
@@ -140,6 +143,7 @@ export class Incarnation {
     this.#activities = new ActivityDesk({
       ...options,
       queue: this.#queue,
+      standaloneQueue: this.#standaloneQueue,
       fence: { epoch, slot: 0 },
       reportFence: { epoch, slot: writers.length + 2 },
       maxConcurrent: options.maxConcurrentActivities,
@@ -253,7 +257,7 @@ export class Incarnation {
 
   #notified(channel: string, payload: string): void {
     const topic = channel.slice(this.#options.database.schema.length + 1);
-    if (topic === 'wake') this.#claims.woken(splitPayload(payload));
+    if (topic === 'wake') this.#woken(splitPayload(payload));
     else if (topic === 'request') {
       if (this.#queries.isAsked(splitPayload(payload))) void this.#answerQueries();
     } else if (topic === 'deployment') void this.#reroute();
@@ -264,6 +268,11 @@ export class Incarnation {
       if (items.includes(attemptsItem)) this.#activities.check();
       void this.#mail.announce(items);
     }
+  }
+
+  #woken(queues: readonly string[]): void {
+    this.#claims.woken(queues);
+    if (queues.includes(this.#standaloneQueue)) this.#activities.pokeStandalone();
   }
 
   async #answerQueries(): Promise<void> {
@@ -280,10 +289,11 @@ export class Incarnation {
     this.#claims.poke();
     void this.#answerQueries();
     try {
-      const looked = { queue: this.#queue, now: this.#clock.now() };
+      const looked = { queue: this.#queue, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
       const found = await lookAround(this.#options.database, this.epoch, looked);
       if (found.tasks) this.#activities.poke();
       if (found.expired) void this.#activities.expire();
+      if (found.standalone) this.#activities.pokeStandalone();
       await this.#mail.announce(found.mailed);
     } catch (error) {
       this.#failed('mail could not be looked for', error);

@@ -2,6 +2,7 @@
 // withdrawn when they are cancelled. What becomes of a task comes back as mail. Nothing is kept here but what is on its way
 // into the database, so a run that waits for tasks alone needs no place in memory.
 import type { Logger } from 'pino';
+import { queueKey } from '../history/deployment.ts';
 import type { Micros } from '../history/event.ts';
 import { announce, cancelTasks } from '../store/activity-outcomes.ts';
 import { dropTasks, type OfferedTask, offerTasks } from '../store/activity-tasks.ts';
@@ -11,6 +12,7 @@ import type { Database } from '../store/database.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
+import { offeredTask } from './offered-task.ts';
 
 export interface RemoteActivitiesOptions {
   readonly database: Database;
@@ -128,24 +130,8 @@ export class RemoteActivities {
 
   #task(run: LiveRun, activity: PendingActivity): OfferedTask {
     const { namespace, taskQueue, clock } = this.#options;
-    const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
-    const { s2s, s2c } = options;
-    const dueAt = nextAttemptAt === 0 ? clock.now() : nextAttemptAt;
-    // Each attempt has that long to be taken; one that was under way before counts as scheduled anew.
-    const waitsFrom = failedAttempts + lostAttempts === 0 ? scheduledAt : dueAt;
-    return {
-      runId: run.runId,
-      seq: activity.seq,
-      queue: `${namespace}/${options.queue ?? taskQueue}`,
-      type: activity.type,
-      attempt: failedAttempts + lostAttempts + 1,
-      dueAt,
-      startBy: s2s === undefined ? null : waitsFrom + s2s * 1000,
-      closeBy: s2c === undefined ? null : scheduledAt + s2c * 1000,
-      scheduleToStartMs: s2s ?? null,
-      startToCloseMs: options.stc ?? null,
-      heartbeatMs: options.hb ?? null,
-    };
+    const queue = queueKey(namespace, activity.options.queue ?? taskQueue);
+    return offeredTask(run.runId, activity, { queue, now: clock.now() });
   }
 
   async #sendOffers(): Promise<void> {
@@ -169,7 +155,7 @@ export class RemoteActivities {
       const owned = await offerTasks(database, fence, tasks);
       failPoint?.('after offer');
       if (owned === undefined) return []; // declared dead: the next owner offers them
-      this.#tell(tasks.filter((task) => owned.has(task.runId)));
+      this.#tellAll(tasks.filter((task) => owned.has(task.runId)));
       const locked = batch.filter(({ run, task }) => !owned.has(task.runId) && run.phase !== 'gone');
       if (locked.length > 0) await pause(lockedMs);
       return locked;
@@ -181,15 +167,18 @@ export class RemoteActivities {
     }
   }
 
-  #tell(tasks: readonly OfferedTask[]): void {
-    const { clock, database } = this.#options;
+  #tellAll(tasks: readonly OfferedTask[]): void {
     const queues = new Map<string, number>();
     for (const { queue, dueAt } of tasks) queues.set(queue, Math.min(dueAt, queues.get(queue) ?? dueAt));
-    for (const [queue, dueAt] of queues) {
-      const delay = clock.delayMs(dueAt);
-      if (delay === 0) database.notifier.task(queue);
-      else if (delay <= noticeMsMax) this.#tellLater(queue, delay);
-    }
+    for (const [queue, dueAt] of queues) this.tell(queue, dueAt);
+  }
+
+  /** Has the workers of a queue look for a task, when its time has come. */
+  tell(queue: string, dueAt: Micros): void {
+    const { clock, database } = this.#options;
+    const delay = clock.delayMs(dueAt);
+    if (delay === 0) database.notifier.task(queue);
+    else if (delay <= noticeMsMax) this.#tellLater(queue, delay);
   }
 
   #tellLater(queue: string, delayMs: number): void {

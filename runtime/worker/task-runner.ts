@@ -25,7 +25,7 @@ import {
   declarationOf,
 } from './activity-context.ts';
 import type { ActivitySlots } from './activity-slots.ts';
-import { attemptInfo } from './attempt-info.ts';
+import { attemptInfo, standaloneInfo } from './attempt-info.ts';
 import { usageFacts } from './attempt-meta.ts';
 import { encodeResult } from './attempt-result.ts';
 import { AttemptProgress } from './attempt-progress.ts';
@@ -266,7 +266,7 @@ export class TaskRunner {
       task.dueAt,
     );
     return new ActivityContext(
-      info,
+      task.isStandalone ? standaloneInfo(info, runId) : info,
       () => logger.child({ workflowId, runId, activityType: type, attempt }),
       (details) => {
         if (running.isOver) return;

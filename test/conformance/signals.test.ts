@@ -10,7 +10,7 @@ import { behavior, pause, taskFailureOf, turnsOf, typesOf, type Way, ways } from
 const releases = new Map<string, PromiseWithResolvers<void>>();
 const all = await ways({
   activities: {
-    released: () => releases.get(activityInfo().workflowExecution.workflowId)?.promise,
+    released: () => releases.get(activityInfo().workflowExecution!.workflowId)?.promise,
   },
 });
 

@@ -109,8 +109,12 @@ test('the sender is told who owns the run, and the owner finds the run by it', a
   assert.deepEqual(await send(pool, 'reprise', owned, signal), { owner: worker.epoch, queue: 'default/test' });
   assert.deepEqual(await send(pool, 'reprise', free, signal), { owner: null, queue: 'default/test' });
   await send(pool, 'reprise', owned, signal);
-  const found = await lookAround(database, worker.epoch, { queue: 'default/test', now: Date.now() * 1000 });
-  assert.deepEqual(found, { mailed: [owned], tasks: false, expired: false });
+  const found = await lookAround(database, worker.epoch, {
+    queue: 'default/test',
+    standaloneQueue: 'default#activities/test',
+    now: Date.now() * 1000,
+  });
+  assert.deepEqual(found, { mailed: [owned], tasks: false, expired: false, standalone: false });
 });
 
 test('a message wakes a run that nobody owns, and leaves the plans of one that is owned alone', async (t) => {

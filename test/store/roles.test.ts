@@ -76,7 +76,10 @@ test('a member of reprise_worker does everything that workers and clients do', a
   const [run, waiting, orphan] = [...mine, ...others].map(({ runId }) => runId) as [string, string, string];
   assert.equal(await lockOwnedRun(control, 'reprise', run, epoch), true);
   for (let i = 0; i < 2; i += 1) await send(pool, 'reprise', run, { type: 'SignalReceived', name: 'go' });
-  assert.deepEqual((await lookAround(database, epoch, { queue, now: Date.now() * 1000 })).mailed, [run]);
+  assert.deepEqual(
+    (await lookAround(database, epoch, { queue, standaloneQueue: 'x', now: Date.now() * 1000 })).mailed,
+    [run],
+  );
   assert.equal((await readMail(database, [{ runId: run, after: 0 }])).length, 2);
   await storeHeartbeat(database, epoch, run, 2, new Uint8Array([1]));
   assert.equal((await readAttempts(database, run)).progress.size, 1);

@@ -14,7 +14,7 @@ let released = Promise.withResolvers<void>();
 
 const activities = {
   async stubborn(): Promise<string> {
-    const { runId } = activityInfo().workflowExecution;
+    const { runId } = activityInfo().workflowExecution!;
     const { message } = await Context.current().cancelled.catch((error: Error) => error);
     told.set(runId, cancellationDetails()?.cancelRequested === true ? message : `${message}, not asked to`);
     return 'done all the same';

@@ -30,8 +30,8 @@ const activities = {
   /** Beats, then stumbles; the next attempt tells what it found. */
   async stumble(how: 'fail' | 'be silent' | 'wait for shutdown'): Promise<unknown> {
     const { attempt, heartbeatDetails, workflowExecution } = activityInfo();
-    const seen = [...(found.get(workflowExecution.runId) ?? []), heartbeatDetails];
-    found.set(workflowExecution.runId, seen);
+    const seen = [...(found.get(workflowExecution!.runId) ?? []), heartbeatDetails];
+    found.set(workflowExecution!.runId, seen);
     if (attempt === 3) return seen;
     for (const part of ['a', 'b', 'c']) if (attempt === 1) heartbeat({ attempt, part });
     if (how === 'fail') throw new Error('stumbled');

@@ -29,7 +29,7 @@ const activities = {
   /** How its own schedule stands in the log while it runs. */
   async ownSchedule(): Promise<unknown> {
     const { workflowExecution } = activityInfo();
-    const history = await getClient().workflow.getHandle(workflowExecution.workflowId).history();
+    const history = await getClient().workflow.getHandle(workflowExecution!.workflowId).history();
     const scheduled = history.find((event) => event.type === 'ActivityScheduled');
     return { meta: scheduled?.meta, isHashed: history.at(-1)?.hash !== null };
   },

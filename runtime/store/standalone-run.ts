@@ -1,0 +1,164 @@
+// Standalone activities: runs that nobody owns. What happens to one is settled in a short transaction of whoever comes first;
+// its locked ready row keeps the others away, as ownership would.
+import type pg from 'pg';
+import type { HistoryEvent, Micros } from '../history/event.ts';
+import { type RunStatus, statusAfter } from '../history/transition.ts';
+import { givenTasks, insertedTasks, offeredValues, type OfferedTask } from './activity-tasks.ts';
+import type { Database } from './database.ts';
+import { eventColumns, EventRows } from './event-rows.ts';
+import { readEventsAfter, type StoredEvent } from './history.ts';
+import { type Mail, readMail } from './inbox.ts';
+import { timestampArray } from './pg-binary.ts';
+import { runIdBytes } from './run-id.ts';
+
+/** What is known of the run when it is settled. */
+export interface StandaloneState {
+  readonly runId: string;
+  readonly now: Micros;
+  /** The whole log. */
+  readonly events: readonly StoredEvent[];
+  /** Unread. */
+  readonly mail: readonly Mail[];
+  /** Its task waits for a worker, is at work, or is not there. */
+  readonly task: 'offered' | 'taken' | undefined;
+}
+
+/** What is to become of it. */
+export interface Settlement {
+  /** Events to append, with time and hash; the last one may close the run. */
+  readonly events: readonly HistoryEvent[];
+  /** Its next attempt. */
+  readonly offer: OfferedTask | undefined;
+  /** The attempt at work is to stop. */
+  readonly cancels: boolean;
+  /** Nobody is to take its task any more. */
+  readonly withdraws: boolean;
+}
+
+export interface Settled {
+  readonly events: readonly HistoryEvent[];
+  readonly status: RunStatus;
+  /** The worker whose attempt is to stop. */
+  readonly stops: number | undefined;
+}
+
+/** Far beyond any time: only a message wakes the run. */
+const never: Micros = 9_000_000_000_000_000;
+
+/** Runs of a queue that have something to be settled. */
+export async function dueStandalone(
+  database: Database,
+  queue: string,
+  { now, limit }: { readonly now: Micros; readonly limit: number },
+): Promise<string[]> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: `reprise_due_standalone_${schema}`,
+    text: `select run_id from ${schema}.ready where owner is null and queue = $1 and wake_at <= ($2::timestamptz[])[1]
+order by wake_at limit $3`,
+    values: [queue, timestampArray([now]), limit],
+  });
+  return rows.map((row) => row.run_id);
+}
+
+/** Undefined when somebody else is at it, or the run is closed. */
+export async function settleStandalone(
+  database: Database,
+  runId: string,
+  decide: (state: StandaloneState) => Settlement,
+): Promise<Settled | undefined> {
+  const client = await database.pool.connect();
+  try {
+    // A process that stops in here must not keep the run from others: the server gives up on it.
+    await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
+    const state = await readState(database, client, runId);
+    const settled = state === undefined ? undefined : await write(database, client, state, decide(state));
+    await client.query(settled === undefined ? 'rollback' : 'commit');
+    client.release();
+    return settled;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+async function readState(
+  database: Database,
+  client: pg.ClientBase,
+  runId: string,
+): Promise<StandaloneState | undefined> {
+  const { schema } = database;
+  const { rows } = await client.query<{ now: string }>(
+    `select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready
+where run_id = $1 and owner is null for no key update skip locked`,
+    [runId],
+  );
+  if (rows[0] === undefined) return undefined;
+  const { rows: tasks } = await client.query<{ offered: boolean }>(
+    `select due_at is not null as offered from ${schema}.activity_tasks where run_id = $1 for no key update`,
+    [runId],
+  );
+  const events = await readEventsAfter(client, schema, runId, 0);
+  const mail = await readMail(database, [{ runId, after: 0 }], client);
+  const task = tasks[0] === undefined ? undefined : tasks[0].offered ? 'offered' : 'taken';
+  return { runId, now: Number(rows[0].now), events, mail, task };
+}
+
+async function write(
+  { schema }: Database,
+  client: pg.ClientBase,
+  { runId, mail }: StandaloneState,
+  { events, offer, cancels, withdraws }: Settlement,
+): Promise<Settled> {
+  const last = events.at(-1);
+  const status = last === undefined ? 'running' : (statusAfter('running', last.type) as RunStatus);
+  if (last !== undefined) {
+    const rows = await EventRows.open(client, schema);
+    for (const event of events) rows.add(runIdBytes(runId), event);
+    const from = `from unnest($1::${schema}.new_event[]) as e`;
+    await client.query(`insert into ${schema}.events (${eventColumns}) select ${eventColumns} ${from}`, [rows.take()]);
+  }
+  await client.query(`delete from ${schema}.inbox where run_id = $1 and id = any ($2::int[])`, [
+    runId,
+    mail.map(({ id }) => id),
+  ]);
+  if (status !== 'running') {
+    await close(schema, client, runId, { ...last!, status });
+    return { events, status, stops: undefined };
+  }
+  if (withdraws) await client.query(`delete from ${schema}.activity_tasks where run_id = $1`, [runId]);
+  if (offer !== undefined) {
+    const text = `with ${givenTasks(1)}, ${insertedTasks(schema, 'given')} select 1`;
+    await client.query(text, offeredValues([offer]));
+  }
+  // Its task times out by itself from now on.
+  await client.query(
+    `update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, claimed = true where run_id = $1`,
+    [runId, timestampArray([never])],
+  );
+  return { events, status, stops: cancels ? await stop(schema, client, runId) : undefined };
+}
+
+async function stop(schema: string, client: pg.ClientBase, runId: string): Promise<number | undefined> {
+  const { rows } = await client.query<{ worker: number | null }>(
+    `update ${schema}.activity_tasks set cancel_requested = true where run_id = $1 returning worker`,
+    [runId],
+  );
+  return rows[0]?.worker ?? undefined;
+}
+
+async function close(
+  schema: string,
+  client: pg.ClientBase,
+  runId: string,
+  { seq, at, hash, status }: HistoryEvent & { readonly status: RunStatus },
+): Promise<void> {
+  await client.query(
+    `update ${schema}.runs set status = $2, closed_at = ($3::timestamptz[])[1], final_seq = $4, final_hash = $5
+where run_id = $1`,
+    [runId, status, timestampArray([at]), seq, Buffer.from(hash!)],
+  );
+  for (const table of ['inbox', 'activity_tasks', 'activity_heartbeats', 'ready']) {
+    await client.query(`delete from ${schema}.${table} where run_id = $1`, [runId]);
+  }
+}

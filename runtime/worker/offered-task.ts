@@ -1,0 +1,30 @@
+// The next attempt of an activity as a task for others. Pure.
+import type { Micros } from '../history/event.ts';
+import type { OfferedTask } from '../store/activity-tasks.ts';
+import type { PendingActivity } from './live-run.ts';
+
+/** `queue`: the key of the queue whose workers are to execute it. */
+export function offeredTask(
+  runId: string,
+  activity: PendingActivity,
+  { queue, now }: { readonly queue: string; readonly now: Micros },
+): OfferedTask {
+  const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
+  const { s2s, s2c } = options;
+  const dueAt = nextAttemptAt === 0 ? now : nextAttemptAt;
+  // Each attempt has that long to be taken; one that was under way before counts as scheduled anew.
+  const waitsFrom = failedAttempts + lostAttempts === 0 ? scheduledAt : dueAt;
+  return {
+    runId,
+    seq: activity.seq,
+    queue,
+    type: activity.type,
+    attempt: failedAttempts + lostAttempts + 1,
+    dueAt,
+    startBy: s2s === undefined ? null : waitsFrom + s2s * 1000,
+    closeBy: s2c === undefined ? null : scheduledAt + s2c * 1000,
+    scheduleToStartMs: s2s ?? null,
+    startToCloseMs: options.stc ?? null,
+    heartbeatMs: options.hb ?? null,
+  };
+}

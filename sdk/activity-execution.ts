@@ -1,0 +1,187 @@
+// What is known of a standalone activity from outside: the summary that lists give, and the description.
+import type { ScheduledMeta, StartedMeta } from '../runtime/history/activation.ts';
+import { typedAttributes } from '../runtime/history/attribute-values.ts';
+import { decodeFailure } from '../runtime/history/failure-info.ts';
+import { decodePayload } from '../runtime/history/payload.ts';
+import { retryWithDefaults } from '../runtime/history/retry-policy.ts';
+import type { RetryPolicy } from '../runtime/history/retry-options.ts';
+import type { TypedSearchAttributes } from '../runtime/history/search-attributes.ts';
+import type { RunStatus } from '../runtime/history/transition.ts';
+import { readAttempts } from '../runtime/store/activity-heartbeats.ts';
+import { type RemoteTask, tasksOfRun } from '../runtime/store/activity-tasks.ts';
+import type { Database } from '../runtime/store/database.ts';
+import { readHistory, type StoredEvent } from '../runtime/store/history.ts';
+import type { RunRow } from '../runtime/store/runs.ts';
+
+export const ActivityExecutionStatus = {
+  RUNNING: 'RUNNING',
+  COMPLETED: 'COMPLETED',
+  FAILED: 'FAILED',
+  CANCELED: 'CANCELED',
+  TERMINATED: 'TERMINATED',
+  TIMED_OUT: 'TIMED_OUT',
+  PAUSED: 'PAUSED',
+} as const;
+export type ActivityExecutionStatus = (typeof ActivityExecutionStatus)[keyof typeof ActivityExecutionStatus];
+
+/** Where an open activity stands. */
+export const PendingActivityState = {
+  /** It waits for a worker, or for its next attempt. */
+  SCHEDULED: 'SCHEDULED',
+  STARTED: 'STARTED',
+  CANCEL_REQUESTED: 'CANCEL_REQUESTED',
+} as const;
+export type PendingActivityState = (typeof PendingActivityState)[keyof typeof PendingActivityState];
+
+const statusOf: Partial<Record<RunStatus, ActivityExecutionStatus>> = {
+  completed: 'COMPLETED',
+  failed: 'FAILED',
+  cancelled: 'CANCELED',
+  terminated: 'TERMINATED',
+  timed_out: 'TIMED_OUT',
+};
+
+export interface ActivityExecutionInfo {
+  readonly activityId: string;
+  readonly activityRunId: string;
+  readonly activityType: string;
+  readonly taskQueue: string;
+  readonly status: ActivityExecutionStatus;
+  readonly scheduleTime: Date;
+  readonly closeTime: Date | undefined;
+  /** Of a closed one, from its start. */
+  readonly executionDurationMs: number | undefined;
+  readonly typedSearchAttributes: TypedSearchAttributes;
+}
+
+export interface ActivityExecutionDescription extends ActivityExecutionInfo {
+  /** Of an open one. */
+  readonly runState: PendingActivityState | undefined;
+  /** The present attempt, or the last. */
+  readonly attempt: number;
+  readonly retryPolicy: RetryPolicy;
+  readonly scheduleToCloseTimeoutMs: number | undefined;
+  readonly scheduleToStartTimeoutMs: number | undefined;
+  readonly startToCloseTimeoutMs: number | undefined;
+  readonly heartbeatTimeoutMs: number | undefined;
+  readonly summary: string | undefined;
+  readonly lastStartedTime: Date | undefined;
+  readonly lastHeartbeatTime: Date | undefined;
+  readonly lastWorkerIdentity: string | undefined;
+  readonly lastAttemptCompleteTime: Date | undefined;
+  /** Of one that waits for its next attempt. */
+  readonly nextAttemptScheduleTime: Date | undefined;
+  readonly currentRetryIntervalMs: number | undefined;
+  /** When the whole of its time is over. */
+  readonly expirationTime: Date | undefined;
+  readonly canceledReason: string | undefined;
+  /** Live workers of its queue that can execute it. */
+  readonly pollers: number | undefined;
+  getHeartbeatDetails<T = unknown>(): Promise<T | undefined>;
+  getLastFailure(): Promise<Error | undefined>;
+}
+
+export function activityInfoOf(row: RunRow): ActivityExecutionInfo {
+  const { closed_at: closedAt, started_at: startedAt } = row;
+  return {
+    activityId: row.workflow_id,
+    activityRunId: row.run_id,
+    activityType: row.workflow_type,
+    taskQueue: row.task_queue,
+    status: statusOf[row.status] ?? 'RUNNING',
+    scheduleTime: startedAt,
+    closeTime: closedAt ?? undefined,
+    executionDurationMs: closedAt === null ? undefined : closedAt.getTime() - startedAt.getTime(),
+    typedSearchAttributes: typedAttributes({
+      searchAttributes: row.search_attributes ?? {},
+      searchAttributeTypes: row.search_attribute_types ?? {},
+    }),
+  };
+}
+
+export async function describeActivity(database: Database, row: RunRow): Promise<ActivityExecutionDescription> {
+  const [tasks, attempts] = await Promise.all([tasksOfRun(database, row), readAttempts(database, row.run_id)]);
+  const events: StoredEvent[] = [];
+  for await (const page of readHistory(database, row.run_id)) events.push(...page);
+  const [task] = [...tasks.values()];
+  const [progress] = [...attempts.progress.values()];
+  const started = JSON.parse(events[0]?.meta ?? '{}') as StartedMeta;
+  const options = started.activity ?? { id: row.workflow_id };
+  const failed = events.filter(({ type }) => type === 'ActivityAttemptFailed');
+  const ended = events.findLast(({ type }) => ['ActivityFailed', 'ActivityTimedOut'].includes(type));
+  const failure = (ended ?? failed.at(-1))?.payload ?? null;
+  return {
+    ...activityInfoOf(row),
+    ...optionsOf(options),
+    ...attemptOf(row, events, task),
+    expirationTime: options.s2c === undefined ? undefined : new Date(row.started_at.getTime() + options.s2c),
+    canceledReason: events.find(({ type }) => type === 'WorkflowCancelRequested')?.reason ?? undefined,
+    pollers: task?.pollers,
+    getHeartbeatDetails: async <T>() => (progress === undefined ? undefined : (decodePayload(progress) as T)),
+    getLastFailure: async () => (failure === null ? undefined : decodeFailure(failure)),
+  };
+}
+
+type Options = Pick<
+  ActivityExecutionDescription,
+  | 'retryPolicy'
+  | 'scheduleToCloseTimeoutMs'
+  | 'scheduleToStartTimeoutMs'
+  | 'startToCloseTimeoutMs'
+  | 'heartbeatTimeoutMs'
+  | 'summary'
+>;
+
+function optionsOf({ stc, s2c, s2s, hb, retry, summary }: ScheduledMeta): Options {
+  const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
+  return {
+    retryPolicy: {
+      initialInterval: initial,
+      backoffCoefficient: coefficient,
+      maximumInterval: max,
+      ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
+      nonRetryableErrorTypes: retry?.fatal ?? [],
+    },
+    scheduleToCloseTimeoutMs: s2c,
+    scheduleToStartTimeoutMs: s2s,
+    startToCloseTimeoutMs: stc,
+    heartbeatTimeoutMs: hb,
+    summary,
+  };
+}
+
+type Attempt = Pick<
+  ActivityExecutionDescription,
+  | 'runState'
+  | 'attempt'
+  | 'lastStartedTime'
+  | 'lastHeartbeatTime'
+  | 'lastWorkerIdentity'
+  | 'lastAttemptCompleteTime'
+  | 'nextAttemptScheduleTime'
+  | 'currentRetryIntervalMs'
+>;
+
+function attemptOf(row: RunRow, events: readonly StoredEvent[], task: RemoteTask | undefined): Attempt {
+  const told = events.findLast(({ attempt }) => attempt !== null);
+  const failed = events.findLast(({ type }) => type === 'ActivityAttemptFailed');
+  const isOpen = row.closed_at === null;
+  const retryMs = (JSON.parse(failed?.meta ?? '{}') as { delayMs?: number }).delayMs;
+  const waits = isOpen && failed !== undefined && task?.state === 'SCHEDULED';
+  const { identity } = JSON.parse(told?.meta ?? '{}') as { identity?: string };
+  return {
+    runState: isOpen ? stateOf(events, task) : undefined,
+    attempt: task?.attempt ?? told?.attempt ?? 1,
+    lastStartedTime: task?.startedAt,
+    lastHeartbeatTime: task?.heartbeatAt,
+    lastWorkerIdentity: task?.worker ?? identity,
+    lastAttemptCompleteTime: told === undefined ? undefined : new Date(told.at / 1000),
+    nextAttemptScheduleTime: waits ? new Date(failed.at / 1000 + (retryMs ?? 0)) : undefined,
+    currentRetryIntervalMs: waits ? retryMs : undefined,
+  };
+}
+
+function stateOf(events: readonly StoredEvent[], task: RemoteTask | undefined): PendingActivityState {
+  if (events.some(({ type }) => type === 'WorkflowCancelRequested')) return 'CANCEL_REQUESTED';
+  return task?.state === 'STARTED' || task?.state === 'WAITING' ? 'STARTED' : 'SCHEDULED';
+}
