@@ -3,13 +3,6 @@ import { randomUUID } from 'node:crypto';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import type { argsOf, resultOf as retOf } from '../runtime/activator/message-definition.ts';
 import { decodeFailure } from '../runtime/history/failure-info.ts';
-import {
-  CancelledFailure,
-  RetryState,
-  TerminatedFailure,
-  TimeoutFailure,
-  TimeoutType,
-} from '../runtime/history/failure.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
 import type { Json } from '../runtime/history/json.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
@@ -22,7 +15,7 @@ import {
   type StateResult,
 } from '../runtime/replay/state-at.ts';
 import { terminateOrphan, terminateUnowned } from '../runtime/store/close-run.ts';
-import type { ClosedOutcome, Database } from '../runtime/store/database.ts';
+import type { Database } from '../runtime/store/database.ts';
 import { type Family, readFamily } from '../runtime/store/family.ts';
 import type { Message } from '../runtime/store/inbox.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
@@ -40,7 +33,6 @@ import {
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowContinuedAsNewError,
-  WorkflowFailedError,
   WorkflowNotFoundError,
 } from './client-errors.ts';
 import type { Connection } from './connection.ts';
@@ -49,6 +41,7 @@ import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHisto
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
+import { resultOf } from './result-of.ts';
 import { sendMessage } from './send-message.ts';
 import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
@@ -170,11 +163,17 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
    * Sends an update and waits for what its handler returns. One id is handled once a run, however often it is sent.
    * @throws WorkflowUpdateFailedError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
    */
-  async executeUpdate<Ret, Args extends readonly unknown[] = []>(
+  executeUpdate<Ret>(update: Definition<[], Ret> | string): Promise<Ret>;
+  executeUpdate<Ret, Args extends readonly unknown[] = []>(
     update: Definition<Args, Ret> | string,
     options: WorkflowUpdateOptions<Args>,
+  ): Promise<Ret>;
+  async executeUpdate<Ret, Args extends readonly unknown[]>(
+    update: Definition<Args, Ret> | string,
+    options?: WorkflowUpdateOptions<Args>,
   ): Promise<Ret> {
-    const handle = await this.startUpdate<Ret, Args>(update, { ...options, waitForStage: 'ACCEPTED' });
+    const staged = { ...options, waitForStage: 'ACCEPTED' } as StartUpdateOptions<Args>;
+    const handle = await this.startUpdate<Ret, Args>(update, staged);
     return handle.result();
   }
 
@@ -364,37 +363,6 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
       const { run_id: latest } = await this.#run(); // an unknown id has its own error
       if (latest === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
       runId = latest;
-    }
-  }
-}
-
-/** What `result()` gives or throws for the event that closed a run. */
-function resultOf(outcome: ClosedOutcome): unknown {
-  const retryState = outcome.retryState as RetryState | undefined;
-  switch (outcome.type) {
-    case 'WorkflowCompleted':
-      return outcome.payload === null ? undefined : decodePayload(outcome.payload);
-    case 'WorkflowFailed':
-      throw new WorkflowFailedError(
-        'Workflow execution failed',
-        outcome.payload === null ? undefined : decodeFailure(outcome.payload),
-        retryState ?? RetryState.RETRY_POLICY_NOT_SET,
-      );
-    case 'WorkflowCancelled':
-      throw new WorkflowFailedError(
-        'Workflow execution cancelled',
-        outcome.payload === null
-          ? new CancelledFailure('Workflow execution cancelled')
-          : decodeFailure(outcome.payload),
-      );
-    case 'WorkflowTerminated': {
-      const message = outcome.reason ?? 'Workflow execution terminated';
-      throw new WorkflowFailedError(message, new TerminatedFailure(message));
-    }
-    default: {
-      const message = 'Workflow execution timed out';
-      const cause = new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE);
-      throw new WorkflowFailedError(message, cause, retryState ?? RetryState.TIMEOUT);
     }
   }
 }

@@ -51,7 +51,7 @@ export function divergenceText(divergence: Divergence, facts: DivergenceFacts = 
     ...list('Events before it, which the code followed:', (facts.previous ?? []).map(eventText)),
     ...list('What differs in the arguments (a hint, they are not compared):', argumentDifferences(divergence)),
     ...list('What differs in the operations:', operationDifferences(divergence)),
-    `What to do: ${remedies[kind]}; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event ${event?.seq}.`,
+    `What to do: ${remedies[kind]}; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
   ];
   return parts.join('\n');
 }

@@ -345,7 +345,12 @@ export class Run implements SandboxRun {
     try {
       this.turn.close(new PlainCommand('WorkflowCompleted', { payload: encodePayload(value) }));
     } catch (thrown) {
-      this.failTask(thrown);
+      const { code, message, ...rest } = taskFailureOf(thrown);
+      this.turn.fail({
+        ...rest,
+        code,
+        message: `The result of workflow ${this.info.workflowType} cannot be stored: ${message}`,
+      });
     }
   }
 

@@ -33,6 +33,21 @@ export const fieldNames = [
 ] as const;
 export type FieldName = (typeof fieldNames)[number];
 
+/** Fields of Temporal's runs that are not kept here: a query that asks for one would find nothing, and say nothing. */
+const foreignFields: ReadonlySet<string> = new Set([
+  'BatcherUser',
+  'BinaryChecksums',
+  'BuildIds',
+  'ExecutionDuration',
+  'HistorySizeBytes',
+  'ParentRunId',
+  'ParentWorkflowId',
+  'RootRunId',
+  'RootWorkflowId',
+  'StateTransitionCount',
+  'VisibilityArchivalUri',
+]);
+
 /** Temporal keeps its own attributes under the first; nothing of a user's begins with the second. */
 const reservedPrefixes = ['Temporal', '__'];
 const nameMax = 200;
@@ -122,6 +137,11 @@ export function checkAttributeName(name: unknown): asserts name is string {
   const prefix = reservedPrefixes.find((reserved) => name.startsWith(reserved));
   if (prefix !== undefined) {
     throw new ValueError(`Cannot use search attribute name: '${name}', with reserved prefix: '${prefix}'`);
+  }
+  if (foreignFields.has(name)) {
+    throw new ValueError(
+      `Cannot use search attribute name: '${name}', which is a field of Temporal's that is not kept here`,
+    );
   }
   if ((fieldNames as readonly string[]).includes(name)) {
     throw new ValueError(`Cannot use search attribute name: '${name}', which is a field of every run`);

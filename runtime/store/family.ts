@@ -7,8 +7,10 @@ import { readEventsAfter, readLinkEvents } from './history.ts';
 export interface Family {
   /** The run that started this one as its child. */
   readonly parentExecution: RunLink | undefined;
-  /** The run at the top of the family; undefined for that run itself. */
-  readonly rootExecution: RunLink | undefined;
+  /** The run at the top of the family. */
+  readonly rootExecution: RunLink;
+  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  readonly executionTime: Date;
   /** Children that have not ended. */
   readonly pendingChildren: readonly PendingChild[];
 }
@@ -27,10 +29,17 @@ export async function readFamily({ pool, schema }: Database, runId: string): Pro
     const links = new RunLinks();
     for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
     client.release();
-    const { parent, root } = JSON.parse(start?.meta ?? '{}') as StartedMeta;
+    const {
+      workflowId,
+      parent,
+      root,
+      startDelayMs = 0,
+      backoffMs = 0,
+    } = JSON.parse(start?.meta ?? '{}') as StartedMeta;
     return {
       parentExecution: parent === undefined ? undefined : { workflowId: parent.workflowId, runId: parent.runId },
-      rootExecution: root,
+      rootExecution: root ?? { workflowId, runId },
+      executionTime: new Date((start?.at ?? 0) / 1000 + startDelayMs + backoffMs),
       pendingChildren: [...links.children.values()].map(({ workflowId, workflowType, meta, isStarted }) => ({
         workflowId,
         workflowType,

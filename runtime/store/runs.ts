@@ -122,6 +122,7 @@ export interface OpenState {
   readonly pollers: number;
   readonly pendingActivities: readonly {
     seq: number;
+    activityId: string;
     type: string;
     attempt: number;
     lastFailure: string | null;
@@ -152,8 +153,15 @@ export async function readOpenState(database: Database, run: RunRow): Promise<Op
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
       [run.run_id],
     ),
-    pool.query<{ seq: number; name: string; failures: string; last: string | null; started: number | null }>(
-      `select s.seq, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
+    pool.query<{
+      seq: number;
+      id: string | null;
+      name: string;
+      failures: string;
+      last: string | null;
+      started: number | null;
+    }>(
+      `select s.seq, (array_agg(s.meta->>'id'))[1] as id, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
   (array_agg(f.reason order by f.seq desc) filter (where f.type = ${eventCode.ActivityAttemptFailed}))[1] as last,
   case when max(f.attempt) filter (where f.type = ${eventCode.ActivityAttemptStarted})
     > count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed})
@@ -178,6 +186,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       const isLost = row.started !== null && (head.owner === null || row.started < (head.lost ?? 0));
       return {
         seq: row.seq,
+        activityId: row.id ?? String(row.seq),
         type: row.name,
         attempt: remote?.attempt ?? Number(row.failures) + 1,
         lastFailure: row.last,

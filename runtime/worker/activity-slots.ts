@@ -6,6 +6,8 @@ export class ActivitySlots {
   readonly #rates: readonly StartRate[];
   readonly #waiting: (() => void)[] = [];
   #used = 0;
+  /** Who is asked first. */
+  #first = 0;
 
   constructor(max: number, rates: readonly StartRate[] = []) {
     this.#max = max;
@@ -47,8 +49,12 @@ export class ActivitySlots {
 
   #tell(but: (() => void) | undefined): void {
     // Whoever was asked first comes last the next time, so that nobody starves.
-    const first = this.#waiting.shift();
-    if (first !== undefined) this.#waiting.push(first);
-    for (const look of [...this.#waiting]) if (look !== but) look();
+    const { length } = this.#waiting;
+    const first = length === 0 ? 0 : (this.#first + 1) % length;
+    this.#first = first;
+    for (let i = 0; i < length; i++) {
+      const look = this.#waiting[(first + i) % length]!;
+      if (look !== but) look();
+    }
   }
 }

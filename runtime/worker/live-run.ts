@@ -299,7 +299,18 @@ export class LiveRun {
   }
 }
 
+/** What ends the wait of a run for its first task. */
+const impatient: ReadonlySet<EventType> = new Set<EventType>([
+  'WorkflowTerminated',
+  'WorkflowTimedOut',
+  'WorkflowCancelRequested',
+]);
+
+export function endsWait(type: EventType): boolean {
+  return impatient.has(type);
+}
+
 /** An input that has to wait with the run's first task. */
 export function isEarly(run: LiveRun, { type }: Input, now: Micros): boolean {
-  return run.waitsUntil > now && type !== 'WorkflowTerminated' && type !== 'WorkflowTimedOut';
+  return run.waitsUntil > now && !endsWait(type);
 }

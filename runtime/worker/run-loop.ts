@@ -18,7 +18,7 @@ import { checkedTurn } from './checked-turn.ts';
 import { CodeReloader } from './code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
-import { type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
+import { endsWait, type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
 import type { RunLoopOptions } from './run-loop-options.ts';
 import { loadRuns, reloadSandbox } from './run-loader.ts';
@@ -170,7 +170,7 @@ export class RunLoop {
 
   /** Its first task is not due, and was not asked for by a message: the run is let go with its mail unread. */
   #holdBack(run: LiveRun, mail: readonly Mail[]): void {
-    const ending = mail.some(({ type }) => type === 'WorkflowTerminated');
+    const ending = mail.some(({ type }) => endsWait(type));
     run.mailRead = ending ? run.mailRead : run.mailClaimed;
     this.#timers.startAll(run);
     this.#timers.wakeAt(run, run.waitsUntil);

@@ -29,11 +29,11 @@ interface Change {
 }
 
 const replaced =
-  "What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event ";
+  "What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.";
 const removed =
-  "What to do: keep it for open runs: if (!patched('a-name-for-this-change')) { what was removed }; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event ";
+  "What to do: keep it for open runs: if (!patched('a-name-for-this-change')) { what was removed }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.";
 const added =
-  "What to do: leave it out in open runs: if (patched('a-name-for-this-change')) { what was added }; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event ";
+  "What to do: leave it out in open runs: if (patched('a-name-for-this-change')) { what was added }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.";
 
 const changes: Record<string, Change> = {
   'another activity': {
@@ -47,7 +47,7 @@ Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'reserve' with id '1'
   3 ActivityCompleted of event 2
-${replaced}4.`,
+${replaced}`,
   },
   'another kind of command': {
     before: 'await charge(5);',
@@ -57,7 +57,7 @@ The code asks for another kind of thing here.
 Asked for at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-${replaced}2.`,
+${replaced}`,
   },
   'another id, and other arguments': {
     before: "await bill.reserve({ lines: [{ sku: 'a', amount: 1 }], note: 'x' });",
@@ -72,7 +72,7 @@ What differs in the arguments (a hint, they are not compared):
   /0/lines/1: nothing in the history, {} from the code
   /0/note: "x" in the history, nothing from the code
   /0/rush: nothing in the history, true from the code
-What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event 2.`,
+What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
   },
   'another order': {
     before: 'await Promise.all([charge(5), reserve({})]);',
@@ -82,7 +82,7 @@ The code asks for the same things in another order.
 Asked for at: order (workflows.ts:9:20)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-${replaced}2.`,
+${replaced}`,
   },
   'a removed command, the last': {
     before: 'await Promise.all([charge(5), reserve({})]);',
@@ -94,7 +94,7 @@ The code waits at:
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'charge' with id '1'
-${removed}3.`,
+${removed}`,
   },
   'a removed command, in the middle': {
     before: 'await Promise.all([charge(5), sleep(9), reserve({})]);',
@@ -105,7 +105,7 @@ Asked for at: order (workflows.ts:9:31)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'charge' with id '1'
-${removed}3.`,
+${removed}`,
   },
   'an added command, the last': {
     before: 'await charge(5);',
@@ -116,7 +116,7 @@ Asked for at: helper (workflows.ts:12:9)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'charge' with id '1'
-${added}3.`,
+${added}`,
   },
   'an added command, in front, by way of a library': {
     before: 'await charge(5);',
@@ -126,7 +126,7 @@ The code asks for another kind of thing here.
 Asked for at: workflows.ts:9:24
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-${replaced}2.`,
+${replaced}`,
   },
   'a cancellation that is gone': {
     before:
@@ -144,7 +144,7 @@ Events before it, which the code followed:
   3 ActivityScheduled of activity 'reserve' with id '1'
   4 ActivityCompleted of event 3
   5 ActivityScheduled of activity 'charge' with id '2'
-${removed}6.`,
+${removed}`,
   },
   'an earlier end': {
     before: 'await charge(5);',
@@ -153,7 +153,7 @@ ${removed}6.`,
 The code asks for another kind of thing here.
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-${replaced}2.`,
+${replaced}`,
   },
   'another patch of the context': {
     before: 'account.update((draft) => { draft.cents += 5; }); await charge(5);',
@@ -166,7 +166,7 @@ Events before it, which the code followed:
   2 ContextPatched by system 'order' with [{"op":"add","path":"","value":{"cents":0}}]
 What differs in the operations:
   /ops/0/value: 5 in the history, 6 from the code
-${replaced}3.`,
+${replaced}`,
   },
   'another child workflow': {
     before: "await startChild('invoice', { workflowId: 'i-1', args: [1] });",
@@ -176,7 +176,7 @@ The code asks for another one here.
 Asked for at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-${replaced}2.`,
+${replaced}`,
   },
   'a child workflow with another id': {
     before: "await startChild('invoice', { workflowId: 'i-1', args: [1] });",
@@ -188,7 +188,7 @@ Events before it, which the code followed:
   1 WorkflowStarted 'order'
 What differs in the arguments (a hint, they are not compared):
   /0: 1 in the history, 2 from the code
-What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event 2.`,
+What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
   },
   'a signal to another workflow': {
     before: "await getExternalWorkflowHandle('a').signal('go');",
@@ -198,7 +198,7 @@ It is the same thing with another id.
 Asked for at: order (workflows.ts:9:38)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event 2.`,
+What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
   },
   'a version marker that code no longer asks for': {
     before: "if (patched('a')) await charge(5);",
@@ -208,7 +208,7 @@ The code no longer asks for what the history holds.
 Asked for at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-${removed}2.`,
+${removed}`,
   },
 };
 

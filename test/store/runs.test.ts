@@ -84,8 +84,8 @@ test('pending activities are those that nothing answered for good, with the fail
     draft(0, 'ActivityAttemptFailed', { answers: 3, attempt: 2, reason: 'second' }),
   );
   assert.deepEqual((await openState(runId)).pendingActivities, [
-    { seq: 3, type: 'failing', attempt: 3, lastFailure: 'second', unknownEffect: false },
-    { seq: 4, type: 'fresh', attempt: 1, lastFailure: null, unknownEffect: false },
+    { seq: 3, activityId: '3', type: 'failing', attempt: 3, lastFailure: 'second', unknownEffect: false },
+    { seq: 4, activityId: '4', type: 'fresh', attempt: 1, lastFailure: null, unknownEffect: false },
   ]);
 });
 

@@ -125,7 +125,7 @@ The code asks for another one here.
 Asked for at: order (src/workflows.ts:5:9)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or reset the run to a point before event 2.`,
+What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
     );
     await assert.rejects(handle.query('at'), { message: failure.message });
     await assert.rejects(handle.query('__stack_trace'), { message: failure.message });

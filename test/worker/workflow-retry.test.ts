@@ -176,6 +176,17 @@ for (const [way, engine] of [
       assert.equal((await statuses('patient')).at(-1), 'terminated');
     });
 
+    it('cancelled while it waits for its time, it is told at once', async () => {
+      const options = { workflowId: 'yearly', taskQueue, cronSchedule: '0 0 1 1 *' };
+      const handle = await workflow.start('waitsForEver', options);
+      const { startTime, executionTime } = await handle.describe();
+      assert.ok(executionTime.getTime() > startTime.getTime());
+      await handle.cancel();
+      await assert.rejects(handle.result(), { message: 'Workflow execution cancelled' });
+      assert.deepEqual(await statuses('yearly'), ['cancelled']);
+      await assertSound('yearly');
+    });
+
     it('refuses options that make no sense, and starts nothing', async () => {
       for (const bad of [
         { cronSchedule: 'whenever' },
