@@ -63,6 +63,9 @@ export interface Succession {
   readonly failed: FailedMeta | undefined;
 }
 
+/** Ten years: what another attempt may be put off at most. */
+const backoffMsMax = 315_360_000_000;
+
 /** What follows a run that completed, failed or timed out. */
 export function succession(rules: ChainRules, closing: ClosingEvent): Succession {
   const { retry, attempt = 1 } = rules.meta;
@@ -75,7 +78,7 @@ export function succession(rules: ChainRules, closing: ClosingEvent): Succession
   if (retry !== undefined && failure !== undefined) {
     const decision = nextRetry({ retry, attempt, scheduledAt: closing.at, now: closing.at, failure });
     if (decision.retry && hasTime(decision.delayMs)) {
-      const next = { ...inherited, attempt: attempt + 1, backoffMs: decision.delayMs };
+      const next = { ...inherited, attempt: attempt + 1, backoffMs: Math.min(decision.delayMs, backoffMsMax) };
       return { next, failed: { retryState: RetryState.IN_PROGRESS } };
     }
     failed = { retryState: decision.retry ? RetryState.TIMEOUT : decision.retryState };

@@ -2,6 +2,7 @@
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
 import type { RetryMeta } from './activation.ts';
 import { type Duration, durationMs } from './duration.ts';
+import { isStorableText } from './json.ts';
 import { ValueError } from './value-error.ts';
 
 export interface RetryPolicy {
@@ -17,6 +18,8 @@ export interface RetryPolicy {
   readonly nonRetryableErrorTypes?: readonly string[];
 }
 
+const longestMs = 100 * 365 * 86_400_000;
+
 /** What is null counts as unset. @throws ValueError, TypeError for what is no duration */
 export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
   const meta: RetryMeta = {};
@@ -24,6 +27,7 @@ export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
   if (coefficient !== undefined) {
     if (!(coefficient > 0)) throw new ValueError('RetryPolicy.backoffCoefficient must be greater than 0');
     if (coefficient < 1) throw new ValueError('RetryPolicy.backoffCoefficient must not be less than 1');
+    if (coefficient === Number.POSITIVE_INFINITY) throw new ValueError('RetryPolicy.backoffCoefficient must be finite');
     meta.coefficient = coefficient;
   }
   const attempts = policy.maximumAttempts ?? Number.POSITIVE_INFINITY;
@@ -34,8 +38,8 @@ export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
   }
   compileIntervals(policy, meta);
   const fatal = policy.nonRetryableErrorTypes ?? [];
-  if (!Array.isArray(fatal) || fatal.some((type) => typeof type !== 'string')) {
-    throw new ValueError('RetryPolicy.nonRetryableErrorTypes must be an array of strings');
+  if (!Array.isArray(fatal) || fatal.some((type) => typeof type !== 'string' || !isStorableText(type))) {
+    throw new ValueError('RetryPolicy.nonRetryableErrorTypes must be an array of strings without NUL');
   }
   if (fatal.length > 0) meta.fatal = [...(fatal as readonly string[])];
   return meta;
@@ -59,6 +63,12 @@ function compileIntervals(policy: RetryPolicy, meta: RetryMeta): void {
   if (max === 0) throw new ValueError('RetryPolicy.maximumInterval cannot be 0');
   if (initial === 0) throw new ValueError('RetryPolicy.initialInterval cannot be 0');
   if (initial < 0) throw new ValueError('RetryPolicy.initialInterval cannot be negative');
+  for (const [option, ms] of [
+    ['initialInterval', initial],
+    ['maximumInterval', max ?? 0],
+  ] as const) {
+    if (ms > longestMs) throw new ValueError(`RetryPolicy.${option} cannot be longer than 100 years`);
+  }
   if (max !== undefined && max < initial) {
     throw new ValueError('RetryPolicy.maximumInterval cannot be less than its initialInterval');
   }

@@ -58,5 +58,5 @@ function timeoutMs(option: string, duration: Duration | undefined): number | und
     throw new TypeError(`${option}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
   if (ms < 0 || ms > longestMs) throw new TypeError(`${option} is ${ms} ms, expected 0 (no limit) to 100 years`);
-  return ms === 0 ? undefined : ms;
+  return ms === 0 ? undefined : Math.ceil(ms);
 }

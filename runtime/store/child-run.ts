@@ -116,11 +116,12 @@ export async function openRunOfChild(
   client: Queryable,
   schema: string,
   parent: Pick<ParentRun, 'runId' | 'namespace'>,
-  child: Pick<OpenChild, 'workflowId'>,
+  child: { readonly workflowId: string; readonly seq: number },
 ): Promise<string | undefined> {
   const { rows } = await client.query(
-    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and parent_run_id = $3 and closed_at is null`,
-    [parent.namespace, child.workflowId, parent.runId],
+    `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
+where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.closed_at is null and (s.meta->'parent'->>'seq')::int = $4`,
+    [parent.namespace, child.workflowId, parent.runId, child.seq],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

@@ -6,11 +6,11 @@ import type { SuccessorMeta } from '../history/chain.ts';
 import { placeAfter, type RunVersioning, type VersionedPlace } from '../history/deployment.ts';
 import { eventCode } from '../history/event.ts';
 import { isPolledBy } from './deployments.ts';
-import { closingTypes } from './history.ts';
+import { closingTypes, linkTypes } from './history.ts';
 import { newRunId } from './run-id.ts';
 
-/** What became of the old run's activities is nothing to the new one. */
-const ofAttempts = ([...closingTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
+/** What became of the old run's activities, children and messages is nothing to the new one. */
+const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
   .map((type) => eventCode[type])
   .join(', ');
 
@@ -92,8 +92,8 @@ inherited as (
   insert into ${schema}.events (run_id, at, seq, type, answers, source, source_id, ops)
   select $2::uuid, at, 2, ${eventCode.ContextPatched}, 1, 'system', $3, $6::json from old where $6::text is not null),
 unread as materialized (
-  select id, row_number() over (order by id) as number from ${schema}.inbox where run_id = $1::uuid and type not in (${ofAttempts})),
-forgotten as (delete from ${schema}.inbox where run_id = $1::uuid and type in (${ofAttempts})),
+  select id, row_number() over (order by id) as number from ${schema}.inbox where run_id = $1::uuid and type not in (${ofOldLog})),
+forgotten as (delete from ${schema}.inbox where run_id = $1::uuid and type in (${ofOldLog})),
 moved as (
   update ${schema}.inbox i set run_id = $2::uuid, id = u.number, owner = null from unread u
   where i.run_id = $1::uuid and i.id = u.id),

@@ -3,15 +3,15 @@
 import type pg from 'pg';
 import type { StartedMeta } from '../history/activation.ts';
 import { eventCode, type EventType } from '../history/event.ts';
-import { RunLinks } from '../history/run-links.ts';
-import { childStart, openRunOfChild, type ParentRun, runExists } from './child-run.ts';
+import { type OpenChild, RunLinks } from '../history/run-links.ts';
+import { type ChildStart, childStart, openRunOfChild, type ParentRun, runExists } from './child-run.ts';
 import type { Database } from './database.ts';
 import { readRunVersioning } from './deployments.ts';
 import { readEventsAfter, readLinkEvents } from './history.ts';
-import { type Delivery, type Message, send } from './inbox.ts';
-import { announce, asMail, receiverOf, type Sent } from './run-messages.ts';
-import { isContention } from './sqlstate.ts';
-import { startWithin } from './start-with.ts';
+import type { Message } from './inbox.ts';
+import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
+import { isContention, isDataRefusal } from './sqlstate.ts';
+import { type Placed, startWithin } from './start-with.ts';
 
 /** What a parent is told, by the event that closed its child. */
 const toldAs: Partial<Record<EventType, EventType>> = {
@@ -29,14 +29,17 @@ const toldAs: Partial<Record<EventType, EventType>> = {
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
   const { sent, busy } = await tellParents(database, runIds);
   announce(database, sent);
+  let failure: unknown;
   for (const runId of runIds) {
     try {
       announce(database, await settleLinks(database, runId));
     } catch (error) {
-      if (!isContention(error)) throw error;
-      busy.push(runId);
+      // One that fails keeps no other from being heard of; whoever keeps house tries it again.
+      if (isContention(error)) busy.push(runId);
+      else failure ??= error;
     }
   }
+  if (failure !== undefined) throw failure;
   return busy;
 }
 
@@ -135,6 +138,8 @@ select run_id, owner, queue from told union all select run_id, null, null from b
 interface Letter {
   readonly runId: string;
   readonly message: Message;
+  /** Whom it is for by now, should that run have been followed by another. */
+  resolve(): Promise<string | undefined>;
 }
 
 /** Of one run that had children or messages under way; all of it in one transaction. */
@@ -176,36 +181,34 @@ async function settle(
       continue;
     }
     const target = await openRunOfChild(client, schema, run, child);
-    if (target !== undefined) letters.push({ runId: target, message: farewell(parentClose) });
+    const resolve = (): Promise<string | undefined> => openRunOfChild(client, schema, run, child);
+    if (target !== undefined) letters.push({ runId: target, message: farewell(parentClose), resolve });
   }
   for (const message of run.links.messages.values()) {
     const target = await receiverOf(client, schema, run, message);
     if (target === undefined) continue;
-    letters.push({ runId: target, message: asMail(message, await payloadAt(client, schema, runId, message.seq)) });
+    const mail = asMail(message, await payloadAt(client, schema, runId, message.seq));
+    letters.push({ runId: target, message: mail, resolve: () => receiverOf(client, schema, run, message) });
   }
   if (entry.parent_run_id !== null) {
-    letters.push({ runId: entry.parent_run_id, message: await howItEnded(client, schema, runId, entry.parent_seq!) });
+    const message = await howItEnded(client, schema, runId, entry.parent_seq!);
+    letters.push({ runId: entry.parent_run_id, message, resolve: async () => undefined });
   }
   // Sorted: two runs that write to each other lock their rows in one order.
   letters.sort((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
   const sent: Sent[] = [];
-  for (const { runId: target, message } of letters) {
-    const delivery = await send(client, schema, target, message);
-    if (delivery === undefined) continue;
-    sent.push({ runId: target, delivery });
-    if (message.type === 'WorkflowTerminated') await endWithoutWorker(client, schema, target, delivery);
+  for (const { runId: target, message, resolve } of letters) {
+    const received = await sendTo(client, schema, target, message, resolve);
+    if (received === undefined) continue;
+    sent.push(received);
+    if (message.type === 'WorkflowTerminated') await endWithoutWorker(client, schema, received);
   }
   return [...started, ...sent];
 }
 
 /** Should no worker of its queue live, whoever keeps house terminates it. */
-async function endWithoutWorker(
-  client: pg.ClientBase,
-  schema: string,
-  runId: string,
-  { owner }: Delivery,
-): Promise<void> {
-  if (owner !== null) return;
+async function endWithoutWorker(client: pg.ClientBase, schema: string, { runId, delivery }: Sent): Promise<void> {
+  if (delivery.owner !== null) return;
   await client.query(`update ${schema}.ready set deadline = clock_timestamp() where run_id = $1`, [runId]);
 }
 
@@ -233,8 +236,47 @@ async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, 
   const parent = { ...run, versioning: await readRunVersioning(client, schema, run.runId) };
   const start = await childStart(client, schema, parent, { child, args: args ?? new Uint8Array() });
   if (await runExists(client, schema, start.run.runId)) return [];
-  const placed = await startWithin(client, schema, start.run, { ...start, useExisting: false });
+  const placed = await startOrRefuse(client, schema, start);
   return typeof placed === 'string' ? [] : [{ runId: placed.runId, delivery: { owner: null, queue: start.run.queue } }];
+}
+
+/** A start that the database refuses is none: nobody is left to be told. */
+async function startOrRefuse(client: pg.ClientBase, schema: string, start: ChildStart): Promise<Placed | string> {
+  await client.query('savepoint reprise_late');
+  try {
+    return await startWithin(client, schema, start.run, { ...start, useExisting: false });
+  } catch (error) {
+    if (!isDataRefusal(error)) throw error;
+    await client.query('rollback to savepoint reprise_late');
+    return 'refused';
+  }
+}
+
+/**
+ * A child whose start came through when its parent had ended already, with nobody to wait for it: it ends as its parent's
+ * policy says.
+ */
+export async function endOrphan(database: Database, parent: ParentRun, child: OpenChild): Promise<void> {
+  const { schema, pool } = database;
+  const { parentClose = 'TERMINATE' } = child.meta;
+  if (parentClose === 'ABANDON') return;
+  const { rows } = await pool.query<{ closed: boolean }>(
+    `select closed_at is not null as closed from ${schema}.runs where run_id = $1`,
+    [parent.runId],
+  );
+  if (rows[0]?.closed !== true) return;
+  const client = await pool.connect();
+  try {
+    const resolve = (): Promise<string | undefined> => openRunOfChild(client, schema, parent, child);
+    const target = await resolve();
+    const sent = target && (await sendTo(client, schema, target, farewell(parentClose), resolve));
+    if (sent && parentClose === 'TERMINATE') await endWithoutWorker(client, schema, sent);
+    client.release();
+    if (sent) announce(database, [sent]);
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
 }
 
 async function payloadAt(

@@ -25,7 +25,7 @@ export async function receiverOf(
   const found =
     meta.child === undefined
       ? await openRunOf(client, schema, { namespace: sender.namespace, workflowId, runId: meta.runId })
-      : await openRunOfChild(client, schema, sender, message);
+      : await openRunOfChild(client, schema, sender, { workflowId, seq: meta.child });
   return found === sender.runId ? undefined : found; // nobody can reach itself this way
 }
 
@@ -61,14 +61,17 @@ export async function sendFromRun(
       if (rows.find((row) => row.run_id === sender.runId)?.owner !== owner) return [];
       // With a snapshot of its own: who sent it before has committed, or has lost the run.
       if (await isAnswered(client, schema, sender.runId, message)) return [];
-      const delivery = await send(client, schema, target, asMail(message, payload));
-      if (delivery === undefined) return undefined;
+      const received = await sendTo(client, schema, target, asMail(message, payload), () =>
+        receiverOf(client, schema, sender, message),
+      );
+      if (received === undefined) return undefined;
       const type = message.kind === 'signal' ? 'ExternalSignalDelivered' : 'ExternalCancelDelivered';
-      const arrived = await send(client, schema, sender.runId, { type, answers: message.seq, correlationId: target });
-      return [
-        { runId: target, delivery },
-        { runId: sender.runId, delivery: arrived! },
-      ];
+      const arrived = await send(client, schema, sender.runId, {
+        type,
+        answers: message.seq,
+        correlationId: received.runId,
+      });
+      return [received, { runId: sender.runId, delivery: arrived! }];
     });
     client.release();
     return result;
@@ -76,6 +79,23 @@ export async function sendFromRun(
     client.release(true);
     throw error;
   }
+}
+
+/** To the run, or to the one that has followed it when its turn came; undefined when the chain is over. */
+export async function sendTo(
+  client: pg.ClientBase,
+  schema: string,
+  target: string,
+  message: Message,
+  resolve: () => Promise<string | undefined>,
+): Promise<Sent | undefined> {
+  for (let runId: string | undefined = target; runId !== undefined; ) {
+    const delivery = await send(client, schema, runId, message);
+    if (delivery !== undefined) return { runId, delivery };
+    const next: string | undefined = await resolve();
+    runId = next === runId ? undefined : next;
+  }
+  return undefined;
 }
 
 async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {

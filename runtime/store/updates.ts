@@ -41,7 +41,7 @@ export async function readUpdate(
     text: `select r.closed_at is not null as closed, a.seq is not null as accepted, d.type as done, d.payload,
   exists (select from ${schema}.inbox i where i.run_id = r.run_id and i.correlation_id = $2
     and i.type = ${eventCode.UpdateAccepted}) as waiting,
-  case when r.status = 'continued_as_new' then
+  case when r.closed_at is not null then
     (select correlation_id from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq) end as next
 from ${schema}.runs r
 left join ${schema}.events a on a.run_id = r.run_id and a.correlation_id = $2 and a.type = ${eventCode.UpdateAccepted}

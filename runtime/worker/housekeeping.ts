@@ -40,9 +40,8 @@ export class Housekeeping {
         const ended = performance.now();
         this.#nextSweep = ended + (ended - begun) * sweepShare;
       }
-      await endOverdue(this.#database);
-      await sweepOutbox(this.#database);
-      await expireRequests(this.#database);
+      const chores = [endOverdue, sweepOutbox, expireRequests].map((chore) => chore(this.#database));
+      for (const done of await Promise.allSettled(chores)) if (done.status === 'rejected') throw done.reason;
     } catch (error) {
       if (!this.#stopped) this.#logger.warn({ err: error }, 'housekeeping failed, will try again');
     } finally {

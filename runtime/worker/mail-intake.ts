@@ -1,15 +1,23 @@
 // Mail of owned runs on its way from the inbox into memory: each message once, in order.
+import type { Micros } from '../history/event.ts';
 import type { Database } from '../store/database.ts';
 import { type Mail, readMail } from '../store/inbox.ts';
-import type { LiveRun } from './live-run.ts';
+import type { DatabaseClock } from './clock.ts';
+import { endsWait, type LiveRun } from './live-run.ts';
 
 export class MailIntake {
   readonly #database: Database;
+  readonly #now: () => Micros;
   readonly #runs: ReadonlyMap<string, LiveRun>;
   readonly #arrived: (run: LiveRun, mail: Mail) => void;
 
-  constructor(database: Database, runs: ReadonlyMap<string, LiveRun>, arrived: (run: LiveRun, mail: Mail) => void) {
+  constructor(
+    { database, clock }: { readonly database: Database; readonly clock: DatabaseClock },
+    runs: ReadonlyMap<string, LiveRun>,
+    arrived: (run: LiveRun, mail: Mail) => void,
+  ) {
     this.#database = database;
+    this.#now = () => clock.now();
     this.#runs = runs;
     this.#arrived = arrived;
   }
@@ -27,10 +35,14 @@ export class MailIntake {
     this.deliver(mail);
   }
 
+  /** A run that waits for its first task leaves its mail unread, unless something in it ends the wait. */
   deliver(mail: readonly Mail[]): void {
+    const now = this.#now();
+    const impatient = new Set(mail.filter(({ type }) => endsWait(type)).map(({ runId }) => runId));
     for (const message of mail) {
       const run = this.#runs.get(message.runId);
       if (run === undefined || message.id <= run.mailRead) continue;
+      if (run.waitsUntil > now && !impatient.has(run.runId)) continue;
       run.mailRead = message.id;
       this.#arrived(run, message);
     }

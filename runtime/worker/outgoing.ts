@@ -8,7 +8,7 @@ import type { OpenChild, OpenMessage } from '../history/run-links.ts';
 import { type ChildStart, childStart, runExists } from '../store/child-run.ts';
 import type { Database } from '../store/database.ts';
 import { readHistory } from '../store/history.ts';
-import { deliverOutbox } from '../store/outbox.ts';
+import { deliverOutbox, endOrphan } from '../store/outbox.ts';
 import { announce, sendFromRun } from '../store/run-messages.ts';
 import { isContention, isDataRefusal } from '../store/sqlstate.ts';
 import { StartBatcher } from '../store/start-batcher.ts';
@@ -94,6 +94,7 @@ export class Outgoing {
         const given = { child, args: args ?? (await this.#payload(run, answers)) };
         const start = await childStart(pool, schema, run, given);
         const reason = await this.#start(start);
+        if (reason === undefined && run.phase === 'gone') await endOrphan(this.#options.database, run, child);
         const { runId: correlationId } = start.run;
         if (reason === undefined) return draft(0, 'ChildWorkflowStarted', { answers, name, correlationId });
         return draft(0, 'ChildWorkflowStartFailed', { answers, name, reason: reason === '' ? null : reason });
@@ -132,6 +133,7 @@ export class Outgoing {
       run,
       () => run.links?.messages.get(message.seq) === message,
       async () => {
+        await this.#begun(run, message.meta.child);
         const args = message.kind === 'cancel' ? null : (payload ?? (await this.#payload(run, message.seq)));
         const sent = await this.#inLane(() => sendFromRun(database, epoch, run, message, args));
         if (sent === undefined) {
@@ -146,6 +148,15 @@ export class Outgoing {
         return undefined;
       },
     );
+  }
+
+  /** A child whose start is under way gets its messages once it is there. */
+  async #begun(run: LiveRun, child: number | undefined): Promise<void> {
+    if (child === undefined) return;
+    const isUnderWay = (): boolean => run.links?.children.get(child)?.isStarted === false;
+    while (!this.#stopped && run.phase !== 'gone' && isUnderWay()) {
+      await setTimeout(retryMs.first, undefined, { ref: false });
+    }
   }
 
   async #payload({ runId }: LiveRun, seq: number): Promise<Uint8Array> {

@@ -71,14 +71,17 @@ export class RunLoop {
       },
       flushed: () => options.appender.pump(),
     });
-    this.mail = new MailIntake(options.database, this.#runs, (run, mail) =>
+    this.mail = new MailIntake(options, this.#runs, (run, mail) =>
       this.enqueue(run, this.#actors.activities.input(run, mail)),
     );
     this.#timers = new RunTimers(options.clock, {
       fire: (run, input) => this.enqueue(run, input),
-      wake: (run) => {
-        if (run.phase === 'idle') this.#wake(run);
-      },
+      // A run that begins now may have left its mail unread.
+      wake: (run) =>
+        void this.#guard(run, async () => {
+          if (run.hash.length === 0) await this.mail.read([run.runId]);
+          if (run.phase === 'idle') this.#wake(run);
+        }),
     });
   }
 

@@ -82,6 +82,8 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
   const consumed: number[] = [];
   const kept: Input[] = [];
   const updateIds = new Set<string>();
+  /** Messages that the end of the run came before: for the run that follows, if one does. */
+  const unread: number[] = [];
   let visible = run.carried.length > 0;
   let ended = false;
   for (const input of inputs) {
@@ -91,9 +93,8 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
       kept.push(input);
       continue;
     }
-    if (mailId !== undefined) consumed.push(mailId);
-    if (isVoid === true) continue;
-    if (ended) continue; // what arrives behind a termination is read, but has no run any more
+    if (mailId !== undefined) (ended || isUpdate ? unread : consumed).push(mailId);
+    if (isVoid === true || ended) continue;
     if (isUpdate) {
       const id = columns.correlationId ?? '';
       if (run.updates.has(id) || updateIds.has(id)) continue; // sent once more
@@ -161,6 +162,8 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
     ({ continues } = followed);
     drafts[drafts.length - 1] = followed.closing;
   }
+  // Nobody else has a use for them.
+  if (!ended || continues === undefined) consumed.push(...unread);
   return finish(run, { at, drafts, outputs, consumed, kept, rejected, continues, activated, failure, logs });
 }
 

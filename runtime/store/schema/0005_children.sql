@@ -16,7 +16,13 @@ create table reprise.outbox (
   made_at timestamptz not null default clock_timestamp(),
   check ((parent_run_id is null) = (parent_seq is null))
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-grant select, insert, delete on reprise.outbox to reprise_worker;
+do $$
+begin
+  if exists (select from pg_roles where rolname = 'reprise_worker') then
+    -- update: rows are locked before they are delivered.
+    grant select, insert, update, delete on reprise.outbox to reprise_worker;
+  end if;
+end $$;
 
 -- A child's chain is found by it when the parent closes.
 create index runs_parent on reprise.runs (parent_run_id) where parent_run_id is not null;
