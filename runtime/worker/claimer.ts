@@ -78,6 +78,8 @@ export class Claimer {
     const claimed = await this.#options.claim({ now: this.#options.now(), from, limit });
     const ended = performance.now();
     if (sweep) this.#nextSweep = ended + Math.max(sweepEveryMs, (ended - begun) * sweepShare);
+    // What a full sweep left behind comes after what it took: claims go on from there.
+    if (sweep && claimed.length === limit) this.#watermark = 0;
     for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
     if (claimed.length > 0) {
       const loading = this.#options.adopt(claimed).catch((error: unknown) => this.#options.lost(error));

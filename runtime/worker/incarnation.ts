@@ -353,9 +353,11 @@ export class Incarnation {
     this.#options.failPoint?.('before park');
     const { database } = this.#options;
     const fence = { epoch: this.epoch, slot: 0 };
-    const moved = runs.filter((run) => run.queue !== undefined);
-    const parked = await (moved.length === 0 ? park : parkInto)(this.#control, database.schema, fence, runs);
+    // What waited here for long must not become due in the past: claims look there only now and then.
     const now = this.#clock.now();
+    const due = runs.map((run) => (run.wakeAt < now ? { ...run, wakeAt: now } : run));
+    const moved = due.filter((run) => run.queue !== undefined);
+    const parked = await (moved.length === 0 ? park : parkInto)(this.#control, database.schema, fence, due);
     for (const { queue, wakeAt } of moved) if (wakeAt <= now) database.notifier.wake(queue!);
     this.#options.failPoint?.('after park');
     return parked;

@@ -59,10 +59,11 @@ behavior(
     await handle.signal('go');
     await way.result(handle);
     await handle.query('asks');
-    await until(async () => linesOf(handle).filter(({ msg }) => msg === 'query').length === 2);
+    await until(async () => linesOf(handle).filter(({ msg }) => msg === 'query').length >= 2);
     const said = linesOf(handle).map(({ msg }) => msg);
     assert.deepEqual(
-      said.filter((line) => line !== 'workflow task failed'),
+      // A query may be asked more often than it is answered.
+      said.filter((line, i) => line !== 'query' || said[i - 1] !== 'query'),
       ['main 1', 'main 2', 'main 3', 'query', 'validator', 'update', 'signal', 'main 4', 'query'],
     );
   },

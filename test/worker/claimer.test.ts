@@ -1,0 +1,39 @@
+// In what order a worker takes due runs, and that none is left behind.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { ClaimedRun } from '../../runtime/store/claim.ts';
+import { Claimer } from '../../runtime/worker/claimer.ts';
+
+const second = 1_000_000;
+const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+it('runs that became due long ago are all taken by one sweep, however few fit at a time', async () => {
+  const now = 2_000_000_000 * second;
+  const due: number[] = [now];
+  const taken: number[] = [];
+  const failures: unknown[] = [];
+  const claimer = new Claimer({
+    room: () => 1,
+    now: () => now,
+    claim: async ({ from, limit }): Promise<ClaimedRun[]> => {
+      const found = due.filter((wakeAt) => wakeAt >= from).sort((a, b) => a - b);
+      return found.slice(0, limit).map((wakeAt) => {
+        due.splice(due.indexOf(wakeAt), 1);
+        return { runId: String(wakeAt), mail: 0, lost: null, wakeAt, start: undefined };
+      });
+    },
+    adopt: async (claimed) => void taken.push(...claimed.map(({ wakeAt }) => wakeAt)),
+    failed: (error) => failures.push(error),
+    lost: (error) => failures.push(error),
+  });
+  claimer.poke();
+  await rest();
+  assert.deepEqual(taken, [now]);
+  const late = Array.from({ length: 20 }, (_, i) => now - (40 - i) * second);
+  due.push(...late);
+  claimer.poke(true);
+  await rest();
+  assert.deepEqual(taken, [now, ...late]);
+  assert.deepEqual(failures, []);
+  await claimer.stop();
+});
