@@ -141,7 +141,7 @@ create table reprise.outbox (
   constraint outbox_pkey PRIMARY KEY (run_id),
   constraint outbox_check CHECK ((parent_run_id IS NULL) = (parent_seq IS NULL))
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
-grant delete, insert, select on reprise.outbox to reprise_worker;
+grant delete, insert, select, update on reprise.outbox to reprise_worker;
 
 create table reprise.ready (
   run_id uuid not null,
