@@ -29,14 +29,14 @@ export async function endOverdue(database: Database): Promise<void> {
     name: `reprise_overdue_${database.schema}`,
     text: `select run_id from ${database.schema}.ready where deadline <= clock_timestamp() and owner is null order by deadline limit 100`,
   });
-  let failure: unknown;
+  const failures: unknown[] = [];
   for (const { run_id: runId } of rows) {
     // One that cannot be ended keeps no other from it.
     await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null }).catch((error: unknown) => {
-      failure ??= error;
+      failures.push(error);
     });
   }
-  if (failure !== undefined) throw failure;
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} runs could not be ended`);
 }
 
 interface End {

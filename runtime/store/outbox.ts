@@ -29,17 +29,18 @@ const toldAs: Partial<Record<EventType, EventType>> = {
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
   const { sent, busy } = await tellParents(database, runIds);
   announce(database, sent);
-  let failure: unknown;
+  const failures: unknown[] = [];
   for (const runId of runIds) {
     try {
       announce(database, await settleLinks(database, runId));
     } catch (error) {
       // One that fails keeps no other from being heard of; whoever keeps house tries it again.
       if (isContention(error)) busy.push(runId);
-      else failure ??= error;
+      else failures.push(error);
     }
   }
-  if (failure !== undefined) throw failure;
+  if (failures.length > 0)
+    throw new AggregateError(failures, `others could not be told of ${failures.length} closed runs`);
   return busy;
 }
 
