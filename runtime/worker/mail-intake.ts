@@ -41,7 +41,8 @@ export class MailIntake {
     const impatient = new Set(mail.filter(({ type }) => endsWait(type)).map(({ runId }) => runId));
     for (const message of mail) {
       const run = this.#runs.get(message.runId);
-      if (run === undefined || message.id <= run.mailRead) continue;
+      // One that came back while this was read has its mail read as it is loaded.
+      if (run === undefined || run.phase === 'loading' || message.id <= run.mailRead) continue;
       if (run.waitsUntil > now && !impatient.has(run.runId)) continue;
       run.mailRead = message.id;
       this.#arrived(run, message);

@@ -297,7 +297,7 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [
     { ...options, retry: { nonRetryableErrorTypes: 'Bad' as unknown as string[] } },
     'ValueError',
-    'RetryPolicy.nonRetryableErrorTypes must be an array of strings',
+    'RetryPolicy.nonRetryableErrorTypes must be an array of strings without NUL',
   ],
   [{ ...options, retry: { initialInterval: 'soon' as '1s' } }, 'TypeError', "Invalid duration string: 'soon'"],
   [

@@ -34,7 +34,27 @@ test('an update that the end of the run came before is in no log, and its messag
         [3, end],
       ],
     );
-    assert.deepEqual(built.consumed, [1, 2, 3, 4]);
+    assert.deepEqual(built.consumed.toSorted(), [1, 2, 3, 4]);
     assert.equal(built.closes, end === 'WorkflowTerminated' ? 'terminated' : 'timed_out');
   }
+});
+
+test('what a timeout came before goes to the run that is tried next, unread', () => {
+  const tried = new LiveRun('01a00000-0000-7000-8000-000000000002', 3, null);
+  const meta = JSON.stringify({ workflowId: 'w', runTimeoutMs: 1, retry: {} });
+  tried.record({ ...draft(1, 'WorkflowStarted', { name: 'w', meta }), at: 1, hash: null });
+  const inputs = [
+    mail(1, 'SignalReceived', { name: 'before' }),
+    mail(2, 'UpdateAccepted', { name: 'u', correlationId: 'u1' }),
+    draft(0, 'WorkflowTimedOut'),
+    mail(3, 'SignalReceived', { name: 'behind' }),
+  ];
+  const built = buildTurn(tried, inputs, 5);
+  assert.deepEqual(
+    built.events.map(({ type }) => type),
+    ['SignalReceived', 'WorkflowTimedOut'],
+  );
+  assert.deepEqual(built.consumed, [1]);
+  assert.notEqual(built.continues, undefined);
+  assert.equal(built.events.at(-1)!.correlationId, built.continues?.runId);
 });

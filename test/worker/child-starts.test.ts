@@ -1,0 +1,68 @@
+// Children whose start waits for somebody's transaction, while their parent ends or cancels them.
+import assert from 'node:assert/strict';
+import { after, it } from 'node:test';
+import { testEngine, until } from '../support/engine.ts';
+
+const engine = await testEngine();
+const { client, taskQueue } = engine;
+const { workflow } = client;
+
+/** A user's open transaction that has this workflow id; `free` rolls it back. */
+async function held(workflowId: string): Promise<{ free(): Promise<void> }> {
+  const session = await engine.pool.connect();
+  let isFree = false;
+  const free = async (): Promise<void> => {
+    if (isFree) return;
+    isFree = true;
+    await session.query('rollback');
+    session.release();
+  };
+  after(free);
+  await session.query('begin');
+  await workflow.start('listener', { workflowId, taskQueue: 'nobody', transaction: session });
+  return { free };
+}
+
+const statusOf = async (workflowId: string) =>
+  (
+    await workflow
+      .getHandle(workflowId)
+      .describe()
+      .catch(() => undefined)
+  )?.status.name;
+
+it('a child whose start comes through after its parent was terminated ends too', async () => {
+  const { free } = await held('late child');
+  const parent = await workflow.start('parentThat', { workflowId: 'gone', taskQueue, args: ['late child', {}] });
+  await until(async () => (await parent.describe()).pendingChildren.length === 1);
+  await parent.terminate();
+  await free();
+  await until(async () => (await statusOf('late child')) === 'TERMINATED');
+  assert.equal((await engine.pool.query('select from reprise.outbox')).rowCount, 0);
+});
+
+it('a child that is cancelled while its start is under way is cancelled once it is there', async () => {
+  const { free } = await held('slow child');
+  const options = { workflowId: 'slow child' };
+  const parent = await workflow.start('parentOf', { workflowId: 'canceller', taskQueue, args: ['waits', options] });
+  await until(async () => (await parent.describe()).pendingChildren.length === 1);
+  await parent.cancel();
+  await until(async () => (await parent.history()).some((event) => event.type === 'ExternalCancelInitiated'));
+  await free();
+  await until(async () => (await statusOf('slow child')) === 'CANCELLED');
+  await parent.result().catch(() => undefined);
+});
+
+it('one parent whose row a user holds keeps no other from hearing of its children', async () => {
+  const parent = await workflow.start('parentThat', { workflowId: 'locked', taskQueue, args: ['ward', {}] });
+  await until(async () => (await statusOf('ward')) === 'RUNNING');
+  const session = await engine.pool.connect();
+  await session.query('begin');
+  await session.query('select from reprise.ready where run_id = $1 for no key update', [parent.runId]);
+  await workflow.getHandle('ward').signal('stop');
+  assert.equal(await workflow.execute('parentOf', { workflowId: 'other', taskQueue, args: ['works'] }), 'works');
+  await session.query('rollback');
+  session.release();
+  await until(async () => (await parent.describe()).pendingChildren.length === 0);
+  await parent.terminate();
+});
