@@ -30,7 +30,7 @@ export async function deliverOutbox(database: Database, runIds: readonly string[
   const { sent, busy } = await tellParents(database, runIds);
   announce(database, sent);
   const failures: unknown[] = [];
-  for (const runId of runIds) {
+  for (const runId of await withLinks(database, runIds)) {
     try {
       announce(database, await settleLinks(database, runId));
     } catch (error) {
@@ -42,6 +42,16 @@ export async function deliverOutbox(database: Database, runIds: readonly string[
   if (failures.length > 0)
     throw new AggregateError(failures, `others could not be told of ${failures.length} closed runs`);
   return busy;
+}
+
+/** Those that had children or messages under way: each needs a transaction of its own. */
+async function withLinks({ pool, schema }: Database, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: `reprise_outbox_links_${schema}`,
+    text: `select run_id from ${schema}.outbox where run_id = any($1::uuid[]) and links order by run_id`,
+    values: [runIds],
+  });
+  return rows.map((row) => row.run_id);
 }
 
 /** Notes, in the transaction that closes a run without its code, whether others have to hear of it. */
@@ -86,7 +96,10 @@ interface Told {
   readonly busy: string[];
 }
 
-/** Of runs that had nothing under way: any number in one statement. A parent whose row is held is not waited for. */
+/**
+ * Of runs that had nothing under way themselves, all in one statement. Parents whose rows are held are passed over, since
+ * waiting for one would keep the others from hearing of their children.
+ */
 async function tellParents(database: Database, runIds: readonly string[]): Promise<Told> {
   const { schema, pool } = database;
   const mailType = Object.entries(toldAs)
