@@ -140,13 +140,10 @@ export async function park(
 ): Promise<string[]> {
   const { rows } = await client.query<{ run_id: string }>({
     name: `reprise_park_${schema}`,
-    text: `with fence as materialized (
-  select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
-locked as materialized (
-  select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
-  order by run_id for no key update skip locked)
-update ${schema}.ready r set owner = null, wake_at = case when r.mail = p.mail then p.wake_at else clock_timestamp() end
-from unnest($3::uuid[], $4::int[], $5::timestamptz[]) as p(run_id, mail, wake_at), locked, fence
+    text: `with ${ownedRows(schema)}
+update ${schema}.ready r set owner = null, queue = coalesce(p.queue, r.queue), lost = coalesce(p.lost, r.lost),
+  wake_at = case when r.mail = p.mail then p.wake_at else clock_timestamp() end
+from unnest($3::uuid[], $4::int[], $5::timestamptz[], $6::text[], $7::int[]) as p(run_id, mail, wake_at, queue, lost), locked, fence
 where r.run_id = any ($3::uuid[]) and r.run_id = p.run_id and locked.run_id = p.run_id
 returning r.run_id`,
     values: [
@@ -155,9 +152,20 @@ returning r.run_id`,
       uuidArray(runs.map((run) => run.runKey)),
       runs.map((run) => run.mail),
       timestampArray(runs.map((run) => run.wakeAt)),
+      runs.map((run) => run.queue ?? null),
+      runs.map((run) => run.lost ?? null),
     ],
   });
   return rows.map((row) => row.run_id);
+}
+
+/** The rows of runs ($3) that the fence ($1, $2) owns, locked in order; those that somebody holds are passed over. */
+export function ownedRows(schema: string): string {
+  return `fence as materialized (
+  select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
+locked as materialized (
+  select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
+  order by run_id for no key update skip locked)`;
 }
 
 export interface HoldLimits {

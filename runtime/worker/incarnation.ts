@@ -7,7 +7,7 @@ import { activitiesNamespace } from '../history/standalone.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../store/claim.ts';
-import { assignQueues, parkInto } from '../store/queue-changes.ts';
+import { assignQueues } from '../store/queue-changes.ts';
 import { attemptsItem, listen, splitPayload } from '../store/notifier.ts';
 import type { Database } from '../store/database.ts';
 import { lookAround } from '../store/poll.ts';
@@ -357,7 +357,7 @@ export class Incarnation {
     const now = this.#clock.now();
     const due = runs.map((run) => (run.wakeAt < now ? { ...run, wakeAt: now } : run));
     const moved = due.filter((run) => run.queue !== undefined);
-    const parked = await (moved.length === 0 ? park : parkInto)(this.#control, database.schema, fence, due);
+    const parked = await park(this.#control, database.schema, fence, due);
     for (const { queue, wakeAt } of moved) if (wakeAt <= now) database.notifier.wake(queue!);
     this.#options.failPoint?.('after park');
     return parked;

@@ -37,13 +37,12 @@ export class MailIntake {
 
   /** A run that waits for its first task leaves its mail unread, unless something in it ends the wait. */
   deliver(mail: readonly Mail[]): void {
-    const now = this.#now();
-    const impatient = new Set(mail.filter(({ type }) => endsWait(type)).map(({ runId }) => runId));
     for (const message of mail) {
       const run = this.#runs.get(message.runId);
       // One that came back while this was read has its mail read as it is loaded.
       if (run === undefined || run.phase === 'loading' || message.id <= run.mailRead) continue;
-      if (run.waitsUntil > now && !impatient.has(run.runId)) continue;
+      if (run.waitsUntil > this.#now() && !mail.some(({ runId, type }) => runId === run.runId && endsWait(type)))
+        continue;
       run.mailRead = message.id;
       this.#arrived(run, message);
     }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { claim } from '../../runtime/store/claim.ts';
+import { claim, park } from '../../runtime/store/claim.ts';
 import {
   changeRouting,
   countDeployment,
@@ -11,7 +11,7 @@ import {
   readVersions,
   registerVersion,
 } from '../../runtime/store/deployments.ts';
-import { assignQueues, parkInto } from '../../runtime/store/queue-changes.ts';
+import { assignQueues } from '../../runtime/store/queue-changes.ts';
 import { runIdBytes } from '../../runtime/store/run-id.ts';
 import { type Incarnation, incarnation, startedRun, testStore } from '../support/store.ts';
 
@@ -27,7 +27,7 @@ async function deployment(name: string, builds: readonly string[]): Promise<void
 async function claimed(worker: Incarnation, queue: string, name: string, buildId: string): Promise<string[]> {
   const route = { namespace, version: { deploymentName: name, buildId } };
   const runs = await claim(worker.control, 'reprise', worker, { queue, ...all, route });
-  await parkInto(
+  await park(
     worker.control,
     'reprise',
     worker,
@@ -105,8 +105,8 @@ test('a queue is changed only by the living owner, and a park into another keeps
   ]);
   assert.deepEqual(await row(), { owner: owner.epoch, lost: null, queue: '@d/default/moved' });
   const parked = { runKey, mail: 0, wakeAt: Date.now() * 1000, queue: '@d:b/default/moved', lost: 77 };
-  assert.deepEqual(await parkInto(other.control, 'reprise', other, [parked]), []);
-  assert.deepEqual(await parkInto(owner.control, 'reprise', owner, [parked]), [runId]);
+  assert.deepEqual(await park(other.control, 'reprise', other, [parked]), []);
+  assert.deepEqual(await park(owner.control, 'reprise', owner, [parked]), [runId]);
   assert.deepEqual(await row(), { owner: null, lost: 77, queue: '@d:b/default/moved' });
 });
 
