@@ -56,12 +56,13 @@ export interface Usage {
   readonly costUsd?: number;
 }
 
-/** What most activities never ask for (logger, signal, promise) is made when they do. */
+/** What most activities never ask for (info, logger, signal, promise) is made when they do. */
 export class ActivityContext {
-  readonly info: ActivityInfo;
+  readonly #makeInfo: () => ActivityInfo;
   readonly #makeLog: () => Logger;
   readonly #onHeartbeat: (details: unknown) => void;
   readonly #client: () => unknown;
+  #info: ActivityInfo | undefined;
   #log: Logger | undefined;
   #abort: AbortController | undefined;
   #cancelled: PromiseWithResolvers<never> | undefined;
@@ -70,12 +71,12 @@ export class ActivityContext {
   usage: Usage[] = [];
 
   constructor(
-    info: ActivityInfo,
+    makeInfo: () => ActivityInfo,
     makeLog: () => Logger,
     onHeartbeat: (details: unknown) => void,
     client: () => unknown,
   ) {
-    this.info = info;
+    this.#makeInfo = makeInfo;
     this.#makeLog = makeLog;
     this.#onHeartbeat = onHeartbeat;
     this.#client = client;
@@ -84,6 +85,11 @@ export class ActivityContext {
   /** A client on the worker's connection and namespace. */
   get client(): unknown {
     return this.#client();
+  }
+
+  get info(): ActivityInfo {
+    this.#info ??= this.#makeInfo();
+    return this.#info;
   }
 
   get log(): Logger {

@@ -286,11 +286,12 @@ export class ActivityExecutor {
   }
 
   #context(entry: ActivityEntry, attempt: number, beat: (details: unknown) => void): ActivityContext {
-    const { activity, run } = entry;
-    const { logger } = this.#options;
+    const { activity, run, heartbeatDetails } = entry;
+    const { logger, clock } = this.#options;
     const { workflowId, runId } = run;
+    const scheduledAt = clock.now();
     return new ActivityContext(
-      attemptInfo(run, activity, attempt, this.#options, entry.heartbeatDetails),
+      () => attemptInfo(run, activity, attempt, this.#options, heartbeatDetails, scheduledAt),
       () => logger.child({ workflowId, runId, activityType: activity.type, attempt }),
       beat,
       this.#options.client,

@@ -4,16 +4,15 @@ import type { Micros } from '../history/event.ts';
 import { retryWithDefaults } from '../history/retry-policy.ts';
 import { encodeTaskToken } from '../history/task-token.ts';
 import type { ActivityInfo, RetryPolicy } from './activity-context.ts';
-import type { DatabaseClock } from './clock.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
 
 export function attemptInfo(
   run: Pick<LiveRun, 'runId' | 'workflowId' | 'workflowType'>,
   activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt'>,
   attempt: number,
-  worker: { readonly clock: DatabaseClock; readonly namespace: string; readonly taskQueue: string },
+  worker: { readonly namespace: string; readonly taskQueue: string },
   heartbeatDetails: unknown,
-  attemptScheduledAt: Micros = worker.clock.now(),
+  attemptScheduledAt: Micros,
 ): ActivityInfo {
   const { options } = activity;
   const { stc, s2c } = options;

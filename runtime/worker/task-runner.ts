@@ -19,6 +19,7 @@ import { notRegistered } from './activity-call.ts';
 import {
   type Activities,
   ActivityContext,
+  type ActivityInfo,
   type ActivityFunction,
   activityOf,
   activityStorage,
@@ -256,17 +257,14 @@ export class TaskRunner {
   #context(running: RunningTask, beat: () => void): ActivityContext {
     const { task, options } = running;
     const { logger } = this.#options;
-    const { workflowId, workflowType, runId, seq, type, scheduledAt, attempt } = task;
-    const info = attemptInfo(
-      { runId, workflowId, workflowType },
-      { seq, type, options, scheduledAt },
-      attempt,
-      this.#options,
-      running.details,
-      task.dueAt,
-    );
+    const { workflowId, runId, type, attempt, dueAt } = task;
+    const { details: before } = running;
+    const makeInfo = (): ActivityInfo => {
+      const info = attemptInfo(task, { ...task, options }, attempt, this.#options, before, dueAt);
+      return task.isStandalone ? standaloneInfo(info, runId) : info;
+    };
     return new ActivityContext(
-      task.isStandalone ? standaloneInfo(info, runId) : info,
+      makeInfo,
       () => logger.child({ workflowId, runId, activityType: type, attempt }),
       (details) => {
         if (running.isOver) return;
