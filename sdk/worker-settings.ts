@@ -45,6 +45,14 @@ export interface WorkerOptions {
   maxConcurrentActivities?: number;
   /** Temporal's name for it; default 100. */
   maxConcurrentActivityTaskExecutions?: number;
+  /** Local activities have places of their own; default 100. */
+  maxConcurrentLocalActivityExecutions?: number;
+  /** False: the activities here are for local calls alone, others are left to the queue's other workers. Default true. */
+  enableNonLocalActivities?: boolean;
+  /** What is reported of an activity without a heartbeat timeout is stored at most once in so long; default 30 s. */
+  defaultHeartbeatThrottleInterval?: Duration;
+  /** And of any activity as often as this; else at most once in 80 % of its heartbeat timeout. Default 60 s. */
+  maxHeartbeatThrottleInterval?: Duration;
   /** How long a worker that does not answer is believed alive, ms; default 5000. */
   leaseMs?: number;
   /** How long running activities may go on after shutdown() before they are told to stop, ms or '10s'; default 0. */
@@ -87,6 +95,10 @@ const known = Object.keys({
   maxCachedWorkflows: true,
   maxConcurrentActivities: true,
   maxConcurrentActivityTaskExecutions: true,
+  maxConcurrentLocalActivityExecutions: true,
+  enableNonLocalActivities: true,
+  defaultHeartbeatThrottleInterval: true,
+  maxHeartbeatThrottleInterval: true,
   leaseMs: true,
   shutdownGraceTime: true,
   shutdownForceTime: true,
@@ -104,25 +116,28 @@ const known = Object.keys({
 } satisfies Record<keyof WorkerOptions, true>);
 const unsupported = [
   'activityDefaults',
+  'activityTaskPollerBehavior',
   'dataConverter',
   'debugMode',
-  'defaultHeartbeatThrottleInterval',
-  'enableNonLocalActivities',
+  'disablePayloadErrorLimit',
   'enableSDKTracing',
   'interceptors',
   'isolateExecutionTimeout',
   'maxConcurrentActivityTaskPolls',
-  'maxConcurrentLocalActivityExecutions',
+  'maxConcurrentNexusTaskExecutions',
+  'maxConcurrentNexusTaskPolls',
   'maxConcurrentWorkflowTaskExecutions',
   'maxConcurrentWorkflowTaskPolls',
-  'maxHeartbeatThrottleInterval',
+  'maxEagerActivityReservationsPerWorkflowTask',
   'nexusServices',
+  'nexusTaskPollerBehavior',
   'nonStickyToStickyPollRatio',
   'plugins',
   'reuseV8Context',
   'sinks',
   'stickyQueueScheduleToStartTimeout',
   'tuner',
+  'workflowTaskPollerBehavior',
   'workflowThreadPoolSize',
 ];
 
@@ -133,6 +148,10 @@ export interface WorkerSettings {
   readonly identity?: string | undefined;
   readonly maxCachedRuns: number;
   readonly maxConcurrentActivities: number;
+  readonly maxConcurrentLocalActivityExecutions: number;
+  readonly enableNonLocalActivities: boolean;
+  readonly defaultHeartbeatThrottleInterval: number;
+  readonly maxHeartbeatThrottleInterval: number;
   readonly leaseMs: number;
   readonly shutdownGraceTime: number;
   readonly shutdownForceTime?: number | undefined;
@@ -163,6 +182,10 @@ const checked = z.object({
   identity: z.string().optional(),
   maxCachedRuns: z.number().int().min(0).default(1000),
   maxConcurrentActivities: z.number().int().min(1).default(100),
+  maxConcurrentLocalActivityExecutions: z.number().int().min(1).default(100),
+  enableNonLocalActivities: z.boolean().default(true),
+  defaultHeartbeatThrottleInterval: duration.default(30_000),
+  maxHeartbeatThrottleInterval: duration.default(60_000),
   leaseMs: z.number().int().min(1000).default(5000),
   shutdownGraceTime: duration.default(0),
   shutdownForceTime: duration.optional(),

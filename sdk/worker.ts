@@ -53,6 +53,12 @@ export class Worker {
       },
       maxCachedRuns: settings.maxCachedRuns,
       maxConcurrentActivities: settings.maxConcurrentActivities,
+      maxConcurrentLocalActivities: settings.maxConcurrentLocalActivityExecutions,
+      takesNonLocalActivities: settings.enableNonLocalActivities,
+      heartbeatThrottle: {
+        defaultMs: settings.defaultHeartbeatThrottleInterval,
+        maxMs: settings.maxHeartbeatThrottleInterval,
+      },
       maxPayloadBytes: settings.maxPayloadBytes,
       leaseMs: settings.leaseMs,
       version: settings.version,

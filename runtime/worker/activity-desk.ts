@@ -21,12 +21,16 @@ import { StandaloneKeeper } from './standalone-keeper.ts';
 import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
-type Parts = Omit<ExecutorOptions, 'slots' | 'lost' | 'completesLater'> &
+type Parts = Omit<ExecutorOptions, 'slots' | 'localSlots' | 'lost' | 'completesLater'> &
   Omit<RemoteActivitiesOptions, 'fence'> &
   Pick<TaskRunnerOptions, 'failPoint'>;
 
 export interface ActivityDeskOptions extends Parts {
   readonly maxConcurrent: number;
+  /** Local activities have places of their own, and no rate. */
+  readonly maxConcurrentLocal: number;
+  /** False: the activities here are for local calls alone; others are left to other workers of the queue. */
+  readonly takesNonLocal: boolean;
   /** Starts of activities by this worker, and by all of the queue; undefined: without limit. */
   readonly maxActivitiesPerSecond?: number | undefined;
   readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
@@ -67,11 +71,12 @@ export class ActivityDesk {
     this.#options = options;
     const { database, fence, logger, activities, failPoint } = options;
     const { epoch } = fence;
-    this.#types = new Set(Object.keys(activities));
+    this.#types = new Set(options.takesNonLocal ? Object.keys(activities) : []);
     const slots = new ActivitySlots(options.maxConcurrent, ratesOf(options));
     this.#executor = new ActivityExecutor({
       ...options,
       slots,
+      localSlots: new ActivitySlots(options.maxConcurrentLocal),
       lost: (run, seqs) => {
         const meta = JSON.stringify({ epoch, activities: seqs });
         options.report(run, draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} shut down` }));

@@ -31,6 +31,7 @@ import { encodeResult } from './attempt-result.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { logAttempt, logUnknownEffect } from './log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
+import { AttemptQueue } from './attempt-queue.ts';
 import type { Input, LiveRun, PendingActivity } from './live-run.ts';
 
 /** How long an attempt may take to stop once it was told to. */
@@ -39,17 +40,17 @@ const settleMs = 5_000;
 export class ActivityExecutor {
   readonly #options: ExecutorOptions;
   readonly #entries = new Map<LiveRun, Map<number, ActivityEntry>>();
-  #queue: ActivityEntry[] = [];
+  readonly #due: AttemptQueue;
+  readonly #localDue: AttemptQueue;
   #running = 0;
   #onIdle: (() => void) | undefined;
-  #draining = false;
-  readonly #look = (): void => this.#next();
   /** Attempts that ended for the sake of this worker's end, by run. */
   readonly #lost = new Map<LiveRun, number[]>();
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    options.slots.onFree(this.#look);
+    this.#due = new AttemptQueue(options.slots, (entry) => this.#run(entry, this.#due));
+    this.#localDue = new AttemptQueue(options.localSlots, (entry) => this.#run(entry, this.#localDue));
   }
 
   /** Takes on an activity whose schedule is durable. */
@@ -115,8 +116,7 @@ export class ActivityExecutor {
    * stopped for it, or did not listen, are lost: another worker begins them anew.
    */
   async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
-    this.#queue = [];
+    this.#stopQueues();
     if (this.#running > 0) await this.#stopRunning(graceMs);
     for (const entries of this.#entries.values()) {
       for (const entry of entries.values()) if (entry.state === 'running') this.#lose(entry);
@@ -152,9 +152,13 @@ export class ActivityExecutor {
 
   /** Stops everything at once: this incarnation may not act any more. */
   abort(): void {
-    this.#draining = true;
-    this.#queue = [];
+    this.#stopQueues();
     for (const run of [...this.#entries.keys()]) this.abandon(run, 'LEASE_LOST');
+  }
+
+  #stopQueues(): void {
+    this.#due.stop();
+    this.#localDue.stop();
   }
 
   #wait(entry: ActivityEntry): void {
@@ -172,8 +176,7 @@ export class ActivityExecutor {
 
   #enqueue(entry: ActivityEntry): void {
     entry.state = 'queued';
-    this.#queue.push(entry);
-    this.#next();
+    (entry.activity.options.local === true ? this.#localDue : this.#due).add(entry);
     const { s2s } = entry.activity.options;
     // Each attempt has that long; one that was under way before counts as scheduled anew.
     if (s2s === undefined || entry.isRunning) return;
@@ -182,22 +185,7 @@ export class ActivityExecutor {
     this.#timeoutAt(entry, since + s2s * 1000, TimeoutType.SCHEDULE_TO_START, entry.failedAttempts);
   }
 
-  #next(): void {
-    const { slots } = this.#options;
-    while (this.#queue.length > 0 && !this.#draining) {
-      let places = slots.take(this.#queue.length);
-      if (places === 0) return;
-      while (places > 0 && this.#queue.length > 0) {
-        const entry = this.#queue.shift()!;
-        if (entry.state !== 'queued') continue;
-        places--;
-        this.#run(entry);
-      }
-      slots.giveUnused(places, this.#look);
-    }
-  }
-
-  #run(entry: ActivityEntry): void {
+  #run(entry: ActivityEntry, queue: AttemptQueue): void {
     entry.state = 'running';
     this.#running++;
     // A timed-out attempt that goes on regardless must not keep its place for ever.
@@ -205,7 +193,7 @@ export class ActivityExecutor {
       entry.release = undefined;
       this.#running--;
       if (this.#running === 0) this.#onIdle?.();
-      this.#options.slots.give(1);
+      queue.give();
     };
     const { release } = entry;
     void this.#execute(entry).finally(() => entry.release === release && release());
@@ -232,6 +220,7 @@ export class ActivityExecutor {
     const { activity } = entry;
     const progress = new AttemptProgress({
       timeoutMs: activity.options.hb,
+      throttle: this.#options.heartbeatThrottle,
       onSilent: () => this.#attemptTimedOut(entry, context, TimeoutType.HEARTBEAT),
       store: () => this.#storeProgress(entry),
     });

@@ -1,10 +1,17 @@
 // Progress of one running attempt: watched against the heartbeat timeout, stored now and then for the next attempt.
 
-const throttleMs = { default: 30_000, max: 60_000 } as const;
+/** How often progress is stored at most, ms. */
+export interface HeartbeatThrottle {
+  /** Of an activity without a heartbeat timeout. */
+  readonly defaultMs: number;
+  /** However long the heartbeat timeout is. */
+  readonly maxMs: number;
+}
 
 export interface ProgressOptions {
   /** Heartbeat timeout of the activity, ms. */
   readonly timeoutMs: number | undefined;
+  readonly throttle: HeartbeatThrottle;
   /** Nothing was heard for the timeout. */
   onSilent(): void;
   /** Stores what was reported last. */
@@ -20,9 +27,9 @@ export class AttemptProgress {
 
   constructor(options: ProgressOptions) {
     this.#options = options;
-    const { timeoutMs } = options;
+    const { timeoutMs, throttle } = options;
     // Source: Temporal's throttling, 80 % of the timeout.
-    this.#throttleMs = Math.min(timeoutMs === undefined ? throttleMs.default : timeoutMs * 0.8, throttleMs.max);
+    this.#throttleMs = Math.min(timeoutMs === undefined ? throttle.defaultMs : timeoutMs * 0.8, throttle.maxMs);
     this.#arm();
   }
 

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Micros } from '../history/event.ts';
 import type { Activities } from './activity-context.ts';
 import type { ActivitySlots } from './activity-slots.ts';
+import type { HeartbeatThrottle } from './attempt-progress.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { Input, LiveRun, PendingActivity } from './live-run.ts';
@@ -11,6 +12,9 @@ import type { ProgressStore } from './progress-store.ts';
 export interface ExecutorOptions {
   readonly activities: Activities;
   readonly slots: ActivitySlots;
+  /** Places of local activities. */
+  readonly localSlots: ActivitySlots;
+  readonly heartbeatThrottle: HeartbeatThrottle;
   readonly maxPayloadBytes: number;
   readonly identity: string;
   readonly namespace: string;

@@ -20,6 +20,7 @@ import { Claims, claimSources } from './claims.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
 import { DatabaseClock } from './clock.ts';
+import type { HeartbeatThrottle } from './attempt-progress.ts';
 import type { FailPointListener } from './fail-point.ts';
 import { Pulse } from './pulse.ts';
 import { ProgressStore } from './progress-store.ts';
@@ -41,6 +42,9 @@ export interface IncarnationOptions {
   readonly client: () => unknown;
   readonly maxCachedRuns: number;
   readonly maxConcurrentActivities: number;
+  readonly maxConcurrentLocalActivities: number;
+  readonly takesNonLocalActivities: boolean;
+  readonly heartbeatThrottle: HeartbeatThrottle;
   readonly maxActivitiesPerSecond?: number | undefined;
   readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly maxPayloadBytes: number;
@@ -147,6 +151,8 @@ export class Incarnation {
       fence: { epoch, slot: 0 },
       reportFence: { epoch, slot: writers.length + 2 },
       maxConcurrent: options.maxConcurrentActivities,
+      maxConcurrentLocal: options.maxConcurrentLocalActivities,
+      takesNonLocal: options.takesNonLocalActivities,
       clock: this.#clock,
       serially: (work) => this.#serially(() => work(control)),
       mailed: (runIds) => void this.#mail.announce(runIds),

@@ -29,7 +29,7 @@ import type { ActivitySlots } from './activity-slots.ts';
 import { attemptInfo, standaloneInfo } from './attempt-info.ts';
 import { usageFacts } from './attempt-meta.ts';
 import { encodeResult } from './attempt-result.ts';
-import { AttemptProgress } from './attempt-progress.ts';
+import { AttemptProgress, type HeartbeatThrottle } from './attempt-progress.ts';
 import type { AttemptReporter } from './attempt-reporter.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
@@ -49,6 +49,7 @@ export interface TaskRunnerOptions {
   readonly namespace: string;
   readonly taskQueue: string;
   readonly maxPayloadBytes: number;
+  readonly heartbeatThrottle: HeartbeatThrottle;
   readonly logger: Logger;
   claim(limit: number): Promise<readonly ClaimedTask[]>;
   /** The time of an attempt is over: somebody should look. */
@@ -216,6 +217,7 @@ export class TaskRunner {
     };
     const progress = new AttemptProgress({
       timeoutMs: options.hb,
+      throttle: this.#options.heartbeatThrottle,
       onSilent: lapse,
       store: () => {
         running.beating = this.#beat(running);

@@ -1,0 +1,131 @@
+// What a worker's options say of its activities: places of local ones, whether it executes others at all, how often their
+// progress is stored.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { activityInfo, heartbeat } from 'reprise/activity';
+import { decodePayload } from '../../runtime/history/payload.ts';
+import { Worker, type WorkerOptions } from 'reprise/worker';
+import { fixtureWorker, quiet, testEngine } from '../support/engine.ts';
+import type { ActivityCall } from '../support/fixtures/activity-calls.ts';
+
+let running = 0;
+let most = 0;
+let opened = Promise.withResolvers<void>();
+let begun = 0;
+
+const activities = {
+  /** Ends when the gate opens. */
+  async held(): Promise<boolean> {
+    begun += 1;
+    running += 1;
+    most = Math.max(most, running);
+    await opened.promise;
+    running -= 1;
+    return activityInfo().isLocal;
+  },
+  async brief(): Promise<number> {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    running -= 1;
+    return activityInfo().attempt;
+  },
+  async reports(): Promise<void> {
+    heartbeat(1);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    heartbeat(2);
+    await opened.promise;
+  },
+};
+
+const engine = await testEngine({
+  activities,
+  maxConcurrentActivityTaskExecutions: 1,
+  maxConcurrentLocalActivityExecutions: 2,
+  maxActivitiesPerSecond: 1,
+  defaultHeartbeatThrottleInterval: '10ms',
+});
+
+function call(options: ActivityCall): ReturnType<typeof engine.start> {
+  return engine.start('callActivity', [options]);
+}
+
+it('local activities have places of their own, and no rate', async () => {
+  opened = Promise.withResolvers();
+  const held = await call({ type: 'held' });
+  await engine.until(async () => begun === 1);
+  running = 0;
+  most = 0;
+  const chain = await engine.start('localChain', ['brief', 6]);
+  await chain.result();
+  assert.equal(most, 2);
+  opened.resolve();
+  await held.result();
+  const { workflow } = engine.client;
+  assert.equal((await workflow.count("WorkflowType = 'localChain' AND ExecutionStatus = 'Completed'")).count, 1);
+});
+
+it('a local activity that gets no place in its scheduleToStartTimeout times out', async () => {
+  opened = Promise.withResolvers();
+  begun = 0;
+  const held = await Promise.all([1, 2].map(() => call({ type: 'held', local: true })));
+  await engine.until(async () => begun === 2);
+  const late = await call({ type: 'brief', local: true, options: { scheduleToStartTimeout: 30 } });
+  const { failure } = (await late.result()) as { failure: { cause: { timeoutType: string } } };
+  assert.equal(failure.cause.timeoutType, 'SCHEDULE_TO_START');
+  opened.resolve();
+  assert.deepEqual(await Promise.all(held.map((handle) => handle.result())), [true, true]);
+});
+
+it('progress is stored as often as the worker’s options say', async () => {
+  opened = Promise.withResolvers();
+  const handle = await call({ type: 'reports' });
+  await engine.until(async () => {
+    const { rows } = await engine.pool.query<{ details: Buffer }>(
+      'select details from reprise.activity_heartbeats where run_id = $1',
+      [handle.runId],
+    );
+    return rows.length === 1 && decodePayload(rows[0]!.details) === 2;
+  });
+  opened.resolve();
+  await handle.result();
+});
+
+it('a worker without non-local activities leaves them to the queue’s other workers', async () => {
+  const taskQueue = 'local only';
+  const executedBy = (worker: string) => ({ whose: async () => worker });
+  const owner = await fixtureWorker(engine.connection, taskQueue, {
+    activities: executedBy('owner'),
+    enableNonLocalActivities: false,
+  });
+  const other = await Worker.create({
+    connection: engine.connection,
+    taskQueue,
+    activities: executedBy('other'),
+    logger: quiet,
+  });
+  const results = other.runUntil(() =>
+    owner.runUntil(() =>
+      Promise.all(
+        [true, false].map((local) => {
+          const options = { workflowId: `whose ${local}`, taskQueue, args: [{ type: 'whose', local }] };
+          return engine.client.workflow.execute('callActivity', options);
+        }),
+      ),
+    ),
+  );
+  assert.deepEqual(await results, ['owner', 'other']);
+});
+
+it('bad values are refused', async () => {
+  for (const [option, value] of [
+    ['maxConcurrentLocalActivityExecutions', 0],
+    ['maxConcurrentLocalActivityExecutions', 1.5],
+    ['enableNonLocalActivities', 'no'],
+    ['defaultHeartbeatThrottleInterval', 'soon'],
+    ['maxHeartbeatThrottleInterval', -1],
+  ] as const) {
+    const options = { connection: engine.connection, taskQueue: 'q', activities, [option]: value } as WorkerOptions;
+    await assert.rejects(Worker.create(options), { code: 'INVALID_INPUT', message: new RegExp(`option ${option}: `) });
+  }
+});
