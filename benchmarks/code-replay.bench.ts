@@ -59,7 +59,7 @@ async function record({ client }: Bench, records: number): Promise<string> {
     });
     const done = await Promise.race([handle.result(), ended]);
     if (done !== records) throw new Error(`The recording did not repair all ${records} records.`);
-    return handle.runId!;
+    return handle.runId;
   } finally {
     worker.kill('SIGKILL');
     await ended;

@@ -36,7 +36,7 @@ export async function killAndRecover({ client, pool }: Bench, taskQueue: string,
       taskQueue,
       args: [payload, endless],
     });
-    const runId = handle.runId!;
+    const runId = handle.runId;
     await headReaches(pool, runId, steps); // the run is the victim's; the first steps went undisturbed by the heir's start
     const heir = await startWorker();
     await pause(500);

@@ -23,7 +23,7 @@ export async function takeover(
       taskQueue,
       args: [payload, endless],
     });
-    const runId = handle.runId!;
+    const runId = handle.runId;
     await headReaches(pool, runId, size);
     workers.push(await BenchWorker.start({ taskQueue }));
     await pause(settleMs);

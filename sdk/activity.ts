@@ -109,6 +109,6 @@ export function activity<F extends (...args: never[]) => unknown>(options: Activ
 /** Carries the context: for code that wraps activities. */
 export { activityStorage as asyncLocalStorage } from '../runtime/worker/activity-context.ts';
 export { ApplicationFailure, CancelledFailure, CompleteAsyncError } from '../runtime/history/failure.ts';
-export type { ActivityFunction, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
+export type { ActivityFunction, ActivityInterface, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
 export type { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
 export type { ActivityContext, ActivityInfo, ActivityInfo as Info, Usage } from '../runtime/worker/activity-context.ts';

@@ -1,6 +1,7 @@
 // Errors that client calls throw, named as in the Temporal SDK; each carries one of our codes.
 import type { RetryState } from '../runtime/history/failure.ts';
 import type { StatusName } from './execution-info.ts';
+import { mark } from '../runtime/history/marked-class.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 
 /** `result()` of a run that did not complete; `cause` says what happened. */
@@ -13,6 +14,9 @@ export class WorkflowFailedError extends Error {
     this.name = 'WorkflowFailedError';
     this.cause = cause;
     this.retryState = retryState;
+  }
+  static {
+    mark(this, 'WorkflowFailedError');
   }
 }
 
@@ -30,6 +34,9 @@ export class WorkflowNotFoundError extends RuntimeError {
     const message = `workflow execution already completed: ${workflowId} (run ${runId}).`;
     return new WorkflowNotFoundError(message, workflowId, runId);
   }
+  static {
+    mark(this, 'WorkflowNotFoundError');
+  }
 }
 
 /** The workflow id belongs to an open run, or to one that ended so that its id may not be used again. */
@@ -46,6 +53,9 @@ export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
     this.workflowId = workflowId;
     this.workflowType = workflowType;
   }
+  static {
+    mark(this, 'WorkflowExecutionAlreadyStartedError');
+  }
 }
 
 /** The workflow has no handler for this query. */
@@ -54,6 +64,9 @@ export class QueryNotRegisteredError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'QueryNotRegisteredError';
+  }
+  static {
+    mark(this, 'QueryNotRegisteredError');
   }
 }
 
@@ -66,6 +79,9 @@ export class WorkflowUpdateFailedError extends Error {
     this.name = 'WorkflowUpdateFailedError';
     this.cause = cause;
   }
+  static {
+    mark(this, 'WorkflowUpdateFailedError');
+  }
 }
 
 /** The caller's deadline passed, or its signal was aborted, before an update was answered. It may still be handled. */
@@ -74,6 +90,9 @@ export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'WorkflowUpdateRPCTimeoutOrCancelledError';
+  }
+  static {
+    mark(this, 'WorkflowUpdateRPCTimeoutOrCancelledError');
   }
 }
 
@@ -86,6 +105,9 @@ export class QueryRejectedError extends Error {
     this.name = 'QueryRejectedError';
     this.status = status;
   }
+  static {
+    mark(this, 'QueryRejectedError');
+  }
 }
 
 /** `result()` of a run that continued as new, when it was asked not to follow. */
@@ -97,6 +119,9 @@ export class WorkflowContinuedAsNewError extends Error {
     this.name = 'WorkflowContinuedAsNewError';
     this.newExecutionRunId = newExecutionRunId;
   }
+  static {
+    mark(this, 'WorkflowContinuedAsNewError');
+  }
 }
 
 /** No such activity, or it has ended, or another attempt of it has begun. */
@@ -104,6 +129,9 @@ export class ActivityNotFoundError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_NOT_FOUND', message);
     this.name = 'ActivityNotFoundError';
+  }
+  static {
+    mark(this, 'ActivityNotFoundError');
   }
 }
 
@@ -113,6 +141,9 @@ export class ActivityCompletionError extends RuntimeError {
     super('ACTIVITY_NOT_COMPLETED', message);
     this.name = 'ActivityCompletionError';
   }
+  static {
+    mark(this, 'ActivityCompletionError');
+  }
 }
 
 /** A heartbeat of an attempt that is to stop. */
@@ -120,6 +151,9 @@ export class ActivityCancelledError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_CANCELLED', message);
     this.name = 'ActivityCancelledError';
+  }
+  static {
+    mark(this, 'ActivityCancelledError');
   }
 }
 
@@ -136,6 +170,9 @@ export class ActivityExecutionFailedError extends Error {
     this.activityId = activityId;
     this.runId = runId;
   }
+  static {
+    mark(this, 'ActivityExecutionFailedError');
+  }
 }
 
 /** The activity id belongs to an open activity, or to one that ended so that its id may not be used again. */
@@ -149,5 +186,20 @@ export class ActivityExecutionAlreadyStartedError extends Error {
     this.name = 'ActivityExecutionAlreadyStartedError';
     this.activityId = activityId;
     this.runId = runId;
+  }
+  static {
+    mark(this, 'ActivityExecutionAlreadyStartedError');
+  }
+}
+
+/** Temporal's error of an unknown namespace. Nothing throws it: a namespace is there as soon as something is in it. */
+export class NamespaceNotFoundError extends Error {
+  readonly namespace: string;
+  constructor(namespace: string) {
+    super(`Namespace not found: '${namespace}'`);
+    this.namespace = namespace;
+  }
+  static {
+    mark(this, 'NamespaceNotFoundError');
   }
 }

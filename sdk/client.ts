@@ -3,9 +3,8 @@ import { ActivityClient } from './activity-client.ts';
 import { withAbortSignal, withDeadline } from './call-limits.ts';
 import { checkConnection, Connection } from './connection.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
-import { QueryRejectCondition } from './query-reject-condition.ts';
-import { checkNamespace } from './deployment-version.ts';
-import { checkOneOf, refuseUnknown } from './refuse-unknown.ts';
+import type { QueryRejectCondition } from './query-reject-condition.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
 import { WorkerDeploymentClient } from './worker-deployment-client.ts';
 import { WorkflowClient } from './workflow-client.ts';
 
@@ -51,12 +50,9 @@ export class Client {
     checkConnection('Client', options.connection);
     const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes, workflow = {} } = options;
     refuseUnknown('Client workflow', workflow, ['queryRejectCondition'], []);
-    const { queryRejectCondition = QueryRejectCondition.NONE } = workflow;
-    checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
-    checkNamespace(namespace);
     this.connection = connection;
+    this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, ...workflow });
     this.workerDeployment = new WorkerDeploymentClient({ connection, namespace });
-    this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, queryRejectCondition });
     this.activity = new ActivityClient({ connection, namespace, maxPayloadBytes });
   }
 }
@@ -81,6 +77,7 @@ export {
   ActivityExecutionAlreadyStartedError,
   ActivityExecutionFailedError,
   ActivityNotFoundError,
+  NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowContinuedAsNewError,
@@ -92,9 +89,15 @@ export {
 } from './client-errors.ts';
 export { Connection, type ConnectionOptions } from './connection.ts';
 export type { HistoryRecord, TemporalHistory } from './history-view.ts';
-export type { StatusName, Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
+export type {
+  StatusName,
+  Workflow,
+  WorkflowExecutionInfo,
+  WorkflowExecutionStatusName,
+  WorkflowResultType,
+} from './execution-info.ts';
 export type { MessageOptions } from './message-options.ts';
-export type { KyselyTransaction, WorkflowStartOptions } from './new-run.ts';
+export type { CommonStartOptions as WorkflowOptions, KyselyTransaction, WorkflowStartOptions } from './new-run.ts';
 export type {
   AsyncWorkflowListIterable,
   CountWorkflowExecution,
@@ -103,13 +106,18 @@ export type {
   ListOptions,
 } from './run-list.ts';
 export {
+  type GetWorkflowHandleOptions,
   WorkflowClient,
+  type WorkflowClientOptions,
+  type WorkflowHandleWithFirstExecutionRunId,
+  type WorkflowResultOptions,
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,
   type WorkflowSignalWithStartOptions,
 } from './workflow-client.ts';
 export {
   type Definition,
+  type GetWorkflowUpdateHandleOptions,
   type StartUpdateOptions,
   type WorkflowExecutionDescription,
   WorkflowHandle,
@@ -127,6 +135,42 @@ export {
   type WorkerDeploymentVersionStatus,
 } from './worker-deployment-client.ts';
 export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './with-start.ts';
+export { WorkflowUpdateStage } from './update-stage.ts';
 export { WorkflowUpdateHandle } from './workflow-update.ts';
+export type {
+  BaseWorkflowHandle,
+  BaseWorkflowOptions,
+  CommonWorkflowOptions,
+  WithWorkflowArgs,
+  WorkflowDurationOptions,
+  WorkflowExecution,
+  WorkflowQueryType,
+  WorkflowReturnType,
+  WorkflowSignalType,
+  WorkflowUpdateType,
+  WorkflowUpdateValidatorType,
+} from './workflow-types.ts';
+export type { ActivityFunction, ActivityInterface, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
+export type {
+  QueryDefinition,
+  SignalDefinition,
+  UpdateDefinition,
+} from '../runtime/activator/message-definition.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
+export {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  CompleteAsyncError,
+  RetryState,
+  ServerFailure,
+  TemporalFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+} from '../runtime/history/failure.ts';
+export { type RetryPolicy } from '../runtime/history/retry-options.ts';
+export { ValueError } from '../runtime/history/value-error.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
-export { type ErrorCode, RuntimeError } from '../runtime/history/runtime-error.ts';
+export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';

@@ -4,12 +4,25 @@ export {
   type ActivityOptions,
   type LocalActivityOptions,
 } from '../runtime/activator/activity-options.ts';
-export { type ActivityFunction, type UntypedActivities } from '../runtime/activator/activity-proxy.ts';
+export {
+  type ActivityFunction,
+  type ActivityInterface,
+  type UntypedActivities,
+} from '../runtime/activator/activity-proxy.ts';
 export { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
 export { type Duration } from '../runtime/history/duration.ts';
 export { SuggestContinueAsNewReason } from '../runtime/activator/continue-as-new-hint.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
-export { type RetryPolicy } from '../runtime/history/retry-options.ts';
+export {
+  type QueryDefinition,
+  type SignalDefinition,
+  type UpdateDefinition,
+} from '../runtime/activator/message-definition.ts';
+export {
+  type WorkflowDefinitionOptions,
+  type WorkflowDefinitionOptionsOrGetter,
+} from '../runtime/activator/workflow-options.ts';
+export { compileRetryPolicy, type RetryPolicy } from '../runtime/history/retry-options.ts';
 export {
   ActivityFailure,
   ApplicationFailure,
@@ -19,6 +32,7 @@ export {
   ChildWorkflowFailure,
   CompleteAsyncError,
   ensureApplicationFailure,
+  ensureTemporalFailure,
   isCancellation,
   RetryState,
   rootCause,
@@ -30,6 +44,7 @@ export {
   WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';
 export {
+  type AutoUpgradeVersioningOverride,
   InitialVersioningBehavior,
   type PinnedVersioningOverride,
   toCanonicalString,
@@ -50,3 +65,19 @@ export {
 export { ValueError } from '../runtime/history/value-error.ts';
 export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';
+export { NamespaceNotFoundError, WorkflowNotFoundError } from './client-errors.ts';
+export type { Workflow, WorkflowResultType } from './execution-info.ts';
+export type {
+  BaseWorkflowHandle,
+  BaseWorkflowOptions,
+  CommonWorkflowOptions,
+  WithWorkflowArgs,
+  WorkflowDurationOptions,
+  WorkflowExecution,
+  WorkflowQueryType,
+  WorkflowReturnType,
+  WorkflowSignalType,
+  WorkflowUpdateType,
+  WorkflowUpdateValidatorType,
+} from './workflow-types.ts';
+export type { HistoryAndWorkflowId } from './run-list.ts';

@@ -2,15 +2,29 @@
 import { legacyAttributes, typedAttributes } from '../runtime/history/attribute-values.ts';
 import type { SearchAttributes, TypedSearchAttributes } from '../runtime/history/search-attributes.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
+import type { RunLink } from '../runtime/history/activation.ts';
+import type { ListedRun } from '../runtime/store/list-runs.ts';
 import type { RunRow } from '../runtime/store/runs.ts';
 
 /** Any workflow function. */
 export type Workflow = (...args: never[]) => Promise<unknown>;
 export type WorkflowResultType<W extends Workflow> = Awaited<ReturnType<W>>;
 
+export type WorkflowExecutionStatusName =
+  | 'RUNNING'
+  | 'COMPLETED'
+  | 'FAILED'
+  | 'CANCELLED'
+  | 'TERMINATED'
+  | 'CONTINUED_AS_NEW'
+  | 'TIMED_OUT'
+  | 'PAUSED'
+  | 'ROLLED_BACK'
+  | 'RECOVERED';
+
 export interface StatusName {
   readonly code: number;
-  readonly name: string;
+  readonly name: WorkflowExecutionStatusName;
 }
 
 /** Temporal's codes and names; statuses of ours that it lacks follow from 100 on. */
@@ -27,7 +41,8 @@ const statusNames: Record<RunStatus, StatusName> = {
   recovered: { code: 101, name: 'RECOVERED' },
 };
 
-export interface WorkflowExecutionInfo {
+/** What the row of a run says. */
+export interface RunInfo {
   readonly type: string;
   readonly workflowId: string;
   readonly runId: string;
@@ -41,7 +56,30 @@ export interface WorkflowExecutionInfo {
   readonly typedSearchAttributes: TypedSearchAttributes;
 }
 
-export function executionInfo(row: RunRow): WorkflowExecutionInfo {
+export interface WorkflowExecutionInfo extends RunInfo {
+  /** Its last event's seq. */
+  readonly historyLength: number;
+  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  readonly executionTime: Date;
+  /** The run that started this one as its child. */
+  readonly parentExecution: RunLink | undefined;
+  /** The run at the top of the family. */
+  readonly rootExecution: RunLink;
+}
+
+export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
+  const { workflow_id: workflowId, run_id: runId, start, history_length: historyLength } = row;
+  const { parent } = start ?? {};
+  return {
+    ...executionInfo(row),
+    historyLength,
+    executionTime: new Date(row.started_at.getTime() + (start?.delayMs ?? 0)),
+    parentExecution: parent ? { workflowId: parent.workflowId, runId: parent.runId } : undefined,
+    rootExecution: start?.root ?? { workflowId, runId },
+  };
+}
+
+export function executionInfo(row: RunRow): RunInfo {
   const attributes = {
     searchAttributes: row.search_attributes ?? {},
     searchAttributeTypes: row.search_attribute_types ?? {},

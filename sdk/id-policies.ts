@@ -23,12 +23,18 @@ export const WorkflowIdReusePolicy = {
   REJECT_DUPLICATE: 'REJECT_DUPLICATE',
   /** @deprecated ALLOW_DUPLICATE with WorkflowIdConflictPolicy.TERMINATE_EXISTING. */
   TERMINATE_IF_RUNNING: 'TERMINATE_IF_RUNNING',
+  // Temporal's older names.
+  WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED: undefined,
+  WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+  WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING: 'TERMINATE_IF_RUNNING',
 } as const;
-export type WorkflowIdReusePolicy = (typeof WorkflowIdReusePolicy)[keyof typeof WorkflowIdReusePolicy];
+export type WorkflowIdReusePolicy = NonNullable<(typeof WorkflowIdReusePolicy)[keyof typeof WorkflowIdReusePolicy]>;
 
 export interface IdPolicyOptions {
   /** Default ALLOW_DUPLICATE. */
-  workflowIdReusePolicy?: WorkflowIdReusePolicy;
+  workflowIdReusePolicy?: WorkflowIdReusePolicy | undefined;
   /** Default FAIL; of signalWithStart USE_EXISTING. */
   workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
 }

@@ -53,7 +53,7 @@ export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions 
 }
 
 /** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
-type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
+export type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
   ? { args?: readonly unknown[] }
   : [] extends Parameters<W>
     ? { args?: Readonly<Parameters<W>> }

@@ -47,11 +47,12 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** `value` must be one of the names. @throws INVALID_INPUT */
-export function checkOneOf(option: string, value: string, names: Readonly<Record<string, string>>): void {
-  if (Object.hasOwn(names, value)) return;
+/** `value` must be one of an enum's, whose keys may have several names for one. @throws INVALID_INPUT */
+export function checkOneOf(option: string, value: string, names: Readonly<Record<string, string | undefined>>): void {
+  const values = new Set(Object.values(names).filter((name) => name !== undefined));
+  if (values.has(value)) return;
   throw new RuntimeError(
     'INVALID_INPUT',
-    `${option} is ${JSON.stringify(value)}, expected one of ${Object.keys(names).join(', ')}.`,
+    `${option} is ${JSON.stringify(value)}, expected one of ${[...values].join(', ')}.`,
   );
 }

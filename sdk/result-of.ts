@@ -29,10 +29,11 @@ export function resultOf(outcome: ClosedOutcome): unknown {
         outcome.payload === null
           ? new CancelledFailure('Workflow execution cancelled')
           : decodeFailure(outcome.payload),
+        RetryState.NON_RETRYABLE_FAILURE,
       );
     case 'WorkflowTerminated': {
-      const message = outcome.reason ?? 'Workflow execution terminated';
-      throw new WorkflowFailedError(message, new TerminatedFailure(message));
+      const message = outcome.reason || 'Workflow execution terminated';
+      throw new WorkflowFailedError(message, new TerminatedFailure(message), RetryState.NON_RETRYABLE_FAILURE);
     }
     default: {
       const message = 'Workflow execution timed out';

@@ -3,7 +3,7 @@ import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
 import type { PageEnd } from '../runtime/store/list-runs.ts';
 import type { Connection } from './connection.ts';
-import { executionInfo, type WorkflowExecutionInfo } from './execution-info.ts';
+import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 
@@ -85,7 +85,7 @@ export class RunList {
       const { rows, end } = await this.#connection.reach((database) =>
         listRuns(database, this.#namespace, query, page),
       );
-      for (const row of rows) yield executionInfo(row);
+      for (const row of rows) yield listedInfo(row);
       after = end;
     } while (after !== undefined);
   }

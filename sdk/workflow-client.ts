@@ -1,10 +1,12 @@
 // Starting and finding runs.
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { Message } from '../runtime/store/inbox.ts';
-import type { Connection } from './connection.ts';
-import { checkName, encodeArguments } from './encode-arguments.ts';
+import { checkConnection, type Connection } from './connection.ts';
+import { checkNamespace } from './deployment-version.ts';
+import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arguments.ts';
 import type { TemporalHistory } from './history-view.ts';
-import type { QueryRejectCondition } from './query-reject-condition.ts';
+import { QueryRejectCondition } from './query-reject-condition.ts';
+import { checkOneOf, refuseUnknown } from './refuse-unknown.ts';
 import type { Workflow, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
@@ -20,6 +22,7 @@ import {
 import { WithStartWorkflowOperation } from './with-start.ts';
 import {
   type Definition,
+  type HandleParts,
   type StartUpdateOptions,
   WorkflowHandle,
   type WorkflowUpdateOptions,
@@ -44,10 +47,43 @@ type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> 
   readonly waitForStage: 'ACCEPTED';
 };
 
+/** As a start returns it. */
+export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+  readonly runId: string;
+  readonly firstExecutionRunId: string;
+};
+
 /** `signaledRunId`: the run that has the signal, new or open before. */
 export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly signaledRunId: string;
 };
+
+export interface WorkflowClientOptions {
+  connection: Connection;
+  /** Default `default`. */
+  namespace?: string;
+  /** Limit of one payload; default 2 MiB. */
+  maxPayloadBytes?: number;
+  /** Runs that queries are refused for; default NONE. */
+  queryRejectCondition?: QueryRejectCondition;
+}
+
+const known = Object.keys({
+  connection: true,
+  namespace: true,
+  maxPayloadBytes: true,
+  queryRejectCondition: true,
+} satisfies Record<keyof WorkflowClientOptions, true>);
+
+export interface WorkflowResultOptions {
+  /** Whether to wait for the runs that the run continues as; default true. */
+  readonly followRuns?: boolean;
+}
+
+export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
+  /** Only runs of the chain that began with this run are meant, whatever runs the workflow id has had since. */
+  readonly firstExecutionRunId?: string | undefined;
+}
 
 export class WorkflowClient {
   readonly #connection: Connection;
@@ -55,16 +91,18 @@ export class WorkflowClient {
   readonly #maxPayloadBytes: number;
   readonly #queryRejectCondition: QueryRejectCondition;
 
-  constructor(options: {
-    connection: Connection;
-    namespace: string;
-    maxPayloadBytes: number;
-    queryRejectCondition: QueryRejectCondition;
-  }) {
-    this.#connection = options.connection;
-    this.#namespace = options.namespace;
-    this.#maxPayloadBytes = options.maxPayloadBytes;
-    this.#queryRejectCondition = options.queryRejectCondition;
+  /** @throws RuntimeError INVALID_INPUT */
+  constructor(options: WorkflowClientOptions) {
+    refuseUnknown('WorkflowClient', options, known, ['dataConverter', 'identity', 'interceptors', 'plugins']);
+    const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes } = options;
+    const { queryRejectCondition = QueryRejectCondition.NONE } = options;
+    checkConnection('WorkflowClient', connection);
+    checkNamespace(namespace);
+    checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
+    this.#connection = connection;
+    this.#namespace = namespace;
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#queryRejectCondition = queryRejectCondition;
   }
 
   /**
@@ -72,7 +110,10 @@ export class WorkflowClient {
    * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT,
    * DATABASE_UNREACHABLE (when the connection broke under way the run may exist), ILLEGAL_STATE
    */
-  async start<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): Promise<WorkflowHandle<W>> {
+  async start<W extends Workflow>(
+    workflow: W | string,
+    options: WorkflowStartOptions<W>,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
     return this.#start<W>(this.#newRun(workflow, options), options);
   }
 
@@ -150,10 +191,13 @@ export class WorkflowClient {
     return admitUpdate<Ret>(parts, call.message, true);
   }
 
-  async #start<W extends Workflow>(run: TimedRun, options: CommonStartOptions): Promise<WorkflowHandle<W>> {
+  async #start<W extends Workflow>(
+    run: TimedRun,
+    options: CommonStartOptions,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
     const runId = await this.#place(run, options, 'FAIL');
     const { followRuns = true } = options;
-    return this.#handle<W>(run.workflowId, runId, { followRuns });
+    return this.#handle<W>(run.workflowId, runId, { followRuns }) as WorkflowHandleWithFirstExecutionRunId<W>;
   }
 
   #place(
@@ -172,17 +216,28 @@ export class WorkflowClient {
     });
   }
 
-  /**
-   * A handle to a workflow id (its latest run) or to one run alone; makes no call. `followRuns`: whether `result()` waits
-   * for the runs that it continues as.
-   */
+  /** A handle to a workflow id (its latest run), to one run alone, or to a chain of runs; makes no call. */
   getHandle<W extends Workflow = Workflow>(
     workflowId: string,
     runId?: string,
-    { followRuns = true }: { readonly followRuns?: boolean } = {},
+    options: GetWorkflowHandleOptions = {},
   ): WorkflowHandle<W> {
-    const followsChain = runId === undefined;
-    return this.#handle<W>(checkName('workflowId', workflowId), runId, { followsChain, followRuns });
+    refuseUnknown('getHandle', options, ['followRuns', 'firstExecutionRunId']);
+    const { followRuns = true, firstExecutionRunId } = options;
+    const id = checkName('workflowId', workflowId);
+    const isUnseen = true;
+    if (runId === undefined) return this.#handle<W>(id, firstExecutionRunId, { followRuns, isUnseen });
+    return this.#handle<W>(id, runId, { followsChain: false, followRuns, isUnseen, firstExecutionRunId });
+  }
+
+  /** Waits for the result of a workflow id's latest run, or of this one. @throws as `result` of its handle */
+  async result<W extends Workflow = Workflow>(
+    workflowId: string,
+    runId?: string,
+    options: WorkflowResultOptions = {},
+  ): Promise<WorkflowResultType<W>> {
+    refuseUnknown('workflow.result', options, ['followRuns']);
+    return this.getHandle<W>(workflowId, runId, options).result();
   }
 
   /**
@@ -214,17 +269,20 @@ export class WorkflowClient {
   #handle<W extends Workflow>(
     workflowId: string,
     runId: string | undefined,
-    { followsChain = true, followRuns = true }: { followsChain?: boolean; followRuns?: boolean } = {},
+    options: Partial<Pick<HandleParts, 'followsChain' | 'followRuns' | 'isUnseen' | 'firstExecutionRunId'>> = {},
   ): WorkflowHandle<W> {
     return new WorkflowHandle<W>({
+      client: this,
       connection: this.#connection,
       namespace: this.#namespace,
       maxPayloadBytes: this.#maxPayloadBytes,
       queryRejectCondition: this.#queryRejectCondition,
       workflowId,
       runId,
-      followsChain,
-      followRuns,
+      followsChain: true,
+      followRuns: true,
+      isUnseen: false,
+      ...options,
     });
   }
 }

@@ -36,11 +36,13 @@ import {
   WorkflowNotFoundError,
 } from './client-errors.ts';
 import type { Connection } from './connection.ts';
+import type { WorkflowClient } from './workflow-client.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
 import { resultOf } from './result-of.ts';
 import { sendMessage } from './send-message.ts';
 import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update.ts';
@@ -79,7 +81,8 @@ export type StartUpdateOptions<Args extends readonly unknown[]> = WorkflowUpdate
   readonly waitForStage: 'ACCEPTED';
 };
 
-interface HandleParts {
+export interface HandleParts {
+  readonly client: WorkflowClient;
   readonly connection: Connection;
   readonly namespace: string;
   readonly maxPayloadBytes: number;
@@ -90,25 +93,42 @@ interface HandleParts {
   readonly followsChain: boolean;
   /** Whether `result()` waits for the end of the chain. */
   readonly followRuns: boolean;
+  /** Nobody has seen yet that the run is there, and is one of the workflow id. */
+  readonly isUnseen: boolean;
+  /** The run must be of the chain that began with this one. */
+  readonly firstExecutionRunId?: string | undefined;
+}
+
+export interface GetWorkflowUpdateHandleOptions {
+  /** Default: the run of the handle. */
+  readonly workflowRunId?: string;
 }
 
 const queryTimeoutMs = 10_000;
+
+function checkRunId(id: unknown): void {
+  if (typeof id === 'string' && isRunId(id)) return;
+  const message = `"${String(id)}" is not a run id: expected a UUID as start() and list() give it.`;
+  throw new RuntimeError('INVALID_INPUT', message);
+}
 
 export class WorkflowHandle<W extends Workflow = Workflow> {
   readonly workflowId: string;
   readonly #parts: HandleParts;
   /** The last run of the chain that is known of. */
   #latest: string | undefined;
+  #isUnseen: boolean;
 
   constructor(parts: HandleParts) {
     this.workflowId = parts.workflowId;
     this.#parts = parts;
-    if (parts.runId !== undefined && !isRunId(parts.runId)) {
-      throw new RuntimeError(
-        'INVALID_INPUT',
-        `"${parts.runId}" is not a run id: expected a UUID as start() and list() give it.`,
-      );
-    }
+    this.#isUnseen = parts.isUnseen;
+    for (const id of [parts.runId, parts.firstExecutionRunId]) if (id !== undefined) checkRunId(id);
+  }
+
+  /** The client that made it. */
+  get client(): WorkflowClient {
+    return this.#parts.client;
   }
 
   /** The run that this handle was made by or for; undefined for a handle to a workflow id. */
@@ -117,7 +137,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   get firstExecutionRunId(): string | undefined {
-    return this.#parts.runId;
+    return this.#parts.firstExecutionRunId ?? this.#parts.runId;
   }
 
   /**
@@ -186,26 +206,23 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     options: StartUpdateOptions<Args>,
   ): Promise<WorkflowUpdateHandle<Ret>> {
     const { updateId, message } = updateCall(update, options, this.#parts.maxPayloadBytes);
-    return admitUpdate<Ret>(this.#updateParts(updateId, (await this.#run()).run_id), message);
+    const { run_id: runId } = await this.#run();
+    const { connection } = this.#parts;
+    return admitUpdate<Ret>({ connection, workflowId: this.workflowId, runId, updateId }, message);
   }
 
-  /** A handle to an update that was sent before; makes no call. `workflowRunId` is needed when this handle names no run. */
+  /** A handle to an update that was sent before; makes no call. Without a run: that which is the latest when it is asked. */
   getUpdateHandle<Ret = unknown>(
     updateId: string,
-    options: { readonly workflowRunId?: string } = {},
+    options: GetWorkflowUpdateHandleOptions = {},
   ): WorkflowUpdateHandle<Ret> {
+    refuseUnknown('getUpdateHandle', options, ['workflowRunId']);
     const runId = options.workflowRunId ?? this.#parts.runId;
-    if (runId === undefined || !isRunId(runId)) {
-      throw new RuntimeError(
-        'INVALID_INPUT',
-        'getUpdateHandle needs to know the run: pass { workflowRunId }, or use a handle that start() returned.',
-      );
-    }
-    return new WorkflowUpdateHandle<Ret>(this.#updateParts(checkName('updateId', updateId), runId));
-  }
-
-  #updateParts(updateId: string, runId: string): ConstructorParameters<typeof WorkflowUpdateHandle>[0] {
-    return { connection: this.#parts.connection, workflowId: this.workflowId, runId, updateId };
+    if (runId !== undefined) checkRunId(runId);
+    const findRunId = async (): Promise<string> => (await this.#run()).run_id;
+    const { connection } = this.#parts;
+    const parts = { connection, workflowId: this.workflowId, updateId: checkName('updateId', updateId) };
+    return new WorkflowUpdateHandle<Ret>({ ...parts, runId, findRunId });
   }
 
   /** Asks for cancellation; workflow code decides what to do about it. */
@@ -338,6 +355,8 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     let run = await connection.reach((database) =>
       known === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, known),
     );
+    if (run !== undefined && this.#isUnseen && !(await this.#isMeant(run))) run = undefined;
+    if (run !== undefined) this.#isUnseen = false;
     // A handle without a run has found the latest; that of a chain looks for what came after its own.
     while (followsChain && known !== undefined && run !== undefined && run.closed_at !== null) {
       const { run_id: before } = run;
@@ -356,9 +375,18 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return run;
   }
 
+  /** Whether a run that a caller named is one of the workflow id, and of the chain, that they named too. */
+  async #isMeant(run: RunRow): Promise<boolean> {
+    const { connection, namespace, firstExecutionRunId: first } = this.#parts;
+    if (run.workflow_id !== this.workflowId || run.namespace !== namespace) return false;
+    if (first === undefined || run.run_id === first) return true;
+    return (await connection.reach((database) => readStartedMeta(database, run.run_id))).firstRunId === first;
+  }
+
   async #send(message: Message): Promise<void> {
     const { connection } = this.#parts;
-    let runId = this.#latest ?? this.#parts.runId ?? (await this.#run()).run_id;
+    const known = this.#isUnseen ? undefined : (this.#latest ?? this.#parts.runId);
+    let runId = known ?? (await this.#run()).run_id;
     while ((await sendMessage(connection, runId, message)) === undefined) {
       const { run_id: latest } = await this.#run(); // an unknown id has its own error
       if (latest === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);

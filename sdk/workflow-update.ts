@@ -15,14 +15,21 @@ import {
 } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
 import { sendMessage } from './send-message.ts';
 import type { StartUpdateOptions } from './workflow-handle.ts';
 
-interface UpdateParts {
+interface UpdateHandleParts {
   readonly connection: Connection;
   readonly workflowId: string;
-  readonly runId: string;
   readonly updateId: string;
+  readonly runId: string | undefined;
+  /** When it is not known yet which run it is. */
+  findRunId?(): Promise<string>;
+}
+
+interface UpdateParts extends UpdateHandleParts {
+  readonly runId: string;
 }
 
 /** How long to wait between looks, ms; a notice comes sooner. */
@@ -38,11 +45,12 @@ const lostAfterMs = 3_000;
 export class WorkflowUpdateHandle<Ret = unknown> {
   readonly updateId: string;
   readonly workflowId: string;
-  readonly workflowRunId: string;
-  readonly #parts: UpdateParts;
+  /** Undefined when the handle was made for a workflow id without a run. */
+  readonly workflowRunId: string | undefined;
+  readonly #parts: UpdateHandleParts;
   readonly #rejection: Error | undefined;
 
-  constructor(parts: UpdateParts, rejection?: Error) {
+  constructor(parts: UpdateHandleParts, rejection?: Error) {
     this.updateId = parts.updateId;
     this.workflowId = parts.workflowId;
     this.workflowRunId = parts.runId;
@@ -57,16 +65,17 @@ export class WorkflowUpdateHandle<Ret = unknown> {
    */
   async result(): Promise<Ret> {
     if (this.#rejection !== undefined) throw updateFailed(this.#rejection);
+    const parts = { ...this.#parts, runId: this.workflowRunId ?? (await this.#parts.findRunId!()) };
     return watch(
-      () => this.#parts,
+      () => parts,
       async () => {
-        const { accepted, outcome, closed } = await stateOf(this.#parts);
+        const { accepted, outcome, closed } = await stateOf(parts);
         if (outcome !== undefined) {
           if (outcome.failed) throw updateFailed(decodeFailure(outcome.payload));
           return { value: decodePayload(outcome.payload) as Ret };
         }
         if (!closed) return undefined;
-        if (!accepted) throw WorkflowNotFoundError.closed(this.workflowId, this.workflowRunId);
+        if (!accepted) throw WorkflowNotFoundError.closed(parts.workflowId, parts.runId);
         throw updateFailed(
           ApplicationFailure.nonRetryable(
             'Workflow Update failed because the Workflow completed before the Update completed.',
@@ -84,6 +93,7 @@ export function updateCall<Args extends readonly unknown[]>(
   options: StartUpdateOptions<Args>,
   maxPayloadBytes: number,
 ): { readonly updateId: string; readonly message: Message } {
+  refuseUnknown('An update', options, ['args', 'updateId', 'waitForStage'], ['typeInfo']);
   const { args, updateId = randomUUID(), waitForStage } = options as StartUpdateOptions<Args> & { args?: Args };
   if (waitForStage !== 'ACCEPTED') {
     throw new RuntimeError(

@@ -2,6 +2,7 @@
 export {
   type ActivityFunction,
   type ActivityFunctionWithOptions,
+  type ActivityInterface,
   type ActivityInterfaceFor,
   type ActivityProxyOptions,
   type LocalActivityFunctionWithOptions,
@@ -113,12 +114,13 @@ export {
   type StackTraceFileSlice,
   type StackTraceSDKInfo,
 } from '../runtime/history/stack-trace.ts';
-export { DeterminismViolationError, IllegalStateError } from '../runtime/history/runtime-error.ts';
+export { DeterminismViolationError, IllegalStateError, WorkflowError } from '../runtime/history/runtime-error.ts';
 export {
   ActivityFailure,
   ApplicationFailure,
   CancelledFailure,
   ChildWorkflowFailure,
+  CompleteAsyncError,
   isCancellation,
   RetryState,
   rootCause,
@@ -129,3 +131,16 @@ export {
   TimeoutType,
   WorkflowExecutionAlreadyStartedError,
 } from '../runtime/history/failure.ts';
+export { NamespaceNotFoundError, WorkflowNotFoundError } from './client-errors.ts';
+export type { Workflow, WorkflowResultType } from './execution-info.ts';
+export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
+export type {
+  BaseWorkflowHandle,
+  BaseWorkflowOptions,
+  CommonWorkflowOptions,
+  WithWorkflowArgs,
+  WorkflowDurationOptions,
+  WorkflowQueryType,
+  WorkflowReturnType,
+  WorkflowSignalType,
+} from './workflow-types.ts';

@@ -18,6 +18,9 @@ export type ActivityFunction<Args extends readonly unknown[] = never[], Result =
 /** Activities whose types are not known here. */
 export type UntypedActivities = Record<string, ActivityFunction<unknown[]>>;
 
+/** @deprecated Temporal's older name for UntypedActivities. */
+export type ActivityInterface = UntypedActivities;
+
 export type ActivityProxyOptions = ActivityOptions;
 export type LocalActivityProxyOptions = LocalActivityOptions;
 

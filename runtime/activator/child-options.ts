@@ -28,8 +28,13 @@ export const ParentClosePolicy = {
   TERMINATE: 'TERMINATE',
   ABANDON: 'ABANDON',
   REQUEST_CANCEL: 'REQUEST_CANCEL',
+  // Temporal's older names.
+  PARENT_CLOSE_POLICY_UNSPECIFIED: undefined,
+  PARENT_CLOSE_POLICY_TERMINATE: 'TERMINATE',
+  PARENT_CLOSE_POLICY_ABANDON: 'ABANDON',
+  PARENT_CLOSE_POLICY_REQUEST_CANCEL: 'REQUEST_CANCEL',
 } as const;
-export type ParentClosePolicy = (typeof ParentClosePolicy)[keyof typeof ParentClosePolicy];
+export type ParentClosePolicy = NonNullable<(typeof ParentClosePolicy)[keyof typeof ParentClosePolicy]>;
 
 const reusePolicies = {
   ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
@@ -43,9 +48,9 @@ export interface ChildWorkflowOptions extends StartTimingOptions {
   /** Default: the parent's. */
   readonly taskQueue?: string;
   readonly cancellationType?: ChildWorkflowCancellationType;
-  readonly parentClosePolicy?: ParentClosePolicy;
+  readonly parentClosePolicy?: ParentClosePolicy | undefined;
   /** When the latest run of the workflow id is closed. Default ALLOW_DUPLICATE. */
-  readonly workflowIdReusePolicy?: keyof typeof reusePolicies;
+  readonly workflowIdReusePolicy?: keyof typeof reusePolicies | undefined;
   readonly memo?: Record<string, unknown>;
   readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
   /** @deprecated `typedSearchAttributes`. */
@@ -53,6 +58,10 @@ export interface ChildWorkflowOptions extends StartTimingOptions {
   /** One line and a text for people, in the history. */
   readonly staticSummary?: string;
   readonly staticDetails?: string;
+  /** Accepted for Temporal's sake, without meaning here. */
+  readonly versioningIntent?: unknown;
+  /** Accepted for Temporal's sake, without meaning yet. */
+  readonly priority?: unknown;
 }
 
 const known: ReadonlySet<string> = new Set([
@@ -68,9 +77,9 @@ const known: ReadonlySet<string> = new Set([
   'typedSearchAttributes',
   'staticSummary',
   'staticDetails',
+  'versioningIntent',
+  'priority',
 ]);
-/** Temporal's, without a meaning here. */
-const ignored: ReadonlySet<string> = new Set(['versioningIntent', 'priority', 'typeInfo', 'eventGroups']);
 
 export interface CompiledChildOptions {
   readonly workflowId: string | undefined;
@@ -87,15 +96,16 @@ function checkName(option: string, value: string | undefined): void {
   throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
 }
 
-function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Record<string, T>>): T {
-  if (Object.values(allowed).includes(value)) return value;
-  throw invalid(`${option} is ${describeValue(value)}, expected ${Object.values(allowed).join(', ')}`);
+function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Record<string, T | undefined>>): T {
+  const values = new Set(Object.values(allowed).filter((name) => name !== undefined));
+  if (values.has(value)) return value;
+  throw invalid(`${option} is ${describeValue(value)}, expected ${[...values].join(', ')}`);
 }
 
 /** @throws INVALID_INPUT, ValueError, TypeError */
 export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number): CompiledChildOptions {
   for (const option of Object.keys(options)) {
-    if (known.has(option) || ignored.has(option)) continue;
+    if (known.has(option)) continue;
     throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
   }
   const { taskQueue, memo, workflowId, staticSummary, staticDetails } = options;

@@ -35,7 +35,8 @@ export interface PinnedVersioningOverride {
   readonly pinnedTo: WorkerDeploymentVersion;
 }
 /** What a start says of its run, whatever the code says. */
-export type VersioningOverride = PinnedVersioningOverride | 'AUTO_UPGRADE';
+export type AutoUpgradeVersioningOverride = 'AUTO_UPGRADE';
+export type VersioningOverride = PinnedVersioningOverride | AutoUpgradeVersioningOverride;
 
 /** Part of the `meta` of WorkflowStarted; absent when the run has nothing to do with versions. */
 export interface StartedVersioning {

@@ -2,6 +2,7 @@
 // module share, so that `instanceof` holds between sandbox and host. Classes and helpers only: stores nothing.
 // Source: Temporal TypeScript SDK, @temporalio/common failure classes (spec/sdk.md 1.5).
 import ms from 'ms';
+import { mark } from './marked-class.ts';
 
 export const RetryState = {
   IN_PROGRESS: 'IN_PROGRESS',
@@ -24,32 +25,6 @@ export type TimeoutType = (typeof TimeoutType)[keyof typeof TimeoutType];
 
 export const ApplicationFailureCategory = { BENIGN: 'BENIGN' } as const;
 export type ApplicationFailureCategory = (typeof ApplicationFailureCategory)[keyof typeof ApplicationFailureCategory];
-
-type FailureClass = abstract new (...args: never[]) => Error;
-
-/** Undefined for what cannot be asked, such as a revoked proxy that was thrown. */
-function markerOf(value: object, marker: symbol): unknown {
-  try {
-    return (value as Record<symbol, unknown>)[marker];
-  } catch {
-    return undefined;
-  }
-}
-
-/** A subclass made by a user has no marker of its own and is told apart by its prototype, as usual. */
-function mark(failureClass: FailureClass, name: string): void {
-  const marker = Symbol.for(`reprise.failure.${name}`);
-  const { prototype } = failureClass;
-  Object.defineProperty(prototype, 'name', { value: name, writable: true, configurable: true });
-  Object.defineProperty(prototype, marker, { value: true });
-  Object.defineProperty(failureClass, Symbol.hasInstance, {
-    value(this: FailureClass, value: unknown): boolean {
-      if (typeof value !== 'object' || value === null) return false;
-      if (this !== failureClass) return Object.prototype.isPrototypeOf.call(this.prototype, value);
-      return markerOf(value, marker) === true;
-    },
-  });
-}
 
 function errorOptions(cause: Error | null | undefined): ErrorOptions | undefined {
   return cause === undefined || cause === null ? undefined : { cause };
@@ -312,6 +287,11 @@ export function ensureApplicationFailure(thrown: unknown): ApplicationFailure {
     Object.defineProperty(failure, 'cause', { value: cause, writable: true, enumerable: false, configurable: true });
   }
   return withStack(failure, typeof stack === 'string' ? stack : '');
+}
+
+/** What is recorded as a failure anyway stays itself; all else is wrapped. */
+export function ensureTemporalFailure(thrown: unknown): TemporalFailure {
+  return thrown instanceof TemporalFailure ? thrown : ensureApplicationFailure(thrown);
 }
 
 /** Thrown by an activity that somebody else completes, by its task token or id. No failure: it is never stored. */

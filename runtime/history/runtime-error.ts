@@ -1,4 +1,5 @@
 // Errors thrown to callers: one class, one code each. Failures that are stored in the log live in failure.ts.
+import { mark, markAs } from './marked-class.ts';
 
 /** Every code a caller can meet. A code changes only in a major version. */
 export const errorCodes = [
@@ -48,6 +49,9 @@ export class RuntimeError extends Error {
     this.code = code;
     this.runId = options.runId;
   }
+  static {
+    mark(this, 'RuntimeError');
+  }
 }
 
 /** The call does not fit the state of what it was made on: an API of workflow code outside of a run, a closed connection. */
@@ -56,6 +60,16 @@ export class IllegalStateError extends RuntimeError {
     super('ILLEGAL_STATE', message, options);
     this.name = 'IllegalStateError';
   }
+  static {
+    mark(this, 'IllegalStateError');
+  }
+}
+
+/** Temporal's name for errors of workflow code against its rules. */
+export class WorkflowError extends Error {
+  static {
+    mark(this, 'WorkflowError');
+  }
 }
 
 /** Workflow code did what a replay could not repeat, or asks for other things than its history holds. */
@@ -63,6 +77,10 @@ export class DeterminismViolationError extends RuntimeError {
   constructor(message: string, options: { runId?: string; cause?: unknown } = {}) {
     super('DETERMINISM', message, options);
     this.name = 'DeterminismViolationError';
+  }
+  static {
+    mark(this, 'DeterminismViolationError');
+    markAs(this, 'WorkflowError');
   }
 }
 

@@ -1,5 +1,11 @@
 // The error of a value that an option does not allow. Name: Temporal's.
+import { mark } from './marked-class.ts';
 
 export class ValueError extends Error {
-  override readonly name: string = 'ValueError';
+  constructor(message?: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+  }
+  static {
+    mark(this, 'ValueError');
+  }
 }

@@ -12,7 +12,7 @@ import {
 import type { RunStatus } from '../history/transition.ts';
 import type { Database } from './database.ts';
 import type { RunRow } from './runs.ts';
-import { visibilityFilter } from './visibility-filter.ts';
+import { historyLengthOf, type StartFacts, startOf, visibilityFilter } from './visibility-filter.ts';
 import { parseVisibilityQuery, type VisibilityQuery } from './visibility-query.ts';
 import { queryError } from './visibility-token.ts';
 
@@ -33,8 +33,13 @@ export interface PageEnd {
   readonly orderedBy: string | null;
 }
 
+export interface ListedRun extends RunRow {
+  readonly history_length: number;
+  readonly start: StartFacts | null;
+}
+
 export interface RunPage {
-  readonly rows: readonly RunRow[];
+  readonly rows: readonly ListedRun[];
   /** Undefined behind the last page. */
   readonly end: PageEnd | undefined;
 }
@@ -64,6 +69,7 @@ export async function listRuns(
     .withSchema(schema)
     .selectFrom('runs')
     .selectAll()
+    .select([historyLengthOf(schema).as('history_length'), startOf(schema).as('start')])
     .select(sql<string | null>`${column === undefined ? sql`null` : column}::text`.as('ordered_by'))
     .where('namespace', '=', namespace)
     .where(visibilityFilter(parsed, schema));
@@ -77,7 +83,7 @@ export async function listRuns(
   }
   if (column !== undefined) select = select.orderBy(sql`${column} ${direction}`);
   const { sql: text, parameters } = select.orderBy(sql`run_id ${direction}`).limit(page.limit).compile();
-  const { rows } = await database.pool.query<RunRow & { ordered_by: string | null }>(text, [...parameters]);
+  const { rows } = await database.pool.query<ListedRun & { ordered_by: string | null }>(text, [...parameters]);
   const last = rows.at(-1);
   const end =
     last === undefined || rows.length < page.limit ? undefined : { runId: last.run_id, orderedBy: last.ordered_by };

@@ -114,6 +114,8 @@ interface OutcomeRow {
 export interface OpenState {
   /** Last event's seq, by the log. */
   readonly historyLength: number;
+  /** Bytes of its events, about. */
+  readonly historySize: number;
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | null;
   readonly wakeAt: Date | null;
@@ -134,6 +136,9 @@ export interface OpenState {
   readonly taskFailure: TaskFailureInfo | undefined;
 }
 
+/** What a row of the log takes beside its contents, about. */
+const eventRowBytes = 120;
+
 /** What an open run waits for. Derived from the log and the ready row; nothing is stored for it. */
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
@@ -146,10 +151,13 @@ export async function readOpenState(database: Database, run: RunRow): Promise<Op
       owner: number | null;
       wake_at: Date | null;
       unread: string;
+      bytes: string;
     }>(
       `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
   (select max(seq) from ${schema}.events where run_id = $1 and type = ${eventCode.WorkerLost}) as lost,
-  (select count(*) from ${schema}.inbox where run_id = $1) as unread
+  (select count(*) from ${schema}.inbox where run_id = $1) as unread,
+  (select sum(${eventRowBytes} + coalesce(octet_length(payload), 0) + coalesce(octet_length(ops::text), 0)
+    + coalesce(octet_length(meta::text), 0)) from ${schema}.events where run_id = $1) as bytes
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
       [run.run_id],
     ),
@@ -177,6 +185,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
   const head = heads[0]!;
   return {
     historyLength: head.seq ?? 0,
+    historySize: Number(head.bytes),
     owner: head.owner,
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),

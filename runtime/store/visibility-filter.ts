@@ -2,6 +2,7 @@
 // negated or not. An attribute is compared as its type in that run has it, so runs whose types differ do no harm.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { checkAttributeName, type FieldName, fieldNames } from '../history/attribute-values.ts';
+import type { RunLink } from '../history/activation.ts';
 import { eventCode } from '../history/event.ts';
 import type { RunStatus } from '../history/transition.ts';
 import { attributeFilter } from './attribute-filter.ts';
@@ -41,6 +42,24 @@ const fields: Record<FieldName, Field> = {
       sql`coalesce(final_seq, (select max(e.seq) from ${sql.id(schema, 'events')} e where e.run_id = runs.run_id))`,
   },
 };
+
+/** For lists that show it. */
+export function historyLengthOf(schema: string): RawBuilder<number> {
+  return sql<number>`${fields.HistoryLength.column(schema)}`;
+}
+
+/** What lists show of a run's start. */
+export function startOf(schema: string): RawBuilder<StartFacts | null> {
+  return sql<StartFacts | null>`(select json_build_object('parent', e.meta -> 'parent', 'root', e.meta -> 'root',
+    'delayMs', coalesce((e.meta ->> 'startDelayMs')::float8, 0) + coalesce((e.meta ->> 'backoffMs')::float8, 0)) from ${start(schema)})`;
+}
+
+export interface StartFacts {
+  readonly parent: RunLink | null;
+  readonly root: RunLink | null;
+  /** From the start to when the first task is, or was, due. */
+  readonly delayMs: number;
+}
 
 /** Temporal's spellings and ours of the same statuses, without case and underscores. */
 const statuses: Record<string, RunStatus> = {

@@ -35,7 +35,7 @@ for (const queue of [taskQueue, 'tools']) {
     assert.equal(await handle.result(), 'by hand');
     assert.equal(await executions(key), 1);
     assert.ok(!(await handle.history()).some(({ type }) => type === 'WorkerLost'));
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     await kill(survivor);
   });
 }
@@ -56,7 +56,7 @@ for (const failPoint of ['before leaving', 'after leaving'] as const) {
     await lab.client.activity.complete(await tokenOf(key, attempt), attempt);
     assert.equal(await handle.result(), attempt);
     assert.equal(await executions(key), attempt);
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     await kill(survivor);
   });
 }
@@ -77,6 +77,6 @@ it('one that was completed while its owner lay dead is not executed again', asyn
   await completing;
   assert.equal(await handle.result(), 'told');
   assert.equal(await executions(key), 1);
-  await checkLog(lab.pool, handle.runId!);
+  await checkLog(lab.pool, handle.runId);
   await kill(survivor);
 });

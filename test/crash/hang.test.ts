@@ -14,7 +14,7 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   hung.kill('SIGSTOP');
   await lab.worker({ leaseMs: 1000 });
   assert.equal(await handle.result(), items);
-  await checkLog(lab.pool, handle.runId!);
+  await checkLog(lab.pool, handle.runId);
   const before = await lab.pool.query('select count(*) as n from reprise.events');
   hung.kill('SIGCONT');
   // It finds out, registers anew and serves again under another epoch.
@@ -46,7 +46,7 @@ it('a worker that starts when the lease of a dead one is over takes its run with
   assert.equal(await handle.result(), 200);
   const { rows } = await late.pool.query('select dead_reason from reprise.workers where dead_at is not null');
   assert.deepEqual(rows, [{ dead_reason: 'session ended' }]);
-  await checkLog(late.pool, handle.runId!);
+  await checkLog(late.pool, handle.runId);
 });
 
 it('a run whose owner died with nobody to notice can still be terminated', async () => {
@@ -57,5 +57,5 @@ it('a run whose owner died with nobody to notice can still be terminated', async
   await kill(worker);
   await handle.terminate('nobody left');
   assert.equal((await handle.describe()).status.name, 'TERMINATED');
-  await checkLog(alone.pool, handle.runId!);
+  await checkLog(alone.pool, handle.runId);
 });

@@ -28,7 +28,7 @@ describe('a worker killed at a named moment', async () => {
         await exited(doomed);
         const survivor = await lab.worker();
         assert.equal(await handle.result(), items);
-        await checkLog(lab.pool, handle.runId!);
+        await checkLog(lab.pool, handle.runId);
         const effects = tally((await lab.effects()).slice(before).filter((line) => line.startsWith('tally')));
         assert.equal(effects.size, items, 'every item was done');
         const repeated = [...effects.values()].reduce((sum, count) => sum + count - 1, 0);

@@ -17,7 +17,7 @@ for (const failPoint of ['before activity', 'after activity', 'before append', '
     await exited(await lab.worker({ failPoint, hits: 9 }));
     const survivor = await lab.worker();
     assert.equal(((await handle.result()) as unknown[]).length, 2 * count);
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     const effects = tally((await lab.effects()).slice(before));
     assert.equal(effects.size, count);
     const executed = [...effects.values()].reduce((sum, times) => sum + times);

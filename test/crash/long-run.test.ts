@@ -20,7 +20,7 @@ it('a run of 200,000 events needs no memory for its history, neither live nor in
   await kill(first);
   await lab.worker({ heapMb: 64 });
   assert.equal(await handle.result(), patches);
-  await checkLog(lab.pool, handle.runId!);
+  await checkLog(lab.pool, handle.runId);
   const { state, patches: folded } = await handle.stateAt();
   assert.equal(folded, patches + 1, 'and the one that attached the context');
   assert.equal((state as { items: Record<string, number> }).items['99'], patches - 1);

@@ -20,7 +20,7 @@ it('a run survives an immediate stop of Postgres', async () => {
   await postgres.start();
   const result = await until(async () => handle.result().catch(() => undefined));
   assert.equal(result, items);
-  await checkLog(pool, handle.runId!);
+  await checkLog(pool, handle.runId);
   const effects = tally((await lab.effects()).filter((line) => line.startsWith('tally')));
   assert.equal(effects.size, items);
   await pool.end();

@@ -30,7 +30,7 @@ describe('the worker of the activities killed at a named moment', () => {
       const survivor = await lab.worker(ofTools);
       const result = (await handle.result()) as unknown[];
       assert.equal(result.filter((value) => typeof value === 'number').length, count * rounds);
-      await checkLog(lab.pool, handle.runId!);
+      await checkLog(lab.pool, handle.runId);
       const effects = tally((await lab.effects()).slice(before).filter((line) => line.startsWith('double')));
       assert.equal(effects.size, count * rounds);
       // Only what the dead one had at work and had not reported.
@@ -60,7 +60,7 @@ describe('the worker of the activities killed at a named moment', () => {
     const history = await handle.history();
     assert.equal(history.find(({ type }) => type === 'ActivityCompleted')?.attempt, 2);
     assert.equal(history.filter(({ type }) => type === 'WorkerLost').length, 1);
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     await kill(owner);
     await kill(second);
   });
@@ -81,7 +81,7 @@ describe('the worker of the activities killed at a named moment', () => {
     assert.equal((await lab.effects()).filter((line) => line === 'once').length, 1);
     assert.equal((await handle.history()).filter(({ type }) => type === 'ActivityAttemptStarted').length, 1);
     await handle.terminate('seen');
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     await kill(owner);
     await kill(second);
   });
@@ -108,7 +108,7 @@ describe('the owner of the run killed at a named moment', () => {
       const survivor = await lab.worker();
       const result = (await handle.result()) as unknown[];
       assert.equal(result.length, count * rounds + rounds);
-      await checkLog(lab.pool, handle.runId!);
+      await checkLog(lab.pool, handle.runId);
       const effects = tally((await lab.effects()).slice(before).filter((line) => line.startsWith('double')));
       assert.deepEqual([effects.size, Math.max(...effects.values())], [count * rounds, 1]);
       await noTasks();
@@ -132,7 +132,7 @@ describe('the owner of the run killed at a named moment', () => {
     assert.equal(await handle.result(), 1);
     assert.deepEqual((await lab.effects()).slice(before), ['take long 1']);
     assert.ok(!(await handle.history()).some(({ type }) => type === 'WorkerLost'));
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     await kill(tools);
     await kill(second);
   });
@@ -154,6 +154,6 @@ it('a worker that hangs past its lease commits nothing when it wakes up', async 
   hung.kill('SIGCONT');
   assert.equal(await handle.result(), 2);
   assert.equal((await handle.history()).filter(({ type }) => type === 'ActivityCompleted').length, 1);
-  await checkLog(lab.pool, handle.runId!);
+  await checkLog(lab.pool, handle.runId);
   for (const child of [owner, hung, other]) await kill(child);
 });

@@ -32,7 +32,7 @@ async function rowAndFold(runId: string): Promise<[Properties, Properties]> {
 
 it('the row is the fold of the log at every moment, whenever a worker is killed', async () => {
   const handle = await lab.client.workflow.start('tellsProgress', { workflowId: 'told', taskQueue, args: [count] });
-  const runId = handle.runId!;
+  const runId = handle.runId;
   let isOver = false;
   const watching = (async () => {
     while (!isOver) {

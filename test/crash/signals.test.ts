@@ -19,7 +19,7 @@ it('every acknowledged signal is delivered exactly once across five kills', asyn
   await lab.worker();
   await handle.signal('finish');
   assert.equal(await handle.result(), sum);
-  await checkLog(lab.pool, handle.runId!);
+  await checkLog(lab.pool, handle.runId);
 });
 
 it('a run that closes while signals stream in counts every acknowledged one', async () => {

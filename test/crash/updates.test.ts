@@ -31,5 +31,5 @@ it('updates are handled once and their senders told, across six kills', async ()
   for (const rejection of await Promise.all(rejections)) assert.ok(rejection instanceof WorkflowUpdateFailedError);
   await handle.signal('finish');
   assert.equal(((await handle.result()) as string[]).length, 60);
-  await checkLog(lab.pool, handle.runId!);
+  await checkLog(lab.pool, handle.runId);
 });

@@ -38,7 +38,7 @@ for (const failPoint of ['after append', undefined] as const) {
     await handle.signal('finish');
     const again = await lab.worker({ build: one });
     assert.deepEqual(await handle.result(), ['shop.1.0', 'shop.1.0']);
-    await checkLog(lab.pool, handle.runId!);
+    await checkLog(lab.pool, handle.runId);
     assert.equal(tally((await handle.history()).map(({ type }) => type)).get('WorkflowTaskFailed'), undefined);
     await until(async () => (await version('1.0'))[0] === 'DRAINED');
     await Promise.all([kill(next), kill(again)]);

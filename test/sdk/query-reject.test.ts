@@ -20,7 +20,9 @@ const answered: Record<QueryRejectCondition, Record<Parameters<typeof cart>[0], 
   NOT_COMPLETED_CLEANLY: { open: true, completed: true, terminated: false },
 };
 
-for (const condition of Object.values(QueryRejectCondition)) {
+const { NONE, NOT_OPEN, QUERY_REJECT_CONDITION_NOT_COMPLETED_CLEANLY: older } = QueryRejectCondition;
+
+for (const condition of [NONE, NOT_OPEN, older]) {
   it(`queryRejectCondition ${condition} answers what it should`, async () => {
     const { connection } = engine;
     const client = new Client({ connection, workflow: { queryRejectCondition: condition } });

@@ -255,11 +255,11 @@ it('an attempt that a worker stops at its shutdown is begun anew elsewhere, with
   const args = [{ type: 'stumble', args: ['wait for shutdown'], options: { retry } }];
   const handle = await cached.client.workflow.start('callActivity', { workflowId: 'moving', taskQueue, args });
   const first = await fixtureWorker(cached.connection, taskQueue, { activities });
-  await first.runUntil(() => until(async () => found.has(handle.runId!)));
+  await first.runUntil(() => until(async () => found.has(handle.runId)));
   const stopped = (await handle.history()).find((event) => event.type === 'WorkerLost');
   assert.match(stopped?.reason ?? '', /shut down/);
   const second = await fixtureWorker(cached.connection, taskQueue, { activities });
   const last = { attempt: 1, part: 'c' };
   assert.deepEqual(await second.runUntil(handle.result()), [undefined, last, last]);
-  await assertReplays(cached.connection.database, handle.runId!);
+  await assertReplays(cached.connection.database, handle.runId);
 });

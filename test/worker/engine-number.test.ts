@@ -24,7 +24,7 @@ test('a run that a newer engine started is not touched but for saying so, and go
   const options = { workflowId: 'future', taskQueue: engine.taskQueue, args: ['Ada'] };
   // Not before it is changed.
   const handle = await client.workflow.start('greet', { ...options, startDelay: '1 hour' });
-  await setEngine(handle.runId!, 2);
+  await setEngine(handle.runId, 2);
   await pool.query('update reprise.ready set wake_at = now() where run_id = $1', [handle.runId]);
   const description = await until(async () => {
     const described = await handle.describe();
@@ -41,7 +41,7 @@ test('a run that a newer engine started is not touched but for saying so, and go
     ['WorkflowStarted', 'WorkflowTaskFailed'],
   );
   // A worker that knows it takes it up at its next try.
-  await setEngine(handle.runId!, 1);
+  await setEngine(handle.runId, 1);
   assert.equal(await handle.result(), 'Hello, Ada!');
 });
 
@@ -51,7 +51,7 @@ test('events that only a newer version knows keep nobody but their run', async (
   const worker = await fixtureWorker(connection, taskQueue, { maxCachedRuns: 0 });
   await worker.runUntil(async () => {
     const handle = await client.workflow.start('accumulate', { workflowId: 'unreadable', taskQueue });
-    await until(async () => (await handle.describe()).historyLength > 1 && (await queryOwner(handle.runId!)) === null);
+    await until(async () => (await handle.describe()).historyLength > 1 && (await queryOwner(handle.runId)) === null);
     const setType = (type: number) =>
       pool.query('update reprise.events set type = $2 where run_id = $1 and seq = 2', [handle.runId, type]);
     const { rows } = await pool.query<{ type: number }>(
@@ -77,6 +77,6 @@ test('its queries are refused likewise', async () => {
     ...{ workflowId: 'asked', taskQueue: engine.taskQueue, args: ['Ada'] },
   });
   await handle.result();
-  await setEngine(handle.runId!, 7);
+  await setEngine(handle.runId, 7);
   await assert.rejects(handle.query('anything'), /its engine number is 7, this worker knows 1/);
 });

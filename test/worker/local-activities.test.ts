@@ -165,7 +165,7 @@ it('a local activity that the worker lacks fails the task, until a worker has it
   assert.equal((await handle.describe()).status.name, 'RUNNING');
   const having = await fixtureWorker(cached.connection, taskQueue, { activities });
   assert.equal(await having.runUntil(handle.result()), 'there');
-  await assertReplays(cached.connection.database, handle.runId!);
+  await assertReplays(cached.connection.database, handle.runId);
 });
 
 it('a local activity is tried again by the worker that takes the run over', async () => {
@@ -178,5 +178,5 @@ it('a local activity is tried again by the worker that takes the run over', asyn
   );
   const second = await fixtureWorker(cached.connection, taskQueue, { activities });
   assert.equal(await second.runUntil(handle.result()), 2);
-  await assertReplays(cached.connection.database, handle.runId!);
+  await assertReplays(cached.connection.database, handle.runId);
 });

@@ -238,7 +238,7 @@ for (const [way, engine] of [
         retry: { initialInterval: 1, maximumAttempts: 2 },
       });
       assert.deepEqual(await handle.result(), [{ a: 1 }, {}]);
-      assert.deepEqual((await rowOf(engine, handle.runId!)).memo, { a: 2 });
+      assert.deepEqual((await rowOf(engine, handle.runId)).memo, { a: 2 });
       assert.deepEqual((await handle.describe()).memo, { a: 1 });
     });
 
@@ -294,7 +294,7 @@ for (const [way, engine] of [
         return run.taskFailure !== undefined && run;
       });
       assert.equal(taskFailure?.code, 'PAYLOAD_TOO_LARGE');
-      assert.equal((await rowOf(engine, handle.runId!)).memo, null);
+      assert.equal((await rowOf(engine, handle.runId)).memo, null);
       await handle.terminate();
     });
 

@@ -182,7 +182,9 @@ describe('sending updates', () => {
     await assert.rejects(handle.executeUpdate(addItem, { args, updateId: '' }), invalid);
     await assert.rejects(handle.executeUpdate('', {}), invalid);
     await assert.rejects(handle.executeUpdate('addItem', { args: [() => 1] as never }), { code: 'NOT_SERIALISABLE' });
-    assert.throws(() => engine.client.workflow.getHandle('cart').getUpdateHandle('u'), invalid);
+    assert.throws(() => handle.getUpdateHandle('u', { workflowRunId: 'x' }), invalid);
+    assert.throws(() => handle.getUpdateHandle(''), invalid);
+    await assert.rejects(handle.executeUpdate(addItem, { args, typeInfo: {} } as { args: [string] }), invalid);
     await handle.signal('finish');
     assert.deepEqual(await handle.result(), []);
   });
@@ -201,6 +203,6 @@ describe('sending updates', () => {
     );
     await handle.signal('finish');
     assert.equal(((await handle.result()) as string[]).length, 20);
-    await assertReplays(evicted.connection.database, handle.runId!);
+    await assertReplays(evicted.connection.database, handle.runId);
   });
 });

@@ -51,7 +51,7 @@ for (const whose of ['own', 'remote'] as const) {
       first,
       running,
       result: handle.result(),
-      runId: handle.runId!,
+      runId: handle.runId,
       next: async () => {
         const second = await make(queue);
         const serving = second.run();

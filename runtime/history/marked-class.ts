@@ -1,0 +1,36 @@
+// Error classes marked by symbols that all copies of this package share, so that `instanceof` holds between sandbox and
+// host, and between two versions in one process.
+
+type ErrorClass = abstract new (...args: never[]) => Error;
+
+/** Undefined for what cannot be asked, such as a revoked proxy that was thrown. */
+function markerOf(value: object, marker: symbol): unknown {
+  try {
+    return (value as Record<symbol, unknown>)[marker];
+  } catch {
+    return undefined;
+  }
+}
+
+function symbolOf(name: string): symbol {
+  return Symbol.for(`reprise.failure.${name}`);
+}
+
+/** A subclass made by a user has no marker of its own and is told apart by its prototype, as usual. */
+export function mark(errorClass: ErrorClass, name: string): void {
+  Object.defineProperty(errorClass.prototype, 'name', { value: name, writable: true, configurable: true });
+  markAs(errorClass, name);
+  const marker = symbolOf(name);
+  Object.defineProperty(errorClass, Symbol.hasInstance, {
+    value(this: ErrorClass, value: unknown): boolean {
+      if (typeof value !== 'object' || value === null) return false;
+      if (this !== errorClass) return Object.prototype.isPrototypeOf.call(this.prototype, value);
+      return markerOf(value, marker) === true;
+    },
+  });
+}
+
+/** Errors of the class are instances of the class of that name too. */
+export function markAs({ prototype }: ErrorClass, name: string): void {
+  Object.defineProperty(prototype, symbolOf(name), { value: true });
+}

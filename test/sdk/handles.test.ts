@@ -1,0 +1,93 @@
+// What handles find: by workflow id, by run, by chain.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client, WorkflowClient, WorkflowFailedError, WorkflowNotFoundError } from 'reprise/client';
+import { testEngine } from '../support/engine.ts';
+
+const engine = await testEngine();
+const { client, connection, taskQueue } = engine;
+const { workflow } = client;
+
+const notFound = (error: unknown): boolean => error instanceof WorkflowNotFoundError;
+
+test('the client gives the result of a workflow id, of a run, and of a chain', async () => {
+  const { runId } = await engine.start('greet', ['ada'], 'asked');
+  assert.equal(await workflow.result('asked'), 'Hello, ada!');
+  assert.equal(await workflow.result('asked', runId, { followRuns: false }), 'Hello, ada!');
+  await assert.rejects(workflow.result('unknown'), notFound);
+  await assert.rejects(workflow.result('asked', undefined, { folowRuns: true } as object), { code: 'INVALID_INPUT' });
+});
+
+test('a handle knows its client', async () => {
+  const handle = await engine.start('greet', ['bo']);
+  assert.equal(handle.client, workflow);
+  assert.equal(await handle.client.getHandle(handle.workflowId).result(), 'Hello, bo!');
+});
+
+test('a run of another workflow id or namespace is not found', async () => {
+  const { runId } = await engine.start('waitsForEver', [], 'mine');
+  const other = workflow.getHandle('yours', runId);
+  const elsewhere = new Client({ connection, namespace: 'elsewhere' }).workflow.getHandle('mine', runId);
+  for (const handle of [other, elsewhere]) {
+    await assert.rejects(handle.signal('note'), notFound);
+    await assert.rejects(handle.cancel(), notFound);
+    await assert.rejects(handle.terminate(), notFound);
+    await assert.rejects(handle.describe(), notFound);
+    await assert.rejects(handle.result(), notFound);
+  }
+  const own = workflow.getHandle('mine', runId);
+  await own.signal('note');
+  await own.terminate('done');
+  await assert.rejects(own.result(), (error: WorkflowFailedError) => {
+    assert.deepEqual([error.message, error.retryState], ['done', 'NON_RETRYABLE_FAILURE']);
+    return true;
+  });
+});
+
+test('a handle of a chain does not touch the runs that its workflow id has afterwards', async () => {
+  const first = await engine.start('countOn', [1], 'chained');
+  const chain = workflow.getHandle('chained', undefined, { firstExecutionRunId: first.runId });
+  assert.equal(chain.firstExecutionRunId, first.runId);
+  await chain.terminate();
+  const { runId } = await engine.start('waitsForEver', [], 'chained');
+  await assert.rejects(chain.terminate(), notFound);
+  await assert.rejects(chain.cancel(), notFound);
+  const ofOther = workflow.getHandle('chained', runId, { firstExecutionRunId: first.runId });
+  await assert.rejects(ofOther.terminate(), notFound);
+  assert.equal((await workflow.getHandle('chained').describe()).status.name, 'RUNNING');
+  await workflow.getHandle('chained', runId, { firstExecutionRunId: runId }).terminate();
+  assert.throws(() => workflow.getHandle('w', undefined, { firstExecutionRunId: 'x' }), { code: 'INVALID_INPUT' });
+});
+
+test('an update is found without its run, that of the latest run', async () => {
+  const handle = await engine.start('cart');
+  await handle.executeUpdate('addItem', { args: ['pen'], updateId: 'u' });
+  const update = workflow.getHandle(handle.workflowId).getUpdateHandle('u');
+  assert.equal(update.workflowRunId, undefined);
+  assert.equal(await update.result(), 1);
+});
+
+test('a client for workflows alone can be made', async () => {
+  const alone = new WorkflowClient({ connection });
+  assert.equal(await alone.execute('greet', { workflowId: 'alone', taskQueue, args: ['cy'] }), 'Hello, cy!');
+  assert.throws(() => new WorkflowClient({ connection, interceptors: [] } as { connection: typeof connection }), {
+    code: 'INVALID_INPUT',
+  });
+});
+
+test('lists and descriptions tell a run’s length, its family and when it was due', async () => {
+  const workflowId = 'told';
+  const handle = await workflow.start('greet', { workflowId, taskQueue, args: ['di'], startDelay: 50 });
+  await handle.result();
+  const described = await handle.describe();
+  const listed = [];
+  for await (const run of workflow.list({ query: `WorkflowId = '${workflowId}'` })) listed.push(run);
+  const { historyLength, executionTime, parentExecution, rootExecution, startTime } = listed[0]!;
+  assert.equal(listed.length, 1);
+  assert.equal(historyLength, (await handle.history()).length);
+  assert.equal(executionTime.getTime() - startTime.getTime(), 50);
+  assert.deepEqual([parentExecution, rootExecution], [undefined, { workflowId, runId: handle.runId }]);
+  assert.deepEqual([described.historyLength, described.executionTime], [historyLength, executionTime]);
+  assert.deepEqual(described.rootExecution, rootExecution);
+  assert.ok(described.historySize > historyLength * 100, String(described.historySize));
+});
