@@ -1,5 +1,6 @@
 // What a standalone activity is started with, and the run that is made of it.
 import { randomBytes } from 'node:crypto';
+import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
 import type { ScheduledMeta, StartedMeta } from '../runtime/history/activation.ts';
 import { queueKey } from '../runtime/history/deployment.ts';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
@@ -103,6 +104,8 @@ export function newActivityOf(
   const activityType = checkName('The activity type', type);
   const activityId = checkName('id', options.id);
   const taskQueue = checkName('taskQueue', options.taskQueue);
+  refuseReservedName('activity', activityType);
+  refuseReservedName('task queue', taskQueue);
   const { idReusePolicy = 'ALLOW_DUPLICATE', idConflictPolicy = 'FAIL', args = [] } = options;
   checkOneOf('idReusePolicy', idReusePolicy, ActivityIdReusePolicy);
   checkOneOf('idConflictPolicy', idConflictPolicy, ActivityIdConflictPolicy);

@@ -1,6 +1,7 @@
 // What a start is given, and the run that is made of it.
 import { randomBytes } from 'node:crypto';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
+import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { startAttributes } from '../runtime/history/attribute-values.ts';
 import { chainRules } from '../runtime/history/chain.ts';
@@ -97,7 +98,7 @@ export interface TimedRun extends NewRun {
 
 const longestDelayMs = 100 * 365 * 86_400_000;
 
-/** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
+/** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, TypeError for a reserved name */
 export function newRunOf<W extends Workflow>(
   workflow: W | string,
   options: WorkflowStartOptions<W>,
@@ -108,6 +109,8 @@ export function newRunOf<W extends Workflow>(
   const workflowType = checkName('The workflow type', type);
   const workflowId = checkName('workflowId', options.workflowId);
   const taskQueue = checkName('taskQueue', options.taskQueue);
+  refuseReservedName('workflow', workflowType);
+  refuseReservedName('task queue', taskQueue);
   const meta: StartedMeta = {
     workflowId,
     taskQueue,

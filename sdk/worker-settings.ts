@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
 import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
+import type { WorkflowInfo } from '../runtime/activator/workflow-info.ts';
 import type { WorkflowBundleOption } from '../runtime/sandbox/bundle.ts';
 import type { Logger } from 'pino';
 import type { FailPointListener } from '../runtime/worker/fail-point.ts';
@@ -25,6 +26,13 @@ export type WorkerDeploymentOptions = {
     }
   | { useWorkerVersioning: false; defaultVersioningBehavior?: never }
 );
+
+export interface PatchActivationInput {
+  readonly workflowInfo: WorkflowInfo;
+  /** What `patched` was given. */
+  readonly patchId: string;
+}
+export type PatchActivationCallback = (input: PatchActivationInput) => boolean;
 
 export interface WorkerOptions {
   connection: Connection;
@@ -74,6 +82,11 @@ export interface WorkerOptions {
    * stands for all, `NondeterminismError` for a history that the code cannot follow.
    */
   workflowFailureErrorTypes?: Record<string, string[]>;
+  /**
+   * Asked when a run comes to a `patched` for the first time: false lets it take the old code, and leaves no marker. So code
+   * can be rolled out everywhere before any run takes it. Must be quick, and synchronous.
+   */
+  patchActivationCallback?: PatchActivationCallback;
   /** Temporal's older options; accepted, without meaning here. */
   buildId?: string;
   useVersioning?: boolean;
@@ -109,6 +122,7 @@ const known = Object.keys({
   maxPayloadBytes: true,
   workerDeploymentOptions: true,
   workflowFailureErrorTypes: true,
+  patchActivationCallback: true,
   buildId: true,
   useVersioning: true,
   logger: true,
@@ -194,6 +208,9 @@ const checked = z.object({
   deadlockTimeoutMs: z.number().int().min(10).default(2000),
   showStackTraceSources: z.boolean().default(false),
   maxPayloadBytes: z.number().int().min(1024).default(defaultMaxPayloadBytes),
+  patchActivationCallback: z
+    .custom<PatchActivationCallback>((given) => typeof given === 'function', 'expected a function')
+    .optional(),
   workflowFailureErrorTypes: z.record(z.string(), z.array(z.string().min(1))).optional(),
 });
 const checkedDeployment = z.discriminatedUnion('useWorkerVersioning', [

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
+import type { ActivatesChange } from '../runtime/activator/versions.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/sandbox.ts';
@@ -9,7 +10,12 @@ import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
 import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
 import { Client } from './client.ts';
 import { Connection } from './connection.ts';
-import type { WorkerDeploymentOptions, WorkerOptions, WorkerSettings } from './worker-settings.ts';
+import type {
+  PatchActivationCallback,
+  WorkerDeploymentOptions,
+  WorkerOptions,
+  WorkerSettings,
+} from './worker-settings.ts';
 
 export class Worker {
   readonly #process: WorkerProcess;
@@ -36,6 +42,7 @@ export class Worker {
       // One called `default` stands for all.
       activityTypes: Object.hasOwn(activities, 'default') ? undefined : Object.keys(activities),
       failureErrorTypes: settings.workflowFailureErrorTypes,
+      activatesChange: activationOf(options.patchActivationCallback),
     };
     const sandbox = bundle === undefined ? Sandbox.empty() : Sandbox.create(bundle, sandboxOptions);
     let client: Client | undefined;
@@ -114,6 +121,16 @@ async function checkOptions(
   return { settings: workerSettings(options), activities: activityMap(options.activities ?? {}) };
 }
 
+/** @throws TypeError, in workflow code, when the callback's answer is no boolean */
+function activationOf(callback: PatchActivationCallback | undefined): ActivatesChange | undefined {
+  if (callback === undefined) return undefined;
+  return (workflowInfo, patchId) => {
+    const answer: unknown = callback({ workflowInfo, patchId });
+    if (typeof answer === 'boolean') return answer;
+    throw new TypeError(`patchActivationCallback must return true or false, got ${typeof answer} for '${patchId}'`);
+  };
+}
+
 /** Undefined: the worker executes activities only. */
 async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle | undefined> {
   if (options.workflowBundle !== undefined) return loadBundle(options.workflowBundle);
@@ -152,4 +169,5 @@ export { GracefulShutdownPeriodExpiredError } from '../runtime/worker/worker-pro
 export { Connection };
 export { IllegalStateError } from '../runtime/history/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };
+export type { PatchActivationCallback, PatchActivationInput } from './worker-settings.ts';
 export type { WorkerDeploymentOptions, WorkerOptions, WorkerState };

@@ -6,6 +6,7 @@ import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
 import { checkSummary } from '../history/summary.ts';
+import { refuseReservedName } from './reserved-name.ts';
 
 /** When a cancelled scope lets go of a running activity. */
 export const ActivityCancellationType = {
@@ -118,7 +119,10 @@ function compile(
 }
 
 function checkTaskQueue(name: unknown): string {
-  if (typeof name === 'string' && isStorableName(name)) return name;
+  if (typeof name === 'string' && isStorableName(name)) {
+    refuseReservedName('task queue', name);
+    return name;
+  }
   throw new TypeError(
     `Invalid taskQueue: ${describeValue(name)}. Expected 1 to 1000 characters without NUL and lone surrogates`,
   );

@@ -4,8 +4,10 @@ import { startAttributes } from '../history/attribute-values.ts';
 import { describeValue, isStorableName } from '../history/json.ts';
 import { memoText } from '../history/memo.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
+import { refuseReservedName } from './reserved-name.ts';
 import { checkSummary } from '../history/summary.ts';
 import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
+import { refuseUnknownOptions } from './known-options.ts';
 import { startTiming, startTimingNames, type StartTimingOptions } from '../history/start-timing.ts';
 
 /** How a cancelled scope treats the children in it. */
@@ -64,7 +66,7 @@ export interface ChildWorkflowOptions extends StartTimingOptions {
   readonly priority?: unknown;
 }
 
-const known: ReadonlySet<string> = new Set([
+const known: readonly string[] = [
   ...startTimingNames,
   'workflowId',
   'taskQueue',
@@ -79,7 +81,7 @@ const known: ReadonlySet<string> = new Set([
   'staticDetails',
   'versioningIntent',
   'priority',
-]);
+];
 
 export interface CompiledChildOptions {
   readonly workflowId: string | undefined;
@@ -104,13 +106,11 @@ function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Rec
 
 /** @throws INVALID_INPUT, ValueError, TypeError */
 export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number): CompiledChildOptions {
-  for (const option of Object.keys(options)) {
-    if (known.has(option)) continue;
-    throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
-  }
+  refuseUnknownOptions('Options of a child workflow', options, known);
   const { taskQueue, memo, workflowId, staticSummary, staticDetails } = options;
   checkName('workflowId', workflowId);
   checkName('taskQueue', taskQueue);
+  if (taskQueue !== undefined) refuseReservedName('task queue', taskQueue);
   const policy = oneOf('parentClosePolicy', options.parentClosePolicy ?? 'TERMINATE', ParentClosePolicy);
   const reuse = oneOf('workflowIdReusePolicy', options.workflowIdReusePolicy ?? 'ALLOW_DUPLICATE', reusePolicies);
   const cancellationType = oneOf(

@@ -6,6 +6,8 @@ import type { StartedChild } from './children.ts';
 import { currentRun } from './current-run.ts';
 import type { Target } from './externals.ts';
 import type { SignalDefinition } from './message-definition.ts';
+import { refuseReservedName } from './reserved-name.ts';
+import { refuseUnknownOptions } from './known-options.ts';
 import { uuid4 } from './random-streams.ts';
 import type { Run } from './run.ts';
 
@@ -88,6 +90,7 @@ function start(
 ): { child: StartedChild; workflowId: string } {
   run.turn.assertWritable();
   const workflowType = nameOf(call, 'the workflow', typeof workflow === 'function' ? workflow.name : workflow);
+  refuseReservedName('workflow', workflowType);
   const { args = [] } = options;
   if (!Array.isArray(args)) throw invalid(call, `args is ${describeValue(args)}, expected an array`);
   const compiled = compileChildOptions(options, run.turn.nowMs);
@@ -113,7 +116,10 @@ function signallable(run: Run, target: () => Target, workflowId: string): Signal
   return {
     workflowId,
     signal: (signal, ...args) => send(signal, args),
-    signalWithOptions: (signal, options) => send(signal, options?.args ?? []),
+    signalWithOptions: async (signal, options) => {
+      refuseUnknownOptions('signalWithOptions', options, ['args']);
+      await send(signal, options?.args ?? []);
+    },
     cancel: async () => run.externals.cancel(target()),
   };
 }

@@ -4,7 +4,8 @@ import type { Waiter } from './conditions.ts';
 import { currentRun } from './current-run.ts';
 import { type Duration, timerMs } from '../history/duration.ts';
 import type { Run } from './run.ts';
-import type { TimerOptions } from './sleep.ts';
+import { refuseUnknownOptions } from './known-options.ts';
+import { type TimerOptions, timerOptions } from './sleep.ts';
 import type { Timer } from './timers.ts';
 
 /**
@@ -20,6 +21,7 @@ export function condition(
   options?: TimerOptions,
 ): Promise<boolean | void> {
   const run = currentRun('condition');
+  refuseUnknownOptions('condition', options, timerOptions);
   const scope = CancellationScope.current();
   if (timeout === undefined) return wait(run, scope, predicate, undefined) as Promise<void>;
   return waitAtMost(run, scope, predicate, { ms: timerMs(timeout), summary: options?.summary });

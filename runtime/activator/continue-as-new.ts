@@ -9,13 +9,20 @@ import { memoText } from '../history/memo.ts';
 import { encodePayload } from '../history/payload.ts';
 import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
+import { startTiming } from '../history/start-timing.ts';
 import { currentRun } from './current-run.ts';
+import { refuseUnknownOptions } from './known-options.ts';
+import { refuseReservedName } from './reserved-name.ts';
 
 export interface ContinueAsNewOptions {
   /** Default: the same type. */
   readonly workflowType?: string;
   /** Default: the same task queue. */
   readonly taskQueue?: string;
+  /** Of the new run; default as of this one. */
+  readonly workflowRunTimeout?: Duration;
+  /** Kept for the record, as in the options of a start. */
+  readonly workflowTaskTimeout?: Duration;
   /** Default: the memo as it stands. */
   readonly memo?: Record<string, unknown>;
   /** In place of the search attributes as they stand. Of a name in both forms the typed value counts. */
@@ -31,9 +38,11 @@ export interface ContinueAsNewOptions {
   readonly versioningIntent?: unknown;
 }
 
-const known: ReadonlySet<string> = new Set([
+const known: readonly string[] = [
   'workflowType',
   'taskQueue',
+  'workflowRunTimeout',
+  'workflowTaskTimeout',
   'memo',
   'searchAttributes',
   'typedSearchAttributes',
@@ -41,7 +50,7 @@ const known: ReadonlySet<string> = new Set([
   'context',
   'initialVersioningBehavior',
   'versioningIntent',
-] satisfies (keyof ContinueAsNewOptions)[]);
+] satisfies (keyof ContinueAsNewOptions)[];
 
 /** What is written of it. */
 export interface Continuation {
@@ -73,14 +82,26 @@ function invalid(message: string): RuntimeError {
 }
 
 function nameOption(option: 'workflowType' | 'taskQueue', value: string | undefined): string | undefined {
-  if (value === undefined || (typeof value === 'string' && isStorableName(value))) return value;
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && isStorableName(value)) {
+    refuseReservedName(option === 'taskQueue' ? 'task queue' : 'workflow', value);
+    return value;
+  }
   throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
+}
+
+/** 0 leaves them as they are. */
+function timeoutsOf({ workflowRunTimeout, workflowTaskTimeout }: ContinueAsNewOptions): Partial<ContinuedMeta> {
+  const run = workflowRunTimeout === undefined ? {} : { workflowRunTimeout };
+  const task = workflowTaskTimeout === undefined ? {} : { workflowTaskTimeout };
+  return startTiming({ ...run, ...task }, 0);
 }
 
 function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
   const taskQueue = nameOption('taskQueue', options.taskQueue);
   const meta: ContinuedMeta = taskQueue === undefined ? {} : { taskQueue };
   if (options.memo !== undefined) meta.memo = JSON.parse(memoText(options.memo)) as Record<string, unknown>;
+  Object.assign(meta, timeoutsOf(options));
   Object.assign(meta, startAttributes(options.searchAttributes, options.typedSearchAttributes));
   if (options.backoffStartInterval !== undefined) {
     const delay = durationMs(options.backoffStartInterval);
@@ -102,10 +123,7 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
 export function makeContinueAsNewFunc<W extends Workflow>(
   options: ContinueAsNewOptions = {},
 ): (...args: Parameters<W>) => Promise<never> {
-  for (const option of Object.keys(options)) {
-    if (known.has(option)) continue;
-    throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
-  }
+  refuseUnknownOptions('continueAsNew', options, known);
   const { context = 'carry' } = options;
   if (context !== 'carry' && context !== 'fresh')
     throw invalid(`context is ${describeValue(context)}, expected 'carry' or 'fresh'`);

@@ -7,6 +7,7 @@ import { createDate, createTemporalNow, type TemporalNamespace } from './determi
 import { type HostHooks, installStorage } from './host.ts';
 import { Random } from './random.ts';
 import { flowRandom, uuid4 } from './random-streams.ts';
+import { installActivation } from './versions.ts';
 import { installRegistered } from './registered-activities.ts';
 import { clearTimeout, setTimeout } from './timeouts.ts';
 
@@ -36,6 +37,7 @@ function define(target: object, name: string, value: unknown): void {
 export function install(global: object, hooks: HostHooks): void {
   installStorage(hooks.AsyncLocalStorage);
   installRegistered(hooks.isActivityRegistered);
+  installActivation(hooks.activatesChange);
   const { Math: math, Temporal: temporal } = global as Globals;
   const WorkflowDate = createDate();
   define(global, 'Date', WorkflowDate);

@@ -3,7 +3,8 @@ import { currentRun } from './current-run.ts';
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from './message-definition.ts';
 import type { DefaultQueryHandler, QueryHandler } from './queries.ts';
 import { refuseReservedName } from './reserved-name.ts';
-import type { HandlerUnfinishedPolicy } from './running-handlers.ts';
+import { refuseUnknownOptions } from './known-options.ts';
+import { HandlerUnfinishedPolicy } from './running-handlers.ts';
 import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
 import type { DefaultUpdateHandler, UpdateHandler } from './updates.ts';
 
@@ -24,6 +25,12 @@ export interface UpdateHandlerOptions<Args extends unknown[]> extends SignalHand
    */
   readonly validator?: (...args: Args) => void;
 }
+
+const handlerOptions = {
+  query: ['description'],
+  signal: ['description', 'unfinishedPolicy'],
+  update: ['description', 'unfinishedPolicy', 'validator'],
+} as const;
 
 function assertHandler(handler: unknown): void {
   if (handler === undefined || handler === null || typeof handler === 'function') return;
@@ -57,7 +64,11 @@ export function setHandler(
   const run = currentRun('setHandler');
   assertHandler(handler);
   const { type, name } = definition;
+  refuseUnknownOptions('setHandler', options, handlerOptions[type]);
   const { unfinishedPolicy: policy, description } = options;
+  if (policy !== undefined && !Object.hasOwn(HandlerUnfinishedPolicy, policy)) {
+    throw new TypeError(`Invalid unfinishedPolicy: '${String(policy)}'. Expected WARN_AND_ABANDON or ABANDON`);
+  }
   switch (type) {
     case 'signal':
       refuseReservedName(type, name);

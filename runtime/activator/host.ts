@@ -1,5 +1,6 @@
 // What a bare vm context lacks and the host realm lends. Installed once a context; only AsyncLocalStorage is kept here.
 import { IllegalStateError } from '../history/runtime-error.ts';
+import type { ActivatesChange } from './versions.ts';
 import { maybeCurrentRun } from './current-run.ts';
 
 /** As much of node:async_hooks' AsyncLocalStorage as is safe in workflow code. */
@@ -24,6 +25,7 @@ export interface HostHooks {
   readonly URLSearchParams: unknown;
   /** Whether the worker has an activity of this type; undefined: nobody knows. */
   readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
+  readonly activatesChange?: ActivatesChange | undefined;
 }
 
 let HostStorage: AsyncLocalStorageConstructor | undefined;

@@ -1,6 +1,7 @@
 // Waiting for time to pass: a durable timer as a promise of the current scope.
 import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
 import { currentRun } from './current-run.ts';
+import { refuseUnknownOptions } from './known-options.ts';
 import { type Duration, timerMs } from '../history/duration.ts';
 
 export interface TimerOptions {
@@ -8,12 +9,15 @@ export interface TimerOptions {
   readonly summary?: string;
 }
 
+export const timerOptions: readonly (keyof TimerOptions)[] = ['summary'];
+
 /**
  * At least 1 ms. Rejected when the scope is cancelled.
  * @throws TypeError (at once) for what is no duration.
  */
 export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
   const run = currentRun('sleep');
+  refuseUnknownOptions('sleep', options, timerOptions);
   const ms = timerMs(duration);
   const scope = CancellationScope.current();
   return new Promise((resolve, reject) => {

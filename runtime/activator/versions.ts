@@ -4,22 +4,39 @@ import { IllegalStateError } from '../history/runtime-error.ts';
 import { currentRun } from './current-run.ts';
 import type { Turn } from './turn.ts';
 import { deprecatedMeta, VersionMarker } from './version-marker.ts';
+import type { WorkflowInfo } from './workflow-info.ts';
+
+/**
+ * Whether a run takes the code behind a change that it comes to for the first time; given by the worker. On replay nobody
+ * is asked: the log says.
+ */
+export type ActivatesChange = (info: WorkflowInfo, id: string) => boolean;
+
+let activates: ActivatesChange | undefined;
+
+/** To be called once a context; undefined: every change is active. */
+export function installActivation(callback: ActivatesChange | undefined): void {
+  activates = callback;
+}
 
 export class Versions {
   readonly #turn: Turn;
   /** Ids with a marker in the log, or in this turn. */
   readonly #marked = new Set<string>();
+  /** Ids that this worker was told to leave inactive; made when there are any. */
+  #inactive: Set<string> | undefined;
 
   constructor(turn: Turn) {
     this.#turn = turn;
   }
 
   /** True when the marker is there, or is made now. */
-  mark(id: string, deprecated: boolean): boolean {
+  mark(id: string, deprecated: boolean, run: { readonly info: WorkflowInfo }): boolean {
     if (this.#marked.has(id)) return true;
     // A query decides nothing.
     if (!this.#turn.isWritable) return false;
     if (!this.#turn.isReplaying) {
+      if (!deprecated && !this.#isActive(id, run)) return false;
       this.#issue(id, deprecated ? deprecatedMeta : null);
       return true;
     }
@@ -28,6 +45,15 @@ export class Versions {
     if (recorded === undefined) return false;
     this.#issue(id, recorded.meta);
     return true;
+  }
+
+  #isActive(id: string, { info }: { readonly info: WorkflowInfo }): boolean {
+    if (activates === undefined) return true;
+    if (this.#inactive?.has(id) === true) return false;
+    if (activates(info, id)) return true;
+    this.#inactive ??= new Set();
+    this.#inactive.add(id);
+    return false;
   }
 
   #issue(id: string, meta: string | null): void {
@@ -42,7 +68,7 @@ function mark(caller: string, id: string, deprecated: boolean): boolean {
   if (typeof id !== 'string' || id === '') {
     throw new TypeError(`${caller} needs the id of the change, got ${typeof id === 'string' ? 'no text' : typeof id}`);
   }
-  return run.versions.mark(id, deprecated);
+  return run.versions.mark(id, deprecated, run);
 }
 
 /**

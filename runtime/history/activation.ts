@@ -203,6 +203,8 @@ export interface ActivityClosedMeta {
 export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
   startDelayMs?: number;
+  runTimeoutMs?: number;
+  taskTimeoutMs?: number;
   initialVersioningBehavior?: InitialVersioningBehavior;
 }
 

@@ -1,4 +1,5 @@
 // Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
+import type { ActivatesChange } from '../activator/versions.ts';
 import type { FailureErrorTypes } from '../history/failure-types.ts';
 import { assert, IllegalStateError } from '../history/runtime-error.ts';
 import { ActiveRun } from './active-run.ts';
@@ -19,6 +20,8 @@ export interface SandboxOptions {
   readonly showStackTraceSources?: boolean;
   /** Errors that fail a run instead of its task. */
   readonly failureErrorTypes?: FailureErrorTypes | undefined;
+  /** Which changes are active; without it all are. */
+  readonly activatesChange?: ActivatesChange | undefined;
 }
 
 const defaultDeadlockTimeoutMs = 2000;
@@ -48,6 +51,7 @@ export class Sandbox {
         deadlockTimeoutMs: this.deadlockTimeoutMs,
         failureErrorTypes: options.failureErrorTypes,
         isActivityRegistered,
+        activatesChange: options.activatesChange,
       });
     this.#positions = bundle && this.#open && new SourcePositions(bundle, this.#open.fileName);
     this.failureErrorTypes = options.failureErrorTypes;

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, createContext, Script } from 'node:vm';
+import type { ActivatesChange } from '../activator/versions.ts';
 import { thrownText } from '../activator/task-failure.ts';
 import type { FailureErrorTypes } from '../history/failure-types.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
@@ -36,10 +37,11 @@ function wrap(parameters: readonly string[], code: string, filename: string): Sc
 export interface RealmOptions {
   readonly deadlockTimeoutMs: number;
   readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
+  readonly activatesChange?: ActivatesChange | undefined;
   readonly failureErrorTypes?: FailureErrorTypes | undefined;
 }
 
-function hostRealm({ deadlockTimeoutMs, isActivityRegistered }: RealmOptions): HostRealm {
+function hostRealm({ deadlockTimeoutMs, isActivityRegistered, activatesChange }: RealmOptions): HostRealm {
   return {
     AsyncLocalStorage,
     TextEncoder,
@@ -50,6 +52,7 @@ function hostRealm({ deadlockTimeoutMs, isActivityRegistered }: RealmOptions): H
     now: () => performance.now(),
     deadlockTimeoutMs,
     isActivityRegistered,
+    activatesChange,
   };
 }
 

@@ -82,12 +82,24 @@ for (const [way, engine] of [
       assert.deepEqual(await run({}), { ...first, memo: { a: 1 }, sum: 5 });
       assert.deepEqual(await run({ context: 'fresh', memo: { b: 2 } }), { ...first, memo: { b: 2 }, sum: 0 });
       assert.deepEqual(await run({ backoffStartInterval: 50 }), { ...first, memo: { a: 1 }, sum: 5 });
-      assert.match(
-        (await run({ workflowRunTimeout: 5 })) as string,
-        /workflowRunTimeout is not supported, or misspelt/,
-      );
+      assert.match((await run({ eventGroups: [] })) as string, /eventGroups is not supported, or misspelt/);
+      assert.match((await run({ workflowRunTimeout: -1 })) as string, /workflowRunTimeout is -1 ms, expected 0/);
       assert.match((await run({ context: 'new' })) as string, /expected 'carry' or 'fresh'/);
       assert.match((await run({ taskQueue: '' })) as string, /taskQueue is the text ""/);
+    });
+
+    it('takes timeouts for the runs to come, and keeps those that it does not name', async () => {
+      const timeouts = { workflowRunTimeout: '1 hour', workflowTaskTimeout: 5000 };
+      const started = { workflowId: 'timeouts', taskQueue, workflowRunTimeout: '2 hours' } as const;
+      const run = (options: object) => client.workflow.execute('timeoutsAfter', { ...started, args: [options] });
+      assert.deepEqual(await run(timeouts), { runTimeoutMs: 3_600_000, taskTimeoutMs: 5000 });
+      assert.deepEqual(await run({ workflowRunTimeout: 0 }), { runTimeoutMs: 7_200_000 });
+      const short = await client.workflow.start('timeoutsAfter', {
+        ...started,
+        args: [{ workflowRunTimeout: 40 }, '1 minute'],
+      });
+      await assert.rejects(short.result(), /Workflow execution timed out/);
+      for (const { run_id: runId } of await chain('timeouts')) await assertReplays(engine.connection.database, runId);
     });
 
     it('a handle to one run stays with it; followRuns: false tells of the next', async () => {

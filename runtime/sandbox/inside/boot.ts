@@ -1,6 +1,7 @@
 // The inside of a vm context: sets up globals and shared modules once, freezes them, then makes runs, each with module
 // state and a `globalThis` of its own. Everything here is of the context's realm; the host drives it (sandbox.ts).
 import { createRun, install, type SandboxRun } from '../../activator/entry.ts';
+import type { ActivatesChange } from '../../activator/versions.ts';
 import { taskFailureOf } from '../../activator/task-failure.ts';
 import type { TaskFailure } from '../../history/activation.ts';
 import type { FailureErrorTypes } from '../../history/failure-types.ts';
@@ -8,7 +9,7 @@ import { assertModule } from './assert.ts';
 import { encodingGlobals } from './encoding.ts';
 import { freezeRealm } from './freeze.ts';
 import { deadlockError, guard, resetGuard } from './guard.ts';
-import { host } from './host-realm.ts';
+import { adoptError, host } from './host-realm.ts';
 
 type Require = (id: string) => unknown;
 
@@ -72,12 +73,25 @@ function namespaces(modules: Readonly<Record<string, object>>): Map<string, obje
   return new Map(Object.entries(modules).map(([id, module]) => [id, plainNamespace(module)]));
 }
 
+/** What the user's function on the host throws must be an error here. */
+function activation(): ActivatesChange | undefined {
+  const { activatesChange } = host;
+  if (activatesChange === undefined) return undefined;
+  return (info, id) => {
+    try {
+      return activatesChange(info, id);
+    } catch (error) {
+      throw adoptError(error);
+    }
+  };
+}
+
 /** `load` evaluates the shared modules; `code` is the user's. */
 export function boot(
   load: () => SharedModules,
 ): (code: WorkflowCode, failureTypes: FailureErrorTypes | undefined) => Realm {
   const { AsyncLocalStorage, isActivityRegistered } = host;
-  install(globalThis, { ...encodingGlobals, AsyncLocalStorage, isActivityRegistered });
+  install(globalThis, { ...encodingGlobals, AsyncLocalStorage, isActivityRegistered, activatesChange: activation() });
   for (const name of removedGlobals) Reflect.deleteProperty(globalThis, name);
   const builtins = Object.values(Object.getOwnPropertyDescriptors(globalThis)).map(({ value }) => value as unknown);
   const shared = load();

@@ -14,6 +14,7 @@ export interface HostRealm {
   /** An activation that computes for longer is interrupted, ms. */
   readonly deadlockTimeoutMs: number;
   readonly isActivityRegistered: HostHooks['isActivityRegistered'];
+  readonly activatesChange: HostHooks['activatesChange'];
 }
 
 /** node:assert/strict. */

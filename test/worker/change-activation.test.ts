@@ -1,0 +1,77 @@
+// patchActivationCallback: whether runs take the code behind a change yet. With runs cached, with their code made again for
+// every turn, and replayed.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Worker, type PatchActivationInput, type WorkerOptions } from 'reprise/worker';
+import { testEngine } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+
+let asked: PatchActivationInput[] = [];
+let answer: unknown = true;
+
+function patchActivationCallback(input: PatchActivationInput): boolean {
+  asked.push(input);
+  if (answer instanceof Error) throw answer;
+  return answer as boolean;
+}
+
+const cached = await testEngine({ patchActivationCallback });
+const evicted = await testEngine({ patchActivationCallback, maxCachedRuns: 0 });
+
+for (const [way, engine] of [
+  ['cached', cached],
+  ['evicted after every turn', evicted],
+] as const) {
+  const take = async (first: unknown): Promise<{ taken: unknown; markers: number; runId: string }> => {
+    asked = [];
+    answer = first;
+    const handle = await engine.start('takesChange');
+    await engine.until(async () => (await handle.history()).some(({ type }) => type === 'TimerStarted'));
+    answer = true;
+    await handle.signal('go');
+    const taken = await handle.result();
+    const markers = (await handle.history()).filter(({ type }) => type === 'VersionMarked').length;
+    await assertReplays(engine.connection.database, handle.runId!);
+    return { taken, markers, runId: handle.runId! };
+  };
+
+  describe(`a change in a run that is ${way}`, () => {
+    it('is taken when the callback says so, which is asked once', async () => {
+      const { taken, markers, runId } = await take(true);
+      assert.deepEqual([taken, markers, asked.length], [['new', 'new', 'new'], 1, 1]);
+      const [{ patchId, workflowInfo }] = asked as [PatchActivationInput];
+      assert.deepEqual([patchId, workflowInfo.runId], ['change', runId]);
+    });
+
+    it('is not taken, and leaves no marker, while the callback says no', async () => {
+      const { taken, markers } = await take(false);
+      // Its code made again, a run that has not decided asks again.
+      const expected = way === 'cached' ? [['old', 'old', 'old'], 0, 1] : [['old', 'old', 'new'], 1, 2];
+      assert.deepEqual([taken, markers, asked.length], expected);
+    });
+
+    it('fails the task when the callback throws or does not answer, until it does', async () => {
+      for (const [wrong, message] of [
+        [new RangeError('no list'), 'RangeError: no list'],
+        ['yes', "TypeError: patchActivationCallback must return true or false, got string for 'change'"],
+      ] as const) {
+        answer = wrong;
+        const handle = await engine.start('takesChange');
+        const failure = await engine.until(async () => (await handle.describe()).taskFailure);
+        assert.equal(failure.message, message);
+        answer = true;
+        await handle.signal('go');
+        assert.deepEqual(await handle.result(), ['new', 'new', 'new']);
+      }
+    });
+  });
+}
+
+it('a callback that is no function is refused', async () => {
+  const { connection } = cached;
+  const options = { connection, taskQueue: 'q', activities: { a: async () => 1 }, patchActivationCallback: true };
+  await assert.rejects(Worker.create(options as unknown as WorkerOptions), {
+    code: 'INVALID_INPUT',
+    message: 'Worker option patchActivationCallback: expected a function.',
+  });
+});
