@@ -81,3 +81,19 @@ export type {
   WorkflowUpdateValidatorType,
 } from './workflow-types.ts';
 export type { HistoryAndWorkflowId } from './run-list.ts';
+export {
+  errorCode,
+  errorMessage,
+  msNumberToTs,
+  msOptionalToNumber,
+  msOptionalToTs,
+  msToNumber,
+  msToTs,
+  optionalTsToDate,
+  optionalTsToMs,
+  str,
+  type Timestamp,
+  tsToDate,
+  tsToMs,
+  u8,
+} from './deprecated-helpers.ts';

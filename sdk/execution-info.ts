@@ -1,6 +1,10 @@
 // What is known of a run from outside: types of workflow functions, and the summary that list and describe give.
-import { legacyAttributes, typedAttributes } from '../runtime/history/attribute-values.ts';
-import type { SearchAttributes, TypedSearchAttributes } from '../runtime/history/search-attributes.ts';
+import { changesName, legacyAttributes, typedAttributes } from '../runtime/history/attribute-values.ts';
+import {
+  type SearchAttributes,
+  SearchAttributeType,
+  type TypedSearchAttributes,
+} from '../runtime/history/search-attributes.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
 import type { RunLink } from '../runtime/history/activation.ts';
 import type { ListedRun } from '../runtime/store/list-runs.ts';
@@ -79,10 +83,13 @@ export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
   };
 }
 
-export function executionInfo(row: RunRow): RunInfo {
+/** `changes` stand among the search attributes, as in Temporal, unless there are none. */
+export function executionInfo(row: RunRow, changes: readonly string[] = []): RunInfo {
+  const { search_attributes: values, search_attribute_types: types } = row;
+  const hasChanges = changes.length > 0;
   const attributes = {
-    searchAttributes: row.search_attributes ?? {},
-    searchAttributeTypes: row.search_attribute_types ?? {},
+    searchAttributes: { ...values, ...(hasChanges && { [changesName]: [...changes] }) },
+    searchAttributeTypes: { ...types, ...(hasChanges && { [changesName]: SearchAttributeType.KEYWORD_LIST }) },
   };
   return {
     type: row.workflow_type,

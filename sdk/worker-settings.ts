@@ -243,6 +243,14 @@ function invalid(option: string, error: z.ZodError): RuntimeError {
   return new RuntimeError('INVALID_INPUT', `Worker option ${path}: ${issue.message}.`, { cause: error });
 }
 
+/** An option that has a name of Temporal's too. @throws INVALID_INPUT when both names are used */
+function eitherName(options: WorkerOptions, own: keyof WorkerOptions, theirs: keyof WorkerOptions): unknown {
+  if (options[own] !== undefined && options[theirs] !== undefined) {
+    throw new RuntimeError('INVALID_INPUT', `Worker options ${own} and ${theirs} are one option: pass one of them.`);
+  }
+  return options[own] ?? options[theirs];
+}
+
 /** With defaults in place. @throws INVALID_INPUT, TypeError for a task queue whose name is reserved */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
   refuseUnknown('Worker.create', options, known, unsupported);
@@ -252,8 +260,8 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
   }
   const result = checked.safeParse({
     ...options,
-    maxCachedRuns: options.maxCachedRuns ?? options.maxCachedWorkflows,
-    maxConcurrentActivities: options.maxConcurrentActivities ?? options.maxConcurrentActivityTaskExecutions,
+    maxCachedRuns: eitherName(options, 'maxCachedRuns', 'maxCachedWorkflows'),
+    maxConcurrentActivities: eitherName(options, 'maxConcurrentActivities', 'maxConcurrentActivityTaskExecutions'),
   });
   if (!result.success) throw invalid('', result.error);
   checkNamespace(result.data.namespace);

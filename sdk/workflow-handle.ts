@@ -52,7 +52,7 @@ import { executionInfo, type Workflow, type WorkflowExecutionInfo, type Workflow
 export interface WorkflowExecutionDescription
   extends WorkflowExecutionInfo,
     Family,
-    Omit<OpenState, 'owner' | 'wakeAt'> {
+    Omit<OpenState, 'owner' | 'wakeAt' | 'changes'> {
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | undefined;
   readonly nextWakeTime: Date | undefined;
@@ -303,7 +303,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   /** @throws WorkflowNotFoundError */
   async describe(): Promise<WorkflowExecutionDescription> {
     const run = await this.#run();
-    const [{ owner, wakeAt, ...open }, family, versioning] = await this.#parts.connection.reach((database) =>
+    const [{ owner, wakeAt, changes, ...open }, family, versioning] = await this.#parts.connection.reach((database) =>
       Promise.all([
         readOpenState(database, run),
         readFamily(database, run.run_id),
@@ -313,7 +313,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     const started = (): Promise<Partial<StartedMeta>> =>
       this.#parts.connection.reach((database) => readStartedMeta(database, run.run_id));
     return {
-      ...executionInfo(run),
+      ...executionInfo(run, changes),
       ...open,
       ...family,
       owner: owner ?? undefined,

@@ -33,6 +33,9 @@ export const fieldNames = [
 ] as const;
 export type FieldName = (typeof fieldNames)[number];
 
+/** Temporal's name for the changes (`patched`) whose code a run has taken; queries and descriptions know it. */
+export const changesName = 'TemporalChangeVersion';
+
 /** Fields of Temporal's runs that are not kept here: a query that asks for one would find nothing, and say nothing. */
 const foreignFields: ReadonlySet<string> = new Set([
   'BatcherUser',

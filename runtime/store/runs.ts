@@ -114,6 +114,8 @@ interface OutcomeRow {
 export interface OpenState {
   /** Last event's seq, by the log. */
   readonly historyLength: number;
+  /** What `patched` decided for, sorted. */
+  readonly changes: readonly string[];
   /** Bytes of its events, about. */
   readonly historySize: number;
   /** Epoch of the worker that has the run in memory. */
@@ -152,12 +154,15 @@ export async function readOpenState(database: Database, run: RunRow): Promise<Op
       wake_at: Date | null;
       unread: string;
       bytes: string;
+      changes: string[];
     }>(
       `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
   (select max(seq) from ${schema}.events where run_id = $1 and type = ${eventCode.WorkerLost}) as lost,
   (select count(*) from ${schema}.inbox where run_id = $1) as unread,
-  (select sum(${eventRowBytes} + coalesce(octet_length(payload), 0) + coalesce(octet_length(ops::text), 0)
-    + coalesce(octet_length(meta::text), 0)) from ${schema}.events where run_id = $1) as bytes
+  (select coalesce(array_agg(distinct name order by name), '{}') from ${schema}.events
+    where run_id = $1 and type = ${eventCode.VersionMarked}) as changes,
+  (select sum(${eventRowBytes} + coalesce(octet_length(payload), 0) + coalesce(pg_column_size(ops), 0)
+    + coalesce(pg_column_size(meta), 0)) from ${schema}.events where run_id = $1) as bytes
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
       [run.run_id],
     ),
@@ -185,6 +190,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
   const head = heads[0]!;
   return {
     historyLength: head.seq ?? 0,
+    changes: head.changes,
     historySize: Number(head.bytes),
     owner: head.owner,
     wakeAt: head.wake_at,

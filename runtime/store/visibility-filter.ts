@@ -1,11 +1,12 @@
 // What a visibility query asks of rows of `runs`, as SQL with parameters. A predicate holds of runs that have the field,
 // negated or not. An attribute is compared as its type in that run has it, so runs whose types differ do no harm.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
-import { checkAttributeName, type FieldName, fieldNames } from '../history/attribute-values.ts';
+import { changesName, checkAttributeName, type FieldName, fieldNames } from '../history/attribute-values.ts';
 import type { RunLink } from '../history/activation.ts';
 import { eventCode } from '../history/event.ts';
 import type { RunStatus } from '../history/transition.ts';
 import { attributeFilter } from './attribute-filter.ts';
+import { changeFilter } from './change-filter.ts';
 import { isRunId } from './run-id.ts';
 import type { CompareOperator, Condition, Literal, Named, Predicate, VisibilityQuery } from './visibility-query.ts';
 import { queryTime } from './visibility-time.ts';
@@ -109,6 +110,11 @@ class FilterMaker {
     const { name } = predicate.field;
     if ((fieldNames as readonly string[]).includes(name)) {
       return this.#fieldFilter(fields[name as FieldName], predicate);
+    }
+    if (name === changesName) {
+      const filter = changeFilter(this.#schema, predicate, (literal) => this.#textOf(literal));
+      if (filter !== undefined) return filter;
+      throw this.#error(predicate.field, `an order of ${name}`, '=, !=, IN, STARTS_WITH or IS NULL');
     }
     this.#checkName(predicate.field);
     if (predicate.kind === 'starts') this.#textOf(predicate.value);

@@ -166,7 +166,9 @@ test('a query that makes no sense says where', async () => {
     ['Customer STARTS_WITH 5', /expected a text in quotes/],
     ['Urgent > true', /found an order of true and false/],
     ["workflowid = 'a'", /found workflowid, expected WorkflowId/],
-    ['TemporalChangeVersion = 1', /reserved prefix: 'Temporal'/],
+    ['TemporalOtherVersion = 1', /reserved prefix: 'Temporal'/],
+    ['TemporalChangeVersion = 1', /expected a text in quotes/],
+    ["TemporalChangeVersion > 'a'", /an order of TemporalChangeVersion, expected =/],
     ['ORDER BY Customer', /expected StartTime or CloseTime/],
     ['GROUP BY ExecutionStatus', /GROUP BY in a list/],
   ];

@@ -93,3 +93,20 @@ test('ensureTemporalFailure keeps failures and wraps the rest', () => {
   assert.ok(wrapped instanceof common.ApplicationFailure);
   assert.deepEqual([wrapped.type, wrapped.message], ['RangeError', 'far']);
 });
+
+test('the helpers of old code are there', () => {
+  assert.deepEqual(common.msToTs('1.5s'), { seconds: 1, nanos: 500_000_000 });
+  assert.equal(common.tsToMs({ seconds: { toNumber: () => 2 }, nanos: 7_900_000 }), 2007);
+  assert.deepEqual(
+    [common.msOptionalToTs(0), common.optionalTsToMs(null), common.msOptionalToNumber('1s')],
+    [undefined, undefined, 1000],
+  );
+  assert.deepEqual(common.tsToDate(common.msNumberToTs(86_400_000)), new Date(86_400_000));
+  assert.equal(common.optionalTsToDate(undefined), undefined);
+  assert.throws(() => common.tsToMs(undefined), /Expected timestamp, got undefined/);
+  assert.throws(() => common.msNumberToTs(Number.NaN), { name: 'ValueError', message: 'Invalid millis NaN' });
+  assert.throws(() => common.msToNumber('soon' as '1s'), TypeError);
+  assert.equal(common.str(common.u8('naïve')), 'naïve');
+  assert.deepEqual([common.errorMessage(new Error('x')), common.errorMessage(5)], ['x', undefined]);
+  assert.deepEqual([common.errorCode({ code: 'E' }), common.errorCode(null)], ['E', undefined]);
+});

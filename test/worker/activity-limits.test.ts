@@ -117,6 +117,12 @@ it('a worker without non-local activities leaves them to the queue’s other wor
   assert.deepEqual(await results, ['owner', 'other']);
 });
 
+it('an option under both of its names is refused', async () => {
+  const options = { connection: engine.connection, taskQueue: 'q', activities };
+  const twice = { ...options, maxConcurrentActivities: 1, maxConcurrentActivityTaskExecutions: 1 };
+  await assert.rejects(Worker.create(twice), { code: 'INVALID_INPUT', message: /are one option/ });
+});
+
 it('bad values are refused', async () => {
   for (const [option, value] of [
     ['maxConcurrentLocalActivityExecutions', 0],

@@ -67,6 +67,38 @@ for (const [way, engine] of [
   });
 }
 
+it('queries and descriptions know which changes a run has taken', async () => {
+  const { client, taskQueue, until } = cached;
+  answer = true;
+  const started = { taskQueue, args: [] };
+  const taken = await client.workflow.start('takesChange', { ...started, workflowId: 'taken' });
+  answer = true;
+  await until(async () => (await taken.history()).some(({ type }) => type === 'TimerStarted'));
+  answer = false;
+  const kept = await client.workflow.start('takesChange', { ...started, workflowId: 'kept' });
+  await until(async () => (await kept.history()).some(({ type }) => type === 'TimerStarted'));
+  const open = "WorkflowId IN ('taken', 'kept') AND";
+  for (const [query, expected] of [
+    ["TemporalChangeVersion = 'change'", ['taken']],
+    ["TemporalChangeVersion != 'change'", []],
+    ["TemporalChangeVersion != 'other'", ['taken']],
+    ["TemporalChangeVersion IN ('other', 'change')", ['taken']],
+    ["TemporalChangeVersion NOT IN ('other')", ['taken']],
+    ["TemporalChangeVersion STARTS_WITH 'ch'", ['taken']],
+    ['TemporalChangeVersion IS NULL', ['kept']],
+    ['TemporalChangeVersion IS NOT NULL', ['taken']],
+  ] as const) {
+    const found: string[] = [];
+    for await (const run of client.workflow.list({ query: `${open} ${query}` })) found.push(run.workflowId);
+    assert.deepEqual(found, expected, query);
+  }
+  const { searchAttributes, typedSearchAttributes } = await taken.describe();
+  assert.deepEqual(searchAttributes, { TemporalChangeVersion: ['change'] });
+  assert.deepEqual(typedSearchAttributes.getAll()[0]?.value, ['change']);
+  assert.deepEqual((await kept.describe()).searchAttributes, {});
+  for (const handle of [taken, kept]) await handle.terminate();
+});
+
 it('a callback that is no function is refused', async () => {
   const { connection } = cached;
   const options = { connection, taskQueue: 'q', activities: { a: async () => 1 }, patchActivationCallback: true };
