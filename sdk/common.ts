@@ -9,8 +9,11 @@ export {
   type ActivityInterface,
   type UntypedActivities,
 } from '../runtime/activator/activity-proxy.ts';
-export { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
-export { type Duration } from '../runtime/history/duration.ts';
+export {
+  ActivityCancellationDetails,
+  type ActivityCancellationDetailsOptions,
+} from '../runtime/history/cancellation-details.ts';
+export { type Duration, type StringValue } from '../runtime/history/duration.ts';
 export { SuggestContinueAsNewReason } from '../runtime/activator/continue-as-new-hint.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
 export {
@@ -49,6 +52,7 @@ export {
   type PinnedVersioningOverride,
   toCanonicalString,
   VersioningBehavior,
+  VersioningIntent,
   type VersioningOverride,
   type WorkerDeploymentVersion,
 } from '../runtime/history/deployment.ts';

@@ -89,7 +89,7 @@ const known = Object.keys({
   workflowIdConflictPolicy: true,
   workflowIdReusePolicy: true,
 } satisfies Record<keyof WorkflowStartOptions, true>);
-const unsupported = ['priority', 'requestEagerStart', 'signal', 'signalArgs'];
+const unsupported = ['eventGroups', 'priority', 'requestEagerStart', 'signal', 'signalArgs', 'typeInfo'];
 
 /** A run, and when it is due. */
 export interface TimedRun extends NewRun {

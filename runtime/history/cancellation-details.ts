@@ -25,6 +25,8 @@ const detailOf: Readonly<Record<CancelReason, Detail | undefined>> = {
   LEASE_LOST: 'notFound',
 };
 
+export type ActivityCancellationDetailsOptions = { readonly [K in Detail]?: boolean };
+
 /** What an attempt is told about its cancellation; set once. */
 export class ActivityCancellationDetails {
   readonly notFound: boolean;
@@ -34,7 +36,7 @@ export class ActivityCancellationDetails {
   readonly workerShutdown: boolean;
   readonly reset: boolean;
 
-  constructor(details: { readonly [K in Detail]?: boolean } = {}) {
+  constructor(details: ActivityCancellationDetailsOptions = {}) {
     this.notFound = details.notFound ?? false;
     this.cancelRequested = details.cancelRequested ?? false;
     this.paused = details.paused ?? false;

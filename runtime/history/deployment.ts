@@ -35,6 +35,10 @@ export interface PinnedVersioningOverride {
   readonly pinnedTo: WorkerDeploymentVersion;
 }
 /** What a start says of its run, whatever the code says. */
+/** @deprecated Temporal's older versions of workers; options that take it are accepted, without meaning here. */
+export const VersioningIntent = { COMPATIBLE: 'COMPATIBLE', DEFAULT: 'DEFAULT' } as const;
+export type VersioningIntent = (typeof VersioningIntent)[keyof typeof VersioningIntent];
+
 export type AutoUpgradeVersioningOverride = 'AUTO_UPGRADE';
 export type VersioningOverride = PinnedVersioningOverride | AutoUpgradeVersioningOverride;
 

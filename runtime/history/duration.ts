@@ -2,7 +2,8 @@
 import ms from 'ms';
 
 /** Milliseconds, or a text that the package `ms` reads: '30 days', '1.5h', '500ms'. */
-export type Duration = number | ms.StringValue;
+export type Duration = number | StringValue;
+export type StringValue = ms.StringValue;
 
 /** Milliseconds. @throws TypeError for what is no finite number and no such text. */
 export function durationMs(duration: Duration): number {

@@ -160,7 +160,12 @@ export class ActivityContext {
   }
 }
 
-export const activityStorage: AsyncLocalStorage<ActivityContext> = new AsyncLocalStorage();
+/** One for all copies of this package in the process: an activity may import another one than its worker. */
+const storageKey = Symbol.for('reprise.activityStorage');
+const shared = globalThis as { [storageKey]?: AsyncLocalStorage<ActivityContext> };
+shared[storageKey] ??= new AsyncLocalStorage();
+
+export const activityStorage: AsyncLocalStorage<ActivityContext> = shared[storageKey];
 
 /** What `activity({ … }, fn)` declared about an effect. */
 export interface ActivityDeclaration {

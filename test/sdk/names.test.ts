@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
 import { test } from 'node:test';
+import * as activity from 'reprise/activity';
 import * as client from 'reprise/client';
 import * as common from 'reprise/common';
 import * as workflow from 'reprise/workflow';
+import { ActivityContext } from '../../runtime/worker/activity-context.ts';
 
 /** A second copy of a module of this package. */
 async function copyOf<T>(path: string): Promise<T> {
@@ -67,6 +69,13 @@ test('an error is an instance of its class in any copy of the package', async ()
   assert.ok(new runtime.IllegalStateError('x') instanceof common.IllegalStateError);
   assert.ok(new runtime.IllegalStateError('x') instanceof common.RuntimeError);
   assert.equal(new runtime.RuntimeError('TIMEOUT', 'x') instanceof common.IllegalStateError, false);
+});
+
+test('an activity finds its context through any copy of the package', async () => {
+  const path = 'runtime/worker/activity-context.ts';
+  const copy = await copyOf<typeof import('../../runtime/worker/activity-context.ts')>(path);
+  assert.notEqual(copy.ActivityContext, ActivityContext);
+  assert.equal(copy.activityStorage, activity.asyncLocalStorage);
 });
 
 test('classes that client and common both have are one class to instanceof', () => {
