@@ -47,10 +47,10 @@ export class Versions {
     return true;
   }
 
-  #isActive(id: string, { info }: { readonly info: WorkflowInfo }): boolean {
+  #isActive(id: string, run: { readonly info: WorkflowInfo }): boolean {
     if (activates === undefined) return true;
     if (this.#inactive?.has(id) === true) return false;
-    if (activates(info, id)) return true;
+    if (activates(run.info, id)) return true;
     this.#inactive ??= new Set();
     this.#inactive.add(id);
     return false;
