@@ -106,8 +106,11 @@ export class ActivityExecutor {
 
   /** Whether any activity of the run executes now, or soon enough to keep the run for it. */
   busy(run: LiveRun): boolean {
-    for (const entry of this.#entries.get(run)?.values() ?? []) if (entry.state !== 'waiting') return true;
-    return false;
+    return [...(this.#entries.get(run)?.values() ?? [])].some(({ state }) => state !== 'waiting');
+  }
+
+  executes(run: LiveRun): boolean {
+    return [...(this.#entries.get(run)?.values() ?? [])].some(({ isRunning }) => isRunning);
   }
 
   /**
