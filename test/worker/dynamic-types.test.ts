@@ -57,15 +57,3 @@ for (const [way, engine] of [
     });
   }
 }
-
-it('without a default workflow an unknown type fails the task and names what there is', async () => {
-  const engine = await testEngine();
-  const handle = await engine.start('never-exported');
-  const failure = await engine.until(async () => (await handle.describe()).taskFailure);
-  assert.equal(failure.code, 'WORKFLOW_TYPE_NOT_FOUND');
-  assert.ok(
-    failure.message.startsWith(
-      "Failed to initialize workflow of type 'never-exported': no such function is exported by the workflow bundle",
-    ),
-  );
-});

@@ -89,8 +89,8 @@ for (const [way, engine] of [
       assert.equal(fatal.retryState, RetryState.NON_RETRYABLE_FAILURE);
       assert.equal((await run('flagged', { initialInterval: 1 }, 'Flagged')).retryState, fatal.retryState);
       assert.equal((await run('none', undefined)).retryState, RetryState.RETRY_POLICY_NOT_SET);
-      for (const workflowId of ['fatal', 'flagged']) assert.deepEqual(await statuses(workflowId), ['failed']);
-      assert.deepEqual(await statuses('none'), ['failed']);
+      for (const workflowId of ['fatal', 'flagged', 'none']) assert.deepEqual(await statuses(workflowId), ['failed']);
+      for (const workflowId of ['used up', 'fatal', 'flagged', 'none']) await assertSound(workflowId);
     });
 
     it('is not tried again when it is cancelled or terminated', async () => {
@@ -103,6 +103,7 @@ for (const [way, engine] of [
       await second.terminate();
       await failureOf(second.result());
       assert.deepEqual(await statuses('stopped'), ['cancelled', 'terminated']);
+      await assertSound('stopped');
     });
 
     it('times out by itself; the code has no say, and the retry policy has', async () => {
