@@ -87,6 +87,8 @@ behavior(all, '24: without a worker a query waits as long as its caller does', a
 });
 
 const endings = ['open', 'COMPLETED', 'TERMINATED', 'CANCELLED', 'CONTINUED_AS_NEW'] as const;
+const { NONE, NOT_OPEN, NOT_COMPLETED_CLEANLY } = QueryRejectCondition;
+const conditions = [NONE, NOT_OPEN, NOT_COMPLETED_CLEANLY];
 const refused: Record<QueryRejectCondition, readonly string[]> = {
   NONE: [],
   NOT_OPEN: endings.slice(1),
@@ -104,7 +106,7 @@ behavior(all, '24: queryRejectCondition says of which runs a query is refused', 
     const { workflowId, runId } = handle;
     const own = client.workflow.getHandle(workflowId, runId);
     if (ending !== 'open') await until(async () => (await own.describe()).status.name === ending);
-    for (const queryRejectCondition of Object.values(QueryRejectCondition)) {
+    for (const queryRejectCondition of conditions) {
       const asking = new Client({ connection, workflow: { queryRejectCondition } });
       const answer = asking.workflow.getHandle(workflowId, runId).query<string[]>('told');
       if (refused[queryRejectCondition].includes(ending)) {
