@@ -34,12 +34,12 @@ export class Client {
   readonly workerDeployment: WorkerDeploymentClient;
   readonly activity: ActivityClient;
 
-  /** Updates that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
+  /** Updates and queries that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
     return withDeadline(deadline, fn);
   }
 
-  /** Updates that are awaited inside `fn` are given up when the signal is aborted. */
+  /** Updates and queries that are awaited inside `fn` are given up when the signal is aborted. */
   withAbortSignal<T>(signal: AbortSignal, fn: () => Promise<T>): Promise<T> {
     return withAbortSignal(signal, fn);
   }

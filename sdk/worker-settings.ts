@@ -46,7 +46,10 @@ export interface WorkerOptions {
   identity?: string;
   /** Packages that are evaluated once for all runs, and frozen. */
   bundlerOptions?: { preloadModules?: string[]; ignoreModules?: string[] };
-  /** Runs kept in memory; default 1000. 0: workflow code is made again from the log for every turn. */
+  /**
+   * Runs kept in memory, besides those whose activities are executed; default 1000. 0: workflow code is made again from the
+   * log for every turn.
+   */
   maxCachedRuns?: number;
   /** Temporal's name for it. */
   maxCachedWorkflows?: number;

@@ -37,6 +37,7 @@ import {
 } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import type { WorkflowClient } from './workflow-client.ts';
+import { limitReached, waitAtMost } from './call-limits.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
@@ -275,15 +276,17 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
       const queue = await answeringQueue(database, run);
       const request = { id, runId: run.run_id, queue, name, args: payload, timeoutMs: queryTimeoutMs };
       database.notifier.request(await ask(database, request));
-      const given = await connection.outcomes.answer(id, queryTimeoutMs);
+      const isGivenUp = (): boolean => limitReached() !== undefined;
+      const given = await connection.outcomes.answer(id, waitAtMost(queryTimeoutMs), isGivenUp);
       if (given === undefined) await withdraw(database, id);
       return given;
     });
     if (answer === undefined) {
+      const reached = limitReached() ?? `${queryTimeoutMs} ms have passed`;
       const who = await connection.reach((database) => whoAnswers(database, run));
       throw new RuntimeError(
         'TIMEOUT',
-        `No worker answered query ${name} of workflow ${this.workflowId} within ${queryTimeoutMs} ms. Check that ${who}.`,
+        `No worker answered query ${name} of workflow ${this.workflowId}: ${reached}. Check that ${who}.`,
         { runId: run.run_id },
       );
     }

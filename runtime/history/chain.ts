@@ -5,6 +5,7 @@ import { nextCronTime } from './cron-schedule.ts';
 import type { EventType, HistoryEvent, Micros } from './event.ts';
 import { RetryState, TimeoutType } from './failure.ts';
 import { decodeFailureInfo, type FailureInfo } from './failure-info.ts';
+import { encodePayload } from './payload.ts';
 import { nextRetry } from './retry-policy.ts';
 
 /** What a run's start says of its chain. */
@@ -101,7 +102,9 @@ function resultsOf(
 ): Pick<SuccessorMeta, 'lastResult' | 'lastFailure'> {
   if (type === 'WorkflowCompleted') return payload === null ? {} : { lastResult: hex(payload) };
   const handedOn = lastResult === undefined ? {} : { lastResult };
-  return failure === undefined || payload === null ? handedOn : { ...handedOn, lastFailure: hex(payload) };
+  if (failure === undefined) return handedOn;
+  // A timeout stands in the log without a failure of its own.
+  return { ...handedOn, lastFailure: hex(payload ?? encodePayload(failure)) };
 }
 
 function cronDelayMs(cron: string | undefined, at: Micros): number | undefined {

@@ -68,13 +68,13 @@ export class OutcomeWatcher {
     return waiting.promise;
   }
 
-  /** The answer to a request, or undefined when none came in time. */
-  async answer(id: string, timeoutMs: number): Promise<QueryAnswer | undefined> {
+  /** The answer to a request, or undefined when none came in time, or before it was given up. */
+  async answer(id: string, timeoutMs: number, isGivenUp: () => boolean): Promise<QueryAnswer | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (let wait = 5; ; wait *= 2) {
       const told = await this.told(id);
       const found = await takeAnswer(this.#database, id);
-      const left = deadline - performance.now();
+      const left = isGivenUp() ? 0 : deadline - performance.now();
       if (found === undefined && left > 0) await told.within(Math.min(wait, left));
       told.done();
       if (found !== undefined || left <= 0) return found;

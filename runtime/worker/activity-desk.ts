@@ -214,6 +214,11 @@ export class ActivityDesk {
     return this.#executor.busy(run) || this.#remote.busy(run);
   }
 
+  /** Whether this process executes an activity of the run now. */
+  executes(run: LiveRun): boolean {
+    return this.#executor.executes(run);
+  }
+
   /** Looks for tasks of this worker's queue now. */
   poke(): void {
     if (this.#types.size > 0) this.#runner.poke();

@@ -107,7 +107,12 @@ export class ActivityExecutor {
 
   /** Whether any activity of the run executes now, or soon enough to keep the run for it. */
   busy(run: LiveRun): boolean {
-    for (const entry of this.#entries.get(run)?.values() ?? []) if (entry.state !== 'waiting') return true;
+    for (const { state } of this.#entries.get(run)?.values() ?? []) if (state !== 'waiting') return true;
+    return false;
+  }
+
+  executes(run: LiveRun): boolean {
+    for (const { isRunning } of this.#entries.get(run)?.values() ?? []) if (isRunning) return true;
     return false;
   }
 

@@ -45,14 +45,17 @@ export class RunParking {
     return this.#options.runs.size;
   }
 
-  /** How many more runs fit, counting those that could be let go. */
+  /**
+   * How many more runs fit, counting those that could be let go. Runs whose activities are executed take no room: these may
+   * wait for other runs, and there are no more of them than activities that may be executed at a time.
+   */
   get room(): number {
-    const { runs, maxCachedRuns } = this.#options;
+    const { runs, maxCachedRuns, activities } = this.#options;
     const free = Math.max(1, maxCachedRuns) - runs.size;
     if (free > 0) return free;
-    let idle = 0;
-    for (const run of runs.values()) if (this.#evictable(run)) idle++;
-    return Math.max(0, free + idle);
+    let more = 0;
+    for (const run of runs.values()) if (activities.executes(run) || this.#evictable(run)) more++;
+    return Math.max(0, free + more);
   }
 
   /** Lets go of runs that have been idle for long, and of the longest idle ones beyond the limit. */

@@ -1,5 +1,5 @@
-// Cancellation of workflows and scopes. Behaviors 28, 33 to 36 and 39 of spec/sdk.md; 37 is proven by
-// test/worker/activity-cancellation.test.ts, 38 by test/worker/children.test.ts.
+// Cancellation of workflows and scopes. Behaviors 28, 33 to 36 and 39 of spec/sdk.md; 37 is in activity-cancellation.test.ts,
+// 38 is proven by test/worker/children.test.ts.
 import assert from 'node:assert/strict';
 import { until } from '../support/engine.ts';
 import { behavior, turnsOf, typesOf, ways } from './ways.ts';

@@ -1,4 +1,5 @@
-// What belongs to one run, what is said while it is replayed, and what it leaves behind. Behaviors 59 to 64 of spec/sdk.md.
+// What belongs to one run, what is said while it is replayed, and what it leaves behind. Behaviors 18 (of log lines) and 59
+// to 64 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { it } from 'node:test';
@@ -11,6 +12,8 @@ interface Line {
   readonly msg: string;
   readonly level: number;
   readonly runId?: string;
+  readonly updateId?: string;
+  readonly updateName?: string;
 }
 const lines: Line[] = [];
 const sink = new Writable({
@@ -50,12 +53,12 @@ behavior(all, '60: what a workflow fires and forgets is dropped when it complete
 
 behavior(
   all,
-  '61: each line is logged once, however often it is replayed; queries and validators log always',
+  '18, 61: each line is logged once, however often it is replayed; queries and validators log always',
   async (way) => {
     const handle = await way.start('logsEverywhere');
     await until(async () => linesOf(handle).some(({ msg }) => msg === 'main 3'));
     await handle.query('asks');
-    assert.equal(await handle.executeUpdate('put', { args: ['x'] as unknown as [] }), 'x');
+    assert.equal(await handle.executeUpdate('put', { args: ['x'] as unknown as [], updateId: 'u-1' }), 'x');
     await handle.signal('go');
     await way.result(handle);
     await handle.query('asks');
@@ -65,6 +68,13 @@ behavior(
       // A query may be asked more often than it is answered.
       said.filter((line, i) => line !== 'query' || said[i - 1] !== 'query'),
       ['main 1', 'main 2', 'main 3', 'query', 'validator', 'update', 'signal', 'main 4', 'query'],
+    );
+    assert.deepEqual(
+      linesOf(handle).flatMap(({ msg, updateId, updateName }) => (updateId ? [[msg, updateId, updateName]] : [])),
+      [
+        ['validator', 'u-1', 'put'],
+        ['update', 'u-1', 'put'],
+      ],
     );
   },
 );

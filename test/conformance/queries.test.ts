@@ -1,7 +1,8 @@
-// Queries: read-only, answered whenever a run exists. Behaviors 21 to 24 of spec/sdk.md; queryRejectCondition is tested in
-// test/sdk/query-reject.test.ts, what query handlers log in isolation.test.ts.
+// Queries: read-only, answered whenever a run exists. Behaviors 21 to 24 of spec/sdk.md; what query handlers log is in
+// isolation.test.ts.
 import assert from 'node:assert/strict';
-import { QueryNotRegisteredError } from 'reprise/client';
+import { it } from 'node:test';
+import { Client, QueryNotRegisteredError, QueryRejectCondition, QueryRejectedError } from 'reprise/client';
 import { until } from '../support/engine.ts';
 import { behavior, typesOf, ways } from './ways.ts';
 
@@ -63,4 +64,64 @@ behavior(all, '24: a query that comes before the first task waits for it', async
       await way.result(handle);
     },
   );
+});
+
+behavior(all, '24: without a worker a query waits as long as its caller does', async (way) => {
+  const { client } = way.engine;
+  const taskQueue = way.newId('nobody');
+  const handle = await way.start('answers', [], { taskQueue });
+  const asked = client.withDeadline(Date.now() + 50, () => handle.query('told'));
+  await assert.rejects(asked, {
+    code: 'TIMEOUT',
+    message: /^No worker answered query told of workflow answers-\d+: the deadline has passed\. Check that/,
+  });
+  const abort = new AbortController();
+  const aborted = client.withAbortSignal(abort.signal, () => handle.query('told'));
+  abort.abort();
+  await assert.rejects(aborted, { code: 'TIMEOUT', message: /: the call was aborted\. Check that/ });
+  const { rows } = await way.engine.pool.query('select from reprise.requests where run_id = $1', [handle.runId]);
+  assert.equal(rows.length, 0, 'nobody is asked any more');
+  await way.serve(taskQueue, async () => assert.deepEqual(await handle.query('told'), ['first']));
+  await handle.terminate();
+  await way.replays(handle);
+});
+
+const endings = ['open', 'COMPLETED', 'TERMINATED', 'CANCELLED', 'CONTINUED_AS_NEW'] as const;
+const { NONE, NOT_OPEN, NOT_COMPLETED_CLEANLY } = QueryRejectCondition;
+const conditions = [NONE, NOT_OPEN, NOT_COMPLETED_CLEANLY];
+const refused: Record<QueryRejectCondition, readonly string[]> = {
+  NONE: [],
+  NOT_OPEN: endings.slice(1),
+  NOT_COMPLETED_CLEANLY: ['TERMINATED', 'CANCELLED', 'CONTINUED_AS_NEW'],
+};
+
+behavior(all, '24: queryRejectCondition says of which runs a query is refused', async (way) => {
+  const { connection, client } = way.engine;
+  for (const ending of endings) {
+    const handle = await way.start('answers', [ending === 'CONTINUED_AS_NEW' ? 1 : 0]);
+    await handle.query('told');
+    if (ending === 'TERMINATED') await handle.terminate();
+    else if (ending === 'CANCELLED') await handle.cancel();
+    else if (ending !== 'open') await handle.signal('go');
+    const { workflowId, runId } = handle;
+    const own = client.workflow.getHandle(workflowId, runId);
+    if (ending !== 'open') await until(async () => (await own.describe()).status.name === ending);
+    for (const queryRejectCondition of conditions) {
+      const asking = new Client({ connection, workflow: { queryRejectCondition } });
+      const answer = asking.workflow.getHandle(workflowId, runId).query<string[]>('told');
+      if (refused[queryRejectCondition].includes(ending)) {
+        await assert.rejects(answer, (error) => error instanceof QueryRejectedError && error.status.name === ending);
+      } else assert.equal((await answer)[0], 'first');
+    }
+    if (ending === 'open') await handle.signal('go');
+    if (ending === 'CONTINUED_AS_NEW') await handle.terminate();
+    await way.result(handle).catch(() => undefined);
+  }
+});
+
+it('24: a condition that there is not is refused', () => {
+  const { connection } = all[0]!.engine;
+  const make = (workflow: object) => () => new Client({ connection, workflow });
+  assert.throws(make({ queryRejectCondition: 'OPEN' }), { code: 'INVALID_INPUT' });
+  assert.throws(make({ queryRejectConditions: 'NONE' }), { code: 'INVALID_INPUT' });
 });

@@ -1,11 +1,128 @@
-// Updates: what handlers are given, and how they end beside their workflow. Behaviors 11, 12, 16, 17 and 18 of spec/sdk.md;
-// 10, 13, 14, 15 and 19 are proven by test/worker/updates.test.ts, 20 by test/sdk/id-policies.test.ts.
+// Updates: how they are refused, what handlers are given, and how they end beside their workflow. Behaviors 10 to 20 of
+// spec/sdk.md; 14, and 16 for runs that end, are proven by test/worker/updates.test.ts, what is refused before it is sent by
+// test/sdk/id-policies.test.ts.
 import assert from 'node:assert/strict';
-import { ApplicationFailure, CancelledFailure } from 'reprise/common';
-import { WorkflowUpdateFailedError } from 'reprise/client';
-import { behavior, turnsOf, typesOf, ways } from './ways.ts';
+import { describe } from 'node:test';
+import { ActivityFailure, ApplicationFailure, CancelledFailure } from 'reprise/common';
+import {
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type WorkflowHandle,
+  type WorkflowIdConflictPolicy,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from 'reprise/client';
+import { defineUpdate } from 'reprise/workflow';
+import { until } from '../support/engine.ts';
+import { behavior, taskFailureOf, turnsOf, typesOf, type Way, ways } from './ways.ts';
 
 const all = await ways();
+const put = defineUpdate<number, [string]>('put');
+
+/** Why the update failed. */
+async function causeOf(updated: Promise<unknown>): Promise<Error | undefined> {
+  const error: unknown = await updated.then(
+    (value) => assert.fail(`not failed: ${String(value)}`),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof WorkflowUpdateFailedError, String(error));
+  assert.equal(error.message, 'Workflow Update failed');
+  return error.cause;
+}
+const facts = ({ name, message, type, nonRetryable, details }: ApplicationFailure): unknown[] => [
+  name,
+  message,
+  type,
+  nonRetryable,
+  details,
+];
+
+for (const [how, expected] of [
+  ['error', ['ApplicationFailure', 'not valid', 'RangeError', false, []]],
+  ['failure', ['ApplicationFailure', 'not valid', 'Invalid', false, [1]]],
+  ['cancelled', ['CancelledFailure', 'not valid', undefined, undefined, []]],
+  [
+    'text',
+    [
+      'ApplicationFailure',
+      'not valid [A non-Error value was thrown from your code. We recommend throwing Error objects so that we can provide a stack trace]',
+      undefined,
+      false,
+      [],
+    ],
+  ],
+  ['cancel', /^A query handler or an update validator tried to change the run/],
+  ['promise', /^The validator of update put returned a promise, expected it to be synchronous/],
+] as const) {
+  behavior(
+    all,
+    `10, 13: a validator that does not pass rejects the update and leaves no trace: ${how}`,
+    async (way) => {
+      const handle = await way.start('failsInUpdates');
+      await handle.query('validations');
+      const before = await handle.history();
+      const args: [string] = [`invalid: ${how}`];
+      const started = await handle.startUpdate(put, { args, waitForStage: 'ACCEPTED' });
+      for (const updated of [started.result(), handle.executeUpdate(put, { args })]) {
+        const cause = (await causeOf(updated)) as ApplicationFailure;
+        if (expected instanceof RegExp) assert.match(cause.message, expected);
+        else assert.deepEqual(facts(cause), expected);
+      }
+      assert.deepEqual(await handle.history(), before);
+      await handle.signal('go');
+      assert.equal(await way.result(handle), 'went on');
+    },
+  );
+}
+
+behavior(
+  all,
+  '10: a validator gets no timer and no activity; one that does not even listen fails the task',
+  async (way) => {
+    const handle = await way.start('failsInUpdates');
+    for (const how of ['timer', 'activity of validator']) {
+      assert.equal(await handle.executeUpdate(put, { args: [how] }), how.length);
+    }
+    const update = handle.executeUpdate(put, { args: ['timer that nobody waits for'] });
+    update.catch(() => undefined);
+    const { code, message } = await taskFailureOf(handle);
+    assert.equal(code, 'READ_ONLY');
+    assert.match(message, /^Unhandled Promise rejection: .*an update validator tried to change the run/);
+    await handle.terminate();
+    await assert.rejects(update);
+    await way.replays(handle);
+    assert.ok(!(await typesOf(handle)).some((type) => /Timer|Activity/.test(type)));
+  },
+);
+
+behavior(all, '10: an update whose arguments cannot be decoded is rejected', async (way) => {
+  const taskQueue = way.newId('held');
+  const handle = await way.start('failsInUpdates', [], { taskQueue });
+  const cause = causeOf(handle.executeUpdate(put, { args: ['x'] }));
+  await until(async () => {
+    const { rowCount } = await way.engine.pool.query(
+      "update reprise.inbox set payload = '\\xffff' where run_id = $1 and name = 'put'",
+      [handle.runId],
+    );
+    return rowCount === 1;
+  });
+  await way.serve(taskQueue, async () => {
+    assert.ok((await cause) instanceof ApplicationFailure);
+    await handle.signal('go');
+    await way.result(handle);
+  });
+  assert.ok(!(await typesOf(handle)).some((type) => type.startsWith('Update')));
+});
+
+behavior(all, '10: a validator runs once, live, and not when its update is replayed', async (way) => {
+  const handle = await way.start('failsInUpdates');
+  await handle.executeUpdate(put, { args: ['fine'] });
+  const isReplayed = way.name !== 'cached';
+  assert.equal(await handle.query('validations'), isReplayed ? 0 : 1);
+  await handle.signal('go');
+  await way.result(handle);
+  assert.equal((await typesOf(handle)).filter((type) => type === 'UpdateAccepted').length, 1);
+});
 
 behavior(all, '11, 18: a handler has the arguments as they were sent, and knows its update', async (way) => {
   const handle = await way.start('looksAtUpdates');
@@ -46,6 +163,69 @@ behavior(all, '12: without a handler an update is rejected and leaves nothing in
   assert.ok(!(await typesOf(handle)).some((type) => type.startsWith('Update')));
 });
 
+behavior(all, '13: startUpdate resolves when its update is accepted, the result when it has ended', async (way) => {
+  const handle = await way.start('failsInUpdates');
+  const update = await handle.startUpdate(put, { args: ['waits'], waitForStage: 'ACCEPTED' });
+  assert.ok((await typesOf(handle)).includes('UpdateAccepted'));
+  assert.ok(!(await typesOf(handle)).includes('UpdateCompleted'));
+  const results = [update.result(), handle.getUpdateHandle(update.updateId).result()];
+  await handle.signal('go');
+  assert.deepEqual(await Promise.all(results), [5, 5]);
+  await way.result(handle);
+});
+
+for (const [how, check] of [
+  [
+    'failure',
+    (cause: unknown) =>
+      cause instanceof ApplicationFailure &&
+      assert.deepEqual(facts(cause), ['ApplicationFailure', 'refused', 'Refused', true, ['why']]) === undefined,
+  ],
+  ['failure later', (cause: unknown) => cause instanceof ApplicationFailure && cause.message === 'later'],
+  ['cancelled', (cause: unknown) => cause instanceof CancelledFailure && cause.message === 'by the handler'],
+  [
+    'activity',
+    (cause: unknown) =>
+      cause instanceof ActivityFailure &&
+      cause.message === 'Activity task failed' &&
+      (cause.cause as Error).message === 'failure 1',
+  ],
+] as const) {
+  behavior(
+    all,
+    `15: a handler that throws a failure fails its update, and the workflow goes on: ${how}`,
+    async (way) => {
+      const handle = await way.start('failsInUpdates');
+      assert.ok(check(await causeOf(handle.executeUpdate(put, { args: [how] }))));
+      await handle.signal('go');
+      assert.equal(await way.result(handle), 'went on');
+      assert.ok((await typesOf(handle)).includes('UpdateFailed'));
+    },
+  );
+}
+
+for (const how of ['bug', 'bug later']) {
+  behavior(all, `15: what else a handler throws fails the task, which is tried again: ${how}`, async (way) => {
+    const handle = await way.start('failsInUpdates');
+    const update = handle.executeUpdate(put, { args: [how] });
+    update.catch(() => undefined);
+    assert.match((await taskFailureOf(handle)).message, /^TypeError: a bug in a handler/);
+    assert.equal((await handle.describe()).status.name, 'RUNNING');
+    assert.equal((await typesOf(handle)).includes('UpdateAccepted'), how === 'bug later');
+    await handle.terminate();
+    if (how === 'bug') {
+      await assert.rejects(
+        update,
+        (error) => error instanceof WorkflowNotFoundError && /completed/.test(error.message),
+      );
+    } else {
+      const cause = (await causeOf(update)) as ApplicationFailure;
+      assert.equal(cause.type, 'AcceptedUpdateCompletedWorkflow');
+    }
+    await way.replays(handle);
+  });
+}
+
 behavior(all, '16: cancellation of the workflow that reaches a handler fails its update', async (way) => {
   const handle = await way.start('cancelledInUpdate');
   const update = await handle.startUpdate('put', { args: ['x'], waitForStage: 'ACCEPTED' });
@@ -81,3 +261,88 @@ for (const fails of [false, true]) {
     }
   });
 }
+
+behavior(
+  all,
+  '19: without a worker an update waits as long as its caller does, and may be handled later',
+  async (way) => {
+    const { client } = way.engine;
+    const taskQueue = way.newId('unserved');
+    const handle = await way.start('failsInUpdates', [], { taskQueue });
+    const late = (error: unknown): boolean =>
+      error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /is not answered/.test(error.message);
+    const abort = new AbortController();
+    const tries = [
+      client.withDeadline(Date.now() + 50, () => handle.executeUpdate(put, { args: ['a'], updateId: 'executed' })),
+      client.withAbortSignal(abort.signal, () =>
+        handle.startUpdate(put, { args: ['bc'], updateId: 'started', waitForStage: 'ACCEPTED' }),
+      ),
+    ];
+    setTimeout(() => abort.abort(), 50);
+    for (const tried of await Promise.allSettled(tries)) assert.ok(tried.status === 'rejected' && late(tried.reason));
+    await way.serve(taskQueue, async () => {
+      assert.equal(await handle.getUpdateHandle('executed').result(), 1);
+      assert.equal(await handle.getUpdateHandle('started').result(), 2);
+      await handle.signal('go');
+      await way.result(handle);
+    });
+  },
+);
+
+describe('update-with-start', () => {
+  const operation = (
+    way: Way,
+    workflowId: string,
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy = 'USE_EXISTING',
+  ) =>
+    new WithStartWorkflowOperation('failsInUpdates', {
+      workflowId,
+      taskQueue: way.engine.taskQueue,
+      workflowIdConflictPolicy,
+    });
+  const end = async (way: Way, handle: WorkflowHandle): Promise<void> => {
+    await handle.signal('go');
+    assert.equal(await way.result(handle), 'went on');
+  };
+
+  behavior(
+    all,
+    '20: starts the run, which handles it in its first activation; the next goes to that run',
+    async (way) => {
+      const { workflow } = way.engine.client;
+      const workflowId = way.newId('with start');
+      const first = operation(way, workflowId);
+      assert.equal(await workflow.executeUpdateWithStart(put, { args: ['a'], startWorkflowOperation: first }), 1);
+      const handle = await first.workflowHandle();
+      assert.deepEqual((await turnsOf(handle))[0]!.slice(0, 3), [
+        'WorkflowStarted',
+        'UpdateAccepted',
+        'UpdateCompleted',
+      ]);
+      const second = operation(way, workflowId);
+      const call = { args: ['bb'] as [string], startWorkflowOperation: second, updateId: 'u2' };
+      const update = await workflow.startUpdateWithStart(put, { ...call, waitForStage: 'ACCEPTED' });
+      assert.equal(await update.result(), 2);
+      assert.equal((await second.workflowHandle()).runId, handle.runId);
+      // Asked again, it is the same update; and an operation is used once.
+      const again = { ...call, args: ['ccc'] as [string], startWorkflowOperation: operation(way, workflowId) };
+      assert.equal(await workflow.executeUpdateWithStart(put, again), 2);
+      await assert.rejects(workflow.executeUpdateWithStart(put, again), { code: 'ILLEGAL_STATE' });
+      await end(way, handle);
+    },
+  );
+
+  for (const how of ['invalid: error', 'failure']) {
+    behavior(all, `20: one that fails leaves the workflow that it started running: ${how}`, async (way) => {
+      const start = operation(way, way.newId('left'), 'FAIL');
+      const updated = way.engine.client.workflow.executeUpdateWithStart(put, {
+        args: [how],
+        startWorkflowOperation: start,
+      });
+      assert.ok((await causeOf(updated)) instanceof ApplicationFailure);
+      const handle = await start.workflowHandle();
+      assert.equal((await handle.describe()).status.name, 'RUNNING');
+      await end(way, handle);
+    });
+  }
+});

@@ -205,3 +205,18 @@ behavior(all, '56, 58: changed code goes on with open runs, or fails their tasks
     }
   });
 });
+
+behavior(all, '56: an unknown workflow type fails the task, until a worker has it', async (way) => {
+  const taskQueue = way.newId('unknown');
+  const handle = await way.start('heals', [], { taskQueue });
+  await way.serve(taskQueue, async () => {
+    const { code, message } = await taskFailureOf(handle);
+    assert.equal(code, 'WORKFLOW_TYPE_NOT_FOUND');
+    const text = "Failed to initialize workflow of type 'heals': no such function is exported by the workflow bundle";
+    assert.equal(message.slice(0, text.length), text);
+  });
+  assert.equal((await handle.describe()).status.name, 'RUNNING');
+  await handle.signal('go');
+  assert.equal(await on(way, taskQueue, is, () => handle.result()), 'healed');
+  await assertReplays(way.engine.connection.database, handle.runId!, is.sandbox);
+});

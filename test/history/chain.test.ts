@@ -6,7 +6,7 @@ import type { StartedMeta } from '../../runtime/history/activation.ts';
 import { type ChainRules, chainRules, type ClosingEvent, succession } from '../../runtime/history/chain.ts';
 import { nextCronTime } from '../../runtime/history/cron-schedule.ts';
 import { ApplicationFailure } from '../../runtime/history/failure.ts';
-import { encodeFailure } from '../../runtime/history/failure-info.ts';
+import { decodeFailure, encodeFailure } from '../../runtime/history/failure-info.ts';
 import { encodePayload } from '../../runtime/history/payload.ts';
 import { startTiming } from '../../runtime/history/start-timing.ts';
 
@@ -80,6 +80,9 @@ test('results and failures are handed on as they were', () => {
   const closing = failed(20 * second);
   const afterwards = succession(rules({ cron: '@hourly', lastResult: hex(payload) }), closing);
   assert.deepEqual([afterwards.next?.lastResult, afterwards.next?.lastFailure], [hex(payload), hex(closing.payload!)]);
+  const late = { type: 'WorkflowTimedOut', payload: null, at: 20 * second } as const;
+  const { lastFailure } = succession(rules({ retry: {} }), late).next!;
+  assert.equal(decodeFailure(Buffer.from(lastFailure!, 'hex')).message, 'Workflow execution timed out');
 });
 
 test('cron schedules: times to come, in their zone', () => {

@@ -116,12 +116,12 @@ test('an answer is handed over when it comes', async (t) => {
     args: new Uint8Array(),
     timeoutMs: 60_000,
   });
-  const waiting = watcher.answer(id, 60_000);
+  const waiting = watcher.answer(id, 60_000, () => false);
   await answer(store.database, id, { payload: new Uint8Array([5]), problem: 'failed' });
   assert.deepEqual(await waiting, { payload: Buffer.from([5]), problem: 'failed' });
 });
 
 test('no answer in time is no answer', async (t) => {
   const { watcher } = await watching(t);
-  assert.equal(await watcher.answer(randomUUID(), 1), undefined);
+  assert.equal(await watcher.answer(randomUUID(), 1, () => false), undefined);
 });

@@ -1,25 +1,12 @@
-// What an activity sees of itself while it runs: spec/sdk.md 1.2 and behavior 37.
+// What an activity sees of itself while it runs: spec/sdk.md 1.2. What it is told when it is to stop is in
+// test/conformance/activity-cancellation.test.ts.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import {
-  activityInfo,
-  asyncLocalStorage,
-  cancellationDetails,
-  cancellationSignal,
-  cancelled,
-  Context,
-  getClient,
-  heartbeat,
-  sleep,
-} from 'reprise/activity';
-import { CancelledFailure } from 'reprise/common';
+import { activityInfo, asyncLocalStorage, Context, getClient, heartbeat, sleep } from 'reprise/activity';
 import { Client } from 'reprise/client';
-import { fixtureWorker, testEngine, until } from '../support/engine.ts';
+import { testEngine } from '../support/engine.ts';
 import type { ActivityCall } from '../support/fixtures/activity-calls.ts';
-
-/** What attempts saw after the run had gone on without them. */
-const seen = new Map<string, unknown>();
 
 const activities = {
   async info(): Promise<unknown> {
@@ -30,24 +17,6 @@ const activities = {
       throw new TypeError(`refused: ${error.message}`);
     });
     return 'slept';
-  },
-  /** Tells in `seen` what it is told when it is to stop. */
-  async watch(name: string, beats: boolean): Promise<unknown> {
-    const wasFree = cancellationDetails() === undefined;
-    if (beats) heartbeat();
-    const error: unknown = await cancelled().catch((thrown: unknown) => thrown);
-    assert.ok(error instanceof CancelledFailure);
-    const signal = cancellationSignal();
-    const told = {
-      wasFree,
-      message: error.message,
-      aborted: signal.aborted,
-      isReason: signal.reason === error && Context.current().cancellationSignal === signal,
-      details: { ...cancellationDetails() },
-      slept: await sleep(10_000).catch((thrown: Error) => thrown.message),
-    };
-    seen.set(name, told);
-    return told;
   },
   async useClient(workflowId: string): Promise<unknown> {
     const client = getClient();
@@ -162,52 +131,4 @@ it('getClient gives a client of the worker', async () => {
 
 it('asyncLocalStorage carries the context through await and can be set by hand', async () => {
   assert.deepEqual(await call({ type: 'contextLater' }), [true, true, undefined]);
-});
-
-const none = {
-  notFound: false,
-  cancelRequested: false,
-  paused: false,
-  timedOut: false,
-  workerShutdown: false,
-  reset: false,
-};
-function told(message: string, detail: keyof typeof none): unknown {
-  const details = { ...none, [detail]: true };
-  return { wasFree: true, message, aborted: true, isReason: true, details, slept: message };
-}
-
-it('an attempt is told that it was cancelled', async () => {
-  const result = await call({ type: 'watch', args: ['cancelled'], cancelAfter: 20 });
-  assert.deepEqual(result, told('CANCELLED', 'cancelRequested'));
-});
-
-it('an attempt is told that it timed out', async () => {
-  for (const [name, beats, options] of [
-    ['start to close', false, { startToCloseTimeout: 20 }],
-    ['silent', true, { heartbeatTimeout: 20 }],
-    ['schedule to close', false, { scheduleToCloseTimeout: 20 }],
-  ] as const) {
-    await call({ type: 'watch', args: [name, beats], options: { ...options, retry: { maximumAttempts: 1 } } });
-    assert.deepEqual(await until(async () => seen.get(name)), told('TIMED_OUT', 'timedOut'));
-  }
-});
-
-it('an attempt is told that its run is closed', async () => {
-  const handle = await engine.start('callActivity', [{ type: 'watch', args: ['closed'] }]);
-  await until(async () => (await handle.describe()).pendingActivities.length === 1);
-  await handle.terminate('no more');
-  assert.deepEqual(await until(async () => seen.get('closed')), told('NOT_FOUND', 'notFound'));
-});
-
-it('an attempt is told that its worker shuts down', async () => {
-  const taskQueue = 'short-lived';
-  const worker = await fixtureWorker(engine.connection, taskQueue, { activities });
-  const handle = await engine.client.workflow.start('callActivity', {
-    workflowId: 'watch shutdown',
-    taskQueue,
-    args: [{ type: 'watch', args: ['shutdown'] }],
-  });
-  await worker.runUntil(() => until(async () => (await handle.describe()).pendingActivities.length === 1));
-  assert.deepEqual(seen.get('shutdown'), told('WORKER_SHUTDOWN', 'workerShutdown'));
 });

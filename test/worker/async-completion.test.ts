@@ -93,6 +93,33 @@ for (const [way, engine] of [
         await assert.rejects(activity.complete({ workflowId, activityId: 'mine' }, 8), ActivityNotFoundError);
       });
 
+      it('by its id, whatever is told of it: progress, failure, cancellation', async () => {
+        const { handle, key } = await started({ activityId: 'mine' });
+        await waiting(handle);
+        const ids = [
+          { workflowId: handle.workflowId, activityId: 'mine' },
+          { workflowId: handle.workflowId, runId: handle.runId!, activityId: 'mine' },
+        ];
+        for (const id of ids) await activity.heartbeat(id, 'half');
+        await assert.rejects(activity.reportCancellation(ids[0]!), ActivityCompletionError);
+        await activity.fail(ids[0]!, new RangeError('not this time'));
+        await tokenOf(key, 2);
+        assert.equal(handedOver.get(`${key} details`), '"half"');
+        await waiting(handle);
+        await activity.heartbeat(ids[1]!);
+        await handle.cancel();
+        await until(() =>
+          activity.heartbeat(ids[1]!).then(
+            () => false,
+            (error: unknown) => error instanceof ActivityCancelledError,
+          ),
+        );
+        await activity.reportCancellation(ids[1]!, 'stopped');
+        await assert.rejects(handle.result(), { message: 'Workflow execution cancelled' });
+        for (const id of ids) await assert.rejects(activity.heartbeat(id), ActivityNotFoundError);
+        await assertReplays(engine.connection.database, handle.runId!);
+      });
+
       it('while it has not thrown yet', async () => {
         const { handle, key } = await started({}, 60_000);
         await activity.complete(await tokenOf(key), 'early');

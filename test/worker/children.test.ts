@@ -218,6 +218,7 @@ for (const [way, engine] of [
       assert.deepEqual(await execute('outsider', ['nobody']), refused);
       assert.deepEqual(await execute('outsider', ['open', 'no run id']), refused);
       assert.deepEqual(await execute('outsider', ['self'], 'self'), refused);
+      assert.deepEqual(await execute('outsider', ['self', 'own'], 'self'), refused);
     });
 
     it('leave even if their sender ends in the same turn', async () => {

@@ -22,6 +22,14 @@ for (const [way, engine] of [
     return rows;
   };
 
+  const assertSound = async (workflowId: string): Promise<void> => {
+    for (const { run_id: runId } of await chain(workflowId)) {
+      await assertReplays(engine.connection.database, runId);
+      const { rows } = await engine.pool.query('select ok from reprise_audit.verify($1)', [runId]);
+      assert.deepEqual(rows, [{ ok: true }]);
+    }
+  };
+
   describe(`continue-as-new of a run that is ${way}`, () => {
     it('carries arguments, context and handles on; result() follows to the end', async () => {
       const handle = await client.workflow.start('countOn', { workflowId: 'chain', taskQueue, args: [2] });
@@ -42,11 +50,7 @@ for (const [way, engine] of [
       );
       const last = client.workflow.getHandle('chain');
       assert.deepEqual((await last.stateAt()).state, { runs: runs.map((run) => run.run_id), sum: 15 });
-      for (const { run_id: runId } of runs) {
-        await assertReplays(engine.connection.database, runId);
-        const { rows } = await engine.pool.query('select ok from reprise_audit.verify($1)', [runId]);
-        assert.deepEqual(rows, [{ ok: true }]);
-      }
+      await assertSound('chain');
     });
 
     it('tells every run of a chain when the first one was started', async () => {
@@ -55,9 +59,7 @@ for (const [way, engine] of [
       const first = await client.workflow.getHandle('start-of-chain', handle.runId).history();
       assert.equal(startTime, first[0]!.at.getTime());
       assert.ok(runStartTime > startTime);
-      for (const { run_id: runId } of await chain('start-of-chain')) {
-        await assertReplays(engine.connection.database, runId);
-      }
+      await assertSound('start-of-chain');
     });
 
     it('loses no signal and no update that comes while a run ends', async () => {
@@ -73,6 +75,7 @@ for (const [way, engine] of [
       await handle.signal('finish');
       assert.equal(await handle.result(), 80);
       assert.ok((await chain('stream')).length > 3);
+      await assertSound('stream');
     });
 
     it('takes other options: context, memo, delay', async () => {
@@ -86,6 +89,7 @@ for (const [way, engine] of [
       assert.match((await run({ workflowRunTimeout: -1 })) as string, /workflowRunTimeout is -1 ms, expected 0/);
       assert.match((await run({ context: 'new' })) as string, /expected 'carry' or 'fresh'/);
       assert.match((await run({ taskQueue: '' })) as string, /taskQueue is the text ""/);
+      await assertSound('options');
     });
 
     it('takes timeouts for the runs to come, and keeps those that it does not name', async () => {
@@ -126,6 +130,7 @@ for (const [way, engine] of [
       );
       await workflow.getHandle('pinned', next).signal('finish');
       assert.equal(await pinned.result(), 1);
+      await assertSound('pinned');
     });
 
     it('terminates the chain by the handle of its first run', async () => {
@@ -138,6 +143,7 @@ for (const [way, engine] of [
         (await chain('ended')).map((run) => run.status),
         ['continued_as_new', 'terminated'],
       );
+      await assertSound('ended');
     });
   });
 }

@@ -57,33 +57,3 @@ for (const [way, engine] of [
     });
   }
 }
-
-it('without a default workflow an unknown type fails the task and names what there is', async () => {
-  const engine = await testEngine();
-  const handle = await engine.start('never-exported');
-  const failure = await engine.until(async () => (await handle.describe()).taskFailure);
-  assert.equal(failure.code, 'WORKFLOW_TYPE_NOT_FOUND');
-  assert.ok(
-    failure.message.startsWith(
-      "Failed to initialize workflow of type 'never-exported': no such function is exported by the workflow bundle",
-    ),
-  );
-});
-
-it('without a default activity an unknown type fails the attempt, and is tried again', async () => {
-  const engine = await testEngine({ activities: { b: () => 1, a: () => 2 } });
-  const handle = await engine.start('callActivity', [
-    { type: 'never-exported', options: { retry: { maximumAttempts: 2, initialInterval: 1 } } },
-  ]);
-  const { failure } = (await handle.result()) as { failure: { retryState: string; cause: unknown } };
-  assert.equal(failure.retryState, 'MAXIMUM_ATTEMPTS_REACHED');
-  assert.deepEqual(failure.cause, {
-    name: 'ApplicationFailure',
-    message: 'Activity function never-exported is not registered on this Worker, available activities: ["b","a"]',
-    type: 'NotFoundError',
-    nonRetryable: false,
-    details: [],
-  });
-  const attempts = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed');
-  assert.equal(attempts.length, 1);
-});

@@ -1,10 +1,10 @@
 // Local activities on a real worker. Behavior 46 of spec/sdk.md; each with the run cached, with its code made again for
-// every turn, and with the recorded history replayed.
+// every turn, and with the recorded history replayed. Workers that lack one are in test/conformance/activities.test.ts.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { activityInfo, ApplicationFailure, Context, getClient } from 'reprise/activity';
 import type { WorkflowHandle } from 'reprise/client';
-import { fixtureWorker, testEngine, until } from '../support/engine.ts';
+import { testEngine } from '../support/engine.ts';
 import type { ActivityCall } from '../support/fixtures/activity-calls.ts';
 import { assertReplays } from '../support/replays.ts';
 
@@ -151,32 +151,3 @@ for (const [way, engine] of [
     });
   });
 }
-
-it('a local activity that the worker lacks fails the task, until a worker has it', async () => {
-  const taskQueue = 'lacking';
-  const start = { workflowId: 'lacking', taskQueue, args: [{ type: 'echo', args: ['there'], local: true }] };
-  const handle = await cached.client.workflow.start('callAndFail', start);
-  const lacking = await fixtureWorker(cached.connection, taskQueue, { activities: {} });
-  await lacking.runUntil(async () => {
-    const failure = await until(async () => (await handle.describe()).taskFailure);
-    assert.equal(failure.code, 'WORKFLOW_ERROR');
-    assert.equal(failure.message, "ReferenceError: Local activity of type 'echo' not registered on worker");
-  });
-  assert.equal((await handle.describe()).status.name, 'RUNNING');
-  const having = await fixtureWorker(cached.connection, taskQueue, { activities });
-  assert.equal(await having.runUntil(handle.result()), 'there');
-  await assertReplays(cached.connection.database, handle.runId);
-});
-
-it('a local activity is tried again by the worker that takes the run over', async () => {
-  const taskQueue = 'taken over';
-  const start = { workflowId: 'taken over', taskQueue, args: [{ type: 'failTimes', args: [1, 100], local: true }] };
-  const handle = await cached.client.workflow.start('callActivity', start);
-  const first = await fixtureWorker(cached.connection, taskQueue, { activities });
-  await first.runUntil(() =>
-    until(async () => (await handle.history()).some((event) => event.type === 'ActivityAttemptFailed')),
-  );
-  const second = await fixtureWorker(cached.connection, taskQueue, { activities });
-  assert.equal(await second.runUntil(handle.result()), 2);
-  await assertReplays(cached.connection.database, handle.runId);
-});

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
-const engine = await testEngine();
+const answers = new Map<string, PromiseWithResolvers<string>>();
+const activities = {
+  async untilAnswered(name: string): Promise<string> {
+    return answers.get(name)!.promise;
+  },
+  async answer(name: string): Promise<void> {
+    answers.get(name)!.resolve('answered');
+  },
+};
+const engine = await testEngine({ activities });
 
 it('a run that is let go late is due then, not in the past, where claims seldom look', async () => {
   const { connection, client, pool } = engine;
@@ -24,3 +33,25 @@ it('a run that is let go late is due then, not in the past, where claims seldom 
   ]);
   assert.ok(rows[0]!.wake_at.getTime() >= blockedUntil - 50, 'due when it was let go');
 });
+
+for (const maxCachedRuns of [0, 1]) {
+  it(`activities at work do not keep a worker with maxCachedRuns ${maxCachedRuns} from other runs`, {
+    timeout: 20_000,
+  }, async () => {
+    const { connection, client } = engine;
+    const taskQueue = `narrow ${maxCachedRuns}`;
+    answers.set(taskQueue, Promise.withResolvers());
+    const call = (type: string) => {
+      const args = [{ type, args: [taskQueue], options: { startToCloseTimeout: '1 minute' } }];
+      const options = { workflowId: `${type} ${taskQueue}`, taskQueue, args };
+      return client.workflow.start('callActivity', options);
+    };
+    const worker = await fixtureWorker(connection, taskQueue, { activities, maxCachedRuns });
+    await worker.runUntil(async () => {
+      const waiting = await call('untilAnswered');
+      await until(async () => (await waiting.describe()).pendingActivities.length === 1);
+      await call('answer');
+      assert.equal(await waiting.result(), 'answered');
+    });
+  });
+}

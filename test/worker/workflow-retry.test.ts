@@ -1,5 +1,5 @@
-// Retry policies, cron schedules and timeouts of workflows. Behaviors 51, 52 and 55 of spec/sdk.md; with runs cached, with
-// their code made again for every turn, and replayed.
+// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of spec/sdk.md; with runs cached, with their code made
+// again for every turn, and replayed. Cron schedules are in test/conformance/cron.test.ts.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { WorkflowFailedError } from 'reprise/client';
@@ -87,9 +87,10 @@ for (const [way, engine] of [
       assert.equal(usedUp.cause?.message, 'attempt 2');
       const fatal = await run('fatal', { initialInterval: 1, nonRetryableErrorTypes: ['Never'] }, 'Never');
       assert.equal(fatal.retryState, RetryState.NON_RETRYABLE_FAILURE);
+      assert.equal((await run('flagged', { initialInterval: 1 }, 'Flagged')).retryState, fatal.retryState);
       assert.equal((await run('none', undefined)).retryState, RetryState.RETRY_POLICY_NOT_SET);
-      assert.deepEqual(await statuses('fatal'), ['failed']);
-      assert.deepEqual(await statuses('none'), ['failed']);
+      for (const workflowId of ['fatal', 'flagged', 'none']) assert.deepEqual(await statuses(workflowId), ['failed']);
+      for (const workflowId of ['used up', 'fatal', 'flagged', 'none']) await assertSound(workflowId);
     });
 
     it('is not tried again when it is cancelled or terminated', async () => {
@@ -102,6 +103,7 @@ for (const [way, engine] of [
       await second.terminate();
       await failureOf(second.result());
       assert.deepEqual(await statuses('stopped'), ['cancelled', 'terminated']);
+      await assertSound('stopped');
     });
 
     it('times out by itself; the code has no say, and the retry policy has', async () => {
@@ -132,59 +134,6 @@ for (const [way, engine] of [
       assert.ok(ends.length > 1);
       assert.equal(ends.at(-1), 'timed_out');
       await assertSound('spanned');
-    });
-
-    it('runs by its cron schedule, whatever came of the time before; results and failures are handed on', async () => {
-      const handle = await workflow.start('everySoOften', {
-        workflowId: 'cron',
-        taskQueue,
-        args: [true],
-        cronSchedule: '@every 1s',
-      });
-      await until(async () => (await chain('cron')).length >= 4);
-      await handle.terminate();
-      const ends = await statuses('cron');
-      assert.deepEqual(ends.slice(0, 2), ['failed', 'completed']);
-      assert.equal(ends.at(-1), 'terminated');
-      const [, second] = await chain('cron');
-      const events = await workflow.getHandle('cron', second!.run_id).history();
-      assert.deepEqual(events.at(-1)!.payload, {
-        times: 1,
-        notes: [],
-        lastFailure: 'not this time',
-        cronSchedule: '@every 1s',
-        interval: 1000,
-      });
-      await assertSound('cron');
-    });
-
-    it('waits for the time of its schedule although a signal comes before; then it has the signal', async () => {
-      const handle = await workflow.start('everySoOften', {
-        workflowId: 'patient',
-        taskQueue,
-        args: [false],
-        cronSchedule: '@every 2s',
-      });
-      await handle.signal('note', 'early');
-      await until(async () => (await chain('patient')).length >= 2);
-      const [first] = await chain('patient');
-      const events = await workflow.getHandle('patient', first!.run_id).history();
-      const { meta, at } = events[0]!;
-      assert.ok(events[1]!.at.getTime() >= at.getTime() + (meta as { backoffMs: number }).backoffMs - 1);
-      assert.deepEqual((events.at(-1)!.payload as { notes: unknown }).notes, ['early']);
-      await handle.terminate();
-      assert.equal((await statuses('patient')).at(-1), 'terminated');
-    });
-
-    it('cancelled while it waits for its time, it is told at once', async () => {
-      const options = { workflowId: 'yearly', taskQueue, cronSchedule: '0 0 1 1 *' };
-      const handle = await workflow.start('waitsForEver', options);
-      const { startTime, executionTime } = await handle.describe();
-      assert.ok(executionTime.getTime() > startTime.getTime());
-      await handle.cancel();
-      await assert.rejects(handle.result(), { message: 'Workflow execution cancelled' });
-      assert.deepEqual(await statuses('yearly'), ['cancelled']);
-      await assertSound('yearly');
     });
 
     it('refuses options that make no sense, and starts nothing', async () => {

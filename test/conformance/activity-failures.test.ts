@@ -1,7 +1,7 @@
-// How what an activity throws reaches workflow code, and what is tried again. Behavior 41 of spec/sdk.md.
+// How what an activity throws reaches workflow code, and what is tried again. Behavior 41 of spec/sdk.md; errors after a
+// cancel request are in activity-cancellation.test.ts.
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
-import { Context } from 'reprise/activity';
+import { describe } from 'node:test';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -11,9 +11,8 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from 'reprise/common';
-import { testEngine } from '../support/engine.ts';
 import type { ActivityCall, FailureView } from '../support/fixtures/activity-calls.ts';
-import { assertReplays } from '../support/replays.ts';
+import { behavior, type Way, ways } from './ways.ts';
 
 class OutOfStock extends Error {
   override readonly name = 'StockError';
@@ -84,82 +83,55 @@ const activities = {
   failSynchronously(): never {
     throw new RangeError('not even a promise');
   },
-  async abortable(): Promise<void> {
-    const { cancellationSignal: signal } = Context.current();
-    await new Promise((_, reject) =>
-      signal.addEventListener('abort', () => reject(new DOMException('x', 'AbortError'))),
-    );
-  },
-  async failWhenCancelled(): Promise<never> {
-    await Context.current().cancelled.catch(() => undefined);
-    throw new Error('while cleaning up');
-  },
 };
 
-const engine = await testEngine({ activities });
-const evicted = await testEngine({ activities, maxCachedRuns: 0 });
+const all = await ways({ activities });
 interface Failed {
   failure: FailureView & { cause: unknown };
-  isCancellation: boolean;
+  attempts: number;
 }
 
-async function failed(call: ActivityCall, on = engine): Promise<Failed & { attempts: number }> {
-  const handle = await on.start('callActivity', [call]);
-  const result = (await handle.result()) as Failed;
+async function failed(way: Way, call: ActivityCall): Promise<Failed> {
+  const handle = await way.start('callActivity', [call]);
+  const { failure } = (await way.result(handle)) as Failed;
   const attempts = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed').length + 1;
-  await assertReplays(on.connection.database, handle.runId!);
-  return { ...result, attempts };
+  return { failure, attempts };
 }
+const common = { name: 'ActivityFailure', message: 'Activity task failed', activityId: '1' };
 
-describe('an activity that throws', () => {
+describe('an activity that throws', { concurrency: 4 }, () => {
   for (const [what, { seen, once }] of Object.entries(thrown)) {
-    it(`${what} fails with it, ${once ? 'at once' : 'after all its attempts'}`, async () => {
+    behavior(all, `41: ${what} fails with it, ${once ? 'at once' : 'after all its attempts'}`, async (way) => {
       const options = { retry: { maximumAttempts: 2, initialInterval: 1 } };
-      const { failure, attempts } = await failed({ type: 'fail', args: [what], options });
+      const call = { type: 'fail', args: [what], options };
+      const { failure, attempts } = await failed(way, call);
       const retryState = once ? 'NON_RETRYABLE_FAILURE' : 'MAXIMUM_ATTEMPTS_REACHED';
-      const common = {
-        name: 'ActivityFailure',
-        message: 'Activity task failed',
-        activityType: 'fail',
-        activityId: '1',
-      };
-      assert.deepEqual(failure, { ...common, retryState, cause: seen });
+      assert.deepEqual(failure, { ...common, activityType: 'fail', retryState, cause: seen });
       assert.equal(attempts, once ? 1 : 2);
-      const local = await failed({ type: 'fail', args: [what], options, local: true }, evicted);
+      const local = await failed(way, { ...call, local: true });
       assert.deepEqual(local.failure, seen, 'a local one throws it as it is');
     });
   }
 
-  it('synchronously fails like all others', async () => {
-    const { failure } = await failed({ type: 'failSynchronously', options: { retry: { maximumAttempts: 1 } } });
+  behavior(all, '41: synchronously fails like all others', async (way) => {
+    const { failure } = await failed(way, { type: 'failSynchronously', options: { retry: { maximumAttempts: 1 } } });
     assert.deepEqual(failure.cause, application('not even a promise', { type: 'RangeError' }));
   });
 
-  it('is named with its id and its worker', async () => {
-    const handle = await engine.start('callAndFail', [
-      { type: 'fail', args: ['a plain error'], options: { activityId: 'mine', retry: { maximumAttempts: 1 } } },
+  behavior(all, '41: is named with its id and its worker, the error with its stack', async (way) => {
+    const handle = await way.start('callAndFail', [
+      { type: 'failSynchronously', options: { activityId: 'mine', retry: { maximumAttempts: 1 } } },
     ]);
-    await assert.rejects(handle.result(), ({ cause }: { cause: ActivityFailure }) => {
-      assert.ok(cause instanceof ActivityFailure);
-      assert.deepEqual([cause.activityId, cause.activityType], ['mine', 'fail']);
+    await assert.rejects(way.result(handle), ({ cause }: { cause: ActivityFailure }) => {
+      assert.ok(cause instanceof ActivityFailure && cause.cause instanceof ApplicationFailure);
+      assert.deepEqual([cause.activityId, cause.activityType], ['mine', 'failSynchronously']);
+      assert.equal(cause.retryState, RetryState.MAXIMUM_ATTEMPTS_REACHED);
       assert.match(cause.identity ?? '', /^\d+@/);
+      assert.match(
+        cause.cause.stack ?? '',
+        /not even a promise\n +at .*failSynchronously .*activity-failures\.test\.ts/,
+      );
       return true;
     });
-  });
-
-  it('an AbortError after it was told to stop is cancelled', async () => {
-    const { failure, isCancellation } = await failed({ type: 'abortable', cancelAfter: 20 });
-    assert.equal(isCancellation, true);
-    assert.equal(failure.message, 'Activity cancelled');
-    assert.deepEqual(failure.cause, { name: 'CancelledFailure', message: 'CANCELLED', details: [] });
-  });
-
-  it('another error after it was told to stop fails, and is not tried again', async () => {
-    const { failure, attempts } = await failed({ type: 'failWhenCancelled', cancelAfter: 20 });
-    assert.deepEqual(
-      [failure.message, failure['retryState'], attempts],
-      ['Activity task failed', 'CANCEL_REQUESTED', 1],
-    );
-    assert.deepEqual(failure.cause, application('while cleaning up', { type: 'Error' }));
   });
 });

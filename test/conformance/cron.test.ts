@@ -1,0 +1,100 @@
+// Cron schedules of workflows, and handles to them. Behaviors 51, 52 and 54 of spec/sdk.md.
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import type { WorkflowHandle } from 'reprise/client';
+import { until } from '../support/engine.ts';
+import { behavior, type Way, ways } from './ways.ts';
+
+const all = await ways();
+const statuses = async (way: Way, { workflowId }: WorkflowHandle): Promise<string[]> =>
+  (await way.runs(workflowId)).map(({ status }) => status);
+
+/** What each run ended with. */
+async function ends(way: Way, { workflowId }: WorkflowHandle): Promise<unknown[]> {
+  const { workflow } = way.engine.client;
+  const payloads: unknown[] = [];
+  for (const { run_id: runId } of await way.runs(workflowId)) {
+    payloads.push((await workflow.getHandle(workflowId, runId).history()).at(-1)!.payload);
+  }
+  return payloads;
+}
+
+const hasRuns = (way: Way, { workflowId }: WorkflowHandle, count: number): Promise<boolean> =>
+  until(async () => (await way.runs(workflowId)).length >= count);
+
+async function terminated(way: Way, handle: WorkflowHandle): Promise<void> {
+  await handle.terminate();
+  // What a handle waits for is the end of the chain.
+  await assert.rejects(way.result(handle), { message: 'Workflow execution terminated' });
+  assert.equal((await statuses(way, handle)).at(-1), 'terminated');
+  const { rows } = await way.engine.pool.query<{ ok: boolean }>(
+    'select (reprise_audit.verify(run_id)).ok from reprise.runs where workflow_id = $1',
+    [handle.workflowId],
+  );
+  assert.ok(rows.every(({ ok }) => ok));
+}
+
+// A schedule knows nothing shorter than a second: all wait together.
+describe('a cron schedule', { concurrency: 16 }, () => {
+  behavior(
+    all,
+    '52: a run follows whatever came of the one before; results and failures are handed on',
+    async (way) => {
+      const options = { cronSchedule: '@every 1s', workflowRunTimeout: 800 };
+      const handle = await way.start('endsInTurn', [], options);
+      await hasRuns(way, handle, 5);
+      await terminated(way, handle);
+      assert.deepEqual((await statuses(way, handle)).slice(0, 4), ['completed', 'failed', 'timed_out', 'completed']);
+      const [first, second, , fourth] = await ends(way, handle);
+      assert.deepEqual([first, (second as Error).message], [{ times: 1 }, 'after 1']);
+      assert.deepEqual(fourth, { times: 2, lastFailure: 'Workflow execution timed out' });
+    },
+  );
+
+  behavior(all, '52: a run knows its schedule, and the failure before it', async (way) => {
+    const handle = await way.start('everySoOften', [true], { cronSchedule: '@every 1s' });
+    await hasRuns(way, handle, 3);
+    await terminated(way, handle);
+    assert.deepEqual((await statuses(way, handle)).slice(0, 2), ['failed', 'completed']);
+    const known = { notes: [], lastFailure: 'not this time', cronSchedule: '@every 1s', interval: 1000 };
+    assert.deepEqual((await ends(way, handle))[1], { times: 1, ...known });
+  });
+
+  behavior(all, '51: followRuns: false is content with the first run', async (way) => {
+    const options = { cronSchedule: '@every 1s', followRuns: false };
+    const handle = await way.start('everySoOften', [false], options);
+    assert.equal(((await handle.result()) as { times: number }).times, 1);
+    await hasRuns(way, handle, 2);
+    await way.engine.client.workflow.getHandle(handle.workflowId).terminate();
+    await way.replays(handle);
+  });
+
+  behavior(all, '52: a signal before its time does not begin a run, which has it then', async (way) => {
+    const handle = await way.start('everySoOften', [false], { cronSchedule: '@every 2s' });
+    await handle.signal('note', 'early');
+    await hasRuns(way, handle, 2);
+    const [first] = await way.runs(handle.workflowId);
+    const events = await way.engine.client.workflow.getHandle(handle.workflowId, first!.run_id).history();
+    const { meta, at } = events[0]!;
+    assert.ok(events[1]!.at.getTime() >= at.getTime() + (meta as { backoffMs: number }).backoffMs - 1);
+    assert.deepEqual((events.at(-1)!.payload as { notes: unknown }).notes, ['early']);
+    await terminated(way, handle);
+  });
+
+  behavior(
+    all,
+    '52: cancellation ends it, at once while a run waits for its time, and while one is at work',
+    async (way) => {
+      const yearly = await way.start('waitsForEver', [], { cronSchedule: '0 0 1 1 *' });
+      const { startTime, executionTime } = await yearly.describe();
+      assert.ok(executionTime.getTime() > startTime.getTime());
+      const often = await way.start('waitsForEver', [], { cronSchedule: '@every 1s' });
+      await until(async () => (await often.history()).length > 1);
+      for (const handle of [yearly, often]) {
+        await handle.cancel();
+        await assert.rejects(way.result(handle), { message: 'Workflow execution cancelled' });
+        assert.deepEqual(await statuses(way, handle), ['cancelled']);
+      }
+    },
+  );
+});
