@@ -1,6 +1,6 @@
 // What a standalone activity is started with, and the run that is made of it.
 import { randomBytes } from 'node:crypto';
-import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
+import { refuseReservedName } from '../runtime/history/reserved-name.ts';
 import type { ScheduledMeta, StartedMeta } from '../runtime/history/activation.ts';
 import { queueKey } from '../runtime/history/deployment.ts';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';

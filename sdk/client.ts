@@ -156,7 +156,7 @@ export type {
   SignalDefinition,
   UpdateDefinition,
 } from '../runtime/activator/message-definition.ts';
-export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/history/unfinished-policy.ts';
 export {
   ActivityFailure,
   ApplicationFailure,

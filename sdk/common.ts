@@ -15,7 +15,7 @@ export {
 } from '../runtime/history/cancellation-details.ts';
 export { type Duration, type StringValue } from '../runtime/history/duration.ts';
 export { SuggestContinueAsNewReason } from '../runtime/activator/continue-as-new-hint.ts';
-export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/history/unfinished-policy.ts';
 export {
   type QueryDefinition,
   type SignalDefinition,

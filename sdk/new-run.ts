@@ -1,7 +1,7 @@
 // What a start is given, and the run that is made of it.
 import { randomBytes } from 'node:crypto';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
-import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
+import { refuseReservedName } from '../runtime/history/reserved-name.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { startAttributes } from '../runtime/history/attribute-values.ts';
 import { chainRules } from '../runtime/history/chain.ts';

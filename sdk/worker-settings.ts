@@ -1,7 +1,7 @@
 // What Worker.create may be given, and its checks. Imported when a worker is made, not before: zod takes 80 ms to load.
 import { z } from 'zod';
 import { type Duration, durationMs } from '../runtime/history/duration.ts';
-import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
+import { refuseReservedName } from '../runtime/history/reserved-name.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { WorkflowInfo } from '../runtime/activator/workflow-info.ts';
 import type { WorkflowBundleOption } from '../runtime/sandbox/bundle.ts';

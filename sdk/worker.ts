@@ -1,7 +1,7 @@
 // reprise/worker: runs workflow code and activities of one task queue.
 import { hostname } from 'node:os';
 import { pino } from 'pino';
-import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
+import { refuseReservedName } from '../runtime/history/reserved-name.ts';
 import type { ActivatesChange } from '../runtime/activator/versions.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
@@ -59,9 +59,9 @@ export class Worker {
         return client;
       },
       maxCachedRuns: settings.maxCachedRuns,
-      maxConcurrentActivities: settings.maxConcurrentActivities,
-      maxConcurrentLocalActivities: settings.maxConcurrentLocalActivityExecutions,
-      takesNonLocalActivities: settings.enableNonLocalActivities,
+      maxConcurrent: settings.maxConcurrentActivities,
+      maxConcurrentLocal: settings.maxConcurrentLocalActivityExecutions,
+      takesNonLocal: settings.enableNonLocalActivities,
       heartbeatThrottle: {
         defaultMs: settings.defaultHeartbeatThrottleInterval,
         maxMs: settings.maxHeartbeatThrottleInterval,

@@ -73,7 +73,7 @@ export {
 } from '../runtime/activator/random-streams.ts';
 export { type RetryPolicy } from '../runtime/history/retry-options.ts';
 export { ValueError } from '../runtime/history/value-error.ts';
-export { HandlerUnfinishedPolicy } from '../runtime/activator/running-handlers.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/history/unfinished-policy.ts';
 export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/sleep.ts';

@@ -6,7 +6,7 @@ import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
 import { checkSummary } from '../history/summary.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 
 /** When a cancelled scope lets go of a running activity. */
 export const ActivityCancellationType = {

@@ -9,7 +9,7 @@ import {
   mergeActivityOptions,
 } from './activity-options.ts';
 import { currentRun } from './current-run.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 
 export type ActivityFunction<Args extends readonly unknown[] = never[], Result = unknown> = (
   ...args: Args

@@ -4,7 +4,7 @@ import { startAttributes } from '../history/attribute-values.ts';
 import { describeValue, isStorableName } from '../history/json.ts';
 import { memoText } from '../history/memo.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 import { checkSummary } from '../history/summary.ts';
 import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from '../history/search-attributes.ts';
 import { refuseUnknownOptions } from './known-options.ts';

@@ -6,7 +6,7 @@ import type { StartedChild } from './children.ts';
 import { currentRun } from './current-run.ts';
 import type { Target } from './externals.ts';
 import type { SignalDefinition } from './message-definition.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 import { refuseUnknownOptions } from './known-options.ts';
 import { uuid4 } from './random-streams.ts';
 import type { Run } from './run.ts';

@@ -12,7 +12,7 @@ import { RuntimeError } from '../history/runtime-error.ts';
 import { startTiming } from '../history/start-timing.ts';
 import { currentRun } from './current-run.ts';
 import { refuseUnknownOptions } from './known-options.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 
 export interface ContinueAsNewOptions {
   /** Default: the same type. */

@@ -2,9 +2,9 @@
 import { currentRun } from './current-run.ts';
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from './message-definition.ts';
 import type { DefaultQueryHandler, QueryHandler } from './queries.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 import { refuseUnknownOptions } from './known-options.ts';
-import { HandlerUnfinishedPolicy } from './running-handlers.ts';
+import { HandlerUnfinishedPolicy } from '../history/unfinished-policy.ts';
 import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
 import type { DefaultUpdateHandler, UpdateHandler } from './updates.ts';
 

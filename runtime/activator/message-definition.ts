@@ -1,6 +1,6 @@
 // What names a signal, a query or an update, with the types of its arguments. Pure data: clients import it too.
 import { refuseUnknownOptions } from './known-options.ts';
-import { refuseReservedName } from './reserved-name.ts';
+import { refuseReservedName } from '../history/reserved-name.ts';
 
 /** Keys that only carry types; nothing has them. */
 export declare const argsOf: unique symbol;

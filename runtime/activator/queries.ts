@@ -4,7 +4,7 @@ import { encodeFailure } from '../history/failure-info.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { IllegalStateError } from '../history/runtime-error.ts';
 import { enhancedStackTraceQueryName, stackTraceQueryName } from '../history/stack-trace.ts';
-import { isReservedName } from './reserved-name.ts';
+import { isReservedName } from '../history/reserved-name.ts';
 
 export type QueryHandler = (...args: never[]) => unknown;
 export type DefaultQueryHandler = (queryName: string, ...args: unknown[]) => unknown;

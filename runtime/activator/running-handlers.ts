@@ -1,14 +1,7 @@
 // Signal and update handlers that have begun and not ended: `allHandlersFinished`, and the warning about those that the
 // end of the run cuts off. Texts: Temporal's (spec/sdk.md behavior 64).
 
-/** What to do about a handler that is still running when the workflow ends. */
-export const HandlerUnfinishedPolicy = {
-  /** Log a warning, and abandon it. The default. */
-  WARN_AND_ABANDON: 'WARN_AND_ABANDON',
-  /** Abandon it without a word. */
-  ABANDON: 'ABANDON',
-} as const;
-export type HandlerUnfinishedPolicy = (typeof HandlerUnfinishedPolicy)[keyof typeof HandlerUnfinishedPolicy];
+import { HandlerUnfinishedPolicy } from '../history/unfinished-policy.ts';
 
 export interface RunningHandler {
   readonly kind: 'signal' | 'update';

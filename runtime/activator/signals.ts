@@ -3,8 +3,9 @@
 import type { HistoryEvent } from '../history/event.ts';
 import { decodePayload } from '../history/payload.ts';
 import { describeHandlers, type HandlerDescription } from './queries.ts';
-import type { HandlerUnfinishedPolicy, RunningHandler } from './running-handlers.ts';
-import { isReservedName } from './reserved-name.ts';
+import type { HandlerUnfinishedPolicy } from '../history/unfinished-policy.ts';
+import type { RunningHandler } from './running-handlers.ts';
+import { isReservedName } from '../history/reserved-name.ts';
 
 export type SignalHandler = (...args: never[]) => unknown;
 export type DefaultSignalHandler = (signalName: string, ...args: unknown[]) => unknown;

@@ -11,8 +11,9 @@ import type { Command } from './command.ts';
 import { currentRun } from './current-run.ts';
 import { FlowValue } from './host.ts';
 import { describeHandlers, type HandlerDescription, isThenable } from './queries.ts';
-import { isReservedName } from './reserved-name.ts';
-import type { HandlerUnfinishedPolicy, RunningHandlers } from './running-handlers.ts';
+import { isReservedName } from '../history/reserved-name.ts';
+import type { HandlerUnfinishedPolicy } from '../history/unfinished-policy.ts';
+import type { RunningHandlers } from './running-handlers.ts';
 import type { Turn } from './turn.ts';
 
 export type UpdateHandler = (...args: never[]) => unknown;

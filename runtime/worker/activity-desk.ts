@@ -11,6 +11,7 @@ import type { Fence } from '../store/claim.ts';
 import type { Mail } from '../store/inbox.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { ActivitySlots } from './activity-slots.ts';
+import type { HeartbeatThrottle } from './attempt-progress.ts';
 import { AttemptReporter } from './attempt-reporter.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { type Input, type LiveRun, lostActivities, type PendingActivity } from './live-run.ts';
@@ -25,7 +26,7 @@ type Parts = Omit<ExecutorOptions, 'slots' | 'localSlots' | 'lost' | 'completesL
   Omit<RemoteActivitiesOptions, 'fence'> &
   Pick<TaskRunnerOptions, 'failPoint'>;
 
-export interface ActivityDeskOptions extends Parts {
+export interface ActivityLimits {
   readonly maxConcurrent: number;
   /** Local activities have places of their own, and no rate. */
   readonly maxConcurrentLocal: number;
@@ -34,6 +35,10 @@ export interface ActivityDeskOptions extends Parts {
   /** Starts of activities by this worker, and by all of the queue; undefined: without limit. */
   readonly maxActivitiesPerSecond?: number | undefined;
   readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
+  readonly heartbeatThrottle: HeartbeatThrottle;
+}
+
+export interface ActivityDeskOptions extends Parts, ActivityLimits {
   readonly queue: string;
   /** Where standalone activities of the task queue wait. */
   readonly standaloneQueue: string;

@@ -13,14 +13,13 @@ import type { Database } from '../store/database.ts';
 import { lookAround } from '../store/poll.ts';
 import { declareDead } from '../store/lease.ts';
 import type { Activities } from './activity-context.ts';
-import { ActivityDesk } from './activity-desk.ts';
+import { ActivityDesk, type ActivityLimits } from './activity-desk.ts';
 import { AnnouncedMail } from './announced-mail.ts';
 import { Appender } from './appender.ts';
 import { Claims, claimSources } from './claims.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
 import { DatabaseClock } from './clock.ts';
-import type { HeartbeatThrottle } from './attempt-progress.ts';
 import type { FailPointListener } from './fail-point.ts';
 import { Pulse } from './pulse.ts';
 import { ProgressStore } from './progress-store.ts';
@@ -30,7 +29,7 @@ import { openSessions, type Sessions } from './sessions.ts';
 import { VersionWatch } from './version-watch.ts';
 import { type WorkerVersion, WorkerVersions } from './worker-versions.ts';
 
-export interface IncarnationOptions {
+export interface IncarnationOptions extends ActivityLimits {
   readonly database: Database;
   readonly sandbox: Sandbox;
   /** Null: it executes activities only, and takes no runs. */
@@ -41,12 +40,6 @@ export interface IncarnationOptions {
   readonly activities: Activities;
   readonly client: () => unknown;
   readonly maxCachedRuns: number;
-  readonly maxConcurrentActivities: number;
-  readonly maxConcurrentLocalActivities: number;
-  readonly takesNonLocalActivities: boolean;
-  readonly heartbeatThrottle: HeartbeatThrottle;
-  readonly maxActivitiesPerSecond?: number | undefined;
-  readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly maxPayloadBytes: number;
   readonly leaseMs: number;
   readonly version?: WorkerVersion | undefined;
@@ -150,9 +143,6 @@ export class Incarnation {
       standaloneQueue: this.#standaloneQueue,
       fence: { epoch, slot: 0 },
       reportFence: { epoch, slot: writers.length + 2 },
-      maxConcurrent: options.maxConcurrentActivities,
-      maxConcurrentLocal: options.maxConcurrentLocalActivities,
-      takesNonLocal: options.takesNonLocalActivities,
       clock: this.#clock,
       serially: (work) => this.#serially(() => work(control)),
       mailed: (runIds) => void this.#mail.announce(runIds),

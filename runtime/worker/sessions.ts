@@ -14,7 +14,7 @@ export interface SessionsOptions {
   /** Null: of a worker that takes no runs. */
   readonly bundleHash: string | null;
   readonly activities: Activities;
-  readonly takesNonLocalActivities: boolean;
+  readonly takesNonLocal: boolean;
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
@@ -57,7 +57,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       version: version?.defaultBehavior === undefined ? undefined : version.version,
       // The last guards reports of activities, which go through the pool.
       backendPids: [...(await Promise.all([control, ...writing, starts].map(backendPid))), null],
-      activityTypes: options.takesNonLocalActivities ? Object.keys(options.activities) : [],
+      activityTypes: options.takesNonLocal ? Object.keys(options.activities) : [],
     });
     const writers = await Promise.all(
       writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),

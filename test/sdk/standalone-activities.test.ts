@@ -14,6 +14,7 @@ import {
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from 'reprise/common';
 import { activityInfo } from 'reprise/activity';
 import { Worker } from 'reprise/worker';
+import { activitiesNamespace } from '../../runtime/history/standalone.ts';
 import { handedOver } from '../support/fixtures/activities.ts';
 import * as tools from '../support/fixtures/tools.ts';
 import { quiet, testEngine, until } from '../support/engine.ts';
@@ -68,8 +69,8 @@ async function verified(handle: ActivityHandle): Promise<string[]> {
     [runId],
   );
   assert.deepEqual(left.rows, []);
-  const inner = client.workflow.getHandle('of no account', runId);
-  return (await inner.history()).map(({ type }) => type);
+  const { workflow } = new Client({ connection: engine.connection, namespace: activitiesNamespace('default') });
+  return (await workflow.getHandle(handle.activityId, runId).history()).map(({ type }) => type);
 }
 
 async function failureOf(handle: ActivityHandle): Promise<Error> {

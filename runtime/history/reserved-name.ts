@@ -1,5 +1,5 @@
 // Names that the engine keeps for itself. Source: Temporal (spec/sdk.md behavior 62).
-import { enhancedStackTraceQueryName, stackTraceQueryName } from '../history/stack-trace.ts';
+import { enhancedStackTraceQueryName, stackTraceQueryName } from './stack-trace.ts';
 
 const prefixes = ['__temporal_', '__reprise_'];
 const names = new Set([stackTraceQueryName, enhancedStackTraceQueryName]);
