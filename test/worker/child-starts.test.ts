@@ -38,7 +38,7 @@ it('a child whose start comes through after its parent was terminated ends too',
   await parent.terminate();
   await free();
   await until(async () => (await statusOf('late child')) === 'TERMINATED');
-  assert.equal((await engine.pool.query('select from reprise.outbox')).rowCount, 0);
+  await until(async () => (await engine.pool.query('select from reprise.outbox')).rowCount === 0);
 });
 
 it('a child that is cancelled while its start is under way is cancelled once it is there', async () => {
