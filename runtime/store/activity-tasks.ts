@@ -119,6 +119,8 @@ export interface ClaimedTask extends TaskKey {
   readonly meta: string;
   /** What an attempt before reported last, encoded. */
   readonly details: Uint8Array | null;
+  /** When the time of all attempts is over; null without. */
+  readonly closeBy: Micros | null;
   readonly workflowId: string;
   readonly workflowType: string;
   /** It belongs to no workflow: the run is its own. */
@@ -135,6 +137,7 @@ interface TaskRow {
   args: Buffer | null;
   meta: string;
   details: Buffer | null;
+  close_by: string | null;
   workflow_id: string;
   workflow_type: string;
   namespace: string;
@@ -191,7 +194,7 @@ left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
 returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at, ${micros('e.at')} as scheduled_at,
-  e.payload as args, e.meta::text as meta, h.details, r.workflow_id, r.workflow_type, r.namespace`,
+  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${micros('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
     values: [
       fence.epoch,
       fence.slot,
@@ -213,6 +216,7 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
     args: row.args,
     meta: row.meta,
     details: row.details,
+    closeBy: row.close_by === null ? null : Number(row.close_by),
     workflowId: row.workflow_id,
     workflowType: row.workflow_type,
     isStandalone: isOfActivities(row.namespace),
@@ -220,7 +224,11 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
 }
 
 /** `gone`: the attempt is over, whoever ended it. */
-export type TaskState = 'running' | 'cancel_requested' | 'gone';
+export type TaskState = 'running' | 'cancel_requested' | 'paused' | 'gone';
+
+/** In SQL, of an attempt at work. */
+export const stateText =
+  "case when cancel_requested then 'cancel_requested' when paused then 'paused' else 'running' end";
 
 /** Notes that an attempt is at work, and what it reports. */
 export async function beatTask(
@@ -230,33 +238,52 @@ export async function beatTask(
   beat: { readonly now: Micros; readonly details: Uint8Array },
 ): Promise<TaskState> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ cancel_requested: boolean }>({
+  const { rows } = await pool.query<{ state: TaskState }>({
     name: `reprise_beat_task_${schema}`,
     text: `with beat as (
   update ${schema}.activity_tasks set beat_at = ($5::timestamptz[])[1],
     deadline = least(close_by, started_at + start_to_close, ($5::timestamptz[])[1] + heartbeat)
   where run_id = $2 and seq = $3 and attempt = $4 and worker = $1
     and set_config('synchronous_commit', 'off', true) is not null
-  returning run_id, seq, cancel_requested),
+  returning run_id, seq, ${stateText} as state),
 kept as (
   insert into ${schema}.activity_heartbeats (run_id, seq, details) select run_id, seq, $6 from beat
   on conflict (run_id, seq) do update set details = excluded.details)
-select cancel_requested from beat`,
+select state from beat`,
     values: [epoch, task.runId, task.seq, task.attempt, timestampArray([beat.now]), Buffer.from(beat.details)],
   });
-  const [row] = rows;
-  if (row === undefined) return 'gone';
-  return row.cancel_requested ? 'cancel_requested' : 'running';
+  return rows[0]?.state ?? 'gone';
 }
 
-/** Attempts that a worker has at work, by `taskName`: whether they are to be cancelled. */
-export async function tasksOfWorker(database: Database, epoch: number): Promise<Map<string, boolean>> {
-  const { rows } = await database.pool.query<{ run_id: string; seq: number; attempt: number; cancel: boolean }>({
+/** How an attempt at work stands. */
+export interface AttemptTerms {
+  readonly state: TaskState;
+  /** JSON text of a ScheduledMeta that holds instead of the one that it was scheduled with; null: none does. */
+  readonly options: string | null;
+  readonly closeBy: Micros | null;
+}
+
+/** Attempts that a worker has at work, by `taskName`. */
+export async function tasksOfWorker(database: Database, epoch: number): Promise<Map<string, AttemptTerms>> {
+  const { rows } = await database.pool.query<{
+    run_id: string;
+    seq: number;
+    attempt: number;
+    state: TaskState;
+    options: string | null;
+    close_by: string | null;
+  }>({
     name: `reprise_tasks_of_worker_${database.schema}`,
-    text: `select run_id, seq, attempt, cancel_requested as cancel from ${database.schema}.activity_tasks where worker = $1`,
+    text: `select run_id, seq, attempt, ${stateText} as state, options::text, ${micros('close_by')} as close_by
+from ${database.schema}.activity_tasks where worker = $1`,
     values: [epoch],
   });
-  return new Map(rows.map((row) => [taskName(row.run_id, row.seq, row.attempt), row.cancel]));
+  return new Map(
+    rows.map(({ run_id: runId, seq, attempt, state, options, close_by: closeBy }) => [
+      taskName(runId, seq, attempt),
+      { state, options, closeBy: closeBy === null ? null : Number(closeBy) },
+    ]),
+  );
 }
 
 export function taskName(runId: string, seq: number, attempt: number): string {
@@ -265,8 +292,8 @@ export function taskName(runId: string, seq: number, attempt: number): string {
 
 /** An activity that its run's owner does not execute itself, as people see it. */
 export interface RemoteTask {
-  /** WAITING: completed by a client. */
-  readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED';
+  /** WAITING: completed by a client. PAUSED: no attempt of it is at work, or begun. */
+  readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED' | 'PAUSED';
   readonly taskQueue: string;
   readonly attempt: number;
   /** Identity of the worker that has it. */
@@ -330,9 +357,11 @@ function taskState(row: {
   cancel_requested: boolean;
   due_at: Date | null;
   identity: string | null;
+  started_at: Date | null;
 }): RemoteTask['state'] {
   if (row.cancel_requested) return 'CANCEL_REQUESTED';
   if (row.due_at !== null) return 'SCHEDULED';
+  if (row.started_at === null) return 'PAUSED';
   return row.identity === null ? 'WAITING' : 'STARTED';
 }
 
