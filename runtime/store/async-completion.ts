@@ -2,7 +2,8 @@
 // statements that make a task wait do reach the disk: what the activity has handed over is not to be begun again.
 import { type EventType, eventCode, type Micros } from '../history/event.ts';
 import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
-import { intervalOf, type OfferedTask, stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
+import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
+import { intervalOf, type OfferedTask } from './task-offers.ts';
 import type { Fence } from './claim.ts';
 import type { Database } from './database.ts';
 import { closingTypes } from './history.ts';

@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { HistoryEvent, Micros } from '../history/event.ts';
 import { type RunStatus, statusAfter } from '../history/transition.ts';
-import { givenTasks, insertedTasks, intervalOf, offeredValues, type OfferedTask } from './activity-tasks.ts';
+import { givenTasks, insertedTasks, intervalOf, offeredValues, type OfferedTask } from './task-offers.ts';
 import type { Database } from './database.ts';
 import { eventColumns, EventRows } from './event-rows.ts';
 import { readEventsAfter, type StoredEvent } from './history.ts';

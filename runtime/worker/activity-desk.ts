@@ -6,7 +6,7 @@ import type { HistoryEvent } from '../history/event.ts';
 import { readAttempts } from '../store/activity-heartbeats.ts';
 import { isQueueOfActivities } from '../history/standalone.ts';
 import { announce, expireTasks, type SentOutcome } from '../store/activity-outcomes.ts';
-import { anyType, claimTasks, sweepTasks } from '../store/activity-tasks.ts';
+import { anyType, sweepTasks } from '../store/activity-tasks.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Mail } from '../store/inbox.ts';
 import { ActivityExecutor } from './activity-executor.ts';
@@ -18,6 +18,8 @@ import { logAttempt } from './log-turn.ts';
 import { mailInput } from './outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
 import { StandaloneKeeper } from './standalone-keeper.ts';
+import { claimFromAll, type TaskClaimsOptions } from './task-claims.ts';
+import type { TaskSource } from './claims.ts';
 import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
@@ -37,12 +39,13 @@ export interface ActivityDeskOptions extends Parts {
   readonly queue: string;
   /** Where standalone activities of the task queue wait. */
   readonly standaloneQueue: string;
+  /** Where activities of other workers' runs wait. */
+  readonly sources: readonly TaskSource[];
   /** Of claims and offers. */
   readonly fence: Fence;
   /** Of reports. */
   readonly reportFence: Fence;
-  /** One statement after the other on the connection that claims. */
-  serially<T>(work: (client: Parameters<typeof claimTasks>[0]) => Promise<T>): Promise<T>;
+  readonly serially: TaskClaimsOptions['serially'];
 }
 
 function ratesOf(options: ActivityDeskOptions): StartRate[] {
@@ -95,16 +98,13 @@ export class ActivityDesk {
     const announced = (outcomes: readonly SentOutcome[]): void => this.#announce(outcomes);
     this.#reporter = new AttemptReporter({ database, fence: options.reportFence, logger, announced, failPoint });
     const types = { names: [...this.#types], any: this.#types.has(anyType) };
+    const claims = { ...options, schema: database.schema, types };
     this.#runner = new TaskRunner({
       ...options,
       epoch,
       slots,
       reporter: this.#reporter,
-      claim: (limit) =>
-        options.serially((client) => {
-          const due = { queue: options.queue, types, now: options.clock.now(), limit };
-          return claimTasks(client, database.schema, fence, due);
-        }),
+      claim: (limit) => claimFromAll(claims, limit),
       expired: () => void this.expire(),
     });
   }
@@ -217,6 +217,16 @@ export class ActivityDesk {
   /** Whether this process executes an activity of the run now. */
   executes(run: LiveRun): boolean {
     return this.#executor.executes(run);
+  }
+
+  /** Whether activities of other workers' runs that this worker may take can wait in one of these queues. */
+  looksInto(queues: readonly string[]): boolean {
+    return this.#options.sources.some(({ queue }) => queues.includes(queue));
+  }
+
+  /** Queues from which it takes some now. */
+  get open(): readonly string[] {
+    return this.#options.sources.filter(({ isOpen }) => isOpen()).map(({ queue }) => queue);
   }
 
   /** Looks for tasks of this worker's queue now. */

@@ -1,6 +1,6 @@
 // The next attempt of an activity as a task for others. Pure.
 import type { Micros } from '../history/event.ts';
-import type { OfferedTask } from '../store/activity-tasks.ts';
+import type { OfferedTask } from '../store/task-offers.ts';
 import type { PendingActivity } from './live-run.ts';
 
 /** `queue`: the key of the queue whose workers are to execute it. */

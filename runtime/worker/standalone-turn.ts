@@ -14,7 +14,7 @@ import { turnHash } from '../history/hash-chain.ts';
 import { IllegalStateError } from '../history/runtime-error.ts';
 import { activitiesNamespace } from '../history/standalone.ts';
 import { assertTurn } from '../history/transition.ts';
-import type { OfferedTask } from '../store/activity-tasks.ts';
+import type { OfferedTask } from '../store/task-offers.ts';
 import type { Settlement, StandaloneState, TaskTerms } from '../store/standalone-run.ts';
 import { closed } from './attempt-outcome.ts';
 import { type Input, LiveRun, type PendingActivity } from './live-run.ts';

@@ -297,8 +297,8 @@ describe('a paused activity', () => {
     await reaches(handle, 'RUNNING STARTED');
     await handle.cancel();
     await reaches(handle, 'RUNNING CANCEL_REQUESTED');
-    for (const refused of [handle.pause(), handle.unpause(), handle.restoreOriginalOptions()]) {
-      await assert.rejects(refused, { code: 'ILLEGAL_STATE', message: /"?cancelling.* is being cancelled/ });
+    for (const refused of [() => handle.pause(), () => handle.unpause(), () => handle.restoreOriginalOptions()]) {
+      await assert.rejects(refused, { code: 'ILLEGAL_STATE', message: /^Activity cancelling .* is being cancelled/ });
     }
     released.add('cancelling');
     assert.equal(await handle.result(), 'attempt 1');

@@ -15,11 +15,10 @@ import {
   beatTask,
   type ClaimedTask,
   claimTasks,
-  type OfferedTask,
-  offerTasks,
   sweepTasks,
   tasksOfWorker,
 } from '../../runtime/store/activity-tasks.ts';
+import { type OfferedTask, offerTasks } from '../../runtime/store/task-offers.ts';
 import { park } from '../../runtime/store/claim.ts';
 import { readMail, send } from '../../runtime/store/inbox.ts';
 import { declareDead } from '../../runtime/store/lease.ts';
