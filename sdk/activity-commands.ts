@@ -1,5 +1,6 @@
 // What can be asked of an open standalone activity, checked, in the words of the log.
 import { hostname } from 'node:os';
+import { refuseReservedName } from '../runtime/activator/reserved-name.ts';
 import type { ActivityControls } from '../runtime/history/activity-controls.ts';
 import type { Duration } from '../runtime/history/duration.ts';
 import { retryWithDefaults } from '../runtime/history/retry-policy.ts';
@@ -83,7 +84,10 @@ export function updateCommand(options: ActivityUpdateOptions): ActivityCommand {
   refuseUnknown('activity.updateOptions', options, updateNames, ['priority', 'startDelay']);
   const { taskQueue, retry } = options;
   const changes: { -readonly [K in keyof OptionChanges]: OptionChanges[K] } = {};
-  if (taskQueue !== undefined) changes.queue = checkName('taskQueue', taskQueue);
+  if (taskQueue !== undefined) {
+    changes.queue = checkName('taskQueue', taskQueue);
+    refuseReservedName('task queue', taskQueue);
+  }
   for (const [key, name] of activityTimeouts) {
     const ms = milliseconds(name, options[name]);
     if (ms !== undefined) changes[key] = ms;

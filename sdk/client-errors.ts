@@ -163,6 +163,9 @@ export class ActivityPausedError extends RuntimeError {
     super('ACTIVITY_PAUSED', message);
     this.name = 'ActivityPausedError';
   }
+  static {
+    mark(this, 'ActivityPausedError');
+  }
 }
 
 /** `result()` of a standalone activity that did not complete; `cause` says what happened. */

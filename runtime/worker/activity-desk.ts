@@ -9,6 +9,7 @@ import { announce, expireTasks, type SentOutcome } from '../store/activity-outco
 import { anyType, sweepTasks } from '../store/activity-tasks.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Mail } from '../store/inbox.ts';
+import type { Found } from '../store/poll.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { AttemptReporter } from './attempt-reporter.ts';
@@ -237,6 +238,13 @@ export class ActivityDesk {
   /** Looks for standalone activities that have something to be settled. */
   pokeStandalone(): void {
     if (this.#types.size > 0) this.#keeper.poke();
+  }
+
+  /** Does what a look around has found. */
+  found({ tasks, expired, standalone }: Found): void {
+    if (tasks) this.poke();
+    if (expired) void this.expire();
+    if (standalone) this.pokeStandalone();
   }
 
   /** Looks whether attempts that run here are to stop. */

@@ -299,9 +299,7 @@ export class Incarnation {
       const { open } = this.#activities;
       const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
       const found = await lookAround(this.#options.database, this.epoch, looked);
-      if (found.tasks) this.#activities.poke();
-      if (found.expired) void this.#activities.expire();
-      if (found.standalone) this.#activities.pokeStandalone();
+      this.#activities.found(found);
       await this.#mail.announce(found.mailed);
     } catch (error) {
       this.#failed('mail could not be looked for', error);
