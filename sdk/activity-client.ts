@@ -9,6 +9,17 @@ import type { ClosedOutcome } from '../runtime/store/database.ts';
 import type { PageEnd } from '../runtime/store/list-runs.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { findRun, getRun, type RunRow } from '../runtime/store/runs.ts';
+import type { ActivityCommand } from '../runtime/worker/standalone-command.ts';
+import {
+  type ActivityExecutionOptions,
+  type ActivityUnpauseOptions,
+  type ActivityUpdateOptions,
+  executionOptions,
+  pauseCommand,
+  restoreCommand,
+  unpauseCommand,
+  updateCommand,
+} from './activity-commands.ts';
 import {
   type ActivityExecutionDescription,
   type ActivityExecutionInfo,
@@ -203,6 +214,46 @@ export class ActivityHandle<R = unknown> {
     const text = reason === undefined ? null : plain(reason);
     const result = await this.#parts.connection.reach((database) => terminateUnowned(database, runId, text));
     if (result !== 'ended') throw this.#closed(runId);
+  }
+
+  /**
+   * No attempt of it begins any more. One at work learns it by its heartbeats and may complete; its failure, be it that it
+   * was paused, is followed by no other before `unpause`. It holds when the promise resolves; nothing is done when it is
+   * paused already. `reason` stays in its log.
+   * @throws ActivityNotFoundError when it is not open; RuntimeError ILLEGAL_STATE when it is being cancelled
+   */
+  async pause(reason?: string): Promise<void> {
+    await this.#command(pauseCommand(reason));
+  }
+
+  /**
+   * Goes on after a pause: its next attempt begins when its back-off is over. An attempt that was at work all the time goes
+   * on as it is, and nothing is reset. Nothing is done when it is not paused. @throws as `pause`, INVALID_INPUT
+   */
+  async unpause(options: ActivityUnpauseOptions = {}): Promise<void> {
+    await this.#command(unpauseCommand(options));
+  }
+
+  /**
+   * Changes options, also those of an attempt at work. Returns all that it has then.
+   * @throws as `pause`; RuntimeError INVALID_INPUT
+   */
+  async updateOptions(options: ActivityUpdateOptions): Promise<ActivityExecutionOptions> {
+    return this.#command(updateCommand(options));
+  }
+
+  /** Back to the options that it was started with. Returns them. @throws as `pause` */
+  async restoreOriginalOptions(): Promise<ActivityExecutionOptions> {
+    return this.#command(restoreCommand());
+  }
+
+  async #command(command: ActivityCommand): Promise<ActivityExecutionOptions> {
+    const { run_id: runId } = await this.#parts.run();
+    // Clients that never ask for it do not load what decides about activities.
+    const { commandActivity } = await import('../runtime/worker/command-activity.ts');
+    const controls = await this.#parts.connection.reach((database) => commandActivity(database, runId, command));
+    if (controls === undefined) throw this.#closed(runId);
+    return executionOptions(controls);
   }
 
   #closed(runId: string): ActivityNotFoundError {

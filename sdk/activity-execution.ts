@@ -1,10 +1,8 @@
 // What is known of a standalone activity from outside: the summary that lists give, and the description.
-import type { ScheduledMeta, StartedMeta } from '../runtime/history/activation.ts';
+import { type ActivityControls, activityControls } from '../runtime/history/activity-controls.ts';
 import { typedAttributes } from '../runtime/history/attribute-values.ts';
 import { decodeFailure } from '../runtime/history/failure-info.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
-import { retryWithDefaults } from '../runtime/history/retry-policy.ts';
-import type { RetryPolicy } from '../runtime/history/retry-options.ts';
 import type { TypedSearchAttributes } from '../runtime/history/search-attributes.ts';
 import type { RunStatus } from '../runtime/history/transition.ts';
 import { readAttempts } from '../runtime/store/activity-heartbeats.ts';
@@ -12,6 +10,7 @@ import { type RemoteTask, tasksOfRun } from '../runtime/store/activity-tasks.ts'
 import type { Database } from '../runtime/store/database.ts';
 import { readHistory, type StoredEvent } from '../runtime/store/history.ts';
 import type { RunRow } from '../runtime/store/runs.ts';
+import { type ActivityExecutionOptions, executionOptions } from './activity-commands.ts';
 
 export const ActivityExecutionStatus = {
   RUNNING: 'RUNNING',
@@ -30,6 +29,10 @@ export const PendingActivityState = {
   SCHEDULED: 'SCHEDULED',
   STARTED: 'STARTED',
   CANCEL_REQUESTED: 'CANCEL_REQUESTED',
+  /** Paused: no attempt begins. */
+  PAUSED: 'PAUSED',
+  /** Paused while an attempt is at work, which is told by its heartbeats. */
+  PAUSE_REQUESTED: 'PAUSE_REQUESTED',
 } as const;
 export type PendingActivityState = (typeof PendingActivityState)[keyof typeof PendingActivityState];
 
@@ -39,6 +42,7 @@ const statusOf: Partial<Record<RunStatus, ActivityExecutionStatus>> = {
   cancelled: 'CANCELED',
   terminated: 'TERMINATED',
   timed_out: 'TIMED_OUT',
+  paused: 'PAUSED',
 };
 
 export interface ActivityExecutionInfo {
@@ -54,16 +58,12 @@ export interface ActivityExecutionInfo {
   readonly typedSearchAttributes: TypedSearchAttributes;
 }
 
-export interface ActivityExecutionDescription extends ActivityExecutionInfo {
+/** `getHeartbeatDetails` and `getLastFailure` are of its attempts. */
+export interface ActivityExecutionDescription extends ActivityExecutionInfo, ActivityExecutionOptions {
   /** Of an open one. */
   readonly runState: PendingActivityState | undefined;
   /** The present attempt, or the last. */
   readonly attempt: number;
-  readonly retryPolicy: RetryPolicy;
-  readonly scheduleToCloseTimeoutMs: number | undefined;
-  readonly scheduleToStartTimeoutMs: number | undefined;
-  readonly startToCloseTimeoutMs: number | undefined;
-  readonly heartbeatTimeoutMs: number | undefined;
   readonly summary: string | undefined;
   readonly lastStartedTime: Date | undefined;
   readonly lastHeartbeatTime: Date | undefined;
@@ -75,6 +75,10 @@ export interface ActivityExecutionDescription extends ActivityExecutionInfo {
   /** When the whole of its time is over. */
   readonly expirationTime: Date | undefined;
   readonly canceledReason: string | undefined;
+  /** Of one that is paused: since when, why, and who asked. */
+  readonly pauseInfo:
+    | { readonly pausedTime: Date; readonly reason: string | undefined; readonly identity: string | undefined }
+    | undefined;
   /** Live workers of its queue that can execute it. */
   readonly pollers: number | undefined;
   getHeartbeatDetails<T = unknown>(): Promise<T | undefined>;
@@ -105,48 +109,22 @@ export async function describeActivity(database: Database, row: RunRow): Promise
   for await (const page of readHistory(database, row.run_id)) events.push(...page);
   const [task] = [...tasks.values()];
   const [progress] = [...attempts.progress.values()];
-  const started = JSON.parse(events[0]?.meta ?? '{}') as StartedMeta;
-  const options = started.activity ?? { id: row.workflow_id };
+  const controls = activityControls(events);
+  const { options, notBefore } = controls;
   const failed = events.filter(({ type }) => type === 'ActivityAttemptFailed');
   const ended = events.findLast(({ type }) => ['ActivityFailed', 'ActivityTimedOut'].includes(type));
   const failure = (ended ?? failed.at(-1))?.payload ?? null;
   return {
     ...activityInfoOf(row),
-    ...optionsOf(options),
-    ...attemptOf(row, events, task),
-    expirationTime: options.s2c === undefined ? undefined : new Date(row.started_at.getTime() + options.s2c),
+    ...executionOptions(controls),
+    summary: options.summary,
+    ...attemptOf(row, events, task, controls),
+    expirationTime: options.s2c === undefined ? undefined : new Date(notBefore / 1000 + options.s2c),
+    pauseInfo: row.closed_at === null ? pauseInfoOf(controls) : undefined,
     canceledReason: events.find(({ type }) => type === 'WorkflowCancelRequested')?.reason ?? undefined,
     pollers: task?.pollers,
     getHeartbeatDetails: async <T>() => (progress === undefined ? undefined : (decodePayload(progress) as T)),
     getLastFailure: async () => (failure === null ? undefined : decodeFailure(failure)),
-  };
-}
-
-type Options = Pick<
-  ActivityExecutionDescription,
-  | 'retryPolicy'
-  | 'scheduleToCloseTimeoutMs'
-  | 'scheduleToStartTimeoutMs'
-  | 'startToCloseTimeoutMs'
-  | 'heartbeatTimeoutMs'
-  | 'summary'
->;
-
-function optionsOf({ stc, s2c, s2s, hb, retry, summary }: ScheduledMeta): Options {
-  const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
-  return {
-    retryPolicy: {
-      initialInterval: initial,
-      backoffCoefficient: coefficient,
-      maximumInterval: max,
-      ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
-      nonRetryableErrorTypes: retry?.fatal ?? [],
-    },
-    scheduleToCloseTimeoutMs: s2c,
-    scheduleToStartTimeoutMs: s2s,
-    startToCloseTimeoutMs: stc,
-    heartbeatTimeoutMs: hb,
-    summary,
   };
 }
 
@@ -162,26 +140,44 @@ type Attempt = Pick<
   | 'currentRetryIntervalMs'
 >;
 
-function attemptOf(row: RunRow, events: readonly StoredEvent[], task: RemoteTask | undefined): Attempt {
+function pauseInfoOf({ paused }: ActivityControls): ActivityExecutionDescription['pauseInfo'] {
+  if (paused === undefined) return undefined;
+  const { at, reason, by } = paused;
+  return { pausedTime: new Date(at / 1000), reason: reason ?? undefined, identity: by ?? undefined };
+}
+
+function attemptOf(
+  row: RunRow,
+  events: readonly StoredEvent[],
+  task: RemoteTask | undefined,
+  controls: ActivityControls,
+): Attempt {
   const told = events.findLast(({ attempt }) => attempt !== null);
   const failed = events.findLast(({ type }) => type === 'ActivityAttemptFailed');
   const isOpen = row.closed_at === null;
-  const retryMs = (JSON.parse(failed?.meta ?? '{}') as { delayMs?: number }).delayMs;
+  const delayMs = (JSON.parse(failed?.meta ?? '{}') as { delayMs?: number }).delayMs ?? 0;
+  const nextAt = controls.dueAt ?? (failed?.at ?? 0) + delayMs * 1000;
   const waits = isOpen && failed !== undefined && task?.state === 'SCHEDULED';
   const { identity } = JSON.parse(told?.meta ?? '{}') as { identity?: string };
   return {
-    runState: isOpen ? stateOf(events, task) : undefined,
+    runState: isOpen ? stateOf(events, task, controls) : undefined,
     attempt: task?.attempt ?? told?.attempt ?? 1,
     lastStartedTime: task?.startedAt,
     lastHeartbeatTime: task?.heartbeatAt,
     lastWorkerIdentity: task?.worker ?? identity,
     lastAttemptCompleteTime: told === undefined ? undefined : new Date(told.at / 1000),
-    nextAttemptScheduleTime: waits ? new Date(failed.at / 1000 + (retryMs ?? 0)) : undefined,
-    currentRetryIntervalMs: waits ? retryMs : undefined,
+    nextAttemptScheduleTime: waits ? new Date(nextAt / 1000) : undefined,
+    currentRetryIntervalMs: waits ? Math.round((nextAt - failed.at) / 1000) : undefined,
   };
 }
 
-function stateOf(events: readonly StoredEvent[], task: RemoteTask | undefined): PendingActivityState {
+function stateOf(
+  events: readonly StoredEvent[],
+  task: RemoteTask | undefined,
+  { paused }: ActivityControls,
+): PendingActivityState {
   if (events.some(({ type }) => type === 'WorkflowCancelRequested')) return 'CANCEL_REQUESTED';
-  return task?.state === 'STARTED' || task?.state === 'WAITING' ? 'STARTED' : 'SCHEDULED';
+  const isAtWork = task?.state === 'STARTED' || task?.state === 'WAITING';
+  if (paused !== undefined) return isAtWork ? 'PAUSE_REQUESTED' : 'PAUSED';
+  return isAtWork ? 'STARTED' : 'SCHEDULED';
 }

@@ -82,7 +82,7 @@ const known = Object.keys({
   transaction: true,
 } satisfies Record<keyof ActivityOptions, true>);
 
-const timeouts = [
+export const activityTimeouts = [
   ['stc', 'startToCloseTimeout'],
   ['s2c', 'scheduleToCloseTimeout'],
   ['s2s', 'scheduleToStartTimeout'],
@@ -142,7 +142,7 @@ export function newActivityOf(
 
 function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
   const meta: ScheduledMeta = { id };
-  for (const [key, name] of timeouts) {
+  for (const [key, name] of activityTimeouts) {
     const ms = milliseconds(name, options[name]);
     if (ms !== undefined && ms > 0) meta[key] = ms;
   }
@@ -158,7 +158,8 @@ function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
   return meta;
 }
 
-function milliseconds(name: string, duration: Duration | undefined): number | undefined {
+/** @throws INVALID_INPUT */
+export function milliseconds(name: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
   let ms: number;
   try {
@@ -170,6 +171,6 @@ function milliseconds(name: string, duration: Duration | undefined): number | un
   return ms;
 }
 
-function invalid(message: string, cause?: unknown): RuntimeError {
+export function invalid(message: string, cause?: unknown): RuntimeError {
   return new RuntimeError('INVALID_INPUT', `${message}.`, cause === undefined ? {} : { cause });
 }

@@ -20,7 +20,12 @@ import { storeProgress } from '../runtime/store/activity-heartbeats.ts';
 import { isRunId } from '../runtime/store/run-id.ts';
 import { findRun, getRun } from '../runtime/store/runs.ts';
 import { limitReached, waitAtMost, whenAborted } from './call-limits.ts';
-import { ActivityCancelledError, ActivityCompletionError, ActivityNotFoundError } from './client-errors.ts';
+import {
+  ActivityCancelledError,
+  ActivityCompletionError,
+  ActivityNotFoundError,
+  ActivityPausedError,
+} from './client-errors.ts';
 import { checkConnection, type Connection } from './connection.ts';
 import { checkName, defaultMaxPayloadBytes } from './encode-arguments.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
@@ -90,7 +95,7 @@ export class AsyncCompletionClient {
 
   /**
    * Reports progress, which puts the heartbeat timeout off and is there for the next attempt.
-   * @throws ActivityCancelledError when the attempt is to stop; ActivityNotFoundError
+   * @throws ActivityCancelledError when the attempt is to stop; ActivityPausedError; ActivityNotFoundError
    */
   async heartbeat(activity: TaskTokenLike | FullActivityId, details?: unknown): Promise<void> {
     const payload = this.#encoded(details);
@@ -98,6 +103,7 @@ export class AsyncCompletionClient {
     const state = await this.#connection.reach((database) => beatByClient(database, key, payload));
     if (state === 'running') return;
     if (state === 'cancel_requested') throw new ActivityCancelledError('The activity is to be cancelled.');
+    if (state === 'paused') throw new ActivityPausedError('The activity is paused.');
     // Without a task it is executed by its run's owner just now, or it is over.
     const logged = await this.#connection.reach((database) => readActivity(database, key, null));
     if (logged?.isOpen !== true || isPast(key, logged)) throw notFound();

@@ -157,6 +157,17 @@ export class ActivityCancelledError extends RuntimeError {
   }
 }
 
+/** A heartbeat of an attempt whose activity was paused: it is to stop, and to be tried again when it is unpaused. */
+export class ActivityPausedError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_PAUSED', message);
+    this.name = 'ActivityPausedError';
+  }
+  static {
+    mark(this, 'ActivityPausedError');
+  }
+}
+
 /** `result()` of a standalone activity that did not complete; `cause` says what happened. */
 export class ActivityExecutionFailedError extends Error {
   readonly code: 'ACTIVITY_FAILED' = 'ACTIVITY_FAILED';

@@ -58,6 +58,11 @@ export class Client {
 }
 
 export { ActivityClient, ActivityHandle, type TypedActivityClient } from './activity-client.ts';
+export type {
+  ActivityExecutionOptions,
+  ActivityUnpauseOptions,
+  ActivityUpdateOptions,
+} from './activity-commands.ts';
 export {
   type ActivityExecutionDescription,
   type ActivityExecutionInfo,
@@ -77,6 +82,7 @@ export {
   ActivityExecutionAlreadyStartedError,
   ActivityExecutionFailedError,
   ActivityNotFoundError,
+  ActivityPausedError,
   NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,

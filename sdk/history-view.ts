@@ -50,6 +50,9 @@ const notInTemporal = new Set<string>([
   'ContextPatched',
   'WorkflowTaskCompleted',
   'WorkflowTaskDeferred',
+  'ActivityPaused',
+  'ActivityUnpaused',
+  'ActivityOptionsUpdated',
 ]);
 const temporalNames: Record<string, string> = {
   WorkflowStarted: 'WorkflowExecutionStarted',

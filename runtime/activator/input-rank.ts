@@ -49,6 +49,9 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   ExternalCancelInitiated: undefined,
   SearchAttributesUpserted: undefined,
   MemoUpserted: undefined,
+  ActivityPaused: undefined,
+  ActivityUnpaused: undefined,
+  ActivityOptionsUpdated: undefined,
 };
 /** Ends of local activities, whose events are those of all activities. */
 export const localRank = 3;

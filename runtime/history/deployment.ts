@@ -108,6 +108,24 @@ export function versionPrefix({ deploymentName, buildId }: WorkerDeploymentVersi
   return `@${encodeURIComponent(deploymentName)}:${encodeURIComponent(buildId)}/`;
 }
 
+/** What the key of a queue says: the queue's own key, and whose runs or activities wait there. */
+export interface PlacedQueue {
+  /** Of the task queue itself. */
+  readonly key: string;
+  /** Empty when they belong to no version. */
+  readonly prefix: string;
+  readonly deploymentName: string | undefined;
+  /** Undefined: any build of the deployment. */
+  readonly buildId: string | undefined;
+}
+
+export function placedQueue(queue: string): PlacedQueue {
+  if (!queue.startsWith('@')) return { key: queue, prefix: '', deploymentName: undefined, buildId: undefined };
+  const end = queue.indexOf('/');
+  const [deploymentName, buildId] = queue.slice(1, end).split(':').map(decodeURIComponent);
+  return { key: queue.slice(end + 1), prefix: queue.slice(0, end + 1), deploymentName, buildId };
+}
+
 /** Stands before the key of the queue in which such a run waits; empty when it belongs to no version. */
 export function prefixOf(effective: EffectiveVersioning | undefined): string {
   if (effective === undefined) return '';

@@ -50,6 +50,9 @@ export const eventCode = {
   ExternalCancelFailed: 85,
   SearchAttributesUpserted: 90,
   MemoUpserted: 91,
+  ActivityPaused: 100,
+  ActivityUnpaused: 101,
+  ActivityOptionsUpdated: 102,
 } as const;
 
 export type EventType = keyof typeof eventCode;

@@ -77,6 +77,9 @@ const whenRunning: Row = {
   ExternalCancelFailed: 'running',
   SearchAttributesUpserted: 'running',
   MemoUpserted: 'running',
+  ActivityPaused: 'running',
+  ActivityUnpaused: 'running',
+  ActivityOptionsUpdated: 'running',
 };
 
 const whenPaused: Row = {
@@ -125,6 +128,9 @@ const whenPaused: Row = {
   ExternalCancelFailed: 'paused',
   SearchAttributesUpserted: 'refused',
   MemoUpserted: 'refused',
+  ActivityPaused: 'paused',
+  ActivityUnpaused: 'paused',
+  ActivityOptionsUpdated: 'paused',
 };
 
 const whenClosed: Row = {
@@ -173,6 +179,9 @@ const whenClosed: Row = {
   ExternalCancelFailed: 'refused',
   SearchAttributesUpserted: 'refused',
   MemoUpserted: 'refused',
+  ActivityPaused: 'refused',
+  ActivityUnpaused: 'refused',
+  ActivityOptionsUpdated: 'refused',
 };
 
 export const transition: Readonly<Record<RunStatus, Row>> = {

@@ -220,9 +220,10 @@ export async function freeTasks(database: Database, epoch: number): Promise<stri
   for no key update skip locked),
 ${lockedRuns(schema, 'array(select run_id from task)')},
 freed as (
-  update ${schema}.activity_tasks t set worker = null, attempt = t.attempt + 1, due_at = clock_timestamp(),
-    started_at = null, beat_at = null, start_by = clock_timestamp() + t.schedule_to_start,
-    deadline = least(t.close_by, clock_timestamp() + t.schedule_to_start)
+  update ${schema}.activity_tasks t set worker = null, attempt = t.attempt + 1, started_at = null, beat_at = null,
+    due_at = case when not t.paused then clock_timestamp() end,
+    start_by = case when not t.paused then clock_timestamp() + t.schedule_to_start end,
+    deadline = least(t.close_by, case when not t.paused then clock_timestamp() + t.schedule_to_start end)
   from task, locked l where t.worker = $1 and t.run_id = task.run_id and t.seq = task.seq and l.run_id = t.run_id
     and not task.cancel_requested returning t.run_id, t.seq, t.queue),
 gone as (

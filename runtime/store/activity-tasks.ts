@@ -1,110 +1,19 @@
-// Activities offered to the workers of a task queue: offering, claiming, heartbeats, and what is known of them. None of it
-// waits for the disk: a crash that forgets it takes the sessions of owner and worker along, and both begin anew. How a
-// task ends is in activity-outcomes.ts.
+// Activities offered to the workers of a task queue: claiming, heartbeats, and what is known of them. None of it waits for
+// the disk: a crash that forgets it takes the sessions of owner and worker along, and both begin anew. How they are offered
+// is in task-offers.ts, how a task ends in activity-outcomes.ts.
 import type pg from 'pg';
 import type { Micros } from '../history/event.ts';
+import { placedQueue, type WorkerDeploymentVersion } from '../history/deployment.ts';
 import { isOfActivities, userNamespace } from '../history/standalone.ts';
-import type { Fence } from './claim.ts';
+import type { ClaimRoute, Fence } from './claim.ts';
+import { routedText, routeText } from './deployments.ts';
 import type { Database } from './database.ts';
-import { ColumnEncoder, timestampArray } from './pg-binary.ts';
-import { runIdBytes } from './run-id.ts';
+import { timestampArray } from './pg-binary.ts';
 
 /** Which task: an activity of a run, by the seq of its ActivityScheduled. */
 export interface TaskKey {
   readonly runId: string;
   readonly seq: number;
-}
-
-export interface OfferedTask extends TaskKey {
-  /** `namespace/task queue`. */
-  readonly queue: string;
-  readonly type: string;
-  /** From 1; greater than that of any attempt before. */
-  readonly attempt: number;
-  readonly dueAt: Micros;
-  /** Absolute ends of schedule-to-start and schedule-to-close; null without. */
-  readonly startBy: Micros | null;
-  readonly closeBy: Micros | null;
-  /** Of each attempt. */
-  readonly scheduleToStartMs: number | null;
-  readonly startToCloseMs: number | null;
-  readonly heartbeatMs: number | null;
-}
-
-/** In SQL, of a number of milliseconds. */
-export const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;
-
-/**
- * Offers tasks of runs that `owner` owns. A task that stands already is left as it is.
- * @returns ids of the runs whose tasks stand now; others are not owned any more, or their row is locked by a sender.
- * Undefined when the owner was declared dead.
- */
-export async function offerTasks(
-  database: Database,
-  owner: Fence,
-  tasks: readonly OfferedTask[],
-): Promise<Set<string> | undefined> {
-  const { schema, pool } = database;
-  const { rows } = await pool.query<{ run_ids: string[]; fence: boolean }>({
-    name: `reprise_offer_tasks_${schema}`,
-    // The row of the run is held, so that nobody can take the run over, see no task, and offer it too.
-    text: `with fence as materialized (
-  select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
-${givenTasks(3)},
-owned as materialized (
-  select run_id from ${schema}.ready where run_id = any($3::uuid[]) and owner = $1 and exists (select from fence)
-  order by run_id for share skip locked),
-${insertedTasks(schema, 'given join owned using (run_id)')}
-select array(select run_id::text from owned) as run_ids, exists (select from fence) as fence`,
-    values: [owner.epoch, owner.slot, ...offeredValues(tasks)],
-  });
-  const [row] = rows;
-  return row === undefined || !row.fence ? undefined : new Set(row.run_ids);
-}
-
-const taskArrays = 'uuid int text text int timestamptz timestamptz timestamptz float8 float8 float8'.split(' ');
-
-/** A part of a statement: the tasks of `offeredValues`, which are its parameters from `$first` on. */
-export function givenTasks(first: number): string {
-  const arrays = taskArrays.map((type, i) => `$${first + i}::${type}[]`).join(', ');
-  const columns = 'run_id, seq, queue, type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms';
-  return `given as materialized (select * from unnest(${arrays}) as g(${columns}))`;
-}
-
-/** A part of a statement: offers what `from` holds. */
-export function insertedTasks(schema: string, from: string): string {
-  return `offered as (
-  insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,
-    schedule_to_start, start_to_close, heartbeat)
-  select run_id, seq, queue, type, attempt, due_at, start_by, close_by, least(start_by, close_by),
-    ${intervalOf('wait_ms')}, ${intervalOf('run_ms')}, ${intervalOf('beat_ms')}
-  from ${from} on conflict (run_id, seq) do nothing)`;
-}
-
-export function offeredValues(tasks: readonly OfferedTask[]): unknown[] {
-  const [runId, dueAt] = [new ColumnEncoder('uuid'), new ColumnEncoder('timestamptz')];
-  const [startBy, closeBy] = [new ColumnEncoder('timestamptz'), new ColumnEncoder('timestamptz')];
-  for (const task of tasks) {
-    runId.bytes(runIdBytes(task.runId));
-    dueAt.timestamp(task.dueAt);
-    for (const [column, at] of [[startBy, task.startBy] as const, [closeBy, task.closeBy] as const]) {
-      if (at === null) column.null();
-      else column.timestamp(at);
-    }
-  }
-  return [
-    runId.take(),
-    tasks.map((task) => task.seq),
-    tasks.map((task) => task.queue),
-    tasks.map((task) => task.type),
-    tasks.map((task) => task.attempt),
-    dueAt.take(),
-    startBy.take(),
-    closeBy.take(),
-    tasks.map((task) => task.scheduleToStartMs),
-    tasks.map((task) => task.startToCloseMs),
-    tasks.map((task) => task.heartbeatMs),
-  ];
 }
 
 export interface ClaimedTask extends TaskKey {
@@ -119,6 +28,8 @@ export interface ClaimedTask extends TaskKey {
   readonly meta: string;
   /** What an attempt before reported last, encoded. */
   readonly details: Uint8Array | null;
+  /** When the time of all attempts is over; null without. */
+  readonly closeBy: Micros | null;
   readonly workflowId: string;
   readonly workflowType: string;
   /** It belongs to no workflow: the run is its own. */
@@ -135,6 +46,7 @@ interface TaskRow {
   args: Buffer | null;
   meta: string;
   details: Buffer | null;
+  close_by: string | null;
   workflow_id: string;
   workflow_type: string;
   namespace: string;
@@ -151,6 +63,46 @@ export const anyType = 'default';
 
 const micros = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
 
+/** What a worker with a version asks of a queue. */
+export interface VersionedClaim {
+  readonly version: WorkerDeploymentVersion;
+  /** The key of the task queue, when only workers of the version count among those that have a type. */
+  readonly among?: string;
+  /** Only tasks that the version may take in this very moment. */
+  readonly route?: ClaimRoute;
+}
+
+interface ClaimTexts {
+  readonly name: string;
+  readonly route: string;
+  readonly routed: string;
+  /** Live workers that may have a type. */
+  readonly workers: string;
+  readonly values: readonly string[];
+}
+
+function claimTexts(schema: string, versioned: VersionedClaim | undefined): ClaimTexts {
+  if (versioned === undefined) return { name: '', route: '', routed: '', workers: 'l.queue = $3', values: [] };
+  const { version, among, route } = versioned;
+  const values = [version.deploymentName, version.buildId];
+  const parameter = (value: string): string => `$${7 + values.push(value)}`;
+  const namespace = route === undefined ? undefined : parameter(route.namespace);
+  return {
+    name: `${among === undefined ? '' : '_of_version'}${route === undefined ? '' : '_routed'}`,
+    route:
+      namespace === undefined
+        ? ''
+        : `route as materialized (${routeText(schema, { namespace, deployment: '$8', build: '$9' })}),
+`,
+    routed: namespace === undefined ? '' : `and ${routedText(schema, 't.run_id')}`,
+    workers:
+      among === undefined
+        ? 'l.queue = $3'
+        : `l.queue = ${parameter(among)} and w.deployment_name = $8 and w.build_id = $9`,
+    values,
+  };
+}
+
 /**
  * Claims up to `limit` due tasks of a queue, the longest due first: of the given types, and of types that no live worker
  * of the queue has, since somebody must say so. Types that wait are found by jumping from one to the next in the index, so
@@ -160,22 +112,23 @@ export async function claimTasks(
   client: pg.ClientBase,
   schema: string,
   fence: Fence,
-  options: { queue: string; types: ActivityTypes; now: Micros; limit: number },
+  options: { queue: string; types: ActivityTypes; now: Micros; limit: number; versioned?: VersionedClaim | undefined },
 ): Promise<ClaimedTask[]> {
   const waiting = `select min(t.type) from ${schema}.activity_tasks t where t.queue = $3 and t.due_at is not null`;
+  const texts = claimTexts(schema, options.versioned);
   const { rows } = await client.query<TaskRow>({
-    name: `reprise_claim_tasks_${schema}`,
-    text: `with recursive waiting(type) as (
+    name: `reprise_claim_tasks_${schema}${texts.name}`,
+    text: `with recursive ${texts.route}waiting(type) as (
   ${waiting} union all select (${waiting} and t.type > w.type) from waiting w where w.type is not null),
 mine as materialized (
   select type from waiting where type is not null and ($4 or type = any($5::text[]) or not exists (
     select from ${schema}.leases l join ${schema}.workers w on w.epoch = l.epoch
-    where l.queue = $3 and w.activity_types && array[waiting.type, '${anyType}']))),
+    where ${texts.workers} and w.activity_types && array[waiting.type, '${anyType}']))),
 due as materialized (
   select d.run_id, d.seq, d.due_at from mine cross join lateral (
     select t.run_id, t.seq, t.due_at from ${schema}.activity_tasks t
     where t.queue = $3 and t.type = mine.type and t.due_at <= ($6::timestamptz[])[1]
-      and exists (select from ${schema}.ready r where r.run_id = t.run_id)
+      and exists (select from ${schema}.ready r where r.run_id = t.run_id) ${texts.routed}
     order by t.due_at limit $7 for no key update of t skip locked) d order by d.due_at limit $7),
 fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences
@@ -191,7 +144,7 @@ left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
 returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at, ${micros('e.at')} as scheduled_at,
-  e.payload as args, e.meta::text as meta, h.details, r.workflow_id, r.workflow_type, r.namespace`,
+  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${micros('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
     values: [
       fence.epoch,
       fence.slot,
@@ -200,6 +153,7 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
       options.types.names,
       timestampArray([options.now]),
       options.limit,
+      ...texts.values,
     ],
   });
   return rows.map((row) => ({
@@ -213,6 +167,7 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
     args: row.args,
     meta: row.meta,
     details: row.details,
+    closeBy: row.close_by === null ? null : Number(row.close_by),
     workflowId: row.workflow_id,
     workflowType: row.workflow_type,
     isStandalone: isOfActivities(row.namespace),
@@ -220,7 +175,11 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
 }
 
 /** `gone`: the attempt is over, whoever ended it. */
-export type TaskState = 'running' | 'cancel_requested' | 'gone';
+export type TaskState = 'running' | 'cancel_requested' | 'paused' | 'gone';
+
+/** In SQL, of an attempt at work. */
+export const stateText =
+  "case when cancel_requested then 'cancel_requested' when paused then 'paused' else 'running' end";
 
 /** Notes that an attempt is at work, and what it reports. */
 export async function beatTask(
@@ -230,33 +189,52 @@ export async function beatTask(
   beat: { readonly now: Micros; readonly details: Uint8Array },
 ): Promise<TaskState> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ cancel_requested: boolean }>({
+  const { rows } = await pool.query<{ state: TaskState }>({
     name: `reprise_beat_task_${schema}`,
     text: `with beat as (
   update ${schema}.activity_tasks set beat_at = ($5::timestamptz[])[1],
     deadline = least(close_by, started_at + start_to_close, ($5::timestamptz[])[1] + heartbeat)
   where run_id = $2 and seq = $3 and attempt = $4 and worker = $1
     and set_config('synchronous_commit', 'off', true) is not null
-  returning run_id, seq, cancel_requested),
+  returning run_id, seq, ${stateText} as state),
 kept as (
   insert into ${schema}.activity_heartbeats (run_id, seq, details) select run_id, seq, $6 from beat
   on conflict (run_id, seq) do update set details = excluded.details)
-select cancel_requested from beat`,
+select state from beat`,
     values: [epoch, task.runId, task.seq, task.attempt, timestampArray([beat.now]), Buffer.from(beat.details)],
   });
-  const [row] = rows;
-  if (row === undefined) return 'gone';
-  return row.cancel_requested ? 'cancel_requested' : 'running';
+  return rows[0]?.state ?? 'gone';
 }
 
-/** Attempts that a worker has at work, by `taskName`: whether they are to be cancelled. */
-export async function tasksOfWorker(database: Database, epoch: number): Promise<Map<string, boolean>> {
-  const { rows } = await database.pool.query<{ run_id: string; seq: number; attempt: number; cancel: boolean }>({
+/** How an attempt at work stands. */
+export interface AttemptTerms {
+  readonly state: TaskState;
+  /** JSON text of a ScheduledMeta that holds instead of the one that it was scheduled with; null: none does. */
+  readonly options: string | null;
+  readonly closeBy: Micros | null;
+}
+
+/** Attempts that a worker has at work, by `taskName`. */
+export async function tasksOfWorker(database: Database, epoch: number): Promise<Map<string, AttemptTerms>> {
+  const { rows } = await database.pool.query<{
+    run_id: string;
+    seq: number;
+    attempt: number;
+    state: TaskState;
+    options: string | null;
+    close_by: string | null;
+  }>({
     name: `reprise_tasks_of_worker_${database.schema}`,
-    text: `select run_id, seq, attempt, cancel_requested as cancel from ${database.schema}.activity_tasks where worker = $1`,
+    text: `select run_id, seq, attempt, ${stateText} as state, options::text, ${micros('close_by')} as close_by
+from ${database.schema}.activity_tasks where worker = $1`,
     values: [epoch],
   });
-  return new Map(rows.map((row) => [taskName(row.run_id, row.seq, row.attempt), row.cancel]));
+  return new Map(
+    rows.map(({ run_id: runId, seq, attempt, state, options, close_by: closeBy }) => [
+      taskName(runId, seq, attempt),
+      { state, options, closeBy: closeBy === null ? null : Number(closeBy) },
+    ]),
+  );
 }
 
 export function taskName(runId: string, seq: number, attempt: number): string {
@@ -265,8 +243,8 @@ export function taskName(runId: string, seq: number, attempt: number): string {
 
 /** An activity that its run's owner does not execute itself, as people see it. */
 export interface RemoteTask {
-  /** WAITING: completed by a client. */
-  readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED';
+  /** WAITING: completed by a client. PAUSED: no attempt of it is at work, or begun. */
+  readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED' | 'PAUSED';
   readonly taskQueue: string;
   readonly attempt: number;
   /** Identity of the worker that has it. */
@@ -299,12 +277,15 @@ export async function tasksOfRun(
     deadline: Date | null;
     cancel_requested: boolean;
     unsafe: boolean;
-    pollers: number;
+    pollers: readonly Pollers[];
   }>(
     `select t.seq, t.queue, t.attempt, t.due_at, w.identity, t.started_at, t.beat_at, t.deadline, t.cancel_requested, t.unsafe,
   exists (select from ${schema}.fences f where f.epoch = t.worker) as alive,
-  (select count(*)::int from ${schema}.leases l join ${schema}.workers p on p.epoch = l.epoch where l.queue = t.queue
-    and l.expires_at > clock_timestamp() and p.activity_types && array[t.type, '${anyType}']) as pollers
+  (select coalesce(json_agg(g), '[]') from (
+    select p.deployment_name as "deploymentName", p.build_id as "buildId", count(*)::int as workers
+    from ${schema}.leases l join ${schema}.workers p on p.epoch = l.epoch
+    where l.queue = regexp_replace(t.queue, '^@[^/]*/', '') and l.expires_at > clock_timestamp()
+      and p.activity_types && array[t.type, '${anyType}'] group by 1, 2) g) as pollers
 from ${schema}.activity_tasks t left join ${schema}.workers w on w.epoch = t.worker where t.run_id = $1`,
     [run.run_id],
   );
@@ -313,26 +294,46 @@ from ${schema}.activity_tasks t left join ${schema}.workers w on w.epoch = t.wor
       row.seq,
       {
         state: taskState(row),
-        taskQueue: row.queue.slice(userNamespace(run.namespace).length + 1),
+        taskQueue: placedQueue(row.queue).key.slice(userNamespace(run.namespace).length + 1),
         attempt: row.attempt,
         worker: row.identity ?? undefined,
         startedAt: row.started_at ?? undefined,
         heartbeatAt: row.beat_at ?? undefined,
         deadline: row.deadline ?? undefined,
-        pollers: row.pollers,
+        pollers: pollersOf(row.queue, row.pollers),
         unknownEffect: row.unsafe && !row.alive,
       },
     ]),
   );
 }
 
+/** Live workers of a task queue that can execute an activity. */
+interface Pollers {
+  readonly deploymentName: string | null;
+  readonly buildId: string | null;
+  readonly workers: number;
+}
+
+/** Of those whose version fits. */
+function pollersOf(queue: string, pollers: readonly Pollers[]): number {
+  const { deploymentName, buildId } = placedQueue(queue);
+  const fitting = pollers.filter(
+    (poller) =>
+      (deploymentName === undefined || poller.deploymentName === deploymentName) &&
+      (buildId === undefined || poller.buildId === buildId),
+  );
+  return fitting.reduce((sum, { workers }) => sum + workers, 0);
+}
+
 function taskState(row: {
   cancel_requested: boolean;
   due_at: Date | null;
   identity: string | null;
+  started_at: Date | null;
 }): RemoteTask['state'] {
   if (row.cancel_requested) return 'CANCEL_REQUESTED';
   if (row.due_at !== null) return 'SCHEDULED';
+  if (row.started_at === null) return 'PAUSED';
   return row.identity === null ? 'WAITING' : 'STARTED';
 }
 

@@ -2,7 +2,8 @@
 // statements that make a task wait do reach the disk: what the activity has handed over is not to be begun again.
 import { type EventType, eventCode, type Micros } from '../history/event.ts';
 import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
-import { intervalOf, type OfferedTask, type TaskKey, type TaskState } from './activity-tasks.ts';
+import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
+import { intervalOf, type OfferedTask } from './task-offers.ts';
 import type { Fence } from './claim.ts';
 import type { Database } from './database.ts';
 import { closingTypes } from './history.ts';
@@ -131,24 +132,23 @@ ${sending(
 /** Notes that an attempt of a task is being worked on outside; without a task, `gone`. */
 export async function beatByClient(database: Database, key: AttemptKey, details: Uint8Array): Promise<TaskState> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ cancel_requested: boolean }>({
+  const { rows } = await pool.query<{ state: TaskState | null }>({
     name: `reprise_beat_by_client_${schema}`,
     text: `with beat as (
   update ${schema}.activity_tasks set beat_at = clock_timestamp(),
     deadline = least(close_by, started_at + start_to_close, clock_timestamp() + heartbeat)
-  where run_id = $1 and seq = $2 and ($3::int is null or attempt = $3) and due_at is null
+  where run_id = $1 and seq = $2 and ($3::int is null or attempt = $3) and started_at is not null
     and exists (select from ${schema}.ready r where r.run_id = $1)
     and set_config('synchronous_commit', 'off', true) is not null
-  returning run_id, seq, cancel_requested),
+  returning run_id, seq, ${stateText} as state),
 kept as (
   insert into ${schema}.activity_heartbeats (run_id, seq, details) select run_id, seq, $4 from beat
   on conflict (run_id, seq) do update set details = excluded.details)
-select cancel_requested from beat`,
+select coalesce((select state from beat), (select 'paused' from ${schema}.activity_tasks
+  where run_id = $1 and seq = $2 and paused and started_at is null)) as state`,
     values: [key.runId, key.seq, key.attempt ?? null, Buffer.from(details)],
   });
-  const [row] = rows;
-  if (row === undefined) return 'gone';
-  return row.cancel_requested ? 'cancel_requested' : 'running';
+  return rows[0]?.state ?? 'gone';
 }
 
 /** What the log and the inbox say of an activity. */

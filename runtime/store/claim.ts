@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../history/deployment.ts';
 import { draft } from '../history/draft.ts';
 import type { Micros } from '../history/event.ts';
-import { routeText, shareParts, shareText } from './deployments.ts';
+import { routedText, routeText } from './deployments.ts';
 import type { StoredEvent } from './history.ts';
 import { timestampArray, uuidArray } from './pg-binary.ts';
 
@@ -41,13 +41,7 @@ export interface ClaimRoute {
   readonly version: WorkerDeploymentVersion;
 }
 
-/** A version that takes all asks for no workflow id. */
-function routedText(schema: string): string {
-  const part = shareText(schema, 'ready.run_id');
-  return `
-    and (select high > low from route) and ((select high - low from route) = ${shareParts}
-      or ${part} between (select low from route) and (select high - 1 from route))`;
-}
+const routeParameters = { namespace: '$7', deployment: '$8', build: '$9' } as const;
 
 /**
  * Claims up to `limit` due runs of a queue, the longest due first. `from` is the watermark below which entries are dead
@@ -69,12 +63,17 @@ export async function claim(
     name: `reprise_claim_${schema}${isRouted ? '_routed' : ''}`,
     text: `with ${
       isRouted
-        ? `route as materialized (${routeText(schema)}),
+        ? `route as materialized (${routeText(schema, routeParameters)}),
 `
         : ''
     }due as materialized (
   select run_id, lost, wake_at, claimed from ${schema}.ready
-  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]${isRouted ? routedText(schema) : ''}
+  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]${
+    isRouted
+      ? `
+    and ${routedText(schema, 'ready.run_id')}`
+      : ''
+  }
   order by wake_at limit $6 for no key update skip locked),
 fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences

@@ -26,16 +26,30 @@ export interface Routing {
   readonly ramping: { readonly buildId: string /** Of `shareParts`, from 0 on. */; readonly share: number } | undefined;
 }
 
-/** In SQL: the parts from `low` to before `high` that are the version's; $7 to $9 name it. No row: it is unknown. */
-export function routeText(schema: string): string {
+/** Parameters that name a version. */
+export interface VersionParameters {
+  readonly namespace: string;
+  readonly deployment: string;
+  readonly build: string;
+}
+
+/** In SQL: the parts from `low` to before `high` that are the version's. No row: it is unknown. */
+export function routeText(schema: string, { namespace, deployment, build }: VersionParameters): string {
   return `select case when is_current then (
-    select coalesce(max(${rampShare}), 0) from ${schema}.deployment_versions where namespace = $7 and deployment_name = $8) else 0 end as low,
+    select coalesce(max(${rampShare}), 0) from ${schema}.deployment_versions where namespace = ${namespace} and deployment_name = ${deployment}) else 0 end as low,
   case when is_current then ${shareParts} else coalesce(${rampShare}, 0) end as high
-  from ${schema}.deployment_versions where namespace = $7 and deployment_name = $8 and build_id = $9`;
+  from ${schema}.deployment_versions where namespace = ${namespace} and deployment_name = ${deployment} and build_id = ${build}`;
+}
+
+/** In SQL: the condition that what the CTE `route` holds lets the version take this run. One that takes all asks for no workflow id. */
+export function routedText(schema: string, runId: string): string {
+  const part = shareText(schema, runId);
+  return `(select high > low from route) and ((select high - low from route) = ${shareParts}
+      or ${part} between (select low from route) and (select high - 1 from route))`;
 }
 
 /** In SQL: the part that a run's workflow id falls into. */
-export function shareText(schema: string, runId: string): string {
+function shareText(schema: string, runId: string): string {
   return `(select get_byte(id, 0) * 256 + get_byte(id, 1) from (
     select sha256(convert_to(workflow_id, 'UTF8')) as id from ${schema}.runs where run_id = ${runId}) as hashed)`;
 }

@@ -6,7 +6,7 @@ import { timestampArray } from './pg-binary.ts';
 export interface Found {
   /** Runs of this owner that have mail in the inbox. */
   readonly mailed: readonly string[];
-  /** Activities of the queue can be claimed. */
+  /** Activities of one of the queues can be claimed. */
   readonly tasks: boolean;
   /** The time of an activity, of whatever queue, is over. */
   readonly expired: boolean;
@@ -17,17 +17,19 @@ export interface Found {
 export async function lookAround(
   database: Database,
   epoch: number,
-  options: { queue: string; standaloneQueue: string; now: Micros },
+  options: { queues: readonly string[]; standaloneQueue: string; now: Micros },
 ): Promise<Found> {
   const { schema, pool } = database;
   const now = '($3::timestamptz[])[1]';
+  const { queues } = options;
+  const one = queues.length === 1;
   const { rows } = await pool.query<Found>({
-    name: `reprise_look_around_${schema}`,
+    name: `reprise_look_around_${schema}${one ? '' : '_many'}`,
     text: `select array(select distinct run_id::text from ${schema}.inbox where owner = $1) as mailed,
-  exists (select from ${schema}.activity_tasks where queue = $2 and due_at <= ${now}) as tasks,
+  exists (select from ${schema}.activity_tasks where queue = ${one ? '$2' : 'any($2::text[])'} and due_at <= ${now}) as tasks,
   coalesce((select min(deadline) from ${schema}.activity_tasks) <= ${now}, false) as expired,
   exists (select from ${schema}.ready where owner is null and queue = $4 and wake_at <= ${now}) as standalone`,
-    values: [epoch, options.queue, timestampArray([options.now]), options.standaloneQueue],
+    values: [epoch, one ? queues[0] : queues, timestampArray([options.now]), options.standaloneQueue],
   });
   return rows[0]!;
 }

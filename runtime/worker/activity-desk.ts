@@ -6,9 +6,10 @@ import type { HistoryEvent } from '../history/event.ts';
 import { readAttempts } from '../store/activity-heartbeats.ts';
 import { isQueueOfActivities } from '../history/standalone.ts';
 import { announce, expireTasks, type SentOutcome } from '../store/activity-outcomes.ts';
-import { anyType, claimTasks, sweepTasks } from '../store/activity-tasks.ts';
+import { anyType, sweepTasks } from '../store/activity-tasks.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Mail } from '../store/inbox.ts';
+import type { Found } from '../store/poll.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import type { HeartbeatThrottle } from './attempt-progress.ts';
@@ -19,6 +20,8 @@ import { logAttempt } from './log-turn.ts';
 import { mailInput } from './outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
 import { StandaloneKeeper } from './standalone-keeper.ts';
+import { claimFromAll, type TaskClaimsOptions } from './task-claims.ts';
+import type { TaskSource } from './claims.ts';
 import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
@@ -42,12 +45,13 @@ export interface ActivityDeskOptions extends Parts, ActivityLimits {
   readonly queue: string;
   /** Where standalone activities of the task queue wait. */
   readonly standaloneQueue: string;
+  /** Where activities of other workers' runs wait. */
+  readonly sources: readonly TaskSource[];
   /** Of claims and offers. */
   readonly fence: Fence;
   /** Of reports. */
   readonly reportFence: Fence;
-  /** One statement after the other on the connection that claims. */
-  serially<T>(work: (client: Parameters<typeof claimTasks>[0]) => Promise<T>): Promise<T>;
+  readonly serially: TaskClaimsOptions['serially'];
 }
 
 function ratesOf(options: ActivityDeskOptions): StartRate[] {
@@ -100,16 +104,13 @@ export class ActivityDesk {
     const announced = (outcomes: readonly SentOutcome[]): void => this.#announce(outcomes);
     this.#reporter = new AttemptReporter({ database, fence: options.reportFence, logger, announced, failPoint });
     const types = { names: [...this.#types], any: this.#types.has(anyType) };
+    const claims = { ...options, schema: database.schema, types };
     this.#runner = new TaskRunner({
       ...options,
       epoch,
       slots,
       reporter: this.#reporter,
-      claim: (limit) =>
-        options.serially((client) => {
-          const due = { queue: options.queue, types, now: options.clock.now(), limit };
-          return claimTasks(client, database.schema, fence, due);
-        }),
+      claim: (limit) => claimFromAll(claims, limit),
       expired: () => void this.expire(),
     });
   }
@@ -224,6 +225,16 @@ export class ActivityDesk {
     return this.#executor.executes(run);
   }
 
+  /** Whether activities of other workers' runs that this worker may take can wait in one of these queues. */
+  looksInto(queues: readonly string[]): boolean {
+    return this.#options.sources.some(({ queue }) => queues.includes(queue));
+  }
+
+  /** Queues from which it takes some now. */
+  get open(): readonly string[] {
+    return this.#options.sources.filter(({ isOpen }) => isOpen()).map(({ queue }) => queue);
+  }
+
   /** Looks for tasks of this worker's queue now. */
   poke(): void {
     if (this.#types.size > 0) this.#runner.poke();
@@ -232,6 +243,13 @@ export class ActivityDesk {
   /** Looks for standalone activities that have something to be settled. */
   pokeStandalone(): void {
     if (this.#types.size > 0) this.#keeper.poke();
+  }
+
+  /** Does what a look around has found. */
+  found({ tasks, expired, standalone }: Found): void {
+    if (tasks) this.poke();
+    if (expired) void this.expire();
+    if (standalone) this.pokeStandalone();
   }
 
   /** Looks whether attempts that run here are to stop. */

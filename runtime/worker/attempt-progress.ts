@@ -20,16 +20,24 @@ export interface ProgressOptions {
 
 export class AttemptProgress {
   readonly #options: ProgressOptions;
-  readonly #throttleMs: number;
+  #timeoutMs: number | undefined;
+  #throttleMs = 0;
   #watch: NodeJS.Timeout | undefined;
   #trailing: NodeJS.Timeout | undefined;
   #lastStored = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
-    const { timeoutMs, throttle } = options;
+    this.retime(options.timeoutMs);
+  }
+
+  /** Another heartbeat timeout, which counts from now. */
+  retime(timeoutMs: number | undefined): void {
+    this.#timeoutMs = timeoutMs;
     // Source: Temporal's throttling, 80 % of the timeout.
-    this.#throttleMs = Math.min(timeoutMs === undefined ? throttle.defaultMs : timeoutMs * 0.8, throttle.maxMs);
+    const { defaultMs, maxMs } = this.#options.throttle;
+    this.#throttleMs = Math.min(timeoutMs === undefined ? defaultMs : timeoutMs * 0.8, maxMs);
+    this.flush();
     this.#arm();
   }
 
@@ -54,9 +62,9 @@ export class AttemptProgress {
   }
 
   #arm(): void {
-    if (this.#options.timeoutMs === undefined) return;
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(this.#options.onSilent, Math.min(this.#options.timeoutMs, 2_147_483_647));
+    if (this.#timeoutMs === undefined) return;
+    this.#watch = setTimeout(this.#options.onSilent, Math.min(this.#timeoutMs, 2_147_483_647));
   }
 
   #store(): void {

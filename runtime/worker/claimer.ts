@@ -2,6 +2,7 @@
 // claim is on its way, so that a stream of runs moves through all stages at the same time.
 import type { ClaimedRun } from '../store/claim.ts';
 import type { Micros } from '../history/event.ts';
+import { sweepPause } from './sweep-pause.ts';
 
 export interface ClaimerOptions {
   /** How many more runs this process has room for. */
@@ -20,8 +21,6 @@ const claimMax = 100;
 /** Claims whose runs are still being loaded, at most. */
 const loadingMax = 4;
 const sweepEveryMs = 2_000;
-/** A sweep reads what a held snapshot keeps of dead rows: however much that is, it takes one part in so many of the time. */
-const sweepShare = 50;
 /** How far below the last claimed wake-up a claim looks; later commits are found by the sweep. */
 const watermarkSlackMicros = 1_000_000;
 /** 2000-01-01, before which nothing is due. */
@@ -77,7 +76,7 @@ export class Claimer {
     const from = sweep ? longAgo : Math.max(longAgo, this.#watermark - watermarkSlackMicros);
     const claimed = await this.#options.claim({ now: this.#options.now(), from, limit });
     const ended = performance.now();
-    if (sweep) this.#nextSweep = ended + Math.max(sweepEveryMs, (ended - begun) * sweepShare);
+    if (sweep) this.#nextSweep = ended + Math.max(sweepEveryMs, sweepPause(ended - begun));
     // What a full sweep left behind comes after what it took: claims go on from there.
     if (sweep && claimed.length === limit) this.#watermark = 0;
     for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);

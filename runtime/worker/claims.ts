@@ -1,5 +1,6 @@
 // Where a worker looks for due runs: in the queue of its task queue; a worker with a version in up to three queues, of
 // which those that are not pinned to its version are only open to it while that is current or ramping.
+import type { VersionedClaim } from '../store/activity-tasks.ts';
 import type { ClaimedRun, ClaimRoute } from '../store/claim.ts';
 import { Claimer, type ClaimerOptions } from './claimer.ts';
 import type { WorkerVersions } from './worker-versions.ts';
@@ -9,6 +10,11 @@ export interface ClaimSource {
   /** What is current decides in the database too, should this worker not know it yet. */
   readonly route?: ClaimRoute;
   isOpen(): boolean;
+}
+
+/** Where a worker looks for activities of other workers' runs, and what it asks of each. */
+export interface TaskSource extends ClaimSource {
+  readonly versioned: VersionedClaim | undefined;
 }
 
 const always = (): boolean => true;
@@ -28,6 +34,25 @@ export function claimSources(
     { queue: deployment, route, isOpen },
     { queue: open, route, isOpen },
   ];
+}
+
+/** The same queues: an activity goes where a run of its version would. */
+export function taskSources(
+  queue: string,
+  sources: readonly ClaimSource[],
+  versions: WorkerVersions | undefined,
+): readonly TaskSource[] {
+  return sources.map((source) => {
+    if (versions === undefined || !versions.isRouted) return { ...source, versioned: undefined };
+    const { route } = source;
+    const versioned: VersionedClaim = {
+      version: versions.version,
+      // In a queue of its own only workers of the version can say that nobody has a type.
+      ...(source.queue === queue ? {} : { among: queue }),
+      ...(route === undefined ? {} : { route }),
+    };
+    return { ...source, versioned };
+  });
 }
 
 export interface ClaimsOptions extends Omit<ClaimerOptions, 'claim' | 'adopt'> {

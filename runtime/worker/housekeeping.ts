@@ -6,9 +6,7 @@ import type { Database } from '../store/database.ts';
 import { sweepDead } from '../store/lease.ts';
 import { sweepOutbox } from '../store/outbox.ts';
 import { expireRequests } from '../store/requests.ts';
-
-/** The search for runs of the dead takes at most one part in so many of the time. */
-const sweepShare = 50;
+import { sweepPause } from './sweep-pause.ts';
 
 export class Housekeeping {
   readonly #database: Database;
@@ -38,7 +36,7 @@ export class Housekeeping {
       if (begun >= this.#nextSweep) {
         await sweepDead(this.#database);
         const ended = performance.now();
-        this.#nextSweep = ended + (ended - begun) * sweepShare;
+        this.#nextSweep = ended + sweepPause(ended - begun);
       }
       const chores = [endOverdue, sweepOutbox, expireRequests].map((chore) => chore(this.#database));
       for (const done of await Promise.allSettled(chores)) if (done.status === 'rejected') throw done.reason;

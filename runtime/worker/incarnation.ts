@@ -16,7 +16,7 @@ import type { Activities } from './activity-context.ts';
 import { ActivityDesk, type ActivityLimits } from './activity-desk.ts';
 import { AnnouncedMail } from './announced-mail.ts';
 import { Appender } from './appender.ts';
-import { Claims, claimSources } from './claims.ts';
+import { Claims, claimSources, taskSources } from './claims.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from './local-starts.ts';
 import { DatabaseClock } from './clock.ts';
@@ -137,9 +137,11 @@ export class Incarnation {
       mailed: (runId) => void this.#mail.announce([runId]),
       fatal: (error) => this.#end(error),
     });
+    const sources = claimSources(this.#queue, namespace, versions);
     this.#activities = new ActivityDesk({
       ...options,
       queue: this.#queue,
+      sources: taskSources(this.#queue, sources, versions),
       standaloneQueue: this.#standaloneQueue,
       fence: { epoch, slot: 0 },
       reportFence: { epoch, slot: writers.length + 2 },
@@ -152,7 +154,6 @@ export class Incarnation {
       progress: this.#progress,
     });
     this.#loop.attach(this.#activities);
-    const sources = claimSources(this.#queue, namespace, versions);
     this.#claims = new Claims({
       sources,
       room: () => this.#room,
@@ -258,7 +259,7 @@ export class Incarnation {
       if (this.#queries.isAsked(splitPayload(payload))) void this.#answerQueries();
     } else if (topic === 'deployment') void this.#reroute();
     else if (topic === 'task') {
-      if (splitPayload(payload).includes(this.#queue)) this.#activities.poke();
+      if (this.#activities.looksInto(splitPayload(payload))) this.#activities.poke();
     } else {
       const items = splitPayload(payload);
       if (items.includes(attemptsItem)) this.#activities.check();
@@ -285,11 +286,10 @@ export class Incarnation {
     this.#claims.poke();
     void this.#answerQueries();
     try {
-      const looked = { queue: this.#queue, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
+      const { open } = this.#activities;
+      const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
       const found = await lookAround(this.#options.database, this.epoch, looked);
-      if (found.tasks) this.#activities.poke();
-      if (found.expired) void this.#activities.expire();
-      if (found.standalone) this.#activities.pokeStandalone();
+      this.#activities.found(found);
       await this.#mail.announce(found.mailed);
     } catch (error) {
       this.#failed('mail could not be looked for', error);

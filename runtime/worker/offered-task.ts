@@ -1,6 +1,6 @@
 // The next attempt of an activity as a task for others. Pure.
 import type { Micros } from '../history/event.ts';
-import type { OfferedTask } from '../store/activity-tasks.ts';
+import type { OfferedTask } from '../store/task-offers.ts';
 import type { PendingActivity } from './live-run.ts';
 
 /** `queue`: the key of the queue whose workers are to execute it. */
@@ -12,8 +12,8 @@ export function offeredTask(
   const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
   const { s2s, s2c } = options;
   const dueAt = nextAttemptAt === 0 ? now : nextAttemptAt;
-  // Each attempt has that long to be taken; one that was under way before counts as scheduled anew.
-  const waitsFrom = failedAttempts + lostAttempts === 0 ? scheduledAt : dueAt;
+  // Each attempt has that long to be taken; one that was under way or paused before counts as scheduled anew.
+  const waitsFrom = failedAttempts + lostAttempts === 0 && nextAttemptAt === 0 ? scheduledAt : dueAt;
   return {
     runId,
     seq: activity.seq,

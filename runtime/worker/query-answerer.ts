@@ -29,6 +29,8 @@ export class QueryAnswerer {
   readonly #epoch: number;
   readonly #logger: Logger;
   readonly #underWay = new Set<string>();
+  /** Of each poll that reads just now: what was answered meanwhile, which it may have read as open. */
+  readonly #reads = new Set<Set<string>>();
 
   constructor(parts: {
     database: Database;
@@ -59,19 +61,31 @@ export class QueryAnswerer {
 
   /** Answers whatever waits on this worker's queues and can be answered now. */
   async poll(): Promise<void> {
-    const requests = await openRequests(this.#database, this.#epoch, { queues: this.#queues, open: this.#open() });
+    const answered = new Set<string>();
+    const requests = await this.#read(answered);
     await Promise.all(
       requests.map(async (request) => {
-        if (this.#underWay.has(request.id)) return;
+        if (this.#underWay.has(request.id) || answered.has(request.id)) return;
         this.#underWay.add(request.id);
         try {
           const result = await this.#answer(request);
-          if (result !== undefined) await answer(this.#database, request.id, result);
+          if (result === undefined) return;
+          await answer(this.#database, request.id, result);
+          for (const others of this.#reads) others.add(request.id);
         } finally {
           this.#underWay.delete(request.id);
         }
       }),
     );
+  }
+
+  async #read(answered: Set<string>): Promise<QueryRequest[]> {
+    this.#reads.add(answered);
+    try {
+      return await openRequests(this.#database, this.#epoch, { queues: this.#queues, open: this.#open() });
+    } finally {
+      this.#reads.delete(answered);
+    }
   }
 
   async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {

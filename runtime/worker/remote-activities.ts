@@ -2,10 +2,11 @@
 // withdrawn when they are cancelled. What becomes of a task comes back as mail. Nothing is kept here but what is on its way
 // into the database, so a run that waits for tasks alone needs no place in memory.
 import type { Logger } from 'pino';
-import { queueKey } from '../history/deployment.ts';
+import { effectiveVersioning, placedQueue, prefixOf, queueKey } from '../history/deployment.ts';
 import type { Micros } from '../history/event.ts';
 import { announce, cancelTasks } from '../store/activity-outcomes.ts';
-import { dropTasks, type OfferedTask, offerTasks } from '../store/activity-tasks.ts';
+import { dropTasks } from '../store/activity-tasks.ts';
+import { type OfferedTask, offerTasks } from '../store/task-offers.ts';
 import { awaitCompletion } from '../store/async-completion.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
@@ -130,7 +131,8 @@ export class RemoteActivities {
 
   #task(run: LiveRun, activity: PendingActivity): OfferedTask {
     const { namespace, taskQueue, clock } = this.#options;
-    const queue = queueKey(namespace, activity.options.queue ?? taskQueue);
+    const key = queueKey(namespace, activity.options.queue ?? taskQueue);
+    const queue = run.versioning === undefined ? key : prefixOf(effectiveVersioning(run.versioning)) + key;
     return offeredTask(run.runId, activity, { queue, now: clock.now() });
   }
 
@@ -173,8 +175,13 @@ export class RemoteActivities {
     for (const [queue, dueAt] of queues) this.tell(queue, dueAt);
   }
 
-  /** Has the workers of a queue look for a task, when its time has come. */
+  /** Has the workers of a queue look for a task, when its time has come: in whichever of its places it is. */
   tell(queue: string, dueAt: Micros): void {
+    if (queue.startsWith('@')) this.#tell(placedQueue(queue).key, dueAt);
+    this.#tell(queue, dueAt);
+  }
+
+  #tell(queue: string, dueAt: Micros): void {
     const { clock, database } = this.#options;
     const delay = clock.delayMs(dueAt);
     if (delay === 0) database.notifier.task(queue);

@@ -83,22 +83,22 @@ export class StandaloneKeeper {
       failPoint?.('settled');
       if (settled === undefined) return;
       if (offer !== undefined) offered(offer.queue, offer.dueAt);
-      this.#tell(runId, settled);
+      tellSettled(database, runId, settled);
     } catch (error) {
       if (!this.#stopped)
         logger.warn({ err: error, runId }, 'a standalone activity could not be settled, will try again');
     }
   }
+}
 
-  #tell(runId: string, { events, status, stops }: Settled): void {
-    const { database } = this.#options;
-    for (const { correlationId } of events) if (correlationId !== null) database.notifier.answered(correlationId);
-    if (stops !== undefined) database.notifier.attempts(stops);
-    if (status === 'running') return;
-    const { type, payload, reason, meta } = events.at(-1)!;
-    const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
-    const outcome = { type, payload, reason, ...(retryState === undefined ? {} : { retryState }) };
-    database.local.emit('closed', runId, outcome);
-    database.notifier.closed(runId);
-  }
+/** Tells all who wait for what was settled. */
+export function tellSettled(database: Database, runId: string, { events, status, stops }: Settled): void {
+  for (const { correlationId } of events) if (correlationId !== null) database.notifier.answered(correlationId);
+  if (stops !== undefined) database.notifier.attempts(stops);
+  if (status === 'running') return;
+  const { type, payload, reason, meta } = events.at(-1)!;
+  const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
+  const outcome = { type, payload, reason, ...(retryState === undefined ? {} : { retryState }) };
+  database.local.emit('closed', runId, outcome);
+  database.notifier.closed(runId);
 }

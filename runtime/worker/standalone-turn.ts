@@ -1,22 +1,26 @@
-// What follows for a standalone activity from its log and its mail: the turn that is appended, and its next attempt. Pure.
-// No code is activated: the run's whole history is its start, the activity, and its end.
+// What follows for a standalone activity from its log, its mail, and what a client asks of it: the turn that is appended,
+// and its next attempt. Pure. No code is activated: the run's whole history is its start, the activity, and its end.
 //
 //   WorkflowStarted ─► ActivityScheduled ─► attempts ─► its end + the run's end
 //        └── cancelled before it was scheduled ─────────────────┘
 import type { StartedMeta } from '../history/activation.ts';
+import { type ActivityControls, activityControls, type UnpausedMeta } from '../history/activity-controls.ts';
 import { queueKey } from '../history/deployment.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, EventType, HistoryEvent } from '../history/event.ts';
 import { encodeFailure } from '../history/failure-info.ts';
 import { CancelledFailure } from '../history/failure.ts';
 import { turnHash } from '../history/hash-chain.ts';
+import { IllegalStateError } from '../history/runtime-error.ts';
+import { activitiesNamespace } from '../history/standalone.ts';
 import { assertTurn } from '../history/transition.ts';
-import type { OfferedTask } from '../store/activity-tasks.ts';
-import type { Settlement, StandaloneState } from '../store/standalone-run.ts';
+import type { OfferedTask } from '../store/task-offers.ts';
+import type { Settlement, StandaloneState, TaskTerms } from '../store/standalone-run.ts';
 import { closed } from './attempt-outcome.ts';
 import { type Input, LiveRun, type PendingActivity } from './live-run.ts';
 import { offeredTask } from './offered-task.ts';
 import { mailInput } from './outcome-mail.ts';
+import { type ActivityCommand, commandInput } from './standalone-command.ts';
 import { sha256 } from './turn.ts';
 
 /** How the run ends when its activity does. */
@@ -27,38 +31,58 @@ const endOf: Partial<Record<EventType, EventType>> = {
   ActivityCancelled: 'WorkflowCancelled',
 };
 
-export function settle(state: StandaloneState): Settlement {
+/** What became of a command. */
+export interface Obeyed extends Settlement {
+  /** What holds now. */
+  readonly controls: ActivityControls;
+  /** The log is told; else all is as it was asked to be, or it was refused. */
+  readonly isObeyed: boolean;
+  readonly refusal: Error | undefined;
+}
+
+/** `command`: only of an activity that has no unread mail. */
+export function settle(state: StandaloneState, command?: ActivityCommand): Obeyed {
   const run = new LiveRun(state.runId, 0, null);
   for (const event of state.events) run.record(event);
   const unhashed = state.events.filter(({ seq }) => run.hash.length === 0 || seq > lastHashed(state));
   const turn = new StandaloneTurn(run, state, unhashed);
-  return turn.settlement();
+  return turn.settlement(command);
 }
 
 function lastHashed({ events }: StandaloneState): number {
   return events.findLast(({ hash }) => hash !== null)?.seq ?? 0;
 }
 
+const nothing = { offer: undefined, terms: undefined, status: undefined, queue: undefined, forgets: false } as const;
+
+function forgetsProgress(meta: string | null): boolean {
+  return (JSON.parse(meta ?? '{}') as UnpausedMeta).resetHeartbeat === true;
+}
+
 class StandaloneTurn {
   readonly #run: LiveRun;
   readonly #state: StandaloneState;
   readonly #unhashed: readonly HistoryEvent[];
-  readonly #activity: PendingActivity | undefined;
   readonly #inputs: Input[] = [];
   readonly #outputs: EventDraft[] = [];
+  #controls: ActivityControls;
+  #activity: PendingActivity | undefined;
   #cancelRequested: boolean;
   #cancelReason: string | null = null;
   /** How the activity ended. */
   #ended: Input | undefined;
   /** An attempt failed, and there is to be another. */
   #isRetried = false;
+  /** The log is told what a client asked for. */
+  #isObeyed = false;
 
   constructor(run: LiveRun, state: StandaloneState, unhashed: readonly HistoryEvent[]) {
     this.#run = run;
     this.#state = state;
     this.#unhashed = unhashed;
-    [this.#activity] = [...run.activities.values()];
+    this.#controls = activityControls(state.events);
     this.#cancelRequested = state.events.some(({ type }) => type === 'WorkflowCancelRequested');
+    this.#activity = this.#governed(this.#controls.forgiven);
     if (this.#activity !== undefined) {
       // Nobody executes it as its own: what a client has asked for without a task does not count.
       this.#activity.elsewhere = 'task';
@@ -66,25 +90,112 @@ class StandaloneTurn {
     }
   }
 
-  settlement(): Settlement {
+  settlement(command: ActivityCommand | undefined): Obeyed {
     for (const mail of this.#state.mail) this.#take(mail);
+    const refusal = command === undefined ? undefined : this.#obey(command);
     const isNew = this.#activity === undefined;
     let withdraws = false;
     let cancels = false;
     if (this.#cancelRequested && this.#ended === undefined) {
       if (isNew) this.#outputs.push(draft(0, 'WorkflowCancelled', { payload: this.#cancellation() }));
-      else if (this.#state.task !== 'taken' || this.#isRetried) {
+      else if (!this.#isAtWork) {
         withdraws = true;
-        this.#end(this.#cancelled(this.#activity));
+        this.#end(this.#cancelled(this.#activity!));
       } else if (!this.#state.events.some(({ type }) => type === 'ActivityCancelRequested')) {
         cancels = true;
-        this.#outputs.push(draft(0, 'ActivityCancelRequested', { answers: this.#activity.seq }));
+        this.#outputs.push(draft(0, 'ActivityCancelRequested', { answers: this.#activity!.seq }));
       }
     } else if (isNew) this.#outputs.push(this.#scheduled());
     const events = this.#events();
     for (const event of events) this.#run.record(event);
-    const isOffered = this.#ended === undefined && !this.#cancelRequested && (isNew || this.#isRetried);
-    return { events, offer: isOffered ? this.#offer() : undefined, cancels, withdraws };
+    const isOpen = this.#ended === undefined && !this.#cancelRequested;
+    // A task that nobody has is offered again as it is to be now.
+    const isReplaced = isOpen && this.#isObeyed && !isNew && this.#state.task === 'waiting';
+    const isOffered = isOpen && (isNew || this.#isRetried || isReplaced);
+    return {
+      ...this.#placed(events, isOffered),
+      events,
+      cancels,
+      withdraws: withdraws || isReplaced,
+      isObeyed: this.#isObeyed,
+      refusal,
+    };
+  }
+
+  /** What stands of the activity outside of its log. */
+  #placed(
+    events: readonly HistoryEvent[],
+    isOffered: boolean,
+  ): Pick<Obeyed, 'controls' | 'offer' | 'terms' | 'status' | 'queue' | 'forgets'> {
+    const before = this.#controls;
+    const controls = activityControls([...this.#state.events, ...events]);
+    this.#controls = controls;
+    if (this.#ended !== undefined || this.#cancelRequested) return { ...nothing, controls };
+    const offer = this.#offer(controls.forgiven - before.forgiven);
+    const isPaused = controls.paused !== undefined;
+    const isUsual = !isPaused && !controls.isChanged;
+    const terms: TaskTerms | undefined =
+      (isOffered && isUsual) || !(isOffered || this.#isObeyed)
+        ? undefined
+        : { task: offer, paused: isPaused, options: controls.isChanged ? JSON.stringify(controls.options) : null };
+    const { namespace } = this.#run;
+    const queue = controls.taskQueue;
+    return {
+      controls,
+      offer: isOffered ? offer : undefined,
+      terms,
+      status: controls.wasPaused ? (isPaused && !this.#isAtWork ? 'paused' : 'running') : undefined,
+      queue:
+        queue === before.taskQueue ? undefined : { key: queueKey(activitiesNamespace(namespace), queue), name: queue },
+      forgets: events.some(({ type, meta }) => type === 'ActivityUnpaused' && forgetsProgress(meta)),
+    };
+  }
+
+  get #isAtWork(): boolean {
+    return this.#state.task === 'taken' && !this.#isRetried;
+  }
+
+  /** The activity with the options that it has now, and the attempts that count. */
+  #governed(forgiven: number): PendingActivity | undefined {
+    const [pending] = [...this.#run.activities.values()];
+    if (pending === undefined) return undefined;
+    const { options, notBefore, dueAt } = this.#controls;
+    const earliest = pending.nextAttemptAt === 0 && notBefore > this.#state.now ? notBefore : pending.nextAttemptAt;
+    const governed: PendingActivity = {
+      ...pending,
+      options,
+      scheduledAt: Math.max(pending.scheduledAt, notBefore),
+      failedAttempts: pending.failedAttempts - forgiven,
+      // Numbers of attempts go on rising: an outcome names the one that it is of.
+      lostAttempts: pending.lostAttempts + forgiven,
+      nextAttemptAt: dueAt ?? earliest,
+    };
+    this.#run.activities.set(governed.seq, governed);
+    return governed;
+  }
+
+  /** Why the command is refused. */
+  #obey(command: ActivityCommand): Error | undefined {
+    const { events, runId, now } = this.#state;
+    if (this.#cancelRequested) {
+      const message = `Activity ${this.#run.workflowId} (run ${runId}) is being cancelled: it cannot be paused, unpaused, or given other options any more.`;
+      return new IllegalStateError(message, { runId });
+    }
+    try {
+      const input = commandInput(command, {
+        controls: this.#controls,
+        now,
+        activity: this.#activity,
+        lastFailedAt: events.findLast(({ type }) => type === 'ActivityAttemptFailed')?.at,
+        isAtWork: this.#isAtWork,
+        taskQueue: this.#run.taskQueue,
+      });
+      this.#isObeyed = input !== undefined;
+      if (input !== undefined) this.#inputs.push(input);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   #take(mail: StandaloneState['mail'][number]): void {
@@ -135,10 +246,11 @@ class StandaloneTurn {
     return draft(0, 'ActivityScheduled', { name, payload, meta: JSON.stringify(meta.activity) });
   }
 
-  #offer(): OfferedTask {
-    const [activity] = [...this.#run.activities.values()];
-    const queue = queueKey(this.#run.namespace, this.#run.taskQueue);
-    return offeredTask(this.#run.runId, activity!, { queue, now: this.#state.now });
+  /** `forgiven`: failed attempts that count no more since this turn. */
+  #offer(forgiven: number): OfferedTask {
+    const activity = this.#governed(forgiven)!;
+    const queue = queueKey(this.#run.namespace, this.#controls.taskQueue);
+    return offeredTask(this.#run.runId, activity, { queue, now: this.#state.now });
   }
 
   /** With seqs, the time and the hash. */

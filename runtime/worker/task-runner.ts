@@ -2,16 +2,14 @@
 // and reports what it came to. Timeouts, retries and the log are the business of the run's owner and of the store; here
 // an attempt whose time is over only gives its place back.
 import type { Logger } from 'pino';
-import type { ScheduledMeta } from '../history/activation.ts';
-import type { CancelReason } from '../history/cancellation-details.ts';
 import { draft } from '../history/draft.ts';
 import type { EventType } from '../history/event.ts';
 import { encodeFailure } from '../history/failure-info.ts';
-import { ApplicationFailure, CompleteAsyncError, ensureApplicationFailure } from '../history/failure.ts';
+import { ApplicationFailure, CompleteAsyncError } from '../history/failure.ts';
 import { decodePayload, encodePayload } from '../history/payload.ts';
 import { thrownMessage } from '../history/thrown-message.ts';
 import type { OutcomeMeta } from '../store/activity-outcomes.ts';
-import { beatTask, type ClaimedTask, taskName, tasksOfWorker } from '../store/activity-tasks.ts';
+import { type AttemptTerms, beatTask, type ClaimedTask, taskName, tasksOfWorker } from '../store/activity-tasks.ts';
 import { leaveToClient } from '../store/async-completion.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
@@ -34,6 +32,7 @@ import type { AttemptReporter } from './attempt-reporter.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import { logAttempt } from './log-turn.ts';
+import { RunningTask } from './running-task.ts';
 
 export interface TaskRunnerOptions {
   readonly database: Database;
@@ -64,38 +63,6 @@ const settleMs = 5_000;
 /** When the database cannot be reached. */
 const outageMs = 100;
 
-/** One attempt, from its claim to its report. */
-class RunningTask {
-  readonly task: ClaimedTask;
-  readonly options: ScheduledMeta;
-  readonly startedAt = performance.now();
-  details: unknown;
-  /** The last report of progress on its way. */
-  beating: Promise<void> | undefined;
-  context: ActivityContext | undefined;
-  unsafe = false;
-  /** Its outcome does not count any more, or is on its way. */
-  isOver = false;
-  release: (() => void) | undefined;
-
-  constructor(task: ClaimedTask) {
-    this.task = task;
-    this.options = JSON.parse(task.meta) as ScheduledMeta;
-    this.details = task.details === null ? undefined : decodePayload(task.details);
-  }
-
-  get ms(): number {
-    return Math.round((performance.now() - this.startedAt) * 1000) / 1000;
-  }
-
-  /** Another one decides about it. */
-  leave(reason: CancelReason): void {
-    this.isOver = true;
-    this.context?.cancel(reason);
-    this.release?.();
-  }
-}
-
 export class TaskRunner {
   readonly #options: TaskRunnerOptions;
   readonly #running = new Map<string, RunningTask>();
@@ -125,15 +92,15 @@ export class TaskRunner {
     });
   }
 
-  /** Compares what runs here with what the database knows: some may be cancelled, or over. */
+  /** Compares what runs here with what the database knows: some may be cancelled, paused, over, or have other options. */
   async check(): Promise<void> {
     if (this.#running.size === 0) return;
     const before = [...this.#running];
     const known = await tasksOfWorker(this.#options.database, this.#options.epoch);
     for (const [name, running] of before) {
-      const cancel = known.get(name);
-      if (cancel === true) running.context?.cancel('CANCELLED');
-      else if (cancel === undefined && !running.isOver) running.leave('NOT_FOUND');
+      const terms = known.get(name);
+      if (terms !== undefined) this.#adopt(running, terms);
+      running.told(terms?.state ?? 'gone');
     }
   }
 
@@ -209,14 +176,10 @@ export class TaskRunner {
   }
 
   async #attempt(running: RunningTask, fn: ActivityFunction): Promise<void> {
-    const { task, options } = running;
-    const lapse = (): void => {
-      if (running.isOver) return;
-      running.leave('TIMED_OUT');
-      this.#options.expired();
-    };
+    const { task } = running;
+    const lapse = (): void => void this.#lapse(running);
     const progress = new AttemptProgress({
-      timeoutMs: options.hb,
+      timeoutMs: running.options.hb,
       throttle: this.#options.heartbeatThrottle,
       onSilent: lapse,
       store: () => {
@@ -225,7 +188,8 @@ export class TaskRunner {
     });
     const context = this.#context(running, () => progress.beat());
     running.context = context;
-    const timer = setTimeout(lapse, this.#longestMs(running));
+    running.progress = progress;
+    running.watch(lapse, (at) => this.#options.clock.delayMs(at));
     try {
       const args = task.args === null ? [] : (decodePayload(task.args) as never[]);
       this.#options.failPoint?.('before activity');
@@ -238,22 +202,33 @@ export class TaskRunner {
       // The next attempt is to find what this one reported last.
       progress.flush();
       await running.beating;
-      const { workerShutdown = false, cancelRequested = false } = context.cancellationDetails ?? {};
+      const { workerShutdown = false } = context.cancellationDetails ?? {};
       const cancellation = context.cancellationOf(error);
       if (running.isOver || (workerShutdown && cancellation !== undefined && !running.unsafe)) return;
       if (error instanceof CompleteAsyncError) await this.#leave(running);
-      else await this.#failed(running, (cancelRequested ? cancellation : undefined) ?? ensureApplicationFailure(error));
+      else await this.#failed(running, running.failureOf(error, cancellation));
     } finally {
-      clearTimeout(timer);
-      progress.stop();
+      running.stop();
     }
   }
 
-  /** How long the attempt may take. */
-  #longestMs({ task, options }: RunningTask): number {
-    const { stc, s2c } = options;
-    const left = s2c === undefined ? timerMsMax : this.#options.clock.delayMs(task.scheduledAt + s2c * 1000);
-    return Math.min(stc ?? timerMsMax, left, timerMsMax);
+  /** Its time is over, unless somebody has given it more, or other heartbeats. */
+  async #lapse(running: RunningTask): Promise<void> {
+    const { database, epoch, expired } = this.#options;
+    if (running.isOver) return;
+    if (running.task.isStandalone) {
+      const { runId, seq, attempt } = running.task;
+      // Who cannot ask goes by what is known.
+      const known = await tasksOfWorker(database, epoch).catch(() => undefined);
+      const terms = known?.get(taskName(runId, seq, attempt));
+      if (running.isOver || (terms !== undefined && this.#adopt(running, terms))) return;
+    }
+    running.leave('TIMED_OUT');
+    expired();
+  }
+
+  #adopt(running: RunningTask, terms: AttemptTerms): boolean {
+    return running.task.isStandalone && running.adopt(terms, (at) => this.#options.clock.delayMs(at));
   }
 
   #context(running: RunningTask, beat: () => void): ActivityContext {
@@ -291,8 +266,7 @@ export class TaskRunner {
     try {
       const beat = { now: clock.now(), details };
       const state = await beatTask(database, epoch, running.task, beat);
-      if (state === 'cancel_requested') running.context?.cancel('CANCELLED');
-      else if (state === 'gone' && !running.isOver) running.leave('NOT_FOUND');
+      running.told(state);
     } catch (error) {
       logAttempt(logger, { run: running.task, activity: running.task }, error, { heartbeat: 'not stored' });
     }

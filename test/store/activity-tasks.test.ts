@@ -15,11 +15,10 @@ import {
   beatTask,
   type ClaimedTask,
   claimTasks,
-  type OfferedTask,
-  offerTasks,
   sweepTasks,
   tasksOfWorker,
 } from '../../runtime/store/activity-tasks.ts';
+import { type OfferedTask, offerTasks } from '../../runtime/store/task-offers.ts';
 import { park } from '../../runtime/store/claim.ts';
 import { readMail, send } from '../../runtime/store/inbox.ts';
 import { declareDead } from '../../runtime/store/lease.ts';
@@ -106,7 +105,10 @@ test('a task goes from its owner to a worker with what the log holds, and back a
   );
   assert.deepEqual([...task!.args!], [0x90]);
   assert.deepEqual([task!.workflowId, task!.workflowType], [`workflow ${runId}`.slice(0, 9) + runId, 'demo']);
-  assert.deepEqual([...(await tasksOfWorker(database, worker.epoch))], [[`${runId}:2:1`, false]]);
+  assert.deepEqual(
+    [...(await tasksOfWorker(database, worker.epoch))],
+    [[`${runId}:2:1`, { state: 'running', options: null, closeBy: null }]],
+  );
   assert.deepEqual(await reportAttempts(database, worker, [completed(runId)]), [
     { runId, seq: 2, owner: owner.epoch, queue: 'default/test' },
   ]);

@@ -110,7 +110,7 @@ test('the sender is told who owns the run, and the owner finds the run by it', a
   assert.deepEqual(await send(pool, 'reprise', free, signal), { owner: null, queue: 'default/test' });
   await send(pool, 'reprise', owned, signal);
   const found = await lookAround(database, worker.epoch, {
-    queue: 'default/test',
+    queues: ['default/test'],
     standaloneQueue: 'default#activities/test',
     now: Date.now() * 1000,
   });

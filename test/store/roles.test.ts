@@ -77,7 +77,7 @@ test('a member of reprise_worker does everything that workers and clients do', a
   assert.equal(await lockOwnedRun(control, 'reprise', run, epoch), true);
   for (let i = 0; i < 2; i += 1) await send(pool, 'reprise', run, { type: 'SignalReceived', name: 'go' });
   assert.deepEqual(
-    (await lookAround(database, epoch, { queue, standaloneQueue: 'x', now: Date.now() * 1000 })).mailed,
+    (await lookAround(database, epoch, { queues: [queue], standaloneQueue: 'x', now: Date.now() * 1000 })).mailed,
     [run],
   );
   assert.equal((await readMail(database, [{ runId: run, after: 0 }])).length, 2);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { ClaimedRun } from '../../runtime/store/claim.ts';
 import { Claimer } from '../../runtime/worker/claimer.ts';
+import { sweepPause } from '../../runtime/worker/sweep-pause.ts';
 
 const second = 1_000_000;
 const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
@@ -36,4 +37,8 @@ it('runs that became due long ago are all taken by one sweep, however few fit at
   assert.deepEqual(taken, [now, ...late]);
   assert.deepEqual(failures, []);
   await claimer.stop();
+});
+
+it('a sweep takes a fiftieth of the time, but one that was held up for long puts the next off by seconds only', () => {
+  assert.deepEqual([sweepPause(0), sweepPause(30), sweepPause(60_000)], [0, 1_500, 5_000]);
 });

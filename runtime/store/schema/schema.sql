@@ -38,6 +38,8 @@ create table reprise.activity_tasks (
   heartbeat interval,
   cancel_requested boolean not null default false,
   unsafe boolean not null default false,
+  paused boolean not null default false,
+  options json,
   constraint activity_tasks_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
 CREATE INDEX activity_tasks_deadline ON reprise.activity_tasks USING btree (deadline) WHERE (deadline IS NOT NULL);

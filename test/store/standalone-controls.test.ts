@@ -1,0 +1,267 @@
+// A pause of a standalone activity against those who claim, report, time out and free its attempts: whoever comes first, no
+// attempt begins while it is paused, and what an attempt came to counts once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeFailure } from '../../runtime/history/failure-info.ts';
+import { ApplicationFailure } from '../../runtime/history/failure.ts';
+import { expireTasks, freeTasks, reportAttempts } from '../../runtime/store/activity-outcomes.ts';
+import { beatTask, type ClaimedTask, claimTasks, tasksOfWorker } from '../../runtime/store/activity-tasks.ts';
+import { beatByClient } from '../../runtime/store/async-completion.ts';
+import { send } from '../../runtime/store/inbox.ts';
+import { settleStandalone } from '../../runtime/store/standalone-run.ts';
+import { commandActivity } from '../../runtime/worker/command-activity.ts';
+import type { ActivityCommand } from '../../runtime/worker/standalone-command.ts';
+import { settle } from '../../runtime/worker/standalone-turn.ts';
+import {
+  historyOf,
+  type Incarnation,
+  incarnation,
+  type Scope,
+  startedRun,
+  testStore,
+  waits,
+} from '../support/store.ts';
+
+const store = await testStore();
+const { pool, database } = store;
+const now = (): number => Date.now() * 1000;
+let queues = 0;
+
+const pause: ActivityCommand = { type: 'pause', by: 'test' };
+const unpause: ActivityCommand = {
+  type: 'unpause',
+  by: 'test',
+  delayMs: 0,
+  resetAttempts: false,
+  resetHeartbeat: false,
+};
+
+interface Bed {
+  readonly worker: Incarnation;
+  readonly queue: string;
+  readonly runId: string;
+}
+
+/** A standalone activity that is offered, and a worker of its queue. */
+async function bed(t: Scope, activity: object = {}): Promise<Bed> {
+  const taskQueue = `tools ${++queues}`;
+  const meta = {
+    workflowId: 'x',
+    taskQueue,
+    namespace: 'default',
+    activity: { id: 'x', stc: 60_000, retry: { initial: 1 }, ...activity },
+  };
+  const worker = await incarnation(store, t, { queue: `default/${taskQueue}` });
+  const runId = await startedRun(store, {
+    namespace: 'default#activities',
+    workflowType: 'tool',
+    taskQueue,
+    queue: `default#activities/${taskQueue}`,
+    meta: JSON.stringify(meta),
+  });
+  await settleStandalone(database, runId, settle);
+  return { worker, queue: `default/${taskQueue}`, runId };
+}
+
+const claim = ({ worker, queue }: Bed, fence = worker): Promise<ClaimedTask[]> =>
+  claimTasks(fence.control, 'reprise', fence, {
+    queue,
+    types: { names: ['tool'], any: false },
+    now: now() + 1_000_000,
+    limit: 10,
+  });
+
+async function report(
+  { worker, runId }: Bed,
+  type: 'ActivityCompleted' | 'ActivityFailed',
+  attempt = 1,
+  on = database,
+) {
+  const payload =
+    type === 'ActivityFailed' ? encodeFailure(ApplicationFailure.retryable('no')) : new Uint8Array([0x90]);
+  const meta = JSON.stringify({ seq: 2, attempt });
+  return (await reportAttempts(on, worker, [{ runId, seq: 2, attempt, type, payload, reason: null, meta }]))!.length;
+}
+
+async function row(runId: string): Promise<unknown> {
+  const { rows } = await pool.query(
+    `select t.attempt, t.paused, t.due_at is not null as due, t.worker is not null as taken, t.deadline is not null as timed,
+  r.status from reprise.runs r left join reprise.activity_tasks t using (run_id) where r.run_id = $1`,
+    [runId],
+  );
+  return rows[0];
+}
+
+const typesOf = async (runId: string): Promise<string[]> =>
+  (await historyOf(store, runId)).slice(1).map(({ type }) => type);
+
+/** Keeps a pause from its commit: it has locked what it changes by then. */
+async function holding(t: Scope, { runId }: Bed): Promise<() => Promise<void>> {
+  const session = await store.session(t);
+  await session.query('begin');
+  await session.query('select 1 from reprise.runs where run_id = $1 for update', [runId]);
+  return async () => void (await session.query('commit'));
+}
+
+test('a pause waits for a claim that is under way, and finds its attempt at work', async (t) => {
+  const given = await bed(t);
+  const { control } = given.worker;
+  await control.query('begin');
+  assert.equal((await claim(given)).length, 1);
+  const pausing = commandActivity(database, given.runId, pause);
+  await waits(store, pausing);
+  await control.query('commit');
+  assert.notEqual((await pausing)?.paused, undefined);
+  assert.deepEqual(await row(given.runId), {
+    ...{ attempt: 1, paused: true, due: false, taken: true, timed: true },
+    status: 'running',
+  });
+  assert.equal((await tasksOfWorker(database, given.worker.epoch)).get(`${given.runId}:2:1`)?.state, 'paused');
+  const task = { runId: given.runId, seq: 2, attempt: 1 };
+  assert.equal(
+    await beatTask(database, given.worker.epoch, task, { now: now(), details: new Uint8Array([0xc0]) }),
+    'paused',
+  );
+  assert.equal(await report(given, 'ActivityCompleted'), 1);
+  await settleStandalone(database, given.runId, settle);
+  assert.deepEqual(await typesOf(given.runId), [
+    'ActivityScheduled',
+    'ActivityPaused',
+    'ActivityCompleted',
+    'WorkflowCompleted',
+  ]);
+});
+
+test('a claim that meets a pause takes nothing, before its commit and after it', async (t) => {
+  const given = await bed(t);
+  const release = await holding(t, given);
+  const pausing = commandActivity(database, given.runId, pause);
+  await waits(store, pausing);
+  assert.deepEqual(await claim(given), []);
+  await release();
+  await pausing;
+  assert.deepEqual(await claim(given), []);
+  assert.deepEqual(await row(given.runId), {
+    ...{ attempt: 1, paused: true, due: false, taken: false, timed: false },
+    status: 'paused',
+  });
+  await commandActivity(database, given.runId, unpause);
+  assert.equal((await claim(given)).length, 1);
+});
+
+test('a failure that is told before a pause is settled before it, and the next attempt waits', async (t) => {
+  const given = await bed(t);
+  await claim(given);
+  const session = await store.session(t);
+  await session.query('begin');
+  const other = { ...database, pool: session, schema: 'reprise' } as unknown as typeof database;
+  assert.equal(await report(given, 'ActivityFailed', 1, other), 1);
+  const pausing = commandActivity(database, given.runId, pause);
+  await waits(store, pausing);
+  await session.query('commit');
+  await pausing;
+  assert.deepEqual(await typesOf(given.runId), ['ActivityScheduled', 'ActivityAttemptFailed', 'ActivityPaused']);
+  assert.deepEqual(await row(given.runId), {
+    ...{ attempt: 2, paused: true, due: false, taken: false, timed: false },
+    status: 'paused',
+  });
+  assert.deepEqual(await claim(given), []);
+});
+
+test('a failure that meets a pause is told after it, and is not followed by an attempt', async (t) => {
+  const given = await bed(t, { s2c: 3_600_000 });
+  await claim(given);
+  const session = await store.session(t);
+  await session.query('begin');
+  await session.query('select 1 from reprise.activity_tasks where run_id = $1 for update', [given.runId]);
+  const pausing = commandActivity(database, given.runId, pause);
+  await waits(store, pausing);
+  // The pause holds the run: its report is to be sent again.
+  assert.equal(await report(given, 'ActivityFailed'), 0);
+  await session.query('commit');
+  await pausing;
+  assert.equal(await report(given, 'ActivityFailed'), 1);
+  await settleStandalone(database, given.runId, settle);
+  assert.deepEqual(await typesOf(given.runId), ['ActivityScheduled', 'ActivityPaused', 'ActivityAttemptFailed']);
+  assert.deepEqual(await row(given.runId), {
+    ...{ attempt: 2, paused: true, due: false, taken: false, timed: true },
+    status: 'paused',
+  });
+  assert.deepEqual(await claim(given), []);
+});
+
+test('an attempt of a paused activity whose worker is lost is begun again only when it is unpaused', async (t) => {
+  const given = await bed(t);
+  await claim(given);
+  await commandActivity(database, given.runId, pause);
+  await freeTasks(database, given.worker.epoch);
+  assert.deepEqual(await claim(given), []);
+  await settleStandalone(database, given.runId, settle);
+  assert.deepEqual(await row(given.runId), {
+    ...{ attempt: 2, paused: true, due: false, taken: false, timed: false },
+    status: 'paused',
+  });
+  await commandActivity(database, given.runId, unpause);
+  assert.equal((await claim(given))[0]?.attempt, 2);
+  const types = ['ActivityScheduled', 'ActivityPaused', 'WorkerLost', 'ActivityUnpaused'];
+  assert.deepEqual(await typesOf(given.runId), types);
+});
+
+test('an attempt at work of a paused activity times out, and is not followed by another', async (t) => {
+  const given = await bed(t, { stc: 1 });
+  await claim(given);
+  await commandActivity(database, given.runId, pause);
+  const expired = await expireTasks(database, { now: now() + 7_200_000_000, limit: 10 });
+  assert.ok(expired.some(({ runId }) => runId === given.runId));
+  await settleStandalone(database, given.runId, settle);
+  assert.deepEqual(await claim(given), []);
+  // Nobody beats for what is paused: that would give it a timeout.
+  assert.equal(
+    await beatByClient(database, { runId: given.runId, seq: 2, attempt: undefined }, new Uint8Array([0xc0])),
+    'paused',
+  );
+  assert.deepEqual(await row(given.runId), {
+    ...{ attempt: 2, paused: true, due: false, taken: false, timed: false },
+    status: 'paused',
+  });
+});
+
+test('two pauses that meet are one, and a cancellation that came before refuses both', async (t) => {
+  const given = await bed(t);
+  const release = await holding(t, given);
+  const first = commandActivity(database, given.runId, pause);
+  await waits(store, first);
+  const second = commandActivity(database, given.runId, pause);
+  await waits(store, second, 2);
+  await release();
+  await Promise.all([first, second]);
+  assert.deepEqual(await typesOf(given.runId), ['ActivityScheduled', 'ActivityPaused']);
+  const cancelled = await bed(t);
+  await claim(cancelled);
+  await send(pool, 'reprise', cancelled.runId, { type: 'WorkflowCancelRequested' });
+  await assert.rejects(commandActivity(database, cancelled.runId, pause), { code: 'ILLEGAL_STATE' });
+  assert.deepEqual((await typesOf(cancelled.runId)).slice(1), ['WorkflowCancelRequested', 'ActivityCancelRequested']);
+});
+
+test('other options reach an attempt at work, its timeouts and the next attempt', async (t) => {
+  const given = await bed(t);
+  await claim(given);
+  const changes = { stc: 5_000, s2c: 3_600_000, hb: 1_000, queue: 'elsewhere' };
+  await commandActivity(database, given.runId, { type: 'update', by: 'test', changes });
+  const { rows } = await pool.query(
+    `select queue, start_to_close::text as stc, heartbeat::text as hb, deadline = started_at + interval '1 second' as next,
+  options->>'stc' as told from reprise.activity_tasks where run_id = $1`,
+    [given.runId],
+  );
+  assert.deepEqual(rows, [{ queue: 'default/elsewhere', stc: '00:00:05', hb: '00:00:01', next: true, told: '5000' }]);
+  assert.equal(await report(given, 'ActivityFailed'), 1);
+  await settleStandalone(database, given.runId, settle);
+  assert.deepEqual(await claim(given), []);
+  const [next] = await claim({ ...given, queue: 'default/elsewhere' });
+  assert.equal((JSON.parse(next!.meta) as { stc: number }).stc, 5_000);
+  const where = await pool.query(
+    'select queue, task_queue from reprise.ready join reprise.runs using (run_id) where run_id = $1',
+    [given.runId],
+  );
+  assert.deepEqual(where.rows, [{ queue: 'default#activities/elsewhere', task_queue: 'elsewhere' }]);
+});

@@ -1,0 +1,148 @@
+// Activities of runs that belong to versions, executed by other workers: by those of the same version, if the task queue is
+// one of its own. With runs cached, with their code made again for every turn, and replayed.
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { WorkflowHandle } from 'reprise/client';
+import { Worker } from 'reprise/worker';
+import { buildLab, type BuildLab, deploymentName } from '../support/builds.ts';
+import { quiet, until } from '../support/engine.ts';
+import { assertReplays } from '../support/replays.ts';
+
+interface Scope {
+  after(fn: () => Promise<void>): void;
+}
+
+const uncached = { maxCachedRuns: 0 };
+const cachedLab = await buildLab('shop');
+const evictedLab = await buildLab('shop', uncached);
+
+const answering = (build: string): { whichBuild(): Promise<string> } => ({ whichBuild: async () => build });
+
+/** A worker without a version, with activities alone. */
+async function withoutVersion(t: Scope, lab: BuildLab, taskQueue: string): Promise<void> {
+  const worker = await Worker.create({
+    connection: lab.connection,
+    taskQueue,
+    activities: answering('none'),
+    logger: quiet,
+  });
+  const running = worker.run();
+  t.after(async () => {
+    worker.shutdown();
+    await running;
+  });
+}
+
+for (const [way, lab] of [
+  ['cached', cachedLab],
+  ['evicted after every turn', evictedLab],
+] as const) {
+  const { client } = lab;
+  const setCurrent = (buildId: string): Promise<unknown> =>
+    client.workerDeployment.setCurrentVersion(deploymentName, buildId);
+  const one = await lab.build('1.0', { activities: {} });
+
+  describe(`an activity for other workers, its run ${way}`, () => {
+    let isFirst = true;
+    beforeEach(async () => {
+      if (isFirst) await setCurrent('1.0');
+      else await lab.reset(one);
+      isFirst = false;
+    });
+
+    /** What the workers of the queue say when asked once more. */
+    async function ask(handle: WorkflowHandle, times: number): Promise<string[]> {
+      await handle.signal('step');
+      return until(async () => {
+        const answers = await handle.query<string[]>('seen').catch(() => []);
+        return answers.length >= times && answers;
+      });
+    }
+
+    async function finish(handle: WorkflowHandle): Promise<void> {
+      await handle.signal('finish');
+      await handle.result();
+      await assertReplays(lab.connection.database, handle.runId!, 'builds.ts');
+    }
+
+    it('is executed by its version when it is pinned, by the current one when it moves, by no others', async (t) => {
+      for (const buildId of ['1.0', '2.0'])
+        await lab.build(buildId, { queue: 'tools', activities: answering(buildId) });
+      await lab.build('2.0', { activities: {} });
+      await withoutVersion(t, lab, 'tools');
+      const pinned = await lab.start('asks', { args: ['tools'] });
+      const moving = await lab.start('asksMoving', { args: ['tools'] });
+      for (const handle of [pinned, moving]) {
+        for (const count of [1, 2, 3]) await ask(handle, count);
+        assert.deepEqual(await handle.query('seen'), ['1.0', '1.0', '1.0']);
+      }
+      await setCurrent('2.0');
+      assert.deepEqual((await ask(pinned, 4)).at(-1), '1.0');
+      assert.deepEqual((await ask(moving, 4)).at(-1), '2.0');
+      for (const handle of [pinned, moving]) await finish(handle);
+    });
+
+    it('waits for its version when that has no worker any more, and is seen to wait', async (t) => {
+      const tools = await lab.build('1.0', { queue: 'left tools', activities: answering('1.0') });
+      await lab.build('2.0', { queue: 'left tools', activities: answering('2.0') });
+      await tools.stop();
+      await setCurrent('2.0');
+      await setCurrent('1.0');
+      await withoutVersion(t, lab, 'left tools');
+      const handle = await lab.start('asks', { args: ['left tools'] });
+      await handle.signal('step');
+      const remote = await until(async () => (await handle.describe()).pendingActivities[0]?.remote);
+      assert.deepEqual([remote.state, remote.taskQueue, remote.pollers], ['SCHEDULED', 'left tools', 0]);
+      await setCurrent('2.0');
+      await lab.build('1.0', { queue: 'left tools', activities: answering('1.0 again') });
+      assert.deepEqual(
+        await until(async () => {
+          const answers = await handle.query<string[]>('seen');
+          return answers.length > 0 && answers;
+        }),
+        ['1.0 again'],
+      );
+      await finish(handle);
+    });
+
+    it('on a queue that its version never had is for whoever has it: no version, or what is current there', async (t) => {
+      await withoutVersion(t, lab, 'foreign tools');
+      const foreign = await lab.start('asks', { args: ['foreign tools'] });
+      assert.deepEqual(await ask(foreign, 1), ['none']);
+      await lab.build('2.0', { queue: 'new tools', activities: answering('2.0') });
+      const waiting = await lab.start('asks', { args: ['new tools'] });
+      await waiting.signal('step');
+      const remote = await until(async () => (await waiting.describe()).pendingActivities[0]?.remote);
+      assert.equal(remote.state, 'SCHEDULED');
+      // 2.0 is not current.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      assert.equal((await waiting.describe()).pendingActivities[0]?.remote?.state, 'SCHEDULED');
+      await setCurrent('2.0');
+      await until(async () => (await waiting.query<string[]>('seen')).length === 1);
+      assert.deepEqual(await waiting.query('seen'), ['2.0']);
+      for (const handle of [foreign, waiting]) await finish(handle);
+    });
+
+    it('of a type that its owner has not is for other workers of its version on the same queue', async () => {
+      await lab.build('2.0', { activities: answering('2.0') });
+      await lab.build('1.0', { activities: answering('1.0'), maxCachedRuns: 0 });
+      const handle = await lab.start('asks', { args: ['shop'] });
+      for (const count of [1, 2, 3]) await ask(handle, count);
+      assert.deepEqual(await handle.query('seen'), ['1.0', '1.0', '1.0']);
+      await finish(handle);
+    });
+
+    it('of no version is not for a version that is not current', async () => {
+      await lab.build('2.0', { queue: 'standalone tools', activities: answering('2.0') });
+      const handle = await client.activity.start('whichBuild', {
+        id: `standalone ${way}`,
+        taskQueue: 'standalone tools',
+        startToCloseTimeout: '10 s',
+      });
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      assert.equal((await handle.describe()).runState, 'SCHEDULED');
+      await setCurrent('2.0');
+      assert.equal(await handle.result(), '2.0');
+    });
+  });
+}
