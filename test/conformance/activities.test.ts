@@ -98,7 +98,7 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
 
   behavior(all, '46: replays a local one that has been executed, and does not execute it again', async (way) => {
     const taskQueue = way.newId('lacks');
-    const handle = await call(way, { type: 'counted', local: true, linger: 1000 }, taskQueue);
+    const handle = await call(way, { type: 'counted', local: true, linger: 2000 }, taskQueue);
     await way.serve(taskQueue, () => until(async () => (await typesOf(handle)).includes('ActivityCompleted')));
     assert.equal((await handle.describe()).status.name, 'RUNNING');
     assert.equal(await way.serve(taskQueue, () => way.result(handle), { activities: {} }), 1);

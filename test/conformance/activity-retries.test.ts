@@ -248,7 +248,10 @@ describe('timeouts of an activity', { concurrency: 4 }, () => {
 
   behavior(all, '43: schedule-to-close ends an attempt at work, and is not tried again', async (way) => {
     for (const type of ['hang', 'failThenHang']) {
-      const seen = await failure(way, { type, options: { scheduleToCloseTimeout: 400, retry } });
+      const seen = await failure(way, {
+        type,
+        options: { scheduleToCloseTimeout: type === 'hang' ? 60 : 1000, retry },
+      });
       assert.deepEqual([seen.message, seen['retryState']], ['Activity task timed out', 'TIMEOUT']);
       assert.deepEqual(seen['cause'], {
         name: 'TimeoutFailure',

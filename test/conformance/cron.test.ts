@@ -42,12 +42,27 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     async (way) => {
       const options = { cronSchedule: '@every 1s', workflowRunTimeout: 800 };
       const handle = await way.start('endsInTurn', [], options);
-      await hasRuns(way, handle, 5);
+      await until(async () => {
+        const each = await statuses(way, handle);
+        const isMixed = each.includes('failed') && each.includes('timed_out');
+        return isMixed && each.slice(each.indexOf('timed_out')).includes('completed');
+      });
       await terminated(way, handle);
-      assert.deepEqual((await statuses(way, handle)).slice(0, 4), ['completed', 'failed', 'timed_out', 'completed']);
-      const [first, second, , fourth] = await ends(way, handle);
-      assert.deepEqual([first, (second as Error).message], [{ times: 1 }, 'after 1']);
-      assert.deepEqual(fourth, { times: 2, lastFailure: 'Workflow execution timed out' });
+      // Where machines are busy, any run may have timed out: what is handed on says what came before.
+      let times = 0;
+      let lastFailure: string | undefined;
+      const whatRunsEndedWith = await ends(way, handle);
+      for (const [i, status] of (await statuses(way, handle)).entries()) {
+        if (status === 'timed_out') lastFailure = 'Workflow execution timed out';
+        else if (status === 'failed') {
+          lastFailure = `after ${times}`;
+          assert.equal((whatRunsEndedWith[i] as Error).message, lastFailure);
+        } else if (status === 'completed') {
+          times++;
+          assert.deepEqual(whatRunsEndedWith[i], { times, ...(lastFailure !== undefined && { lastFailure }) });
+          lastFailure = undefined;
+        }
+      }
     },
   );
 
