@@ -267,6 +267,7 @@ for (const [way, lab, common] of [
         await until(async () => (await handle.describe()).versioningInfo?.behavior !== undefined);
       }
       await workerDeployment.setCurrentVersion(deploymentName, '2.0');
+      for (const handle of begun) await handle.signal('finish');
       const results = await Promise.all(begun.map((handle) => handle.result()));
       assert.deepEqual(results.slice(0, 2), [
         ['shop.1.0', 'shop.1.0'],
@@ -278,7 +279,7 @@ for (const [way, lab, common] of [
 
     it('another try of a pinned run begins on the current version, or where the first was sent', async () => {
       await lab.build('2.0');
-      const retry = { maximumAttempts: 2, initialInterval: 300 };
+      const retry = { maximumAttempts: 2, initialInterval: 1 };
       const [free, sent] = [
         await lab.start('retried', { args: [2], retry }),
         await lab.start('retried', {
@@ -290,6 +291,7 @@ for (const [way, lab, common] of [
         await until(async () => (await handle.describe()).versioningInfo?.deploymentVersion !== undefined);
       }
       await workerDeployment.setCurrentVersion(deploymentName, '2.0');
+      for (const handle of [free, sent]) await handle.signal('finish');
       assert.equal(await free.result(), 'shop.2.0');
       assert.equal(await sent.result(), 'shop.1.0');
     });
