@@ -81,8 +81,10 @@ interface ClaimTexts {
   readonly values: readonly string[];
 }
 
+const withoutVersion: ClaimTexts = { name: '', route: '', routed: '', workers: 'l.queue = $3', values: [] };
+
 function claimTexts(schema: string, versioned: VersionedClaim | undefined): ClaimTexts {
-  if (versioned === undefined) return { name: '', route: '', routed: '', workers: 'l.queue = $3', values: [] };
+  if (versioned === undefined) return withoutVersion;
   const { version, among, route } = versioned;
   const values = [version.deploymentName, version.buildId];
   const parameter = (value: string): string => `$${7 + values.push(value)}`;
