@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import type pg from 'pg';
 import { Client, Connection } from 'reprise/client';
+import { bundleWorkflowCode } from 'reprise/worker';
 import { testDatabase } from '../support/database.ts';
 import type { FailPoint } from '../../runtime/worker/fail-point.ts';
 import { eventCode } from '../../runtime/history/event.ts';
@@ -45,6 +46,16 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
   const database = given ?? (await testDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'reprise-crash-'));
   const traces = join(folder, 'effects');
+  const bundles = new Map<string, Promise<string>>();
+  /** Path of the bundle of workflow code; made once, because bundling takes longer than all the rest of a worker's start. */
+  const bundled = (file: string): Promise<string> => {
+    let bundle = bundles.get(file);
+    if (bundle === undefined) {
+      bundle = writeBundle(file, join(folder, `${file}.json`));
+      bundles.set(file, bundle);
+    }
+    return bundle;
+  };
   const connection = await Connection.connect({ connectionString: database.url });
   stop = async () => {
     await Promise.all(children.map((child) => kill(child)));
@@ -57,9 +68,10 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
     connection,
     client: new Client({ connection }),
     async worker({ heapMb, ...settings } = {}) {
+      const workflows = settings.tools === true ? undefined : await bundled(settings.build?.file ?? 'workflows.ts');
       const child = fork(
         new URL('./worker-process.ts', import.meta.url),
-        [database.url, JSON.stringify({ taskQueue, ...settings })],
+        [database.url, JSON.stringify({ taskQueue, ...settings, workflows })],
         {
           stdio: 'inherit',
           env: { ...process.env, TEST_EFFECTS: traces },
@@ -75,6 +87,12 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
       return text.split('\n').filter((line) => line !== '');
     },
   };
+}
+
+async function writeBundle(file: string, path: string): Promise<string> {
+  const workflowsPath = new URL(`../support/fixtures/${file}`, import.meta.url);
+  await writeFile(path, JSON.stringify(await bundleWorkflowCode({ workflowsPath })));
+  return path;
 }
 
 export async function kill(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

@@ -13,10 +13,10 @@ interface Options {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
-  /** Of deployment `shop`, with the workflows of this file of the fixtures. */
-  build?: { id: string; file: string };
-  /** Has the activities of `tools` and no workflows. */
-  tools?: boolean;
+  /** Of deployment `shop`. */
+  build?: { id: string };
+  /** Path of a bundle; without workflows it has the activities of `tools`. */
+  workflows?: string;
 }
 
 const [url, text] = process.argv.slice(2) as [string, string];
@@ -26,12 +26,9 @@ const connection = await Connection.connect({ connectionString: url });
 const worker = await Worker.create({
   connection,
   taskQueue: options.taskQueue,
-  ...(options.tools === true
+  ...(options.workflows === undefined
     ? { activities: tools }
-    : {
-        workflowsPath: new URL(`../support/fixtures/${options.build?.file ?? 'workflows.ts'}`, import.meta.url),
-        activities,
-      }),
+    : { workflowBundle: { codePath: options.workflows }, activities }),
   ...(options.build === undefined
     ? {}
     : {
