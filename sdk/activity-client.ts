@@ -198,14 +198,17 @@ export class ActivityHandle<R = unknown> {
     return this.#parts.connection.reach((database) => describeActivity(database, run));
   }
 
-  /** Asks it to stop; one that no worker has is cancelled at once. @throws ActivityNotFoundError when it is not open */
+  /** Asks it to stop; one that no worker has is cancelled when the promise resolves. @throws ActivityNotFoundError when it is not open */
   async cancel(reason?: string): Promise<void> {
     const { run_id: runId } = await this.#parts.run();
     const message = {
       type: 'WorkflowCancelRequested',
       ...(reason === undefined ? {} : { reason: plain(reason) }),
     } as const;
-    if ((await sendMessage(this.#parts.connection, runId, message)) === undefined) throw this.#closed(runId);
+    const { connection } = this.#parts;
+    if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
+    const { takeMail } = await import('../runtime/worker/command-activity.ts');
+    await connection.reach((database) => takeMail(database, runId));
   }
 
   /** Closes it, whatever its attempt does; needs no worker. @throws ActivityNotFoundError when it is not open */

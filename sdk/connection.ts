@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   pool?: pg.Pool;
   /** Postgres schema that holds everything; default `reprise`. */
   schema?: string;
-  /** Temporal's options; accepted and ignored. */
+  /** Temporal's options; accepted and ignored, with a warning of the process that says what is connected to instead. */
   address?: string;
   tls?: unknown;
   apiKey?: string;
@@ -24,16 +24,13 @@ export interface ConnectionOptions {
   connectTimeout?: unknown;
 }
 
-const known = Object.keys({
-  connectionString: true,
-  pool: true,
-  schema: true,
-  address: true,
-  tls: true,
-  apiKey: true,
-  metadata: true,
-  connectTimeout: true,
-} satisfies Record<keyof ConnectionOptions, true>);
+const theirs = ['address', 'tls', 'apiKey', 'metadata', 'connectTimeout'] as const;
+const known: readonly string[] = [
+  'connectionString',
+  'pool',
+  'schema',
+  ...theirs,
+] satisfies (keyof ConnectionOptions)[];
 
 export class Connection {
   readonly #database: Database;
@@ -53,13 +50,18 @@ export class Connection {
     refuseUnknown('Connection.connect', options, known, ['callCredentials', 'channelArgs', 'interceptors', 'plugins']);
     const { connectionString, pool, schema } = options;
     const given = schema === undefined ? {} : { schema };
+    const ignored = theirs.filter((name) => options[name] !== undefined);
+    const connected = (database: Database): Connection => {
+      if (ignored.length > 0) warnOfIgnored(ignored, database);
+      return new Connection(database);
+    };
     if (pool !== undefined) {
       if (typeof pool?.query !== 'function') throw new RuntimeError('INVALID_INPUT', 'pool must be a Pool of pg.');
-      return new Connection(await Database.open({ ...given, pool }));
+      return connected(await Database.open({ ...given, pool }));
     }
     const source = connectionString === undefined ? defaultSource() : { url: connectionString };
     try {
-      return new Connection(await Database.open({ ...given, connectionString: source.url }));
+      return connected(await Database.open({ ...given, connectionString: source.url }));
     } catch (error) {
       throw source.folder === undefined ? error : stoppedFolder(error, source.folder);
     }
@@ -104,6 +106,13 @@ export class Connection {
     this.#outcomes ??= new OutcomeWatcher(this.database);
     return this.#outcomes;
   }
+}
+
+function warnOfIgnored(names: readonly string[], { pool }: Database): void {
+  process.emitWarning(
+    `Connection.connect() ignores Temporal's ${names.join(', ')}: it is connected to ${describeTarget(pool.options)}.`,
+    { code: 'REPRISE_IGNORED_OPTIONS' },
+  );
 }
 
 /** @throws INVALID_INPUT for a missing connection, or one that was not awaited */

@@ -81,16 +81,17 @@ export class Worker {
 
   /** Works until shutdown(). @throws GracefulShutdownPeriodExpiredError when stopping takes longer than shutdownForceTime */
   async run(): Promise<void> {
-    try {
-      await this.#process.run();
-    } finally {
-      this.#sandbox.dispose();
-    }
+    await this.#run();
+  }
+
+  /** @throws IllegalStateError, before anything is done: a worker that runs already goes on */
+  #run(): Promise<void> {
+    return this.#process.run().finally(() => this.#sandbox.dispose());
   }
 
   /** Works until the promise settles (or the function's promise does), then shuts down; gives its result. */
   async runUntil<T>(work: Promise<T> | (() => Promise<T>)): Promise<T> {
-    const running = this.run();
+    const running = this.#run();
     try {
       const settled = typeof work === 'function' ? work() : work;
       return await Promise.race([settled, running.then(() => settled)]);

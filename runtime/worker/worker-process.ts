@@ -55,13 +55,17 @@ export class WorkerProcess {
 
   /**
    * Works until `shutdown`. A lost database or a lost lease is no reason to end: it begins anew when it can.
-   * @throws GracefulShutdownPeriodExpiredError
+   * @throws GracefulShutdownPeriodExpiredError; IllegalStateError, not by the promise, when it was called before
    */
-  async run(): Promise<void> {
+  run(): Promise<void> {
     if (this.#state !== 'INITIALIZED') {
       throw new IllegalStateError(`This worker is ${this.#state}: run() can be called once. Create another worker.`);
     }
     this.#state = 'RUNNING';
+    return this.#run();
+  }
+
+  async #run(): Promise<void> {
     try {
       await Promise.race([this.#live(), this.#forced.promise]);
       if (this.#isBreakingOff) await this.#forced.promise;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,9 +71,14 @@ test('an unknown option is refused by name', async () => {
   assert.throws(() => new Client({ connection, nmespace: 'x' } as ClientOptions), refused(/namespace\?/));
 });
 
-test('options of Temporal’s connection are accepted', async () => {
+test('options of Temporal’s connection are accepted, with a warning that says what they are not', async () => {
   const temporal = { address: 'x:7233', tls: true, apiKey: 'k', metadata: {}, connectTimeout: '1s' };
+  const warned = once(process, 'warning') as Promise<[Error]>;
   await (await Connection.connect({ connectionString, ...temporal })).close();
+  const [{ message }] = await warned;
+  const { hostname } = new URL(connectionString);
+  assert.match(message, /ignores Temporal's address, tls, apiKey, metadata, connectTimeout: it is connected to /);
+  assert.ok(message.includes(hostname) && !message.includes('x:7233'), message);
 });
 
 test('activities that are no object of functions are refused', async () => {

@@ -449,3 +449,19 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
 function sleepMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
+
+it('one that no worker has is cancelled when the promise resolves, also while it is paused', async () => {
+  for (const [id, isPaused] of [
+    ['forsaken', false],
+    ['forsaken and paused', true],
+  ] as const) {
+    const options = { id, taskQueue: 'nobody polls this', startToCloseTimeout: 60_000 };
+    const handle = await client.activity.start('nonesuch', options);
+    if (isPaused) await handle.pause();
+    await handle.cancel('not needed');
+    const { status, canceledReason } = await handle.describe();
+    assert.deepEqual([status, canceledReason], ['CANCELED', 'not needed']);
+    await assert.rejects(handle.result(), ActivityExecutionFailedError);
+    await assert.rejects(handle.cancel(), ActivityNotFoundError);
+  }
+});

@@ -174,3 +174,21 @@ it('durations of the options are checked', async () => {
     });
   }
 });
+
+it('a second run() or runUntil() is refused, and the worker goes on', async () => {
+  const worker = await fixtureWorker(engine.connection, 'twice');
+  const running = worker.run();
+  await isRunning(worker);
+  const refusal = { name: 'IllegalStateError', message: /^This worker is RUNNING: run\(\) can be called once/ };
+  await assert.rejects(worker.run(), refusal);
+  await assert.rejects(
+    worker.runUntil(async () => assert.fail('begun')),
+    refusal,
+  );
+  const greeting = { workflowId: 'twice', taskQueue: 'twice', args: ['Ada'] };
+  assert.equal(await engine.client.workflow.execute('greet', greeting), 'Hello, Ada!');
+  assert.equal(worker.getState(), 'RUNNING');
+  worker.shutdown();
+  await running;
+  await assert.rejects(worker.run(), /^IllegalStateError: This worker is STOPPED/);
+});
