@@ -235,6 +235,16 @@ export class ActivityDesk {
     return this.#options.sources.filter(({ isOpen }) => isOpen()).map(({ queue }) => queue);
   }
 
+  /** Whether the run only waits for places, of which none has become free for so long. */
+  isStalled(run: LiveRun, ms: number): boolean {
+    return !this.#remote.busy(run) && this.#executor.isStalled(run, ms);
+  }
+
+  /** Whether something of the run is on its way into the database. */
+  isSending(run: LiveRun): boolean {
+    return this.#remote.busy(run);
+  }
+
   /** Looks for tasks of this worker's queue now. */
   poke(): void {
     if (this.#types.size > 0) this.#runner.poke();

@@ -111,6 +111,16 @@ export class ActivityExecutor {
     return false;
   }
 
+  /** Whether nothing of the run executes, and what is due has waited for a place while none became free for so long. */
+  isStalled(run: LiveRun, ms: number): boolean {
+    const due = [...(this.#entries.get(run)?.values() ?? [])].filter(({ state }) => state !== 'waiting');
+    return due.length > 0 && due.every((entry) => entry.state === 'queued' && this.#queueOf(entry).isStalled(ms));
+  }
+
+  #queueOf({ activity }: ActivityEntry): AttemptQueue {
+    return activity.options.local === true ? this.#localDue : this.#due;
+  }
+
   executes(run: LiveRun): boolean {
     for (const { isRunning } of this.#entries.get(run)?.values() ?? []) if (isRunning) return true;
     return false;
@@ -181,7 +191,7 @@ export class ActivityExecutor {
 
   #enqueue(entry: ActivityEntry): void {
     entry.state = 'queued';
-    (entry.activity.options.local === true ? this.#localDue : this.#due).add(entry);
+    this.#queueOf(entry).add(entry);
     const { s2s } = entry.activity.options;
     // Each attempt has that long; one that was under way before counts as scheduled anew.
     if (s2s === undefined || entry.isRunning) return;

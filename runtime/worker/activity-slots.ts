@@ -6,6 +6,8 @@ export class ActivitySlots {
   readonly #rates: readonly StartRate[];
   readonly #waiting: (() => void)[] = [];
   #used = 0;
+  /** When a place was last taken or given back. */
+  #movedAt = performance.now();
   /** Who is asked first. */
   #first = 0;
 
@@ -25,13 +27,20 @@ export class ActivitySlots {
       taken = allowed;
     }
     this.#used += taken;
+    if (taken > 0) this.#movedAt = performance.now();
     return taken;
   }
 
   /** Of starts that have ended. */
   give(count: number): void {
     this.#used -= count;
+    this.#movedAt = performance.now();
     this.#tell(undefined);
+  }
+
+  /** All places are taken, and have been for so long. */
+  isStalled(ms: number): boolean {
+    return this.#used >= this.#max && performance.now() - this.#movedAt > ms;
   }
 
   /** Of places that were not needed; `by` does not want to hear of it. */

@@ -25,6 +25,11 @@ export class AttemptQueue {
     this.#slots.give(1);
   }
 
+  /** None of the places has become free for so long. */
+  isStalled(ms: number): boolean {
+    return this.#slots.isStalled(ms);
+  }
+
   /** None of those that wait begins any more, nor of those to come. */
   stop(): void {
     this.#isStopped = true;

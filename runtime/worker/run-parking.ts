@@ -12,6 +12,8 @@ import { homeQueue, type WorkerVersions } from './worker-versions.ts';
 
 /** An idle run is kept in memory this long before it is let go. */
 const stickyMs = 10_000;
+/** A run that waits for a place in vain comes back after so long. */
+const stalledMs = 3_000;
 const lockedRetryMs = 10;
 /** When a run is offered again whose log this version cannot read. */
 const unreadableMs = 1_000;
@@ -47,14 +49,17 @@ export class RunParking {
 
   /**
    * How many more runs fit, counting those that could be let go. Runs whose activities are executed take no room: these may
-   * wait for other runs, and there are no more of them than activities that may be executed at a time.
+   * wait for other runs, and there are no more of them than activities that may be executed at a time. Nor do those that
+   * wait for places which such activities keep.
    */
   get room(): number {
     const { runs, maxCachedRuns, activities } = this.#options;
     const free = Math.max(1, maxCachedRuns) - runs.size;
     if (free > 0) return free;
     let more = 0;
-    for (const run of runs.values()) if (activities.executes(run) || this.#evictable(run)) more++;
+    for (const run of runs.values()) {
+      if (activities.executes(run) || this.#evictable(run) || this.#stalled(run)) more++;
+    }
     return Math.max(0, free + more);
   }
 
@@ -66,15 +71,27 @@ export class RunParking {
     const surplus = runs.size - maxCachedRuns;
     const old = performance.now() - stickyMs;
     await this.park(idle.filter((run, i) => i < surplus || run.idleSince < old || run.isLeaving));
+    await this.#evictStalled();
+  }
+
+  /** The longest first; whatever waits in the database has its turn before they come back. */
+  async #evictStalled(): Promise<void> {
+    const { runs, maxCachedRuns, activities } = this.#options;
+    let surplus = runs.size - Math.max(1, maxCachedRuns);
+    if (surplus <= 0) return;
+    const stalled = [...runs.values()].filter((run) => this.#stalled(run)).sort((a, b) => a.idleSince - b.idleSince);
+    for (const run of runs.values()) if (activities.executes(run)) surplus--;
+    await this.park(stalled.slice(0, Math.max(0, surplus)), { afterMs: stalledMs });
   }
 
   /** Lets go of everything that comes to rest; for a worker that stops. Resolves when no run is left. */
   async release(): Promise<void> {
     const { runs, activities } = this.#options;
     while (runs.size > 0) {
-      const settled = [...runs.values()].filter((run) => run.settled);
+      // What is on its way for a run must arrive first: once the run is let go, nobody would know of it.
+      const settled = [...runs.values()].filter((run) => run.settled && !activities.isSending(run));
       for (const run of settled) activities.abandon(run, 'WORKER_SHUTDOWN');
-      await this.park(settled, true);
+      await this.park(settled, { afterMs: 0 });
       if (runs.size > 0) await setTimeout(2);
     }
   }
@@ -84,8 +101,8 @@ export class RunParking {
     if (this.#evictable(run)) await this.park([run]);
   }
 
-  /** `now`: runs with pending activities are due at once, for another worker. */
-  async park(runs: readonly LiveRun[], now = false): Promise<void> {
+  /** `afterMs`: when runs with pending activities are due again, here or elsewhere; without it, when these say. */
+  async park(runs: readonly LiveRun[], { afterMs }: { readonly afterMs?: number } = {}): Promise<void> {
     if (runs.length === 0) return;
     const { activities, clock, released, kept } = this.#options;
     for (const run of runs) {
@@ -95,7 +112,7 @@ export class RunParking {
     const at = clock.now();
     let parked = new Set<string>();
     try {
-      parked = new Set(await this.#options.park(runs.map((run) => this.#parked(run, this.#wakeAt(run, at, now)))));
+      parked = new Set(await this.#options.park(runs.map((run) => this.#parked(run, this.#wakeAt(run, at, afterMs)))));
     } finally {
       for (const run of runs) {
         if (parked.has(run.runId)) released(run);
@@ -135,10 +152,15 @@ export class RunParking {
     return queue === undefined ? parked : { ...parked, queue };
   }
 
-  #wakeAt(run: LiveRun, at: Micros, now: boolean): Micros {
-    if (now && run.activitiesHere().length > 0) return at;
+  #wakeAt(run: LiveRun, at: Micros, afterMs: number | undefined): Micros {
+    if (afterMs !== undefined && run.activitiesHere().length > 0) return at + afterMs * 1000;
     const next = run.nextWake();
     return next === undefined ? never : Math.min(Math.max(next, at), never);
+  }
+
+  /** It waits for a place alone, and those who have the places have kept them for long. */
+  #stalled(run: LiveRun): boolean {
+    return run.settled && run.sending === 0 && this.#options.activities.isStalled(run, stalledMs);
   }
 
   /** One whose timer is about to fire stays: let go, it would be claimed again at once, and so for ever. */

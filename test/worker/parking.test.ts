@@ -1,6 +1,6 @@
 // How a worker lets go of runs.
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
 const answers = new Map<string, PromiseWithResolvers<string>>();
@@ -55,3 +55,65 @@ for (const maxCachedRuns of [0, 1]) {
     });
   });
 }
+
+describe('runs that wait for a place', { concurrency: 2 }, () => {
+  for (const local of [false, true]) {
+    it(`do not keep a worker from the run that the activity in that place waits for; local: ${local}`, async () => {
+      const { connection, client } = engine;
+      const taskQueue = `stalled ${local}`;
+      const gate = Promise.withResolvers<void>();
+      const executing = {
+        async execute(name: string): Promise<unknown> {
+          await gate.promise;
+          return client.workflow.execute('nap', { workflowId: `for ${name}`, taskQueue, args: [1] });
+        },
+      };
+      const limits = { maxCachedRuns: 1, maxConcurrentActivities: 1, maxConcurrentLocalActivityExecutions: 1 };
+      const worker = await fixtureWorker(connection, taskQueue, { activities: executing, ...limits });
+      const call = (name: string) => {
+        const args = [{ type: 'execute', args: [name], local, options: { startToCloseTimeout: '1 minute' } }];
+        return client.workflow.start('callActivity', { workflowId: `${name} ${local}`, taskQueue, args });
+      };
+      await worker.runUntil(async () => {
+        const handles = [await call('first'), await call('second')];
+        for (const handle of handles) await until(async () => (await handle.describe()).pendingActivities.length === 1);
+        gate.resolve();
+        for (const handle of handles) await handle.result();
+      });
+    });
+  }
+});
+
+it('a worker that stops lets go of no run whose activities are on their way to other workers', async () => {
+  const { connection, client, pool } = engine;
+  const taskQueue = 'stopping';
+  let offers = 0;
+  const failPoint = (point: string): void => {
+    if (point !== 'before offer' || offers++ > 0) return;
+    stopping.shutdown();
+    throw new Error('the database cannot be reached just now');
+  };
+  const tools = await fixtureWorker(connection, 'tools of others', {
+    activities: { double: async (n: number) => 2 * n },
+  });
+  const stopping = await fixtureWorker(connection, taskQueue, { activities: {}, failPoint });
+  const running = stopping.run();
+  const handles = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => {
+      const args = [{ type: 'double', args: [i], options: { taskQueue: 'tools of others' } }];
+      return client.workflow.start('callActivity', { workflowId: `stopping ${i}`, taskQueue, args });
+    }),
+  );
+  await running;
+  const { rows } = await pool.query(
+    `select r.run_id from reprise.ready r where r.queue = 'default/stopping' and wake_at > now() + interval '1 year'
+and not exists (select from reprise.activity_tasks t where t.run_id = r.run_id)`,
+  );
+  assert.deepEqual(rows, [], 'nothing waits for a task that is not there');
+  const heir = await fixtureWorker(connection, taskQueue, { activities: {} });
+  const results = tools.runUntil(heir.runUntil(Promise.all(handles.map((handle) => handle.result()))));
+  assert.deepEqual(
+    await results,
+    handles.map((_, i) => 2 * i),
+  );
+});
