@@ -143,19 +143,7 @@ export {
 export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './with-start.ts';
 export { WorkflowUpdateStage } from './update-stage.ts';
 export { WorkflowUpdateHandle } from './workflow-update.ts';
-export type {
-  BaseWorkflowHandle,
-  BaseWorkflowOptions,
-  CommonWorkflowOptions,
-  WithWorkflowArgs,
-  WorkflowDurationOptions,
-  WorkflowExecution,
-  WorkflowQueryType,
-  WorkflowReturnType,
-  WorkflowSignalType,
-  WorkflowUpdateType,
-  WorkflowUpdateValidatorType,
-} from './workflow-types.ts';
+export type * from './workflow-types.ts';
 export type { ActivityFunction, ActivityInterface, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
 export type {
   QueryDefinition,

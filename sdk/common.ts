@@ -71,19 +71,7 @@ export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.t
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';
 export { NamespaceNotFoundError, WorkflowNotFoundError } from './client-errors.ts';
 export type { Workflow, WorkflowResultType } from './execution-info.ts';
-export type {
-  BaseWorkflowHandle,
-  BaseWorkflowOptions,
-  CommonWorkflowOptions,
-  WithWorkflowArgs,
-  WorkflowDurationOptions,
-  WorkflowExecution,
-  WorkflowQueryType,
-  WorkflowReturnType,
-  WorkflowSignalType,
-  WorkflowUpdateType,
-  WorkflowUpdateValidatorType,
-} from './workflow-types.ts';
+export type * from './workflow-types.ts';
 export type { HistoryAndWorkflowId } from './run-list.ts';
 export {
   errorCode,

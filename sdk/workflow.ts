@@ -134,13 +134,4 @@ export {
 export { NamespaceNotFoundError, WorkflowNotFoundError } from './client-errors.ts';
 export type { Workflow, WorkflowResultType } from './execution-info.ts';
 export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
-export type {
-  BaseWorkflowHandle,
-  BaseWorkflowOptions,
-  CommonWorkflowOptions,
-  WithWorkflowArgs,
-  WorkflowDurationOptions,
-  WorkflowQueryType,
-  WorkflowReturnType,
-  WorkflowSignalType,
-} from './workflow-types.ts';
+export type * from './workflow-types.ts';
