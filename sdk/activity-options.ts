@@ -150,7 +150,8 @@ function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
     throw invalid('Either scheduleToCloseTimeout or startToCloseTimeout is required');
   }
   try {
-    if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
+    const retry = options.retry ?? undefined;
+    if (retry !== undefined) meta.retry = compileRetryPolicy(retry);
     if (options.summary !== undefined) meta.summary = checkSummary(options.summary);
   } catch (cause) {
     throw cause instanceof RuntimeError ? cause : invalid((cause as Error).message, cause);

@@ -153,6 +153,7 @@ function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration
   try {
     return startTiming(options, Date.now());
   } catch (cause) {
+    if (cause instanceof RuntimeError) throw cause;
     throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
   }
 }

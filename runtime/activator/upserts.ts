@@ -30,7 +30,7 @@ export function upsertSearchAttributes(
 
 /**
  * Sets members of this run's memo, each as a whole; those not named stay, null deletes. Values are kept as JSON.
- * @throws RuntimeError INVALID_INPUT for what JSON cannot hold
+ * @throws RuntimeError NOT_SERIALISABLE for what JSON would drop or change, INVALID_INPUT
  */
 export function upsertMemo(memo: Record<string, unknown>): void {
   const run = currentRun('upsertMemo');

@@ -12,7 +12,7 @@ export function durationMs(duration: Duration): number {
     // `ms` throws on '' and on texts over 100 characters, and returns undefined or NaN for texts it cannot read.
     const value: unknown = duration.length === 0 || duration.length > 100 ? undefined : ms(duration);
     if (typeof value === 'number' && Number.isFinite(value)) return value;
-    throw new TypeError(`Invalid duration string: '${String(duration)}'`);
+    throw new TypeError(`Invalid duration string: '${duration}'. Expected milliseconds or a text such as '5 minutes'`);
   }
   throw new TypeError(`Invalid duration: ${String(duration)}. Expected milliseconds or a text such as '30s'`);
 }

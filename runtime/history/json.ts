@@ -45,7 +45,8 @@ export function describeValue(value: unknown): string {
   return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object with a prototype';
 }
 
-function isPlain(value: object): boolean {
+/** No class instance, whatever realm it is of. */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   // The Object.prototype of another realm is not ours, but nothing is above it either.
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;

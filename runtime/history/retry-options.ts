@@ -2,7 +2,8 @@
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
 import type { RetryMeta } from './activation.ts';
 import { type Duration, durationMs } from './duration.ts';
-import { isStorableText } from './json.ts';
+import { describeValue, isStorableText } from './json.ts';
+import { RuntimeError } from './runtime-error.ts';
 import { ValueError } from './value-error.ts';
 
 export interface RetryPolicy {
@@ -18,13 +19,23 @@ export interface RetryPolicy {
   readonly nonRetryableErrorTypes?: readonly string[];
 }
 
+const known = Object.keys({
+  initialInterval: true,
+  backoffCoefficient: true,
+  maximumInterval: true,
+  maximumAttempts: true,
+  nonRetryableErrorTypes: true,
+} satisfies Record<keyof RetryPolicy, true>);
+
 const longestMs = 100 * 365 * 86_400_000;
 
-/** What is null counts as unset. @throws ValueError, TypeError for what is no duration */
+/** What is null counts as unset. @throws ValueError, TypeError for what is no duration, INVALID_INPUT for no policy at all */
 export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
+  refuseUnknown(policy);
   const meta: RetryMeta = {};
   const coefficient = policy.backoffCoefficient ?? undefined;
   if (coefficient !== undefined) {
+    if (typeof coefficient !== 'number') throw new ValueError('RetryPolicy.backoffCoefficient must be a number');
     if (!(coefficient > 0)) throw new ValueError('RetryPolicy.backoffCoefficient must be greater than 0');
     if (coefficient < 1) throw new ValueError('RetryPolicy.backoffCoefficient must not be less than 1');
     if (coefficient === Number.POSITIVE_INFINITY) throw new ValueError('RetryPolicy.backoffCoefficient must be finite');
@@ -56,10 +67,30 @@ export function retryPolicyOf({ initial, coefficient, max, attempts, fatal }: Re
   };
 }
 
+/** A misspelt limit would be none at all. */
+function refuseUnknown(policy: unknown): void {
+  if (typeof policy !== 'object' || policy === null || Array.isArray(policy)) {
+    const expected = `expected an object of ${known.join(', ')}`;
+    throw new RuntimeError('INVALID_INPUT', `retry is ${describeValue(policy)}, ${expected}.`);
+  }
+  for (const [option, value] of Object.entries(policy)) {
+    if (value === undefined || known.includes(option)) continue;
+    throw new RuntimeError('INVALID_INPUT', `retry has no option "${option}". Known options: ${known.join(', ')}.`);
+  }
+}
+
+function intervalMs(option: keyof RetryPolicy, duration: Duration): number {
+  try {
+    return durationMs(duration);
+  } catch (cause) {
+    throw new TypeError(`retry.${option}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 function compileIntervals(policy: RetryPolicy, meta: RetryMeta): void {
-  const initial = durationMs(policy.initialInterval ?? 1000);
+  const initial = intervalMs('initialInterval', policy.initialInterval ?? 1000);
   const longest = policy.maximumInterval ?? undefined;
-  const max = longest === undefined ? undefined : durationMs(longest);
+  const max = longest === undefined ? undefined : intervalMs('maximumInterval', longest);
   if (max === 0) throw new ValueError('RetryPolicy.maximumInterval cannot be 0');
   if (initial === 0) throw new ValueError('RetryPolicy.initialInterval cannot be 0');
   if (initial < 0) throw new ValueError('RetryPolicy.initialInterval cannot be negative');

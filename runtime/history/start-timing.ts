@@ -32,7 +32,8 @@ const longestMs = 100 * 365 * 86_400_000;
 /** `nowMs` since 1970: a cron schedule begins with its next time. @throws ValueError, TypeError */
 export function startTiming(options: StartTimingOptions, nowMs: number): Partial<StartedMeta> {
   const meta: Partial<StartedMeta> = {};
-  if (options.retry !== undefined) meta.retry = compileRetryPolicy(options.retry);
+  const retry = options.retry ?? undefined;
+  if (retry !== undefined) meta.retry = compileRetryPolicy(retry);
   if (options.cronSchedule !== undefined && options.cronSchedule !== '') {
     const next = nextCronTime(options.cronSchedule, nowMs);
     if (next === undefined) throw new TypeError(`Cron schedule '${options.cronSchedule}' names no time to come`);

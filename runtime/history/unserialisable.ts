@@ -9,7 +9,8 @@ export interface Unserialisable {
   readonly cause?: unknown;
 }
 
-function propertyPath(path: string, key: string): string {
+/** `$.items` and `name` → `$.items.name`. */
+export function propertyPath(path: string, key: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
 }
 

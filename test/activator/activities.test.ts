@@ -244,11 +244,16 @@ workflowTest(
   },
 );
 
+const retryOptions = 'initialInterval, backoffCoefficient, maximumInterval, maximumAttempts, nonRetryableErrorTypes';
 const refused: [ActivityOptions | undefined, string, string][] = [
   [undefined, 'TypeError', 'options must be defined'],
   [{}, 'TypeError', 'Required either scheduleToCloseTimeout or startToCloseTimeout'],
   [{ startToCloseTimeout: 0 }, 'TypeError', 'Required either scheduleToCloseTimeout or startToCloseTimeout'],
-  [{ startToCloseTimeout: 'soon' as '1s' }, 'TypeError', "Invalid duration string: 'soon'"],
+  [
+    { startToCloseTimeout: 'soon' as '1s' },
+    'TypeError',
+    "Invalid duration string: 'soon'. Expected milliseconds or a text such as '5 minutes'",
+  ],
   [{ ...options, heartbeatTimeout: -1 }, 'TypeError', 'Invalid heartbeatTimeout: -1 ms. Expected a positive duration'],
   [
     { ...options, queue: 'other' } as ActivityOptions,
@@ -299,7 +304,36 @@ const refused: [ActivityOptions | undefined, string, string][] = [
     'ValueError',
     'RetryPolicy.nonRetryableErrorTypes must be an array of strings without NUL',
   ],
-  [{ ...options, retry: { initialInterval: 'soon' as '1s' } }, 'TypeError', "Invalid duration string: 'soon'"],
+  [
+    { ...options, retry: { initialInterval: 'soon' as '1s' } },
+    'TypeError',
+    "retry.initialInterval: Invalid duration string: 'soon'. Expected milliseconds or a text such as '5 minutes'",
+  ],
+  [
+    { ...options, retry: { maximumInterval: {} as unknown as '1s' } },
+    'TypeError',
+    "retry.maximumInterval: Invalid duration: [object Object]. Expected milliseconds or a text such as '30s'",
+  ],
+  [
+    { ...options, retry: { backoffCoefficient: '2' as unknown as number } },
+    'ValueError',
+    'RetryPolicy.backoffCoefficient must be a number',
+  ],
+  [
+    { ...options, retry: { maxAttempts: 3 } as RetryPolicy },
+    'RuntimeError',
+    `retry has no option "maxAttempts". Known options: ${retryOptions}.`,
+  ],
+  [
+    { ...options, retry: 5 as unknown as RetryPolicy },
+    'RuntimeError',
+    `retry is 5, expected an object of ${retryOptions}.`,
+  ],
+  [
+    { ...options, retry: [] as unknown as RetryPolicy },
+    'RuntimeError',
+    `retry is a list of 0, expected an object of ${retryOptions}.`,
+  ],
   [
     { ...options, activityId: '' },
     'RuntimeError',

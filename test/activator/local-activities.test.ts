@@ -7,6 +7,7 @@ import {
   CancelledFailure,
   defineSignal,
   type LocalActivityOptions,
+  type RetryPolicy,
   proxyActivities,
   proxyLocalActivities,
   scheduleLocalActivity,
@@ -234,6 +235,7 @@ const refused: [LocalActivityOptions | undefined, string, RegExp][] = [
   [{}, 'TypeError', /^Required either scheduleToCloseTimeout or startToCloseTimeout$/],
   [{ ...options, localRetryThreshold: -1 }, 'TypeError', /^Invalid localRetryThreshold: -1 ms. Expected a positive/],
   [{ ...options, retry: { maximumAttempts: 0 } }, 'ValueError', /maximumAttempts must be a positive integer$/],
+  [{ ...options, retry: { maxAttempts: 2 } as RetryPolicy }, 'RuntimeError', /^retry has no option "maxAttempts"/],
   ...['heartbeatTimeout', 'activityId'].map((key): [LocalActivityOptions, string, RegExp] => [
     { ...options, [key]: '1s' },
     'RuntimeError',

@@ -51,6 +51,26 @@ const refused: [string, () => unknown, object][] = [
     { code: 'INVALID_INPUT', message: /^Options of a child workflow: eventGroups is not supported/ },
   ],
   [
+    'an option of a child’s retry policy',
+    () => workflow.startChild('w', { retry: { maximumAttemps: 2 } as workflow.RetryPolicy }),
+    { code: 'INVALID_INPUT', message: /^retry has no option "maximumAttemps". Known options: initialInterval, / },
+  ],
+  [
+    'a memo of a child that JSON would change',
+    () => workflow.startChild('w', { memo: { a: new Map() } }),
+    { code: 'NOT_SERIALISABLE', message: /^memo\.a is an instance of Map/ },
+  ],
+  [
+    'a memo that JSON would change',
+    () => workflow.upsertMemo({ a: [Number.NaN] }),
+    { code: 'NOT_SERIALISABLE', message: /^memo\.a\[0\] is NaN/ },
+  ],
+  [
+    'a memo of the next run that JSON would change',
+    () => workflow.makeContinueAsNewFunc({ memo: { a: { b: () => 1 } } }),
+    { code: 'NOT_SERIALISABLE', message: /^memo\.a\.b is a function/ },
+  ],
+  [
     'an option of sleep',
     () => workflow.sleep(1, { eventGroups: [] } as object),
     { code: 'INVALID_INPUT', message: 'sleep: eventGroups is not supported, or misspelt. Supported are summary.' },

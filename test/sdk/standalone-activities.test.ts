@@ -320,6 +320,7 @@ it('what cannot be started is refused', async () => {
     [{ ...options('x'), heartbeatTimeout: -1 }, /^heartbeatTimeout is -1 ms/],
     [{ ...options('x'), idReusePolicy: 'NEVER' }, /^idReusePolicy is "NEVER"/],
     [{ ...options('x'), retry: { maximumAttempts: 0.5 } }, /maximumAttempts must be an integer/],
+    [{ ...options('x'), retry: { maxAttempts: 3 } }, /^retry has no option "maxAttempts"/],
     [{ ...options('x'), args: 'x' }, /^args must be the array/],
     [{ ...options('x'), workflowId: 'x' }, /has no option "workflowId"/],
   ] as const) {

@@ -435,6 +435,7 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
     [() => handle.updateOptions({ startToCloseTimeout: 0 }), /the change would take both away/],
     [() => handle.updateOptions({ startToCloseTimeout: -1 }), /^startToCloseTimeout is -1 ms/],
     [() => handle.updateOptions({ retry: { maximumAttempts: 0.5 } }), /maximumAttempts must be an integer/],
+    [() => handle.updateOptions({ retry: { attempts: 2 } as never }), /^retry has no option "attempts"/],
     [() => handle.updateOptions({ taskQueue: '' }), /^taskQueue must be text/],
     [() => handle.updateOptions({ priority: 1 } as never), /priority is not supported yet/],
   ] as const) {

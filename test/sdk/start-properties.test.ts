@@ -17,7 +17,6 @@ it('what cannot be stored is refused, and nothing is written', async () => {
   const bad: readonly [object, string, RegExp][] = [
     [{ memo: 'x' }, 'INVALID_INPUT', /memo is the text "x", expected an object/],
     [{ memo: { a: 'x\0' } }, 'INVALID_INPUT', /memo holds a NUL/],
-    [{ memo: { a: 1n } }, 'INVALID_INPUT', /memo cannot be written as JSON/],
     [{ memo: { a: 'x'.repeat(3_000_000) } }, 'PAYLOAD_TOO_LARGE', /the limit is 2097152/],
     [{ searchAttributes: { Stage: 'new' } }, 'INVALID_INPUT', /SearchAttribute value must be an array/],
     [{ searchAttributes: { __temporal_x: ['a'] } }, 'INVALID_INPUT', /reserved prefix/],
@@ -32,6 +31,13 @@ it('what cannot be stored is refused, and nothing is written', async () => {
       /^Unknown search attribute type: X/,
     ],
     [{ typedSearchAttributes: [{ key: stage, value: 'a\0' }] }, 'INVALID_INPUT', /holds NUL/],
+    [{ retry: 5 }, 'INVALID_INPUT', /^retry is 5, expected an object of initialInterval, /],
+    [{ retry: { maximumAttemps: 2 } }, 'INVALID_INPUT', /^retry has no option "maximumAttemps"\. Known options: init/],
+    [
+      { retry: { initialInterval: '5 minuets' } },
+      'INVALID_INPUT',
+      /^retry\.initialInterval: Invalid duration string: '5 minuets'\. Expected milliseconds or .*'5 minutes'\.$/,
+    ],
     [{ staticSummary: 5 }, 'INVALID_INPUT', /staticSummary is 5, expected text/],
     [{ staticDetails: 'a\0' }, 'INVALID_INPUT', /staticDetails is .*without NUL/],
   ];
@@ -41,6 +47,59 @@ it('what cannot be stored is refused, and nothing is written', async () => {
     await assert.rejects(workflow.signalWithStart('describesItself', { ...given, signal: 'x' }), { code });
   }
   assert.equal((await pool.query("select from reprise.runs where workflow_id = 'refused'")).rowCount, 0);
+});
+
+it('a memo of what JSON would drop or change is refused with its path', async () => {
+  class Point {
+    x = 1;
+  }
+  const cyclic: Record<string, unknown> = {};
+  cyclic['self'] = [cyclic];
+  let deep: unknown = 1;
+  for (let i = 0; i < 300; i++) deep = [deep];
+  const bad: readonly [object, RegExp][] = [
+    [{ a: () => 1 }, /^memo\.a is a function, which JSON would drop or change\. Expected plain JSON values or Dates/],
+    [{ a: { 'b c': [1, Symbol('s')] } }, /^memo\.a\["b c"\]\[1\] is a symbol/],
+    [{ m: new Map() }, /^memo\.m is an instance of Map/],
+    [{ m: [new Set()] }, /^memo\.m\[0\] is an instance of Set/],
+    [{ a: 1n }, /^memo\.a is the bigint 1/],
+    [{ a: Number.NaN }, /^memo\.a is NaN/],
+    [{ a: { b: Number.NEGATIVE_INFINITY } }, /^memo\.a\.b is -Infinity/],
+    [{ a: [1, undefined] }, /^memo\.a\[1\] is undefined/],
+    [{ a: Array(1) }, /^memo\.a\[0\] is undefined/],
+    [{ a: new Point() }, /^memo\.a is an instance of Point/],
+    [{ a: new Error('x') }, /^memo\.a is an instance of Error/],
+    [{ a: new Uint8Array(2) }, /^memo\.a is an instance of Uint8Array/],
+    [{ a: new Date(Number.NaN) }, /^memo\.a is an instance of Date without a JSON form/],
+    [{ cyclic }, /^memo\.cyclic\.self\[0\] is a cyclic reference/],
+    [{ deep }, /^memo\.deep\[0\].* is nested deeper than 200/],
+    [
+      {
+        get a(): never {
+          throw new Error('no');
+        },
+      },
+      /^memo\.a is unreadable/,
+    ],
+  ];
+  for (const [memo, message] of bad) {
+    const given = { workflowId: 'refused memo', taskQueue, memo } as WorkflowStartOptions;
+    await assert.rejects(workflow.start('describesItself', given), { code: 'NOT_SERIALISABLE', message });
+  }
+  assert.equal((await pool.query("select from reprise.runs where workflow_id = 'refused memo'")).rowCount, 0);
+});
+
+it('a memo keeps dates as text, and leaves out what is undefined', async () => {
+  const link = new URL('postgres://somewhere/');
+  const bare: object = Object.assign(Object.create(null) as object, { n: 1 });
+  const memo = { at: new Date(0), none: undefined, nested: { none: undefined, list: [null, 'x', 1.5, bare] }, link };
+  const handle = await workflow.start('describesItself', { workflowId: 'kept memo', taskQueue, memo });
+  assert.deepEqual((await handle.describe()).memo, {
+    at: '1970-01-01T00:00:00.000Z',
+    nested: { list: [null, 'x', 1.5, { n: 1 }] },
+    link: 'postgres://somewhere/',
+  });
+  await handle.terminate();
 });
 
 it('attributes commit with the transaction of the caller', async () => {
