@@ -45,6 +45,8 @@ before(async () => {
     JSON.stringify({
       compilerOptions: {
         ...{ strict: true, noEmit: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+        // The oldest library that our declarations must do with.
+        ...{ lib: ['es2023'], skipLibCheck: false },
         ...{ target: 'es2024', module: 'nodenext', types: ['node'], allowImportingTsExtensions: true },
       },
       files: [...example.keys()],
@@ -53,7 +55,7 @@ before(async () => {
 });
 
 for (const compiler of Object.keys(compilers)) {
-  test(`the README's example type-checks with ${compiler}`, async () => {
+  test(`the README's example and the package's declarations type-check with ${compiler}`, async () => {
     const tsc = join(folder, 'node_modules', compiler, 'bin', 'tsc');
     const { stdout } = await run(nodePath('node-24'), [tsc], { cwd: folder }).catch(
       (error: { stdout: string }) => error,

@@ -1,5 +1,6 @@
 // The children of a run that have not ended. Settled ones leave no trace here.
 // Source: Temporal (spec/sdk.md behaviors 36, 38, 48).
+import type { Deferred } from '../history/deferred.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, HistoryEvent } from '../history/event.ts';
 import {
@@ -43,8 +44,8 @@ class PendingChild implements Command, CancelListener, StartedChild {
   readonly workflowId: string;
   readonly scope: CancellationScope;
   readonly cancellationType: ChildWorkflowCancellationType;
-  readonly start: PromiseWithResolvers<string> = Promise.withResolvers();
-  readonly end: PromiseWithResolvers<unknown> = Promise.withResolvers();
+  readonly start: Deferred<string> = Promise.withResolvers();
+  readonly end: Deferred<unknown> = Promise.withResolvers();
   readonly #children: Children;
   readonly #meta: string;
   #payload: Uint8Array | null;

@@ -1,5 +1,6 @@
 // Signals and requests for cancellation that a run sends to other runs: written to the log, sent after the commit, settled
 // when they have arrived. Source: Temporal (spec/sdk.md behavior 9).
+import type { Deferred } from '../history/deferred.ts';
 import type { ExternalMeta } from '../history/activation.ts';
 import { draft } from '../history/draft.ts';
 import type { EventDraft, HistoryEvent } from '../history/event.ts';
@@ -18,7 +19,7 @@ export interface Target {
 class PendingMessage implements Command {
   readonly type: 'ExternalSignalInitiated' | 'ExternalCancelInitiated';
   readonly name: string | null;
-  readonly arrival: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly arrival: Deferred<void> = Promise.withResolvers();
   /** Called once it has its place in the log, or is settled. */
   onSent: (() => void) | undefined;
   readonly #externals: Externals;

@@ -1,5 +1,6 @@
 // Waits for runs to close: told at once by a worker of this process, soon by a notice, in the end by looking.
 import type pg from 'pg';
+import type { Deferred } from '../history/deferred.ts';
 import type { ClosedOutcome, Database } from './database.ts';
 import { channelName, listen, splitPayload } from './notifier.ts';
 import { readOutcomes } from './runs.ts';
@@ -16,7 +17,7 @@ export interface Told {
 
 export class OutcomeWatcher {
   readonly #database: Database;
-  readonly #runs = new Map<string, PromiseWithResolvers<ClosedOutcome>>();
+  readonly #runs = new Map<string, Deferred<ClosedOutcome>>();
   readonly #answers = new Map<string, Set<() => void>>();
   #listener: Promise<pg.Client | undefined> | undefined;
   /** The session that listens, once it does. */

@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../history/cancellation-details.ts';
+import type { Deferred } from '../history/deferred.ts';
 import { type Duration, durationMs } from '../history/duration.ts';
 import { CancelledFailure, isAbortError } from '../history/failure.ts';
 
@@ -31,7 +32,8 @@ export interface ActivityInfo {
   readonly scheduleToCloseTimeoutMs: number;
   readonly heartbeatTimeoutMs: number | undefined;
   /** What the attempt before reported last. */
-  readonly heartbeatDetails: unknown;
+  // oxlint-disable-next-line typescript/no-explicit-any -- Temporal's type: activities compute with it unchecked
+  readonly heartbeatDetails: any;
   /** Names this attempt to `client.activity.complete` and its like. */
   readonly taskToken: Uint8Array;
   readonly base64TaskToken: string;
@@ -65,7 +67,7 @@ export class ActivityContext {
   #info: ActivityInfo | undefined;
   #log: Logger | undefined;
   #abort: AbortController | undefined;
-  #cancelled: PromiseWithResolvers<never> | undefined;
+  #cancelled: Deferred<never> | undefined;
   #failure: CancelledFailure | undefined;
   #details: ActivityCancellationDetails | undefined;
   usage: Usage[] = [];

@@ -29,7 +29,7 @@ import { attemptMeta } from './attempt-meta.ts';
 import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
 import { encodeResult } from './attempt-result.ts';
 import type { ExecutorOptions } from './executor-options.ts';
-import { logAttempt, logUnknownEffect } from './log-turn.ts';
+import { logAttempt, logUnknownEffect, logUnstoredHeartbeat } from './log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import { AttemptQueue } from './attempt-queue.ts';
 import type { Input, LiveRun, PendingActivity } from './live-run.ts';
@@ -308,7 +308,7 @@ export class ActivityExecutor {
     try {
       details = encodePayload(entry.heartbeatDetails);
     } catch (error) {
-      logAttempt(this.#options.logger, entry, error, { heartbeat: 'not stored' });
+      logUnstoredHeartbeat(this.#options.logger, entry, error);
       entry.context?.cancel('HEARTBEAT_DETAILS_CONVERSION_FAILED');
       return;
     }

@@ -13,27 +13,34 @@ export function logTurn(logger: Logger, run: LiveRun, built: BuiltTurn): void {
   for (const line of built.logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
 }
 
-export function logAttempt(
-  logger: Logger,
-  {
-    run,
-    activity,
-  }: { readonly run: Pick<LiveRun, 'workflowId' | 'runId'>; readonly activity: { readonly type: string } },
-  error: unknown,
-  facts: Record<string, unknown>,
-): void {
-  const where = { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
-  // What its author calls benign is nobody's business to look at.
-  const isBenign = error instanceof ApplicationFailure && error.category === ApplicationFailureCategory.BENIGN;
-  logger[isBenign ? 'debug' : 'warn'](
-    { ...where, ...facts, error: thrownMessage(error).slice(0, 1_000) },
-    'activity attempt failed',
-  );
+interface Attempt {
+  readonly run: Pick<LiveRun, 'workflowId' | 'runId'>;
+  readonly activity: { readonly type: string };
 }
 
-export function logUnknownEffect(logger: Logger, { run, activity }: ActivityEntry): void {
+function placeOf({ run, activity }: Attempt): Record<string, unknown> {
+  return { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
+}
+
+function textOf(error: unknown): string {
+  return thrownMessage(error).slice(0, 1_000);
+}
+
+export function logAttempt(logger: Logger, failed: Attempt, error: unknown, facts: Record<string, unknown>): void {
+  // What its author calls benign is nobody's business to look at.
+  const isBenign = error instanceof ApplicationFailure && error.category === ApplicationFailureCategory.BENIGN;
+  const level = isBenign ? 'debug' : 'warn';
+  logger[level]({ ...placeOf(failed), ...facts, error: textOf(error) }, 'activity attempt failed');
+}
+
+/** The attempt goes on, unless it heeds that it is cancelled for this. */
+export function logUnstoredHeartbeat(logger: Logger, attempt: Attempt, error: unknown): void {
+  logger.warn({ ...placeOf(attempt), error: textOf(error) }, 'what an activity reported could not be stored');
+}
+
+export function logUnknownEffect(logger: Logger, entry: ActivityEntry): void {
   logger.warn(
-    { workflowId: run.workflowId, runId: run.runId, activityType: activity.type, seq: activity.seq },
+    { ...placeOf(entry), seq: entry.activity.seq },
     'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
   );
 }

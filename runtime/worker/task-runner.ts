@@ -31,7 +31,7 @@ import { AttemptProgress, type HeartbeatThrottle } from './attempt-progress.ts';
 import type { AttemptReporter } from './attempt-reporter.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
-import { logAttempt } from './log-turn.ts';
+import { logAttempt, logUnstoredHeartbeat } from './log-turn.ts';
 import { RunningTask } from './running-task.ts';
 
 export interface TaskRunnerOptions {
@@ -259,7 +259,7 @@ export class TaskRunner {
     try {
       details = encodePayload(running.details);
     } catch (error) {
-      logAttempt(logger, { run: running.task, activity: running.task }, error, { heartbeat: 'not stored' });
+      logUnstoredHeartbeat(logger, { run: running.task, activity: running.task }, error);
       running.context?.cancel('HEARTBEAT_DETAILS_CONVERSION_FAILED');
       return;
     }
@@ -268,7 +268,7 @@ export class TaskRunner {
       const state = await beatTask(database, epoch, running.task, beat);
       running.told(state);
     } catch (error) {
-      logAttempt(logger, { run: running.task, activity: running.task }, error, { heartbeat: 'not stored' });
+      logUnstoredHeartbeat(logger, { run: running.task, activity: running.task }, error);
     }
   }
 

@@ -1,6 +1,7 @@
 // When an activity is tried again, when it is given up and what is said then. Behaviors 40, 42, 43 and 45 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { pino } from 'pino';
 import { activityInfo, ApplicationFailure, Context, heartbeat, sleep } from 'reprise/activity';
 import { until } from '../support/engine.ts';
 import type { ActivityCall, FailureView } from '../support/fixtures/activity-calls.ts';
@@ -62,7 +63,9 @@ const activities = {
 };
 
 const retry = { initialInterval: 10, maximumInterval: 10 };
-const all = await ways({ activities });
+const logged: { readonly runId?: string; readonly msg: string }[] = [];
+const logger = pino({}, { write: (line) => void logged.push(JSON.parse(line) as (typeof logged)[number]) });
+const all = await ways({ activities, logger });
 const narrow = await ways({ activities, maxConcurrentActivities: 1 });
 
 /** The result, and how long the pauses before each retry were to be. */
@@ -307,6 +310,8 @@ describe('heartbeat details of an activity', { concurrency: 4 }, () => {
     assert.equal(await way.result(handle), 2);
     const failed = (await handle.history()).find((event) => event.type === 'ActivityAttemptFailed');
     assert.equal(failed?.reason, 'HEARTBEAT_DETAILS_CONVERSION_FAILED');
+    const messages = logged.filter(({ runId }) => runId === handle.runId).map(({ msg }) => msg);
+    assert.deepEqual(messages, ['what an activity reported could not be stored', 'activity attempt failed']);
   });
 
   behavior(
