@@ -1,8 +1,15 @@
 // Options that nobody reads are refused by name: types alone do not stop them, Node strips types. Checks no values.
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 
+interface OtherOptions {
+  /** Of the Temporal SDK, about things that are not here and never will be. */
+  readonly meaningless?: readonly string[];
+  /** Accepted, and told to nobody. */
+  readonly internal?: readonly string[];
+}
+
 /**
- * `unsupported` are options of the Temporal SDK that are not here. A key whose value is undefined was not given.
+ * `unsupported` are options of the Temporal SDK that are not here yet. A key whose value is undefined was not given.
  * @throws RuntimeError INVALID_INPUT
  */
 export function refuseUnknown(
@@ -10,15 +17,19 @@ export function refuseUnknown(
   options: unknown,
   known: readonly string[],
   unsupported: readonly string[] = [],
+  { meaningless = [], internal = [] }: OtherOptions = {},
 ): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     const got = Array.isArray(options) ? 'an array' : options === null ? 'null' : typeof options;
     throw new RuntimeError('INVALID_INPUT', `${what} needs an object of options (${known.join(', ')}), got ${got}.`);
   }
   for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || known.includes(key)) continue;
+    if (value === undefined || known.includes(key) || internal.includes(key)) continue;
     if (unsupported.includes(key)) {
       throw new RuntimeError('INVALID_INPUT', `${what}: option ${key} is not supported yet. Leave it out.`);
+    }
+    if (meaningless.includes(key)) {
+      throw new RuntimeError('INVALID_INPUT', `${what}: option ${key} has no meaning here. Leave it out.`);
     }
     const near = nearest(key, known);
     const hint = near === undefined ? `Known options: ${known.join(', ')}.` : `Did you mean ${near}?`;

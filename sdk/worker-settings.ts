@@ -13,6 +13,7 @@ import type { WorkerVersion } from '../runtime/worker/worker-versions.ts';
 import { checkConnection, type Connection } from './connection.ts';
 import { checkNamespace, checkVersion } from './deployment-version.ts';
 import { defaultMaxPayloadBytes } from './encode-arguments.ts';
+import { issueText } from './option-issue.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 
 /** Which build of its deployment a worker is, and whether it takes runs by version. */
@@ -90,7 +91,7 @@ export interface WorkerOptions {
    * can be rolled out everywhere before any run takes it. Must be quick, and synchronous.
    */
   patchActivationCallback?: PatchActivationCallback;
-  /** Temporal's older options; accepted, without meaning here. */
+  /** Temporal's older options, without meaning here; true is refused, `workerDeploymentOptions` says it now. */
   buildId?: string;
   useVersioning?: boolean;
   logger?: Logger;
@@ -129,31 +130,33 @@ const known = Object.keys({
   buildId: true,
   useVersioning: true,
   logger: true,
-  failPoint: true,
-} satisfies Record<keyof WorkerOptions, true>);
+} satisfies Record<Exclude<keyof WorkerOptions, 'failPoint'>, true>);
 const unsupported = [
   'activityDefaults',
-  'activityTaskPollerBehavior',
   'dataConverter',
   'debugMode',
   'disablePayloadErrorLimit',
-  'enableSDKTracing',
   'interceptors',
   'isolateExecutionTimeout',
-  'maxConcurrentActivityTaskPolls',
   'maxConcurrentNexusTaskExecutions',
-  'maxConcurrentNexusTaskPolls',
   'maxConcurrentWorkflowTaskExecutions',
+  'nexusServices',
+  'plugins',
+  'sinks',
+  'tuner',
+];
+/** Of Temporal's server and its Rust core: polls, sticky queues, threads. */
+const meaningless = [
+  'activityTaskPollerBehavior',
+  'enableSDKTracing',
+  'maxConcurrentActivityTaskPolls',
+  'maxConcurrentNexusTaskPolls',
   'maxConcurrentWorkflowTaskPolls',
   'maxEagerActivityReservationsPerWorkflowTask',
-  'nexusServices',
   'nexusTaskPollerBehavior',
   'nonStickyToStickyPollRatio',
-  'plugins',
   'reuseV8Context',
-  'sinks',
   'stickyQueueScheduleToStartTimeout',
-  'tuner',
   'workflowTaskPollerBehavior',
   'workflowThreadPoolSize',
 ];
@@ -193,6 +196,15 @@ const duration = z.custom<Duration>().transform((given, context): number => {
   return z.NEVER;
 });
 
+/** What is called of a logger. */
+const logMethods = ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const;
+const loggerWords = `expected a pino logger, or an object with its functions ${logMethods.join(', ')}`;
+
+function isLogger(given: unknown): boolean {
+  if (typeof given !== 'object' || given === null) return false;
+  return logMethods.every((method) => typeof (given as Record<string, unknown>)[method] === 'function');
+}
+
 const checked = z.object({
   taskQueue: z.string().min(1).max(1000),
   namespace: z.string().min(1).max(200).default('default'),
@@ -214,6 +226,10 @@ const checked = z.object({
   patchActivationCallback: z
     .custom<PatchActivationCallback>((given) => typeof given === 'function', 'expected a function')
     .optional(),
+  logger: z.custom<Logger>(isLogger, loggerWords).optional(),
+  useVersioning: z
+    .custom<boolean>((given) => given !== true, 'expected false, or workerDeploymentOptions in its place')
+    .optional(),
   workflowFailureErrorTypes: z.record(z.string(), z.array(z.string().min(1))).optional(),
 });
 const checkedDeployment = z.discriminatedUnion('useWorkerVersioning', [
@@ -232,7 +248,7 @@ const checkedDeployment = z.discriminatedUnion('useWorkerVersioning', [
 function workerVersion(options: WorkerDeploymentOptions | undefined): WorkerVersion | undefined {
   if (options === undefined) return undefined;
   const result = checkedDeployment.safeParse(options);
-  if (!result.success) throw invalid('workerDeploymentOptions', result.error);
+  if (!result.success) throw invalid(['workerDeploymentOptions'], options, result.error);
   const { version, defaultVersioningBehavior } = result.data;
   return {
     version: checkVersion('workerDeploymentOptions.version', version),
@@ -240,33 +256,52 @@ function workerVersion(options: WorkerDeploymentOptions | undefined): WorkerVers
   };
 }
 
-function invalid(option: string, error: z.ZodError): RuntimeError {
+/** `where` the values of `given` stand among the options; `names`: what users called those of two names. */
+function invalid(
+  where: readonly string[],
+  given: object,
+  error: z.ZodError,
+  names: Readonly<Record<string, string>> = {},
+): RuntimeError {
   const issue = error.issues[0]!;
-  const path = [option, ...issue.path].filter((part) => part !== '').join('.');
-  return new RuntimeError('INVALID_INPUT', `Worker option ${path}: ${issue.message}.`, { cause: error });
+  const path = [...where, ...issue.path].join('.');
+  return new RuntimeError('INVALID_INPUT', `Worker option ${names[path] ?? path}${issueText(given, issue)}.`, {
+    cause: error,
+  });
 }
 
-/** An option that has a name of Temporal's too. @throws INVALID_INPUT when both names are used */
-function eitherName(options: WorkerOptions, own: keyof WorkerOptions, theirs: keyof WorkerOptions): unknown {
-  if (options[own] !== undefined && options[theirs] !== undefined) {
-    throw new RuntimeError('INVALID_INPUT', `Worker options ${own} and ${theirs} are one option: pass one of them.`);
-  }
-  return options[own] ?? options[theirs];
+/** Options that have a name of Temporal's too, by ours. */
+const theirNames = {
+  maxCachedRuns: 'maxCachedWorkflows',
+  maxConcurrentActivities: 'maxConcurrentActivityTaskExecutions',
+} as const;
+
+/** The name that was used. @throws INVALID_INPUT when both were */
+function nameUsed(options: WorkerOptions, own: keyof typeof theirNames): keyof WorkerOptions {
+  const theirs = theirNames[own];
+  if (options[theirs] === undefined) return own;
+  if (options[own] === undefined) return theirs;
+  throw new RuntimeError('INVALID_INPUT', `Worker options ${own} and ${theirs} are one option: pass one of them.`);
 }
 
 /** With defaults in place. @throws INVALID_INPUT, TypeError for a task queue whose name is reserved */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
-  refuseUnknown('Worker.create', options, known, unsupported);
+  refuseUnknown('Worker.create', options, known, unsupported, { meaningless, internal: ['failPoint'] });
   checkConnection('Worker.create', options.connection);
   if (options.bundlerOptions !== undefined) {
     refuseUnknown('bundlerOptions', options.bundlerOptions, ['preloadModules', 'ignoreModules'], ['webpackConfigHook']);
   }
-  const result = checked.safeParse({
+  const used = {
+    maxCachedRuns: nameUsed(options, 'maxCachedRuns'),
+    maxConcurrentActivities: nameUsed(options, 'maxConcurrentActivities'),
+  };
+  const given = {
     ...options,
-    maxCachedRuns: eitherName(options, 'maxCachedRuns', 'maxCachedWorkflows'),
-    maxConcurrentActivities: eitherName(options, 'maxConcurrentActivities', 'maxConcurrentActivityTaskExecutions'),
-  });
-  if (!result.success) throw invalid('', result.error);
+    maxCachedRuns: options[used.maxCachedRuns],
+    maxConcurrentActivities: options[used.maxConcurrentActivities],
+  };
+  const result = checked.safeParse(given);
+  if (!result.success) throw invalid([], given, result.error, used);
   checkNamespace(result.data.namespace);
   refuseReservedName('task queue', result.data.taskQueue);
   return { ...result.data, version: workerVersion(options.workerDeploymentOptions) };

@@ -71,6 +71,39 @@ test('an unknown option is refused by name', async () => {
   assert.throws(() => new Client({ connection, nmespace: 'x' } as ClientOptions), refused(/namespace\?/));
 });
 
+test('an option that is about Temporal’s server has no meaning', async () => {
+  for (const option of ['reuseV8Context', 'maxConcurrentWorkflowTaskPolls', 'workflowTaskPollerBehavior']) {
+    const worker = { connection, taskQueue: 'q', [option]: 1 } as WorkerOptions;
+    await assert.rejects(Worker.create(worker), refused(new RegExp(`${option} has no meaning here\\. Leave it out`)));
+  }
+});
+
+test('what is wrong with an option of a worker is said in plain words', async () => {
+  const bad: readonly [object, string][] = [
+    [{ taskQueue: undefined }, 'taskQueue is missing, expected text.'],
+    [{ taskQueue: '' }, 'taskQueue is the text "", expected text of at least 1 character.'],
+    [{ maxCachedRuns: -1 }, 'maxCachedRuns is -1, expected 0 or more.'],
+    [{ maxCachedWorkflows: 1.5 }, 'maxCachedWorkflows is 1.5, expected a whole number.'],
+    [{ maxConcurrentActivityTaskExecutions: 0 }, 'maxConcurrentActivityTaskExecutions is 0, expected 1 or more.'],
+    [{ maxActivitiesPerSecond: 0 }, 'maxActivitiesPerSecond is 0, expected more than 0.'],
+    [{ enableNonLocalActivities: 'no' }, 'enableNonLocalActivities is the text "no", expected true or false.'],
+    [{ workflowFailureErrorTypes: { '*': 'E' } }, 'workflowFailureErrorTypes.* is the text "E", expected a list.'],
+    ...[{}, 5, { ...console, child: 1 }, { warn: () => undefined }].map((logger): [object, string] => [
+      { logger },
+      'logger: expected a pino logger, or an object with its functions trace, debug, info, warn, error, child.',
+    ]),
+  ];
+  for (const [given, message] of bad) {
+    const options = { connection, taskQueue: 'q', activities: { a: () => 1 }, ...given } as WorkerOptions;
+    await assert.rejects(Worker.create(options), { code: 'INVALID_INPUT', message: `Worker option ${message}` });
+  }
+  const nonsense = { connection, taskQueue: 'q', elephants: 1 } as WorkerOptions;
+  await assert.rejects(Worker.create(nonsense), (error: Error) => {
+    assert.match(error.message, /has no option "elephants". Known options: connection, .*, logger\.$/);
+    return true;
+  });
+});
+
 test('options of Temporal’s connection are accepted, with a warning that says what they are not', async () => {
   const temporal = { address: 'x:7233', tls: true, apiKey: 'k', metadata: {}, connectTimeout: '1s' };
   const warned = once(process, 'warning') as Promise<[Error]>;

@@ -27,18 +27,19 @@ test('a version has one text', () => {
 
 test('options of a worker that say nothing clear about its version are refused', async () => {
   const cases: [unknown, RegExp][] = [
-    ['1.0', /workerDeploymentOptions: /],
-    [{ version }, /workerDeploymentOptions\.useWorkerVersioning/],
+    ['1.0', /^Worker option workerDeploymentOptions is the text "1\.0", expected an object\.$/],
+    [{ version }, /^Worker option workerDeploymentOptions\.useWorkerVersioning is missing, expected true or false\.$/],
+    [{ version, useWorkerVersioning: 1 }, /useWorkerVersioning is 1, expected true or false/],
     [{ version, useWorkerVersioning: true }, /workerDeploymentOptions\.defaultVersioningBehavior/],
     [
       { version, useWorkerVersioning: true, defaultVersioningBehavior: 'pinned' },
-      /workerDeploymentOptions\.defaultVersioningBehavior/,
+      /workerDeploymentOptions\.defaultVersioningBehavior is the text "pinned", expected PINNED or AUTO_UPGRADE/,
     ],
     [
       { version, useWorkerVersioning: false, defaultVersioningBehavior: 'PINNED' },
       /workerDeploymentOptions\.defaultVersioningBehavior/,
     ],
-    [{ version, useWorkerVersioning: false, buildId: 'x' }, /buildId/],
+    [{ version, useWorkerVersioning: false, buildId: 'x' }, /workerDeploymentOptions has no option "buildId"/],
     [{ useWorkerVersioning: false }, /workerDeploymentOptions\.version must be \{ deploymentName, buildId \}/],
     [
       { version: { ...version, deploymentName: 'a.b' }, useWorkerVersioning: false },
@@ -64,8 +65,12 @@ test('error types that are no lists of names are refused', async () => {
   }
 });
 
-test("Temporal's older options are accepted", async () => {
-  await fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: true });
+test("Temporal's older options are accepted, as long as they change nothing", async () => {
+  await fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: false });
+  await assert.rejects(
+    fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: true }),
+    refused(/^Worker option useVersioning: expected false, or workerDeploymentOptions in its place\.$/),
+  );
 });
 
 test('a namespace that begins with @ is refused', async () => {

@@ -170,7 +170,7 @@ it('durations of the options are checked', async () => {
   ] as const) {
     await assert.rejects(toolWorker('x', { [option]: value }), {
       code: 'INVALID_INPUT',
-      message: new RegExp(`^Worker option ${option}: `),
+      message: new RegExp(`^Worker option ${option}\\b`),
     });
   }
 });
