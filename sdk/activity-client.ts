@@ -93,8 +93,7 @@ export class ActivityClient extends AsyncCompletionClient {
       return this.#handle<R>(run.workflowId, runId);
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const { run_id: existing } = await this.#run(run.workflowId, undefined);
-      throw new ActivityExecutionAlreadyStartedError('Activity execution already started', run.workflowId, existing);
+      throw alreadyStarted(await this.#run(run.workflowId, undefined));
     }
   }
 
@@ -156,6 +155,12 @@ export class ActivityClient extends AsyncCompletionClient {
       `activity not found for ID: ${activityId}${runId === undefined ? '' : ` (run ${runId})`}. Check the id, or list the activities.`,
     );
   }
+}
+
+function alreadyStarted({ workflow_id: id, run_id: runId, closed_at: closedAt }: RunRow): Error {
+  const whose = closedAt === null ? 'an open activity' : 'one after which the idReusePolicy allows no other';
+  const message = `Activity execution already started: id "${id}" belongs to ${whose}. Use another id, or getHandle() to reach that one.`;
+  return new ActivityExecutionAlreadyStartedError(message, id, runId);
 }
 
 interface HandleParts {

@@ -17,6 +17,7 @@ import type {
 } from '../runtime/history/search-attributes.ts';
 import { checkSummary } from '../runtime/history/summary.ts';
 import { startTiming, startTimingNames, type StartTimingOptions } from '../runtime/history/start-timing.ts';
+import { workflowNameOf } from '../runtime/history/workflow-name.ts';
 import { newRunId } from '../runtime/store/run-id.ts';
 import type { NewRun, Queryable } from '../runtime/store/start-run.ts';
 import type { StartTiming } from '../runtime/store/start-with.ts';
@@ -105,8 +106,7 @@ export function newRunOf<W extends Workflow>(
   { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
 ): TimedRun {
   refuseUnknown('workflow.start', options, known, unsupported);
-  const type = typeof workflow === 'string' ? workflow : workflow.name;
-  const workflowType = checkName('The workflow type', type);
+  const workflowType = checkName('The workflow type', workflowNameOf('workflow.start', workflow));
   const workflowId = checkName('workflowId', options.workflowId);
   const taskQueue = checkName('taskQueue', options.taskQueue);
   refuseReservedName('workflow', workflowType);

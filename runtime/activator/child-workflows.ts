@@ -7,6 +7,7 @@ import { currentRun } from './current-run.ts';
 import type { Target } from './externals.ts';
 import type { SignalDefinition } from './message-definition.ts';
 import { refuseReservedName } from '../history/reserved-name.ts';
+import { workflowNameOf } from '../history/workflow-name.ts';
 import { refuseUnknownOptions } from './known-options.ts';
 import { uuid4 } from './random-streams.ts';
 import type { Run } from './run.ts';
@@ -89,7 +90,7 @@ function start(
   options: ChildWorkflowOptions & { readonly args?: readonly unknown[] } = {},
 ): { child: StartedChild; workflowId: string } {
   run.turn.assertWritable();
-  const workflowType = nameOf(call, 'the workflow', typeof workflow === 'function' ? workflow.name : workflow);
+  const workflowType = nameOf(call, 'the workflow', workflowNameOf(call, workflow));
   refuseReservedName('workflow', workflowType);
   const { args = [] } = options;
   if (!Array.isArray(args)) throw invalid(call, `args is ${describeValue(args)}, expected an array`);

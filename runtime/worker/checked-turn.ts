@@ -11,6 +11,6 @@ export function checkedTurn(
   { now, maxPayloadBytes }: { now: Micros; maxPayloadBytes: number },
 ): BuiltTurn {
   if (!built.activated || built.failure !== undefined) return built;
-  const failed = run.sandbox?.rejection ?? overLimit(built.outputs, maxPayloadBytes);
+  const failed = run.sandbox?.rejection ?? overLimit(built.outputs, maxPayloadBytes, run.workflowType);
   return failed === undefined ? built : buildTurn(run, inputs, now, failed);
 }

@@ -34,6 +34,11 @@ test('a definition takes no options', () => {
 });
 
 const refused: [string, () => unknown, object][] = [
+  [
+    'a child without a name',
+    () => workflow.startChild(async () => undefined),
+    { code: 'INVALID_INPUT', message: /^startChild: the workflow function has no name\. Pass the one/ },
+  ],
   ['a child of a reserved type', () => workflow.startChild('__temporal_w'), reserved('workflow', '__temporal_w')],
   [
     'a child on a reserved task queue',

@@ -50,6 +50,17 @@ test('args that are no array are refused', async () => {
   }
 });
 
+test('a workflow that has no name is refused', async () => {
+  await assert.rejects(
+    workflow.start(async () => undefined, place),
+    refused(/^workflow\.start: the workflow function has no name\. Pass the one that the workflows' file exports, or/),
+  );
+  await assert.rejects(
+    workflow.start(null as unknown as string, place),
+    refused(/^The workflow type must be text .*, got null/),
+  );
+});
+
 test('a transaction that cannot query is refused', async () => {
   for (const transaction of [5, null, {}, 'x']) {
     const options = { ...place, transaction } as unknown as WorkflowStartOptions;

@@ -247,6 +247,10 @@ describe('ids of standalone activities', () => {
     await assert.rejects(client.activity.start('double', { ...options('taken'), args: [1] }), (error) => {
       assert.ok(error instanceof ActivityExecutionAlreadyStartedError);
       assert.deepEqual([error.activityId, error.runId], ['taken', first.runId]);
+      assert.equal(
+        error.message,
+        'Activity execution already started: id "taken" belongs to an open activity. Use another id, or getHandle() to reach that one.',
+      );
       return true;
     });
     const same = await client.activity.start('double', { ...options('taken'), idConflictPolicy: 'USE_EXISTING' });
@@ -258,7 +262,7 @@ describe('ids of standalone activities', () => {
     for (const idReusePolicy of ['REJECT_DUPLICATE', 'ALLOW_DUPLICATE_FAILED_ONLY'] as const) {
       await assert.rejects(
         client.activity.start('double', { ...options('taken'), idReusePolicy }),
-        ActivityExecutionAlreadyStartedError,
+        /^ActivityExecutionAlreadyStartedError: .* belongs to one after which the idReusePolicy allows no other\./,
       );
     }
   });
