@@ -18,6 +18,9 @@ export interface ProgressOptions {
   store(): void;
 }
 
+/** A timer that is to take longer fires at once. */
+const timerMsMax = 2_147_483_647;
+
 export class AttemptProgress {
   readonly #options: ProgressOptions;
   #timeoutMs: number | undefined;
@@ -36,7 +39,7 @@ export class AttemptProgress {
     this.#timeoutMs = timeoutMs;
     // Source: Temporal's throttling, 80 % of the timeout.
     const { defaultMs, maxMs } = this.#options.throttle;
-    this.#throttleMs = Math.min(timeoutMs === undefined ? defaultMs : timeoutMs * 0.8, maxMs);
+    this.#throttleMs = Math.min(timeoutMs === undefined ? defaultMs : timeoutMs * 0.8, maxMs, timerMsMax);
     this.flush();
     this.#arm();
   }
@@ -64,7 +67,7 @@ export class AttemptProgress {
   #arm(): void {
     clearTimeout(this.#watch);
     if (this.#timeoutMs === undefined) return;
-    this.#watch = setTimeout(this.#options.onSilent, Math.min(this.#timeoutMs, 2_147_483_647));
+    this.#watch = setTimeout(this.#options.onSilent, Math.min(this.#timeoutMs, timerMsMax));
   }
 
   #store(): void {

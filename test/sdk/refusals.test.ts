@@ -68,6 +68,20 @@ test('a transaction that cannot query is refused', async () => {
   }
 });
 
+test('limits of calls that are none are refused', async () => {
+  const client = new Client({ connection });
+  const called = async (): Promise<never> => assert.fail('it was called');
+  for (const deadline of [Number.NaN, new Date(Number.NaN), 'soon', '5', undefined, null, {}]) {
+    await assert.rejects(client.withDeadline(deadline as Date, called), refused(/^withDeadline was given .*a Date/));
+  }
+  for (const signal of [null, undefined, 'x', {}, { aborted: false }, new AbortController()]) {
+    const abortable = client.withAbortSignal(signal as AbortSignal, called);
+    await assert.rejects(abortable, refused(/^withAbortSignal was given .*expected an AbortSignal/s));
+  }
+  assert.equal(await client.withDeadline(Number.POSITIVE_INFINITY, async () => 1), 1);
+  assert.equal(await client.withAbortSignal(AbortSignal.abort(), async () => 2), 2);
+});
+
 test('an unknown option is refused by name', async () => {
   const connectTo = { connectionString, shema: 'x' } as object;
   await assert.rejects(Connection.connect(connectTo), refused(/"shema". Did you mean schema\?/));

@@ -130,6 +130,8 @@ it('bad values are refused', async () => {
     ['enableNonLocalActivities', 'no'],
     ['defaultHeartbeatThrottleInterval', 'soon'],
     ['maxHeartbeatThrottleInterval', -1],
+    ['maxCachedRuns', null],
+    ['maxConcurrentActivities', null],
   ] as const) {
     const options = { connection: engine.connection, taskQueue: 'q', activities, [option]: value } as WorkerOptions;
     await assert.rejects(Worker.create(options), { code: 'INVALID_INPUT', message: new RegExp(`option ${option}: `) });

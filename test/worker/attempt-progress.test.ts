@@ -1,0 +1,22 @@
+// How often what an attempt reports is stored.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AttemptProgress } from '../../runtime/worker/attempt-progress.ts';
+
+test('a throttle that is longer than any timer holds back all but the first report', async () => {
+  let stored = 0;
+  const progress = new AttemptProgress({
+    timeoutMs: undefined,
+    throttle: { defaultMs: 1e300, maxMs: 1e300 },
+    onSilent: () => assert.fail(),
+    store: () => stored++,
+  });
+  progress.beat();
+  progress.beat();
+  await sleep(20);
+  assert.equal(stored, 1);
+  progress.flush();
+  assert.equal(stored, 2);
+  progress.stop();
+});
