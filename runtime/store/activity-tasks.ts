@@ -9,6 +9,7 @@ import type { ClaimRoute, Fence } from './claim.ts';
 import { routedText, routeText } from './deployments.ts';
 import type { Database } from './database.ts';
 import { timestampArray } from './pg-binary.ts';
+import { mayTake, type Poller, pollerColumns, versionText } from './pollers.ts';
 
 /** Which task: an activity of a run, by the seq of its ActivityScheduled. */
 export interface TaskKey {
@@ -255,7 +256,7 @@ export interface RemoteTask {
   readonly heartbeatAt: Date | undefined;
   /** When its next timeout strikes. */
   readonly deadline: Date | undefined;
-  /** Live workers of its queue that can execute it. While there is none of the queue, it waits. */
+  /** Live workers of its queue that can execute it, and of whose version it may be. While there is none, it waits. */
   readonly pollers: number;
   /** It began on a worker that was lost, and may not be repeated. */
   readonly unknownEffect: boolean;
@@ -279,17 +280,17 @@ export async function tasksOfRun(
     deadline: Date | null;
     cancel_requested: boolean;
     unsafe: boolean;
-    pollers: readonly Pollers[];
+    pollers: readonly Poller[];
   }>(
     `select t.seq, t.queue, t.attempt, t.due_at, w.identity, t.started_at, t.beat_at, t.deadline, t.cancel_requested, t.unsafe,
   exists (select from ${schema}.fences f where f.epoch = t.worker) as alive,
   (select coalesce(json_agg(g), '[]') from (
-    select p.deployment_name as "deploymentName", p.build_id as "buildId", count(*)::int as workers
-    from ${schema}.leases l join ${schema}.workers p on p.epoch = l.epoch
+    select ${pollerColumns} from ${schema}.leases l join ${schema}.workers w on w.epoch = l.epoch
+    left join ${versionText(schema, '$2')}
     where l.queue = regexp_replace(t.queue, '^@[^/]*/', '') and l.expires_at > clock_timestamp()
-      and p.activity_types && array[t.type, '${anyType}'] group by 1, 2) g) as pollers
+      and w.activity_types && array[t.type, '${anyType}']) g) as pollers
 from ${schema}.activity_tasks t left join ${schema}.workers w on w.epoch = t.worker where t.run_id = $1`,
-    [run.run_id],
+    [run.run_id, userNamespace(run.namespace)],
   );
   return new Map(
     rows.map((row) => [
@@ -302,29 +303,11 @@ from ${schema}.activity_tasks t left join ${schema}.workers w on w.epoch = t.wor
         startedAt: row.started_at ?? undefined,
         heartbeatAt: row.beat_at ?? undefined,
         deadline: row.deadline ?? undefined,
-        pollers: pollersOf(row.queue, row.pollers),
+        pollers: row.pollers.filter((poller) => mayTake(poller, row.queue, placedQueue(row.queue).key)).length,
         unknownEffect: row.unsafe && !row.alive,
       },
     ]),
   );
-}
-
-/** Live workers of a task queue that can execute an activity. */
-interface Pollers {
-  readonly deploymentName: string | null;
-  readonly buildId: string | null;
-  readonly workers: number;
-}
-
-/** Of those whose version fits. */
-function pollersOf(queue: string, pollers: readonly Pollers[]): number {
-  const { deploymentName, buildId } = placedQueue(queue);
-  const fitting = pollers.filter(
-    (poller) =>
-      (deploymentName === undefined || poller.deploymentName === deploymentName) &&
-      (buildId === undefined || poller.buildId === buildId),
-  );
-  return fitting.reduce((sum, { workers }) => sum + workers, 0);
 }
 
 function taskState(row: {

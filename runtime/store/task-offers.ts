@@ -11,7 +11,7 @@ import { runIdBytes } from './run-id.ts';
 export interface OfferedTask extends TaskKey {
   /**
    * `namespace/task queue`; behind a prefix that of a run that belongs to a version or a deployment: it goes to the workers
-   * of that, if any ever polled the task queue, else to those of the task queue.
+   * of that, if any ever polled the task queue, else to those of the task queue (until one of that polls it: `gatherTasks`).
    */
   readonly queue: string;
   readonly type: string;
@@ -93,6 +93,24 @@ placed as materialized (
         and w.deployment_name = p.deployment and (p.build is null or w.build_id = p.build))
     then g.queue else substr(g.queue, coalesce(length(p.prefix), 0) + 1) end as queue, ${givenRest}
   from given g left join places p on p.prefix <> '' and starts_with(g.queue, p.prefix))`;
+}
+
+/**
+ * Moves tasks that were offered to all workers of a task queue (its key) into the queues with these prefixes, when their runs
+ * belong there: since then a worker of such a version has come. A task that somebody has locked is left.
+ */
+export async function gatherTasks(database: Database, queue: string, prefixes: readonly string[]): Promise<void> {
+  const { schema, pool } = database;
+  await pool.query(
+    `with unsynced as materialized (select set_config('synchronous_commit', 'off', true)),
+found as materialized (
+  select t.run_id, t.seq, p.prefix from ${schema}.activity_tasks t join ${schema}.ready r on r.run_id = t.run_id
+  join unnest($2::text[]) as p(prefix) on starts_with(r.queue, p.prefix)
+  where t.queue = $1 and exists (select from unsynced) for no key update of t skip locked)
+update ${schema}.activity_tasks t set queue = found.prefix || t.queue from found
+where t.run_id = found.run_id and t.seq = found.seq and t.queue = $1`,
+    [queue, prefixes],
+  );
 }
 
 /** A part of a statement: offers what `from` holds. */

@@ -20,7 +20,7 @@ import { logAttempt } from './log-turn.ts';
 import { mailInput } from './outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
 import { StandaloneKeeper } from './standalone-keeper.ts';
-import { claimFromAll, type TaskClaimsOptions } from './task-claims.ts';
+import { taskClaims, type TaskClaimsOptions } from './task-claims.ts';
 import type { TaskSource } from './claims.ts';
 import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
@@ -104,13 +104,12 @@ export class ActivityDesk {
     const announced = (outcomes: readonly SentOutcome[]): void => this.#announce(outcomes);
     this.#reporter = new AttemptReporter({ database, fence: options.reportFence, logger, announced, failPoint });
     const types = { names: [...this.#types], any: this.#types.has(anyType) };
-    const claims = { ...options, schema: database.schema, types };
     this.#runner = new TaskRunner({
       ...options,
       epoch,
       slots,
       reporter: this.#reporter,
-      claim: (limit) => claimFromAll(claims, limit),
+      claim: taskClaims({ ...options, schema: database.schema, types }),
       expired: () => void this.expire(),
     });
   }

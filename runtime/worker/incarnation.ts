@@ -182,7 +182,7 @@ export class Incarnation {
     this.#house = new Housekeeping(database, logger, async () => {
       await this.#loop.parking.evict();
       await this.#activities.sweep();
-      await this.#watch?.refresh();
+      await this.#watch?.keep();
     });
     this.#queries = new QueryAnswerer({
       ...{ database, sandbox, loop: this.#loop, epoch, versions, logger },

@@ -16,20 +16,30 @@ export interface TaskClaimsOptions {
   serially<T>(work: (client: Parameters<typeof claimTasks>[0]) => Promise<T>): Promise<T>;
 }
 
-/** @throws what the first statement throws: what was claimed by then is to be executed */
-export async function claimFromAll(options: TaskClaimsOptions, limit: number): Promise<readonly ClaimedTask[]> {
+/** Claims up to a number of tasks. @throws what the first statement throws: what was claimed by then is to be executed */
+export type TaskClaims = (limit: number) => Promise<readonly ClaimedTask[]>;
+
+/** Each time the queue is asked first that comes after the one that filled up the places: a busy one does not keep the others waiting. */
+export function taskClaims(options: TaskClaimsOptions): TaskClaims {
   const { schema, fence, sources, types, clock, logger, serially } = options;
-  const claimed: ClaimedTask[] = [];
-  for (const { queue, versioned, isOpen } of sources) {
-    if (claimed.length >= limit || !isOpen()) continue;
-    const due = { queue, types, versioned, now: clock.now(), limit: limit - claimed.length };
-    try {
-      claimed.push(...(await serially((client) => claimTasks(client, schema, fence, due))));
-    } catch (error) {
-      if (claimed.length === 0) throw error;
-      logger.warn({ err: error }, 'activities could not be claimed, will try again');
-      break;
+  let first = 0;
+  return async (limit) => {
+    const claimed: ClaimedTask[] = [];
+    const begin = first;
+    for (let i = 0; i < sources.length && claimed.length < limit; i++) {
+      const at = (begin + i) % sources.length;
+      const { queue, versioned, isOpen } = sources[at]!;
+      if (!isOpen()) continue;
+      const due = { queue, types, versioned, now: clock.now(), limit: limit - claimed.length };
+      try {
+        claimed.push(...(await serially((client) => claimTasks(client, schema, fence, due))));
+      } catch (error) {
+        if (claimed.length === 0) throw error;
+        logger.warn({ err: error }, 'activities could not be claimed, will try again');
+        break;
+      }
+      if (claimed.length >= limit) first = (at + 1) % sources.length;
     }
-  }
-  return claimed;
+    return claimed;
+  };
 }

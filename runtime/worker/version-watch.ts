@@ -1,7 +1,9 @@
 // Keeps a worker's knowledge of what is current up to date, and the queues of its runs as their logs have it.
 import type { Logger } from 'pino';
 import type { Database } from '../store/database.ts';
+import { deploymentPrefix, versionPrefix } from '../history/deployment.ts';
 import { readRouting, registerVersion } from '../store/deployments.ts';
+import { gatherTasks } from '../store/task-offers.ts';
 import type { LiveRun } from './live-run.ts';
 import { homeQueue, type WorkerVersions } from './worker-versions.ts';
 
@@ -26,21 +28,33 @@ export interface VersionWatchOptions {
   changed(): void;
 }
 
+/** An offer that was under way when this worker came may not have seen it: looked for soon, and should it have taken long. */
+const gatherAgainMs = 1_000;
+const gatherEveryMs = 60_000;
+
 export class VersionWatch {
   readonly #options: VersionWatchOptions;
   #misfiled = new Set<LiveRun>();
   #asking = false;
   #askAgain = false;
+  #nextGathering = 0;
 
   constructor(options: VersionWatchOptions) {
     this.#options = options;
   }
 
-  /** Makes the version known, and learns what is current. */
+  /** Makes the version known, has its activities wait for it, and learns what is current. */
   async begin(): Promise<void> {
     const { database, namespace, versions } = this.#options;
     await registerVersion(database, namespace, versions.version);
+    await this.#gather(gatherAgainMs);
     await this.refresh();
+  }
+
+  /** What is done again now and then. */
+  async keep(): Promise<void> {
+    await this.refresh();
+    if (performance.now() >= this.#nextGathering) await this.#gather(gatherEveryMs);
   }
 
   /** Asks what is current. */
@@ -69,6 +83,14 @@ export class VersionWatch {
     if (queue === undefined || queue === run.queueKey) return;
     this.#misfiled.add(run);
     if (this.#misfiled.size === 1) setImmediate(() => void this.#file());
+  }
+
+  /** Activities that were offered when no worker of the version had polled the task queue wait for all of its workers. */
+  async #gather(againMs: number): Promise<void> {
+    const { database, versions } = this.#options;
+    const { version, queues } = versions;
+    await gatherTasks(database, queues.open, [versionPrefix(version), deploymentPrefix(version.deploymentName)]);
+    this.#nextGathering = performance.now() + againMs;
   }
 
   async #file(): Promise<void> {

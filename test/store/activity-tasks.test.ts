@@ -18,7 +18,7 @@ import {
   sweepTasks,
   tasksOfWorker,
 } from '../../runtime/store/activity-tasks.ts';
-import { type OfferedTask, offerTasks } from '../../runtime/store/task-offers.ts';
+import { gatherTasks, type OfferedTask, offerTasks } from '../../runtime/store/task-offers.ts';
 import { park } from '../../runtime/store/claim.ts';
 import { readMail, send } from '../../runtime/store/inbox.ts';
 import { declareDead } from '../../runtime/store/lease.ts';
@@ -385,4 +385,29 @@ test('tasks of closed runs are neither claimed nor answered, and go', async (t) 
   assert.equal(await report(given.worker, [completed(given.runId)]), 0);
   await sweepTasks(database);
   assert.deepEqual(await taskRows(given.runId), []);
+});
+
+test('tasks that all workers of a queue could take are gathered by the version of their run, waiting or not', async (t) => {
+  const given = await bed(t, 3);
+  const { runId, queue } = given;
+  const place = async (prefix: string): Promise<unknown> =>
+    pool.query('update reprise.ready set queue = $2 where run_id = $1', [runId, `${prefix}default/test`]);
+  const places = async (): Promise<string[]> => {
+    const { rows } = await pool.query<{ queue: string }>(
+      'select queue from reprise.activity_tasks where run_id = $1 order by seq',
+      [runId],
+    );
+    return rows.map((row) => row.queue);
+  };
+  await place('@shop:1.0/');
+  for (const seq of [2, 3]) await offer(given, { seq, queue: `@shop:1.0/${queue}` });
+  await offer(given, { seq: 4, queue: `${queue} beside` });
+  assert.equal((await claim(given, { limit: 1 })).length, 1);
+  for (const prefix of ['@shop:1.1/', '@shop/', '@sho:1.0/']) await gatherTasks(database, queue, [prefix]);
+  assert.deepEqual(await places(), [queue, queue, `${queue} beside`]);
+  await gatherTasks(database, queue, ['@shop/', '@shop:1.0/']);
+  const [own, beside] = [`@shop:1.0/${queue}`, `${queue} beside`];
+  assert.deepEqual(await places(), [own, own, beside]);
+  await gatherTasks(database, queue, ['@shop:1.0/']);
+  assert.deepEqual(await places(), [own, own, beside]);
 });

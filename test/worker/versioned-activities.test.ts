@@ -2,6 +2,7 @@
 // one of its own. With runs cached, with their code made again for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { activityInfo } from 'reprise/activity';
 import type { WorkflowHandle } from 'reprise/client';
 import { Worker } from 'reprise/worker';
 import { buildLab, type BuildLab, deploymentName } from '../support/builds.ts';
@@ -57,6 +58,12 @@ for (const [way, lab] of [
         const answers = await handle.query<string[]>('seen').catch(() => []);
         return answers.length >= times && answers;
       });
+    }
+
+    /** What a description tells of the activity that it waits for, and how many workers could take it. */
+    async function told(handle: WorkflowHandle): Promise<[string | undefined, number | undefined]> {
+      const remote = (await handle.describe()).pendingActivities[0]?.remote;
+      return [remote?.state, remote?.pollers];
     }
 
     async function finish(handle: WorkflowHandle): Promise<void> {
@@ -116,11 +123,48 @@ for (const [way, lab] of [
       assert.equal(remote.state, 'SCHEDULED');
       // 2.0 is not current.
       await new Promise((resolve) => setTimeout(resolve, 250));
-      assert.equal((await waiting.describe()).pendingActivities[0]?.remote?.state, 'SCHEDULED');
+      assert.deepEqual(await told(waiting), ['SCHEDULED', 0]);
       await setCurrent('2.0');
       await until(async () => (await waiting.query<string[]>('seen')).length === 1);
       assert.deepEqual(await waiting.query('seen'), ['2.0']);
       for (const handle of [foreign, waiting]) await finish(handle);
+    });
+
+    it('goes to its version as soon as that has a worker, also when it waited for the current version’s before', async () => {
+      await lab.build('2.0', { activities: {} });
+      const pinned = await lab.start('asks', { args: ['late tools'] });
+      await ask(pinned, 0);
+      await setCurrent('2.0');
+      await pinned.signal('step');
+      await until(async () => (await told(pinned))[0] === 'SCHEDULED');
+      await lab.build('1.0', { queue: 'late tools', activities: answering('1.0') });
+      await until(async () => (await pinned.query<string[]>('seen')).length > 0);
+      await lab.build('2.0', { queue: 'late tools', activities: answering('2.0') });
+      assert.deepEqual((await ask(pinned, 2)).slice(0, 2), ['1.0', '1.0']);
+      await finish(pinned);
+    });
+
+    it('of a queue with a steady load does not keep those of the other queues waiting', async () => {
+      const taskQueue = 'few tools';
+      await (await lab.build('1.0', { queue: taskQueue, activities: answering('1.0') })).stop();
+      const pinned = await Promise.all([1, 2, 3, 4].map(() => lab.start('asks', { args: [taskQueue] })));
+      const moving = await lab.start('asksMoving', { args: [taskQueue] });
+      const handles = [...pinned, moving];
+      for (const handle of handles) await handle.signal('step');
+      for (const handle of handles) await until(async () => (await told(handle))[0] === 'SCHEDULED');
+      const id = `standalone few ${way}`;
+      const alone = await client.activity.start('whichBuild', { id, taskQueue, startToCloseTimeout: '10 s' });
+      const order: string[] = [];
+      const whichBuild = async (): Promise<string> => {
+        order.push(activityInfo().workflowExecution?.workflowId ?? id);
+        return '1.0';
+      };
+      await lab.build('1.0', { queue: taskQueue, activities: { whichBuild }, maxConcurrentActivities: 1 });
+      await alone.result();
+      for (const handle of handles) await until(async () => (await handle.query<string[]>('seen')).length > 0);
+      assert.ok(order.slice(0, 3).includes(id), String(order));
+      assert.ok(order.slice(0, 3).includes(moving.workflowId), String(order));
+      for (const handle of handles) await finish(handle);
     });
 
     it('of a type that its owner has not is for other workers of its version on the same queue', async () => {
