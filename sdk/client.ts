@@ -123,11 +123,8 @@ export {
 } from './workflow-client.ts';
 export {
   type Definition,
-  type GetWorkflowUpdateHandleOptions,
-  type StartUpdateOptions,
   type WorkflowExecutionDescription,
   WorkflowHandle,
-  type WorkflowUpdateOptions,
 } from './workflow-handle.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
 export { QueryRejectCondition } from './query-reject-condition.ts';
@@ -142,7 +139,12 @@ export {
 } from './worker-deployment-client.ts';
 export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './with-start.ts';
 export { WorkflowUpdateStage } from './update-stage.ts';
-export { WorkflowUpdateHandle } from './workflow-update.ts';
+export {
+  type GetWorkflowUpdateHandleOptions,
+  type StartUpdateOptions,
+  WorkflowUpdateHandle,
+  type WorkflowUpdateOptions,
+} from './workflow-update.ts';
 export type * from './workflow-types.ts';
 export type { ActivityFunction, ActivityInterface, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
 export type {

@@ -20,14 +20,14 @@ import {
   RunList,
 } from './run-list.ts';
 import { WithStartWorkflowOperation } from './with-start.ts';
+import { type Definition, type HandleParts, WorkflowHandle } from './workflow-handle.ts';
 import {
-  type Definition,
-  type HandleParts,
+  admitUpdate,
+  updateCall,
+  type WorkflowUpdateHandle,
   type StartUpdateOptions,
-  WorkflowHandle,
   type WorkflowUpdateOptions,
-} from './workflow-handle.ts';
-import { admitUpdate, updateCall, type WorkflowUpdateHandle } from './workflow-update.ts';
+} from './workflow-update.ts';
 
 export type WorkflowSignalWithStartOptions<
   W extends Workflow,

@@ -46,7 +46,14 @@ import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo
 import { refuseUnknown } from './refuse-unknown.ts';
 import { resultOf } from './result-of.ts';
 import { sendMessage } from './send-message.ts';
-import { admitUpdate, updateCall, WorkflowUpdateHandle } from './workflow-update.ts';
+import {
+  admitUpdate,
+  type GetWorkflowUpdateHandleOptions,
+  type StartUpdateOptions,
+  updateCall,
+  WorkflowUpdateHandle,
+  type WorkflowUpdateOptions,
+} from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
 /** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
@@ -72,16 +79,6 @@ export interface Definition<Args extends readonly unknown[], Ret = unknown> {
   readonly [retOf]?: Ret;
 }
 
-/** `args` may be left out when there are none. */
-export type WorkflowUpdateOptions<Args extends readonly unknown[]> = {
-  /** The update's key within its run; default a new one. */
-  readonly updateId?: string;
-} & ([] extends Args ? { readonly args?: Args } : { readonly args: Args });
-
-export type StartUpdateOptions<Args extends readonly unknown[]> = WorkflowUpdateOptions<Args> & {
-  readonly waitForStage: 'ACCEPTED';
-};
-
 export interface HandleParts {
   readonly client: WorkflowClient;
   readonly connection: Connection;
@@ -98,11 +95,6 @@ export interface HandleParts {
   readonly isUnseen: boolean;
   /** The run must be of the chain that began with this one. */
   readonly firstExecutionRunId?: string | undefined;
-}
-
-export interface GetWorkflowUpdateHandleOptions {
-  /** Default: the run of the handle. */
-  readonly workflowRunId?: string;
 }
 
 const queryTimeoutMs = 10_000;
@@ -212,18 +204,22 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return admitUpdate<Ret>({ connection, workflowId: this.workflowId, runId, updateId }, message);
   }
 
-  /** A handle to an update that was sent before; makes no call. Without a run: that which is the latest when it is asked. */
+  /** A handle to an update that was sent before; makes no call. Without a run: the latest of the chain that knows it when it is asked. */
   getUpdateHandle<Ret = unknown>(
     updateId: string,
     options: GetWorkflowUpdateHandleOptions = {},
   ): WorkflowUpdateHandle<Ret> {
     refuseUnknown('getUpdateHandle', options, ['workflowRunId']);
-    const runId = options.workflowRunId ?? this.#parts.runId;
-    if (runId !== undefined) checkRunId(runId);
-    const findRunId = async (): Promise<string> => (await this.#run()).run_id;
-    const { connection } = this.#parts;
-    const parts = { connection, workflowId: this.workflowId, updateId: checkName('updateId', updateId) };
-    return new WorkflowUpdateHandle<Ret>({ ...parts, runId, findRunId });
+    const { workflowRunId } = options;
+    const named = { ...this.#parts, runId: workflowRunId, followsChain: false, isUnseen: true };
+    const of = workflowRunId === undefined ? this : new WorkflowHandle(named);
+    return new WorkflowUpdateHandle<Ret>({
+      connection: this.#parts.connection,
+      workflowId: this.workflowId,
+      updateId: checkName('updateId', updateId),
+      runId: of.runId,
+      search: { latestRun: async () => (await of.#run()).run_id, inChain: of.#parts.followsChain },
+    });
   }
 
   /** Asks for cancellation; workflow code decides what to do about it. */

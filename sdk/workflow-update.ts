@@ -5,7 +5,8 @@ import { ApplicationFailure } from '../runtime/history/failure.ts';
 import { decodePayload } from '../runtime/history/payload.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { Message } from '../runtime/store/inbox.ts';
-import { takeAnswer, withdraw } from '../runtime/store/requests.ts';
+import { peekAnswer, takeAnswer, withdraw } from '../runtime/store/requests.ts';
+import { readStartedMeta } from '../runtime/store/runs.ts';
 import { readUpdate, updateKey, type UpdateState } from '../runtime/store/updates.ts';
 import { limitReached, waitAtMost, whenAborted } from './call-limits.ts';
 import {
@@ -17,15 +18,37 @@ import type { Connection } from './connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { sendMessage } from './send-message.ts';
-import type { StartUpdateOptions } from './workflow-handle.ts';
+
+/** `args` may be left out when there are none. */
+export type WorkflowUpdateOptions<Args extends readonly unknown[]> = {
+  /** The update's key within its run; default a new one. */
+  readonly updateId?: string;
+} & ([] extends Args ? { readonly args?: Args } : { readonly args: Args });
+
+export type StartUpdateOptions<Args extends readonly unknown[]> = WorkflowUpdateOptions<Args> & {
+  readonly waitForStage: 'ACCEPTED';
+};
+
+export interface GetWorkflowUpdateHandleOptions {
+  /** Default: the run of the handle, or that of its chain that knows the update. */
+  readonly workflowRunId?: string;
+}
 
 interface UpdateHandleParts {
   readonly connection: Connection;
   readonly workflowId: string;
   readonly updateId: string;
   readonly runId: string | undefined;
-  /** When it is not known yet which run it is. */
-  findRunId?(): Promise<string>;
+  /** Of an update that somebody has sent before, perhaps: its run is to be looked for. */
+  readonly search?: UpdateSearch;
+}
+
+/** Where an update is looked for. */
+export interface UpdateSearch {
+  /** The latest run of those that are meant. @throws WorkflowNotFoundError */
+  latestRun(): Promise<string>;
+  /** The runs before and after it are meant too. */
+  readonly inChain: boolean;
 }
 
 interface UpdateParts extends UpdateHandleParts {
@@ -40,6 +63,8 @@ const longestWaitMs = 1_000;
  * little after the commit that took the message, and sent again the update might be accepted.
  */
 const lostAfterMs = 3_000;
+/** How many runs of a chain are looked through for an update, from the latest back. */
+const chainMax = 100;
 
 /** An update that was accepted, or rejected. */
 export class WorkflowUpdateHandle<Ret = unknown> {
@@ -61,30 +86,74 @@ export class WorkflowUpdateHandle<Ret = unknown> {
   /**
    * What the handler returned; waits for it.
    * @throws WorkflowUpdateFailedError when the update was rejected, its handler failed, or the run closed before it ended;
-   * WorkflowNotFoundError; WorkflowUpdateRPCTimeoutOrCancelledError
+   * WorkflowNotFoundError, also when no such update is known; WorkflowUpdateRPCTimeoutOrCancelledError
    */
   async result(): Promise<Ret> {
     if (this.#rejection !== undefined) throw updateFailed(this.#rejection);
-    const parts = { ...this.#parts, runId: this.workflowRunId ?? (await this.#parts.findRunId!()) };
-    return watch(
-      () => parts,
-      async () => {
-        const { accepted, outcome, closed } = await stateOf(parts);
-        if (outcome !== undefined) {
-          if (outcome.failed) throw updateFailed(decodeFailure(outcome.payload));
-          return { value: decodePayload(outcome.payload) as Ret };
-        }
-        if (!closed) return undefined;
-        if (!accepted) throw WorkflowNotFoundError.closed(parts.workflowId, parts.runId);
-        throw updateFailed(
-          ApplicationFailure.nonRetryable(
-            'Workflow Update failed because the Workflow completed before the Update completed.',
-            'AcceptedUpdateCompletedWorkflow',
-          ),
-        );
-      },
-    );
+    const { search } = this.#parts;
+    const runId = search === undefined ? this.workflowRunId! : await findUpdate(this.#parts, search);
+    let target: UpdateParts = { ...this.#parts, runId };
+    // What a run has not read goes with it to the one that it continues as.
+    let follows = search?.inChain ?? false;
+    let waitedUntil: number | undefined;
+    const look = async (): Promise<{ value: Ret } | undefined> => {
+      const state = await stateOf(target);
+      if (state.accepted) return outcomeOf<Ret>(state);
+      if (state.waiting) {
+        follows = true;
+        waitedUntil = performance.now();
+        return undefined;
+      }
+      if (state.closed && state.next !== undefined && follows) {
+        target = { ...target, runId: state.next };
+        return look();
+      }
+      const rejection = await rejectionOf(target);
+      if (rejection !== undefined) throw updateFailed(rejection);
+      if (state.closed) throw WorkflowNotFoundError.closed(target.workflowId, target.runId);
+      if (waitedUntil === undefined || performance.now() - waitedUntil > lostAfterMs) throw updateNotFound(target);
+      return undefined;
+    };
+    return watch(() => target, look);
   }
+}
+
+/** Of an accepted update; undefined while its handler has not ended. */
+function outcomeOf<Ret>({ outcome, closed }: UpdateState): { value: Ret } | undefined {
+  if (outcome?.failed === true) throw updateFailed(decodeFailure(outcome.payload));
+  if (outcome !== undefined) return { value: decodePayload(outcome.payload) as Ret };
+  if (!closed) return undefined;
+  throw updateFailed(
+    ApplicationFailure.nonRetryable(
+      'Workflow Update failed because the Workflow completed before the Update completed.',
+      'AcceptedUpdateCompletedWorkflow',
+    ),
+  );
+}
+
+/** The latest run that knows the update, by its log or its mail; the latest of all when none does. */
+async function findUpdate(parts: UpdateHandleParts, { latestRun, inChain }: UpdateSearch): Promise<string> {
+  const { connection, updateId } = parts;
+  const latest = await latestRun();
+  let runId: string | undefined = latest;
+  for (let left = inChain ? chainMax : 0; left > 0 && runId !== undefined; left--) {
+    const at: string = runId;
+    const state = await connection.reach((database) => readUpdate(database, at, updateId));
+    if (state?.accepted === true || state?.waiting === true) return at;
+    runId = (await connection.reach((database) => readStartedMeta(database, at))).continuedFrom;
+  }
+  return latest;
+}
+
+/** Why an update was rejected, as long as its sender has not asked. */
+async function rejectionOf({ connection, runId, updateId }: UpdateParts): Promise<Error | undefined> {
+  const answer = await connection.reach((database) => peekAnswer(database, updateKey(runId, updateId)));
+  return answer === undefined ? undefined : decodeFailure(answer.payload);
+}
+
+function updateNotFound({ workflowId, runId, updateId }: UpdateParts): WorkflowNotFoundError {
+  const message = `workflow update not found: ${updateId} of workflow ${workflowId} (run ${runId}). It was not sent, or it was rejected. Check the update id, or send it with executeUpdate.`;
+  return new WorkflowNotFoundError(message, workflowId, runId);
 }
 
 /** Checks what an update is called with. @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */

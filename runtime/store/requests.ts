@@ -45,6 +45,16 @@ export async function takeAnswer(database: Database, id: string): Promise<QueryA
   return row === undefined ? undefined : { payload: row.answer, problem: row.problem ?? undefined };
 }
 
+/** An answer that is left to the one who asked. */
+export async function peekAnswer(database: Database, id: string): Promise<QueryAnswer | undefined> {
+  const { rows } = await database.pool.query<{ answer: Buffer; problem: QueryAnswer['problem'] | null }>(
+    `select answer, problem from ${database.schema}.requests where id = $1 and answered_at is not null`,
+    [id],
+  );
+  const row = rows[0];
+  return row === undefined ? undefined : { payload: row.answer, problem: row.problem ?? undefined };
+}
+
 export async function withdraw(database: Database, id: string): Promise<void> {
   await database.pool.query(`delete from ${database.schema}.requests where id = $1`, [id]);
 }

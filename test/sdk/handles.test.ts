@@ -1,14 +1,24 @@
 // What handles find: by workflow id, by run, by chain.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Client, WorkflowClient, WorkflowFailedError, WorkflowNotFoundError } from 'reprise/client';
-import { testEngine } from '../support/engine.ts';
+import {
+  Client,
+  WorkflowClient,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from 'reprise/client';
+import { fixtureWorker, testEngine } from '../support/engine.ts';
 
 const engine = await testEngine();
 const { client, connection, taskQueue } = engine;
 const { workflow } = client;
 
 const notFound = (error: unknown): boolean => error instanceof WorkflowNotFoundError;
+const updateNotFound = (id: string): { code: string; message: RegExp } => ({
+  code: 'RUN_NOT_FOUND',
+  message: new RegExp(`^workflow update not found: ${id} `),
+});
 
 test('the client gives the result of a workflow id, of a run, and of a chain', async () => {
   const { runId } = await engine.start('greet', ['ada'], 'asked');
@@ -65,6 +75,64 @@ test('an update is found without its run, that of the latest run', async () => {
   const update = workflow.getHandle(handle.workflowId).getUpdateHandle('u');
   assert.equal(update.workflowRunId, undefined);
   assert.equal(await update.result(), 1);
+});
+
+test('an update of another workflow’s run is not found', async () => {
+  const [mine, yours] = await Promise.all([engine.start('cart'), engine.start('cart')]);
+  await yours.executeUpdate('addItem', { args: ['pen'], updateId: 'yours' });
+  const { runId: workflowRunId } = yours as { runId: string };
+  await assert.rejects(mine.getUpdateHandle('yours', { workflowRunId }).result(), notFound);
+  await assert.rejects(workflow.getHandle(mine.workflowId, workflowRunId).getUpdateHandle('yours').result(), notFound);
+  const elsewhere = new Client({ connection, namespace: 'elsewhere' }).workflow.getHandle(yours.workflowId);
+  await assert.rejects(elsewhere.getUpdateHandle('yours', { workflowRunId }).result(), notFound);
+  assert.equal(await yours.getUpdateHandle('yours', { workflowRunId }).result(), 1);
+  for (const handle of [mine, yours]) await handle.terminate();
+});
+
+test('an update is found in whichever run of the chain knows it', async () => {
+  const first = await engine.start('cartOfRuns', [], 'carts');
+  const runs = async (): Promise<string> => (await workflow.getHandle('carts').describe()).runId;
+  for (const [i, updateId] of ['a', 'b'].entries()) {
+    assert.equal(await first.executeUpdate('addItem', { args: [updateId], updateId }), i + 1);
+    const before = await runs();
+    await first.signal('finish');
+    await engine.until(async () => (await runs()) !== before);
+  }
+  for (const handle of [first, workflow.getHandle('carts')]) {
+    assert.equal(await handle.getUpdateHandle('a').result(), 1);
+    assert.equal(await handle.getUpdateHandle('b').result(), 2);
+    await assert.rejects(handle.getUpdateHandle('c').result(), updateNotFound('c'));
+  }
+  const ofFirst = workflow.getHandle('carts', first.runId);
+  assert.equal(await ofFirst.getUpdateHandle('a').result(), 1);
+  await assert.rejects(ofFirst.getUpdateHandle('b').result(), notFound);
+  await first.terminate();
+});
+
+test('an update that nobody knows is not found; one that lies in the mail is waited for', async () => {
+  const queue = 'unserved';
+  const handle = await workflow.start('cart', { workflowId: queue, taskQueue: queue, args: [] });
+  await assert.rejects(handle.getUpdateHandle('unsent').result(), updateNotFound('unsent'));
+  const sent = ['good', 'bad'].map((updateId) =>
+    handle.executeUpdate('addItem', { args: [updateId === 'bad' ? '' : 'pen'], updateId }),
+  );
+  await engine.until(async () => (await handle.describe()).unreadMail === 2);
+  const asked = ['good', 'bad'].map((id) => workflow.getHandle(queue).getUpdateHandle(id).result());
+  const answers = Promise.all([sent, asked].map((results) => Promise.allSettled(results)));
+  const worker = await fixtureWorker(connection, queue);
+  const running = worker.run();
+  const [told, seen] = await answers;
+  assert.deepEqual(
+    [told![0], seen![0]],
+    [1, 1].map((value) => ({ status: 'fulfilled', value })),
+  );
+  assert.ok(told![1]?.status === 'rejected' && told![1].reason instanceof WorkflowUpdateFailedError);
+  // Told of the rejection only when it asks before the sender does.
+  const rejected = seen![1]?.status === 'rejected' && (seen![1].reason as Error);
+  assert.ok(rejected instanceof WorkflowUpdateFailedError || notFound(rejected));
+  await handle.terminate();
+  worker.shutdown();
+  await running;
 });
 
 test('a client for workflows alone can be made', async () => {
