@@ -134,6 +134,6 @@ it('bad values are refused', async () => {
     ['maxConcurrentActivities', null],
   ] as const) {
     const options = { connection: engine.connection, taskQueue: 'q', activities, [option]: value } as WorkerOptions;
-    await assert.rejects(Worker.create(options), { code: 'INVALID_INPUT', message: new RegExp(`option ${option}: `) });
+    await assert.rejects(Worker.create(options), { code: 'INVALID_INPUT', message: new RegExp(`option ${option}\\b`) });
   }
 });
