@@ -284,7 +284,7 @@ describe('a paused activity', () => {
     await terminated.pause();
     await terminated.terminate();
     assert.equal(await stateOf(terminated), 'TERMINATED');
-    const timed = { ...options('late'), args: [1], scheduleToStartTimeout: 10, scheduleToCloseTimeout: 250 } as const;
+    const timed = { ...options('late'), args: [1], scheduleToStartTimeout: 100, scheduleToCloseTimeout: 250 } as const;
     const late = await client.activity.start('double', { ...timed, taskQueue: 'nobody' });
     await late.pause();
     assert.equal(await timeoutOf(late), 'SCHEDULE_TO_CLOSE');
@@ -429,6 +429,8 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
   for (const [ask, message] of [
     [() => handle.pause(7 as never), /^The reason of pause must be text/],
     [() => handle.unpause({ jitter: 'soon' as never }), /^jitter: /],
+    [() => handle.unpause({ jitter: 1e16 }), /^jitter is 1\d+ ms, expected 0 to 100 years/],
+    [() => handle.updateOptions({ heartbeatTimeout: 9.223e15 }), /^heartbeatTimeout is 9\d+ ms, expected 0 to 100/],
     [() => handle.unpause({ resetAttempts: 'yes' as never }), /^resetAttempts must be true or false/],
     [() => handle.unpause({ resetAttempt: true } as never), /Did you mean resetAttempts/],
     [() => handle.updateOptions({}), /needs one option at least/],
