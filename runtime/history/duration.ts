@@ -18,7 +18,7 @@ export function durationMs(duration: Duration): number {
 }
 
 /** What anything may take or be put off at most: 100 years. Times of the database and of the log hold sums of them. */
-export const longestMs: number = 100 * 365 * 86_400_000;
+export const longestMs: number = 100 * 365.25 * 86_400_000;
 
 /** Milliseconds of an option, from 0 to 100 years. @throws TypeError that names the option */
 export function optionMs(option: string, duration: Duration): number {

@@ -279,9 +279,10 @@ export class ActivityDesk {
     return this.#expiring;
   }
 
-  /** Removes tasks that runs left behind, now and then. */
+  /** Removes tasks that runs left behind, and settles what others left unsettled, now and then. */
   async sweep(): Promise<void> {
     this.check();
+    if (this.#types.size > 0) await this.#keeper.sweep();
     if (performance.now() < this.#nextSweep) return;
     this.#nextSweep = performance.now() + sweepEveryMs;
     await sweepTasks(this.#options.database);

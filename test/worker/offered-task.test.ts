@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { PendingActivity } from '../../runtime/worker/live-run.ts';
 import { offeredTask } from '../../runtime/worker/offered-task.ts';
 
-const year = 365 * 86_400_000;
+const year = 365.25 * 86_400_000;
 const now = 1_800_000_000_000_000;
 const place = { queue: 'default/tools', now };
 
