@@ -35,7 +35,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
 } from './client-errors.ts';
 import type { Connection } from './connection.ts';
-import { checkName, defaultMaxPayloadBytes } from './encode-arguments.ts';
+import { checkName, checkReason, defaultMaxPayloadBytes } from './encode-arguments.ts';
 import { idPolicies } from './id-policies.ts';
 import { asQueryable } from './new-run.ts';
 import { placeRun } from './place-run.ts';
@@ -205,11 +205,9 @@ export class ActivityHandle<R = unknown> {
 
   /** Asks it to stop; one that no worker has is cancelled when the promise resolves. @throws ActivityNotFoundError when it is not open */
   async cancel(reason?: string): Promise<void> {
+    const given = reason === undefined ? {} : { reason: checkReason('cancel', reason) };
+    const message = { type: 'WorkflowCancelRequested', ...given } as const;
     const { run_id: runId } = await this.#parts.run();
-    const message = {
-      type: 'WorkflowCancelRequested',
-      ...(reason === undefined ? {} : { reason: plain(reason) }),
-    } as const;
     const { connection } = this.#parts;
     if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
     const { takeMail } = await import('../runtime/worker/command-activity.ts');
@@ -218,15 +216,15 @@ export class ActivityHandle<R = unknown> {
 
   /** Closes it, whatever its attempt does; needs no worker. @throws ActivityNotFoundError when it is not open */
   async terminate(reason?: string): Promise<void> {
+    const text = reason === undefined ? null : checkReason('terminate', reason);
     const { run_id: runId } = await this.#parts.run();
-    const text = reason === undefined ? null : plain(reason);
     const result = await this.#parts.connection.reach((database) => terminateUnowned(database, runId, text));
     if (result !== 'ended') throw this.#closed(runId);
   }
 
   /**
-   * No attempt of it begins any more. One at work learns it by its heartbeats and may complete; its failure, be it that it
-   * was paused, is followed by no other before `unpause`. It holds when the promise resolves; nothing is done when it is
+   * No attempt of it begins any more. One at work learns it by its heartbeats and may complete; one that stops for it counts
+   * as no failed attempt, and is followed by another after `unpause`. It holds when the promise resolves; nothing is done when it is
    * paused already. `reason` stays in its log.
    * @throws ActivityNotFoundError when it is not open; RuntimeError ILLEGAL_STATE when it is being cancelled
    */
@@ -270,11 +268,6 @@ export class ActivityHandle<R = unknown> {
 }
 
 const pageSize = 100;
-
-/** What a text column holds. */
-function plain(text: string): string {
-  return text.replaceAll('\0', '\uFFFD').toWellFormed();
-}
 
 /** Names of activities in the words of runs, which are as long: places in errors stay right. */
 async function runQuery(query: string): Promise<string> {

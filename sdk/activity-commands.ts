@@ -8,7 +8,7 @@ import { compileRetryPolicy, type RetryPolicy } from '../runtime/history/retry-o
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
 import type { ActivityCommand, OptionChanges } from '../runtime/worker/standalone-command.ts';
 import { activityTimeouts, invalid, milliseconds } from './activity-options.ts';
-import { checkName } from './encode-arguments.ts';
+import { checkName, checkReason } from './encode-arguments.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 
 export interface ActivityUnpauseOptions {
@@ -121,9 +121,7 @@ export function executionOptions({ options, taskQueue }: ActivityControls): Acti
 }
 
 function reasonOf(what: string, reason: string | undefined): { readonly reason?: string } {
-  if (reason === undefined) return {};
-  if (typeof reason === 'string') return { reason };
-  throw invalid(`The reason of ${what} must be text, got ${typeof reason}`);
+  return reason === undefined ? {} : { reason: checkReason(what, reason) };
 }
 
 function compiled(retry: RetryPolicy): NonNullable<OptionChanges['retry']> {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { refuseReservedName } from '../runtime/history/reserved-name.ts';
 import type { ScheduledMeta, StartedMeta } from '../runtime/history/activation.ts';
 import { queueKey } from '../runtime/history/deployment.ts';
-import { type Duration, durationMs } from '../runtime/history/duration.ts';
+import { type Duration, optionMs } from '../runtime/history/duration.ts';
 import { engineNumber } from '../runtime/history/engine-number.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../runtime/history/retry-options.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
@@ -159,17 +159,14 @@ function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
   return meta;
 }
 
-/** @throws INVALID_INPUT */
+/** From 0 to 100 years. @throws INVALID_INPUT */
 export function milliseconds(name: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
-  let ms: number;
   try {
-    ms = durationMs(duration);
+    return optionMs(name, duration);
   } catch (cause) {
-    throw invalid(`${name}: ${(cause as Error).message}`, cause);
+    throw invalid((cause as Error).message, cause);
   }
-  if (ms < 0) throw invalid(`${name} is ${ms} ms, expected 0 or more`);
-  return ms;
 }
 
 export function invalid(message: string, cause?: unknown): RuntimeError {

@@ -4,7 +4,7 @@ import { CancelledFailure } from '../runtime/history/failure.ts';
 import { encodeFailure } from '../runtime/history/failure-info.ts';
 import { encodePayload } from '../runtime/history/payload.ts';
 import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import { activitiesNamespace } from '../runtime/history/standalone.ts';
+import { activitiesNamespace, isQueueOfActivities } from '../runtime/history/standalone.ts';
 import { decodeTaskToken } from '../runtime/history/task-token.ts';
 import { thrownMessage } from '../runtime/history/thrown-message.ts';
 import {
@@ -29,7 +29,7 @@ import {
 import { checkConnection, type Connection } from './connection.ts';
 import { checkName, defaultMaxPayloadBytes } from './encode-arguments.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
-import { sendMessage, tellReader } from './send-message.ts';
+import { sendMessage, settleMail, tellReader } from './send-message.ts';
 
 /** An activity of a workflow, or without `workflowId` a standalone one; without `runId` of the latest run. */
 export interface FullActivityId {
@@ -127,7 +127,8 @@ export class AsyncCompletionClient {
       if (!logged.isOpen || isPast(key, logged)) throw notFound();
       const ended = await this.#connection.reach((database) => endByClient(database, key, outcome));
       if (typeof ended !== 'string') {
-        tellReader(this.#connection, ended.runId, ended);
+        if (isQueueOfActivities(ended.queue)) await settleMail(this.#connection, ended.runId, ended);
+        else tellReader(this.#connection, ended.runId, ended);
         return true;
       }
       if (ended === 'not_requested') throw notRequested();

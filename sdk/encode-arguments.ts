@@ -28,3 +28,17 @@ export function checkName(what: string, name: unknown): string {
   }
   return name;
 }
+
+const reasonChars = 8_192;
+
+/** A reason as a text column holds it: what that refuses becomes U+FFFD. @throws INVALID_INPUT */
+export function checkReason(what: string, reason: unknown): string {
+  if (typeof reason !== 'string') {
+    throw new RuntimeError('INVALID_INPUT', `The reason of ${what} must be text, got ${typeof reason}.`);
+  }
+  if (reason.length <= reasonChars) return reason.replaceAll('\0', '\uFFFD').toWellFormed();
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `The reason of ${what} has ${reason.length} characters, the limit is ${reasonChars}.`,
+  );
+}

@@ -1,6 +1,6 @@
 // What a start is given, and the run that is made of it.
 import { randomBytes } from 'node:crypto';
-import { type Duration, durationMs } from '../runtime/history/duration.ts';
+import { type Duration, optionMs } from '../runtime/history/duration.ts';
 import { refuseReservedName } from '../runtime/history/reserved-name.ts';
 import type { StartedMeta } from '../runtime/history/activation.ts';
 import { startAttributes } from '../runtime/history/attribute-values.ts';
@@ -97,8 +97,6 @@ export interface TimedRun extends NewRun {
   readonly timing: StartTiming;
 }
 
-const longestDelayMs = 100 * 365 * 86_400_000;
-
 /** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, TypeError for a reserved name */
 export function newRunOf<W extends Workflow>(
   workflow: W | string,
@@ -168,12 +166,10 @@ function timing(meta: StartedMeta): StartTiming {
 function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): number {
   if (startDelay === undefined) return 0;
   try {
-    const delay = durationMs(startDelay);
-    if (delay >= 0 && delay <= longestDelayMs) return delay;
+    return optionMs('startDelay', startDelay);
   } catch (cause) {
-    throw new RuntimeError('INVALID_INPUT', `startDelay: ${String(cause)}.`, { cause });
+    throw new RuntimeError('INVALID_INPUT', `${(cause as Error).message}.`, { cause });
   }
-  throw new RuntimeError('INVALID_INPUT', `startDelay is ${String(startDelay)}, expected 0 to 100 years.`);
 }
 
 /** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */

@@ -13,6 +13,18 @@ export async function sendMessage(
   return delivery;
 }
 
+/** Has a standalone activity take in the message that was sent to it: whoever polls its queue need not be there. */
+export async function settleMail(connection: Connection, runId: string, delivery: Delivery): Promise<void> {
+  // Clients that never ask for it do not load what decides about activities.
+  const { takeMail } = await import('../runtime/worker/command-activity.ts');
+  try {
+    await connection.reach((database) => takeMail(database, runId));
+  } catch {
+    // The message is durable: a worker will find it.
+    tellReader(connection, runId, delivery);
+  }
+}
+
 export function tellReader(
   { database }: Connection,
   runId: string,

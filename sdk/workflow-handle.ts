@@ -38,7 +38,7 @@ import {
 import type { Connection } from './connection.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
-import { checkName, encodeArguments } from './encode-arguments.ts';
+import { checkName, checkReason, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type MessageOptions, messageArgs } from './message-options.ts';
@@ -229,7 +229,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
 
   /** Closes the run; its code gets no chance to clean up. Resolves when it is closed; needs no worker. */
   async terminate(reason?: string): Promise<void> {
-    const text = reason === undefined ? null : reason.replaceAll('\0', '');
+    const text = reason === undefined ? null : checkReason('terminate', reason);
     for (let run = await this.#run(); ; ) {
       const { run_id: runId } = run;
       if (await this.#terminate(runId, text)) return;

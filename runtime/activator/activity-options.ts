@@ -1,7 +1,7 @@
 // Options of activities as users write them, checked and brought into the form of the log.
 // Source: Temporal's ActivityOptions and LocalActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40, 46).
 import type { ScheduledMeta } from '../history/activation.ts';
-import { type Duration, durationMs } from '../history/duration.ts';
+import { type Duration, optionMs } from '../history/duration.ts';
 import { describeValue, isStorableName } from '../history/json.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../history/retry-options.ts';
@@ -84,7 +84,7 @@ export function compileLocalActivityOptions(options: LocalActivityOptions): Comp
   requireOptions(options);
   refuseUnknown('Local activity', options, knownLocal);
   const { localRetryThreshold: threshold } = options;
-  if (threshold !== undefined && threshold !== null) positiveMs('localRetryThreshold', threshold);
+  if (threshold !== undefined && threshold !== null) optionMs('localRetryThreshold', threshold);
   return compile(options, { ...compileTimeouts(options, localTimeouts), local: true }, undefined);
 }
 
@@ -146,16 +146,10 @@ function compileTimeouts<Name extends string>(
   for (const [key, name] of fields) {
     const value = options[name];
     if (value === undefined || value === null) continue;
-    const ms = positiveMs(name, value);
+    const ms = optionMs(name, value);
     if (ms > 0) meta[key] = ms;
   }
   return meta;
-}
-
-function positiveMs(name: string, duration: Duration): number {
-  const ms = durationMs(duration);
-  if (ms < 0) throw new TypeError(`Invalid ${name}: ${ms} ms. Expected a positive duration`);
-  return ms;
 }
 
 /** `overrides` win, also inside `retry`; one that is undefined takes the option away. */

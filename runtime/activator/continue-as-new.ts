@@ -1,6 +1,6 @@
 // Continue-as-new: the run ends, and another of its workflow id takes over with new arguments and an empty history.
 // Names: Temporal's (spec/sdk.md behavior 50).
-import { durationMs, type Duration } from '../history/duration.ts';
+import { type Duration, optionMs } from '../history/duration.ts';
 import type { ContinuedMeta } from '../history/activation.ts';
 import { startAttributes } from '../history/attribute-values.ts';
 import { InitialVersioningBehavior } from '../history/deployment.ts';
@@ -104,8 +104,7 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
   Object.assign(meta, timeoutsOf(options));
   Object.assign(meta, startAttributes(options.searchAttributes, options.typedSearchAttributes));
   if (options.backoffStartInterval !== undefined) {
-    const delay = durationMs(options.backoffStartInterval);
-    if (delay < 0) throw invalid(`backoffStartInterval is ${delay}, expected 0 or more`);
+    const delay = optionMs('backoffStartInterval', options.backoffStartInterval);
     if (delay > 0) meta.startDelayMs = delay;
   }
   const { initialVersioningBehavior: initial } = options;

@@ -6,6 +6,8 @@ import type { HistoryEvent, Micros } from './event.ts';
 export interface UnpausedMeta {
   /** When the next attempt is due; absent when one was at work. */
   dueAt?: Micros;
+  /** That is later than its back-off: it was asked to wait. */
+  putOff?: true;
   /** Attempts that failed before count no more against the retry policy. */
   resetAttempts?: true;
   /** What attempts before reported is forgotten. */
@@ -20,6 +22,12 @@ export interface OptionsUpdatedMeta {
   restored?: true;
   /** When the next attempt is due under the new retry policy; absent when that is as it was. */
   dueAt?: Micros;
+}
+
+/** `meta` of ActivityAttemptFailed, as far as it matters here. */
+interface StoppedMeta {
+  /** It stopped because the activity was paused, which counts as no failed attempt. */
+  paused?: true;
 }
 
 export interface ActivityPause {
@@ -45,6 +53,8 @@ export interface ActivityControls {
   readonly notBefore: Micros;
   /** When its next attempt is due; undefined: as its last failure says. */
   readonly dueAt: Micros | undefined;
+  /** It waits because it was asked to when it was unpaused, for longer than its back-off. */
+  readonly isPutOff: boolean;
   /** Failed attempts that count no more. */
   readonly forgiven: number;
 }
@@ -58,11 +68,13 @@ export function activityControls(events: readonly Fact[]): ActivityControls {
   const original = started.activity ?? { id: started.workflowId ?? '' };
   const notBefore = (first?.at ?? 0) + (started.startDelayMs ?? 0) * 1000;
   let [paused, options, isChanged, wasPaused] = [undefined as ActivityPause | undefined, original, false, false];
-  let [dueAt, failed, forgiven] = [undefined as Micros | undefined, 0, 0];
+  let [dueAt, isPutOff, failed, forgiven] = [undefined as Micros | undefined, false, 0, 0];
   for (const { type, at, reason, sourceId, meta } of events) {
     if (type === 'ActivityAttemptFailed') {
       failed++;
+      if ((JSON.parse(meta ?? '{}') as StoppedMeta).paused === true) forgiven++;
       dueAt = undefined;
+      isPutOff = false;
     } else if (type === 'ActivityPaused') {
       paused = { at, reason, by: sourceId };
       wasPaused = true;
@@ -70,6 +82,7 @@ export function activityControls(events: readonly Fact[]): ActivityControls {
       const unpaused = JSON.parse(meta ?? '{}') as UnpausedMeta;
       paused = undefined;
       dueAt = unpaused.dueAt ?? dueAt;
+      if (unpaused.dueAt !== undefined) isPutOff = unpaused.putOff === true;
       if (unpaused.resetAttempts === true) forgiven = failed;
     } else if (type === 'ActivityOptionsUpdated') {
       const updated = JSON.parse(meta ?? '{}') as OptionsUpdatedMeta;
@@ -79,5 +92,5 @@ export function activityControls(events: readonly Fact[]): ActivityControls {
     }
   }
   const taskQueue = options.queue ?? started.taskQueue ?? '';
-  return { paused, original, options, taskQueue, isChanged, wasPaused, notBefore, dueAt, forgiven };
+  return { paused, original, options, taskQueue, isChanged, wasPaused, notBefore, dueAt, isPutOff, forgiven };
 }

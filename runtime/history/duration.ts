@@ -17,6 +17,21 @@ export function durationMs(duration: Duration): number {
   throw new TypeError(`Invalid duration: ${String(duration)}. Expected milliseconds or a text such as '30s'`);
 }
 
+/** What anything may take or be put off at most: 100 years. Times of the database and of the log hold sums of them. */
+export const longestMs: number = 100 * 365.25 * 86_400_000;
+
+/** Milliseconds of an option, from 0 to 100 years. @throws TypeError that names the option */
+export function optionMs(option: string, duration: Duration): number {
+  let value: number;
+  try {
+    value = durationMs(duration);
+  } catch (cause) {
+    throw new TypeError(`${option}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (value >= 0 && value <= longestMs) return value;
+  throw new TypeError(`${option} is ${value} ms, expected 0 to 100 years`);
+}
+
 /** Durations of timers: never below 1 ms. */
 export function timerMs(duration: Duration): number {
   return Math.max(1, durationMs(duration));

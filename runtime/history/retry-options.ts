@@ -1,7 +1,7 @@
 // Retry policies as users write them, checked and brought into the form of the log.
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
 import type { RetryMeta } from './activation.ts';
-import { type Duration, durationMs } from './duration.ts';
+import { type Duration, durationMs, longestMs } from './duration.ts';
 import { describeValue, isStorableText } from './json.ts';
 import { RuntimeError } from './runtime-error.ts';
 import { ValueError } from './value-error.ts';
@@ -26,8 +26,6 @@ const known = Object.keys({
   maximumAttempts: true,
   nonRetryableErrorTypes: true,
 } satisfies Record<keyof RetryPolicy, true>);
-
-const longestMs = 100 * 365 * 86_400_000;
 
 /** What is null counts as unset. @throws ValueError, TypeError for what is no duration, INVALID_INPUT for no policy at all */
 export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {

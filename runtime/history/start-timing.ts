@@ -2,7 +2,7 @@
 // and for a child's.
 import type { StartedMeta } from './activation.ts';
 import { nextCronTime } from './cron-schedule.ts';
-import { type Duration, durationMs } from './duration.ts';
+import { type Duration, optionMs } from './duration.ts';
 import { compileRetryPolicy, type RetryPolicy } from './retry-options.ts';
 
 export interface StartTimingOptions {
@@ -27,8 +27,6 @@ export const startTimingNames: readonly (keyof StartTimingOptions)[] = Object.ke
   workflowTaskTimeout: true,
 } satisfies Record<keyof StartTimingOptions, true>) as (keyof StartTimingOptions)[];
 
-const longestMs = 100 * 365 * 86_400_000;
-
 /** `nowMs` since 1970: a cron schedule begins with its next time. @throws ValueError, TypeError */
 export function startTiming(options: StartTimingOptions, nowMs: number): Partial<StartedMeta> {
   const meta: Partial<StartedMeta> = {};
@@ -52,12 +50,6 @@ export function startTiming(options: StartTimingOptions, nowMs: number): Partial
 /** 0 is no limit, as in Temporal. */
 function timeoutMs(option: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
-  let ms: number;
-  try {
-    ms = durationMs(duration);
-  } catch (cause) {
-    throw new TypeError(`${option}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-  if (ms < 0 || ms > longestMs) throw new TypeError(`${option} is ${ms} ms, expected 0 (no limit) to 100 years`);
+  const ms = optionMs(option, duration);
   return ms === 0 ? undefined : Math.ceil(ms);
 }

@@ -78,6 +78,30 @@ order by wake_at limit $3`,
 }
 
 /**
+ * Runs, of whatever queue, that have been scheduled and that nobody has settled since `since`, though they have unread mail:
+ * whoever took it in was lost over it, and no worker polls the queue that they were moved to. The queues are found by
+ * jumping from one to the next in the index.
+ */
+export async function forsakenStandalone(
+  { schema, pool }: Database,
+  { since, limit }: { readonly since: Micros; readonly limit: number },
+): Promise<string[]> {
+  const queues = `select min(r.queue) from ${schema}.ready r where r.owner is null`;
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: `reprise_forsaken_standalone_${schema}`,
+    text: `with recursive queues(queue) as (
+  ${queues} union all select (${queues} and r.queue > q.queue) from queues q where q.queue is not null)
+select d.run_id from queues q cross join lateral (
+  select r.run_id from ${schema}.ready r
+  where r.owner is null and r.queue = q.queue and r.wake_at <= ($1::timestamptz[])[1] and r.claimed
+  order by r.wake_at limit $2) d
+where q.queue like '%#activities/%' limit $2`,
+    values: [timestampArray([since]), limit],
+  });
+  return rows.map((row) => row.run_id);
+}
+
+/**
  * Undefined when the run is closed, when nothing is to become of it, or when somebody else is at it, unless that one is
  * waited for.
  */

@@ -190,8 +190,8 @@ class FilterMaker {
         throw this.#error(literal, found, "a time such as '2026-01-31T12:00:00Z'");
       }
       case 'status': {
-        const status = statuses[String(value).replaceAll(/[_ ]/g, '').toLowerCase()];
-        if (status !== undefined) return status;
+        const name = String(value).replaceAll(/[_ ]/g, '').toLowerCase();
+        if (Object.hasOwn(statuses, name)) return statuses[name];
         throw this.#error(
           literal,
           found,

@@ -3,6 +3,7 @@
 import type { CancelReason } from '../history/cancellation-details.ts';
 import { draft } from '../history/draft.ts';
 import type { HistoryEvent } from '../history/event.ts';
+import { ApplicationFailure } from '../history/failure.ts';
 import { readAttempts } from '../store/activity-heartbeats.ts';
 import { isQueueOfActivities } from '../history/standalone.ts';
 import { announce, expireTasks, type SentOutcome } from '../store/activity-outcomes.ts';
@@ -13,6 +14,7 @@ import type { Found } from '../store/poll.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import type { HeartbeatThrottle } from './attempt-progress.ts';
+import { closed } from './attempt-outcome.ts';
 import { AttemptReporter } from './attempt-reporter.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { type Input, type LiveRun, lostActivities, type PendingActivity } from './live-run.ts';
@@ -26,7 +28,7 @@ import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
 type Parts = Omit<ExecutorOptions, 'slots' | 'localSlots' | 'lost' | 'completesLater'> &
-  Omit<RemoteActivitiesOptions, 'fence'> &
+  Omit<RemoteActivitiesOptions, 'fence' | 'refused'> &
   Pick<TaskRunnerOptions, 'failPoint'>;
 
 export interface ActivityLimits {
@@ -95,7 +97,7 @@ export class ActivityDesk {
         if (activity.cancelRequested) this.#remote.cancel(run, activity.seq);
       },
     });
-    this.#remote = new RemoteActivities(options);
+    this.#remote = new RemoteActivities({ ...options, refused: (run, seq) => this.#refused(run, seq) });
     this.#keeper = new StandaloneKeeper({
       ...options,
       queue: options.standaloneQueue,
@@ -276,9 +278,10 @@ export class ActivityDesk {
     return this.#expiring;
   }
 
-  /** Removes tasks that runs left behind, now and then. */
+  /** Removes tasks that runs left behind, and settles what others left unsettled, now and then. */
   async sweep(): Promise<void> {
     this.check();
+    if (this.#types.size > 0) await this.#keeper.sweep();
     if (performance.now() < this.#nextSweep) return;
     this.#nextSweep = performance.now() + sweepEveryMs;
     await sweepTasks(this.#options.database);
@@ -305,6 +308,15 @@ export class ActivityDesk {
       outcomes.filter((outcome) => !standalone.includes(outcome)),
     );
     if (standalone.length > 0) void this.#keeper.settle(standalone.map(({ runId }) => runId));
+  }
+
+  /** Nobody can be given it: it fails, since its run would wait for ever. */
+  #refused(run: LiveRun, seq: number): void {
+    const activity = run.activities.get(seq);
+    if (activity === undefined) return;
+    const { report, identity } = this.#options;
+    const failure = ApplicationFailure.nonRetryable(`Activity ${activity.type} could not be offered to workers.`);
+    report(run, closed(activity, 'ActivityFailed', failure, { retryState: 'NON_RETRYABLE_FAILURE', identity }).input);
   }
 
   #isOwn({ type, options }: PendingActivity): boolean {

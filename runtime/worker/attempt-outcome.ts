@@ -4,14 +4,17 @@ import { draft } from '../history/draft.ts';
 import type { EventType, Micros } from '../history/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../history/failure-info.ts';
 import { isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../history/failure.ts';
-import { nextRetry, noTimeForRetryMessage } from '../history/retry-policy.ts';
+import { nextRetry, noTimeForRetryMessage, type RetryDecision } from '../history/retry-policy.ts';
 import { thrownMessage } from '../history/thrown-message.ts';
 import type { Usage } from './activity-context.ts';
 import { attemptMeta, timeoutName } from './attempt-meta.ts';
 import type { Input, PendingActivity } from './live-run.ts';
 
 /** Ten years: what a retry may be put off at most. */
-const retryMsMax = 315_360_000_000;
+export const retryMsMax: number = 315_360_000_000;
+
+/** `type` of the ApplicationFailure of an attempt that stopped because its activity was paused. */
+export const pausedType = 'ActivityPause';
 
 export interface FailedAttempt {
   readonly error: unknown;
@@ -28,6 +31,8 @@ export interface FailedAttempt {
   readonly unsafe: boolean;
   /** What was reported last. */
   readonly heartbeatDetails: unknown;
+  /** Its activity was paused at some time. */
+  readonly wasPaused?: boolean | undefined;
   readonly usage?: readonly Usage[] | undefined;
 }
 
@@ -41,7 +46,7 @@ export interface AttemptOutcome {
 }
 
 export function afterFailure(activity: PendingActivity, failed: FailedAttempt): AttemptOutcome {
-  const { error, attempt, ms, now, identity, usage } = failed;
+  const { error, attempt, ms, identity, usage } = failed;
   const took = ms === undefined ? {} : { ms };
   const close = (type: EventType, closing: unknown, retryState: RetryState): AttemptOutcome =>
     closed(activity, type, closing, { retryState, identity, attempt, took, usage });
@@ -50,16 +55,8 @@ export function afterFailure(activity: PendingActivity, failed: FailedAttempt): 
   if (activity.cancelRequested) {
     return close(isCancellation(error) ? 'ActivityCancelled' : failedType, error, 'CANCEL_REQUESTED');
   }
-  const next = failed.unsafe
-    ? ({ retry: false, retryState: 'MAXIMUM_ATTEMPTS_REACHED' } as const)
-    : nextRetry({
-        retry: activity.options.retry,
-        attempt: failed.failedAttempts + 1,
-        scheduledAt: activity.scheduledAt,
-        now,
-        scheduleToCloseMs: activity.options.s2c,
-        failure: info,
-      });
+  const stopped = failed.wasPaused === true && info.kind === 'application' && info.type === pausedType;
+  const next = decision(activity, failed, info, stopped);
   if (next.retry) {
     const delayMs = Math.min(next.delayMs, retryMsMax);
     const input = draft(0, 'ActivityAttemptFailed', {
@@ -68,7 +65,7 @@ export function afterFailure(activity: PendingActivity, failed: FailedAttempt): 
       name: activity.type,
       reason: thrownMessage(error),
       payload: encodeFailure(error),
-      meta: attemptMeta({ ...took, delayMs }, usage),
+      meta: attemptMeta({ ...took, delayMs, ...(stopped ? { paused: true } : {}) }, usage),
     });
     return { input, error, facts: { attempt, retryInMs: delayMs }, retryInMs: delayMs };
   }
@@ -79,6 +76,19 @@ export function afterFailure(activity: PendingActivity, failed: FailedAttempt): 
     return close('ActivityTimedOut', timeout, 'TIMEOUT');
   }
   return close(failedType, error, next.retryState);
+}
+
+/** `stopped`: by a pause, which uses up no attempt. */
+function decision(
+  { options, scheduledAt }: PendingActivity,
+  { unsafe, failedAttempts, now }: FailedAttempt,
+  failure: FailureInfo,
+  stopped: boolean,
+): RetryDecision {
+  if (unsafe) return { retry: false, retryState: 'MAXIMUM_ATTEMPTS_REACHED' };
+  if (stopped) return { retry: true, delayMs: 0 };
+  const { retry, s2c: scheduleToCloseMs } = options;
+  return nextRetry({ retry, attempt: failedAttempts + 1, scheduledAt, now, scheduleToCloseMs, failure });
 }
 
 function isWholeTimeout(info: FailureInfo): boolean {

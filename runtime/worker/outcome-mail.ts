@@ -30,6 +30,8 @@ interface Reading {
   readonly now: Micros;
   /** Of an activity that is executed here; undefined when it has an outcome. */
   present(seq: number): Present | undefined;
+  /** The activity was paused at some time. */
+  readonly wasPaused?: boolean;
 }
 
 interface ReadMail {
@@ -53,7 +55,7 @@ export function mailInput(run: LiveRun, mail: Mail, reading: Reading): ReadMail 
   }
   const { type, name, payload, correlationId } = message;
   const told = { ...meta, ...present, type, name, payload };
-  const outcome = outcomeOf(activity, told, reading.now);
+  const outcome = outcomeOf(activity, told, reading);
   if (type !== 'ActivityAttemptStarted') {
     activity.decided = present.attempt;
     activity.elsewhere = 'told';
@@ -87,7 +89,7 @@ interface Told extends Omit<OutcomeMeta, 'attempt'>, Present {
   readonly payload: Uint8Array | null;
 }
 
-function outcomeOf(activity: PendingActivity, told: Told, now: Micros): Input | AttemptOutcome {
+function outcomeOf(activity: PendingActivity, told: Told, { now, wasPaused }: Reading): Input | AttemptOutcome {
   const { attempt, payload, failedAttempts, identity = '' } = told;
   const usage = told.usage as readonly Usage[] | undefined;
   const answers = activity.seq;
@@ -110,7 +112,7 @@ function outcomeOf(activity: PendingActivity, told: Told, now: Micros): Input | 
         : decodeFailure(payload!);
       const unsafe = told.unsafe === true || activity.startedAttempt > 0;
       const failed = { error, attempt, failedAttempts, now, ms: told.ms, identity, unsafe, heartbeatDetails, usage };
-      return afterFailure(activity, failed);
+      return afterFailure(activity, { ...failed, wasPaused });
     }
   }
 }

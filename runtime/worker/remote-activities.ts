@@ -10,6 +10,7 @@ import { type OfferedTask, offerTasks } from '../store/task-offers.ts';
 import { awaitCompletion } from '../store/async-completion.ts';
 import type { Fence } from '../store/claim.ts';
 import type { Database } from '../store/database.ts';
+import { isDataRefusal } from '../store/sqlstate.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import type { LiveRun, PendingActivity } from './live-run.ts';
@@ -24,6 +25,8 @@ export interface RemoteActivitiesOptions {
   readonly logger: Logger;
   /** A run of ours got mail. */
   mailed(runIds: readonly string[]): void;
+  /** The database cannot hold the task of an activity: nobody will ever execute it. */
+  refused(run: LiveRun, seq: number): void;
   /** Nothing of the run is on its way any more. */
   settled(run: LiveRun): void;
   readonly failPoint?: FailPointListener | undefined;
@@ -163,10 +166,28 @@ export class RemoteActivities {
       return locked;
     } catch (error) {
       if (this.#stopped) return [];
+      if (isDataRefusal(error)) return this.#sendEach(batch, error);
       logger.warn({ err: error }, 'activities could not be offered, will try again');
       await pause(outageMs);
       return batch;
     }
+  }
+
+  /** One of them cannot be stored: the others are not to wait for it. Returns those that are to be sent again. */
+  async #sendEach(batch: readonly Offer[], error: unknown): Promise<readonly Offer[]> {
+    const [{ run, task }] = batch as [Offer];
+    if (batch.length === 1) {
+      const { workflowId, runId } = run;
+      this.#options.logger.error(
+        { err: error, workflowId, runId, activityType: task.type },
+        'an activity cannot be offered',
+      );
+      if (run.phase !== 'gone') this.#options.refused(run, task.seq);
+      return [];
+    }
+    const unsent: Offer[] = [];
+    for (const offer of batch) unsent.push(...(await this.#send([offer])));
+    return unsent;
   }
 
   #tellAll(tasks: readonly OfferedTask[]): void {

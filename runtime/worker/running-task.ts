@@ -6,6 +6,7 @@ import { ApplicationFailure, type CancelledFailure, ensureApplicationFailure } f
 import { decodePayload } from '../history/payload.ts';
 import type { AttemptTerms, ClaimedTask, TaskState } from '../store/activity-tasks.ts';
 import type { ActivityContext } from './activity-context.ts';
+import { pausedType } from './attempt-outcome.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
 
 const timerMsMax = 2_147_483_647;
@@ -60,8 +61,8 @@ export class RunningTask {
     const { cancelRequested = false, paused = false } = this.context?.cancellationDetails ?? {};
     if (cancellation !== undefined) {
       if (this.#isCancelled || cancelRequested) return cancellation;
-      // Source: Temporal. It counts as a failed attempt, and the next one waits until the activity is unpaused.
-      if (paused) return new ApplicationFailure('Activity paused', 'ActivityPause');
+      // Source: Temporal. It uses up no attempt, and the next one waits until the activity is unpaused.
+      if (paused) return new ApplicationFailure('Activity paused', pausedType);
     }
     return ensureApplicationFailure(error);
   }

@@ -8,6 +8,7 @@ import { decodeFailureInfo } from '../history/failure-info.ts';
 import { copyJson, equalJson } from '../history/json.ts';
 import { retryDelayMs } from '../history/retry-policy.ts';
 import { RuntimeError } from '../history/runtime-error.ts';
+import { retryMsMax } from './attempt-outcome.ts';
 import type { Input, PendingActivity } from './live-run.ts';
 
 /** Options to be changed; what is absent stays, a timeout of 0 is taken away. */
@@ -81,8 +82,10 @@ function unpaused(
   if (isAtWork) return {};
   const asked = now + Math.round(delayMs * 1000);
   const backOff = resetAttempts ? 0 : (activity?.nextAttemptAt ?? 0);
+  const earliest = Math.max(backOff, controls.notBefore);
   return {
-    dueAt: Math.max(asked, backOff, controls.notBefore),
+    dueAt: Math.max(asked, earliest),
+    ...(delayMs > 0 && asked > earliest ? { putOff: true } : {}),
     ...(resetAttempts ? { resetAttempts } : {}),
     ...(resetHeartbeat ? { resetHeartbeat } : {}),
   };
@@ -105,14 +108,21 @@ function changed(options: ScheduledMeta, changes: OptionChanges, { taskQueue }: 
   );
 }
 
-/** An attempt that waits out its back-off waits as the new policy says, unless its failure said how long. */
-function dueAgain(options: ScheduledMeta, { activity, lastFailedAt, isAtWork }: Standing): Micros | undefined {
+/**
+ * An attempt that waits out its back-off waits as the new policy says, unless its failure said how long. One that is due
+ * already, or was put off by whoever unpaused it, is left alone.
+ */
+function dueAgain(
+  options: ScheduledMeta,
+  { controls, now, activity, lastFailedAt, isAtWork }: Standing,
+): Micros | undefined {
   if (isAtWork || activity === undefined || lastFailedAt === undefined || activity.lastFailure === null)
     return undefined;
-  if (activity.failedAttempts === 0) return undefined;
+  if (activity.failedAttempts === 0 || activity.nextAttemptAt <= now || controls.isPutOff) return undefined;
   const failure = decodeFailureInfo(activity.lastFailure);
   if (failure.kind === 'application' && failure.nextRetryDelayMs !== undefined) return undefined;
-  return lastFailedAt + Math.round(retryDelayMs(options.retry, activity.failedAttempts) * 1000);
+  const delayMs = Math.min(retryDelayMs(options.retry, activity.failedAttempts), retryMsMax);
+  return lastFailedAt + Math.round(delayMs * 1000);
 }
 
 /** Whatever the order of their names. */

@@ -2,7 +2,7 @@
 // of the queue may do it, one short transaction each; nothing is kept in memory.
 import type { Logger } from 'pino';
 import type { Database } from '../store/database.ts';
-import { dueStandalone, type Settled, settleStandalone } from '../store/standalone-run.ts';
+import { dueStandalone, forsakenStandalone, type Settled, settleStandalone } from '../store/standalone-run.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FailPointListener } from './fail-point.ts';
 import { settle } from './standalone-turn.ts';
@@ -20,11 +20,14 @@ export interface StandaloneKeeperOptions {
 
 const dueMax = 100;
 const atOnce = 4;
+/** How often to look for what the workers of other queues should have settled, and for how long they have had the time. */
+const forsakenMs = 10_000;
 
 export class StandaloneKeeper {
   readonly #options: StandaloneKeeperOptions;
   #looking: Promise<void> | undefined;
   #poked = false;
+  #nextSweep = performance.now() + forsakenMs;
   #stopped = false;
 
   constructor(options: StandaloneKeeperOptions) {
@@ -48,6 +51,14 @@ export class StandaloneKeeper {
       for (let runId = rest.pop(); runId !== undefined && !this.#stopped; runId = rest.pop()) await this.#settle(runId);
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, rest.length) }, worker));
+  }
+
+  /** Settles what nobody else does, of whatever queue: an activity may have been moved to one that nobody polls. */
+  async sweep(): Promise<void> {
+    if (this.#stopped || performance.now() < this.#nextSweep) return;
+    this.#nextSweep = performance.now() + forsakenMs;
+    const { database, clock } = this.#options;
+    await this.settle(await forsakenStandalone(database, { since: clock.now() - forsakenMs * 1000, limit: dueMax }));
   }
 
   /** Resolves when what is under way is done. */

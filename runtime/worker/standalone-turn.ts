@@ -212,7 +212,9 @@ class StandaloneTurn {
       this.#inputs.push(draft(0, 'WorkerLost', { reason: mail.reason, meta: mail.meta }));
       return;
     }
-    const { input, activity } = mailInput(this.#run, mail, { now: this.#state.now, present: () => undefined });
+    const { wasPaused } = this.#controls;
+    const reading = { now: this.#state.now, present: () => undefined, wasPaused };
+    const { input, activity } = mailInput(this.#run, mail, reading);
     if (activity === undefined || input.isVoid === true) return;
     if (endOf[input.type] === undefined) {
       this.#isRetried = input.type === 'ActivityAttemptFailed';

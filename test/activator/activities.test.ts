@@ -252,9 +252,20 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [
     { startToCloseTimeout: 'soon' as '1s' },
     'TypeError',
-    "Invalid duration string: 'soon'. Expected milliseconds or a text such as '5 minutes'",
+    "startToCloseTimeout: Invalid duration string: 'soon'. Expected milliseconds or a text such as '5 minutes'",
   ],
-  [{ ...options, heartbeatTimeout: -1 }, 'TypeError', 'Invalid heartbeatTimeout: -1 ms. Expected a positive duration'],
+  [{ ...options, heartbeatTimeout: -1 }, 'TypeError', 'heartbeatTimeout is -1 ms, expected 0 to 100 years'],
+  [{ startToCloseTimeout: 1e16 }, 'TypeError', 'startToCloseTimeout is 10000000000000000 ms, expected 0 to 100 years'],
+  [
+    { ...options, scheduleToCloseTimeout: 1e300 },
+    'TypeError',
+    'scheduleToCloseTimeout is 1e+300 ms, expected 0 to 100 years',
+  ],
+  [
+    { scheduleToStartTimeout: Number.POSITIVE_INFINITY },
+    'TypeError',
+    "scheduleToStartTimeout: Invalid duration: Infinity. Expected milliseconds or a text such as '30s'",
+  ],
   [
     { ...options, queue: 'other' } as ActivityOptions,
     'RuntimeError',

@@ -233,7 +233,8 @@ workflowTest(
 const refused: [LocalActivityOptions | undefined, string, RegExp][] = [
   [undefined, 'TypeError', /^options must be defined$/],
   [{}, 'TypeError', /^Required either scheduleToCloseTimeout or startToCloseTimeout$/],
-  [{ ...options, localRetryThreshold: -1 }, 'TypeError', /^Invalid localRetryThreshold: -1 ms. Expected a positive/],
+  [{ ...options, localRetryThreshold: -1 }, 'TypeError', /^localRetryThreshold is -1 ms, expected 0 to 100 years$/],
+  [{ ...options, scheduleToCloseTimeout: '101 years' }, 'TypeError', /^scheduleToCloseTimeout is \d+ ms, expected 0/],
   [{ ...options, retry: { maximumAttempts: 0 } }, 'ValueError', /maximumAttempts must be a positive integer$/],
   [{ ...options, retry: { maxAttempts: 2 } as RetryPolicy }, 'RuntimeError', /^retry has no option "maxAttempts"/],
   ...['heartbeatTimeout', 'activityId'].map((key): [LocalActivityOptions, string, RegExp] => [

@@ -156,6 +156,7 @@ test('a count has groups by status', async () => {
 test('a query that makes no sense says where', async () => {
   const faults: readonly [string, RegExp][] = [
     ["ExecutionStatus = 'Lost'", /at character 19 .*found "Lost", expected Running, Completed/],
+    ["ExecutionStatus = 'constructor'", /found "constructor", expected Running, Completed/],
     ["ExecutionStatus > 'Running'", /an order of ExecutionStatus/],
     ["RunId STARTS_WITH '0'", /STARTS_WITH of RunId/],
     ["RunId = 'x'", /expected a run id/],

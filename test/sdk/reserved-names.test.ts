@@ -11,6 +11,7 @@ const start: WorkflowStartOptions = { workflowId: 'reserved', taskQueue };
 const name = '__temporal_x';
 const reserved = (kind: string): object => ({
   name: 'TypeError',
+  code: 'INVALID_INPUT',
   message: `Cannot use ${kind} name: '${name}', with reserved prefix: '__temporal_'`,
 });
 
@@ -32,6 +33,8 @@ test('reserved activity types and task queues are refused', async () => {
   const options = { id: 'a', taskQueue, startToCloseTimeout: 1000 };
   await assert.rejects(activity.start(name, options), reserved('activity'));
   await assert.rejects(activity.execute('echo', { ...options, taskQueue: name }), reserved('task queue'));
+  const handle = await activity.start('echo', { ...options, taskQueue: 'nobody' });
+  await assert.rejects(handle.updateOptions({ taskQueue: name }), reserved('task queue'));
 });
 
 test('a worker with such a task queue or activity is refused', async () => {

@@ -186,6 +186,30 @@ describe('a paused activity', () => {
     ]);
   });
 
+  it('uses up no attempt when the one at work stops for it', async () => {
+    const retry = { maximumAttempts: 2, initialInterval: 3_600_000 };
+    const handle = await client.activity.start('untilTold', { ...options('uses none'), retry });
+    for (const attempt of [1, 2, 3]) {
+      await until(async () => seen.get('uses none')?.includes(`attempt ${attempt}`));
+      await handle.pause();
+      await reaches(handle, 'PAUSED PAUSED');
+      if (attempt === 3) released.add('uses none');
+      await handle.unpause();
+    }
+    assert.equal(await handle.result(), 'attempt 4');
+    await typesOf(handle);
+  });
+
+  it('is closed by the failure of its last attempt that comes from something else', async () => {
+    const retry = { maximumAttempts: 1 };
+    const timed = { ...options('last'), args: [true], startToCloseTimeout: 400, retry } as const;
+    const handle = await client.activity.start('untilTold', timed);
+    await until(async () => seen.has('last'));
+    await handle.pause();
+    assert.equal(await timeoutOf(handle), 'START_TO_CLOSE');
+    released.add('last');
+  });
+
   it('may be completed by the attempt that was at work', async () => {
     const handle = await client.activity.start('untilTold', { ...options('completes'), args: [true] });
     await reaches(handle, 'RUNNING STARTED');
@@ -284,7 +308,7 @@ describe('a paused activity', () => {
     await terminated.pause();
     await terminated.terminate();
     assert.equal(await stateOf(terminated), 'TERMINATED');
-    const timed = { ...options('late'), args: [1], scheduleToStartTimeout: 10, scheduleToCloseTimeout: 250 } as const;
+    const timed = { ...options('late'), args: [1], scheduleToStartTimeout: 100, scheduleToCloseTimeout: 250 } as const;
     const late = await client.activity.start('double', { ...timed, taskQueue: 'nobody' });
     await late.pause();
     assert.equal(await timeoutOf(late), 'SCHEDULE_TO_CLOSE');
@@ -414,6 +438,26 @@ describe('options of an open activity', () => {
     assert.equal(await handle.result(), 2);
   });
 
+  it('leave an attempt that is due, or was put off, as it is', async () => {
+    const dueAt = async ({ runId }: ActivityHandle): Promise<number> => {
+      const text = 'select due_at from reprise.activity_tasks where run_id = $1';
+      return (await pool.query<{ due_at: Date }>(text, [runId])).rows[0]!.due_at.getTime();
+    };
+    const handle = await client.activity.start('failing', { ...options('due'), retry: { initialInterval: 300 } });
+    await until(async () => (await handle.describe()).lastAttemptCompleteTime !== undefined);
+    await handle.updateOptions({ taskQueue: 'nobody' });
+    const due = await dueAt(handle);
+    await sleepMs(Math.max(0, due - Date.now()) + 50);
+    await handle.updateOptions({ retry: { initialInterval: 3_600_000 } });
+    assert.equal(await dueAt(handle), due);
+    await handle.pause();
+    await handle.unpause({ jitter: '100 years' });
+    const late = await dueAt(handle);
+    await handle.updateOptions({ retry: { initialInterval: 7_200_000 } });
+    assert.equal(await dueAt(handle), late);
+    await handle.terminate();
+  });
+
   it('of a paused one are changed while it is paused', async () => {
     const handle = await client.activity.start('sees', { ...options('both'), startDelay: 50 });
     await handle.pause();
@@ -428,7 +472,13 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
   const handle = await client.activity.start('double', { ...options('refused'), args: [1], startDelay: '1 hour' });
   for (const [ask, message] of [
     [() => handle.pause(7 as never), /^The reason of pause must be text/],
+    [() => handle.pause('x'.repeat(8_193)), /^The reason of pause has 8193 characters, the limit is 8192/],
+    [() => handle.unpause({ reason: 'x'.repeat(3e6) }), /^The reason of unpause has 3000000 characters/],
+    [() => handle.cancel('x'.repeat(3e6)), /^The reason of cancel has 3000000 characters/],
+    [() => handle.terminate('x'.repeat(3e6)), /^The reason of terminate has 3000000 characters/],
     [() => handle.unpause({ jitter: 'soon' as never }), /^jitter: /],
+    [() => handle.unpause({ jitter: 1e16 }), /^jitter is 1\d+ ms, expected 0 to 100 years/],
+    [() => handle.updateOptions({ heartbeatTimeout: 9.223e15 }), /^heartbeatTimeout is 9\d+ ms, expected 0 to 100/],
     [() => handle.unpause({ resetAttempts: 'yes' as never }), /^resetAttempts must be true or false/],
     [() => handle.unpause({ resetAttempt: true } as never), /Did you mean resetAttempts/],
     [() => handle.updateOptions({}), /needs one option at least/],
@@ -450,6 +500,34 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
 function sleepMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
+
+it('one that is moved to a queue of nobody while it is at work is completed, failed and cancelled by clients', async () => {
+  const moved = { taskQueue: 'nobody polls this either' };
+  const leave = async (id: string): Promise<{ handle: ActivityHandle; token: string }> => {
+    const retry = { maximumAttempts: 1 };
+    const handle = await client.activity.start('handOver', { ...options(id), heartbeatTimeout: 0, retry, args: [id] });
+    const token = await until(async () => handedOver.get(`${id} 1`));
+    await until(async () => (await handle.describe()).runState === 'STARTED');
+    await handle.updateOptions(moved);
+    return { handle, token };
+  };
+  const completed = await leave('moved, completed');
+  await client.activity.complete(completed.token, 'done');
+  assert.equal(await completed.handle.result(), 'done');
+  const failed = await leave('moved, failed');
+  await client.activity.fail(failed.token, new Error('no'));
+  assert.equal(await stateOf(failed.handle), 'FAILED');
+  const reported = await leave('moved, reported');
+  await reported.handle.cancel();
+  await client.activity.reportCancellation(reported.token);
+  assert.equal(await stateOf(reported.handle), 'CANCELED');
+  const told = await client.activity.start('untilTold', options('moved, at work'));
+  await until(async () => seen.has('moved, at work'));
+  await told.updateOptions(moved);
+  await told.cancel();
+  await assert.rejects(told.result(), ActivityExecutionFailedError);
+  assert.equal(await stateOf(told), 'CANCELED');
+});
 
 it('one that no worker has is cancelled when the promise resolves, also while it is paused', async () => {
   for (const [id, isPaused] of [

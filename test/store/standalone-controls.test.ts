@@ -8,7 +8,7 @@ import { expireTasks, freeTasks, reportAttempts } from '../../runtime/store/acti
 import { beatTask, type ClaimedTask, claimTasks, tasksOfWorker } from '../../runtime/store/activity-tasks.ts';
 import { beatByClient } from '../../runtime/store/async-completion.ts';
 import { send } from '../../runtime/store/inbox.ts';
-import { settleStandalone } from '../../runtime/store/standalone-run.ts';
+import { forsakenStandalone, settleStandalone } from '../../runtime/store/standalone-run.ts';
 import { commandActivity } from '../../runtime/worker/command-activity.ts';
 import type { ActivityCommand } from '../../runtime/worker/standalone-command.ts';
 import { settle } from '../../runtime/worker/standalone-turn.ts';
@@ -264,4 +264,20 @@ test('other options reach an attempt at work, its timeouts and the next attempt'
     [given.runId],
   );
   assert.deepEqual(where.rows, [{ queue: 'default#activities/elsewhere', task_queue: 'elsewhere' }]);
+});
+
+test('an outcome that came to a queue of nobody is found by the workers of other queues', async (t) => {
+  const given = await bed(t);
+  const unknown = await startedRun(store, { namespace: 'default#activities', queue: 'default#activities/nobody' });
+  await claim(given);
+  await commandActivity(database, given.runId, { type: 'update', by: 'test', changes: { queue: 'nobody' } });
+  const isFound = async (runId: string, since: number): Promise<boolean> =>
+    (await forsakenStandalone(database, { since, limit: 10 })).includes(runId);
+  assert.equal(await report(given, 'ActivityCompleted'), 1);
+  assert.equal(await isFound(given.runId, now() - 10_000_000), false);
+  assert.equal(await isFound(given.runId, now() + 1_000_000), true);
+  // One that was never scheduled waits for workers of its queue.
+  assert.equal(await isFound(unknown, now() + 1_000_000), false);
+  await settleStandalone(database, given.runId, settle);
+  assert.equal(await isFound(given.runId, now() + 1_000_000), false);
 });

@@ -264,6 +264,21 @@ it('an activity that the owner has not is executed by a worker of the same queue
   await stop();
 });
 
+it('an activity that the database cannot hold fails, and the others of its batch are executed', async () => {
+  const stop = await toolWorker(cached);
+  await cached.pool.query("alter table reprise.activity_tasks add constraint odd check (type <> 'odd')");
+  const runs = await Promise.all(
+    ['double', 'odd', 'double'].map((type) =>
+      cached.start('callRemote', [type, [4], { scheduleToStartTimeout: '1 minute' }]),
+    ),
+  );
+  const [first, failed, second] = await Promise.all(runs.map((run) => finished(cached, run)));
+  await cached.pool.query('alter table reprise.activity_tasks drop constraint odd');
+  assert.deepEqual([first, second], [8, 8]);
+  assert.match(JSON.stringify(failed), /Activity odd could not be offered to workers/);
+  await stop();
+});
+
 it('a worker without workflows and activities is refused', async () => {
   await assert.rejects(Worker.create({ connection: cached.connection, taskQueue: 'x' }), {
     code: 'INVALID_INPUT',

@@ -1,0 +1,31 @@
+// A standalone activity that was moved to a queue of nobody while it was at work, and whose outcome nobody lived to settle.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { Worker } from 'reprise/worker';
+import { encodePayload } from '../../runtime/history/payload.ts';
+import { decodeTaskToken } from '../../runtime/history/task-token.ts';
+import { endByClient } from '../../runtime/store/async-completion.ts';
+import { handedOver } from '../support/fixtures/activities.ts';
+import * as tools from '../support/fixtures/tools.ts';
+import { quiet, testEngine, until } from '../support/engine.ts';
+
+const { client, connection } = await testEngine();
+const worker = await Worker.create({ connection, taskQueue: 'tools', activities: tools, logger: quiet });
+const running = worker.run();
+after(async () => {
+  worker.shutdown();
+  await running;
+});
+
+test('the workers of other queues settle it after a while', { timeout: 60_000 }, async () => {
+  const options = { id: 'a', taskQueue: 'tools', startToCloseTimeout: '10 minutes' } as const;
+  const handle = await client.activity.start('handOver', { ...options, args: ['forsaken'] });
+  const token = await until(async () => handedOver.get('forsaken 1'));
+  await until(async () => (await handle.describe()).runState === 'STARTED');
+  await handle.updateOptions({ taskQueue: 'nobody' });
+  // A client that dies over it.
+  const outcome = { type: 'ActivityCompleted', payload: encodePayload(true), reason: null } as const;
+  const sent = await endByClient(connection.database, decodeTaskToken(Buffer.from(token, 'base64')), outcome);
+  assert.equal(typeof sent, 'object');
+  assert.equal(await handle.result(), true);
+});

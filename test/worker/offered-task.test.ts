@@ -1,0 +1,32 @@
+// The next attempt of an activity as the row that others claim.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PendingActivity } from '../../runtime/worker/live-run.ts';
+import { offeredTask } from '../../runtime/worker/offered-task.ts';
+
+const year = 365.25 * 86_400_000;
+const now = 1_800_000_000_000_000;
+const place = { queue: 'default/tools', now };
+
+function pending(options: object, nextAttemptAt = 0): PendingActivity {
+  return {
+    ...{ seq: 2, type: 'tool', args: null, lastFailure: null, cancelRequested: false, startedAttempt: 0 },
+    ...{ scheduledAt: now, failedAttempts: 0, lostAttempts: 0, nextAttemptAt, options: { id: 'a', ...options } },
+  };
+}
+
+test('what an old log allows an activity is never more than the database can count', () => {
+  const { closeBy, startBy, ...task } = offeredTask(
+    'run',
+    pending({ stc: 1e16, s2c: 1e300, s2s: 9.223e15, hb: 1e16 }),
+    place,
+  );
+  assert.deepEqual([closeBy, startBy], [null, null]);
+  assert.deepEqual([task.scheduleToStartMs, task.startToCloseMs, task.heartbeatMs], [null, null, null]);
+  assert.equal(offeredTask('run', pending({ stc: 1 }, 9e18), place).dueAt, now + 100 * year * 1000);
+});
+
+test('100 years are kept', () => {
+  const task = offeredTask('run', pending({ stc: 100 * year, s2c: 100 * year }), place);
+  assert.deepEqual([task.startToCloseMs, task.closeBy], [100 * year, now + 100 * year * 1000]);
+});
