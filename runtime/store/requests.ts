@@ -11,6 +11,14 @@ export interface QueryRequest {
   readonly timeoutMs: number;
 }
 
+/** One that waits for an answer. */
+export interface OpenRequest extends QueryRequest {
+  /** Number of the last message that was sent to the run; 0 when it is closed. */
+  readonly mailSent: number;
+  /** Number of its first message that is not in the log yet; undefined when all are. */
+  readonly mailUnread: number | undefined;
+}
+
 /** `rejected`: an update that was not accepted. */
 export type QueryProblem = 'failed' | 'not_registered' | 'task_failed' | 'rejected';
 
@@ -67,17 +75,28 @@ export async function openRequests(
   database: Database,
   epoch: number,
   { queues, open }: { readonly queues: readonly string[]; readonly open: readonly string[] },
-): Promise<QueryRequest[]> {
+): Promise<OpenRequest[]> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ id: string; run_id: string; queue: string; name: string; args: Buffer }>({
+  const { rows } = await pool.query<{
+    id: string;
+    run_id: string;
+    queue: string;
+    name: string;
+    args: Buffer;
+    sent: number;
+    unread: number | null;
+  }>({
     name: `reprise_open_requests_${schema}`,
-    text: `select q.id, q.run_id, q.queue, q.name, q.args from ${schema}.requests q
-left join ${schema}.ready r on r.run_id = q.run_id
+    text: `select q.id, q.run_id, q.queue, q.name, q.args, coalesce(r.mail, 0) as sent,
+  (select min(i.id) from ${schema}.inbox i where i.run_id = r.run_id) as unread
+from ${schema}.requests q left join ${schema}.ready r on r.run_id = q.run_id
 where q.queue = any($1::text[]) and q.answered_at is null and q.expires_at > clock_timestamp()
   and (r.owner = $2 or r.run_id is null or (r.owner is null and r.queue = any($3::text[]))) limit 100`,
     values: [queues, epoch, open],
   });
-  return rows.map(({ id, run_id: runId, queue, name, args }) => ({ id, runId, queue, name, args, timeoutMs: 0 }));
+  return rows.map(({ id, run_id: runId, queue, name, args, sent: mailSent, unread }) => {
+    return { id, runId, queue, name, args, timeoutMs: 0, mailSent, mailUnread: unread ?? undefined };
+  });
 }
 
 export async function answer(database: Database, id: string, result: QueryAnswer): Promise<void> {

@@ -1,4 +1,6 @@
-// Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy.
+// Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy. A query
+// sees every message that was sent before it.
+import { setTimeout } from 'node:timers/promises';
 import type { StartedMeta, TaskFailure } from '../history/activation.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../history/deployment.ts';
 import { engineFault } from '../history/engine-number.ts';
@@ -12,12 +14,17 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Database } from '../store/database.ts';
 import { readRunVersioning } from '../store/deployments.ts';
 import { readHistory } from '../store/history.ts';
-import { answer, openRequests, type QueryAnswer, type QueryRequest } from '../store/requests.ts';
+import { answer, type OpenRequest, openRequests, type QueryAnswer, type QueryRequest } from '../store/requests.ts';
 import { RunReplay } from './load-run.ts';
 import type { RunLoop } from './run-loop.ts';
 import { explained, traceRun } from './run-tracer.ts';
 import { isTraceQuery, traceAnswer } from './stack-trace.ts';
 import { mayAnswer, type WorkerVersions } from './worker-versions.ts';
+
+/** How long a query waits for messages that were sent before it: a run whose code fails may never take them. */
+const patienceMs = 1_000;
+/** When it is looked again whether they were taken. */
+const soonMs = 5;
 
 export class QueryAnswerer {
   readonly #database: Database;
@@ -29,6 +36,9 @@ export class QueryAnswerer {
   readonly #epoch: number;
   readonly #logger: Logger;
   readonly #underWay = new Set<string>();
+  /** Requests that wait for messages: which is the last of them, and until when. */
+  readonly #waiting = new Map<string, { readonly mail: number; readonly until: number }>();
+  #looksAgain = false;
   /** Of each poll that reads just now: what was answered meanwhile, which it may have read as open. */
   readonly #reads = new Set<Set<string>>();
 
@@ -59,10 +69,27 @@ export class QueryAnswerer {
     return queues.some((queue) => this.#queues.includes(queue));
   }
 
-  /** Answers whatever waits on this worker's queues and can be answered now. */
+  /** Answers whatever waits on this worker's queues and can be answered now, or soon. */
   async poll(): Promise<void> {
+    await this.#poll();
+    if (this.#waiting.size === 0 || this.#looksAgain) return;
+    this.#looksAgain = true;
+    try {
+      do {
+        await setTimeout(soonMs, undefined, { ref: false });
+        await this.#poll();
+      } while (this.#waiting.size > 0);
+    } finally {
+      this.#looksAgain = false;
+    }
+  }
+
+  async #poll(): Promise<void> {
     const answered = new Set<string>();
-    const requests = await this.#read(answered);
+    const open = await this.#read(answered);
+    const requests = open.filter((request) => !this.#waits(request));
+    // Of those that are gone nobody waits for an answer.
+    for (const id of this.#waiting.keys()) if (!open.some((request) => request.id === id)) this.#waiting.delete(id);
     await Promise.all(
       requests.map(async (request) => {
         if (this.#underWay.has(request.id) || answered.has(request.id)) return;
@@ -79,7 +106,20 @@ export class QueryAnswerer {
     );
   }
 
-  async #read(answered: Set<string>): Promise<QueryRequest[]> {
+  /** Whether messages that were sent before the request are still to be taken. */
+  #waits({ id, runId, mailSent, mailUnread }: OpenRequest): boolean {
+    const known = this.#waiting.get(id);
+    const { mail, until } = known ?? { mail: mailSent, until: performance.now() + patienceMs };
+    const isTold = mailUnread === undefined || mailUnread > mail;
+    if (isTold || performance.now() > until || (this.#loop.run(runId)?.taskFailures ?? 0) > 0) {
+      this.#waiting.delete(id);
+      return false;
+    }
+    if (known === undefined) this.#waiting.set(id, { mail, until });
+    return true;
+  }
+
+  async #read(answered: Set<string>): Promise<OpenRequest[]> {
     this.#reads.add(answered);
     try {
       return await openRequests(this.#database, this.#epoch, { queues: this.#queues, open: this.#open() });

@@ -50,6 +50,18 @@ behavior(all, '23: an unknown query names those that there are, in the order of 
   await assert.rejects(handle.query('unknown'), unknown);
 });
 
+behavior(all, '24: a query sees the signals that were sent before it', async (way) => {
+  const handle = await way.start('answers');
+  const sent = ['first'];
+  for (let i = 0; i < 20; i++) {
+    await handle.signal('tell', `signal ${i}`);
+    sent.push(`signal ${i}`);
+    assert.deepEqual(await handle.query('told'), sent);
+  }
+  await handle.signal('go');
+  await way.result(handle);
+});
+
 behavior(all, '24: a query that comes before the first task waits for it', async (way) => {
   let answer: Promise<string[]> | undefined;
   await way.gathered(

@@ -11,6 +11,7 @@ import {
   takeAnswer,
   withdraw,
 } from '../../runtime/store/requests.ts';
+import { send } from '../../runtime/store/inbox.ts';
 import { closingTurn, incarnation, startedRun, testStore } from '../support/store.ts';
 
 const store = await testStore();
@@ -24,12 +25,15 @@ async function offered(queue: string, epoch: number): Promise<string[]> {
   return (await openRequests(database, epoch, { queues: [queue], open: [queue] })).map(({ id }) => id);
 }
 
-test('a request reaches the worker whole', async () => {
+test('a request reaches the worker whole, with what there is of messages for its run', async () => {
   const asked = request(await startedRun(store, { queue: 'q/whole' }), 'q/whole');
   await ask(database, asked);
-  assert.deepEqual(await openRequests(database, 1, { queues: ['q/whole'], open: ['q/whole'] }), [
-    { ...asked, args: Buffer.from(asked.args), timeoutMs: 0 },
-  ]);
+  const found = { ...asked, args: Buffer.from(asked.args), timeoutMs: 0 };
+  const open = () => openRequests(database, 1, { queues: ['q/whole'], open: ['q/whole'] });
+  assert.deepEqual(await open(), [{ ...found, mailSent: 0, mailUnread: undefined }]);
+  for (let i = 0; i < 2; i++)
+    await send(database.pool, database.schema, asked.runId, { type: 'SignalReceived', name: 'x' });
+  assert.deepEqual(await open(), [{ ...found, mailSent: 2, mailUnread: 1 }]);
 });
 
 test('a request goes to the owner of its run, and to anybody while there is none', async (t) => {
