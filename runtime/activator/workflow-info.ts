@@ -46,7 +46,8 @@ export interface WorkflowInfo {
   readonly runStartTime: Date;
   readonly executionTimeoutMs: number | undefined;
   readonly runTimeoutMs: number | undefined;
-  readonly taskTimeoutMs: number | undefined;
+  /** As the start said, or Temporal's default; kept for the record. */
+  readonly taskTimeoutMs: number;
   /** When the chain's execution timeout is over. */
   readonly executionExpirationTime: Date | undefined;
   readonly retryPolicy: RetryPolicy | undefined;
@@ -73,6 +74,8 @@ export interface WorkflowInfo {
   readonly targetWorkerDeploymentVersionChanged: boolean;
   readonly unsafe: UnsafeWorkflowInfo;
 }
+
+const defaultTaskTimeoutMs = 10_000;
 
 /** Of one run: built once, and again when its memo or search attributes change. */
 export function createWorkflowInfo(
@@ -107,7 +110,7 @@ export function createWorkflowInfo(
     runStartTime: new Date(Math.floor(started.at / 1000)),
     executionTimeoutMs: meta.executionTimeoutMs,
     runTimeoutMs: meta.runTimeoutMs,
-    taskTimeoutMs: meta.taskTimeoutMs,
+    taskTimeoutMs: meta.taskTimeoutMs ?? defaultTaskTimeoutMs,
     ...chainInfo(started, meta),
     get historyLength() {
       return turn.historyLength;

@@ -97,7 +97,7 @@ for (const [way, engine] of [
       const started = { workflowId: 'timeouts', taskQueue, workflowRunTimeout: '2 hours' } as const;
       const run = (options: object) => client.workflow.execute('timeoutsAfter', { ...started, args: [options] });
       assert.deepEqual(await run(timeouts), { runTimeoutMs: 3_600_000, taskTimeoutMs: 5000 });
-      assert.deepEqual(await run({ workflowRunTimeout: 0 }), { runTimeoutMs: 7_200_000 });
+      assert.deepEqual(await run({ workflowRunTimeout: 0 }), { runTimeoutMs: 7_200_000, taskTimeoutMs: 10_000 });
       const short = await client.workflow.start('timeoutsAfter', {
         ...started,
         args: [{ workflowRunTimeout: 40 }, '1 minute'],
