@@ -160,11 +160,12 @@ test('nothing is left undone, switched off or untyped', () => {
     ...['\\b(test|it|describe|suite)\\.(on' + 'ly|sk' + 'ip|to' + 'do)\\b', '\\bt\\.(sk' + 'ip|to' + 'do)\\('],
     '[{,]\\s*(on' + 'ly|sk' + 'ip|to' + 'do):',
   ];
-  const excepted = /^\s*\/\/ oxlint-disable-next-line typescript\/no-explicit-any -- .+\n.*$/gm;
+  // Temporal's own type, for activities that change only their imports.
+  const excepted = { path: 'runtime/worker/activity-context.ts', line: '  readonly heartbeatDetails: an' + 'y;\n' };
   const comments = /^\s*(\/\/|\/?\*).*$/gm;
   const uncommented = code.map((source) => ({
     ...source,
-    text: source.text.replace(excepted, '').replace(comments, ''),
+    text: (source.path === excepted.path ? source.text.replace(excepted.line, '') : source.text).replace(comments, ''),
   }));
   assert.deepEqual(linesWith(uncommented, new RegExp(faults.join('|'))), []);
   const swallowed = code.filter(({ text }) => /catch\s*(\([^)]*\))?\s*\{\s*\}/.test(text));

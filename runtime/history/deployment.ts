@@ -115,7 +115,7 @@ export interface PlacedQueue {
   /** Empty when they belong to no version. */
   readonly prefix: string;
   readonly deploymentName: string | undefined;
-  /** Undefined: any build of the deployment. */
+  /** Undefined when every build of the deployment may take them. */
   readonly buildId: string | undefined;
 }
 

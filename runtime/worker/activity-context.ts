@@ -31,8 +31,11 @@ export interface ActivityInfo {
   readonly startToCloseTimeoutMs: number;
   readonly scheduleToCloseTimeoutMs: number;
   readonly heartbeatTimeoutMs: number | undefined;
-  /** What the attempt before reported last. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- Temporal's type: activities compute with it unchecked
+  /**
+   * What the attempt before reported last. Of Temporal's type, the one place where it is ours: its activities compute with
+   * it as it is (`info.heartbeatDetails ?? 1`), and would not compile after a change of imports if they had to check it.
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the type that Temporal's activities are written for
   readonly heartbeatDetails: any;
   /** Names this attempt to `client.activity.complete` and its like. */
   readonly taskToken: Uint8Array;
