@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { Client, Connection } from 'reprise/client';
-import { startPostgres, stopPostgres } from '../server/embedded-postgres.ts';
+import { startPostgres, stopPostgres } from '../server/dev/embedded-postgres.ts';
 
 export interface Bench {
   readonly connection: Connection;

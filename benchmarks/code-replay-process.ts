@@ -1,11 +1,11 @@
 // A process that reads a run's log, and with `replay` takes the run's code through it: node … <read|replay> <run id>.
 // There is no public verb for it yet, so it does what a worker does that takes a run over.
 import { Connection } from 'reprise/client';
-import { bundleWorkflowCode } from '../runtime/sandbox/bundle.ts';
-import { Sandbox } from '../runtime/sandbox/sandbox.ts';
-import { rejectionsKnown } from '../runtime/sandbox/unhandled-rejections.ts';
-import { readHistory } from '../runtime/store/history.ts';
-import { RunReplay } from '../runtime/worker/load-run.ts';
+import { bundleWorkflowCode } from '../runtime/sandbox/bundle/bundle.ts';
+import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';
+import { rejectionsKnown } from '../runtime/sandbox/realm/unhandled-rejections.ts';
+import { readHistory } from '../runtime/store/log/history.ts';
+import { RunReplay } from '../runtime/worker/cache/load-run.ts';
 
 export interface Replayed {
   readonly events: number;

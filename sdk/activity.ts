@@ -6,10 +6,10 @@ import {
   activityStorage,
   type ActivityInfo,
   type Usage,
-} from '../runtime/worker/activity-context.ts';
-import type { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
-import type { Duration } from '../runtime/history/duration.ts';
-import { RuntimeError } from '../runtime/history/runtime-error.ts';
+} from '../runtime/worker/activities/activity-context.ts';
+import type { ActivityCancellationDetails } from '../runtime/core/activity/cancellation-details.ts';
+import type { Duration } from '../runtime/core/options/duration.ts';
+import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import type { Logger } from 'pino';
 import type { Client } from './client.ts';
 
@@ -107,8 +107,17 @@ export function activity<F extends (...args: never[]) => unknown>(options: Activ
 }
 
 /** Carries the context: for code that wraps activities. */
-export { activityStorage as asyncLocalStorage } from '../runtime/worker/activity-context.ts';
-export { ApplicationFailure, CancelledFailure, CompleteAsyncError } from '../runtime/history/failure.ts';
-export type { ActivityFunction, ActivityInterface, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
-export type { ActivityCancellationDetails } from '../runtime/history/cancellation-details.ts';
-export type { ActivityContext, ActivityInfo, ActivityInfo as Info, Usage } from '../runtime/worker/activity-context.ts';
+export { activityStorage as asyncLocalStorage } from '../runtime/worker/activities/activity-context.ts';
+export { ApplicationFailure, CancelledFailure, CompleteAsyncError } from '../runtime/core/failure/failure.ts';
+export type {
+  ActivityFunction,
+  ActivityInterface,
+  UntypedActivities,
+} from '../runtime/activator/calls/activity-proxy.ts';
+export type { ActivityCancellationDetails } from '../runtime/core/activity/cancellation-details.ts';
+export type {
+  ActivityContext,
+  ActivityInfo,
+  ActivityInfo as Info,
+  Usage,
+} from '../runtime/worker/activities/activity-context.ts';

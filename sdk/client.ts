@@ -1,12 +1,12 @@
 // reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
-import { ActivityClient } from './activity-client.ts';
-import { withAbortSignal, withDeadline } from './call-limits.ts';
-import { checkConnection, Connection } from './connection.ts';
-import { defaultMaxPayloadBytes } from './encode-arguments.ts';
-import type { QueryRejectCondition } from './query-reject-condition.ts';
-import { refuseUnknown } from './refuse-unknown.ts';
-import { WorkerDeploymentClient } from './worker-deployment-client.ts';
-import { WorkflowClient } from './workflow-client.ts';
+import { ActivityClient } from './client/activities/activity-client.ts';
+import { withAbortSignal, withDeadline } from './client/call-limits.ts';
+import { checkConnection, Connection } from './common/connection.ts';
+import { defaultMaxPayloadBytes } from './client/encode-arguments.ts';
+import type { QueryRejectCondition } from './client/query-reject-condition.ts';
+import { refuseUnknown } from './common/refuse-unknown.ts';
+import { WorkerDeploymentClient } from './client/worker-deployment-client.ts';
+import { WorkflowClient } from './client/workflow-client.ts';
 
 export interface ClientOptions {
   connection: Connection;
@@ -57,25 +57,29 @@ export class Client {
   }
 }
 
-export { ActivityClient, ActivityHandle, type TypedActivityClient } from './activity-client.ts';
+export { ActivityClient, ActivityHandle, type TypedActivityClient } from './client/activities/activity-client.ts';
 export type {
   ActivityExecutionOptions,
   ActivityUnpauseOptions,
   ActivityUpdateOptions,
-} from './activity-commands.ts';
+} from './client/activities/activity-commands.ts';
 export {
   type ActivityExecutionDescription,
   type ActivityExecutionInfo,
   ActivityExecutionStatus,
   PendingActivityState,
-} from './activity-execution.ts';
-export { ActivityIdConflictPolicy, ActivityIdReusePolicy, type ActivityOptions } from './activity-options.ts';
+} from './client/activities/activity-execution.ts';
+export {
+  ActivityIdConflictPolicy,
+  ActivityIdReusePolicy,
+  type ActivityOptions,
+} from './client/activities/activity-options.ts';
 export {
   AsyncCompletionClient,
   type AsyncCompletionClientOptions,
   type FullActivityId,
   type TaskTokenLike,
-} from './async-completion.ts';
+} from './client/activities/async-completion.ts';
 export {
   ActivityCancelledError,
   ActivityCompletionError,
@@ -92,25 +96,29 @@ export {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
-} from './client-errors.ts';
-export { Connection, type ConnectionOptions } from './connection.ts';
-export type { HistoryRecord, TemporalHistory } from './history-view.ts';
+} from './client/client-errors.ts';
+export { Connection, type ConnectionOptions } from './common/connection.ts';
+export type { HistoryRecord, TemporalHistory } from './client/history-view.ts';
 export type {
   StatusName,
   Workflow,
   WorkflowExecutionInfo,
   WorkflowExecutionStatusName,
   WorkflowResultType,
-} from './execution-info.ts';
-export type { MessageOptions } from './message-options.ts';
-export type { CommonStartOptions as WorkflowOptions, KyselyTransaction, WorkflowStartOptions } from './new-run.ts';
+} from './client/execution-info.ts';
+export type { MessageOptions } from './client/message-options.ts';
+export type {
+  CommonStartOptions as WorkflowOptions,
+  KyselyTransaction,
+  WorkflowStartOptions,
+} from './client/new-run.ts';
 export type {
   AsyncWorkflowListIterable,
   CountWorkflowExecution,
   HistoryAndWorkflowId,
   IntoHistoriesOptions,
   ListOptions,
-} from './run-list.ts';
+} from './client/run-list.ts';
 export {
   type GetWorkflowHandleOptions,
   WorkflowClient,
@@ -120,15 +128,15 @@ export {
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,
   type WorkflowSignalWithStartOptions,
-} from './workflow-client.ts';
+} from './client/workflow-client.ts';
 export {
   type Definition,
   type WorkflowExecutionDescription,
   WorkflowHandle,
-} from './workflow-handle.ts';
-export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
-export { QueryRejectCondition } from './query-reject-condition.ts';
-export type { WorkflowVersioningInfo } from './run-placement.ts';
+} from './client/workflow-handle.ts';
+export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
+export { QueryRejectCondition } from './client/query-reject-condition.ts';
+export type { WorkflowVersioningInfo } from './client/run-placement.ts';
 export {
   type SetVersionOptions,
   WorkerDeploymentClient,
@@ -136,23 +144,27 @@ export {
   type WorkerDeploymentSummary,
   type WorkerDeploymentVersionInfo,
   type WorkerDeploymentVersionStatus,
-} from './worker-deployment-client.ts';
-export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './with-start.ts';
-export { WorkflowUpdateStage } from './update-stage.ts';
+} from './client/worker-deployment-client.ts';
+export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './client/with-start.ts';
+export { WorkflowUpdateStage } from './client/update-stage.ts';
 export {
   type GetWorkflowUpdateHandleOptions,
   type StartUpdateOptions,
   WorkflowUpdateHandle,
   type WorkflowUpdateOptions,
-} from './workflow-update.ts';
-export type * from './workflow-types.ts';
-export type { ActivityFunction, ActivityInterface, UntypedActivities } from '../runtime/activator/activity-proxy.ts';
+} from './client/workflow-update.ts';
+export type * from './workflow/workflow-types.ts';
+export type {
+  ActivityFunction,
+  ActivityInterface,
+  UntypedActivities,
+} from '../runtime/activator/calls/activity-proxy.ts';
 export type {
   QueryDefinition,
   SignalDefinition,
   UpdateDefinition,
-} from '../runtime/activator/message-definition.ts';
-export { HandlerUnfinishedPolicy } from '../runtime/history/unfinished-policy.ts';
+} from '../runtime/activator/messages/message-definition.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/core/run/unfinished-policy.ts';
 export {
   ActivityFailure,
   ApplicationFailure,
@@ -165,8 +177,8 @@ export {
   TerminatedFailure,
   TimeoutFailure,
   TimeoutType,
-} from '../runtime/history/failure.ts';
-export { type RetryPolicy } from '../runtime/history/retry-options.ts';
-export { ValueError } from '../runtime/history/value-error.ts';
+} from '../runtime/core/failure/failure.ts';
+export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
+export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
-export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';
+export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

@@ -3,29 +3,29 @@ export {
   ActivityCancellationType,
   type ActivityOptions,
   type LocalActivityOptions,
-} from '../runtime/activator/activity-options.ts';
+} from '../runtime/activator/calls/activity-options.ts';
 export {
   type ActivityFunction,
   type ActivityInterface,
   type UntypedActivities,
-} from '../runtime/activator/activity-proxy.ts';
+} from '../runtime/activator/calls/activity-proxy.ts';
 export {
   ActivityCancellationDetails,
   type ActivityCancellationDetailsOptions,
-} from '../runtime/history/cancellation-details.ts';
-export { type Duration, type StringValue } from '../runtime/history/duration.ts';
-export { SuggestContinueAsNewReason } from '../runtime/activator/continue-as-new-hint.ts';
-export { HandlerUnfinishedPolicy } from '../runtime/history/unfinished-policy.ts';
+} from '../runtime/core/activity/cancellation-details.ts';
+export { type Duration, type StringValue } from '../runtime/core/options/duration.ts';
+export { SuggestContinueAsNewReason } from '../runtime/activator/calls/continue-as-new-hint.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/core/run/unfinished-policy.ts';
 export {
   type QueryDefinition,
   type SignalDefinition,
   type UpdateDefinition,
-} from '../runtime/activator/message-definition.ts';
+} from '../runtime/activator/messages/message-definition.ts';
 export {
   type WorkflowDefinitionOptions,
   type WorkflowDefinitionOptionsOrGetter,
-} from '../runtime/activator/workflow-options.ts';
-export { compileRetryPolicy, type RetryPolicy } from '../runtime/history/retry-options.ts';
+} from '../runtime/activator/info/workflow-options.ts';
+export { compileRetryPolicy, type RetryPolicy } from '../runtime/core/options/retry-options.ts';
 export {
   ActivityFailure,
   ApplicationFailure,
@@ -45,7 +45,7 @@ export {
   TimeoutFailure,
   TimeoutType,
   WorkflowExecutionAlreadyStartedError,
-} from '../runtime/history/failure.ts';
+} from '../runtime/core/failure/failure.ts';
 export {
   type AutoUpgradeVersioningOverride,
   InitialVersioningBehavior,
@@ -55,7 +55,7 @@ export {
   VersioningIntent,
   type VersioningOverride,
   type WorkerDeploymentVersion,
-} from '../runtime/history/deployment.ts';
+} from '../runtime/core/run/deployment.ts';
 export {
   defineSearchAttributeKey,
   type SearchAttributeKey,
@@ -65,14 +65,14 @@ export {
   type SearchAttributeUpdatePair,
   type SearchAttributeValue,
   TypedSearchAttributes,
-} from '../runtime/history/search-attributes.ts';
-export { ValueError } from '../runtime/history/value-error.ts';
-export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
-export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/history/runtime-error.ts';
-export { NamespaceNotFoundError, WorkflowNotFoundError } from './client-errors.ts';
-export type { Workflow, WorkflowResultType } from './execution-info.ts';
-export type * from './workflow-types.ts';
-export type { HistoryAndWorkflowId } from './run-list.ts';
+} from '../runtime/core/options/search-attributes.ts';
+export { ValueError } from '../runtime/core/failure/value-error.ts';
+export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
+export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';
+export { NamespaceNotFoundError, WorkflowNotFoundError } from './client/client-errors.ts';
+export type { Workflow, WorkflowResultType } from './client/execution-info.ts';
+export type * from './workflow/workflow-types.ts';
+export type { HistoryAndWorkflowId } from './client/run-list.ts';
 export {
   errorCode,
   errorMessage,
@@ -88,4 +88,4 @@ export {
   tsToDate,
   tsToMs,
   u8,
-} from './deprecated-helpers.ts';
+} from './common/deprecated-helpers.ts';

@@ -1,21 +1,21 @@
 // reprise/worker: runs workflow code and activities of one task queue.
 import { hostname } from 'node:os';
 import { pino } from 'pino';
-import { refuseReservedName } from '../runtime/history/reserved-name.ts';
-import type { ActivatesChange } from '../runtime/activator/versions.ts';
-import { RuntimeError } from '../runtime/history/runtime-error.ts';
-import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle.ts';
-import { Sandbox } from '../runtime/sandbox/sandbox.ts';
-import type { ActivityFunction } from '../runtime/worker/activity-context.ts';
-import { WorkerProcess, type WorkerState } from '../runtime/worker/worker-process.ts';
+import { refuseReservedName } from '../runtime/core/options/reserved-name.ts';
+import type { ActivatesChange } from '../runtime/activator/determinism/versions.ts';
+import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
+import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle/bundle.ts';
+import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';
+import type { ActivityFunction } from '../runtime/worker/activities/activity-context.ts';
+import { WorkerProcess, type WorkerState } from '../runtime/worker/life/worker-process.ts';
 import { Client } from './client.ts';
-import { Connection } from './connection.ts';
+import { Connection } from './common/connection.ts';
 import type {
   PatchActivationCallback,
   WorkerDeploymentOptions,
   WorkerOptions,
   WorkerSettings,
-} from './worker-settings.ts';
+} from './worker/worker-settings.ts';
 
 export class Worker {
   readonly #process: WorkerProcess;
@@ -118,7 +118,7 @@ export class Worker {
 async function checkOptions(
   options: WorkerOptions,
 ): Promise<{ settings: WorkerSettings; activities: Record<string, ActivityFunction> }> {
-  const { workerSettings } = await import('./worker-settings.ts');
+  const { workerSettings } = await import('./worker/worker-settings.ts');
   return { settings: workerSettings(options), activities: activityMap(options.activities ?? {}) };
 }
 
@@ -165,10 +165,10 @@ function activityMap(activities: object): Record<string, ActivityFunction> {
   return map;
 }
 
-export { Connection as NativeConnection } from './connection.ts';
-export { GracefulShutdownPeriodExpiredError } from '../runtime/worker/worker-process.ts';
+export { Connection as NativeConnection } from './common/connection.ts';
+export { GracefulShutdownPeriodExpiredError } from '../runtime/worker/life/worker-process.ts';
 export { Connection };
-export { IllegalStateError } from '../runtime/history/runtime-error.ts';
+export { IllegalStateError } from '../runtime/core/failure/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };
-export type { PatchActivationCallback, PatchActivationInput } from './worker-settings.ts';
+export type { PatchActivationCallback, PatchActivationInput } from './worker/worker-settings.ts';
 export type { WorkerDeploymentOptions, WorkerOptions, WorkerState };

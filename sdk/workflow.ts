@@ -14,17 +14,17 @@ export {
   scheduleActivity,
   scheduleLocalActivity,
   type UntypedActivities,
-} from '../runtime/activator/activity-proxy.ts';
+} from '../runtime/activator/calls/activity-proxy.ts';
 export {
   ActivityCancellationType,
   type ActivityOptions,
   type LocalActivityOptions,
-} from '../runtime/activator/activity-options.ts';
+} from '../runtime/activator/calls/activity-options.ts';
 export {
   ChildWorkflowCancellationType,
   type ChildWorkflowOptions,
   ParentClosePolicy,
-} from '../runtime/activator/child-options.ts';
+} from '../runtime/activator/calls/child-options.ts';
 export {
   type ChildWorkflowHandle,
   type ChildWorkflowStartOptions,
@@ -32,19 +32,23 @@ export {
   type ExternalWorkflowHandle,
   getExternalWorkflowHandle,
   startChild,
-} from '../runtime/activator/child-workflows.ts';
-export { CancellationScope, type CancellationScopeOptions } from '../runtime/activator/cancellation-scope.ts';
+} from '../runtime/activator/calls/child-workflows.ts';
+export { CancellationScope, type CancellationScopeOptions } from '../runtime/activator/scopes/cancellation-scope.ts';
 export {
   ContinueAsNew,
   continueAsNew,
   type ContinueAsNewOptions,
   makeContinueAsNewFunc,
-} from '../runtime/activator/continue-as-new.ts';
-export { condition } from '../runtime/activator/condition.ts';
-export { inWorkflowContext } from '../runtime/activator/current-run.ts';
-export { type ContextOptions, defineContext, type WorkflowContext } from '../runtime/activator/define-context.ts';
-export { type Duration } from '../runtime/history/duration.ts';
-export { forEach, type ForEachOptions } from '../runtime/activator/for-each.ts';
+} from '../runtime/activator/calls/continue-as-new.ts';
+export { condition } from '../runtime/activator/scopes/condition.ts';
+export { inWorkflowContext } from '../runtime/activator/run/current-run.ts';
+export {
+  type ContextOptions,
+  defineContext,
+  type WorkflowContext,
+} from '../runtime/activator/context/define-context.ts';
+export { type Duration } from '../runtime/core/options/duration.ts';
+export { forEach, type ForEachOptions } from '../runtime/activator/scopes/for-each.ts';
 export {
   allHandlersFinished,
   type QueryHandlerOptions,
@@ -54,9 +58,9 @@ export {
   setHandler,
   type SignalHandlerOptions,
   type UpdateHandlerOptions,
-} from '../runtime/activator/handlers.ts';
-export { AsyncLocalStorage } from '../runtime/activator/host.ts';
-export { log, type WorkflowLogger } from '../runtime/activator/log.ts';
+} from '../runtime/activator/messages/handlers.ts';
+export { AsyncLocalStorage } from '../runtime/activator/run/host.ts';
+export { log, type WorkflowLogger } from '../runtime/activator/run/log.ts';
 export {
   defineQuery,
   defineSignal,
@@ -64,57 +68,57 @@ export {
   type QueryDefinition,
   type SignalDefinition,
   type UpdateDefinition,
-} from '../runtime/activator/message-definition.ts';
+} from '../runtime/activator/messages/message-definition.ts';
 export {
   getRandomStream,
   uuid4,
   workflowRandom,
   type WorkflowRandomStream,
-} from '../runtime/activator/random-streams.ts';
-export { type RetryPolicy } from '../runtime/history/retry-options.ts';
-export { ValueError } from '../runtime/history/value-error.ts';
-export { HandlerUnfinishedPolicy } from '../runtime/history/unfinished-policy.ts';
-export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/updates.ts';
-export { type ContextSchema, type Provenance } from '../runtime/activator/run-context.ts';
-export { sleep, type TimerOptions } from '../runtime/activator/sleep.ts';
-export { upsertMemo, upsertSearchAttributes } from '../runtime/activator/upserts.ts';
-export { enhancedStackTraceQuery, stackTraceQuery } from '../runtime/activator/stack-trace-query.ts';
-export { Trigger } from '../runtime/activator/trigger.ts';
-export { deprecatePatch, patched } from '../runtime/activator/versions.ts';
+} from '../runtime/activator/determinism/random-streams.ts';
+export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
+export { ValueError } from '../runtime/core/failure/value-error.ts';
+export { HandlerUnfinishedPolicy } from '../runtime/core/run/unfinished-policy.ts';
+export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/messages/updates.ts';
+export { type ContextSchema, type Provenance } from '../runtime/activator/context/run-context.ts';
+export { sleep, type TimerOptions } from '../runtime/activator/scopes/sleep.ts';
+export { upsertMemo, upsertSearchAttributes } from '../runtime/activator/info/upserts.ts';
+export { enhancedStackTraceQuery, stackTraceQuery } from '../runtime/activator/messages/stack-trace-query.ts';
+export { Trigger } from '../runtime/activator/scopes/trigger.ts';
+export { deprecatePatch, patched } from '../runtime/activator/determinism/versions.ts';
 export {
   getCurrentDetails,
   setCurrentDetails,
   workflowMetadataQuery,
   type WorkflowMetadata,
-} from '../runtime/activator/workflow-metadata.ts';
-export { type UnsafeRandomSource, type UnsafeWorkflowInfo } from '../runtime/activator/unsafe-info.ts';
+} from '../runtime/activator/messages/workflow-metadata.ts';
+export { type UnsafeRandomSource, type UnsafeWorkflowInfo } from '../runtime/activator/info/unsafe-info.ts';
 export {
   type ParentWorkflowInfo,
   type RootWorkflowInfo,
   type WorkflowInfo,
   workflowInfo,
-} from '../runtime/activator/workflow-info.ts';
+} from '../runtime/activator/info/workflow-info.ts';
 export {
   defineWorkflowOptions,
   setWorkflowOptions,
   type WorkflowDefinitionOptions,
   type WorkflowDefinitionOptionsOrGetter,
-} from '../runtime/activator/workflow-options.ts';
+} from '../runtime/activator/info/workflow-options.ts';
 export {
   InitialVersioningBehavior,
   VersioningBehavior,
   type WorkerDeploymentVersion,
-} from '../runtime/history/deployment.ts';
-export { type ContextSource } from '../runtime/history/event.ts';
-export type { SearchAttributes, SearchAttributeValue } from '../runtime/history/search-attributes.ts';
+} from '../runtime/core/run/deployment.ts';
+export { type ContextSource } from '../runtime/core/log/event.ts';
+export type { SearchAttributes, SearchAttributeValue } from '../runtime/core/options/search-attributes.ts';
 export {
   type EnhancedStackTrace,
   type StackTrace,
   type StackTraceFileLocation,
   type StackTraceFileSlice,
   type StackTraceSDKInfo,
-} from '../runtime/history/stack-trace.ts';
-export { DeterminismViolationError, IllegalStateError, WorkflowError } from '../runtime/history/runtime-error.ts';
+} from '../runtime/core/run/stack-trace.ts';
+export { DeterminismViolationError, IllegalStateError, WorkflowError } from '../runtime/core/failure/runtime-error.ts';
 export {
   ActivityFailure,
   ApplicationFailure,
@@ -130,8 +134,8 @@ export {
   TimeoutFailure,
   TimeoutType,
   WorkflowExecutionAlreadyStartedError,
-} from '../runtime/history/failure.ts';
-export { NamespaceNotFoundError, WorkflowNotFoundError } from './client-errors.ts';
-export type { Workflow, WorkflowResultType } from './execution-info.ts';
-export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './id-policies.ts';
-export type * from './workflow-types.ts';
+} from '../runtime/core/failure/failure.ts';
+export { NamespaceNotFoundError, WorkflowNotFoundError } from './client/client-errors.ts';
+export type { Workflow, WorkflowResultType } from './client/execution-info.ts';
+export { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
+export type * from './workflow/workflow-types.ts';

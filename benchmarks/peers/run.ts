@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import pg from 'pg';
-import { startPostgres } from '../../server/embedded-postgres.ts';
+import { startPostgres } from '../../server/dev/embedded-postgres.ts';
 import { type Failed, inFreshDatabase, killAll, measure, type Server, type Subject } from './child.ts';
 import { asUsageError, countOf, UsageError } from '../usage.ts';
 import { installPeers } from './install.ts';

@@ -1,10 +1,10 @@
 // What the host calls in the sandbox's shared bundle: install once a vm context, then create runs.
-import type { FailureErrorTypes } from '../history/failure-types.ts';
-import { Run, type SandboxRun } from './run.ts';
+import type { FailureErrorTypes } from '../core/failure/failure-types.ts';
+import { Run, type SandboxRun } from './run/run.ts';
 
-export { install } from './globals.ts';
-export type { HostHooks } from './host.ts';
-export type { SandboxRun } from './run.ts';
+export { install } from './globals/globals.ts';
+export type { HostHooks } from './run/host.ts';
+export type { SandboxRun } from './run/run.ts';
 
 /**
  * `load` evaluates the user's code for this run alone and returns its exports; called in the first activation.

@@ -1,11 +1,11 @@
 // PATCH_ONLY: the context document at any point, folded from the recorded patches. No code runs, nothing is written.
-import type { Op } from '../history/context-patch.ts';
-import type { ContextSource } from '../history/event.ts';
-import type { Json } from '../history/json.ts';
-import { applyAll, asItIs, holderOf } from '../history/json-patch.ts';
-import { RuntimeError } from '../history/runtime-error.ts';
-import type { Database } from '../store/database.ts';
-import { type PatchLimit, readPatches, readPatchOps } from '../store/history.ts';
+import type { Op } from '../core/context/context-patch.ts';
+import type { ContextSource } from '../core/log/event.ts';
+import type { Json } from '../core/json/json.ts';
+import { applyAll, asItIs, holderOf } from '../core/json/json-patch.ts';
+import { RuntimeError } from '../core/failure/runtime-error.ts';
+import type { Database } from '../store/sql/database.ts';
+import { type PatchLimit, readPatches, readPatchOps } from '../store/log/history.ts';
 
 /** Default: the end of the log. `seq` and `time` are inclusive. */
 export interface StatePoint {

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { RuntimeError } from '../../runtime/history/runtime-error.ts';
-import { type EmbeddedPostgres, startPostgres } from '../embedded-postgres.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { type EmbeddedPostgres, startPostgres } from '../dev/embedded-postgres.ts';
 
 /** Runs `action` with the database's address. A Postgres that was started here stops again unless others came to use it. */
 export async function withDatabase(action: (url: string) => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 // `reprise deployment list|describe|set-current|set-ramping`: versions of workers, and which one takes new runs.
 import { type Command, InvalidArgumentError } from 'commander';
-import { toCanonicalString } from '../../runtime/history/deployment.ts';
+import { toCanonicalString } from '../../runtime/core/run/deployment.ts';
 import {
   type Client,
   type WorkerDeploymentDescription,

@@ -1,5 +1,5 @@
 // Decoded values as JSON text: what JSON cannot hold is shown in the nearest form. For reading only, never for storing.
-import { failureInfo } from '../../runtime/history/failure-info.ts';
+import { failureInfo } from '../../runtime/core/failure/failure-info.ts';
 
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, viewOf, indent) ?? 'null';

@@ -2,8 +2,8 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import pg from 'pg';
-import { RuntimeError } from '../../runtime/history/runtime-error.ts';
-import { connectError, sqlstateOf } from '../../runtime/store/sqlstate.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { connectError, sqlstateOf } from '../../runtime/store/sql/sqlstate.ts';
 import { newAction } from './command.ts';
 import { withDatabase } from './command-database.ts';
 import { promptCommand, promptHelp, type Statement } from './sql-prompt.ts';

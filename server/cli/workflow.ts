@@ -1,8 +1,8 @@
 // `reprise workflow list|show|state|patches`: which runs there are, and what the log says about one.
 // Needs no worker and no workflow code.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { toCanonicalString } from '../../runtime/history/deployment.ts';
-import { type ContextSource, contextSources } from '../../runtime/history/event.ts';
+import { toCanonicalString } from '../../runtime/core/run/deployment.ts';
+import { type ContextSource, contextSources } from '../../runtime/core/log/event.ts';
 import {
   type HistoryRecord,
   type PatchRecord,

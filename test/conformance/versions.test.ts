@@ -1,11 +1,11 @@
 // What changed code may and may not do to runs that are open, and versions within code. Behaviors 56, 57 and 58 of
-// spec/sdk.md; the texts of divergences are in test/sandbox/divergence.test.ts.
+// spec/sdk.md; the texts of divergences are in test/unit/sandbox/divergence.test.ts.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { WorkflowHandle } from 'reprise/client';
 import { bundleWorkflowCode, type WorkflowBundle } from 'reprise/worker';
-import { Sandbox } from '../../runtime/sandbox/sandbox.ts';
-import { writePackage } from '../sandbox/workflow-files.ts';
+import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
+import { writePackage } from '../unit/sandbox/workflow-files.ts';
 import { until } from '../support/engine.ts';
 import { assertReplays } from '../support/replays.ts';
 import { behavior, taskFailureOf, typesOf, type Way, ways } from './ways.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
 import { bundleWorkflowCode, type WorkerOptions } from 'reprise/worker';
-import { Sandbox } from '../../runtime/sandbox/sandbox.ts';
+import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import * as activities from '../support/fixtures/activities.ts';
 import { fixtureWorker, type TestEngine, testEngine, until } from '../support/engine.ts';
 import { assertReplays } from '../support/replays.ts';

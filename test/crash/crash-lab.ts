@@ -10,8 +10,8 @@ import type pg from 'pg';
 import { Client, Connection } from 'reprise/client';
 import { bundleWorkflowCode } from 'reprise/worker';
 import { testDatabase } from '../support/database.ts';
-import type { FailPoint } from '../../runtime/worker/fail-point.ts';
-import { eventCode } from '../../runtime/history/event.ts';
+import type { FailPoint } from '../../runtime/worker/life/fail-point.ts';
+import { eventCode } from '../../runtime/core/log/event.ts';
 
 export interface WorkerSettings {
   failPoint?: FailPoint;

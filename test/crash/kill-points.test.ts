@@ -1,7 +1,7 @@
 // A worker is killed at every named moment of a turn; another one, which knows nothing of it, finishes the run.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { failPoints } from '../../runtime/worker/fail-point.ts';
+import { failPoints } from '../../runtime/worker/life/fail-point.ts';
 import { checkLog, crashLab, exited, tally, taskQueue } from './crash-lab.ts';
 
 const concurrency = 4;

@@ -2,7 +2,7 @@
 // executed again, and a lost attempt counts for nothing.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { taskFailPoints } from '../../runtime/worker/fail-point.ts';
+import { taskFailPoints } from '../../runtime/worker/life/fail-point.ts';
 import { until } from '../support/engine.ts';
 import { checkLog, crashLab, exited, kill, tally, taskQueue } from './crash-lab.ts';
 

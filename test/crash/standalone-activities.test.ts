@@ -1,7 +1,7 @@
 // Standalone activities while their worker is killed: each ends once, with its result, and its log is whole.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { settlingFailPoints } from '../../runtime/worker/fail-point.ts';
+import { settlingFailPoints } from '../../runtime/worker/life/fail-point.ts';
 import { until } from '../support/engine.ts';
 import { checkLog, crashLab, exited, kill, tally } from './crash-lab.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from 'reprise/client';
-import { failPoints } from '../../runtime/worker/fail-point.ts';
+import { failPoints } from '../../runtime/worker/life/fail-point.ts';
 import { until } from '../support/engine.ts';
 import { checkLog, crashLab, exited, kill, tally, taskQueue } from './crash-lab.ts';
 

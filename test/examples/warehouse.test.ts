@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hashOf, runPlainLoop } from '../../examples/warehouse/plain-loop.ts';
 import { loadRecords } from '../../examples/warehouse/records.ts';
-import { stopPostgres } from '../../server/embedded-postgres.ts';
+import { stopPostgres } from '../../server/dev/embedded-postgres.ts';
 import { testDatabase } from '../support/database.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { decodePayload, encodePayload } from '../../runtime/history/payload.ts';
-import { bundleWorkflowCode } from '../../runtime/sandbox/bundle.ts';
-import { Sandbox } from '../../runtime/sandbox/sandbox.ts';
-import { readHistory, type StoredEvent } from '../../runtime/store/history.ts';
-import { RunReplay } from '../../runtime/worker/load-run.ts';
+import { decodePayload, encodePayload } from '../../runtime/core/payload/payload.ts';
+import { bundleWorkflowCode } from '../../runtime/sandbox/bundle/bundle.ts';
+import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
+import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
+import { RunReplay } from '../../runtime/worker/cache/load-run.ts';
 import { testEngine } from '../support/engine.ts';
 import type { Step } from '../support/fixtures/program.ts';
 

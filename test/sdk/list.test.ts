@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, type ListOptions } from 'reprise/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from 'reprise/common';
-import { newRunId } from '../../runtime/store/run-id.ts';
+import { newRunId } from '../../runtime/store/runs/run-id.ts';
 import { testEngine } from '../support/engine.ts';
 
 const engine = await testEngine();

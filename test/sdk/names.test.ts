@@ -7,7 +7,7 @@ import * as activity from 'reprise/activity';
 import * as client from 'reprise/client';
 import * as common from 'reprise/common';
 import * as workflow from 'reprise/workflow';
-import { ActivityContext } from '../../runtime/worker/activity-context.ts';
+import { ActivityContext } from '../../runtime/worker/activities/activity-context.ts';
 
 /** A second copy of a module of this package. */
 async function copyOf<T>(path: string): Promise<T> {
@@ -56,10 +56,12 @@ test('types of workflows, options and handles have Temporal’s names', () => {
 });
 
 test('an error is an instance of its class in any copy of the package', async () => {
-  const failures = await copyOf<typeof import('../../runtime/history/failure.ts')>('runtime/history/failure.ts');
-  const errors = await copyOf<typeof import('../../sdk/client-errors.ts')>('sdk/client-errors.ts');
-  const runtime = await copyOf<typeof import('../../runtime/history/runtime-error.ts')>(
-    'runtime/history/runtime-error.ts',
+  const failures = await copyOf<typeof import('../../runtime/core/failure/failure.ts')>(
+    'runtime/core/failure/failure.ts',
+  );
+  const errors = await copyOf<typeof import('../../sdk/client/client-errors.ts')>('sdk/client/client-errors.ts');
+  const runtime = await copyOf<typeof import('../../runtime/core/failure/runtime-error.ts')>(
+    'runtime/core/failure/runtime-error.ts',
   );
   assert.notEqual(failures.ApplicationFailure, common.ApplicationFailure);
   assert.ok(failures.ApplicationFailure.nonRetryable('x') instanceof common.ApplicationFailure);
@@ -72,8 +74,8 @@ test('an error is an instance of its class in any copy of the package', async ()
 });
 
 test('an activity finds its context through any copy of the package', async () => {
-  const path = 'runtime/worker/activity-context.ts';
-  const copy = await copyOf<typeof import('../../runtime/worker/activity-context.ts')>(path);
+  const path = 'runtime/worker/activities/activity-context.ts';
+  const copy = await copyOf<typeof import('../../runtime/worker/activities/activity-context.ts')>(path);
   assert.notEqual(copy.ActivityContext, ActivityContext);
   assert.equal(copy.activityStorage, activity.asyncLocalStorage);
 });

@@ -14,7 +14,7 @@ import {
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from 'reprise/common';
 import { activityInfo } from 'reprise/activity';
 import { Worker } from 'reprise/worker';
-import { activitiesNamespace } from '../../runtime/history/standalone.ts';
+import { activitiesNamespace } from '../../runtime/core/activity/standalone.ts';
 import { handedOver } from '../support/fixtures/activities.ts';
 import * as tools from '../support/fixtures/tools.ts';
 import { quiet, testEngine, until } from '../support/engine.ts';

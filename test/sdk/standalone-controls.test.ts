@@ -11,7 +11,7 @@ import {
 import { ApplicationFailure, TimeoutFailure } from 'reprise/common';
 import { activityInfo, Context, heartbeat, sleep } from 'reprise/activity';
 import { Worker } from 'reprise/worker';
-import { eventTypeOf } from '../../runtime/history/event.ts';
+import { eventTypeOf } from '../../runtime/core/log/event.ts';
 import { handedOver } from '../support/fixtures/activities.ts';
 import * as tools from '../support/fixtures/tools.ts';
 import { quiet, testEngine, until } from '../support/engine.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startPostgres } from '../../server/embedded-postgres.ts';
+import { startPostgres } from '../../server/dev/embedded-postgres.ts';
 import { startOwnPostgres } from '../support/cluster.ts';
 import { testDatabase } from '../support/database.ts';
 import { reprise } from '../support/reprise-command.ts';

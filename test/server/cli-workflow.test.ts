@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/history/draft.ts';
-import { encodePayload } from '../../runtime/history/payload.ts';
-import { getRun } from '../../runtime/store/runs.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import { encodePayload } from '../../runtime/core/payload/payload.ts';
+import { getRun } from '../../runtime/store/runs/runs.ts';
 import { testEngine } from '../support/engine.ts';
 import { type CommandRun, reprise } from '../support/reprise-command.ts';
 import { incarnation, startedRun, testStore, turn } from '../support/store.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import pg from 'pg';
-import { startPostgres, stopPostgres } from '../../server/embedded-postgres.ts';
+import { startPostgres, stopPostgres } from '../../server/dev/embedded-postgres.ts';
 
 const asRoot = process.getuid?.() === 0;
 
@@ -95,7 +95,7 @@ test('a server that was killed is started again with everything it had acknowled
 
 test('the server outlives the process that started it', async () => {
   const folder = await temporaryFolder(0o711);
-  const module = new URL('../../server/embedded-postgres.ts', import.meta.url).href;
+  const module = new URL('../../server/dev/embedded-postgres.ts', import.meta.url).href;
   const code = `const { startPostgres } = await import(${JSON.stringify(module)});
     await startPostgres({ folder: ${JSON.stringify(folder)} });`;
   const starter = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' });

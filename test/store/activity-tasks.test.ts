@@ -3,26 +3,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { draft } from '../../runtime/history/draft.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
 import {
   type AttemptReport,
   cancelTasks,
   expireTasks,
   freeTasks,
   reportAttempts,
-} from '../../runtime/store/activity-outcomes.ts';
+} from '../../runtime/store/activities/activity-outcomes.ts';
 import {
   beatTask,
   type ClaimedTask,
   claimTasks,
   sweepTasks,
   tasksOfWorker,
-} from '../../runtime/store/activity-tasks.ts';
-import { gatherTasks, type OfferedTask, offerTasks } from '../../runtime/store/task-offers.ts';
-import { park } from '../../runtime/store/claim.ts';
-import { readMail, send } from '../../runtime/store/inbox.ts';
-import { declareDead } from '../../runtime/store/lease.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
+} from '../../runtime/store/activities/activity-tasks.ts';
+import { gatherTasks, type OfferedTask, offerTasks } from '../../runtime/store/activities/task-offers.ts';
+import { park } from '../../runtime/store/ownership/claim.ts';
+import { readMail, send } from '../../runtime/store/messages/inbox.ts';
+import { declareDead } from '../../runtime/store/ownership/lease.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import {
   type Incarnation,
   inboxOf,

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { draft } from '../../runtime/history/draft.ts';
-import { changedProperties, noProperties, type PropertiesMeta } from '../../runtime/history/run-properties.ts';
-import type { Turn } from '../../runtime/store/append.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { declareDead } from '../../runtime/store/lease.ts';
-import { startRuns } from '../../runtime/store/start-run.ts';
-import { getRun } from '../../runtime/store/runs.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import { changedProperties, noProperties, type PropertiesMeta } from '../../runtime/core/run/run-properties.ts';
+import type { Turn } from '../../runtime/store/log/append.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { declareDead } from '../../runtime/store/ownership/lease.ts';
+import { startRuns } from '../../runtime/store/runs/start-run.ts';
+import { getRun } from '../../runtime/store/runs/runs.ts';
 import { incarnation, newRun, statusOf, startedRun, startedRuns, testStore, turn } from '../support/store.ts';
 
 const store = await testStore();

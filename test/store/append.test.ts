@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { draft } from '../../runtime/history/draft.ts';
-import { contextSources, type EventType, eventCode } from '../../runtime/history/event.ts';
-import type { Turn } from '../../runtime/store/append.ts';
-import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
-import { readOutcomes } from '../../runtime/store/runs.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import { contextSources, type EventType, eventCode } from '../../runtime/core/log/event.ts';
+import type { Turn } from '../../runtime/store/log/append.ts';
+import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
+import { readOutcomes } from '../../runtime/store/runs/runs.ts';
 import {
   closingTurn,
   eventCount,
@@ -19,7 +19,7 @@ import {
   testStore,
   turn,
 } from '../support/store.ts';
-import { send } from '../../runtime/store/inbox.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
 
 const store = await testStore();
 const { pool, database } = store;

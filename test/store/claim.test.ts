@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
-import { storeHeartbeat } from '../../runtime/store/activity-heartbeats.ts';
-import { type ClaimedRun, claim, park } from '../../runtime/store/claim.ts';
-import { Database } from '../../runtime/store/database.ts';
-import { heartbeat } from '../../runtime/store/lease.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
-import { startRuns } from '../../runtime/store/start-run.ts';
+import { storeHeartbeat } from '../../runtime/store/activities/activity-heartbeats.ts';
+import { type ClaimedRun, claim, park } from '../../runtime/store/ownership/claim.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { heartbeat } from '../../runtime/store/ownership/lease.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
+import { startRuns } from '../../runtime/store/runs/start-run.ts';
 import {
   historyOf,
   type Incarnation,

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import { verifyChain } from '../../runtime/history/hash-chain.ts';
-import { claim, park } from '../../runtime/store/claim.ts';
-import { terminateUnowned } from '../../runtime/store/close-run.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
-import { getRun, readOutcomes } from '../../runtime/store/runs.ts';
+import { verifyChain } from '../../runtime/core/log/hash-chain.ts';
+import { claim, park } from '../../runtime/store/ownership/claim.ts';
+import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
+import { getRun, readOutcomes } from '../../runtime/store/runs/runs.ts';
 import {
   eventCount,
   historyOf,

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import pg from 'pg';
-import { RuntimeError } from '../../runtime/history/runtime-error.ts';
-import { Database } from '../../runtime/store/database.ts';
-import { isCleanRefusal } from '../../runtime/store/sqlstate.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { isCleanRefusal } from '../../runtime/store/sql/sqlstate.ts';
 import { testStore } from '../support/store.ts';
 
 const store = await testStore();

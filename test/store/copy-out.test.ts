@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { CopyOut, type RowReader } from '../../runtime/store/copy-out.ts';
-import { ColumnEncoder } from '../../runtime/store/pg-binary.ts';
+import { CopyOut, type RowReader } from '../../runtime/store/codec/copy-out.ts';
+import { ColumnEncoder } from '../../runtime/store/codec/pg-binary.ts';
 import { backendPid, testStore } from '../support/store.ts';
 
 const store = await testStore();

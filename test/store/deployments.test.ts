@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { claim, park } from '../../runtime/store/claim.ts';
+import { claim, park } from '../../runtime/store/ownership/claim.ts';
 import {
   changeRouting,
   countDeployment,
   readRouting,
   readVersions,
   registerVersion,
-} from '../../runtime/store/deployments.ts';
-import { assignQueues } from '../../runtime/store/queue-changes.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
+} from '../../runtime/store/deployments/deployments.ts';
+import { assignQueues } from '../../runtime/store/ownership/queue-changes.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import { type Incarnation, incarnation, startedRun, testStore } from '../support/store.ts';
 
 const store = await testStore();

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { draft } from '../../runtime/history/draft.ts';
-import { readAttempts, storeHeartbeat } from '../../runtime/store/activity-heartbeats.ts';
-import { claim, lockOwnedRun, park } from '../../runtime/store/claim.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { declareDead } from '../../runtime/store/lease.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import { readAttempts, storeHeartbeat } from '../../runtime/store/activities/activity-heartbeats.ts';
+import { claim, lockOwnedRun, park } from '../../runtime/store/ownership/claim.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { declareDead } from '../../runtime/store/ownership/lease.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import {
   closingTurn,
   eventCount,

@@ -1,7 +1,7 @@
 // Reading the log: long runs by pages, the pages' exact edges, and the narrower reads that recovery and rebuilds use.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventCode } from '../../runtime/history/event.ts';
+import { eventCode } from '../../runtime/core/log/event.ts';
 import {
   pageEvents,
   readArguments,
@@ -12,8 +12,8 @@ import {
   readLastEvent,
   readPatches,
   type StoredEvent,
-} from '../../runtime/store/history.ts';
-import { newRunId } from '../../runtime/store/run-id.ts';
+} from '../../runtime/store/log/history.ts';
+import { newRunId } from '../../runtime/store/runs/run-id.ts';
 import { testStore } from '../support/store.ts';
 
 const store = await testStore();

@@ -2,9 +2,9 @@
 // all leases of a database, so those tests have one each.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claim } from '../../runtime/store/claim.ts';
-import { Database } from '../../runtime/store/database.ts';
-import { declareDead, heartbeat, register, sweepDead } from '../../runtime/store/lease.ts';
+import { claim } from '../../runtime/store/ownership/claim.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { declareDead, heartbeat, register, sweepDead } from '../../runtime/store/ownership/lease.ts';
 import {
   backendPid,
   eventCount,

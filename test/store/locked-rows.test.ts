@@ -2,9 +2,9 @@
 // holds up one run and no worker.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claim, park } from '../../runtime/store/claim.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
+import { claim, park } from '../../runtime/store/ownership/claim.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import {
   closingTurn,
   eventCount,

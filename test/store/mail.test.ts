@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { park } from '../../runtime/store/claim.ts';
-import { readMail, send } from '../../runtime/store/inbox.ts';
-import { lookAround } from '../../runtime/store/poll.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
+import { park } from '../../runtime/store/ownership/claim.ts';
+import { readMail, send } from '../../runtime/store/messages/inbox.ts';
+import { lookAround } from '../../runtime/store/ownership/poll.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import {
   closingTurn,
   eventCount,

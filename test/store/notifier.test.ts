@@ -1,9 +1,9 @@
 // Notices: coalesced, within the limits of NOTIFY whatever the names are, and never a failure of who sends them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Database } from '../../runtime/store/database.ts';
-import { channelName, splitPayload } from '../../runtime/store/notifier.ts';
-import { newRunId } from '../../runtime/store/run-id.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { channelName, splitPayload } from '../../runtime/store/sql/notifier.ts';
+import { newRunId } from '../../runtime/store/runs/run-id.ts';
 import { type Scope, testStore } from '../support/store.ts';
 
 const store = await testStore();

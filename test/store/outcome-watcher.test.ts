@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { terminateUnowned } from '../../runtime/store/close-run.ts';
-import { Database } from '../../runtime/store/database.ts';
-import { OutcomeWatcher } from '../../runtime/store/outcome-watcher.ts';
-import { answer, ask } from '../../runtime/store/requests.ts';
+import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { OutcomeWatcher } from '../../runtime/store/runs/outcome-watcher.ts';
+import { answer, ask } from '../../runtime/store/messages/requests.ts';
 import { until } from '../support/engine.ts';
 import { closingTurn, incarnation, type Scope, startedRun, startedRuns, testStore } from '../support/store.ts';
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { ColumnEncoder, RowEncoder, timestampArray, uuidArray } from '../../runtime/store/pg-binary.ts';
-import { newRunId, runIdBytes, runIdFromBytes } from '../../runtime/store/run-id.ts';
+import { ColumnEncoder, RowEncoder, timestampArray, uuidArray } from '../../runtime/store/codec/pg-binary.ts';
+import { newRunId, runIdBytes, runIdFromBytes } from '../../runtime/store/runs/run-id.ts';
 import { testStore } from '../support/store.ts';
 
 const store = await testStore();

@@ -10,8 +10,8 @@ import {
   type QueryRequest,
   takeAnswer,
   withdraw,
-} from '../../runtime/store/requests.ts';
-import { send } from '../../runtime/store/inbox.ts';
+} from '../../runtime/store/messages/requests.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
 import { closingTurn, incarnation, startedRun, testStore } from '../support/store.ts';
 
 const store = await testStore();

@@ -4,21 +4,33 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
 import type pg from 'pg';
-import { deleteHeartbeat, readAttempts, storeHeartbeat } from '../../runtime/store/activity-heartbeats.ts';
-import { LogWriter } from '../../runtime/store/append.ts';
-import { claim, lockOwnedRun, park } from '../../runtime/store/claim.ts';
-import { terminateUnowned } from '../../runtime/store/close-run.ts';
-import { Database } from '../../runtime/store/database.ts';
-import { changeRouting, countDeployment, readRunVersioning, registerVersion } from '../../runtime/store/deployments.ts';
-import { readHeads, readHistory } from '../../runtime/store/history.ts';
-import { readMail, send } from '../../runtime/store/inbox.ts';
-import { declareDead, heartbeat, register, sweepDead } from '../../runtime/store/lease.ts';
-import { lookAround } from '../../runtime/store/poll.ts';
-import { answer, ask, expireRequests, openRequests, takeAnswer, withdraw } from '../../runtime/store/requests.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
-import { listRuns } from '../../runtime/store/list-runs.ts';
-import { getRun, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
-import { startRuns } from '../../runtime/store/start-run.ts';
+import { deleteHeartbeat, readAttempts, storeHeartbeat } from '../../runtime/store/activities/activity-heartbeats.ts';
+import { LogWriter } from '../../runtime/store/log/append.ts';
+import { claim, lockOwnedRun, park } from '../../runtime/store/ownership/claim.ts';
+import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import {
+  changeRouting,
+  countDeployment,
+  readRunVersioning,
+  registerVersion,
+} from '../../runtime/store/deployments/deployments.ts';
+import { readHeads, readHistory } from '../../runtime/store/log/history.ts';
+import { readMail, send } from '../../runtime/store/messages/inbox.ts';
+import { declareDead, heartbeat, register, sweepDead } from '../../runtime/store/ownership/lease.ts';
+import { lookAround } from '../../runtime/store/ownership/poll.ts';
+import {
+  answer,
+  ask,
+  expireRequests,
+  openRequests,
+  takeAnswer,
+  withdraw,
+} from '../../runtime/store/messages/requests.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
+import { listRuns } from '../../runtime/store/visibility/list-runs.ts';
+import { getRun, readOpenState, readOutcomes } from '../../runtime/store/runs/runs.ts';
+import { startRuns } from '../../runtime/store/runs/start-run.ts';
 import { backendPid, newRun, openSession, startedRun, testStore, turn } from '../support/store.ts';
 
 let drop = async (): Promise<void> => undefined;

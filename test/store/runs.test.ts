@@ -1,14 +1,14 @@
 // Finding, listing and describing runs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/history/draft.ts';
-import type { EventDraft } from '../../runtime/history/event.ts';
-import { terminateUnowned } from '../../runtime/store/close-run.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { newRunId } from '../../runtime/store/run-id.ts';
-import { listRuns, type PageEnd } from '../../runtime/store/list-runs.ts';
-import { findRun, getRun, type OpenState, readOpenState, readOutcomes } from '../../runtime/store/runs.ts';
-import { startRuns } from '../../runtime/store/start-run.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import type { EventDraft } from '../../runtime/core/log/event.ts';
+import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { newRunId } from '../../runtime/store/runs/run-id.ts';
+import { listRuns, type PageEnd } from '../../runtime/store/visibility/list-runs.ts';
+import { findRun, getRun, type OpenState, readOpenState, readOutcomes } from '../../runtime/store/runs/runs.ts';
+import { startRuns } from '../../runtime/store/runs/start-run.ts';
 import { type Incarnation, incarnation, newRun, startedRun, startedRuns, testStore, turn } from '../support/store.ts';
 
 const store = await testStore();

@@ -2,16 +2,21 @@
 // attempt begins while it is paused, and what an attempt came to counts once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeFailure } from '../../runtime/history/failure-info.ts';
-import { ApplicationFailure } from '../../runtime/history/failure.ts';
-import { expireTasks, freeTasks, reportAttempts } from '../../runtime/store/activity-outcomes.ts';
-import { beatTask, type ClaimedTask, claimTasks, tasksOfWorker } from '../../runtime/store/activity-tasks.ts';
-import { beatByClient } from '../../runtime/store/async-completion.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { forsakenStandalone, settleStandalone } from '../../runtime/store/standalone-run.ts';
-import { commandActivity } from '../../runtime/worker/command-activity.ts';
-import type { ActivityCommand } from '../../runtime/worker/standalone-command.ts';
-import { settle } from '../../runtime/worker/standalone-turn.ts';
+import { encodeFailure } from '../../runtime/core/failure/failure-info.ts';
+import { ApplicationFailure } from '../../runtime/core/failure/failure.ts';
+import { expireTasks, freeTasks, reportAttempts } from '../../runtime/store/activities/activity-outcomes.ts';
+import {
+  beatTask,
+  type ClaimedTask,
+  claimTasks,
+  tasksOfWorker,
+} from '../../runtime/store/activities/activity-tasks.ts';
+import { beatByClient } from '../../runtime/store/activities/async-completion.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { forsakenStandalone, settleStandalone } from '../../runtime/store/activities/standalone-run.ts';
+import { commandActivity } from '../../runtime/worker/activities/command-activity.ts';
+import type { ActivityCommand } from '../../runtime/worker/activities/standalone-command.ts';
+import { settle } from '../../runtime/worker/activities/standalone-turn.ts';
 import {
   historyOf,
   type Incarnation,

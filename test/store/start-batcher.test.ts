@@ -1,9 +1,9 @@
 // Starts that share a statement: together when nothing is wrong, apart when one of them is, and honest when nobody knows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Database } from '../../runtime/store/database.ts';
-import { StartBatcher } from '../../runtime/store/start-batcher.ts';
-import { startRuns } from '../../runtime/store/start-run.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { StartBatcher } from '../../runtime/store/runs/start-batcher.ts';
+import { startRuns } from '../../runtime/store/runs/start-run.ts';
 import { newRun, readyRow, testStore, waits } from '../support/store.ts';
 
 const store = await testStore();

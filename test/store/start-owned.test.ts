@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { draft } from '../../runtime/history/draft.ts';
-import type { HistoryEvent } from '../../runtime/history/event.ts';
-import type { Fence } from '../../runtime/store/claim.ts';
-import { claim } from '../../runtime/store/claim.ts';
-import { EventRows } from '../../runtime/store/event-rows.ts';
-import { send } from '../../runtime/store/inbox.ts';
-import { declareDead } from '../../runtime/store/lease.ts';
-import { runIdBytes } from '../../runtime/store/run-id.ts';
-import { type NewRun, startOwnedRuns, startRuns } from '../../runtime/store/start-run.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import type { HistoryEvent } from '../../runtime/core/log/event.ts';
+import type { Fence } from '../../runtime/store/ownership/claim.ts';
+import { claim } from '../../runtime/store/ownership/claim.ts';
+import { EventRows } from '../../runtime/store/codec/event-rows.ts';
+import { send } from '../../runtime/store/messages/inbox.ts';
+import { declareDead } from '../../runtime/store/ownership/lease.ts';
+import { runIdBytes } from '../../runtime/store/runs/run-id.ts';
+import { type NewRun, startOwnedRuns, startRuns } from '../../runtime/store/runs/start-run.ts';
 import { historyOf, type Incarnation, incarnation, newRun, readyRow, testStore, waits } from '../support/store.ts';
 
 const store = await testStore();

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { newRunId } from '../../runtime/store/run-id.ts';
-import { getRun } from '../../runtime/store/runs.ts';
-import { type NewRun, type Queryable, startRuns, startRunWithin } from '../../runtime/store/start-run.ts';
+import { newRunId } from '../../runtime/store/runs/run-id.ts';
+import { getRun } from '../../runtime/store/runs/runs.ts';
+import { type NewRun, type Queryable, startRuns, startRunWithin } from '../../runtime/store/runs/start-run.ts';
 import {
   closingTurn,
   historyOf,

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { hash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { contextSources, type EventType, eventCode, type HistoryEvent } from '../../runtime/history/event.ts';
-import { type ChainEvent, turnHash, verifyChain } from '../../runtime/history/hash-chain.ts';
+import { contextSources, type EventType, eventCode, type HistoryEvent } from '../../runtime/core/log/event.ts';
+import { type ChainEvent, turnHash, verifyChain } from '../../runtime/core/log/hash-chain.ts';
 import { testDatabase } from '../support/database.ts';
 
 const { pool } = await testDatabase();

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely';
-import { visibilityFilter } from '../../runtime/store/visibility-filter.ts';
-import { parseVisibilityQuery } from '../../runtime/store/visibility-query.ts';
+import { visibilityFilter } from '../../runtime/store/visibility/visibility-filter.ts';
+import { parseVisibilityQuery } from '../../runtime/store/visibility/visibility-query.ts';
 import { testStore } from '../support/store.ts';
 
 const { pool } = await testStore();

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RuntimeError } from '../../runtime/history/runtime-error.ts';
-import { type Condition, parseVisibilityQuery } from '../../runtime/store/visibility-query.ts';
-import { queryTime } from '../../runtime/store/visibility-time.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { type Condition, parseVisibilityQuery } from '../../runtime/store/visibility/visibility-query.ts';
+import { queryTime } from '../../runtime/store/visibility/visibility-time.ts';
 
 /** A condition with brackets around everything. */
 function shown(condition: Condition | undefined): string {

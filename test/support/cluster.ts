@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import pg from 'pg';
-import { migrate } from '../../runtime/store/migrate.ts';
-import { type StopMode, startPostgres, stopPostgres } from '../../server/embedded-postgres.ts';
+import { migrate } from '../../runtime/store/sql/migrate.ts';
+import { type StopMode, startPostgres, stopPostgres } from '../../server/dev/embedded-postgres.ts';
 
 export const templateName = 'reprise_template';
 const fast = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '300' };

@@ -1,11 +1,11 @@
 // The third way of running a test: the recorded history goes through the code once more.
 import assert from 'node:assert/strict';
-import { Sandbox } from '../../runtime/sandbox/sandbox.ts';
-import { bundleWorkflowCode } from '../../runtime/sandbox/bundle.ts';
-import { rejectionsKnown } from '../../runtime/sandbox/unhandled-rejections.ts';
-import type { Database } from '../../runtime/store/database.ts';
-import { readHistory } from '../../runtime/store/history.ts';
-import { RunReplay } from '../../runtime/worker/load-run.ts';
+import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
+import { bundleWorkflowCode } from '../../runtime/sandbox/bundle/bundle.ts';
+import { rejectionsKnown } from '../../runtime/sandbox/realm/unhandled-rejections.ts';
+import type { Database } from '../../runtime/store/sql/database.ts';
+import { readHistory } from '../../runtime/store/log/history.ts';
+import { RunReplay } from '../../runtime/worker/cache/load-run.ts';
 
 const sandboxes = new Map<string, Promise<Sandbox>>();
 

@@ -4,17 +4,17 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { after } from 'node:test';
 import pg from 'pg';
-import { draft } from '../../runtime/history/draft.ts';
-import type { EventDraft, EventType, HistoryEvent, Micros } from '../../runtime/history/event.ts';
-import { turnHash } from '../../runtime/history/hash-chain.ts';
-import type { RunStatus } from '../../runtime/history/transition.ts';
-import { LogWriter, type Turn } from '../../runtime/store/append.ts';
-import type { Fence } from '../../runtime/store/claim.ts';
-import { Database } from '../../runtime/store/database.ts';
-import { readHistory, type StoredEvent } from '../../runtime/store/history.ts';
-import { register } from '../../runtime/store/lease.ts';
-import { newRunId, runIdBytes } from '../../runtime/store/run-id.ts';
-import { type NewRun, startRuns } from '../../runtime/store/start-run.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import type { EventDraft, EventType, HistoryEvent, Micros } from '../../runtime/core/log/event.ts';
+import { turnHash } from '../../runtime/core/log/hash-chain.ts';
+import type { RunStatus } from '../../runtime/core/log/transition.ts';
+import { LogWriter, type Turn } from '../../runtime/store/log/append.ts';
+import type { Fence } from '../../runtime/store/ownership/claim.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
+import { register } from '../../runtime/store/ownership/lease.ts';
+import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
+import { type NewRun, startRuns } from '../../runtime/store/runs/start-run.ts';
 import { testDatabase } from './database.ts';
 
 /** What tests hang their endings on; a file as a whole has none. */

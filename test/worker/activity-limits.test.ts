@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { activityInfo, heartbeat } from 'reprise/activity';
-import { decodePayload } from '../../runtime/history/payload.ts';
+import { decodePayload } from '../../runtime/core/payload/payload.ts';
 import { Worker, type WorkerOptions } from 'reprise/worker';
 import { fixtureWorker, quiet, testEngine } from '../support/engine.ts';
 import type { ActivityCall } from '../support/fixtures/activity-calls.ts';

@@ -1,8 +1,8 @@
 // How many activities may start in a second, of one worker and of all workers of a queue.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { returnStarts, takeStarts } from '../../runtime/store/activity-rates.ts';
-import { WorkerRate } from '../../runtime/worker/start-rates.ts';
+import { returnStarts, takeStarts } from '../../runtime/store/activities/activity-rates.ts';
+import { WorkerRate } from '../../runtime/worker/activities/start-rates.ts';
 import { Worker } from 'reprise/worker';
 import { fixtureWorker, quiet, testEngine } from '../support/engine.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AttemptProgress } from '../../runtime/worker/attempt-progress.ts';
+import { AttemptProgress } from '../../runtime/worker/activities/attempt-progress.ts';
 
 test('a throttle that is longer than any timer holds back all but the first report', async () => {
   let stored = 0;

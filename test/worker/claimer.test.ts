@@ -1,9 +1,9 @@
 // In what order a worker takes due runs, and that none is left behind.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { ClaimedRun } from '../../runtime/store/claim.ts';
-import { Claimer } from '../../runtime/worker/claimer.ts';
-import { sweepPause } from '../../runtime/worker/sweep-pause.ts';
+import type { ClaimedRun } from '../../runtime/store/ownership/claim.ts';
+import { Claimer } from '../../runtime/worker/claim/claimer.ts';
+import { sweepPause } from '../../runtime/worker/claim/sweep-pause.ts';
 
 const second = 1_000_000;
 const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));

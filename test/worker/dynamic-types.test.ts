@@ -6,7 +6,7 @@ import { it } from 'node:test';
 import { activityInfo } from 'reprise/activity';
 import { testEngine } from '../support/engine.ts';
 import { assertReplays } from '../support/replays.ts';
-import { sandboxOf, writePackage } from '../sandbox/workflow-files.ts';
+import { sandboxOf, writePackage } from '../unit/sandbox/workflow-files.ts';
 
 const code = `
   import { proxyActivities, proxyLocalActivities, workflowInfo } from 'reprise/workflow';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Worker } from 'reprise/worker';
-import { encodePayload } from '../../runtime/history/payload.ts';
-import { decodeTaskToken } from '../../runtime/history/task-token.ts';
-import { endByClient } from '../../runtime/store/async-completion.ts';
+import { encodePayload } from '../../runtime/core/payload/payload.ts';
+import { decodeTaskToken } from '../../runtime/core/activity/task-token.ts';
+import { endByClient } from '../../runtime/store/activities/async-completion.ts';
 import { handedOver } from '../support/fixtures/activities.ts';
 import * as tools from '../support/fixtures/tools.ts';
 import { quiet, testEngine, until } from '../support/engine.ts';

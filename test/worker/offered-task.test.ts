@@ -1,8 +1,8 @@
 // The next attempt of an activity as the row that others claim.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PendingActivity } from '../../runtime/worker/live-run.ts';
-import { offeredTask } from '../../runtime/worker/offered-task.ts';
+import type { PendingActivity } from '../../runtime/worker/turns/live-run.ts';
+import { offeredTask } from '../../runtime/worker/activities/offered-task.ts';
 
 const year = 365.25 * 86_400_000;
 const now = 1_800_000_000_000_000;

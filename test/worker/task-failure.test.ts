@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowExecutionDescription, type WorkflowHandle } from 'reprise/client';
 import { Worker } from 'reprise/worker';
-import { writePackage } from '../sandbox/workflow-files.ts';
+import { writePackage } from '../unit/sandbox/workflow-files.ts';
 import { testDatabase } from '../support/database.ts';
 import { quiet, until } from '../support/engine.ts';
 

@@ -1,9 +1,9 @@
 // One turn, built without a database: what becomes of inputs that the end of the run came before.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/history/draft.ts';
-import { type Input, LiveRun } from '../../runtime/worker/live-run.ts';
-import { buildTurn } from '../../runtime/worker/turn.ts';
+import { draft } from '../../runtime/core/log/draft.ts';
+import { type Input, LiveRun } from '../../runtime/worker/turns/live-run.ts';
+import { buildTurn } from '../../runtime/worker/turns/turn.ts';
 
 function run(): LiveRun {
   const made = new LiveRun('01a00000-0000-7000-8000-000000000001', 4, null);

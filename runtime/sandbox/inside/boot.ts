@@ -1,10 +1,10 @@
 // The inside of a vm context: sets up globals and shared modules once, freezes them, then makes runs, each with module
 // state and a `globalThis` of its own. Everything here is of the context's realm; the host drives it (sandbox.ts).
 import { createRun, install, type SandboxRun } from '../../activator/entry.ts';
-import type { ActivatesChange } from '../../activator/versions.ts';
-import { taskFailureOf } from '../../activator/task-failure.ts';
-import type { TaskFailure } from '../../history/activation.ts';
-import type { FailureErrorTypes } from '../../history/failure-types.ts';
+import type { ActivatesChange } from '../../activator/determinism/versions.ts';
+import { taskFailureOf } from '../../activator/run/task-failure.ts';
+import type { TaskFailure } from '../../core/log/activation.ts';
+import type { FailureErrorTypes } from '../../core/failure/failure-types.ts';
 import { assertModule } from './assert.ts';
 import { encodingGlobals } from './encoding.ts';
 import { freezeRealm } from './freeze.ts';

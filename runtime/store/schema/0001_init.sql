@@ -36,7 +36,7 @@ create table reprise.ready (
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index ready_owner_queue_wake_at on reprise.ready (owner, queue, wake_at);
 
--- Append-only: see the grants below. `type` holds a code of runtime/history/event.ts.
+-- Append-only: see the grants below. `type` holds a code of runtime/core/log/event.ts.
 create table reprise.events (
   run_id uuid not null,
   at timestamptz not null,

@@ -3,7 +3,7 @@
 create schema reprise_audit;
 
 -- Checks the hash chain of a run: one row (true, last seq, null), or one row (false, seq, problem) a fault. A broken
--- hash is reported at the last event of its turn. Computes what runtime/history/hash-chain.ts computes. Whether the
+-- hash is reported at the last event of its turn. Computes what runtime/core/log/hash-chain.ts computes. Whether the
 -- tail was cut off, only a copy of the head kept elsewhere (runs.final_hash, an export) can tell.
 -- A loop over one ordered index scan: a grouping query must sort all contents and took twice as long.
 create function reprise_audit.verify(run uuid) returns table (ok boolean, seq int, problem text)
@@ -83,7 +83,7 @@ begin
   end if;
 end
 $$;
--- The context of a run at any point, in SQL: the same fold as runtime/history/json-patch.ts, for auditors without code.
+-- The context of a run at any point, in SQL: the same fold as runtime/core/json/json-patch.ts, for auditors without code.
 -- Each operation rewrites the document (about 7 ms a megabyte): fold long histories of large documents in a client.
 
 -- The keys of a JSON Pointer (RFC 6901).

@@ -1,0 +1,136 @@
+// Options of child workflows as users write them, checked and brought into the form of the log. Names: Temporal's.
+import type { ChildMeta } from '../../core/log/activation.ts';
+import { startAttributes } from '../../core/options/attribute-values.ts';
+import { describeValue, isStorableName } from '../../core/json/json.ts';
+import { memoText } from '../../core/options/memo.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { refuseReservedName } from '../../core/options/reserved-name.ts';
+import { checkSummary } from '../../core/run/summary.ts';
+import type {
+  SearchAttributePair,
+  SearchAttributes,
+  TypedSearchAttributes,
+} from '../../core/options/search-attributes.ts';
+import { refuseUnknownOptions } from './known-options.ts';
+import { startTiming, startTimingNames, type StartTimingOptions } from '../../core/run/start-timing.ts';
+
+/** How a cancelled scope treats the children in it. */
+export const ChildWorkflowCancellationType = {
+  /** Nothing is sent; the promise is rejected at once. */
+  ABANDON: 'ABANDON',
+  /** The request is sent; the promise is rejected at once. */
+  TRY_CANCEL: 'TRY_CANCEL',
+  /** Rejected when the child has got the request. */
+  WAIT_CANCELLATION_REQUESTED: 'WAIT_CANCELLATION_REQUESTED',
+  /** Settled as the child ends. The default. */
+  WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
+} as const;
+export type ChildWorkflowCancellationType =
+  (typeof ChildWorkflowCancellationType)[keyof typeof ChildWorkflowCancellationType];
+
+/** What becomes of a child when its parent closes, or continues as new. */
+export const ParentClosePolicy = {
+  /** The default. */
+  TERMINATE: 'TERMINATE',
+  ABANDON: 'ABANDON',
+  REQUEST_CANCEL: 'REQUEST_CANCEL',
+  // Temporal's older names.
+  PARENT_CLOSE_POLICY_UNSPECIFIED: undefined,
+  PARENT_CLOSE_POLICY_TERMINATE: 'TERMINATE',
+  PARENT_CLOSE_POLICY_ABANDON: 'ABANDON',
+  PARENT_CLOSE_POLICY_REQUEST_CANCEL: 'REQUEST_CANCEL',
+} as const;
+export type ParentClosePolicy = NonNullable<(typeof ParentClosePolicy)[keyof typeof ParentClosePolicy]>;
+
+const reusePolicies = {
+  ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+} as const;
+
+export interface ChildWorkflowOptions extends StartTimingOptions {
+  /** Default: a uuid. */
+  readonly workflowId?: string;
+  /** Default: the parent's. */
+  readonly taskQueue?: string;
+  readonly cancellationType?: ChildWorkflowCancellationType;
+  readonly parentClosePolicy?: ParentClosePolicy | undefined;
+  /** When the latest run of the workflow id is closed. Default ALLOW_DUPLICATE. */
+  readonly workflowIdReusePolicy?: keyof typeof reusePolicies | undefined;
+  readonly memo?: Record<string, unknown>;
+  readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
+  /** @deprecated `typedSearchAttributes`. */
+  readonly searchAttributes?: SearchAttributes;
+  /** One line and a text for people, in the history. */
+  readonly staticSummary?: string;
+  readonly staticDetails?: string;
+  /** Accepted for Temporal's sake, without meaning here. */
+  readonly versioningIntent?: unknown;
+  /** Accepted for Temporal's sake, without meaning yet. */
+  readonly priority?: unknown;
+}
+
+const known: readonly string[] = [
+  ...startTimingNames,
+  'workflowId',
+  'taskQueue',
+  'args',
+  'cancellationType',
+  'parentClosePolicy',
+  'workflowIdReusePolicy',
+  'memo',
+  'searchAttributes',
+  'typedSearchAttributes',
+  'staticSummary',
+  'staticDetails',
+  'versioningIntent',
+  'priority',
+];
+
+export interface CompiledChildOptions {
+  readonly workflowId: string | undefined;
+  readonly cancellationType: ChildWorkflowCancellationType;
+  readonly meta: ChildMeta;
+}
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', `Options of a child workflow: ${message}.`);
+}
+
+function checkName(option: string, value: string | undefined): void {
+  if (value === undefined || (typeof value === 'string' && isStorableName(value))) return;
+  throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
+}
+
+function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Record<string, T | undefined>>): T {
+  const values = new Set(Object.values(allowed).filter((name) => name !== undefined));
+  if (values.has(value)) return value;
+  throw invalid(`${option} is ${describeValue(value)}, expected ${[...values].join(', ')}`);
+}
+
+/** @throws INVALID_INPUT, ValueError, TypeError */
+export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number): CompiledChildOptions {
+  refuseUnknownOptions('Options of a child workflow', options, known);
+  const { taskQueue, memo, workflowId, staticSummary, staticDetails } = options;
+  checkName('workflowId', workflowId);
+  checkName('taskQueue', taskQueue);
+  if (taskQueue !== undefined) refuseReservedName('task queue', taskQueue);
+  const policy = oneOf('parentClosePolicy', options.parentClosePolicy ?? 'TERMINATE', ParentClosePolicy);
+  const reuse = oneOf('workflowIdReusePolicy', options.workflowIdReusePolicy ?? 'ALLOW_DUPLICATE', reusePolicies);
+  const cancellationType = oneOf(
+    'cancellationType',
+    options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
+    ChildWorkflowCancellationType,
+  );
+  const meta: ChildMeta = {
+    ...startTiming(options, nowMs),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...(policy === 'TERMINATE' ? {} : { parentClose: policy }),
+    ...(reuse === 'ALLOW_DUPLICATE' ? {} : { reuse }),
+    ...(memo === undefined ? {} : { memo: JSON.parse(memoText(memo)) as Record<string, unknown> }),
+    ...startAttributes(options.searchAttributes, options.typedSearchAttributes),
+    ...(staticSummary === undefined ? {} : { staticSummary: checkSummary(staticSummary, 'staticSummary') }),
+    ...(staticDetails === undefined ? {} : { staticDetails: checkSummary(staticDetails, 'staticDetails') }),
+  };
+  return { workflowId, cancellationType, meta };
+}

@@ -1,0 +1,203 @@
+// The children of a run that have not ended. Settled ones leave no trace here.
+// Source: Temporal (spec/sdk.md behaviors 36, 38, 48).
+import type { Deferred } from '../../core/deferred.ts';
+import { draft } from '../../core/log/draft.ts';
+import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  RetryState,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+  WorkflowExecutionAlreadyStartedError,
+} from '../../core/failure/failure.ts';
+import { decodeFailure } from '../../core/failure/failure-info.ts';
+import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
+import type { FailedMeta } from '../../core/log/activation.ts';
+import {
+  type CancelListener,
+  CancellationScope,
+  cancellationOf,
+  ignore,
+  listen,
+} from '../scopes/cancellation-scope.ts';
+import { ChildWorkflowCancellationType, type CompiledChildOptions } from './child-options.ts';
+import type { Command } from '../run/command.ts';
+import type { Externals } from './externals.ts';
+import type { Turn } from '../run/turn.ts';
+
+export interface ChildCall {
+  readonly workflowType: string;
+  readonly workflowId: string;
+  readonly args: readonly unknown[];
+  readonly options: CompiledChildOptions;
+}
+
+/** A child as its caller holds it. */
+export interface StartedChild {
+  /** Its run id, once its start is in the log. */
+  readonly started: Promise<string>;
+  readonly result: Promise<unknown>;
+  /** seq of its ChildWorkflowInitiated; undefined within the turn that asked for it. */
+  readonly seq: number | undefined;
+}
+
+class PendingChild implements Command, CancelListener, StartedChild {
+  readonly type = 'ChildWorkflowInitiated';
+  readonly name: string;
+  readonly workflowId: string;
+  readonly scope: CancellationScope;
+  readonly cancellationType: ChildWorkflowCancellationType;
+  readonly start: Deferred<string> = Promise.withResolvers();
+  readonly end: Deferred<unknown> = Promise.withResolvers();
+  readonly #children: Children;
+  readonly #meta: string;
+  #payload: Uint8Array | null;
+  seq: number | undefined;
+  runId: string | undefined;
+
+  constructor(children: Children, { workflowType, workflowId, args, options }: ChildCall, scope: CancellationScope) {
+    this.#children = children;
+    this.name = workflowType;
+    this.workflowId = workflowId;
+    this.scope = scope;
+    this.cancellationType = options.cancellationType;
+    this.#meta = JSON.stringify(options.meta);
+    this.#payload = encodePayload(args);
+    // Not everybody waits for both.
+    this.start.promise.catch(() => undefined);
+    this.end.promise.catch(() => undefined);
+  }
+
+  get started(): Promise<string> {
+    return this.start.promise;
+  }
+
+  get result(): Promise<unknown> {
+    return this.end.promise;
+  }
+
+  toEvent(seq: number): EventDraft {
+    const payload = this.#payload;
+    this.#payload = null; // the log has it now
+    this.seq = seq;
+    this.#children.initiated(seq, this);
+    const { name, workflowId: correlationId } = this;
+    return draft(seq, this.type, { name, correlationId, payload, meta: this.#meta === '{}' ? null : this.#meta });
+  }
+
+  cancelled(error: CancelledFailure): void {
+    this.#children.cancel(this, error);
+  }
+
+  /** Both promises, as far as they are open. */
+  reject(error: Error): void {
+    this.start.reject(error);
+    this.end.reject(error);
+  }
+}
+
+export class Children {
+  readonly #turn: Turn;
+  readonly #externals: Externals;
+  readonly #namespace: () => string;
+  readonly #pending = new Map<number, PendingChild>();
+
+  constructor(turn: Turn, externals: Externals, namespace: () => string) {
+    this.#turn = turn;
+    this.#externals = externals;
+    this.#namespace = namespace;
+  }
+
+  /** Leaves nothing in the history when the scope is cancelled. @throws NOT_SERIALISABLE, READ_ONLY */
+  start(call: ChildCall): StartedChild {
+    this.#turn.assertWritable();
+    const scope = CancellationScope.current();
+    const child = new PendingChild(this, call, scope);
+    const cancelled = cancellationOf(scope);
+    if (cancelled !== undefined) {
+      child.reject(cancelled);
+      return child;
+    }
+    this.#turn.issue(child);
+    listen(scope, child);
+    return child;
+  }
+
+  initiated(seq: number, child: PendingChild): void {
+    this.#pending.set(seq, child);
+  }
+
+  /** A child that nobody waits for any more is passed over. */
+  settle(event: HistoryEvent): void {
+    const child = event.answers === null ? undefined : this.#pending.get(event.answers);
+    if (child === undefined) return;
+    // Its end may be known before its start: both are told by messages.
+    child.runId ??= event.correlationId ?? undefined;
+    if (event.type === 'ChildWorkflowStarted') {
+      child.start.resolve(event.correlationId ?? '');
+      return;
+    }
+    this.#forget(child);
+    if (event.type === 'ChildWorkflowStartFailed') {
+      child.reject(startFailure(child, event.reason));
+      return;
+    }
+    child.start.resolve(event.correlationId ?? '');
+    if (event.type === 'ChildWorkflowCompleted') {
+      child.end.resolve(event.payload === null ? undefined : decodePayload(event.payload));
+    } else child.end.reject(this.#failure(child, retryStateOf(event), causeOf(event)));
+  }
+
+  cancel(child: PendingChild, error: CancelledFailure): void {
+    const { seq, cancellationType, workflowId } = child;
+    const reject = (): void => {
+      this.#forget(child);
+      child.reject(this.#failure(child, RetryState.CANCEL_REQUESTED, error));
+    };
+    if (seq === undefined) {
+      this.#turn.undo(child);
+      return reject();
+    }
+    if (cancellationType === ChildWorkflowCancellationType.ABANDON) return reject();
+    const requested = this.#externals.cancel({ workflowId, meta: { child: seq } });
+    requested.catch(() => undefined); // it has closed: its end is on the way
+    if (cancellationType === ChildWorkflowCancellationType.TRY_CANCEL) return reject();
+    if (cancellationType === ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED) {
+      requested.then(reject, () => undefined);
+    }
+  }
+
+  #failure(child: PendingChild, retryState: RetryState, cause: Error | undefined): ChildWorkflowFailure {
+    const { workflowId, runId, name } = child;
+    const execution = runId === undefined ? { workflowId } : { workflowId, runId };
+    return new ChildWorkflowFailure(this.#namespace(), execution, name, retryState, cause);
+  }
+
+  #forget(child: PendingChild): void {
+    ignore(child.scope, child);
+    if (child.seq !== undefined) this.#pending.delete(child.seq);
+  }
+}
+
+function startFailure({ workflowId, name }: PendingChild, reason: string | null): Error {
+  if (reason !== null) return ApplicationFailure.nonRetryable(reason, 'ChildWorkflowStartFailed');
+  return new WorkflowExecutionAlreadyStartedError('Workflow execution already started', workflowId, name);
+}
+
+function retryStateOf({ type, meta }: HistoryEvent): RetryState {
+  const given = meta === null ? undefined : (JSON.parse(meta) as Partial<FailedMeta>).retryState;
+  if (given !== undefined) return given as RetryState;
+  if (type === 'ChildWorkflowTimedOut') return RetryState.TIMEOUT;
+  return type === 'ChildWorkflowFailed' ? RetryState.RETRY_POLICY_NOT_SET : RetryState.NON_RETRYABLE_FAILURE;
+}
+
+function causeOf({ type, payload, reason }: HistoryEvent): Error | undefined {
+  if (payload !== null) return decodeFailure(payload);
+  if (type === 'ChildWorkflowCancelled') return new CancelledFailure('Workflow execution cancelled');
+  if (type === 'ChildWorkflowTerminated') return new TerminatedFailure(reason ?? 'Workflow execution terminated');
+  if (type !== 'ChildWorkflowTimedOut') return undefined;
+  return new TimeoutFailure('Workflow execution timed out', undefined, TimeoutType.START_TO_CLOSE);
+}

@@ -1,0 +1,150 @@
+// Continue-as-new: the run ends, and another of its workflow id takes over with new arguments and an empty history.
+// Names: Temporal's (spec/sdk.md behavior 50).
+import { type Duration, optionMs } from '../../core/options/duration.ts';
+import type { ContinuedMeta } from '../../core/log/activation.ts';
+import { startAttributes } from '../../core/options/attribute-values.ts';
+import { InitialVersioningBehavior } from '../../core/run/deployment.ts';
+import { describeValue, isStorableName } from '../../core/json/json.ts';
+import { memoText } from '../../core/options/memo.ts';
+import { encodePayload } from '../../core/payload/payload.ts';
+import type {
+  SearchAttributePair,
+  SearchAttributes,
+  TypedSearchAttributes,
+} from '../../core/options/search-attributes.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { startTiming } from '../../core/run/start-timing.ts';
+import { currentRun } from '../run/current-run.ts';
+import { refuseUnknownOptions } from './known-options.ts';
+import { refuseReservedName } from '../../core/options/reserved-name.ts';
+
+export interface ContinueAsNewOptions {
+  /** Default: the same type. */
+  readonly workflowType?: string;
+  /** Default: the same task queue. */
+  readonly taskQueue?: string;
+  /** Of the new run; default as of this one. */
+  readonly workflowRunTimeout?: Duration;
+  /** Kept for the record, as in the options of a start. */
+  readonly workflowTaskTimeout?: Duration;
+  /** Default: the memo as it stands. */
+  readonly memo?: Record<string, unknown>;
+  /** In place of the search attributes as they stand. Of a name in both forms the typed value counts. */
+  readonly searchAttributes?: SearchAttributes;
+  readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
+  /** How long the first task of the new run waits, ms or '10s'; a message ends the wait. */
+  readonly backoffStartInterval?: Duration;
+  /** `carry`, the default: the new run begins with the context document as it stands. `fresh`: with the initial one. */
+  readonly context?: 'carry' | 'fresh';
+  /** On which build the new run begins; default the same when this run is pinned. */
+  readonly initialVersioningBehavior?: InitialVersioningBehavior;
+  /** Accepted for Temporal's sake, without meaning here. */
+  readonly versioningIntent?: unknown;
+}
+
+const known: readonly string[] = [
+  'workflowType',
+  'taskQueue',
+  'workflowRunTimeout',
+  'workflowTaskTimeout',
+  'memo',
+  'searchAttributes',
+  'typedSearchAttributes',
+  'backoffStartInterval',
+  'context',
+  'initialVersioningBehavior',
+  'versioningIntent',
+] satisfies (keyof ContinueAsNewOptions)[];
+
+/** What is written of it. */
+export interface Continuation {
+  readonly workflowType: string;
+  readonly payload: Uint8Array;
+  readonly meta: string;
+  readonly carriesContext: boolean;
+}
+
+/** Ends the run by being thrown; code that catches it must throw it again. */
+export class ContinueAsNew extends Error {
+  readonly #continuation: Continuation;
+
+  constructor(continuation: Continuation) {
+    super('Workflow continued as new');
+    this.name = 'ContinueAsNew';
+    this.#continuation = continuation;
+  }
+
+  static continuationOf(thrown: unknown): Continuation | undefined {
+    return thrown instanceof ContinueAsNew ? thrown.#continuation : undefined;
+  }
+}
+
+type Workflow = (...args: never[]) => Promise<unknown>;
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', `continueAsNew: ${message}.`);
+}
+
+function nameOption(option: 'workflowType' | 'taskQueue', value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && isStorableName(value)) {
+    refuseReservedName(option === 'taskQueue' ? 'task queue' : 'workflow', value);
+    return value;
+  }
+  throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
+}
+
+/** 0 leaves them as they are. */
+function timeoutsOf({ workflowRunTimeout, workflowTaskTimeout }: ContinueAsNewOptions): Partial<ContinuedMeta> {
+  const run = workflowRunTimeout === undefined ? {} : { workflowRunTimeout };
+  const task = workflowTaskTimeout === undefined ? {} : { workflowTaskTimeout };
+  return startTiming({ ...run, ...task }, 0);
+}
+
+function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
+  const taskQueue = nameOption('taskQueue', options.taskQueue);
+  const meta: ContinuedMeta = taskQueue === undefined ? {} : { taskQueue };
+  if (options.memo !== undefined) meta.memo = JSON.parse(memoText(options.memo)) as Record<string, unknown>;
+  Object.assign(meta, timeoutsOf(options));
+  Object.assign(meta, startAttributes(options.searchAttributes, options.typedSearchAttributes));
+  if (options.backoffStartInterval !== undefined) {
+    const delay = optionMs('backoffStartInterval', options.backoffStartInterval);
+    if (delay > 0) meta.startDelayMs = delay;
+  }
+  const { initialVersioningBehavior: initial } = options;
+  if (initial !== undefined) {
+    if (!Object.hasOwn(InitialVersioningBehavior, initial)) {
+      const expected = Object.keys(InitialVersioningBehavior).join(' or ');
+      throw invalid(`initialVersioningBehavior is ${describeValue(initial)}, expected ${expected}`);
+    }
+    meta.initialVersioningBehavior = initial;
+  }
+  return meta;
+}
+
+/** A function that ends the run that calls it, and has another begin with its arguments. It always throws. */
+export function makeContinueAsNewFunc<W extends Workflow>(
+  options: ContinueAsNewOptions = {},
+): (...args: Parameters<W>) => Promise<never> {
+  refuseUnknownOptions('continueAsNew', options, known);
+  const { context = 'carry' } = options;
+  if (context !== 'carry' && context !== 'fresh')
+    throw invalid(`context is ${describeValue(context)}, expected 'carry' or 'fresh'`);
+  const workflowType = nameOption('workflowType', options.workflowType);
+  const meta = JSON.stringify(metaOf(options));
+  return (...args) => {
+    const run = currentRun('continueAsNew');
+    run.turn.assertWritable();
+    throw new ContinueAsNew({
+      workflowType: workflowType ?? run.info.workflowType,
+      payload: encodePayload(args),
+      meta,
+      carriesContext: context === 'carry',
+    });
+  };
+}
+
+/** Ends this run, and has another of the same type begin with these arguments. It always throws. */
+export function continueAsNew<W extends Workflow>(...args: Parameters<W>): Promise<never> {
+  return makeContinueAsNewFunc<W>()(...args);
+}

@@ -1,0 +1,106 @@
+// Signals and requests for cancellation that a run sends to other runs: written to the log, sent after the commit, settled
+// when they have arrived. Source: Temporal (spec/sdk.md behavior 9).
+import type { Deferred } from '../../core/deferred.ts';
+import type { ExternalMeta } from '../../core/log/activation.ts';
+import { draft } from '../../core/log/draft.ts';
+import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { ApplicationFailure, type CancelledFailure } from '../../core/failure/failure.ts';
+import { encodePayload } from '../../core/payload/payload.ts';
+import {
+  type CancelListener,
+  CancellationScope,
+  cancellationOf,
+  ignore,
+  listen,
+} from '../scopes/cancellation-scope.ts';
+import type { Command } from '../run/command.ts';
+import type { Turn } from '../run/turn.ts';
+
+/** The run that is meant. */
+export interface Target {
+  readonly workflowId: string;
+  readonly meta: ExternalMeta;
+}
+
+class PendingMessage implements Command {
+  readonly type: 'ExternalSignalInitiated' | 'ExternalCancelInitiated';
+  readonly name: string | null;
+  readonly arrival: Deferred<void> = Promise.withResolvers();
+  /** Called once it has its place in the log, or is settled. */
+  onSent: (() => void) | undefined;
+  readonly #externals: Externals;
+  readonly #target: Target;
+  #payload: Uint8Array | null;
+
+  constructor(externals: Externals, target: Target, signal?: { name: string; args: readonly unknown[] }) {
+    this.type = signal === undefined ? 'ExternalCancelInitiated' : 'ExternalSignalInitiated';
+    this.name = signal?.name ?? null;
+    this.#externals = externals;
+    this.#target = target;
+    this.#payload = signal === undefined ? null : encodePayload(signal.args);
+  }
+
+  toEvent(seq: number): EventDraft {
+    const payload = this.#payload;
+    this.#payload = null;
+    this.onSent?.();
+    this.#externals.sent(seq, this);
+    const { workflowId: correlationId, meta } = this.#target;
+    const text = JSON.stringify(meta);
+    return draft(seq, this.type, { name: this.name, correlationId, payload, meta: text === '{}' ? null : text });
+  }
+}
+
+export class Externals {
+  readonly #turn: Turn;
+  readonly #pending = new Map<number, PendingMessage>();
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /**
+   * Resolves when the signal is in the other run's mail. Cancelling the scope takes it back only within the turn.
+   * @throws NOT_SERIALISABLE, READ_ONLY
+   */
+  signal(target: Target, name: string, args: readonly unknown[]): Promise<void> {
+    const message = new PendingMessage(this, target, { name, args });
+    const scope = CancellationScope.current();
+    const cancelled = cancellationOf(scope);
+    if (cancelled !== undefined) return Promise.reject(cancelled);
+    this.#turn.issue(message);
+    const listener: CancelListener = {
+      cancelled: (error: CancelledFailure) => {
+        this.#turn.undo(message);
+        message.arrival.reject(error);
+      },
+    };
+    message.onSent = () => ignore(scope, listener);
+    listen(scope, listener);
+    return message.arrival.promise;
+  }
+
+  /** Resolves when the request is in the other run's mail. @throws READ_ONLY */
+  cancel(target: Target): Promise<void> {
+    const message = new PendingMessage(this, target);
+    this.#turn.issue(message);
+    return message.arrival.promise;
+  }
+
+  sent(seq: number, message: PendingMessage): void {
+    this.#pending.set(seq, message);
+  }
+
+  settle(event: HistoryEvent): void {
+    const message = event.answers === null ? undefined : this.#pending.get(event.answers);
+    if (message === undefined) return;
+    this.#pending.delete(event.answers!);
+    if (event.type === 'ExternalSignalDelivered' || event.type === 'ExternalCancelDelivered') {
+      message.arrival.resolve();
+      return;
+    }
+    const what = event.type === 'ExternalSignalFailed' ? 'signal' : 'cancel';
+    const text = `Unable to ${what} external workflow because it was not found`;
+    message.arrival.reject(ApplicationFailure.nonRetryable(text, 'ExternalWorkflowExecutionNotFound'));
+  }
+}

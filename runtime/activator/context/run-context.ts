@@ -1,0 +1,218 @@
+// The context document of one run: attached at its first use, written by patches that are events.
+import { type Check, ContextDocument, type InputOp, type Op } from '../../core/context/context-patch.ts';
+import { type ContextSource, contextSources, type HistoryEvent } from '../../core/log/event.ts';
+import { describeValue, isStorableName } from '../../core/json/json.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { PlainCommand } from '../run/command.ts';
+import { recordedOps } from './recorded-patch.ts';
+import type { Turn } from '../run/turn.ts';
+import type { WorkflowInfo } from '../info/workflow-info.ts';
+
+/** Where a patch comes from. */
+export interface Provenance {
+  /** Default 'system'. */
+  readonly source?: ContextSource;
+  /** Who exactly. Default: the workflow type. */
+  readonly sourceId?: string;
+  /** Required when the source is 'user'. */
+  readonly reason?: string;
+  /** 0 to 1; noted on each operation that has none of its own. */
+  readonly confidence?: number;
+}
+
+/** As much of a zod schema as is needed. */
+export interface ContextSchema {
+  safeParse(value: unknown): { readonly success: boolean; readonly error?: unknown };
+}
+
+/** What `defineContext` was given; two definitions are the same if they are the same object. */
+export interface ContextDefinition {
+  readonly initial: unknown;
+  readonly schema: ContextSchema | undefined;
+}
+
+interface Origin {
+  readonly source: ContextSource;
+  readonly sourceId: string;
+  readonly reason: string | null;
+  readonly confidence: number | undefined;
+}
+
+interface Attached {
+  readonly definition: ContextDefinition;
+  readonly document: ContextDocument;
+}
+
+/** What zod finds wrong, in words; undefined when nothing is. */
+function schemaFault(schema: ContextSchema, state: unknown): { text: string; error: unknown } | undefined {
+  let error: unknown;
+  try {
+    const verdict = schema.safeParse(state);
+    if (verdict.success) return undefined;
+    error = verdict.error;
+  } catch (thrown) {
+    // What a schema with an asynchronous refinement does; a context is checked at once.
+    return { text: `it cannot check synchronously, as a context's schema must (${String(thrown)})`, error: thrown };
+  }
+  const issues = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | undefined)
+    ?.issues;
+  if (!Array.isArray(issues)) return { text: String(error), error };
+  const told = issues.map(({ path = [], message }) => `/${path.join('/')}: ${String(message)}`);
+  return { text: told.join('; '), error };
+}
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', message);
+}
+
+function originOf(provenance: Provenance, workflowType: string): Origin {
+  const { source = 'system', sourceId = workflowType, reason, confidence } = provenance;
+  if (!contextSources.includes(source)) {
+    throw invalid(`A context patch has source '${String(source)}', expected one of ${contextSources.join(', ')}.`);
+  }
+  if (typeof sourceId !== 'string' || !isStorableName(sourceId)) {
+    throw invalid(
+      `A context patch has sourceId ${describeValue(sourceId)}, expected text of 1 to 1000 characters without NUL.`,
+    );
+  }
+  if (reason !== undefined && typeof reason !== 'string') {
+    throw invalid(`A context patch has reason ${describeValue(reason)}, expected text.`);
+  }
+  if (source === 'user' && !reason) {
+    throw invalid("A context patch of source 'user' has no reason. Say why it was made.");
+  }
+  if (confidence !== undefined && !(confidence >= 0 && confidence <= 1)) {
+    throw invalid(`A context patch has confidence ${confidence}, expected a number from 0 to 1.`);
+  }
+  return { source, sourceId, reason: reason ?? null, confidence };
+}
+
+export class RunContext {
+  readonly #run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo };
+  #attached: Attached | undefined;
+  /** Ops of the document that the run before left, until it is attached. */
+  #inherited: string | undefined;
+
+  constructor(run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo }) {
+    this.#run = run;
+  }
+
+  /** A live view. A query may come before the first use: it sees the initial document and attaches nothing. */
+  state(definition: ContextDefinition): unknown {
+    if (this.#attached === undefined && !this.#run.turn.isWritable) {
+      const document =
+        this.#inherited === undefined
+          ? new ContextDocument(definition.initial)
+          : this.#inheritedDocument(this.#inherited);
+      return document.state;
+    }
+    return this.#attach(definition).state;
+  }
+
+  patch(definition: ContextDefinition, given: InputOp | readonly InputOp[], provenance: Provenance = {}): void {
+    const ops = Array.isArray(given) ? (given as readonly InputOp[]) : [given as InputOp];
+    const { turn, info } = this.#run;
+    if (turn.isReplaying && turn.isWritable) {
+      const origin = originOf(provenance, info.workflowType);
+      const document = this.#attach(definition);
+      const recorded = turn.expected();
+      const held =
+        recorded?.type === 'ContextPatched' && recorded.ops !== null
+          ? recordedOps(ops, recorded.ops, origin.confidence)
+          : undefined;
+      if (held !== undefined) {
+        document.applyRecorded(held);
+        this.#issueText(recorded?.ops ?? '', origin);
+        return;
+      }
+    }
+    this.write(definition, (document, check) => document.apply(ops, check), provenance);
+  }
+
+  write(
+    definition: ContextDefinition,
+    change: (document: ContextDocument, check: Check | undefined) => Op[],
+    provenance: Provenance = {},
+  ): void {
+    this.#run.turn.assertWritable();
+    const origin = originOf(provenance, this.#run.info.workflowType);
+    const document = this.#attach(definition);
+    const { schema } = definition;
+    const check =
+      schema === undefined ? undefined : (made: readonly Op[]) => this.#check(schema, document, made, origin);
+    const made = change(document, check);
+    if (made.length > 0) this.#issue(made, origin);
+  }
+
+  /** A patch from outside the code. Before the context is attached there is nothing to patch: it has no effect. */
+  applyInput(event: HistoryEvent): void {
+    if (event.answers === null || event.ops === null) return;
+    // The start's own: the document of the run before.
+    if (event.answers === 1) this.#inherited = event.ops;
+    this.#attached?.document.applyRecorded(JSON.parse(event.ops) as Op[]);
+  }
+
+  /** Ops that make the document as it stands, for the run that takes over; null when there is none. */
+  carried(): string | null {
+    if (this.#attached === undefined) return this.#inherited ?? null;
+    return JSON.stringify([{ op: 'add', path: '', value: this.#attached.document.snapshot() }]);
+  }
+
+  #inheritedDocument(ops: string): ContextDocument {
+    const document = new ContextDocument({});
+    document.applyRecorded(JSON.parse(ops) as Op[]);
+    return document;
+  }
+
+  #attach(definition: ContextDefinition): ContextDocument {
+    if (this.#attached === undefined && this.#inherited !== undefined) {
+      this.#attached = { definition, document: this.#inheritedDocument(this.#inherited) };
+      this.#inherited = undefined;
+    }
+    if (this.#attached === undefined) {
+      const document = new ContextDocument(definition.initial);
+      const origin = originOf({}, this.#run.info.workflowType);
+      const made: readonly Op[] = [{ op: 'add', path: '', value: document.snapshot() }];
+      if (definition.schema !== undefined) this.#check(definition.schema, document, made, origin);
+      this.#attached = { definition, document };
+      this.#issue(made, origin);
+    }
+    if (this.#attached.definition !== definition) {
+      throw new RuntimeError(
+        'CONTEXT_ALREADY_DEFINED',
+        `Run ${this.#run.runId} uses a second context definition. A run has one context: ` +
+          'call defineContext once, at module level, and import what it returns.',
+        { runId: this.#run.runId },
+      );
+    }
+    return this.#attached.document;
+  }
+
+  /**
+   * On replay a recorded patch is not checked again, so that a schema may be tightened while runs are open; one that is
+   * not recorded was refused when it happened, and is again.
+   */
+  #check(schema: ContextSchema, document: ContextDocument, made: readonly Op[], origin: Origin): void {
+    if (this.#run.turn.nextRecordedPatch()?.ops === textOf(made, origin.confidence)) return;
+    const fault = schemaFault(schema, document.state);
+    if (fault === undefined) return;
+    throw new RuntimeError(
+      'CONTEXT_PATCH_INVALID',
+      `${this.#attached === undefined ? 'The initial document of the context' : 'A context patch'} of run ` +
+        `${this.#run.runId} does not fit the context's schema: ${fault.text}. Nothing of it was applied.`,
+      { runId: this.#run.runId, cause: fault.error },
+    );
+  }
+
+  #issue(made: readonly Op[], origin: Origin): void {
+    this.#issueText(textOf(made, origin.confidence), origin);
+  }
+
+  #issueText(ops: string, { source, sourceId, reason }: Origin): void {
+    this.#run.turn.issue(new PlainCommand('ContextPatched', { ops, source, sourceId, reason }));
+  }
+}
+
+function textOf(made: readonly Op[], confidence: number | undefined): string {
+  return JSON.stringify(confidence === undefined ? made : made.map((op) => ({ confidence, ...op })));
+}

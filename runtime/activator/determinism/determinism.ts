@@ -1,0 +1,117 @@
+// Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
+// Compared: type, activity type, id and whether it is local, what is answered, context operations and their origin. Not compared: activity
+// arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
+import type { Divergence, DivergenceKind, ScheduledMeta } from '../../core/log/activation.ts';
+import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+
+/** As many characters of context operations as a message shows. */
+const opsShownMax = 200;
+
+function scheduledMeta(event: EventDraft): Partial<ScheduledMeta> {
+  return event.meta === null ? {} : (JSON.parse(event.meta) as ScheduledMeta);
+}
+
+/** Ends of local activities are handled last, so one kind cannot stand for the other. */
+function sameActivity(recorded: EventDraft, produced: EventDraft): boolean {
+  if (recorded.name !== produced.name) return false;
+  if (recorded.meta === produced.meta) return true;
+  const [before, now] = [scheduledMeta(recorded), scheduledMeta(produced)];
+  return before.id === now.id && before.local === now.local;
+}
+
+function matches(recorded: EventDraft, produced: EventDraft): boolean {
+  if (recorded.type !== produced.type) return false;
+  switch (recorded.type) {
+    case 'ActivityScheduled':
+      return sameActivity(recorded, produced);
+    case 'ActivityCancelRequested':
+    case 'TimerCancelled':
+    case 'UpdateCompleted':
+    case 'UpdateFailed':
+      return recorded.answers === produced.answers;
+    case 'VersionMarked':
+      return recorded.name === produced.name;
+    case 'ChildWorkflowInitiated':
+      return recorded.name === produced.name && recorded.correlationId === produced.correlationId;
+    case 'ExternalSignalInitiated':
+    case 'ExternalCancelInitiated':
+      // All of its meta says whom it is for.
+      return (
+        recorded.name === produced.name &&
+        recorded.correlationId === produced.correlationId &&
+        recorded.meta === produced.meta
+      );
+    case 'ContextPatched':
+      return (
+        recorded.ops === produced.ops && recorded.source === produced.source && recorded.sourceId === produced.sourceId
+      );
+    default:
+      return true;
+  }
+}
+
+/** The event as messages call it. */
+export function describe(event: EventDraft): string {
+  switch (event.type) {
+    case 'ActivityScheduled': {
+      const { id, local } = scheduledMeta(event);
+      return `ActivityScheduled of ${local === true ? 'local ' : ''}activity '${event.name}' with id '${id}'`;
+    }
+    case 'ActivityCancelRequested':
+    case 'TimerCancelled':
+    case 'UpdateCompleted':
+    case 'UpdateFailed':
+      return `${event.type} of event ${event.answers}`;
+    case 'VersionMarked':
+      return `VersionMarked '${event.name}'`;
+    case 'ChildWorkflowInitiated':
+      return `${event.type} of workflow '${event.name}' with id '${event.correlationId}'`;
+    case 'ExternalSignalInitiated':
+      return `${event.type} of signal '${event.name}' to workflow '${event.correlationId}'`;
+    case 'ExternalCancelInitiated':
+      return `${event.type} of workflow '${event.correlationId}'`;
+    case 'ContextPatched': {
+      const ops = event.ops ?? '';
+      const shown = ops.length > opsShownMax ? `${ops.slice(0, opsShownMax)}…` : ops;
+      return `ContextPatched by ${event.source} '${event.sourceId}' with ${shown}`;
+    }
+    default:
+      return event.type;
+  }
+}
+
+/** Whether both are the same thing at a first look: what a person would call moved, not replaced. */
+function areAlike(recorded: EventDraft, produced: EventDraft): boolean {
+  return recorded.type === produced.type && recorded.name === produced.name && recorded.answers === produced.answers;
+}
+
+function kindOf(recorded: readonly EventDraft[], produced: readonly EventDraft[], index: number): DivergenceKind {
+  const event = recorded[index];
+  const command = produced[index];
+  if (command === undefined) return 'removed';
+  if (event === undefined) return 'added';
+  if (event.type === 'ContextPatched' && command.type === 'ContextPatched') return 'patch';
+  if (areAlike(event, command)) return 'id';
+  const comesLater = produced.slice(index + 1).some((later) => areAlike(event, later));
+  const wasLater = recorded.slice(index + 1).some((later) => areAlike(later, command));
+  if (comesLater && wasLater) return 'order';
+  if (comesLater) return 'added';
+  if (wasLater) return 'removed';
+  if (event.type !== command.type) return 'type';
+  return event.name === command.name ? 'answers' : 'name';
+}
+
+/** The first difference between a turn's recorded outputs and those that the code produced; undefined if none. */
+export function compareOutputs(
+  recorded: readonly HistoryEvent[],
+  produced: readonly EventDraft[],
+): Divergence | undefined {
+  const length = Math.max(recorded.length, produced.length);
+  for (let index = 0; index < length; index += 1) {
+    const event = recorded[index];
+    const command = produced[index];
+    if (event !== undefined && command !== undefined && matches(event, command)) continue;
+    return { index, kind: kindOf(recorded, produced, index), recorded: event, produced: command };
+  }
+  return undefined;
+}

@@ -1,0 +1,84 @@
+// Named sequences of random numbers beside that of Math.random: a library that draws from its own does not shift what
+// the workflow draws. Names: Temporal's.
+import { currentRun, maybeCurrentRun } from '../run/current-run.ts';
+import { FlowValue } from '../run/host.ts';
+import { Random } from './random.ts';
+
+export interface WorkflowRandomStream {
+  /** In [0, 1), as Math.random. */
+  random(): number;
+  uuid4(): string;
+  /** Fills the array, and returns it. */
+  fill(bytes: Uint8Array): Uint8Array;
+  /** Math.random and uuid4 draw from this stream inside `fn`, and in what it awaits. */
+  with<T>(fn: () => T): T;
+}
+
+/** The stream that `with` has put in the place of the run's own. */
+const flow = new FlowValue<Random>();
+
+/** Where Math.random and uuid4 draw from here; undefined outside of runs. */
+export function flowRandom(): Random | undefined {
+  return flow.get() ?? maybeCurrentRun()?.random;
+}
+
+const offsetBasis = 0x811c9dc5;
+/** One odd multiplier a lane: FNV-1a's own, and three of the same kind. */
+const primes = [0x01000193, 0x01000197, 0x010001a5, 0x010001b1];
+
+/** 32 hex digits from a run's seed and a name: four lanes of FNV-1a. */
+function seedOf(seed: string, name: string): string {
+  return primes
+    .map((prime, lane) => {
+      let state = offsetBasis + lane;
+      for (const char of `${seed} ${name}`) state = Math.imul(state ^ char.codePointAt(0)!, prime);
+      return (state >>> 0).toString(16).padStart(8, '0');
+    })
+    .join('');
+}
+
+export class RandomStreams {
+  readonly #seed: () => string;
+  readonly #byName = new Map<string, Random>();
+
+  constructor(seed: () => string) {
+    this.#seed = seed;
+  }
+
+  get(name: string): Random {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    const random = new Random(seedOf(this.#seed(), name));
+    this.#byName.set(name, random);
+    return random;
+  }
+}
+
+function stream(random: () => Random): WorkflowRandomStream {
+  return {
+    random: () => random().next(),
+    uuid4: () => random().uuid4(),
+    fill(bytes) {
+      const source = random();
+      for (let i = 0; i < bytes.length; i++) bytes[i] = source.uint32() & 0xff;
+      return bytes;
+    },
+    with: (fn) => flow.run(random(), fn),
+  };
+}
+
+/** A UUID that depends only on the run's seed and the order of calls. */
+export function uuid4(): string {
+  currentRun('uuid4');
+  return flowRandom()!.uuid4();
+}
+
+/** The run's stream of this name: the same state however often it is asked for, and on every replay. */
+export function getRandomStream(name: string): WorkflowRandomStream {
+  const run = currentRun('getRandomStream');
+  if (typeof name !== 'string' || name === '') throw new TypeError('getRandomStream needs the name of a stream');
+  return stream(() => run.randomStreams.get(name));
+}
+
+/** The run's own stream, also where `with` has put another in its place. Works at module level. */
+export const workflowRandom: WorkflowRandomStream = stream(() => currentRun('workflowRandom').random);

@@ -1,0 +1,85 @@
+// Version markers: which of two codes a run has taken, decided once and kept in its log. Source: Temporal's patched and
+// deprecatePatch (spec/sdk.md behavior 57).
+import { IllegalStateError } from '../../core/failure/runtime-error.ts';
+import { currentRun } from '../run/current-run.ts';
+import type { Turn } from '../run/turn.ts';
+import { deprecatedMeta, VersionMarker } from './version-marker.ts';
+import type { WorkflowInfo } from '../info/workflow-info.ts';
+
+/**
+ * Whether a run takes the code behind a change that it comes to for the first time; given by the worker. On replay nobody
+ * is asked: the log says.
+ */
+export type ActivatesChange = (info: WorkflowInfo, id: string) => boolean;
+
+let activates: ActivatesChange | undefined;
+
+/** To be called once a context; undefined: every change is active. */
+export function installActivation(callback: ActivatesChange | undefined): void {
+  activates = callback;
+}
+
+export class Versions {
+  readonly #turn: Turn;
+  /** Ids with a marker in the log, or in this turn. */
+  readonly #marked = new Set<string>();
+  /** Ids that this worker was told to leave inactive; made when there are any. */
+  #inactive: Set<string> | undefined;
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /** True when the marker is there, or is made now. */
+  mark(id: string, deprecated: boolean, run: { readonly info: WorkflowInfo }): boolean {
+    if (this.#marked.has(id)) return true;
+    // A query decides nothing.
+    if (!this.#turn.isWritable) return false;
+    if (!this.#turn.isReplaying) {
+      if (!deprecated && !this.#isActive(id, run)) return false;
+      this.#issue(id, deprecated ? deprecatedMeta : null);
+      return true;
+    }
+    // What is not marked yet may be, once this replay has come to its end: nothing is remembered.
+    const recorded = this.#turn.recordedMarker(id);
+    if (recorded === undefined) return false;
+    this.#issue(id, recorded.meta);
+    return true;
+  }
+
+  #isActive(id: string, run: { readonly info: WorkflowInfo }): boolean {
+    if (activates === undefined) return true;
+    if (this.#inactive?.has(id) === true) return false;
+    if (activates(run.info, id)) return true;
+    this.#inactive ??= new Set();
+    this.#inactive.add(id);
+    return false;
+  }
+
+  #issue(id: string, meta: string | null): void {
+    this.#marked.add(id);
+    this.#turn.issue(new VersionMarker(id, meta));
+  }
+}
+
+function mark(caller: string, id: string, deprecated: boolean): boolean {
+  const run = currentRun(caller);
+  if (!run.isLoaded) throw new IllegalStateError('Patches cannot be used before Workflow starts');
+  if (typeof id !== 'string' || id === '') {
+    throw new TypeError(`${caller} needs the id of the change, got ${typeof id === 'string' ? 'no text' : typeof id}`);
+  }
+  return run.versions.mark(id, deprecated, run);
+}
+
+/**
+ * Whether this run takes the code behind a change: true in runs that come to it for the first time, false in those that
+ * had passed this place before the change. Decided once for each id and run, and kept in the log.
+ */
+export function patched(id: string): boolean {
+  return mark('patched', id, false);
+}
+
+/** In place of `patched` when no run is left that takes the old code; to be removed when none is left that has the marker. */
+export function deprecatePatch(id: string): void {
+  mark('deprecatePatch', id, true);
+}

@@ -1,0 +1,60 @@
+// The globals of workflow code: what differs between machines or moments is replaced, what a bare vm context lacks and
+// is harmless is added. No setInterval, fetch, process: they have no durable meaning.
+import { DeterminismViolationError } from '../../core/failure/runtime-error.ts';
+import { AbortController, AbortSignal } from '../scopes/abort.ts';
+import { workflowConsole } from './console.ts';
+import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
+import { type HostHooks, installStorage } from '../run/host.ts';
+import { Random } from '../determinism/random.ts';
+import { flowRandom, uuid4 } from '../determinism/random-streams.ts';
+import { installActivation } from '../determinism/versions.ts';
+import { installRegistered } from '../calls/registered-activities.ts';
+import { clearTimeout, setTimeout } from '../scopes/timeouts.ts';
+
+interface Globals {
+  Math: Math;
+  Date: DateConstructor;
+  Temporal?: TemporalNamespace;
+}
+
+/** A class that depends on garbage collection: making one is a determinism error. */
+function collectorDependent(name: string): unknown {
+  return class {
+    constructor() {
+      throw new DeterminismViolationError(
+        `${name} cannot be used in workflow code, because garbage collection is not deterministic. ` +
+          'Keep an ordinary reference instead.',
+      );
+    }
+  };
+}
+
+function define(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+/** `global` is the vm context's global object. To be called once a context, before any run is created. */
+export function install(global: object, hooks: HostHooks): void {
+  installStorage(hooks.AsyncLocalStorage);
+  installRegistered(hooks.isActivityRegistered);
+  installActivation(hooks.activatesChange);
+  const { Math: math, Temporal: temporal } = global as Globals;
+  const WorkflowDate = createDate();
+  define(global, 'Date', WorkflowDate);
+  define(WorkflowDate.prototype, 'constructor', WorkflowDate);
+  // With no run active a library that all runs share is loading, and must find the same on every machine.
+  const loading = new Random('0'.repeat(32));
+  define(math, 'random', () => (flowRandom() ?? loading).next());
+  if (temporal !== undefined) define(temporal, 'Now', createTemporalNow(temporal));
+  define(global, 'setTimeout', setTimeout);
+  define(global, 'clearTimeout', clearTimeout);
+  define(global, 'console', workflowConsole);
+  define(global, 'crypto', { randomUUID: uuid4 });
+  define(global, 'AbortController', AbortController);
+  define(global, 'AbortSignal', AbortSignal);
+  for (const name of ['WeakRef', 'FinalizationRegistry']) define(global, name, collectorDependent(name));
+  const { TextEncoder, TextDecoder, URL, URLSearchParams } = hooks;
+  for (const [name, value] of Object.entries({ TextEncoder, TextDecoder, URL, URLSearchParams })) {
+    define(global, name, value);
+  }
+}

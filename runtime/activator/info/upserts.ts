@@ -1,0 +1,55 @@
+// Memo and search attributes, changed by workflow code: the change is an event, and is seen at once in workflowInfo().
+// Names: Temporal's (spec/sdk.md 1.1). Values are not compared on replay (behavior 58).
+import type { StartedMeta } from '../../core/log/activation.ts';
+import { attributeChanges } from '../../core/options/attribute-values.ts';
+import { memoText } from '../../core/options/memo.ts';
+import {
+  changedProperties,
+  noProperties,
+  type PropertiesMeta,
+  type RunProperties,
+} from '../../core/run/run-properties.ts';
+import type { SearchAttributes, SearchAttributeUpdatePair } from '../../core/options/search-attributes.ts';
+import { PlainCommand } from '../run/command.ts';
+import { currentRun } from '../run/current-run.ts';
+import type { Run } from '../run/run.ts';
+
+export function startedProperties({ memo, searchAttributes, searchAttributeTypes }: StartedMeta): RunProperties {
+  if (memo === undefined && searchAttributes === undefined) return noProperties;
+  return { ...changedProperties(noProperties, { searchAttributes, searchAttributeTypes } as PropertiesMeta), memo };
+}
+
+/**
+ * Sets search attributes of this run; those not named stay. Pairs with their keys, where null deletes; or lists of values
+ * by name, where an empty list deletes.
+ * @throws ValueError for a bad name or value, and for a type that is not the attribute's
+ */
+export function upsertSearchAttributes(
+  searchAttributes: SearchAttributes | readonly SearchAttributeUpdatePair[],
+): void {
+  const run = currentRun('upsertSearchAttributes');
+  if ((searchAttributes ?? null) === null) throw new Error('searchAttributes must be a non-null SearchAttributes');
+  const change = attributeChanges(searchAttributes, run.properties);
+  upsert(run, 'SearchAttributesUpserted', change, JSON.stringify(change));
+}
+
+/**
+ * Sets members of this run's memo, each as a whole; those not named stay, null deletes. Values are kept as JSON.
+ * @throws RuntimeError NOT_SERIALISABLE for what JSON would drop or change, INVALID_INPUT
+ */
+export function upsertMemo(memo: Record<string, unknown>): void {
+  const run = currentRun('upsertMemo');
+  if ((memo ?? null) === null) throw new Error('memo must be a non-null Record');
+  const meta = `{"memo":${memoText(memo, 'null')}}`;
+  upsert(run, 'MemoUpserted', JSON.parse(meta) as PropertiesMeta, meta);
+}
+
+function upsert(
+  run: Run,
+  type: 'SearchAttributesUpserted' | 'MemoUpserted',
+  change: PropertiesMeta,
+  meta: string,
+): void {
+  run.turn.issue(new PlainCommand(type, { meta }));
+  run.properties = changedProperties(run.properties, change);
+}

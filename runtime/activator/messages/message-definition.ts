@@ -1,0 +1,60 @@
+// What names a signal, a query or an update, with the types of its arguments. Pure data: clients import it too.
+import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { refuseReservedName } from '../../core/options/reserved-name.ts';
+
+/** Keys that only carry types; nothing has them. */
+export declare const argsOf: unique symbol;
+export declare const resultOf: unique symbol;
+
+/** Temporal's `typeInfo` is not here yet. */
+export type NoOptions = Readonly<Record<string, never>>;
+
+export interface SignalDefinition<Args extends unknown[] = [], Name extends string = string> {
+  readonly type: 'signal';
+  readonly name: Name;
+  readonly [argsOf]?: Args;
+}
+
+export interface QueryDefinition<Result, Args extends unknown[] = [], Name extends string = string> {
+  readonly type: 'query';
+  readonly name: Name;
+  readonly [argsOf]?: Args;
+  readonly [resultOf]?: Result;
+}
+
+export interface UpdateDefinition<Result, Args extends unknown[] = [], Name extends string = string> {
+  readonly type: 'update';
+  readonly name: Name;
+  readonly [argsOf]?: Args;
+  readonly [resultOf]?: Result;
+}
+
+/** @throws TypeError for a reserved name, INVALID_INPUT for an option. */
+export function defineSignal<Args extends unknown[] = [], Name extends string = string>(
+  name: Name,
+  options?: NoOptions,
+): SignalDefinition<Args, Name> {
+  refuseReservedName('signal', name);
+  refuseUnknownOptions('defineSignal', options, []);
+  return { type: 'signal', name };
+}
+
+/** @throws TypeError for a reserved name, INVALID_INPUT for an option. */
+export function defineQuery<Result, Args extends unknown[] = [], Name extends string = string>(
+  name: Name,
+  options?: NoOptions,
+): QueryDefinition<Result, Args, Name> {
+  refuseReservedName('query', name);
+  refuseUnknownOptions('defineQuery', options, []);
+  return { type: 'query', name };
+}
+
+/** @throws TypeError for a reserved name, INVALID_INPUT for an option. */
+export function defineUpdate<Result, Args extends unknown[] = [], Name extends string = string>(
+  name: Name,
+  options?: NoOptions,
+): UpdateDefinition<Result, Args, Name> {
+  refuseReservedName('update', name);
+  refuseUnknownOptions('defineUpdate', options, []);
+  return { type: 'update', name };
+}

@@ -1,0 +1,240 @@
+// Updates of a run: validated, accepted or rejected, handled, and answered by an event. Live, an update that is rejected
+// leaves no trace in the log; on replay there are only accepted ones, and validators do not run.
+// Source: Temporal's dispatch (spec/sdk.md 4 B).
+import type { RejectedUpdate } from '../../core/log/activation.ts';
+import { draft } from '../../core/log/draft.ts';
+import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { ApplicationFailure } from '../../core/failure/failure.ts';
+import { encodeFailure } from '../../core/failure/failure-info.ts';
+import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
+import type { Command } from '../run/command.ts';
+import { currentRun } from '../run/current-run.ts';
+import { FlowValue } from '../run/host.ts';
+import { describeHandlers, type HandlerDescription, isThenable } from './queries.ts';
+import { isReservedName } from '../../core/options/reserved-name.ts';
+import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
+import type { RunningHandlers } from './running-handlers.ts';
+import type { Turn } from '../run/turn.ts';
+
+export type UpdateHandler = (...args: never[]) => unknown;
+export type UpdateValidator = (...args: never[]) => void;
+export type DefaultUpdateHandler = (updateName: string, ...args: unknown[]) => unknown;
+
+export interface UpdateInfo {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface RegisteredUpdate {
+  readonly handler: UpdateHandler;
+  readonly validator: UpdateValidator | undefined;
+  readonly policy: HandlerUnfinishedPolicy | undefined;
+  readonly description: string | undefined;
+}
+
+interface Update extends UpdateInfo {
+  readonly payload: Uint8Array | null;
+  /** Of its UpdateAccepted; known at the end of the turn in which it arrived. */
+  seq: number;
+}
+
+/** The update whose handler, or validator, is running. */
+const flow = new FlowValue<UpdateInfo>();
+
+/** Id and name of the update that is being handled here; undefined elsewhere. */
+export function currentUpdateInfo(): UpdateInfo | undefined {
+  currentRun('currentUpdateInfo');
+  return flow.get();
+}
+
+const noneRejected: readonly RejectedUpdate[] = [];
+
+class UpdateOutcome implements Command {
+  readonly type: 'UpdateCompleted' | 'UpdateFailed';
+  readonly name: string;
+  readonly #update: Update;
+  readonly #payload: Uint8Array;
+
+  constructor(type: UpdateOutcome['type'], update: Update, payload: Uint8Array) {
+    this.type = type;
+    this.name = update.name;
+    this.#update = update;
+    this.#payload = payload;
+  }
+
+  toEvent(seq: number): EventDraft {
+    const { id, name, seq: answers } = this.#update;
+    return draft(seq, this.type, { name, answers, correlationId: id, payload: this.#payload });
+  }
+}
+
+export interface UpdatesOptions {
+  readonly turn: Turn;
+  readonly running: RunningHandlers;
+  /** Calls user code in the run's root scope. */
+  enter(fn: () => unknown): unknown;
+  /** Whether an error fails the update, as opposed to the task. */
+  isFailure(thrown: unknown): boolean;
+  /** Takes what is no failure of the update: a bug fails the task, ContinueAsNew ends the run. */
+  route(thrown: unknown): void;
+}
+
+export class Updates {
+  readonly #options: UpdatesOptions;
+  readonly #handlers = new Map<string, RegisteredUpdate>();
+  #defaultHandler: DefaultUpdateHandler | undefined;
+  #buffered: Update[] = [];
+  /** Those that came in this turn, in the order of the log. */
+  #arrived: Update[] = [];
+  #rejected = new Map<Update, Uint8Array>();
+
+  constructor(options: UpdatesOptions) {
+    this.#options = options;
+  }
+
+  get descriptions(): HandlerDescription[] {
+    return describeHandlers(this.#handlers);
+  }
+
+  receive(event: HistoryEvent): void {
+    const { name, correlationId, payload, seq } = event;
+    const update = { id: correlationId ?? '', name: name ?? '', payload, seq };
+    this.#arrived.push(update);
+    if (this.#handles(update)) this.#dispatch(update);
+    else this.#buffered.push(update);
+  }
+
+  setHandler(name: string, registered: RegisteredUpdate | undefined): void {
+    if (registered === undefined) {
+      this.#handlers.delete(name);
+      return;
+    }
+    this.#handlers.set(name, registered);
+    this.#drain();
+  }
+
+  setDefaultHandler(handler: DefaultUpdateHandler | undefined): void {
+    this.#defaultHandler = handler;
+    if (handler !== undefined) this.#drain();
+  }
+
+  /**
+   * To be called at the end of every turn: what nobody handled is rejected, and the others get their place in the log,
+   * which those that were rejected do not have. Returns the rejected ones, by the seq that they came with.
+   */
+  conclude(): readonly RejectedUpdate[] {
+    if (this.#arrived.length === 0) return noneRejected;
+    for (const update of this.#buffered) {
+      this.#reject(update, ApplicationFailure.nonRetryable(`No registered handler for update: ${update.name}`));
+    }
+    this.#buffered = [];
+    const rejected: RejectedUpdate[] = [];
+    for (const update of this.#arrived) {
+      const failure = this.#rejected.get(update);
+      if (failure === undefined) update.seq -= rejected.length;
+      else rejected.push({ seq: update.seq, failure });
+    }
+    this.#arrived = [];
+    this.#rejected.clear();
+    return rejected;
+  }
+
+  #handles(update: Update): boolean {
+    return this.#handlers.has(update.name) || (this.#defaultHandler !== undefined && !isReservedName(update.name));
+  }
+
+  /** In the order of arrival; looks anew each time, as for signals. */
+  #drain(): void {
+    for (;;) {
+      const index = this.#buffered.findIndex((update) => this.#handles(update));
+      if (index < 0) return;
+      const [next] = this.#buffered.splice(index, 1);
+      if (next !== undefined) this.#dispatch(next);
+    }
+  }
+
+  #dispatch(update: Update): void {
+    const registered = this.#handlers.get(update.name);
+    const fallback = this.#defaultHandler;
+    const handler = registered?.handler as ((...args: unknown[]) => unknown) | undefined;
+    const call = handler ?? ((...args: unknown[]): unknown => fallback?.(update.name, ...args));
+    if (!this.#isValid(update, registered?.validator)) return;
+    try {
+      // Decoded anew: what the validator did to its arguments is not seen here.
+      const args = argumentsOf(update);
+      const result = flow.run(infoOf(update), () => this.#options.enter(() => call(...args)));
+      if (!isThenable(result)) {
+        this.#complete(update, result);
+        return;
+      }
+      const { running } = this.#options;
+      const task = { kind: 'update', name: update.name, id: update.id, policy: registered?.policy } as const;
+      running.add(task);
+      Promise.resolve(result).then(
+        (value) => {
+          running.delete(task);
+          this.#complete(update, value);
+        },
+        (thrown: unknown) => {
+          running.delete(task);
+          this.#fail(update, thrown);
+        },
+      );
+    } catch (thrown) {
+      this.#fail(update, thrown);
+    }
+  }
+
+  /** Recorded updates were valid when they were accepted. */
+  #isValid(update: Update, validator: UpdateValidator | undefined): boolean {
+    const { turn } = this.#options;
+    if (turn.isReplaying) return true;
+    try {
+      const args = argumentsOf(update);
+      const validate = validator as ((...args: unknown[]) => unknown) | undefined;
+      const result = flow.run(infoOf(update), () => turn.readOnly(() => validate?.(...args)));
+      if (!isThenable(result)) return true;
+      result.then(undefined, () => undefined); // its rejection is not the run's
+      throw new TypeError(`The validator of update ${update.name} returned a promise, expected it to be synchronous`);
+    } catch (thrown) {
+      this.#reject(update, thrown);
+      return false;
+    }
+  }
+
+  #reject(update: Update, thrown: unknown): void {
+    if (this.#options.turn.isReplaying) {
+      this.#options.turn.fail({
+        code: 'DETERMINISM',
+        message:
+          `Nondeterminism error at event ${update.seq} (UpdateAccepted): the history holds update '${update.name}', ` +
+          'which the workflow code has no handler for any more. Set it as when the history was written.',
+      });
+      return;
+    }
+    this.#rejected.set(update, encodeFailure(thrown));
+  }
+
+  #complete(update: Update, value: unknown): void {
+    try {
+      this.#options.turn.issue(new UpdateOutcome('UpdateCompleted', update, encodePayload(value)));
+    } catch (thrown) {
+      this.#options.route(thrown);
+    }
+  }
+
+  /** A failure is the caller's to deal with, any other error fails the task: code is to be fixed. */
+  #fail(update: Update, thrown: unknown): void {
+    if (this.#options.isFailure(thrown)) {
+      this.#options.turn.issue(new UpdateOutcome('UpdateFailed', update, encodeFailure(thrown)));
+    } else this.#options.route(thrown);
+  }
+}
+
+function infoOf({ id, name }: Update): UpdateInfo {
+  return { id, name };
+}
+
+function argumentsOf(update: Update): unknown[] {
+  return update.payload === null ? [] : (decodePayload(update.payload) as unknown[]);
+}

@@ -1,0 +1,60 @@
+// The order in which the inputs of one activation are handled: the start, then messages, then everything else, each
+// group in the order of the log; ends of local activities come last. Source: Temporal's activation (spec/sdk.md 2, 4.3).
+import type { EventType } from '../../core/log/event.ts';
+
+/** When an input is handled within an activation; undefined: it says nothing to workflow code. Total by type. */
+export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
+  WorkflowStarted: 0,
+  SignalReceived: 1,
+  UpdateAccepted: 1,
+  ContextPatched: 1,
+  WorkflowCancelRequested: 2,
+  ActivityCompleted: 2,
+  ActivityFailed: 2,
+  ActivityTimedOut: 2,
+  ActivityCancelled: 2,
+  TimerFired: 2,
+  ChildWorkflowStarted: 2,
+  ChildWorkflowStartFailed: 2,
+  ChildWorkflowCompleted: 2,
+  ChildWorkflowFailed: 2,
+  ChildWorkflowCancelled: 2,
+  ChildWorkflowTimedOut: 2,
+  ChildWorkflowTerminated: 2,
+  ExternalSignalDelivered: 2,
+  ExternalSignalFailed: 2,
+  ExternalCancelDelivered: 2,
+  ExternalCancelFailed: 2,
+  WorkflowCompleted: undefined,
+  WorkflowFailed: undefined,
+  WorkflowCancelled: undefined,
+  WorkflowTerminated: undefined,
+  WorkflowTimedOut: undefined,
+  WorkflowContinuedAsNew: undefined,
+  WorkflowTaskCompleted: undefined,
+  WorkflowTaskDeferred: undefined,
+  WorkflowTaskFailed: undefined,
+  WorkerLost: undefined,
+  ActivityScheduled: undefined,
+  ActivityAttemptStarted: undefined,
+  ActivityAttemptFailed: undefined,
+  ActivityCancelRequested: undefined,
+  TimerStarted: undefined,
+  TimerCancelled: undefined,
+  UpdateCompleted: undefined,
+  UpdateFailed: undefined,
+  VersionMarked: undefined,
+  ChildWorkflowInitiated: undefined,
+  ExternalSignalInitiated: undefined,
+  ExternalCancelInitiated: undefined,
+  SearchAttributesUpserted: undefined,
+  MemoUpserted: undefined,
+  ActivityPaused: undefined,
+  ActivityUnpaused: undefined,
+  ActivityOptionsUpdated: undefined,
+};
+/** Ends of local activities, whose events are those of all activities. */
+export const localRank = 3;
+/** From first to last. */
+export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];
+export const ranksWithLocal: readonly (0 | 1 | 2 | typeof localRank)[] = [...ranks, localRank];

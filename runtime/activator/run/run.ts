@@ -1,0 +1,387 @@
+// One run inside the sandbox: turns the events of an activation into resolved promises, starts the main function, and
+// routes how it ends. What is pending lives in its parts (timers, activities, signals …). No I/O, no clock.
+// Source of the order of inputs: Temporal's activation (spec/sdk.md 2, 4.3).
+import type {
+  Activation,
+  ActivationResult,
+  LogLine,
+  QueryResult,
+  StartedMeta,
+  TaskFailure,
+} from '../../core/log/activation.ts';
+import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
+import type { HistoryEvent } from '../../core/log/event.ts';
+import { type FailureErrorTypes, failureErrorNames } from '../../core/failure/failure-types.ts';
+import { CancelledFailure, isCancellation, TemporalFailure } from '../../core/failure/failure.ts';
+import { encodeFailure } from '../../core/failure/failure-info.ts';
+import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
+import type { RunProperties } from '../../core/run/run-properties.ts';
+import { assert } from '../../core/failure/runtime-error.ts';
+import { Activities } from '../calls/activities.ts';
+import { Children } from '../calls/children.ts';
+import { cancelWith, enterScope, RootScope } from '../scopes/cancellation-scope.ts';
+import { PlainCommand } from './command.ts';
+import { Conditions } from '../scopes/conditions.ts';
+import { type Continuation, ContinueAsNew } from '../calls/continue-as-new.ts';
+import { enterRun } from './current-run.ts';
+import { Externals } from '../calls/externals.ts';
+import { inputRank, localRank, ranks, ranksWithLocal } from './input-rank.ts';
+import { writeLog } from './log.ts';
+import { Queries } from '../messages/queries.ts';
+import { Random } from '../determinism/random.ts';
+import { RandomStreams } from '../determinism/random-streams.ts';
+import { RunContext } from '../context/run-context.ts';
+import { Signals } from '../messages/signals.ts';
+import { type RunningHandler, RunningHandlers } from '../messages/running-handlers.ts';
+import { taskFailureOf } from './task-failure.ts';
+import { Timeouts } from '../scopes/timeouts.ts';
+import { Timers } from '../scopes/timers.ts';
+import { Turn } from './turn.ts';
+import { Updates } from '../messages/updates.ts';
+import { Versions } from '../determinism/versions.ts';
+import type { WorkflowMetadata } from '../messages/workflow-metadata.ts';
+import { createWorkflowInfo, type WorkflowInfo } from '../info/workflow-info.ts';
+import { startedProperties } from '../info/upserts.ts';
+import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from '../info/workflow-options.ts';
+
+/** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
+export interface SandboxRun {
+  begin(activation: Activation): void;
+  /** True when a condition was settled: drain microtasks and call again. */
+  unblock(): boolean;
+  conclude(): ActivationResult;
+  /** Also after the run has closed. Logs of the handler come along. */
+  query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
+  /** Of the workflow's options; undefined before the first activation, and when they do not say. */
+  readonly versioningBehavior: VersioningBehavior | undefined;
+  /** What the host saw go wrong in the running activation, such as an unhandled rejection. */
+  fail(failure: TaskFailure): void;
+  dispose(): void;
+}
+
+type Main = (...args: unknown[]) => unknown;
+
+function functionNames(exported: Record<string, unknown>): string[] {
+  return Object.keys(exported).filter((name) => typeof exported[name] === 'function');
+}
+
+export class Run implements SandboxRun {
+  readonly runId: string;
+  readonly turn: Turn = new Turn();
+  readonly timers: Timers = new Timers(this.turn);
+  readonly timeouts: Timeouts = new Timeouts(this);
+  readonly activities: Activities = new Activities(this.turn);
+  readonly conditions: Conditions = new Conditions();
+  readonly running: RunningHandlers = new RunningHandlers();
+  readonly signals: Signals = new Signals((handler, task) => this.#invoke(handler, task));
+  readonly updates: Updates = new Updates({
+    turn: this.turn,
+    running: this.running,
+    enter: (fn) => enterScope(this.rootScope, fn),
+    isFailure: (thrown) => this.#isFailure(thrown, 'UpdateFailed'),
+    route: (thrown) => this.#closeWithError(thrown),
+  });
+  readonly queries: Queries = new Queries(() => this.metadata);
+  /** Markdown that people see beside the run; not in the history. */
+  currentDetails = '';
+  readonly versions: Versions = new Versions(this.turn);
+  readonly rootScope: RootScope = new RootScope();
+  readonly context: RunContext = new RunContext(this);
+  readonly #load: () => Record<string, unknown>;
+  readonly #failureTypes: FailureErrorTypes | undefined;
+  #options: WorkflowDefinitionOptions | undefined;
+  /** The build that works on the run from this turn on, as the log has it. */
+  deployment: DeploymentMeta | undefined;
+  /** The user's modules have been evaluated. */
+  isLoaded = false;
+  #externals: Externals | undefined;
+  #children: Children | undefined;
+  #started: HistoryEvent | undefined;
+  #meta: StartedMeta | undefined;
+  #info: WorkflowInfo | undefined;
+  #properties: RunProperties | undefined;
+  #random: Random | undefined;
+  #cancelRequested = false;
+  #disposables: { disable(): void }[] | undefined;
+
+  /** `load` evaluates the user's code and returns what it exports; it is called once, in the first activation. */
+  constructor(runId: string, load: () => Record<string, unknown>, failureTypes?: FailureErrorTypes) {
+    this.runId = runId;
+    this.#load = load;
+    this.#failureTypes = failureTypes;
+  }
+
+  /** Made when first needed: most runs deal with no others. */
+  get externals(): Externals {
+    this.#externals ??= new Externals(this.turn);
+    return this.#externals;
+  }
+
+  get children(): Children {
+    this.#children ??= new Children(this.turn, this.externals, () => this.#startedMeta().namespace);
+    return this.#children;
+  }
+
+  get info(): WorkflowInfo {
+    this.#info ??= createWorkflowInfo(this, this.#startEvent(), this.#startedMeta(), this.properties);
+    return this.#info;
+  }
+
+  get properties(): RunProperties {
+    this.#properties ??= startedProperties(this.#startedMeta());
+    return this.#properties;
+  }
+
+  set properties(properties: RunProperties) {
+    this.#properties = properties;
+    this.#info = undefined;
+  }
+
+  get versioningBehavior(): VersioningBehavior | undefined {
+    return this.#options?.versioningBehavior;
+  }
+
+  get random(): Random {
+    this.#random ??= new Random(this.#startedMeta().seed);
+    return this.#random;
+  }
+
+  readonly randomStreams: RandomStreams = new RandomStreams(() => this.#startedMeta().seed);
+
+  /** What people may want to know of the workflow before they talk to it. */
+  get metadata(): WorkflowMetadata {
+    return {
+      definition: {
+        type: this.info.workflowType,
+        queryDefinitions: this.queries.descriptions,
+        signalDefinitions: this.signals.descriptions,
+        updateDefinitions: this.updates.descriptions,
+      },
+      currentDetails: this.currentDetails,
+    };
+  }
+
+  #startEvent(): HistoryEvent {
+    assert(this.#started !== undefined, `run ${this.runId} has not started`);
+    return this.#started;
+  }
+
+  #startedMeta(): StartedMeta {
+    this.#meta ??= JSON.parse(this.#startEvent().meta ?? '{}') as StartedMeta;
+    return this.#meta;
+  }
+
+  begin(activation: Activation): void {
+    enterRun(this);
+    if (this.turn.isOver) return;
+    this.turn.open(activation);
+    if (activation.deployment !== undefined) this.deployment = activation.deployment;
+    try {
+      let start: (() => void) | undefined;
+      for (const rank of this.activities.hasLocal ? ranksWithLocal : ranks) {
+        for (const input of activation.inputs) {
+          if (this.#rankOf(input) !== rank) continue;
+          if (rank === 0) start = this.#initialize(input);
+          else this.#handle(input);
+          this.conditions.unblock();
+        }
+      }
+      if (start === undefined) return;
+      start();
+      this.conditions.unblock();
+    } catch (thrown) {
+      this.failTask(thrown);
+    }
+  }
+
+  #rankOf(input: HistoryEvent): (typeof ranksWithLocal)[number] | undefined {
+    const rank = inputRank[input.type];
+    // Failed attempts answer it too, and say nothing to the code.
+    return rank === 2 && this.activities.hasLocal && this.activities.endsLocal(input) ? localRank : rank;
+  }
+
+  unblock(): boolean {
+    enterRun(this);
+    return !this.turn.isOver && this.conditions.unblock();
+  }
+
+  conclude(): ActivationResult {
+    let result: ActivationResult;
+    try {
+      const rejected = this.updates.conclude();
+      // A failure says enough by itself.
+      const { terminal } = this.turn;
+      if (terminal !== undefined && terminal !== 'WorkflowFailed') {
+        for (const warning of this.running.warnings()) writeLog(this, 'warn', warning);
+      }
+      result = this.turn.conclude(rejected);
+    } finally {
+      enterRun(undefined);
+    }
+    if (this.turn.isOver) this.conditions.clear();
+    return result;
+  }
+
+  query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] } {
+    enterRun(this);
+    this.turn.openQuery();
+    const result = this.queries.answer(name, args);
+    return { ...result, logs: this.turn.takeLogs() };
+  }
+
+  fail(failure: TaskFailure): void {
+    this.turn.fail(failure);
+  }
+
+  failTask(thrown: unknown): void {
+    this.turn.fail(taskFailureOf(thrown));
+  }
+
+  onDispose(disposable: { disable(): void }): void {
+    this.#disposables ??= [];
+    this.#disposables.push(disposable);
+  }
+
+  dispose(): void {
+    for (const disposable of this.#disposables ?? []) disposable.disable();
+    this.#disposables = undefined;
+  }
+
+  /** Evaluates the user's code; the main function is returned, to be started after the other inputs. */
+  #initialize(event: HistoryEvent): (() => void) | undefined {
+    // Without its arguments: a live run keeps nothing of its history.
+    this.#started = { ...event, payload: null };
+    const exported = this.#load();
+    this.isLoaded = true;
+    const type = event.name ?? '';
+    const named = Object.hasOwn(exported, type) ? exported[type] : undefined;
+    const main = typeof named === 'function' ? named : exported['default'];
+    if (typeof main !== 'function') {
+      this.turn.fail({
+        code: 'WORKFLOW_TYPE_NOT_FOUND',
+        message:
+          `Failed to initialize workflow of type '${type}': no such function is exported by the workflow bundle. ` +
+          `It exports ${functionNames(exported).join(', ') || 'no function'}. Export the workflow from the file of ` +
+          'workflowsPath, or terminate this run and start one of a type that is there.',
+      });
+      return undefined;
+    }
+    const args = event.payload === null ? [] : (decodePayload(event.payload) as unknown[]);
+    return () => this.#start(main as Main, args);
+  }
+
+  #start(main: Main, args: readonly unknown[]): void {
+    this.#options = optionsOf(main);
+    let result: unknown;
+    try {
+      result = enterScope(this.rootScope, () => main(...args));
+    } catch (thrown) {
+      this.#closeWithError(thrown);
+      return;
+    }
+    Promise.resolve(result).then(
+      (value) => this.#complete(value),
+      (thrown: unknown) => this.#closeWithError(thrown),
+    );
+  }
+
+  #handle(event: HistoryEvent): void {
+    switch (event.type) {
+      case 'SignalReceived':
+        this.signals.receive(event);
+        return;
+      case 'UpdateAccepted':
+        this.updates.receive(event);
+        return;
+      case 'ContextPatched':
+        this.context.applyInput(event);
+        return;
+      case 'TimerFired':
+        if (event.answers !== null) this.timers.fire(event.answers);
+        return;
+      case 'WorkflowCancelRequested':
+        this.#cancelRequested = true;
+        cancelWith(this.rootScope, new CancelledFailure('Workflow cancelled'));
+        return;
+      case 'ChildWorkflowStarted':
+      case 'ChildWorkflowStartFailed':
+      case 'ChildWorkflowCompleted':
+      case 'ChildWorkflowFailed':
+      case 'ChildWorkflowCancelled':
+      case 'ChildWorkflowTimedOut':
+      case 'ChildWorkflowTerminated':
+        this.children.settle(event);
+        return;
+      case 'ExternalSignalDelivered':
+      case 'ExternalSignalFailed':
+      case 'ExternalCancelDelivered':
+      case 'ExternalCancelFailed':
+        this.externals.settle(event);
+        return;
+      default:
+        this.activities.settle(event);
+    }
+  }
+
+  /** Runs a signal handler. Handlers are tasks of their own: nobody waits for them. */
+  #invoke(handler: () => unknown, task: RunningHandler): void {
+    try {
+      const result = enterScope(this.rootScope, handler);
+      if (typeof result !== 'object' || result === null) return;
+      this.running.add(task);
+      Promise.resolve(result).then(
+        () => this.running.delete(task),
+        (thrown: unknown) => {
+          this.running.delete(task);
+          this.#closeWithError(thrown);
+        },
+      );
+    } catch (thrown) {
+      this.#closeWithError(thrown);
+    }
+  }
+
+  #complete(value: unknown): void {
+    try {
+      this.turn.close(new PlainCommand('WorkflowCompleted', { payload: encodePayload(value) }));
+    } catch (thrown) {
+      const { code, message, ...rest } = taskFailureOf(thrown);
+      this.turn.fail({
+        ...rest,
+        code,
+        message: `The result of workflow ${this.info.workflowType} cannot be stored: ${message}`,
+      });
+    }
+  }
+
+  /** The context goes along in `ops`; the worker hands it to the new run. */
+  #continueAsNew({ workflowType, payload, meta, carriesContext }: Continuation): void {
+    const ops = carriesContext ? this.context.carried() : null;
+    this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
+  }
+
+  /** What the log says goes, should the options have changed since. */
+  #isFailure(thrown: unknown, event: 'WorkflowFailed' | 'UpdateFailed'): boolean {
+    if (thrown instanceof TemporalFailure || this.turn.recordHas(({ type }) => type === event)) return true;
+    const types = this.#options?.failureExceptionTypes;
+    if (types === undefined && this.#failureTypes === undefined) return false;
+    return isConfiguredFailure(thrown, types, failureErrorNames(this.#failureTypes, this.info.workflowType));
+  }
+
+  /** A failure ends the run, any other error only its task: code is to be fixed. Source: Temporal (behaviors 6, 34, 56). */
+  #closeWithError(thrown: unknown): void {
+    try {
+      const continuation = ContinueAsNew.continuationOf(thrown);
+      if (continuation !== undefined) this.#continueAsNew(continuation);
+      else if (this.#cancelRequested && isCancellation(thrown)) {
+        this.turn.close(new PlainCommand('WorkflowCancelled'));
+      } else if (this.#isFailure(thrown, 'WorkflowFailed')) {
+        this.turn.close(new PlainCommand('WorkflowFailed', { payload: encodeFailure(thrown) }));
+      } else {
+        this.failTask(thrown);
+      }
+    } catch (error) {
+      this.failTask(error);
+    }
+  }
+}

@@ -1,0 +1,231 @@
+// One turn of a run from inside: its time, the commands that code issues, what it logs, how it ends. A run has one Turn
+// object, opened again for each activation. It keeps commands in order and gives them their seqs; it runs no user code.
+import type { Activation, ActivationResult, LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
+import type { EventDraft, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { Command } from './command.ts';
+import { compareOutputs } from '../determinism/determinism.ts';
+import { divergenceText } from '../determinism/divergence-text.ts';
+import { acceptedBytes, countUpdates, inputBytes, outputBytes } from '../info/history-size.ts';
+import { isDeprecatedMarker, PassedMarker } from '../determinism/version-marker.ts';
+
+const noInputs: readonly HistoryEvent[] = [];
+const noOutputs: readonly EventDraft[] = [];
+
+export class Turn {
+  /** `active`: commands are taken. `query`: user code runs, or may still run, read-only. */
+  #phase: 'idle' | 'active' | 'query' = 'idle';
+  #at: Micros = 0;
+  #nextSeq = 1;
+  #recorded: readonly HistoryEvent[] | undefined;
+  #patchCount = 0;
+  readonly #commands = new Set<Command>();
+  /** Where commands were asked for, in an activation that explains. */
+  #traces: Map<Command, Error> | undefined;
+  #terminal: Command | undefined;
+  #failure: TaskFailure | undefined;
+  #logs: LogLine[] = [];
+  /** Bytes of the log up to this turn's inputs. */
+  #size = 0;
+  /** This turn's, while it may still refuse updates among them. */
+  #inputs: readonly HistoryEvent[] = noInputs;
+  #closed = false;
+
+  open(activation: Activation): void {
+    this.#phase = 'active';
+    this.#at = activation.at;
+    this.#nextSeq = activation.nextSeq;
+    this.#recorded = activation.recorded;
+    this.#patchCount = 0;
+    this.#inputs = activation.inputs;
+    this.#size += inputBytes(activation.inputs);
+    this.#traces = activation.explains === true ? new Map() : undefined;
+  }
+
+  /** Nothing is written while `fn` runs. */
+  readOnly<T>(fn: () => T): T {
+    const before = this.#phase;
+    this.#phase = 'query';
+    try {
+      return fn();
+    } finally {
+      this.#phase = before;
+    }
+  }
+
+  /** From here on until the next turn opens nothing is written. */
+  openQuery(): void {
+    this.#phase = 'query';
+  }
+
+  get at(): Micros {
+    return this.#at;
+  }
+
+  get nowMs(): number {
+    return Math.floor(this.#at / 1000);
+  }
+
+  /** Events in the log before this turn's outputs; without its updates, since a refused one leaves none. */
+  get historyLength(): number {
+    return this.#nextSeq - 1 - countUpdates(this.#inputs);
+  }
+
+  /** Bytes of these events, about. */
+  get historySize(): number {
+    return this.#size;
+  }
+
+  /** Whether this turn is replayed, or was: a query comes after it. */
+  get isOfReplay(): boolean {
+    return this.#recorded !== undefined;
+  }
+
+  get isReplaying(): boolean {
+    return this.#recorded !== undefined && this.#phase !== 'query';
+  }
+
+  /** True once the run has a terminal event, or its task failed: it takes no more input. */
+  get isOver(): boolean {
+    return this.#closed || this.#failure !== undefined;
+  }
+
+  get isWritable(): boolean {
+    return this.#phase === 'active';
+  }
+
+  /** @throws READ_ONLY in a query handler, and outside a turn. */
+  assertWritable(): void {
+    if (this.isWritable) return;
+    throw new RuntimeError(
+      'READ_ONLY',
+      'A query handler or an update validator tried to change the run. They only read: expected no timers, activities, ' +
+        'context patches or cancellations in it. Use a signal or an update handler for changes.',
+    );
+  }
+
+  issue(command: Command): void {
+    this.assertWritable();
+    this.#traces?.set(command, trace());
+    if (command.type === 'ContextPatched') this.#patchCount += 1;
+    this.#commands.add(command);
+  }
+
+  /** The recorded event at the place that the next command would take, when the turn is replayed. */
+  expected(): HistoryEvent | undefined {
+    return this.#recorded?.[this.#commands.size];
+  }
+
+  /** Whether this turn is replayed and one of its recorded outputs is like that. */
+  recordHas(isLike: (event: HistoryEvent) => boolean): boolean {
+    return this.#recorded?.some(isLike) === true;
+  }
+
+  /** The recorded version marker of this turn with this id, when it is replayed. */
+  recordedMarker(id: string): HistoryEvent | undefined {
+    return this.#recorded?.find((event) => event.type === 'VersionMarked' && event.name === id);
+  }
+
+  /** Takes back a command of this turn: it leaves no event. */
+  undo(command: Command): void {
+    this.#commands.delete(command);
+    this.#traces?.delete(command);
+  }
+
+  /** Ends the run. The first terminal command wins and becomes the last event; commands made after it are kept. */
+  close(terminal: Command): void {
+    this.#terminal ??= terminal;
+  }
+
+  /** The first failure wins. */
+  fail(failure: TaskFailure): void {
+    this.#failure ??= failure;
+  }
+
+  /** False while a recorded turn is replayed: what it logged was logged when it happened. */
+  get isLogging(): boolean {
+    return this.#recorded === undefined || this.#phase === 'query';
+  }
+
+  log(line: LogLine): void {
+    this.#logs.push(line);
+  }
+
+  takeLogs(): LogLine[] {
+    const logs = this.#logs;
+    if (logs.length > 0) this.#logs = [];
+    return logs;
+  }
+
+  /** The recorded event that the next context patch of this turn answers to, when it is replayed. */
+  nextRecordedPatch(): HistoryEvent | undefined {
+    let passed = 0;
+    return this.#recorded?.find((event) => event.type === 'ContextPatched' && passed++ === this.#patchCount);
+  }
+
+  /** The terminal event of this turn so far. */
+  get terminal(): EventType | undefined {
+    return this.#terminal?.type;
+  }
+
+  /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
+  conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
+    this.#nextSeq -= rejected.length;
+    this.#size += acceptedBytes(this.#inputs, rejected);
+    this.#inputs = noInputs;
+    const opened = this.#phase === 'active';
+    this.#phase = 'idle';
+    const logs = this.takeLogs();
+    const outputs = opened && this.#failure === undefined ? this.#takeOutputs() : noOutputs;
+    if (this.#failure !== undefined) return { ok: false, failure: this.#failure, logs };
+    return rejected.length === 0 ? { ok: true, outputs, logs } : { ok: true, outputs, logs, rejected };
+  }
+
+  #takeOutputs(): readonly EventDraft[] {
+    if (this.#terminal !== undefined) {
+      this.#commands.add(this.#terminal);
+      this.#terminal = undefined;
+      this.#closed = true;
+    }
+    if (this.#commands.size === 0 && !this.#recorded?.length) return noOutputs;
+    if (this.#recorded?.some(isDeprecatedMarker)) this.#passMarkers(this.#recorded);
+    const outputs: EventDraft[] = [];
+    for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
+    if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
+    this.#size += outputBytes(this.#recorded ?? outputs);
+    this.#commands.clear();
+    return outputs;
+  }
+
+  /** Recorded markers that are deprecated need not be asked for; they keep their places. */
+  #passMarkers(recorded: readonly HistoryEvent[]): void {
+    const asked = [...this.#commands];
+    this.#commands.clear();
+    for (const event of recorded) {
+      const isAsked = asked[0]?.type === 'VersionMarked' && asked[0].name === event.name;
+      if (isDeprecatedMarker(event) && !isAsked) this.#commands.add(new PassedMarker(event));
+      else if (asked.length > 0) this.#commands.add(asked.shift()!);
+    }
+    for (const command of asked) this.#commands.add(command);
+  }
+
+  #compare(recorded: readonly HistoryEvent[], outputs: readonly EventDraft[]): void {
+    const divergence = compareOutputs(recorded, outputs);
+    if (divergence === undefined) return;
+    const failure = { code: 'DETERMINISM', message: divergenceText(divergence) } as const;
+    if (this.#traces === undefined) return this.fail(failure);
+    const command = [...this.#commands][divergence.index];
+    const stack = command === undefined ? undefined : this.#traces.get(command)?.stack;
+    this.fail(stack === undefined ? { ...failure, divergence } : { ...failure, divergence, stack });
+  }
+}
+
+const traceFramesMax = 50;
+
+function trace(): Error {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = traceFramesMax;
+  const error = new Error('asked for here');
+  Error.stackTraceLimit = before;
+  return error;
+}

@@ -1,0 +1,207 @@
+// A tree of scopes through which cancellation travels. Source: Temporal's CancellationScope (spec/sdk.md 4 E).
+//
+// A scope is marked at once; what waits in it hears of it in a microtask, so that a result which arrives in the same
+// activation wins. A scope is known to its parent only while something waits in it: a run that opens a million scopes
+// one after another keeps none of them.
+import { CancelledFailure } from '../../core/failure/failure.ts';
+import { currentRun } from '../run/current-run.ts';
+import { type Duration, timerMs } from '../../core/options/duration.ts';
+import { FlowValue } from '../run/host.ts';
+
+export interface CancellationScopeOptions {
+  /** false shields what runs inside from cancellation of the scopes around. Default true. */
+  readonly cancellable?: boolean;
+  /** Cancels the scope when `run` takes longer. */
+  readonly timeout?: Duration;
+  /** Default: the current scope. */
+  readonly parent?: CancellationScope;
+}
+
+/** Something that waits in a scope. It must take itself off the scope when it is settled otherwise. */
+export interface CancelListener {
+  cancelled(error: CancelledFailure): void;
+}
+
+const flow = new FlowValue<CancellationScope>();
+
+/** Runs `fn` with `scope` as the current one, without making the scope's life depend on it. */
+export function enterScope<R>(scope: CancellationScope, fn: () => R): R {
+  return flow.run(scope, fn);
+}
+
+/** The error that operations of `scope` are to be rejected with, if it is cancelled and not shielded. */
+export let cancellationOf: (scope: CancellationScope) => CancelledFailure | undefined;
+/** A shielded scope is not listened to. */
+export let listen: (scope: CancellationScope, listener: CancelListener) => void;
+export let ignore: (scope: CancellationScope, listener: CancelListener) => void;
+export let cancelWith: (scope: CancellationScope, error: CancelledFailure) => void;
+
+export class CancellationScope {
+  readonly cancellable: boolean;
+  readonly parent: CancellationScope | undefined;
+  readonly #timeoutMs: number | undefined;
+  #error: CancelledFailure | undefined;
+  #listeners: Set<CancelListener> | undefined;
+  #requested: Promise<never> | undefined;
+  #rejectRequested: ((error: CancelledFailure) => void) | undefined;
+  /** `cancelRequested` was handed out, and the scope has not ended since. */
+  #watched = false;
+  #running = 0;
+  #link: CancelListener | undefined;
+
+  constructor(options?: CancellationScopeOptions) {
+    this.cancellable = options?.cancellable ?? true;
+    this.#timeoutMs = options?.timeout === undefined ? undefined : timerMs(options.timeout);
+    this.parent = options?.parent ?? this.defaultParent();
+  }
+
+  protected defaultParent(): CancellationScope | undefined {
+    return CancellationScope.current();
+  }
+
+  protected cancelMessage(): string {
+    return 'Cancellation scope cancelled';
+  }
+
+  static current(): CancellationScope {
+    return flow.get() ?? currentRun('CancellationScope.current').rootScope;
+  }
+
+  static cancellable<T>(fn: () => Promise<T>): Promise<T> {
+    return new CancellationScope({ cancellable: true }).run(fn);
+  }
+
+  static nonCancellable<T>(fn: () => Promise<T>): Promise<T> {
+    return new CancellationScope({ cancellable: false }).run(fn);
+  }
+
+  static withTimeout<T>(timeout: Duration, fn: () => Promise<T>): Promise<T> {
+    return new CancellationScope({ cancellable: true, timeout }).run(fn);
+  }
+
+  /** True when cancelled and not shielded: whatever starts here is rejected at once. */
+  get consideredCancelled(): boolean {
+    return cancellationOf(this) !== undefined;
+  }
+
+  /**
+   * Rejected when the scope is cancelled, even if it is shielded. Of a scope that has ended it hears only of the scope's
+   * own `cancel()`, no longer of cancellation further out.
+   */
+  get cancelRequested(): Promise<never> {
+    if (this.#requested === undefined) {
+      this.#requested = new Promise((_resolve, reject) => {
+        this.#rejectRequested = reject;
+      });
+      this.#requested.catch(() => undefined); // nobody need be listening
+      const error = this.#requestError();
+      if (error === undefined) this.#watch();
+      else this.#rejectRequested?.(error);
+    }
+    return this.#requested;
+  }
+
+  run<T>(fn: () => Promise<T>): Promise<T> {
+    return flow.run(this, () => this.#run(fn));
+  }
+
+  /** Once cancelled, a scope stays so; the first cancellation counts. */
+  cancel(): void {
+    cancelWith(this, new CancelledFailure(this.cancelMessage()));
+  }
+
+  async #run<T>(fn: () => Promise<T>): Promise<T> {
+    const stopTimer = this.#startTimer();
+    this.#running += 1;
+    if (this.#requested !== undefined && this.#requestError() === undefined) this.#watch();
+    try {
+      return await fn();
+    } finally {
+      stopTimer?.();
+      this.#running -= 1;
+      if (this.#running === 0) this.#watched = false;
+      this.#unlinkIfIdle();
+    }
+  }
+
+  #startTimer(): (() => void) | undefined {
+    if (this.#timeoutMs === undefined || this.consideredCancelled) return undefined;
+    const timer = currentRun('CancellationScope.run').timers.start(this.#timeoutMs, () => this.cancel());
+    const listener = { cancelled: (): void => timer.cancel() };
+    listen(this, listener);
+    return () => {
+      ignore(this, listener);
+      timer.cancel();
+    };
+  }
+
+  #requestError(): CancelledFailure | undefined {
+    if (this.#error !== undefined) return this.#error;
+    return this.parent?.cancellable === true ? this.parent.#requestError() : undefined;
+  }
+
+  #watch(): void {
+    this.#watched = true;
+    this.#linkToParent();
+  }
+
+  #linkToParent(): void {
+    if (this.parent === undefined) return;
+    this.#link ??= { cancelled: (error) => this.#cancelled(error) };
+    listen(this.parent, this.#link);
+  }
+
+  #unlinkIfIdle(): void {
+    if (this.parent === undefined || this.#link === undefined || this.#watched || this.#listeners?.size) return;
+    ignore(this.parent, this.#link);
+  }
+
+  #cancelled(error: CancelledFailure): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    const error = this.#error;
+    if (error === undefined) return;
+    this.#watched = false;
+    this.#rejectRequested?.(error);
+    if (!this.cancellable || this.#listeners === undefined) return;
+    for (const listener of this.#listeners) {
+      this.#listeners.delete(listener);
+      listener.cancelled(error);
+    }
+    this.#unlinkIfIdle();
+  }
+
+  static {
+    cancellationOf = (scope) => (scope.cancellable ? scope.#requestError() : undefined);
+    listen = (scope, listener) => {
+      if (!scope.cancellable) return;
+      scope.#listeners ??= new Set();
+      scope.#listeners.add(listener);
+      if (scope.#listeners.size === 1) scope.#linkToParent();
+    };
+    ignore = (scope, listener) => {
+      if (scope.#listeners?.delete(listener)) scope.#unlinkIfIdle();
+    };
+    cancelWith = (scope, error) => {
+      currentRun('CancellationScope.cancel').turn.assertWritable();
+      if (scope.#error !== undefined) return;
+      scope.#error = error;
+      void Promise.resolve().then(() => scope.#deliver());
+    };
+  }
+}
+
+/** The outermost scope of a run, which a cancel request cancels. */
+export class RootScope extends CancellationScope {
+  protected override defaultParent(): undefined {
+    return undefined;
+  }
+
+  protected override cancelMessage(): string {
+    return 'Workflow cancelled';
+  }
+}

@@ -1,0 +1,93 @@
+// Waiting for state: a promise that resolves when a predicate of workflow state becomes true.
+import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import type { Waiter } from './conditions.ts';
+import { currentRun } from '../run/current-run.ts';
+import { type Duration, timerMs } from '../../core/options/duration.ts';
+import type { Run } from '../run/run.ts';
+import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { type TimerOptions, timerOptions } from './sleep.ts';
+import type { Timer } from './timers.ts';
+
+/**
+ * Resolves when `predicate` returns true: called at once, then after every input and every round of microtasks, so it
+ * must be cheap and change nothing. Leaves no trace in the history.
+ */
+export function condition(predicate: () => boolean): Promise<void>;
+/** With a timeout (0 is 1 ms): true when met, false when the time is over. */
+export function condition(predicate: () => boolean, timeout: Duration, options?: TimerOptions): Promise<boolean>;
+export function condition(
+  predicate: () => boolean,
+  timeout?: Duration,
+  options?: TimerOptions,
+): Promise<boolean | void> {
+  const run = currentRun('condition');
+  refuseUnknownOptions('condition', options, timerOptions);
+  const scope = CancellationScope.current();
+  if (timeout === undefined) return wait(run, scope, predicate, undefined) as Promise<void>;
+  return waitAtMost(run, scope, predicate, { ms: timerMs(timeout), summary: options?.summary });
+}
+
+interface Limit {
+  readonly ms: number;
+  readonly summary: string | undefined;
+  timer?: Timer;
+}
+
+/** The timer ends in a microtask, so that one which fires in the same activation is not cancelled after the fact. */
+async function waitAtMost(
+  run: Run,
+  scope: CancellationScope,
+  predicate: () => boolean,
+  limit: Limit,
+): Promise<boolean> {
+  try {
+    return (await wait(run, scope, predicate, limit)) !== 'late';
+  } finally {
+    limit.timer?.cancel();
+  }
+}
+
+function wait(
+  run: Run,
+  scope: CancellationScope,
+  predicate: () => boolean,
+  limit: Limit | undefined,
+): Promise<void | 'late'> {
+  return new Promise((resolve, reject) => {
+    const cancelled = cancellationOf(scope);
+    if (cancelled !== undefined) {
+      reject(cancelled);
+      return;
+    }
+    if (predicate()) {
+      resolve();
+      return;
+    }
+    run.turn.assertWritable();
+    const listener = {
+      cancelled(error: Error): void {
+        run.conditions.delete(waiter);
+        reject(error);
+      },
+    };
+    const waiter: Waiter = {
+      predicate,
+      resolve(): void {
+        ignore(scope, listener);
+        resolve();
+      },
+      reject(thrown): void {
+        ignore(scope, listener);
+        reject(thrown);
+      },
+    };
+    if (limit !== undefined) limit.timer = run.timers.start(limit.ms, () => expire(), limit.summary);
+    const expire = (): void => {
+      ignore(scope, listener);
+      run.conditions.delete(waiter);
+      resolve('late');
+    };
+    run.conditions.add(waiter);
+    listen(scope, listener);
+  });
+}

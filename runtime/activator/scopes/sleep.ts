@@ -1,0 +1,42 @@
+// Waiting for time to pass: a durable timer as a promise of the current scope.
+import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import { currentRun } from '../run/current-run.ts';
+import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { type Duration, timerMs } from '../../core/options/duration.ts';
+
+export interface TimerOptions {
+  /** Shown to people. */
+  readonly summary?: string;
+}
+
+export const timerOptions: readonly (keyof TimerOptions)[] = ['summary'];
+
+/**
+ * At least 1 ms. Rejected when the scope is cancelled.
+ * @throws TypeError (at once) for what is no duration.
+ */
+export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
+  const run = currentRun('sleep');
+  refuseUnknownOptions('sleep', options, timerOptions);
+  const ms = timerMs(duration);
+  const scope = CancellationScope.current();
+  return new Promise((resolve, reject) => {
+    const cancelled = cancellationOf(scope);
+    if (cancelled !== undefined) {
+      reject(cancelled);
+      return;
+    }
+    const listener = {
+      cancelled(error: Error): void {
+        timer.cancel();
+        reject(error);
+      },
+    };
+    const fired = (): void => {
+      ignore(scope, listener);
+      resolve();
+    };
+    const timer = run.timers.start(ms, fired, options?.summary);
+    listen(scope, listener);
+  });
+}

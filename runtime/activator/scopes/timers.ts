@@ -1,0 +1,76 @@
+// The durable timers of a run: started, fired, cancelled. Knows neither scopes nor promises.
+import type { TimerMeta } from '../../core/log/activation.ts';
+import { draft } from '../../core/log/draft.ts';
+import { checkSummary } from '../../core/run/summary.ts';
+import type { EventDraft } from '../../core/log/event.ts';
+import { type Command, PlainCommand } from '../run/command.ts';
+import type { Turn } from '../run/turn.ts';
+
+export class Timer implements Command {
+  readonly type = 'TimerStarted';
+  readonly name = null;
+  readonly #timers: Timers;
+  readonly #meta: string;
+  readonly onFire: () => void;
+  #seq: number | undefined;
+
+  constructor(timers: Timers, meta: TimerMeta, onFire: () => void) {
+    this.#timers = timers;
+    this.#meta = JSON.stringify(meta);
+    this.onFire = onFire;
+  }
+
+  toEvent(seq: number): EventDraft {
+    this.#seq = seq;
+    this.#timers.started(seq, this);
+    return draft(seq, 'TimerStarted', { meta: this.#meta });
+  }
+
+  /** Does nothing when the timer has fired or is cancelled. */
+  cancel(): void {
+    this.#timers.cancel(this, this.#seq);
+  }
+}
+
+export class Timers {
+  readonly #turn: Turn;
+  readonly #pending = new Map<number, Timer>();
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /** `ms` is at least 1; `onFire` is called while the TimerFired event is handled. */
+  start(ms: number, onFire: () => void, summary?: string): Timer {
+    const due = this.#turn.at + Math.ceil(ms * 1000);
+    if (!Number.isSafeInteger(due)) {
+      throw new TypeError(`Invalid duration: ${ms} ms from now is past the year 2255, the last that can be stored`);
+    }
+    const meta = summary === undefined ? { due } : { due, summary: checkSummary(summary) };
+    const timer = new Timer(this, meta, onFire);
+    this.#turn.issue(timer);
+    return timer;
+  }
+
+  started(seq: number, timer: Timer): void {
+    this.#pending.set(seq, timer);
+  }
+
+  /** A timer that is no longer pending is ignored: it was cancelled in the turn in which it fired. */
+  fire(seq: number): void {
+    const timer = this.#pending.get(seq);
+    if (timer === undefined) return;
+    this.#pending.delete(seq);
+    timer.onFire();
+  }
+
+  cancel(timer: Timer, seq: number | undefined): void {
+    if (seq === undefined) {
+      this.#turn.undo(timer);
+      return;
+    }
+    if (!this.#pending.has(seq)) return;
+    this.#turn.issue(new PlainCommand('TimerCancelled', { answers: seq }));
+    this.#pending.delete(seq);
+  }
+}

@@ -1,0 +1,201 @@
+// The context of one run: a private JSON document, a read-only view of it, and the two ways of writing it. Writing
+// returns the RFC 6902 operations to log; the document changes at once and as a whole, or not at all. No I/O.
+import { lowerOp, readOp } from './context-input.ts';
+import { prevOf } from './context-prev.ts';
+import { ContextRecorder } from './context-recorder.ts';
+import { viewOf } from './context-view.ts';
+import { cloneJson, copyJson, describeValue, type Json, JsonFault, type Value } from '../json/json.ts';
+import { rollBack, type Undo } from '../json/json-edit.ts';
+import { applyAll, applyOp, asItIs, type Holder, holderOf, refusal } from '../json/json-patch.ts';
+import { IllegalStateError, RuntimeError } from '../failure/runtime-error.ts';
+
+/** What every operation may carry: what it overwrote or removed when that is at most 1 kB of JSON, and how sure it is. */
+interface OpNotes {
+  readonly prev?: Json;
+  /** 0 to 1. */
+  readonly confidence?: number;
+}
+
+/** RFC 6902. `path` and `from` are JSON Pointers; `''` is the whole document. */
+export type Op =
+  | ({ readonly op: 'add' | 'replace'; readonly path: string; readonly value: Json } & OpNotes)
+  | ({ readonly op: 'remove'; readonly path: string } & OpNotes)
+  | ({ readonly op: 'test'; readonly path: string; readonly value: Json } & OpNotes)
+  | ({ readonly op: 'move' | 'copy'; readonly from: string; readonly path: string } & OpNotes);
+
+/**
+ * `set`: `add` or `replace`, missing object parents first. `delete`: `remove`, or nothing when absent. `append`:
+ * `add` at the end of a list that exists. `merge`: the least `add`, `replace`, `remove` that RFC 7396 asks for.
+ * The log never holds these verbs. `prev` of an Op is not read: it is filled in here.
+ */
+export type InputOp =
+  | Op
+  | {
+      readonly op: 'set' | 'merge' | 'append';
+      readonly path: string;
+      readonly value: Json;
+      readonly confidence?: number;
+    }
+  | { readonly op: 'delete'; readonly path: string; readonly confidence?: number };
+
+// Lists of any length are spelled out: as mapped types, recursive ones such as Json would have no end.
+export type Mutable<T> = T extends readonly unknown[]
+  ? number extends T['length']
+    ? Mutable<T[number]>[]
+    : { -readonly [Key in keyof T]: Mutable<T[Key]> }
+  : T extends object
+    ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
+    : T;
+
+export type DeepReadonly<T> = T extends readonly unknown[]
+  ? number extends T['length']
+    ? readonly DeepReadonly<T[number]>[]
+    : { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** Looks at a document that `made` has just changed, and throws to have it changed back. */
+export type Check = (made: readonly Op[]) => void;
+
+/** The document after `ops`; `document` stays as it is. @throws CONTEXT_PATCH_INVALID */
+export function foldOps(document: Json, ops: readonly Op[]): Json {
+  const holder = holderOf(document);
+  applyAll(holder, ops);
+  return holder[''];
+}
+
+export class ContextDocument<T extends object = { readonly [key: string]: Json }> {
+  readonly #holder: Holder;
+  #writing = false;
+
+  /**
+   * Takes a copy of `initial`. `null` is a document that is not there yet: the patch that attaches it comes next.
+   * @throws CONTEXT_PATCH_INVALID when JSON cannot hold it
+   */
+  constructor(initial: unknown) {
+    try {
+      this.#holder = holderOf(copyJson(initial));
+      if (initial !== null) this.#assertContainer();
+    } catch (cause) {
+      if (!(cause instanceof JsonFault)) throw cause;
+      throw new RuntimeError('CONTEXT_PATCH_INVALID', `Initial context: ${cause.message}.`, { cause });
+    }
+  }
+
+  /** Live: shows every later write. Throws READ_ONLY when it is written. */
+  get state(): DeepReadonly<T> {
+    return viewOf(this.#holder['']) as DeepReadonly<T>;
+  }
+
+  /**
+   * Checks and applies `ops`, all or none; returns what is to be logged, in RFC 6902 and with `prev`, sharing nothing
+   * with `ops` or the document. Empty when there is nothing to change (`delete` of what is absent). When `check`, which
+   * is called with the document changed, throws, nothing was.
+   * @throws CONTEXT_PATCH_INVALID
+   */
+  apply(ops: readonly InputOp[], check?: Check): Op[] {
+    if (!Array.isArray(ops)) {
+      const fault = new JsonFault(null, describeValue(ops), 'a list of operations');
+      throw new RuntimeError('CONTEXT_PATCH_INVALID', `Context patch: ${fault.message}.`, { cause: fault });
+    }
+    // All reading of what the user handed in, which may run getters, comes before the first write.
+    const inputs = eachOp(ops, readOp);
+    return this.#atomic(
+      (undo) => eachOp(inputs, (input) => lowerOp(this.#holder, input).map((op) => this.#applyOne(op, undo))).flat(),
+      check,
+    );
+  }
+
+  /**
+   * Folds operations that were logged, and keeps their values: the caller must not. They are trusted: should one not fit,
+   * the document is left half patched.
+   */
+  applyRecorded(ops: readonly Op[]): void {
+    applyAll(this.#holder, ops, asItIs);
+  }
+
+  /**
+   * Runs `fn`, which may read and write a draft of the document like an object, and returns its writes as operations
+   * to log, applied already. When `fn` throws, or `check` after it, all of them are undone.
+   * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `fn` returns a promise
+   */
+  record(fn: (draft: Mutable<T>) => unknown, check?: Check): Op[] {
+    return this.#atomic((undo) => {
+      const recorder = new ContextRecorder(this.#holder, undo);
+      try {
+        const result = fn(recorder.draft as Mutable<T>);
+        refusePromise(result);
+        return recorder.ops;
+      } finally {
+        recorder.close();
+      }
+    }, check);
+  }
+
+  /** A copy that is the caller's. */
+  snapshot(): Json {
+    return cloneJson(this.#holder['']);
+  }
+
+  #atomic(work: (undo: Undo) => Op[], check: Check | undefined): Op[] {
+    if (this.#writing) {
+      throw new IllegalStateError('The context was patched inside its own update(); write to the draft there.');
+    }
+    const undo: Undo = [];
+    this.#writing = true;
+    try {
+      const made = work(undo);
+      if (made.length > 0) check?.(made);
+      return made;
+    } catch (error) {
+      rollBack(undo);
+      throw error;
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #applyOne(op: Op, undo: Undo): Op {
+    const old = applyOp(this.#holder, op, undo);
+    if (op.path === '') this.#assertContainer();
+    return withPrev(op, old);
+  }
+
+  #assertContainer(): void {
+    const root = this.#holder[''];
+    if (typeof root !== 'object' || root === null) throw new JsonFault('', describeValue(root), 'an object or a list');
+  }
+}
+
+function eachOp<I, R>(ops: readonly I[], work: (op: I) => R): R[] {
+  return Array.from(ops, (op, index) => {
+    try {
+      return work(op);
+    } catch (cause) {
+      throw refusal(cause, index, op, 'Nothing of the patch was applied.');
+    }
+  });
+}
+
+function withPrev(op: Op, old: Value | undefined): Op {
+  const { confidence, ...bare } = op;
+  const prev = old === undefined ? undefined : prevOf(old);
+  return { ...bare, ...(prev === undefined ? {} : { prev }), ...(confidence === undefined ? {} : { confidence }) };
+}
+
+function refusePromise(result: unknown): void {
+  if (typeof result !== 'object' || result === null) return;
+  const { then } = result as { then?: unknown };
+  if (typeof then !== 'function') return;
+  // The promise fails when it goes on to write the closed draft; what the caller hears of is this error.
+  then.call(
+    result,
+    () => undefined,
+    () => undefined,
+  );
+  throw new RuntimeError(
+    'CONTEXT_PATCH_INVALID',
+    'Context update: the function returned a promise; an update is synchronous: await first, then update.',
+  );
+}

@@ -1,0 +1,41 @@
+// The old value that a logged operation carries in `prev`, so that "what was it before" needs no replay.
+// Larger ones are left out: copying or hashing them would cost what the document is large.
+import { cloneJson, type Json, type Value } from '../json/json.ts';
+
+const prevBytesMax = 1024;
+
+/** A copy of `old` when its JSON text has at most 1 kB (UTF-8), else undefined. Looks at no more than about 1 kB of it. */
+export function prevOf(old: Value): Json | undefined {
+  if (typeof old !== 'object' || old === null) {
+    if (typeof old !== 'string' || old.length < prevBytesMax / 6) return old;
+  }
+  if (bytesLeft(old, prevBytesMax) < 0 || utf8Length(JSON.stringify(old)) > prevBytesMax) return undefined;
+  return cloneJson(old);
+}
+
+/** `budget` less the fewest bytes that the JSON text of `value` can have; gives up below zero. */
+function bytesLeft(value: Value, budget: number): number {
+  if (typeof value === 'string') return budget - value.length - 2;
+  if (typeof value !== 'object' || value === null) return budget - 1;
+  // Brackets, and a comma between each two.
+  let left = budget - 2;
+  if (Array.isArray(value)) {
+    left -= Math.max(0, value.length - 1);
+    for (let index = 0; index < value.length && left >= 0; index += 1) left = bytesLeft(value[index] as Value, left);
+    return left;
+  }
+  for (const key of Object.keys(value)) {
+    left = bytesLeft(value[key] as Value, left - key.length - 4);
+    if (left < 0) break;
+  }
+  return left;
+}
+
+function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) as number;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}

@@ -1,0 +1,140 @@
+// The vocabulary of the log: every event type with the number it is stored under, and the shape of one event.
+// Numbers are written for ever: a type may be added, never renumbered, never reused.
+
+import { RuntimeError } from '../failure/runtime-error.ts';
+
+/** Stored number of each event type (column `events.type`, smallint). */
+export const eventCode = {
+  WorkflowStarted: 1,
+  WorkflowCompleted: 2,
+  WorkflowFailed: 3,
+  WorkflowCancelled: 4,
+  WorkflowTerminated: 5,
+  WorkflowTimedOut: 6,
+  WorkflowContinuedAsNew: 7,
+  WorkflowCancelRequested: 8,
+  WorkflowTaskFailed: 9,
+  WorkerLost: 10,
+  WorkflowTaskCompleted: 11,
+  WorkflowTaskDeferred: 12,
+  ActivityScheduled: 20,
+  ActivityAttemptStarted: 21,
+  ActivityAttemptFailed: 22,
+  ActivityCancelRequested: 23,
+  ActivityCompleted: 24,
+  ActivityFailed: 25,
+  ActivityTimedOut: 26,
+  ActivityCancelled: 27,
+  TimerStarted: 30,
+  TimerFired: 31,
+  TimerCancelled: 32,
+  SignalReceived: 40,
+  UpdateAccepted: 41,
+  UpdateCompleted: 42,
+  UpdateFailed: 43,
+  ContextPatched: 50,
+  VersionMarked: 60,
+  ChildWorkflowInitiated: 70,
+  ChildWorkflowStarted: 71,
+  ChildWorkflowStartFailed: 72,
+  ChildWorkflowCompleted: 73,
+  ChildWorkflowFailed: 74,
+  ChildWorkflowCancelled: 75,
+  ChildWorkflowTimedOut: 76,
+  ChildWorkflowTerminated: 77,
+  ExternalSignalInitiated: 80,
+  ExternalSignalDelivered: 81,
+  ExternalSignalFailed: 82,
+  ExternalCancelInitiated: 83,
+  ExternalCancelDelivered: 84,
+  ExternalCancelFailed: 85,
+  SearchAttributesUpserted: 90,
+  MemoUpserted: 91,
+  ActivityPaused: 100,
+  ActivityUnpaused: 101,
+  ActivityOptionsUpdated: 102,
+} as const;
+
+export type EventType = keyof typeof eventCode;
+
+const typeByCode = new Map<number, EventType>(
+  Object.entries(eventCode).map(([type, code]) => [code, type as EventType]),
+);
+
+/** The type stored under `code`. Throws on an unknown code: the log was written by a newer version. */
+export function eventTypeOf(code: number): EventType {
+  const type = typeByCode.get(code);
+  if (type === undefined) {
+    throw new RuntimeError(
+      'UNSUPPORTED_ENGINE',
+      `Event type code ${code} is not known to this version of reprise: a newer one wrote it. Upgrade the package of this process.`,
+    );
+  }
+  return type;
+}
+
+/** Microseconds since 1970-01-01T00:00:00Z, an integer (exact up to the year 2255). */
+export type Micros = number;
+
+export const contextSources = ['tool', 'agent', 'llm', 'system', 'user'] as const;
+export type ContextSource = (typeof contextSources)[number];
+
+/**
+ * One fact of a run. `payload` holds what is the user's (arguments, results, failures; see payload.ts), `meta` what is
+ * the engine's (options, durations, usage), as JSON text so that SQL can read it.
+ */
+export interface HistoryEvent {
+  /** Position in the run: 1-based, dense. */
+  readonly seq: number;
+  readonly type: EventType;
+  /** Database clock; the same for all events of one turn. */
+  readonly at: Micros;
+  /** Workflow type (also of a child), activity type, name of a signal or update, id of a version marker. */
+  readonly name: string | null;
+  /** The seq that this event answers: of its ActivityScheduled, TimerStarted, … */
+  readonly answers: number | null;
+  /** Attempt number of an activity, from 1. */
+  readonly attempt: number | null;
+  readonly source: ContextSource | null;
+  readonly sourceId: string | null;
+  readonly reason: string | null;
+  /** Of an update: its id. Of a child and of a message to another run: its workflow id, then its run id. */
+  readonly correlationId: string | null;
+  /** JSON text of RFC 6902 operations (ContextPatched only). */
+  readonly ops: string | null;
+  readonly payload: Uint8Array | null;
+  readonly meta: string | null;
+  /** Chain hash, on the last event of a turn only: it marks the end of a turn. */
+  readonly hash: Uint8Array | null;
+}
+
+/** What a command causes: the event, complete but for the time and the hash that the append gives it. */
+export type EventDraft = Omit<HistoryEvent, 'at' | 'hash'>;
+
+/**
+ * The part of a run's past that workflow code caused (outputs), against what happened to it (inputs).
+ * In a turn all inputs come first, then all outputs; a ContextPatched is an input when it answers another event.
+ */
+const outputTypes: ReadonlySet<EventType> = new Set<EventType>([
+  'WorkflowCompleted',
+  'WorkflowFailed',
+  'WorkflowCancelled',
+  'WorkflowContinuedAsNew',
+  'ActivityScheduled',
+  'ActivityCancelRequested',
+  'TimerStarted',
+  'TimerCancelled',
+  'ContextPatched',
+  'UpdateCompleted',
+  'UpdateFailed',
+  'VersionMarked',
+  'ChildWorkflowInitiated',
+  'ExternalSignalInitiated',
+  'ExternalCancelInitiated',
+  'SearchAttributesUpserted',
+  'MemoUpserted',
+]);
+
+export function isOutput(event: Pick<HistoryEvent, 'type' | 'answers'>): boolean {
+  return outputTypes.has(event.type) && !(event.type === 'ContextPatched' && event.answers !== null);
+}

@@ -1,0 +1,246 @@
+// The status of a run and the events that may happen to it: a total table, and the check of a turn before its append.
+// Pure: says what is legal, changes nothing.
+//
+//                 WorkflowStarted
+//                        │
+//                        ▼        WorkflowCompleted          completed
+//                     running ──┬─ WorkflowFailed ──────────► failed
+//                        ╷      ├─ WorkflowCancelled ───────► cancelled
+//                        ╷      ├─ WorkflowContinuedAsNew ──► continued_as_new
+//                        ╷      ├─ WorkflowTerminated ──────► terminated
+//                     paused ───┴─ WorkflowTimedOut ────────► timed_out          rolled_back, recovered
+//
+// paused: nothing that workflow code causes, so it ends only by WorkflowTerminated or WorkflowTimedOut.
+// A closed run takes no event. rolled_back and recovered are set when another run takes over the workflow id.
+import { type EventDraft, type EventType, isOutput } from './event.ts';
+import { IllegalStateError } from '../failure/runtime-error.ts';
+
+export const runStatuses = [
+  'running',
+  'paused',
+  'completed',
+  'failed',
+  'cancelled',
+  'terminated',
+  'timed_out',
+  'continued_as_new',
+  'rolled_back',
+  'recovered',
+] as const;
+export type RunStatus = (typeof runStatuses)[number];
+
+type Row = Readonly<Record<EventType, RunStatus | 'refused'>>;
+
+const whenRunning: Row = {
+  WorkflowStarted: 'refused',
+  WorkflowCompleted: 'completed',
+  WorkflowFailed: 'failed',
+  WorkflowCancelled: 'cancelled',
+  WorkflowTerminated: 'terminated',
+  WorkflowTimedOut: 'timed_out',
+  WorkflowContinuedAsNew: 'continued_as_new',
+  WorkflowCancelRequested: 'running',
+  WorkflowTaskFailed: 'running',
+  WorkflowTaskCompleted: 'running',
+  WorkflowTaskDeferred: 'running',
+  WorkerLost: 'running',
+  ActivityScheduled: 'running',
+  ActivityAttemptStarted: 'running',
+  ActivityAttemptFailed: 'running',
+  ActivityCancelRequested: 'running',
+  ActivityCompleted: 'running',
+  ActivityFailed: 'running',
+  ActivityTimedOut: 'running',
+  ActivityCancelled: 'running',
+  TimerStarted: 'running',
+  TimerFired: 'running',
+  TimerCancelled: 'running',
+  SignalReceived: 'running',
+  UpdateAccepted: 'running',
+  UpdateCompleted: 'running',
+  UpdateFailed: 'running',
+  ContextPatched: 'running',
+  VersionMarked: 'running',
+  ChildWorkflowInitiated: 'running',
+  ChildWorkflowStarted: 'running',
+  ChildWorkflowStartFailed: 'running',
+  ChildWorkflowCompleted: 'running',
+  ChildWorkflowFailed: 'running',
+  ChildWorkflowCancelled: 'running',
+  ChildWorkflowTimedOut: 'running',
+  ChildWorkflowTerminated: 'running',
+  ExternalSignalInitiated: 'running',
+  ExternalSignalDelivered: 'running',
+  ExternalSignalFailed: 'running',
+  ExternalCancelInitiated: 'running',
+  ExternalCancelDelivered: 'running',
+  ExternalCancelFailed: 'running',
+  SearchAttributesUpserted: 'running',
+  MemoUpserted: 'running',
+  ActivityPaused: 'running',
+  ActivityUnpaused: 'running',
+  ActivityOptionsUpdated: 'running',
+};
+
+const whenPaused: Row = {
+  WorkflowStarted: 'refused',
+  WorkflowCompleted: 'refused',
+  WorkflowFailed: 'refused',
+  WorkflowCancelled: 'refused',
+  WorkflowTerminated: 'terminated',
+  WorkflowTimedOut: 'timed_out',
+  WorkflowContinuedAsNew: 'refused',
+  WorkflowCancelRequested: 'paused',
+  WorkflowTaskFailed: 'refused',
+  WorkflowTaskCompleted: 'refused',
+  WorkflowTaskDeferred: 'refused',
+  WorkerLost: 'paused',
+  ActivityScheduled: 'refused',
+  ActivityAttemptStarted: 'paused',
+  ActivityAttemptFailed: 'paused',
+  ActivityCancelRequested: 'refused',
+  ActivityCompleted: 'paused',
+  ActivityFailed: 'paused',
+  ActivityTimedOut: 'paused',
+  ActivityCancelled: 'paused',
+  TimerStarted: 'refused',
+  TimerFired: 'paused',
+  TimerCancelled: 'refused',
+  SignalReceived: 'paused',
+  UpdateAccepted: 'refused',
+  UpdateCompleted: 'refused',
+  UpdateFailed: 'refused',
+  ContextPatched: 'paused',
+  VersionMarked: 'refused',
+  ChildWorkflowInitiated: 'refused',
+  ChildWorkflowStarted: 'paused',
+  ChildWorkflowStartFailed: 'paused',
+  ChildWorkflowCompleted: 'paused',
+  ChildWorkflowFailed: 'paused',
+  ChildWorkflowCancelled: 'paused',
+  ChildWorkflowTimedOut: 'paused',
+  ChildWorkflowTerminated: 'paused',
+  ExternalSignalInitiated: 'refused',
+  ExternalSignalDelivered: 'paused',
+  ExternalSignalFailed: 'paused',
+  ExternalCancelInitiated: 'refused',
+  ExternalCancelDelivered: 'paused',
+  ExternalCancelFailed: 'paused',
+  SearchAttributesUpserted: 'refused',
+  MemoUpserted: 'refused',
+  ActivityPaused: 'paused',
+  ActivityUnpaused: 'paused',
+  ActivityOptionsUpdated: 'paused',
+};
+
+const whenClosed: Row = {
+  WorkflowStarted: 'refused',
+  WorkflowCompleted: 'refused',
+  WorkflowFailed: 'refused',
+  WorkflowCancelled: 'refused',
+  WorkflowTerminated: 'refused',
+  WorkflowTimedOut: 'refused',
+  WorkflowContinuedAsNew: 'refused',
+  WorkflowCancelRequested: 'refused',
+  WorkflowTaskFailed: 'refused',
+  WorkflowTaskCompleted: 'refused',
+  WorkflowTaskDeferred: 'refused',
+  WorkerLost: 'refused',
+  ActivityScheduled: 'refused',
+  ActivityAttemptStarted: 'refused',
+  ActivityAttemptFailed: 'refused',
+  ActivityCancelRequested: 'refused',
+  ActivityCompleted: 'refused',
+  ActivityFailed: 'refused',
+  ActivityTimedOut: 'refused',
+  ActivityCancelled: 'refused',
+  TimerStarted: 'refused',
+  TimerFired: 'refused',
+  TimerCancelled: 'refused',
+  SignalReceived: 'refused',
+  UpdateAccepted: 'refused',
+  UpdateCompleted: 'refused',
+  UpdateFailed: 'refused',
+  ContextPatched: 'refused',
+  VersionMarked: 'refused',
+  ChildWorkflowInitiated: 'refused',
+  ChildWorkflowStarted: 'refused',
+  ChildWorkflowStartFailed: 'refused',
+  ChildWorkflowCompleted: 'refused',
+  ChildWorkflowFailed: 'refused',
+  ChildWorkflowCancelled: 'refused',
+  ChildWorkflowTimedOut: 'refused',
+  ChildWorkflowTerminated: 'refused',
+  ExternalSignalInitiated: 'refused',
+  ExternalSignalDelivered: 'refused',
+  ExternalSignalFailed: 'refused',
+  ExternalCancelInitiated: 'refused',
+  ExternalCancelDelivered: 'refused',
+  ExternalCancelFailed: 'refused',
+  SearchAttributesUpserted: 'refused',
+  MemoUpserted: 'refused',
+  ActivityPaused: 'refused',
+  ActivityUnpaused: 'refused',
+  ActivityOptionsUpdated: 'refused',
+};
+
+export const transition: Readonly<Record<RunStatus, Row>> = {
+  running: whenRunning,
+  paused: whenPaused,
+  completed: whenClosed,
+  failed: whenClosed,
+  cancelled: whenClosed,
+  terminated: whenClosed,
+  timed_out: whenClosed,
+  continued_as_new: whenClosed,
+  rolled_back: whenClosed,
+  recovered: whenClosed,
+};
+
+export function isClosed(status: RunStatus): boolean {
+  return transition[status] === whenClosed;
+}
+
+/** `status` undefined: the run does not exist yet, and only WorkflowStarted may happen. */
+export function statusAfter(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {
+  if (status !== undefined) return transition[status][type];
+  return type === 'WorkflowStarted' ? 'running' : 'refused';
+}
+
+/**
+ * What must hold of every turn that is appended: seqs dense, inputs before outputs, answers point backwards, and
+ * nothing follows the event that closes the run. `status` (undefined: the run does not exist) and `lastSeq` (0 then)
+ * are those before the turn. Returns the status after it.
+ * @throws ILLEGAL_STATE: a fault of the engine, so nothing of the turn may be written.
+ */
+export function assertTurn(
+  status: RunStatus | undefined,
+  lastSeq: number,
+  events: readonly Pick<EventDraft, 'seq' | 'type' | 'answers'>[],
+): RunStatus {
+  let current = status;
+  let seq = lastSeq + 1;
+  let outputSeen = false;
+  for (const event of events) {
+    if (event.seq !== seq) throw illegal(`${event.type} has seq ${event.seq}, expected ${seq}`);
+    const next = statusAfter(current, event.type);
+    if (next === 'refused') {
+      throw illegal(`${event.type} (seq ${seq}) is not legal when the run is ${current ?? 'not started'}`);
+    }
+    if (event.answers !== null && !(event.answers >= 1 && event.answers < seq)) {
+      throw illegal(`${event.type} (seq ${seq}) answers ${event.answers}, expected an earlier seq`);
+    }
+    const output = isOutput(event);
+    if (outputSeen && !output)
+      throw illegal(`input ${event.type} (seq ${seq}) stands behind an output of the same turn`);
+    outputSeen ||= output;
+    current = next;
+    seq += 1;
+  }
+  if (current === undefined) throw illegal('the first turn of a run has no event');
+  return current;
+}
+
+function illegal(problem: string): IllegalStateError {
+  return new IllegalStateError(`A turn breaks the rules of the log: ${problem}. It was not written.`);
+}

@@ -1,0 +1,106 @@
+// Retry policies as users write them, checked and brought into the form of the log.
+// Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
+import type { RetryMeta } from '../log/activation.ts';
+import { type Duration, durationMs, longestMs } from './duration.ts';
+import { describeValue, isStorableText } from '../json/json.ts';
+import { RuntimeError } from '../failure/runtime-error.ts';
+import { ValueError } from '../failure/value-error.ts';
+
+export interface RetryPolicy {
+  /** Before the second attempt. Default 1 s. */
+  readonly initialInterval?: Duration;
+  /** Each interval is the one before times this. Default 2, at least 1. */
+  readonly backoffCoefficient?: number;
+  /** Default: 100 times the initial interval. */
+  readonly maximumInterval?: Duration;
+  /** The first attempt included. Default: without limit. */
+  readonly maximumAttempts?: number;
+  /** `type` of an ApplicationFailure, exactly. */
+  readonly nonRetryableErrorTypes?: readonly string[];
+}
+
+const known = Object.keys({
+  initialInterval: true,
+  backoffCoefficient: true,
+  maximumInterval: true,
+  maximumAttempts: true,
+  nonRetryableErrorTypes: true,
+} satisfies Record<keyof RetryPolicy, true>);
+
+/** What is null counts as unset. @throws ValueError, TypeError for what is no duration, INVALID_INPUT for no policy at all */
+export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
+  refuseUnknown(policy);
+  const meta: RetryMeta = {};
+  const coefficient = policy.backoffCoefficient ?? undefined;
+  if (coefficient !== undefined) {
+    if (typeof coefficient !== 'number') throw new ValueError('RetryPolicy.backoffCoefficient must be a number');
+    if (!(coefficient > 0)) throw new ValueError('RetryPolicy.backoffCoefficient must be greater than 0');
+    if (coefficient < 1) throw new ValueError('RetryPolicy.backoffCoefficient must not be less than 1');
+    if (coefficient === Number.POSITIVE_INFINITY) throw new ValueError('RetryPolicy.backoffCoefficient must be finite');
+    meta.coefficient = coefficient;
+  }
+  const attempts = policy.maximumAttempts ?? Number.POSITIVE_INFINITY;
+  if (attempts !== Number.POSITIVE_INFINITY) {
+    if (attempts <= 0) throw new ValueError('RetryPolicy.maximumAttempts must be a positive integer');
+    if (!Number.isInteger(attempts)) throw new ValueError('RetryPolicy.maximumAttempts must be an integer');
+    meta.attempts = attempts;
+  }
+  compileIntervals(policy, meta);
+  const fatal = policy.nonRetryableErrorTypes ?? [];
+  if (!Array.isArray(fatal) || fatal.some((type) => typeof type !== 'string' || !isStorableText(type))) {
+    throw new ValueError('RetryPolicy.nonRetryableErrorTypes must be an array of strings without NUL');
+  }
+  if (fatal.length > 0) meta.fatal = [...(fatal as readonly string[])];
+  return meta;
+}
+
+/** A policy as it was compiled, in the words of its options. */
+export function retryPolicyOf({ initial, coefficient, max, attempts, fatal }: RetryMeta): RetryPolicy {
+  return {
+    ...(initial === undefined ? {} : { initialInterval: initial }),
+    ...(coefficient === undefined ? {} : { backoffCoefficient: coefficient }),
+    ...(max === undefined ? {} : { maximumInterval: max }),
+    ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
+    ...(fatal === undefined ? {} : { nonRetryableErrorTypes: fatal }),
+  };
+}
+
+/** A misspelt limit would be none at all. */
+function refuseUnknown(policy: unknown): void {
+  if (typeof policy !== 'object' || policy === null || Array.isArray(policy)) {
+    const expected = `expected an object of ${known.join(', ')}`;
+    throw new RuntimeError('INVALID_INPUT', `retry is ${describeValue(policy)}, ${expected}.`);
+  }
+  for (const [option, value] of Object.entries(policy)) {
+    if (value === undefined || known.includes(option)) continue;
+    throw new RuntimeError('INVALID_INPUT', `retry has no option "${option}". Known options: ${known.join(', ')}.`);
+  }
+}
+
+function intervalMs(option: keyof RetryPolicy, duration: Duration): number {
+  try {
+    return durationMs(duration);
+  } catch (cause) {
+    throw new TypeError(`retry.${option}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function compileIntervals(policy: RetryPolicy, meta: RetryMeta): void {
+  const initial = intervalMs('initialInterval', policy.initialInterval ?? 1000);
+  const longest = policy.maximumInterval ?? undefined;
+  const max = longest === undefined ? undefined : intervalMs('maximumInterval', longest);
+  if (max === 0) throw new ValueError('RetryPolicy.maximumInterval cannot be 0');
+  if (initial === 0) throw new ValueError('RetryPolicy.initialInterval cannot be 0');
+  if (initial < 0) throw new ValueError('RetryPolicy.initialInterval cannot be negative');
+  for (const [option, ms] of [
+    ['initialInterval', initial],
+    ['maximumInterval', max ?? 0],
+  ] as const) {
+    if (ms > longestMs) throw new ValueError(`RetryPolicy.${option} cannot be longer than 100 years`);
+  }
+  if (max !== undefined && max < initial) {
+    throw new ValueError('RetryPolicy.maximumInterval cannot be less than its initialInterval');
+  }
+  if ((policy.initialInterval ?? undefined) !== undefined) meta.initial = initial;
+  if (max !== undefined) meta.max = max;
+}

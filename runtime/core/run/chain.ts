@@ -1,0 +1,119 @@
+// The chain of runs that a workflow with a retry policy, a cron schedule or timeouts makes: when a run is over, and what
+// follows when it closes. Pure: all of it is in the run's start. Source: Temporal (spec/sdk.md behaviors 50, 52, 55).
+import type { FailedMeta, StartedMeta } from '../log/activation.ts';
+import { nextCronTime } from '../options/cron-schedule.ts';
+import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
+import { RetryState, TimeoutType } from '../failure/failure.ts';
+import { decodeFailureInfo, type FailureInfo } from '../failure/failure-info.ts';
+import { encodePayload } from '../payload/payload.ts';
+import { nextRetry } from '../activity/retry-policy.ts';
+
+/** What a run's start says of its chain. */
+export interface ChainRules {
+  readonly meta: StartedMeta;
+  readonly startedAt: Micros;
+  /** The first task waits until then, whatever comes. */
+  readonly notBefore: Micros;
+  /** The run times out then. */
+  readonly deadline: Micros | undefined;
+}
+
+/** Undefined for a run without rules: the next time it does something is its own affair, and nothing follows it. */
+export function chainRules(meta: StartedMeta, startedAt: Micros): ChainRules | undefined {
+  const { retry, cron, runTimeoutMs, backoffMs } = meta;
+  const executionDeadline = executionDeadlineOf(meta, startedAt);
+  if (!retry && cron === undefined && runTimeoutMs === undefined && executionDeadline === undefined && !backoffMs) {
+    return undefined;
+  }
+  const notBefore = startedAt + (backoffMs ?? 0) * 1000;
+  const firstTask = notBefore + (meta.startDelayMs ?? 0) * 1000;
+  const runDeadline = runTimeoutMs === undefined ? undefined : firstTask + runTimeoutMs * 1000;
+  return { meta, startedAt, notBefore, deadline: earlier(executionDeadline, runDeadline) };
+}
+
+function executionDeadlineOf(
+  { executionDeadline, executionTimeoutMs }: StartedMeta,
+  startedAt: Micros,
+): Micros | undefined {
+  if (executionDeadline !== undefined || executionTimeoutMs === undefined) return executionDeadline;
+  return startedAt + executionTimeoutMs * 1000;
+}
+
+function earlier(a: Micros | undefined, b: Micros | undefined): Micros | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
+}
+
+/** What the start of the next run has in place of this one's; whatever it does not name is handed on. */
+export type SuccessorMeta = Partial<StartedMeta>;
+
+/** The deadline that a run hands on to the next of its chain. */
+export function inheritedMeta(rules: ChainRules | undefined): SuccessorMeta {
+  const executionDeadline = rules === undefined ? undefined : executionDeadlineOf(rules.meta, rules.startedAt);
+  return executionDeadline === undefined ? {} : { executionDeadline };
+}
+
+export interface ClosingEvent extends Pick<HistoryEvent, 'payload' | 'at'> {
+  readonly type: EventType;
+}
+
+export interface Succession {
+  /** Of the run that follows; undefined when none does. */
+  readonly next: SuccessorMeta | undefined;
+  /** For the closing event; undefined when it has nothing to say. */
+  readonly failed: FailedMeta | undefined;
+}
+
+/** Ten years: what another attempt may be put off at most. */
+const backoffMsMax = 315_360_000_000;
+
+/** What follows a run that completed, failed or timed out. */
+export function succession(rules: ChainRules, closing: ClosingEvent): Succession {
+  const { retry, attempt = 1 } = rules.meta;
+  const failure = failureOf(closing);
+  const { executionDeadline } = inheritedMeta(rules);
+  const hasTime = (ms: number): boolean =>
+    executionDeadline === undefined || closing.at + ms * 1000 < executionDeadline;
+  const inherited = { ...inheritedMeta(rules), ...resultsOf(rules.meta, closing, failure) };
+  let failed: FailedMeta | undefined;
+  if (retry !== undefined && failure !== undefined) {
+    const decision = nextRetry({ retry, attempt, scheduledAt: closing.at, now: closing.at, failure });
+    if (decision.retry && hasTime(decision.delayMs)) {
+      const next = { ...inherited, attempt: attempt + 1, backoffMs: Math.min(decision.delayMs, backoffMsMax) };
+      return { next, failed: { retryState: RetryState.IN_PROGRESS } };
+    }
+    failed = { retryState: decision.retry ? RetryState.TIMEOUT : decision.retryState };
+  }
+  const delayMs = cronDelayMs(rules.meta.cron, closing.at);
+  const next = delayMs !== undefined && hasTime(delayMs) ? { ...inherited, backoffMs: delayMs } : undefined;
+  return { next, failed };
+}
+
+function failureOf({ type, payload }: ClosingEvent): FailureInfo | undefined {
+  if (type === 'WorkflowFailed' && payload !== null) return decodeFailureInfo(payload);
+  if (type !== 'WorkflowTimedOut') return undefined;
+  return { kind: 'timeout', message: 'Workflow execution timed out', timeoutType: TimeoutType.START_TO_CLOSE };
+}
+
+function resultsOf(
+  { lastResult }: StartedMeta,
+  { type, payload }: ClosingEvent,
+  failure: FailureInfo | undefined,
+): Pick<SuccessorMeta, 'lastResult' | 'lastFailure'> {
+  if (type === 'WorkflowCompleted') return payload === null ? {} : { lastResult: hex(payload) };
+  const handedOn = lastResult === undefined ? {} : { lastResult };
+  if (failure === undefined) return handedOn;
+  // A timeout stands in the log without a failure of its own.
+  return { ...handedOn, lastFailure: hex(payload ?? encodePayload(failure)) };
+}
+
+function cronDelayMs(cron: string | undefined, at: Micros): number | undefined {
+  if (cron === undefined) return undefined;
+  const nowMs = at / 1000;
+  const next = nextCronTime(cron, nowMs);
+  return next === undefined ? undefined : Math.max(0, next - nowMs);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}

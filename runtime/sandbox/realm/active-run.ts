@@ -1,0 +1,146 @@
+// One run in a sandbox: drives it through an activation (begin, drain, unblock and drain, conclude) and answers queries.
+// Synchronous throughout; what leaves it is of the host's realm, and its stacks name the user's source lines.
+import type { SandboxRun } from '../../activator/entry.ts';
+import type { Activation, ActivationResult, Divergence, TaskFailure } from '../../core/log/activation.ts';
+import { ApplicationFailure } from '../../core/failure/failure.ts';
+import { encodeFailure } from '../../core/failure/failure-info.ts';
+import type { VersioningBehavior } from '../../core/run/deployment.ts';
+import { hostAnswer, hostResult, type LoggedAnswer } from './crossing.ts';
+import type { SourcePositions } from '../stacks/source-positions.ts';
+import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
+import { frameText, isOfLibrary, type UserFrame, userFrames } from '../stacks/user-frames.ts';
+import type { OpenRealm } from './vm-realm.ts';
+
+/** Promises that a query handler leaves behind concern nobody: it has been answered. */
+const nobody: RejectionSink = { rejected: () => undefined };
+
+/** A frame in words; one without a name, or of a library, with the user's own function that called it. */
+function placeText(frames: readonly UserFrame[]): string {
+  const [first] = frames;
+  if (first === undefined) return 'unknown code';
+  const isNamed = first.functionName !== undefined;
+  const place = isNamed ? frameText(first) : `${frameText(first)} in code without a name`;
+  if (isNamed && !isOfLibrary(first)) return place;
+  const caller = frames.slice(1).find((frame) => frame.functionName !== undefined && !isOfLibrary(frame));
+  return caller === undefined ? place : `${place}, called by ${frameText(caller)}`;
+}
+
+export class ActiveRun implements RejectionSink {
+  readonly runId: string;
+  readonly #open: OpenRealm;
+  readonly #positions: SourcePositions;
+  readonly #run: SandboxRun;
+  #rejection: TaskFailure | undefined;
+
+  constructor(runId: string, open: OpenRealm, positions: SourcePositions) {
+    this.runId = runId;
+    this.#open = open;
+    this.#positions = positions;
+    this.#run = open.realm.createRun(runId);
+  }
+
+  /**
+   * Not `ok`: the code could not go on. The run is of no use then; dispose it, and activate a new one from the log.
+   * `ok` holds unless `rejection` is set after `rejectionsKnown()`.
+   */
+  activate(activation: Activation): ActivationResult {
+    return withRejectionSink(this, () => this.#activate(activation));
+  }
+
+  /** What the workflow's options say of it; known after the first activation. */
+  get versioningBehavior(): VersioningBehavior | undefined {
+    return this.#run.versioningBehavior;
+  }
+
+  /** An unhandled rejection of the run. It fails the activation that caused it, and any later one. */
+  get rejection(): TaskFailure | undefined {
+    return this.#rejection;
+  }
+
+  rejected(reason: unknown): void {
+    if (this.#rejection !== undefined) return;
+    const { code, message, stack } = this.#describe(reason);
+    const failure = { code, message: `Unhandled Promise rejection: ${message}` };
+    this.#rejection = stack === undefined ? failure : { ...failure, stack };
+    this.#run.fail(this.#rejection);
+  }
+
+  query(name: string, args: Uint8Array): LoggedAnswer {
+    return withRejectionSink(nobody, () => {
+      const { realm, drain } = this.#open;
+      realm.enter();
+      const answer = hostAnswer(this.#run.query(name, args));
+      // What the handler left must not run in the activation of another run.
+      drain();
+      const deadlock = realm.deadlock();
+      if (deadlock === undefined) return answer;
+      const { code, message } = this.#tellDeadlock(deadlock);
+      const failure = encodeFailure(ApplicationFailure.nonRetryable(message, code));
+      return { ok: false, failure, registered: true, logs: answer.logs };
+    });
+  }
+
+  dispose(): void {
+    this.#run.dispose();
+  }
+
+  #activate(activation: Activation): ActivationResult {
+    const { realm } = this.#open;
+    realm.enter();
+    try {
+      this.#compute(activation);
+      const deadlock = realm.deadlock();
+      if (deadlock === undefined) return this.#concluded(activation.recorded !== undefined);
+      const failure = this.#tellDeadlock(deadlock);
+      this.#run.fail(failure);
+      // What the interruption made user code do, and throw, comes second.
+      return { ok: false, failure, logs: this.#concluded(true).logs };
+    } catch (error) {
+      const failure = this.#describe(error);
+      this.#run.fail(failure);
+      return { ok: false, failure, logs: [] };
+    }
+  }
+
+  /** On replay nothing but a failure is of interest: what was recorded stands in the log already. */
+  #concluded(isReplay: boolean): ActivationResult {
+    const result = hostResult(this.#run.conclude(), isReplay);
+    return result.ok ? result : { ...result, failure: this.#mapped(result.failure) };
+  }
+
+  #compute(activation: Activation): void {
+    const { realm, drain } = this.#open;
+    this.#run.begin(activation);
+    drain();
+    while (realm.deadlock() === undefined && this.#run.unblock()) drain();
+  }
+
+  #tellDeadlock(deadlock: Error): TaskFailure {
+    const stack = this.#positions.mapStack(deadlock.stack ?? '');
+    const place = placeText(userFrames(deadlock.stack ?? '', this.#positions));
+    const message =
+      `${deadlock.message}: run ${this.runId} was interrupted at ${place}. Workflow code must soon wait for something ` +
+      '(an activity, sleep, condition); look for an endless loop there, or move long computing to an activity.';
+    return { code: 'DEADLOCK', message, stack };
+  }
+
+  #describe(thrown: unknown): TaskFailure {
+    return this.#mapped(this.#open.realm.describe(thrown));
+  }
+
+  /** A copy of the host's realm, with positions in the user's files. */
+  #mapped({ code, message, stack, divergence }: TaskFailure): TaskFailure {
+    const mapped = {
+      code,
+      message: this.#positions.mapText(message),
+      ...(divergence === undefined ? {} : { divergence: this.#placed(divergence, stack) }),
+    };
+    return stack === undefined ? mapped : { ...mapped, stack: this.#positions.mapStack(stack) };
+  }
+
+  #placed(divergence: Divergence, stack = ''): Divergence {
+    const frames = userFrames(stack, this.#positions);
+    const frame = frames.find((each) => !isOfLibrary(each)) ?? frames[0];
+    return frame === undefined ? divergence : { ...divergence, place: frameText(frame) };
+  }
+}

@@ -1,0 +1,73 @@
+// Copies of the host's realm of what leaves the sandbox: plain objects, strings, numbers, booleans and Uint8Arrays, so
+// that `instanceof` holds on the host and nothing of a run is kept alive, or changed, by what the host keeps.
+import type { ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
+import type { EventDraft } from '../../core/log/event.ts';
+
+function hostBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Every column by name: a spread of an object of another realm costs several times as much. */
+function hostDraft(draft: EventDraft): EventDraft {
+  return {
+    seq: draft.seq,
+    type: draft.type,
+    name: draft.name,
+    answers: draft.answers,
+    attempt: draft.attempt,
+    source: draft.source,
+    sourceId: draft.sourceId,
+    reason: draft.reason,
+    correlationId: draft.correlationId,
+    ops: draft.ops,
+    payload: draft.payload === null ? null : hostBytes(draft.payload),
+    meta: draft.meta,
+  };
+}
+
+/** Attributes may hold anything; what cannot be cloned is named by its kind. */
+function hostValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return typeof value === 'function' ? '[function]' : value;
+  try {
+    return structuredClone(value);
+  } catch (error) {
+    return `[not loggable: ${error instanceof Error ? error.message : typeof error}]`;
+  }
+}
+
+const noLogs: readonly LogLine[] = Object.freeze([]);
+
+export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
+  if (logs.length === 0) return noLogs;
+  return Array.from(logs, ({ level, message, attributes }) => ({
+    level,
+    message: String(message),
+    attributes: Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, hostValue(value)])),
+  }));
+}
+
+/** The recorded event is the host's own. */
+function hostFailure({ divergence, ...failure }: TaskFailure): TaskFailure {
+  if (divergence === undefined) return failure;
+  const { index, kind, recorded, produced } = divergence;
+  return { ...failure, divergence: { index, kind, recorded, produced: produced && hostDraft(produced) } };
+}
+
+export function hostResult(result: ActivationResult, withoutOutputs: boolean): ActivationResult {
+  const logs = hostLogs(result.logs);
+  if (!result.ok) return { ok: false, failure: hostFailure(result.failure), logs };
+  const outputs: EventDraft[] = [];
+  for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostDraft(result.outputs[i]!));
+  if (result.rejected === undefined) return { ok: true, outputs, logs };
+  const rejected = Array.from(result.rejected, ({ seq, failure }) => ({ seq, failure: hostBytes(failure) }));
+  return { ok: true, outputs, logs, rejected };
+}
+
+export function hostAnswer(result: QueryResult & { readonly logs: readonly LogLine[] }): LoggedAnswer {
+  const logs = hostLogs(result.logs);
+  if (result.ok) return { ok: true, payload: hostBytes(result.payload), logs };
+  return { ok: false, failure: hostBytes(result.failure), registered: result.registered, logs };
+}
+
+/** A query's answer, and what its handler logged. */
+export type LoggedAnswer = QueryResult & { readonly logs: readonly LogLine[] };

@@ -1,0 +1,106 @@
+// Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
+import type { ActivatesChange } from '../../activator/determinism/versions.ts';
+import type { FailureErrorTypes } from '../../core/failure/failure-types.ts';
+import { assert, IllegalStateError } from '../../core/failure/runtime-error.ts';
+import { ActiveRun } from './active-run.ts';
+import type { WorkflowBundle } from '../bundle/bundle.ts';
+import { SourcePositions } from '../stacks/source-positions.ts';
+import { unwatchRejections, watchRejections } from './unhandled-rejections.ts';
+import { type OpenRealm, openRealm } from './vm-realm.ts';
+import { WaitTracer } from '../stacks/wait-tracer.ts';
+
+export type { ActiveRun } from './active-run.ts';
+
+export interface SandboxOptions {
+  /** An activation that computes for longer is interrupted, ms; Infinity while debugging. Default 2000. */
+  readonly deadlockTimeoutMs?: number;
+  /** What activities the worker has; without it every local activity counts as there. */
+  readonly activityTypes?: readonly string[] | undefined;
+  /** Whether stack traces may show the text of workflow code. Default false. */
+  readonly showStackTraceSources?: boolean;
+  /** Errors that fail a run instead of its task. */
+  readonly failureErrorTypes?: FailureErrorTypes | undefined;
+  /** Which changes are active; without it all are. */
+  readonly activatesChange?: ActivatesChange | undefined;
+}
+
+const defaultDeadlockTimeoutMs = 2000;
+
+export class Sandbox {
+  /** undefined: it has no code, of a worker that has activities alone. */
+  readonly bundle: WorkflowBundle | undefined;
+  readonly deadlockTimeoutMs: number;
+  readonly activityTypes: readonly string[] | undefined;
+  readonly #showsSources: boolean;
+  readonly #open: OpenRealm | undefined;
+  readonly #positions: SourcePositions | undefined;
+  /** Errors that fail a run instead of its task. */
+  readonly failureErrorTypes: FailureErrorTypes | undefined;
+  #isDisposed = false;
+
+  private constructor(bundle: WorkflowBundle | undefined, options: SandboxOptions) {
+    this.bundle = bundle;
+    this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
+    this.#showsSources = options.showStackTraceSources === true;
+    this.activityTypes = options.activityTypes;
+    const types = options.activityTypes && new Set(options.activityTypes);
+    const isActivityRegistered = types && ((type: string): boolean => types.has(type));
+    this.#open =
+      bundle &&
+      openRealm(bundle, {
+        deadlockTimeoutMs: this.deadlockTimeoutMs,
+        failureErrorTypes: options.failureErrorTypes,
+        isActivityRegistered,
+        activatesChange: options.activatesChange,
+      });
+    this.#positions = bundle && this.#open && new SourcePositions(bundle, this.#open.fileName);
+    this.failureErrorTypes = options.failureErrorTypes;
+    watchRejections();
+  }
+
+  /** Evaluates the shared part of the bundle: tens of milliseconds. @throws BUNDLE_FAILED when a shared module throws */
+  static create(bundle: WorkflowBundle, options: SandboxOptions = {}): Sandbox {
+    return new Sandbox(bundle, options);
+  }
+
+  /** Without workflow code, for a worker that takes no runs. */
+  static empty(): Sandbox {
+    return new Sandbox(undefined, {});
+  }
+
+  /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose`, and when it is empty */
+  createRun(runId: string): ActiveRun {
+    if (this.#isDisposed || this.#open === undefined) {
+      const why = this.#isDisposed ? 'was disposed' : 'has no code';
+      throw new IllegalStateError(`Run ${runId} cannot be created in a sandbox that ${why}.`, { runId });
+    }
+    return new ActiveRun(runId, this.#open, this.#positionsOfCode());
+  }
+
+  /** With positions in the user's files, and without frames of the host. */
+  mapStack(stack: string): string {
+    return this.#positions === undefined ? stack : this.#positions.mapStack(stack);
+  }
+
+  /** From now on, what the sandbox's runs wait for. Slows the whole isolate down, for good: not in a worker's own thread. */
+  traceWaits(): WaitTracer {
+    return new WaitTracer(this.#positionsOfCode());
+  }
+
+  /** Text of a source file, by the path that stacks have; undefined when it is not shown. */
+  shownSource(file: string): string | undefined {
+    return this.#showsSources ? this.#positionsOfCode().text(file) : undefined;
+  }
+
+  #positionsOfCode(): SourcePositions {
+    assert(this.#positions !== undefined, 'a sandbox without code was asked for positions in it');
+    return this.#positions;
+  }
+
+  /** Its runs must not be used any more. Memory goes when nothing refers to them. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    unwatchRejections();
+  }
+}

@@ -1,0 +1,84 @@
+// Progress of running attempts, kept for the next attempt. Written without waiting for the disk: losing the last one costs
+// the next attempt some work, never correctness.
+import { eventCode } from '../../core/log/event.ts';
+import type { Database } from '../sql/database.ts';
+import { closingTypes } from '../log/history.ts';
+
+const outcomeCodes = closingTypes.map((type) => eventCode[type]).join(', ');
+
+/** Stores progress, unless the writer was declared dead. */
+export async function storeHeartbeat(
+  database: Database,
+  epoch: number,
+  runId: string,
+  seq: number,
+  details: Uint8Array,
+): Promise<void> {
+  await database.pool.query({
+    name: `reprise_activity_heartbeat_${database.schema}`,
+    text: `insert into ${database.schema}.activity_heartbeats (run_id, seq, details)
+select $2, $3, $4 from ${database.schema}.fences where epoch = $1 and slot = 0 and set_config('synchronous_commit', 'off', true) is not null
+on conflict (run_id, seq) do update set details = excluded.details`,
+    values: [epoch, runId, seq, Buffer.from(details.buffer, details.byteOffset, details.byteLength)],
+  });
+}
+
+/** The same on behalf of a client, of an activity that its run's owner executes. */
+export async function storeProgress(
+  database: Database,
+  runId: string,
+  seq: number,
+  details: Uint8Array,
+): Promise<void> {
+  await database.pool.query({
+    name: `reprise_store_progress_${database.schema}`,
+    text: `insert into ${database.schema}.activity_heartbeats (run_id, seq, details)
+select $1, $2, $3 where set_config('synchronous_commit', 'off', true) is not null
+on conflict (run_id, seq) do update set details = excluded.details`,
+    values: [runId, seq, Buffer.from(details)],
+  });
+}
+
+/**
+ * Who knows what became of an activity: a `task` stands for it; a message has `told`, and ended its task; or a client has
+ * `asked` that its outcome be taken, which counts when there is neither.
+ */
+export type Elsewhere = 'task' | 'told' | 'asked';
+
+const rank: Readonly<Record<Elsewhere, number>> = { asked: 1, told: 2, task: 3 };
+
+/** What lies outside the log of a run's pending activities, each by the seq of its ActivityScheduled. */
+export interface OpenAttempts {
+  /** Progress that an attempt reported. */
+  readonly progress: Map<number, Uint8Array>;
+  /** Those that are not this worker's to start. */
+  readonly elsewhere: Map<number, Elsewhere>;
+}
+
+/** One statement, so that a task is seen, or what became of it. */
+export async function readAttempts(database: Database, runId: string): Promise<OpenAttempts> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ seq: number; details: Buffer | null; elsewhere: Elsewhere | null }>({
+    name: `reprise_open_attempts_${schema}`,
+    text: `select seq, details, null as elsewhere from ${schema}.activity_heartbeats where run_id = $1
+union all select (meta->>'seq')::int, null, case when correlation_id is null then 'told' else 'asked' end from ${schema}.inbox where run_id = $1 and type in (${outcomeCodes})
+union all select seq, null, 'task' from ${schema}.activity_tasks where run_id = $1`,
+    values: [runId],
+  });
+  const progress = new Map<number, Uint8Array>();
+  const elsewhere = new Map<number, Elsewhere>();
+  for (const row of rows) {
+    if (row.details !== null) progress.set(row.seq, row.details);
+    const known = elsewhere.get(row.seq);
+    if (row.elsewhere === null || (known !== undefined && rank[known] > rank[row.elsewhere])) continue;
+    elsewhere.set(row.seq, row.elsewhere);
+  }
+  return { progress, elsewhere };
+}
+
+export async function deleteHeartbeat(database: Database, runId: string, seq: number): Promise<void> {
+  await database.pool.query(`delete from ${database.schema}.activity_heartbeats where run_id = $1 and seq = $2`, [
+    runId,
+    seq,
+  ]);
+}

@@ -1,0 +1,201 @@
+// Activities that clients complete: the task that waits for one, and what a client may do to an attempt from outside. The
+// statements that make a task wait do reach the disk: what the activity has handed over is not to be begun again.
+import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
+import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
+import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
+import { intervalOf, type OfferedTask } from './task-offers.ts';
+import type { Fence } from '../ownership/claim.ts';
+import type { Database } from '../sql/database.ts';
+import { closingTypes } from '../log/history.ts';
+import { timestampArray } from '../codec/pg-binary.ts';
+
+const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
+
+/**
+ * Makes a task of an attempt that its run's owner executed itself and that a client will complete.
+ * @returns false when the run's row is locked by a sender, or not owned any more; undefined when the owner is dead.
+ */
+export async function awaitCompletion(
+  database: Database,
+  owner: Fence,
+  task: OfferedTask & { readonly startedAt: Micros },
+): Promise<boolean | undefined> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ owned: boolean; fence: boolean }>({
+    name: `reprise_await_completion_${schema}`,
+    text: `with fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share),
+owned as materialized (
+  select run_id from ${schema}.ready where run_id = $3 and owner = $1 and exists (select from fence) for share skip locked),
+given as materialized (
+  select ($8::timestamptz[])[1] as started_at, ($8::timestamptz[])[2] as close_by,
+    ${intervalOf('$9::float8')} as schedule_to_start, ${intervalOf('$10::float8')} as start_to_close,
+    ${intervalOf('$11::float8')} as heartbeat),
+waiting as (
+  insert into ${schema}.activity_tasks
+    (run_id, seq, queue, type, attempt, started_at, close_by, schedule_to_start, start_to_close, heartbeat, deadline)
+  select $3, $4, $5, $6, $7, started_at, close_by, schedule_to_start, start_to_close, heartbeat,
+    least(close_by, started_at + start_to_close, started_at + heartbeat)
+  from owned, given on conflict (run_id, seq) do nothing)
+select exists (select from owned) as owned, exists (select from fence) as fence`,
+    values: [
+      owner.epoch,
+      owner.slot,
+      task.runId,
+      task.seq,
+      task.queue,
+      task.type,
+      task.attempt,
+      timestampArray(task.closeBy === null ? [task.startedAt] : [task.startedAt, task.closeBy]),
+      task.scheduleToStartMs,
+      task.startToCloseMs,
+      task.heartbeatMs,
+    ],
+  });
+  const [row] = rows;
+  return row === undefined || !row.fence ? undefined : row.owned;
+}
+
+/** Lets go of an attempt that a client will complete. False when it is over, or the worker is dead. */
+export async function leaveToClient(
+  database: Database,
+  worker: Fence,
+  task: TaskKey & { readonly attempt: number },
+): Promise<boolean> {
+  const { schema, pool } = database;
+  const { rowCount } = await pool.query({
+    name: `reprise_leave_to_client_${schema}`,
+    text: `with fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)
+update ${schema}.activity_tasks t set worker = null from fence
+where t.run_id = $3 and t.seq = $4 and t.attempt = $5 and t.worker = $1`,
+    values: [worker.epoch, worker.slot, task.runId, task.seq, task.attempt],
+  });
+  return rowCount === 1;
+}
+
+/** An attempt as a client names it. */
+export interface AttemptKey extends TaskKey {
+  /** Undefined: whichever is the present one. */
+  readonly attempt: number | undefined;
+}
+
+export interface ClientOutcome {
+  readonly type: 'ActivityCompleted' | 'ActivityFailed' | 'ActivityCancelled';
+  readonly payload: Uint8Array;
+  readonly reason: string | null;
+}
+
+/**
+ * Ends the attempt of a task. `locked`: the run's row is held by somebody, to be tried again. `missing`: there is no such
+ * task, or it has another attempt. `not_requested`: nobody asked for its cancellation.
+ */
+export async function endByClient(
+  database: Database,
+  key: AttemptKey,
+  outcome: ClientOutcome,
+): Promise<SentOutcome | 'locked' | 'missing' | 'not_requested'> {
+  const { schema, pool } = database;
+  const cancels = eventCode.ActivityCancelled;
+  const { rows } = await pool.query<{ sent: SentOutcome[]; locked: boolean; standing: boolean }>({
+    name: `reprise_end_by_client_${schema}`,
+    text: `with ${lockedRuns(schema, '$1::uuid[]')},
+gone as (
+  delete from ${schema}.activity_tasks t using locked l
+  where t.run_id = any ($1::uuid[]) and t.run_id = l.run_id and t.seq = $2 and ($3::int is null or t.attempt = $3)
+    and ($4::int <> ${cancels} or t.cancel_requested)
+  returning t.run_id, t.seq, t.attempt, t.unsafe),
+forgotten as (
+  delete from ${schema}.activity_heartbeats h using gone
+  where h.run_id = gone.run_id and h.seq = gone.seq and $4 = ${eventCode.ActivityCompleted}),
+outgoing as materialized (
+  select run_id, seq, $4::int as code, null::text as name, $5::bytea as payload, $6::text as reason,
+    json_build_object('seq', seq, 'attempt', attempt, 'unsafe', unsafe) as meta from gone),
+${sending(
+  schema,
+  `exists (select from locked) as locked, exists (select from ${schema}.activity_tasks t
+    where t.run_id = any ($1::uuid[]) and t.seq = $2 and ($3::int is null or t.attempt = $3)) as standing, `,
+)}`,
+    values: [
+      [key.runId],
+      key.seq,
+      key.attempt ?? null,
+      eventCode[outcome.type],
+      Buffer.from(outcome.payload),
+      outcome.reason,
+    ],
+  });
+  const { sent, locked, standing } = rows[0]!;
+  if (sent[0] !== undefined) return sent[0];
+  if (!locked) return 'locked';
+  return standing && outcome.type === 'ActivityCancelled' ? 'not_requested' : 'missing';
+}
+
+/** Notes that an attempt of a task is being worked on outside; without a task, `gone`. */
+export async function beatByClient(database: Database, key: AttemptKey, details: Uint8Array): Promise<TaskState> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ state: TaskState | null }>({
+    name: `reprise_beat_by_client_${schema}`,
+    text: `with beat as (
+  update ${schema}.activity_tasks set beat_at = clock_timestamp(),
+    deadline = least(close_by, started_at + start_to_close, clock_timestamp() + heartbeat)
+  where run_id = $1 and seq = $2 and ($3::int is null or attempt = $3) and started_at is not null
+    and exists (select from ${schema}.ready r where r.run_id = $1)
+    and set_config('synchronous_commit', 'off', true) is not null
+  returning run_id, seq, ${stateText} as state),
+kept as (
+  insert into ${schema}.activity_heartbeats (run_id, seq, details) select run_id, seq, $4 from beat
+  on conflict (run_id, seq) do update set details = excluded.details)
+select coalesce((select state from beat), (select 'paused' from ${schema}.activity_tasks
+  where run_id = $1 and seq = $2 and paused and started_at is null)) as state`,
+    values: [key.runId, key.seq, key.attempt ?? null, Buffer.from(details)],
+  });
+  return rows[0]?.state ?? 'gone';
+}
+
+/** What the log and the inbox say of an activity. */
+export interface LoggedActivity {
+  /** Nothing has ended it, and no message that surely will is on its way. */
+  readonly isOpen: boolean;
+  readonly cancelRequested: boolean;
+  /** The attempt that it stands at: those before failed, or were lost. */
+  readonly attempt: number;
+  /** A message with the given id lies unread in the inbox. */
+  readonly isWaiting: boolean;
+  /** The message with the given id became an event. */
+  readonly isTaken: boolean;
+}
+
+/** Undefined when there is no such activity. `messageId` is the correlation id of a client's own message. */
+export async function readActivity(
+  database: Database,
+  { runId, seq }: TaskKey,
+  messageId: string | null,
+): Promise<LoggedActivity | undefined> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<LoggedActivity>(
+    `select coalesce(not bool_or(e.type in (${codes(closingTypes)})), true) and run.closed_at is null and not exists (
+    select from ${schema}.inbox i where i.run_id = $1 and i.type in (${codes(closingTypes)}) and (i.meta->>'seq')::int = $2
+      and i.correlation_id is null)
+    as "isOpen",
+  coalesce(bool_or(e.type = ${eventCode.ActivityCancelRequested}), false) as "cancelRequested",
+  1 + count(*) filter (where e.type = ${eventCode.ActivityAttemptFailed})::int + (
+    select count(*)::int from ${schema}.events w where w.run_id = $1 and w.seq > $2 and w.type = ${eventCode.WorkerLost}
+      and w.meta::jsonb->'activities' @> to_jsonb($2::int)) as attempt,
+  exists (select from ${schema}.inbox i where i.run_id = $1 and i.correlation_id = $3) as "isWaiting",
+  coalesce(bool_or(e.correlation_id = $3), false) as "isTaken"
+from ${schema}.events s join ${schema}.runs run on run.run_id = s.run_id
+left join ${schema}.events e on e.run_id = s.run_id and e.seq > s.seq and e.answers = s.seq
+where s.run_id = $1 and s.seq = $2 and s.type = ${eventCode.ActivityScheduled} group by run.closed_at`,
+    [runId, seq, messageId],
+  );
+  return rows[0];
+}
+
+/** The latest activity of a run that has this id; undefined when there is none. */
+export async function findActivity(database: Database, runId: string, activityId: string): Promise<number | undefined> {
+  const { rows } = await database.pool.query<{ seq: number | null }>(
+    `select max(seq) as seq from ${database.schema}.events
+     where run_id = $1 and type = ${eventCode.ActivityScheduled} and meta->>'id' = $2`,
+    [runId, activityId],
+  );
+  return rows[0]?.seq ?? undefined;
+}

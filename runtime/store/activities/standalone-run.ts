@@ -1,0 +1,264 @@
+// Standalone activities: runs that nobody owns. What happens to one is settled in a short transaction of whoever comes first;
+// its locked ready row keeps the others away, as ownership would.
+import type pg from 'pg';
+import type { HistoryEvent, Micros } from '../../core/log/event.ts';
+import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
+import { givenTasks, insertedTasks, intervalOf, offeredValues, type OfferedTask } from './task-offers.ts';
+import type { Database } from '../sql/database.ts';
+import { eventColumns, EventRows } from '../codec/event-rows.ts';
+import { readEventsAfter, type StoredEvent } from '../log/history.ts';
+import { type Mail, readMail } from '../messages/inbox.ts';
+import { timestampArray } from '../codec/pg-binary.ts';
+import { runIdBytes } from '../runs/run-id.ts';
+
+/** What is known of the run when it is settled. */
+export interface StandaloneState {
+  readonly runId: string;
+  readonly now: Micros;
+  /** The whole log. */
+  readonly events: readonly StoredEvent[];
+  /** Unread. */
+  readonly mail: readonly Mail[];
+  /** Its task waits for a worker, or while it is paused; is at work; or is not there. */
+  readonly task: 'waiting' | 'taken' | undefined;
+}
+
+/** What is to become of it. */
+export interface Settlement {
+  /** Events to append, with time and hash; the last one may close the run. */
+  readonly events: readonly HistoryEvent[];
+  /** Its next attempt. */
+  readonly offer: OfferedTask | undefined;
+  /** The attempt at work is to stop. */
+  readonly cancels: boolean;
+  /** Nobody is to take its task any more, as it stands. */
+  readonly withdraws: boolean;
+  /** What its task is to be like, when that is not as it was scheduled; also of an attempt at work. */
+  readonly terms: TaskTerms | undefined;
+  /** Of its row, when it was ever paused and is open. */
+  readonly status: 'running' | 'paused' | undefined;
+  /** Another task queue from now on: the key of the queue in which the run waits, and its name. */
+  readonly queue: { readonly key: string; readonly name: string } | undefined;
+  /** What its attempts reported is forgotten. */
+  readonly forgets: boolean;
+}
+
+export interface TaskTerms {
+  readonly task: OfferedTask;
+  /** Nobody takes it; an attempt at work is told. */
+  readonly paused: boolean;
+  /** JSON text of a ScheduledMeta; null: as it was scheduled. */
+  readonly options: string | null;
+}
+
+export interface Settled {
+  readonly events: readonly HistoryEvent[];
+  readonly status: RunStatus;
+  /** The worker whose attempt is to stop, or is told of other options. */
+  readonly stops: number | undefined;
+}
+
+/** Far beyond any time: only a message wakes the run. */
+const never: Micros = 9_000_000_000_000_000;
+
+/** Runs of a queue that have something to be settled. */
+export async function dueStandalone(
+  database: Database,
+  queue: string,
+  { now, limit }: { readonly now: Micros; readonly limit: number },
+): Promise<string[]> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: `reprise_due_standalone_${schema}`,
+    text: `select run_id from ${schema}.ready where owner is null and queue = $1 and wake_at <= ($2::timestamptz[])[1]
+order by wake_at limit $3`,
+    values: [queue, timestampArray([now]), limit],
+  });
+  return rows.map((row) => row.run_id);
+}
+
+/**
+ * Runs, of whatever queue, that have been scheduled and that nobody has settled since `since`, though they have unread mail:
+ * whoever took it in was lost over it, and no worker polls the queue that they were moved to. The queues are found by
+ * jumping from one to the next in the index.
+ */
+export async function forsakenStandalone(
+  { schema, pool }: Database,
+  { since, limit }: { readonly since: Micros; readonly limit: number },
+): Promise<string[]> {
+  const queues = `select min(r.queue) from ${schema}.ready r where r.owner is null`;
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: `reprise_forsaken_standalone_${schema}`,
+    text: `with recursive queues(queue) as (
+  ${queues} union all select (${queues} and r.queue > q.queue) from queues q where q.queue is not null)
+select d.run_id from queues q cross join lateral (
+  select r.run_id from ${schema}.ready r
+  where r.owner is null and r.queue = q.queue and r.wake_at <= ($1::timestamptz[])[1] and r.claimed
+  order by r.wake_at limit $2) d
+where q.queue like '%#activities/%' limit $2`,
+    values: [timestampArray([since]), limit],
+  });
+  return rows.map((row) => row.run_id);
+}
+
+/**
+ * Undefined when the run is closed, when nothing is to become of it, or when somebody else is at it, unless that one is
+ * waited for.
+ */
+export async function settleStandalone(
+  database: Database,
+  runId: string,
+  decide: (state: StandaloneState) => Settlement | undefined,
+  waits = false,
+): Promise<Settled | undefined> {
+  const client = await database.pool.connect();
+  try {
+    // A process that stops in here must not keep the run from others: the server gives up on it.
+    await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
+    const state = await readState(database, client, runId, waits);
+    const settlement = state === undefined ? undefined : decide(state);
+    const settled = settlement === undefined ? undefined : await write(database, client, state!, settlement);
+    await client.query(settled === undefined ? 'rollback' : 'commit');
+    client.release();
+    return settled;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+async function readState(
+  database: Database,
+  client: pg.ClientBase,
+  runId: string,
+  waits: boolean,
+): Promise<StandaloneState | undefined> {
+  const { schema } = database;
+  const { rows } = await client.query<{ now: string }>(
+    `select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready
+where run_id = $1 and owner is null for no key update${waits ? '' : ' skip locked'}`,
+    [runId],
+  );
+  if (rows[0] === undefined) return undefined;
+  const { rows: tasks } = await client.query<{ waiting: boolean }>(
+    `select due_at is not null or started_at is null as waiting from ${schema}.activity_tasks where run_id = $1 for no key update`,
+    [runId],
+  );
+  const events = await readEventsAfter(client, schema, runId, 0);
+  const mail = await readMail(database, [{ runId, after: 0 }], client);
+  const task = tasks[0] === undefined ? undefined : tasks[0].waiting ? 'waiting' : 'taken';
+  return { runId, now: Number(rows[0].now), events, mail, task };
+}
+
+async function write(
+  { schema }: Database,
+  client: pg.ClientBase,
+  { runId, mail }: StandaloneState,
+  settlement: Settlement,
+): Promise<Settled> {
+  const { events, offer, cancels, withdraws, terms } = settlement;
+  const last = events.at(-1);
+  const status = last === undefined ? 'running' : (statusAfter('running', last.type) as RunStatus);
+  if (last !== undefined) {
+    const rows = await EventRows.open(client, schema);
+    for (const event of events) rows.add(runIdBytes(runId), event);
+    const from = `from unnest($1::${schema}.new_event[]) as e`;
+    await client.query(`insert into ${schema}.events (${eventColumns}) select ${eventColumns} ${from}`, [rows.take()]);
+  }
+  await client.query(`delete from ${schema}.inbox where run_id = $1 and id = any ($2::int[])`, [
+    runId,
+    mail.map(({ id }) => id),
+  ]);
+  if (status !== 'running') {
+    await close(schema, client, runId, { ...last!, status });
+    return { events, status, stops: undefined };
+  }
+  if (withdraws) await client.query(`delete from ${schema}.activity_tasks where run_id = $1`, [runId]);
+  if (offer !== undefined) {
+    const text = `with ${givenTasks(1)}, ${insertedTasks(schema, 'given')} select 1`;
+    await client.query(text, offeredValues([offer]));
+  }
+  const told = terms === undefined ? undefined : await applyTerms(schema, client, runId, terms);
+  await control(schema, client, runId, settlement);
+  // Its task times out by itself from now on.
+  await client.query(
+    `update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, claimed = true where run_id = $1`,
+    [runId, timestampArray([never])],
+  );
+  return { events, status, stops: cancels ? await stop(schema, client, runId) : told };
+}
+
+/** Returns the worker that has the task at work. */
+async function applyTerms(
+  schema: string,
+  client: pg.ClientBase,
+  runId: string,
+  { task, paused, options }: TaskTerms,
+): Promise<number | undefined> {
+  const { rows } = await client.query<{ worker: number | null }>(
+    // What a lost worker has begun and nobody may repeat has no timeouts of attempts any more.
+    `update ${schema}.activity_tasks t set paused = $2, options = $3, queue = $4, close_by = given.close_by,
+  due_at = case when $2 then null else t.due_at end, start_by = case when $2 then null else t.start_by end,
+  schedule_to_start = given.schedule_to_start, start_to_close = given.start_to_close, heartbeat = given.heartbeat,
+  deadline = case when t.started_at is null then least(given.close_by, case when $2 then null else t.start_by end)
+    else least(given.close_by, t.started_at + given.start_to_close, coalesce(t.beat_at, t.started_at) + given.heartbeat) end
+from (select ($5::timestamptz[])[1] as close_by, ${intervalOf('$6::float8')} as schedule_to_start,
+  case when not is_lost then ${intervalOf('$7::float8')} end as start_to_close,
+  case when not is_lost then ${intervalOf('$8::float8')} end as heartbeat from (
+    select unsafe and worker is not null and not exists (select from ${schema}.fences f where f.epoch = l.worker) as is_lost
+    from ${schema}.activity_tasks l where run_id = $1) lost) given
+where t.run_id = $1 returning t.worker`,
+    [
+      runId,
+      paused,
+      options,
+      task.queue,
+      timestampArray(task.closeBy === null ? [] : [task.closeBy]),
+      task.scheduleToStartMs,
+      task.startToCloseMs,
+      task.heartbeatMs,
+    ],
+  );
+  return rows[0]?.worker ?? undefined;
+}
+
+/** What clients asked for, as the rows of the run have it. */
+async function control(
+  schema: string,
+  client: pg.ClientBase,
+  runId: string,
+  { status, queue, forgets }: Settlement,
+): Promise<void> {
+  if (status !== undefined) {
+    await client.query(`update ${schema}.runs set status = $2 where run_id = $1 and status <> $2`, [runId, status]);
+  }
+  if (queue !== undefined) {
+    await client.query(`update ${schema}.runs set task_queue = $2 where run_id = $1`, [runId, queue.name]);
+    await client.query(`update ${schema}.ready set queue = $2 where run_id = $1`, [runId, queue.key]);
+  }
+  if (forgets) await client.query(`delete from ${schema}.activity_heartbeats where run_id = $1`, [runId]);
+}
+
+async function stop(schema: string, client: pg.ClientBase, runId: string): Promise<number | undefined> {
+  const { rows } = await client.query<{ worker: number | null }>(
+    `update ${schema}.activity_tasks set cancel_requested = true where run_id = $1 returning worker`,
+    [runId],
+  );
+  return rows[0]?.worker ?? undefined;
+}
+
+async function close(
+  schema: string,
+  client: pg.ClientBase,
+  runId: string,
+  { seq, at, hash, status }: HistoryEvent & { readonly status: RunStatus },
+): Promise<void> {
+  await client.query(
+    `update ${schema}.runs set status = $2, closed_at = ($3::timestamptz[])[1], final_seq = $4, final_hash = $5
+where run_id = $1`,
+    [runId, status, timestampArray([at]), seq, Buffer.from(hash!)],
+  );
+  for (const table of ['inbox', 'activity_tasks', 'activity_heartbeats', 'ready']) {
+    await client.query(`delete from ${schema}.${table} where run_id = $1`, [runId]);
+  }
+}

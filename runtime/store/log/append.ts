@@ -1,0 +1,278 @@
+// The one statement that writes the log: turns of many runs, their consumed mail and their closing, in one commit.
+// It never reads the log and never touches a run's rows unless the run closes or changes its memo or search attributes.
+import type pg from 'pg';
+import type { HistoryEvent } from '../../core/log/event.ts';
+import type { PropertiesMeta } from '../../core/run/run-properties.ts';
+import type { RunStatus } from '../../core/log/transition.ts';
+import type { Fence } from '../ownership/claim.ts';
+import { eventColumns, EventRows } from '../codec/event-rows.ts';
+import { sendNotices } from '../sql/notifier.ts';
+import { ColumnEncoder } from '../codec/pg-binary.ts';
+import { runIdBytes } from '../runs/run-id.ts';
+
+/** What is left to do for a run once it is closed. */
+export interface OutboxEntry {
+  /** Whom to tell, and what that answers in its log. */
+  readonly parent: { readonly runId: string; readonly seq: number } | undefined;
+  /** Whether children or messages are under way. */
+  readonly links: boolean;
+}
+
+export interface Turn {
+  readonly runId: string;
+  readonly runKey: Uint8Array;
+  /** Events to insert, with time and hash. */
+  readonly events: readonly HistoryEvent[];
+  /** Mail numbers that these events came from. */
+  readonly consumed: readonly number[];
+  /** Set when the last event closes the run. */
+  readonly close?: {
+    readonly status: RunStatus;
+    /** Highest mail number read. */
+    readonly mail: number;
+    /** Other runs have to hear of it. */
+    readonly outbox?: OutboxEntry;
+  };
+  /** What its events change on the run's row. */
+  readonly changes?: PropertiesMeta | undefined;
+}
+
+/** `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again. */
+export type TurnOutcome = 'committed' | 'mail' | 'busy';
+
+/** A connection that may append: its fence row, and the arrays of its statement (their memory serves again). */
+export class LogWriter {
+  readonly client: pg.ClientBase;
+  readonly #epoch: number;
+  readonly #slot: number;
+  readonly #schema: string;
+  readonly #events: EventRows;
+  readonly #mailRun = new ColumnEncoder('uuid');
+  readonly #mailId = new ColumnEncoder('int4');
+  readonly #closeRun = new ColumnEncoder('uuid');
+  readonly #closeMail = new ColumnEncoder('int4');
+  readonly #closeStatus = new ColumnEncoder('text');
+  readonly #closeSeq = new ColumnEncoder('int4');
+  readonly #closeHash = new ColumnEncoder('bytea');
+  readonly #closeAt = new ColumnEncoder('timestamptz');
+  readonly #outboxRun = new ColumnEncoder('uuid');
+  readonly #outboxParent = new ColumnEncoder('uuid');
+  readonly #outboxSeq = new ColumnEncoder('int4');
+  readonly #outboxLinks = new ColumnEncoder('int4');
+  readonly #changeRun = new ColumnEncoder('uuid');
+  readonly #change = new ColumnEncoder('text');
+
+  static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
+    return new LogWriter(client, schema, { epoch, slot }, await EventRows.open(client, schema));
+  }
+
+  private constructor(client: pg.ClientBase, schema: string, { epoch, slot }: Fence, events: EventRows) {
+    this.#events = events;
+    this.client = client;
+    this.#schema = schema;
+    this.#epoch = epoch;
+    this.#slot = slot;
+  }
+
+  /**
+   * Appends all turns in one commit. Returns undefined when the fence is gone: this incarnation is dead and nothing
+   * was written. Otherwise one outcome a turn; only `committed` turns were written.
+   */
+  async append(turns: readonly Turn[]): Promise<TurnOutcome[] | undefined> {
+    let consumes = false;
+    let closes = false;
+    let tells = false;
+    let changes = false;
+    for (const turn of turns) {
+      for (const event of turn.events) this.#events.add(turn.runKey, event);
+      for (const id of turn.consumed) {
+        consumes = true;
+        this.#mailRun.bytes(turn.runKey);
+        this.#mailId.int4(id);
+      }
+      if (turn.close !== undefined) {
+        closes = true;
+        this.#addClose(turn, turn.close);
+        if (turn.close.outbox !== undefined) {
+          tells = true;
+          this.#addOutbox(turn, turn.close.outbox);
+        }
+      }
+      if (turn.changes !== undefined) {
+        changes = true;
+        this.#changeRun.bytes(turn.runKey);
+        this.#change.text(JSON.stringify(turn.changes));
+      }
+    }
+    const values: unknown[] = [this.#epoch, this.#slot, this.#events.take()];
+    if (consumes) values.push(this.#mailRun.take(), this.#mailId.take());
+    if (closes) {
+      values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
+      values.push(this.#closeSeq.take(), this.#closeHash.take(), this.#closeAt.take());
+    }
+    if (tells) {
+      values.push(this.#outboxRun.take(), this.#outboxParent.take(), this.#outboxSeq.take(), this.#outboxLinks.take());
+    }
+    if (changes) values.push(this.#changeRun.take(), this.#change.take());
+    const variant = `${consumes ? '_mail' : ''}${closes ? '_close' : ''}${tells ? '_outbox' : ''}${changes ? '_change' : ''}`;
+    const statement = {
+      name: `reprise_append_${this.#schema}${variant}`,
+      text: appendText(this.#schema, { consumes, closes, tells, changes }),
+      values,
+    };
+    if (!consumes && !closes) {
+      const { rowCount } = await this.client.query(statement);
+      return rowCount === 0 ? undefined : turns.map(() => 'committed');
+    }
+    const { rows } = await this.client.query<{ fence: boolean; gone: number; locked: string[] | null }>(statement);
+    const row = rows[0];
+    if (row === undefined || !row.fence) return undefined;
+    return outcomes(turns, row.locked ?? [], row.gone);
+  }
+
+  /** Tells other processes of runs that the append before may have closed. Harmless when it did not. */
+  announceClosed(runIds: readonly string[]): void {
+    void sendNotices(this.client, this.#schema, new Map([['closed', runIds]]));
+  }
+
+  #addClose(turn: Turn, close: NonNullable<Turn['close']>): void {
+    const last = turn.events.at(-1)!;
+    this.#closeRun.bytes(turn.runKey);
+    this.#closeMail.int4(close.mail);
+    this.#closeStatus.text(close.status);
+    this.#closeSeq.int4(last.seq);
+    this.#closeHash.bytes(last.hash);
+    this.#closeAt.timestamp(last.at);
+  }
+
+  #addOutbox(turn: Turn, entry: OutboxEntry): void {
+    this.#outboxRun.bytes(turn.runKey);
+    this.#outboxParent.bytes(entry.parent === undefined ? null : runIdBytes(entry.parent.runId));
+    this.#outboxSeq.int4(entry.parent?.seq ?? null);
+    this.#outboxLinks.int4(entry.links ? 1 : 0);
+  }
+}
+
+function outcomes(turns: readonly Turn[], locked: readonly string[], gone: number): TurnOutcome[] {
+  const mailByRun = new Map(locked.map((entry) => [entry.slice(0, 36), Number(entry.slice(37))]));
+  let consumed = 0;
+  const result = turns.map((turn): TurnOutcome => {
+    if (turn.close !== undefined) {
+      const mail = mailByRun.get(turn.runId);
+      if (mail === undefined) return 'busy';
+      if (mail !== turn.close.mail) return 'mail';
+    }
+    consumed += turn.consumed.length;
+    return 'committed';
+  });
+  if (consumed !== gone) {
+    // Someone else deleted mail that only the run's owner may consume: shared state is suspect.
+    throw new Error(`Append consumed ${gone} messages, expected ${consumed}.`);
+  }
+  return result;
+}
+
+const texts = new Map<string, string>();
+
+/**
+ * Changes nothing but the plan: a join alone is planned as a scan of the whole table, dead rows and all, when the table
+ * happened to be empty as it was analyzed.
+ */
+function keyed(table: string, parameter: number): string {
+  return `${table}.run_id = any ($${parameter}::uuid[])`;
+}
+
+/** A run's memo or search attributes with a change `p`, as changedProperties of run-properties.ts has it; null when empty. */
+function changed(column: string, key: keyof PropertiesMeta): string {
+  return (
+    `${column} = case when p.change ? '${key}' then (select jsonb_object_agg(key, value) ` +
+    `from jsonb_each(coalesce(r.${column}, '{}') || (p.change -> '${key}')) where value <> 'null') else r.${column} end`
+  );
+}
+
+const changedColumns = [
+  changed('memo', 'memo'),
+  changed('search_attributes', 'searchAttributes'),
+  changed('search_attribute_types', 'searchAttributeTypes'),
+].join(', ');
+
+interface AppendVariant {
+  readonly consumes: boolean;
+  readonly closes: boolean;
+  readonly tells: boolean;
+  readonly changes: boolean;
+}
+
+/** The statement's variants: without mail or closing it answers with a count, and plain it only checks the fence and inserts. */
+function appendText(schema: string, { consumes, closes, tells, changes }: AppendVariant): string {
+  const key = `${schema} ${consumes} ${closes} ${tells} ${changes}`;
+  const known = texts.get(key);
+  if (known !== undefined) return known;
+  let p = 3;
+  const mail = consumes ? { run: ++p, id: ++p } : undefined;
+  const close = closes ? { run: ++p, mail: ++p, status: ++p, seq: ++p, hash: ++p, at: ++p } : undefined;
+  const outbox = tells ? { run: ++p, parent: ++p, seq: ++p, links: ++p } : undefined;
+  const change = changes ? { run: ++p, change: ++p } : undefined;
+  const notRefused = (run: string): string =>
+    closes ? `where not exists (select from refused x where x.run_id = ${run})` : '';
+  const parts = [`fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)`];
+  if (change !== undefined) {
+    parts.push(
+      `changing as materialized (select c.run_id, c.change::jsonb as change ` +
+        `from unnest($${change.run}::uuid[], $${change.change}::text[]) as c(run_id, change))`,
+    );
+    // A row is updated once a statement: where the run closes too, its closing does it.
+    const open = close === undefined ? '' : ` and p.run_id <> all ($${close.run}::uuid[])`;
+    parts.push(
+      `changed as (update ${schema}.runs r set ${changedColumns} from changing p, fence ` +
+        `where ${keyed('r', change.run)} and r.run_id = p.run_id${open})`,
+    );
+  }
+  if (close !== undefined) {
+    const alsoChanged =
+      change === undefined ? ['', ''] : [`, ${changedColumns}`, ' left join changing p using (run_id)'];
+    parts.push(
+      `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +
+        `$${close.seq}::int[], $${close.hash}::bytea[], $${close.at}::timestamptz[]) as c(run_id, mail, status, seq, hash, at))`,
+      // Locked first, in order, and never waited for: a user's open transaction on one run must not hold up the others.
+      `locked as materialized (select r.run_id, r.mail from ${schema}.ready r where r.run_id = any($${close.run}::uuid[]) ` +
+        `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
+      'refused as materialized (select c.run_id from closing c where not exists ' +
+        '(select from locked l where l.run_id = c.run_id and l.mail = c.mail))',
+      `closed as (update ${schema}.runs r set status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash${alsoChanged[0]} ` +
+        `from closing c${alsoChanged[1]}, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
+        'and not exists (select from refused x where x.run_id = c.run_id))',
+      `freed as (delete from ${schema}.ready r using closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
+        `and not exists (select from refused x where x.run_id = c.run_id))`,
+    );
+  }
+  if (mail !== undefined) {
+    const guard = notRefused('m.run_id');
+    parts.push(
+      `gone as (delete from ${schema}.inbox i using unnest($${mail.run}::uuid[], $${mail.id}::int[]) as m(run_id, id), fence ` +
+        `${guard === '' ? 'where' : `${guard} and`} ${keyed('i', mail.run)} and i.run_id = m.run_id and i.id = m.id returning 1)`,
+    );
+  }
+  const insert =
+    `insert into ${schema}.events (${eventColumns}) select ${eventColumns} ` +
+    `from fence, unnest($3::${schema}.new_event[]) as e ${notRefused('e.run_id')}`;
+  if (mail === undefined && close === undefined) {
+    const text = `with ${parts.join(', ')} ${insert}`;
+    texts.set(key, text);
+    return text;
+  }
+  if (outbox !== undefined) {
+    parts.push(
+      `told as (insert into ${schema}.outbox (run_id, parent_run_id, parent_seq, links) select o.run_id, o.parent, o.seq, o.links = 1 ` +
+        `from unnest($${outbox.run}::uuid[], $${outbox.parent}::uuid[], $${outbox.seq}::int[], $${outbox.links}::int[]) ` +
+        `as o(run_id, parent, seq, links), fence ${notRefused('o.run_id')})`,
+    );
+  }
+  parts.push(`written as (${insert})`);
+  const text =
+    `with ${parts.join(', ')} select exists (select from fence) as fence, ` +
+    `${mail === undefined ? '0' : '(select count(*)::int from gone)'} as gone, ` +
+    `${close === undefined ? 'null::text[]' : "array(select run_id::text || ':' || mail from locked)"} as locked`;
+  texts.set(key, text);
+  return text;
+}

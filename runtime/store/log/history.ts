@@ -1,0 +1,307 @@
+// Reading the log. Histories are copied out in binary form (COPY … TO STDOUT), page by page: nothing is parsed that the
+// reader does not need, and memory stays flat however long a run is.
+import type pg from 'pg';
+import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../../core/log/event.ts';
+import { CopyOut, type RowReader } from '../codec/copy-out.ts';
+import type { Database } from '../sql/database.ts';
+import { isRunId } from '../runs/run-id.ts';
+
+export interface StoredEvent extends HistoryEvent {
+  readonly runId: string;
+}
+
+export const pageEvents = 2_500;
+
+const allColumns =
+  'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
+/** For recovery: the arguments of an activity are made again by the code, so they need not travel. */
+const replayColumns = allColumns.replace(
+  'payload',
+  `case when type <> ${eventCode.ActivityScheduled} then payload end as payload`,
+);
+
+/** Events of one run after `after`, in order, in pages of at most `pageEvents`. */
+export async function* readHistory(
+  database: Database,
+  runId: string,
+  options: { after?: number; upTo?: number; forReplay?: boolean } = {},
+): AsyncGenerator<StoredEvent[], void, undefined> {
+  const columns = options.forReplay === true ? replayColumns : allColumns;
+  const upTo = Math.trunc(options.upTo ?? seqMax);
+  const read = (after: number): Promise<StoredEvent[]> => {
+    const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;
+    return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
+  };
+  // seqs are dense, so a page that is not full is the last one.
+  yield* ahead(Math.trunc(options.after ?? 0), { upTo, size: pageEvents, least: pageEvents }, read);
+}
+
+const seqMax = 2_147_483_647;
+
+/**
+ * The seqs of a page. A range and not a limit: with a limit above the planner's guess of a run's length, each page is
+ * planned as a sort of all that is left of the run.
+ */
+function seqRange(after: number, upTo: number, page: number): string {
+  return `seq > ${after} and seq <= ${Math.min(after + page, upTo)}`;
+}
+
+/** Pages that hold something, up to one with fewer than `least` rows; the next one is read while one is used. */
+async function* ahead<T>(
+  from: number,
+  { upTo, size, least }: { upTo: number; size: number; least: number },
+  read: (after: number) => Promise<T[]>,
+): AsyncGenerator<T[], void, undefined> {
+  let next = read(from);
+  for (let after = from + size; ; after += size) {
+    const page = await next;
+    const more = after < upTo && page.length >= least;
+    if (more) {
+      next = read(after);
+      next.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
+    }
+    if (page.length > 0) yield page;
+    if (!more) return;
+  }
+}
+
+/**
+ * The first `limit` events of each of many runs, each run's in order: what a claim needs for short runs. One look into the
+ * index a run, since a join is planned as a scan of the whole log as long as nobody has analyzed it.
+ */
+export async function readHeads(database: Database, runIds: readonly string[], limit: number): Promise<StoredEvent[]> {
+  const list = runIds.map((id) => `'${checked(id)}'`).join(',');
+  return copyEvents(
+    database.pool,
+    `select e.* from unnest(array[${list}]::uuid[]) as given(id) cross join lateral (
+       select ${replayColumns} from ${database.schema}.events where run_id = given.id order by seq limit ${Math.trunc(limit)}) e`,
+  );
+}
+
+/** The last event of a run; undefined when the run has none. */
+export async function readLastEvent(database: Database, runId: string): Promise<StoredEvent | undefined> {
+  const events = await copyEvents(
+    database.pool,
+    `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' order by seq desc limit 1`,
+  );
+  return events[0];
+}
+
+/** Events of one type of a run, in order. */
+export async function readEventsOfType(
+  database: Database,
+  runId: string,
+  types: readonly EventType[],
+  where = '',
+): Promise<StoredEvent[]> {
+  const codes = types.map((type) => eventCode[type]).join(',');
+  return copyEvents(
+    database.pool,
+    `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' and type in (${codes}) ${where} order by seq`,
+  );
+}
+
+function copyEvents(pool: pg.Pool, query: string): Promise<StoredEvent[]> {
+  return copyRows(pool, query, readEvent);
+}
+
+async function copyRows<T>(pool: pg.Pool, query: string, read: (row: RowReader) => T): Promise<T[]> {
+  const rows: T[] = [];
+  const client = await pool.connect();
+  try {
+    await CopyOut.run(client, query, (row) => rows.push(read(row)));
+    client.release();
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  return rows;
+}
+
+let lastRunId = '';
+let lastRunKey = '';
+
+function readEvent(row: RowReader): StoredEvent {
+  // Rows of one run follow each other, so its id is made once.
+  const key = row.latin1() ?? '';
+  if (key !== lastRunKey) {
+    lastRunKey = key;
+    lastRunId = uuidText(Buffer.from(key, 'latin1'));
+  }
+  return {
+    runId: lastRunId,
+    seq: row.int4()!,
+    at: row.timestamp()!,
+    type: eventTypeOf(row.int2()!),
+    answers: row.int4(),
+    attempt: row.int2(),
+    name: row.text(),
+    source: row.text() as StoredEvent['source'],
+    sourceId: row.text(),
+    reason: row.text(),
+    correlationId: row.text(),
+    ops: row.text(),
+    payload: row.bytes(),
+    meta: row.text(),
+    hash: row.bytes(),
+  };
+}
+
+function uuidText(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** COPY takes no parameters, so an id must be an id before it goes into the text. */
+function checked(runId: string): string {
+  if (!isRunId(runId)) throw new Error(`"${runId}" is not a run id`);
+  return runId;
+}
+
+/** Arguments of scheduled activities, by seq. */
+export async function readArguments(
+  database: Database,
+  runId: string,
+  seqs: readonly number[],
+): Promise<Map<number, Uint8Array>> {
+  const events = await readEventsOfType(
+    database,
+    runId,
+    ['ActivityScheduled'],
+    `and seq in (${seqs.map(Math.trunc).join(',')})`,
+  );
+  return new Map(events.flatMap((event) => (event.payload === null ? [] : [[event.seq, event.payload] as const])));
+}
+
+/** Events behind `after`, on the caller's own transaction. For the few at the end of a run. */
+export async function readEventsAfter(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  after: number,
+  upTo: number = seqMax,
+): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  const query = `select ${allColumns} from ${schema}.events where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)} and seq <= ${Math.trunc(upTo)} order by seq`;
+  await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
+  return events;
+}
+
+/** Children of a run and its messages to others, without their arguments; on the caller's own transaction. */
+export async function readLinkEvents(client: pg.ClientBase, schema: string, runId: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  const codes = linkTypes.map((type) => eventCode[type]).join(', ');
+  await CopyOut.run(
+    client,
+    `select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
+  null::text, null::bytea, meta, null::bytea from ${schema}.events where run_id = '${checked(runId)}' and type in (${codes}) order by seq`,
+    (row) => events.push(readEvent(row)),
+  );
+  return events;
+}
+
+/** Where to stop reading, both inclusive; `upToTime` in µs since 1970. */
+export interface PatchLimit {
+  readonly upTo?: number;
+  readonly upToTime?: number;
+}
+
+/** Context patches of a run, in order, by pages. */
+export function readPatches(
+  database: Database,
+  runId: string,
+  limit: PatchLimit,
+): AsyncGenerator<StoredEvent[], void, undefined> {
+  return patchPages(database, runId, limit, { columns: allColumns, page: pageEvents, read: readEvent });
+}
+
+/** What a fold needs of them: their operations as JSON text. */
+export function readPatchOps(
+  database: Database,
+  runId: string,
+  limit: PatchLimit,
+): AsyncGenerator<{ seq: number; ops: string }[], void, undefined> {
+  const read = (row: RowReader): { seq: number; ops: string } => ({ seq: row.int4()!, ops: row.text() ?? '[]' });
+  return patchPages(database, runId, limit, { columns: 'seq, ops', page: 4 * pageEvents, read });
+}
+
+async function* patchPages<T>(
+  database: Database,
+  runId: string,
+  limit: PatchLimit,
+  { columns, page, read }: { columns: string; page: number; read: (row: RowReader) => T },
+): AsyncGenerator<T[], void, undefined> {
+  const { pool, schema } = database;
+  const { rows } = await pool.query<{ head: number | null }>(
+    `select max(seq) as head from ${schema}.events where run_id = $1`,
+    [runId],
+  );
+  const upTo = Math.min(rows[0]?.head ?? 0, Math.trunc(limit.upTo ?? seqMax));
+  const time =
+    limit.upToTime === undefined
+      ? ''
+      : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
+  const where = `run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}${time}`;
+  const readPage = (after: number): Promise<T[]> =>
+    copyRows(
+      pool,
+      `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, upTo, page)} order by seq`,
+      read,
+    );
+  yield* ahead(0, { upTo, size: page, least: 0 }, readPage);
+}
+
+/** What a run has to do with others. */
+export const linkTypes: readonly EventType[] = [
+  'ChildWorkflowInitiated',
+  'ChildWorkflowStarted',
+  'ChildWorkflowStartFailed',
+  'ChildWorkflowCompleted',
+  'ChildWorkflowFailed',
+  'ChildWorkflowCancelled',
+  'ChildWorkflowTimedOut',
+  'ChildWorkflowTerminated',
+  'ExternalSignalInitiated',
+  'ExternalSignalDelivered',
+  'ExternalSignalFailed',
+  'ExternalCancelInitiated',
+  'ExternalCancelDelivered',
+  'ExternalCancelFailed',
+];
+
+/** Types that end an activity. */
+export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
+
+/**
+ * The part of a run's log that says what is pending: its start, activities and timers that nothing has answered yet with
+ * what happened to them, lost workers, and the last event. One pass over the index and a sort, whatever the planner
+ * believes of the table's size; no payloads but those of failed attempts.
+ */
+export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
+  const table = `${database.schema}.events`;
+  const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
+  const answering: EventType[] = [...closingTypes, 'TimerFired', 'TimerCancelled'];
+  const opening: EventType[] = ['WorkerLost', 'WorkflowTaskCompleted', 'ActivityScheduled', 'TimerStarted'];
+  const between: EventType[] = ['ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'];
+  const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, null::text as source_id,
+    null::text as reason, null::text as correlation_id, null::text as ops, payload, meta, hash`;
+  const ofRun = `run_id = '${checked(runId)}'`;
+  const events = await copyEvents(
+    database.pool,
+    `select ${columns} from (
+       select run_id, seq, at, type, answers, attempt, name, meta, hash,
+         case when type = ${eventCode.ActivityAttemptFailed} then payload end as payload,
+         bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
+       from ${table} where ${ofRun} and type in (${codes([...opening, ...between, ...answering])})
+         and (type <> ${eventCode.WorkflowTaskCompleted} or meta is not null)) open
+     where not answered
+     union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
+       null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type = ${eventCode.UpdateAccepted})
+     union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
+       null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type in (${codes(linkTypes)}))
+     union all (select ${columns} from ${table} where ${ofRun} and seq = 1)
+     union all (select ${columns} from ${table} where ${ofRun} order by seq desc limit 1)
+     order by seq`,
+  );
+  return events.filter((event, i) => event.seq !== events[i - 1]?.seq);
+}

@@ -1,0 +1,108 @@
+// Messages to runs: sent by counting up the run's mail (which orders them and tells its owner), read by the owner,
+// deleted in the statement that appends the events they became.
+import type pg from 'pg';
+import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
+import type { Database } from '../sql/database.ts';
+import type { Queryable } from '../runs/start-run.ts';
+
+export interface Message {
+  readonly type: EventType;
+  readonly name?: string;
+  readonly payload?: Uint8Array;
+  readonly sourceId?: string;
+  readonly reason?: string;
+  readonly correlationId?: string;
+  readonly meta?: string;
+  /** seq in the receiver's log. */
+  readonly answers?: number;
+}
+
+export interface Mail {
+  readonly runId: string;
+  /** Mail number: 1-based, dense in a run. */
+  readonly id: number;
+  readonly type: EventType;
+  readonly name: string | null;
+  readonly payload: Uint8Array | null;
+  readonly sourceId: string | null;
+  readonly reason: string | null;
+  readonly correlationId: string | null;
+  readonly meta: string | null;
+  readonly answers: number | null;
+}
+
+export interface Delivery {
+  /** Epoch that owned the run when it was sent; null when any worker may claim it now. */
+  readonly owner: number | null;
+  readonly queue: string;
+}
+
+/** Sends a message to an open run; undefined when the run is not open (or does not exist). */
+export async function send(
+  client: Queryable | pg.Pool,
+  schema: string,
+  runId: string,
+  message: Message,
+): Promise<Delivery | undefined> {
+  const text = `with r as (
+  update ${schema}.ready set mail = mail + 1, wake_at = case when owner is null then least(wake_at, clock_timestamp()) else wake_at end
+  where run_id = $1 returning mail, owner, queue),
+i as (
+  insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers)
+  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from r)
+select owner, queue from r`;
+  const values = [
+    runId,
+    eventCode[message.type],
+    message.name ?? null,
+    message.payload === undefined
+      ? null
+      : Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.byteLength),
+    message.sourceId ?? null,
+    message.reason ?? null,
+    message.correlationId ?? null,
+    message.meta ?? null,
+    message.answers ?? null,
+  ];
+  const { rows } = await client.query(text, values);
+  return (rows as Delivery[])[0];
+}
+
+/** Unread mail of the given runs after the given numbers, in order. */
+export async function readMail(
+  database: Database,
+  runs: readonly { runId: string; after: number }[],
+  client: pg.ClientBase | pg.Pool = database.pool,
+): Promise<Mail[]> {
+  const { rows } = await client.query<MailRow>({
+    name: `reprise_read_mail_${database.schema}`,
+    text: `select i.* from unnest($1::uuid[], $2::int[]) as r(run_id, after)
+join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order by i.run_id, i.id`,
+    values: [runs.map((run) => run.runId), runs.map((run) => run.after)],
+  });
+  return rows.map((row) => ({
+    runId: row.run_id,
+    id: row.id,
+    type: eventTypeOf(row.type),
+    name: row.name,
+    payload: row.payload,
+    sourceId: row.source_id,
+    reason: row.reason,
+    correlationId: row.correlation_id,
+    meta: row.meta === null ? null : JSON.stringify(row.meta),
+    answers: row.answers,
+  }));
+}
+
+interface MailRow {
+  run_id: string;
+  id: number;
+  type: number;
+  name: string | null;
+  payload: Buffer | null;
+  source_id: string | null;
+  reason: string | null;
+  correlation_id: string | null;
+  meta: unknown;
+  answers: number | null;
+}

@@ -1,0 +1,323 @@
+// What is left to do for closed runs: their parents hear how they ended, their children what becomes of them, and messages
+// that were asked for go out. A row is written with the close and deleted in the transaction that sends.
+import type pg from 'pg';
+import type { StartedMeta } from '../../core/log/activation.ts';
+import { eventCode, type EventType } from '../../core/log/event.ts';
+import { type OpenChild, RunLinks } from '../../core/run/run-links.ts';
+import { type ChildStart, childStart, openRunOfChild, type ParentRun, runExists } from '../runs/child-run.ts';
+import type { Database } from '../sql/database.ts';
+import { readRunVersioning } from '../deployments/deployments.ts';
+import { readEventsAfter, readLinkEvents } from '../log/history.ts';
+import type { Message } from './inbox.ts';
+import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
+import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
+import { type Placed, startWithin } from '../runs/start-with.ts';
+
+/** What a parent is told, by the event that closed its child. */
+const toldAs: Partial<Record<EventType, EventType>> = {
+  WorkflowCompleted: 'ChildWorkflowCompleted',
+  WorkflowFailed: 'ChildWorkflowFailed',
+  WorkflowCancelled: 'ChildWorkflowCancelled',
+  WorkflowTimedOut: 'ChildWorkflowTimedOut',
+  WorkflowTerminated: 'ChildWorkflowTerminated',
+};
+
+/**
+ * Does what is left to do for these runs; those that somebody else is at are passed over. Returns those whose turn it is
+ * to wait, because somebody holds the row of a run that is to hear of them.
+ */
+export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
+  const { sent, busy } = await tellParents(database, runIds);
+  announce(database, sent);
+  const failures: unknown[] = [];
+  for (const runId of await withLinks(database, runIds)) {
+    try {
+      announce(database, await settleLinks(database, runId));
+    } catch (error) {
+      // One that fails keeps no other from being heard of; whoever keeps house tries it again.
+      if (isContention(error)) busy.push(runId);
+      else failures.push(error);
+    }
+  }
+  if (failures.length > 0)
+    throw new AggregateError(failures, `others could not be told of ${failures.length} closed runs`);
+  return busy;
+}
+
+/** Those that had children or messages under way: each needs a transaction of its own. */
+async function withLinks({ pool, schema }: Database, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: `reprise_outbox_links_${schema}`,
+    text: `select run_id from ${schema}.outbox where run_id = any($1::uuid[]) and links order by run_id`,
+    values: [runIds],
+  });
+  return rows.map((row) => row.run_id);
+}
+
+/** Notes, in the transaction that closes a run without its code, whether others have to hear of it. */
+export async function addToOutbox(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  isLastOfChain: boolean,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `insert into ${schema}.outbox (run_id, parent_run_id, parent_seq, links)
+select run_id, parent, seq, links from (
+  select e.run_id, case when $2 then (e.meta->'parent'->>'runId')::uuid end as parent,
+    case when $2 then (e.meta->'parent'->>'seq')::int end as seq,
+    exists (select from ${schema}.events l where l.run_id = $1 and l.type between $3 and $4) as links
+  from ${schema}.events e where e.run_id = $1 and e.seq = 1) o
+where links or parent is not null`,
+    [runId, isLastOfChain, eventCode.ChildWorkflowInitiated, eventCode.ExternalCancelFailed],
+  );
+  return rowCount === 1;
+}
+
+/** What crashes have left, and what could not be delivered. */
+export async function sweepOutbox(database: Database): Promise<void> {
+  const { rows } = await database.pool.query<{ run_id: string }>({
+    name: `reprise_outbox_${database.schema}`,
+    text: `select run_id from ${database.schema}.outbox where made_at < clock_timestamp() - interval '1 second' order by made_at limit 100`,
+  });
+  if (rows.length > 0) {
+    await deliverOutbox(
+      database,
+      rows.map((row) => row.run_id),
+    );
+  }
+}
+
+/** How long the row of another run is waited for, ms: a user's transaction may hold it for long. */
+const lockMs = 50;
+
+interface Told {
+  readonly sent: readonly Sent[];
+  readonly busy: string[];
+}
+
+/**
+ * Of runs that had nothing under way themselves, all in one statement. Parents whose rows are held are passed over, since
+ * waiting for one would keep the others from hearing of their children.
+ */
+async function tellParents(database: Database, runIds: readonly string[]): Promise<Told> {
+  const { schema, pool } = database;
+  const mailType = Object.entries(toldAs)
+    .map(([closing, told]) => `when ${eventCode[closing as EventType]} then ${eventCode[told]}`)
+    .join(' ');
+  const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string | null }>({
+    name: `reprise_tell_parents_${schema}`,
+    text: `with mine as materialized (
+  select run_id, parent_run_id, parent_seq from ${schema}.outbox where run_id = any($1::uuid[]) and not links
+  order by run_id for update skip locked),
+open as materialized (
+  select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from mine))),
+parents as materialized (
+  select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from mine))
+  order by run_id for no key update skip locked),
+busy as materialized (
+  select m.run_id from mine m join open o on o.run_id = m.parent_run_id
+    where not exists (select from parents p where p.run_id = m.parent_run_id)),
+gone as (delete from ${schema}.outbox o using mine where o.run_id = any($1::uuid[]) and o.run_id = mine.run_id
+  and not exists (select from busy b where b.run_id = o.run_id)),
+ends as materialized (
+  select m.parent_run_id, m.parent_seq, m.run_id, e.type, e.payload, e.reason, e.meta, first.name,
+    row_number() over (partition by m.parent_run_id order by m.run_id) as number
+  from (select * from mine where not exists (select from busy b where b.run_id = mine.run_id)) m
+  cross join lateral (select final_seq from ${schema}.runs where run_id = m.run_id limit 1) r
+  cross join lateral (select type, payload, reason, meta from ${schema}.events where run_id = m.run_id and seq = r.final_seq limit 1) e
+  cross join lateral (select name from ${schema}.events where run_id = m.run_id and seq = 1 limit 1) first),
+told as (
+  update ${schema}.ready r set mail = r.mail + c.count,
+    wake_at = case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end
+  from parents p, (select parent_run_id, count(*)::int as count from ends group by parent_run_id) c
+  where r.run_id = any(array(select parent_run_id from ends)) and r.run_id = p.run_id and c.parent_run_id = r.run_id
+  returning r.run_id, r.mail - c.count as before, r.owner, r.queue),
+sent as (
+  insert into ${schema}.inbox (run_id, id, owner, type, name, payload, reason, correlation_id, meta, answers)
+  select t.run_id, t.before + e.number, t.owner, case e.type ${mailType} end, e.name, e.payload, e.reason, e.run_id::text, e.meta, e.parent_seq
+  from told t join ends e on e.parent_run_id = t.run_id)
+select run_id, owner, queue from told union all select run_id, null, null from busy`,
+    values: [runIds],
+  });
+  const sent: Sent[] = [];
+  const busy: string[] = [];
+  for (const { run_id: runId, owner, queue } of rows) {
+    if (queue === null) busy.push(runId);
+    else sent.push({ runId, delivery: { owner, queue } });
+  }
+  return { sent, busy };
+}
+
+interface Letter {
+  readonly runId: string;
+  readonly message: Message;
+  /** Whom it is for by now, should that run have been followed by another. */
+  resolve(): Promise<string | undefined>;
+}
+
+/** Of one run that had children or messages under way; all of it in one transaction. */
+async function settleLinks(database: Database, runId: string): Promise<readonly Sent[]> {
+  const { schema, pool } = database;
+  const client = await pool.connect();
+  try {
+    await client.query(
+      `begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = ${lockMs}`,
+    );
+    const { rows } = await client.query<{ parent_run_id: string | null; parent_seq: number | null }>(
+      `delete from ${schema}.outbox where run_id = $1 and links returning parent_run_id, parent_seq`,
+      [runId],
+    );
+    const [entry] = rows;
+    const sent = entry === undefined ? [] : await settle(client, schema, runId, entry);
+    await client.query('commit');
+    client.release();
+    return sent;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+async function settle(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  entry: { parent_run_id: string | null; parent_seq: number | null },
+): Promise<readonly Sent[]> {
+  const run = await closedRun(client, schema, runId);
+  const letters: Letter[] = [];
+  const started: Sent[] = [];
+  for (const child of run.links.children.values()) {
+    const { parentClose = 'TERMINATE' } = child.meta;
+    if (parentClose === 'ABANDON') {
+      if (!child.isStarted) started.push(...(await startLate(client, schema, run, child.seq)));
+      continue;
+    }
+    const target = await openRunOfChild(client, schema, run, child);
+    const resolve = (): Promise<string | undefined> => openRunOfChild(client, schema, run, child);
+    if (target !== undefined) letters.push({ runId: target, message: farewell(parentClose), resolve });
+  }
+  for (const message of run.links.messages.values()) {
+    const target = await receiverOf(client, schema, run, message);
+    if (target === undefined) continue;
+    const mail = asMail(message, await payloadAt(client, schema, runId, message.seq));
+    letters.push({ runId: target, message: mail, resolve: () => receiverOf(client, schema, run, message) });
+  }
+  if (entry.parent_run_id !== null) {
+    const message = await howItEnded(client, schema, runId, entry.parent_seq!);
+    letters.push({ runId: entry.parent_run_id, message, resolve: async () => undefined });
+  }
+  // Sorted: two runs that write to each other lock their rows in one order.
+  letters.sort((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
+  const sent: Sent[] = [];
+  for (const { runId: target, message, resolve } of letters) {
+    const received = await sendTo(client, schema, target, message, resolve);
+    if (received === undefined) continue;
+    sent.push(received);
+    if (message.type === 'WorkflowTerminated') await endWithoutWorker(client, schema, received);
+  }
+  return [...started, ...sent];
+}
+
+/** Should no worker of its queue live, whoever keeps house terminates it. */
+async function endWithoutWorker(client: pg.ClientBase, schema: string, { runId, delivery }: Sent): Promise<void> {
+  if (delivery.owner !== null) return;
+  await client.query(`update ${schema}.ready set deadline = clock_timestamp() where run_id = $1`, [runId]);
+}
+
+function farewell(policy: 'TERMINATE' | 'REQUEST_CANCEL'): Message {
+  if (policy === 'REQUEST_CANCEL') return { type: 'WorkflowCancelRequested' };
+  return { type: 'WorkflowTerminated', reason: 'by parent close policy' };
+}
+
+interface ClosedRun extends Omit<ParentRun, 'versioning'> {
+  readonly links: RunLinks;
+}
+
+async function closedRun(client: pg.ClientBase, schema: string, runId: string): Promise<ClosedRun> {
+  const [start] = await readEventsAfter(client, schema, runId, 0, 1);
+  const { workflowId, namespace, taskQueue, root } = JSON.parse(start?.meta ?? '{}') as StartedMeta;
+  const links = new RunLinks();
+  for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
+  return { runId, workflowId, namespace, taskQueue, root, links };
+}
+
+/** A child that its parent leaves to itself, and had no time to start. */
+async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, seq: number): Promise<readonly Sent[]> {
+  const args = await payloadAt(client, schema, run.runId, seq);
+  const child = run.links.children.get(seq)!;
+  const parent = { ...run, versioning: await readRunVersioning(client, schema, run.runId) };
+  const start = await childStart(client, schema, parent, { child, args: args ?? new Uint8Array() });
+  if (await runExists(client, schema, start.run.runId)) return [];
+  const placed = await startOrRefuse(client, schema, start);
+  return typeof placed === 'string' ? [] : [{ runId: placed.runId, delivery: { owner: null, queue: start.run.queue } }];
+}
+
+/** A start that the database refuses is none: nobody is left to be told. */
+async function startOrRefuse(client: pg.ClientBase, schema: string, start: ChildStart): Promise<Placed | string> {
+  await client.query('savepoint reprise_late');
+  try {
+    return await startWithin(client, schema, start.run, { ...start, useExisting: false });
+  } catch (error) {
+    if (!isDataRefusal(error)) throw error;
+    await client.query('rollback to savepoint reprise_late');
+    return 'refused';
+  }
+}
+
+/**
+ * A child whose start came through when its parent had ended already, with nobody to wait for it: it ends as its parent's
+ * policy says.
+ */
+export async function endOrphan(database: Database, parent: ParentRun, child: OpenChild): Promise<void> {
+  const { schema, pool } = database;
+  const { parentClose = 'TERMINATE' } = child.meta;
+  if (parentClose === 'ABANDON') return;
+  const { rows } = await pool.query<{ closed: boolean }>(
+    `select closed_at is not null as closed from ${schema}.runs where run_id = $1`,
+    [parent.runId],
+  );
+  if (rows[0]?.closed !== true) return;
+  const client = await pool.connect();
+  try {
+    const resolve = (): Promise<string | undefined> => openRunOfChild(client, schema, parent, child);
+    const target = await resolve();
+    const sent = target && (await sendTo(client, schema, target, farewell(parentClose), resolve));
+    if (sent && parentClose === 'TERMINATE') await endWithoutWorker(client, schema, sent);
+    client.release();
+    if (sent) announce(database, [sent]);
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+async function payloadAt(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  seq: number,
+): Promise<Uint8Array | null> {
+  const [event] = await readEventsAfter(client, schema, runId, seq - 1, seq);
+  return event?.payload ?? null;
+}
+
+async function howItEnded(client: pg.ClientBase, schema: string, runId: string, answers: number): Promise<Message> {
+  const { rows } = await client.query<{ final_seq: number; workflow_type: string }>(
+    `select final_seq, workflow_type from ${schema}.runs where run_id = $1`,
+    [runId],
+  );
+  const { final_seq: seq, workflow_type: name } = rows[0]!;
+  const [last] = await readEventsAfter(client, schema, runId, seq - 1, seq);
+  const { type, payload, reason, meta } = last!;
+  return {
+    type: toldAs[type]!,
+    name,
+    answers,
+    correlationId: runId,
+    ...(payload === null ? {} : { payload }),
+    ...(reason === null ? {} : { reason }),
+    ...(meta === null ? {} : { meta }),
+  };
+}

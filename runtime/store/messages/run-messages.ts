@@ -1,0 +1,137 @@
+// Messages from one run to another: exactly once, although sender and receiver are two rows and the sender may die.
+import type pg from 'pg';
+import type { OpenMessage } from '../../core/run/run-links.ts';
+import { openRunOf, openRunOfChild, type ParentRun } from '../runs/child-run.ts';
+import type { Database } from '../sql/database.ts';
+import { type Delivery, type Message, send } from './inbox.ts';
+import { eventCode } from '../../core/log/event.ts';
+
+/** How long the rows of two runs are waited for, ms; then the sender tries again later, with its connection given back. */
+const lockMs = 50;
+
+export interface Sent {
+  readonly runId: string;
+  readonly delivery: Delivery;
+}
+
+/** The open run that a message is meant for. */
+export async function receiverOf(
+  client: pg.ClientBase | pg.Pool,
+  schema: string,
+  sender: Pick<ParentRun, 'runId' | 'namespace'>,
+  message: OpenMessage,
+): Promise<string | undefined> {
+  const { workflowId, meta } = message;
+  const found =
+    meta.child === undefined
+      ? await openRunOf(client, schema, { namespace: sender.namespace, workflowId, runId: meta.runId })
+      : await openRunOfChild(client, schema, sender, { workflowId, seq: meta.child });
+  return found === sender.runId ? undefined : found; // nobody can reach itself this way
+}
+
+/** The message as the other run gets it. */
+export function asMail(message: OpenMessage, payload: Uint8Array | null): Message {
+  if (message.kind === 'cancel') return { type: 'WorkflowCancelRequested' };
+  return { type: 'SignalReceived', name: message.name ?? '', ...(payload === null ? {} : { payload }) };
+}
+
+/**
+ * Sends it, and tells the sender that it has arrived, in one commit; a message whose arrival the sender has been told of
+ * is not sent again. `owner` is the epoch that must own the sender. Returns who has to be told: undefined when there is
+ * no such open run, none when it was sent before, or is not the owner's to send any more.
+ */
+export async function sendFromRun(
+  database: Database,
+  owner: number,
+  sender: Pick<ParentRun, 'runId' | 'namespace'>,
+  message: OpenMessage,
+  payload: Uint8Array | null,
+): Promise<readonly Sent[] | undefined> {
+  const { schema, pool } = database;
+  const client = await pool.connect();
+  try {
+    const result = await inTransaction(client, async () => {
+      const target = await receiverOf(client, schema, sender, message);
+      if (target === undefined) return undefined;
+      // Both rows in order, so that two runs that write to each other do not wait for ever.
+      const { rows } = await client.query<{ run_id: string; owner: number | null }>(
+        `select run_id, owner from ${schema}.ready where run_id = any($1::uuid[]) order by run_id for no key update`,
+        [[sender.runId, target]],
+      );
+      if (rows.find((row) => row.run_id === sender.runId)?.owner !== owner) return [];
+      // With a snapshot of its own: who sent it before has committed, or has lost the run.
+      if (await isAnswered(client, schema, sender.runId, message)) return [];
+      const received = await sendTo(client, schema, target, asMail(message, payload), () =>
+        receiverOf(client, schema, sender, message),
+      );
+      if (received === undefined) return undefined;
+      const type = message.kind === 'signal' ? 'ExternalSignalDelivered' : 'ExternalCancelDelivered';
+      const arrived = await send(client, schema, sender.runId, {
+        type,
+        answers: message.seq,
+        correlationId: received.runId,
+      });
+      return [received, { runId: sender.runId, delivery: arrived! }];
+    });
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+/** To the run, or to the one that has followed it when its turn came; undefined when the chain is over. */
+export async function sendTo(
+  client: pg.ClientBase,
+  schema: string,
+  target: string,
+  message: Message,
+  resolve: () => Promise<string | undefined>,
+): Promise<Sent | undefined> {
+  for (let runId: string | undefined = target; runId !== undefined; ) {
+    const delivery = await send(client, schema, runId, message);
+    if (delivery !== undefined) return { runId, delivery };
+    const next: string | undefined = await resolve();
+    runId = next === runId ? undefined : next;
+  }
+  return undefined;
+}
+
+async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  await client.query(
+    `begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = ${lockMs}`,
+  );
+  const result = await work();
+  await client.query('commit');
+  return result;
+}
+
+async function isAnswered(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  { seq, kind }: OpenMessage,
+): Promise<boolean> {
+  const types =
+    kind === 'signal'
+      ? [eventCode.ExternalSignalDelivered, eventCode.ExternalSignalFailed]
+      : [eventCode.ExternalCancelDelivered, eventCode.ExternalCancelFailed];
+  const { rows } = await client.query<{ answered: boolean }>(
+    `select exists (select from ${schema}.inbox where run_id = $1 and answers = $2 and type = any($3::int[]))
+  or exists (select from ${schema}.events where run_id = $1 and seq > $2 and answers = $2 and type = any($3::int[])) as answered`,
+    [runId, seq, types],
+  );
+  return rows[0]!.answered;
+}
+
+/** Tells owners of mail, and workers of runs that can be claimed. */
+export function announce(database: Database, sent: readonly Sent[]): void {
+  for (const { runId, delivery } of sent) {
+    if (delivery.owner !== null) database.notifier.mail(delivery.owner, runId);
+    else {
+      for (const worker of database.localWorkers.get(delivery.queue) ?? []) worker.wake();
+      database.notifier.wake(delivery.queue);
+    }
+  }
+}

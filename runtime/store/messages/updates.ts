@@ -1,0 +1,76 @@
+// Updates as their senders see them: accepted and answered in the log, or rejected by an answer that only they get.
+import { hash } from 'node:crypto';
+import { eventCode } from '../../core/log/event.ts';
+import type { Database } from '../sql/database.ts';
+
+export interface UpdateState {
+  /** The run is closed: what is not answered yet never will be. */
+  readonly closed: boolean;
+  readonly accepted: boolean;
+  /** The message lies in the inbox: nobody has seen it yet. */
+  readonly waiting: boolean;
+  /** The run that it continued as; an update that it has not accepted has gone there. */
+  readonly next: string | undefined;
+  /** How the handler ended; undefined while it has not. */
+  readonly outcome: { readonly failed: boolean; readonly payload: Uint8Array } | undefined;
+}
+
+/** What notices about an update go by, and the id of its rejection: a UUID of the two. */
+export function updateKey(runId: string, updateId: string): string {
+  return hash('sha256', `${runId} ${updateId}`, 'hex')
+    .slice(0, 32)
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/** Undefined when there is no such run. */
+export async function readUpdate(
+  database: Database,
+  runId: string,
+  updateId: string,
+): Promise<UpdateState | undefined> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{
+    closed: boolean;
+    accepted: boolean;
+    waiting: boolean;
+    next: string | null;
+    done: number | null;
+    payload: Buffer | null;
+  }>({
+    name: `reprise_update_${schema}`,
+    text: `select r.closed_at is not null as closed, a.seq is not null as accepted, d.type as done, d.payload,
+  exists (select from ${schema}.inbox i where i.run_id = r.run_id and i.correlation_id = $2
+    and i.type = ${eventCode.UpdateAccepted}) as waiting,
+  case when r.closed_at is not null then
+    (select correlation_id from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq) end as next
+from ${schema}.runs r
+left join ${schema}.events a on a.run_id = r.run_id and a.correlation_id = $2 and a.type = ${eventCode.UpdateAccepted}
+left join ${schema}.events d on d.run_id = r.run_id and d.correlation_id = $2
+  and d.type in (${eventCode.UpdateCompleted}, ${eventCode.UpdateFailed})
+where r.run_id = $1`,
+    values: [runId, updateId],
+  });
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const { closed, accepted, waiting, next, done, payload } = row;
+  const outcome =
+    done === null ? undefined : { failed: done === eventCode.UpdateFailed, payload: payload ?? new Uint8Array() };
+  return { closed, accepted, waiting, next: next ?? undefined, outcome };
+}
+
+/** Answers a sender whose update was rejected; it asks again should this be lost. */
+export async function rejectUpdate(
+  database: Database,
+  update: { readonly runId: string; readonly updateId: string; readonly name: string; readonly failure: Uint8Array },
+): Promise<void> {
+  const { schema, pool } = database;
+  const key = updateKey(update.runId, update.updateId);
+  await pool.query({
+    name: `reprise_reject_update_${schema}`,
+    text: `insert into ${schema}.requests (id, run_id, queue, name, args, expires_at, answered_at, answer, problem)
+values ($1, $2, '', $3, '', clock_timestamp() + interval '1 minute', clock_timestamp(), $4, 'rejected')
+on conflict (id) do update set expires_at = excluded.expires_at, answered_at = excluded.answered_at, answer = excluded.answer`,
+    values: [key, update.runId, update.name, Buffer.from(update.failure)],
+  });
+  database.notifier.answered(key);
+}

@@ -1,0 +1,185 @@
+// Worker incarnations: registering, heartbeats, noticing deaths, declaring them, freeing what the dead owned.
+// An incarnation is its epoch; fence rows prove it alive, the lease row says since when it was heard of.
+import type pg from 'pg';
+import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
+import { freeTasks } from '../activities/activity-outcomes.ts';
+import type { Database } from '../sql/database.ts';
+import { sqlstate, sqlstateOf } from '../sql/sqlstate.ts';
+
+/** Slot 0 guards claims and parking, slots from 1 on the connections that append. */
+export interface Registration {
+  readonly identity: string;
+  readonly queue: string;
+  /** Null: it has no workflow code and takes no runs. */
+  readonly bundleHash: string | null;
+  readonly leaseMs: number;
+  /** Of a worker that takes part in versioning. */
+  readonly version?: WorkerDeploymentVersion | undefined;
+  /** Backend of each slot, by index: whom to terminate when a fence cannot be had. Null: one of the pool. */
+  readonly backendPids: readonly (number | null)[];
+  /** Types of the activities that it executes for others; none when it takes no tasks. */
+  readonly activityTypes?: readonly string[];
+}
+
+/** First key of the session-bound sign of life, an advisory lock whose second key is the epoch. */
+const signClass = 1_382_314_096;
+
+/** Registers a new incarnation on the session that will carry its sign of life; returns the epoch. */
+export async function register(client: pg.ClientBase, schema: string, worker: Registration): Promise<number> {
+  const { rows } = await client.query<{ epoch: number }>({
+    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id, activity_types) values ($1, $2, $3, $6, $7, $8) returning epoch),
+f as (insert into ${schema}.fences (epoch, slot, backend_pid) select epoch, slot - 1, pid from w, unnest($4::int[]) with ordinality as s(pid, slot)),
+l as (insert into ${schema}.leases (epoch, queue, beat_at, expires_at)
+  select epoch, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $5 / 1000.0) from w)
+select epoch from w`,
+    values: [
+      worker.identity,
+      worker.queue,
+      worker.bundleHash,
+      worker.backendPids,
+      worker.leaseMs,
+      worker.version?.deploymentName ?? null,
+      worker.version?.buildId ?? null,
+      worker.activityTypes ?? null,
+    ],
+  });
+  const epoch = rows[0]!.epoch;
+  await client.query('select pg_advisory_lock($1, $2)', [signKey(schema), epoch]);
+  return epoch;
+}
+
+export interface Heartbeat {
+  /** False when this incarnation was declared dead. */
+  readonly alive: boolean;
+  /** Database clock, µs since 1970. */
+  readonly databaseTime: number;
+  /** Incarnations that look dead: a heartbeat was missed, and the session is gone or the lease over. */
+  readonly suspects: readonly Suspect[];
+}
+
+export interface Suspect {
+  readonly epoch: number;
+  /** The session that carries its sign of life has ended. Otherwise only its lease is over. */
+  readonly sessionEnded: boolean;
+}
+
+/** Extends the lease and looks at the others', in one round trip that needs no disk. */
+export async function heartbeat(
+  client: pg.ClientBase,
+  schema: string,
+  epoch: number,
+  options: { leaseMs: number; missedMs: number },
+): Promise<Heartbeat> {
+  const { rows } = await client.query<{
+    alive: boolean;
+    time: string;
+    suspects: Suspect[];
+  }>({
+    name: `reprise_heartbeat_${schema}`,
+    text: `with beat as (
+  update ${schema}.leases set beat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $2 / 1000.0)
+  where epoch = $1 and set_config('synchronous_commit', 'off', true) is not null returning 1),
+silent as materialized (
+  select epoch, expires_at < clock_timestamp() as expired, pg_try_advisory_xact_lock_shared($4, epoch) as "sessionEnded"
+  from ${schema}.leases where epoch <> $1 and beat_at < clock_timestamp() - make_interval(secs => $3 / 1000.0))
+select exists (select from beat) as alive, (extract(epoch from clock_timestamp()) * 1000000)::bigint as time,
+  coalesce((select json_agg(s) from (select epoch, "sessionEnded" from silent where expired or "sessionEnded") s), '[]') as suspects`,
+    values: [epoch, options.leaseMs, options.missedMs, signKey(schema)],
+  });
+  const row = rows[0]!;
+  return { alive: row.alive, databaseTime: Number(row.time), suspects: row.suspects };
+}
+
+/** Advisory locks are shared by all schemas of a database, so each schema has a first key of its own. */
+function signKey(schema: string): number {
+  let key = signClass;
+  for (const char of schema) key = (Math.imul(key, 31) + char.charCodeAt(0)) | 0;
+  return key;
+}
+
+/**
+ * Declares an incarnation dead and frees its runs and tasks. Two statements on purpose: the first takes the fences exclusively, and
+ * so waits for every claim and append in flight; only a new snapshot sees the runs that such a claim took.
+ * @returns how many runs were freed.
+ */
+export async function declareDead(database: Database, epoch: number, reason: string): Promise<number> {
+  const { schema } = database;
+  for (;;) {
+    if (await fenceOff(database, epoch, reason)) break;
+    // Its connection holds the fence and does not move (a stopped process inside a transaction): end that session. One
+    // that began after the registration has only got the number of a session that is gone, and is somebody else's.
+    await database.pool.query(
+      `select pg_terminate_backend(a.pid) from ${schema}.fences f join ${schema}.workers w on w.epoch = f.epoch
+join pg_stat_activity a on a.pid = f.backend_pid and (a.backend_start < w.started_at) is not false where f.epoch = $1`,
+      [epoch],
+    );
+  }
+  const freed = await freeRuns(database, epoch);
+  await freeTasksOf(database, epoch);
+  return freed;
+}
+
+async function fenceOff(database: Database, epoch: number, reason: string): Promise<boolean> {
+  const { schema } = database;
+  const client = await database.pool.connect();
+  try {
+    await client.query("begin isolation level read committed; set local lock_timeout = '1s'");
+    await client.query(`select 1 from ${schema}.fences where epoch = $1 for update`, [epoch]);
+    await client.query(`delete from ${schema}.fences where epoch = $1`, [epoch]);
+    await client.query(`delete from ${schema}.leases where epoch = $1`, [epoch]);
+    await client.query(
+      `update ${schema}.workers set dead_at = clock_timestamp(), dead_reason = $2 where epoch = $1 and dead_at is null`,
+      [epoch, reason],
+    );
+    await client.query('commit');
+    client.release();
+    return true;
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    client.release(sqlstateOf(error) === undefined);
+    if (sqlstateOf(error) === sqlstate.lockNotAvailable) return false;
+    throw error;
+  }
+}
+
+/** Makes every run of a dead epoch claimable. Also the slow sweep's work, should a reaper die between its statements. */
+async function freeRuns(database: Database, epoch: number): Promise<number> {
+  const { schema } = database;
+  const result = await database.pool.query<{ queue: string }>(
+    `update ${schema}.ready set owner = null, lost = $1, wake_at = least(wake_at, clock_timestamp()) where owner = $1 returning queue`,
+    [epoch],
+  );
+  for (const queue of new Set(result.rows.map((row) => row.queue))) database.notifier.wake(queue);
+  return result.rowCount ?? 0;
+}
+
+async function freeTasksOf(database: Database, epoch: number): Promise<void> {
+  for (const queue of await freeTasks(database, epoch)) database.notifier.task(queue);
+}
+
+/**
+ * Frees runs and tasks whose worker is dead but whose reaper did not come to its second statement. The workers that occur
+ * are found by jumping from one to the next in the index, so its cost grows with the workers, not with the runs.
+ */
+export async function sweepDead(database: Database): Promise<void> {
+  const { schema } = database;
+  const { rows } = await database.pool.query<{ epoch: number; runs: boolean }>({
+    name: `reprise_sweep_dead_${schema}`,
+    text: `with recursive owners(epoch) as (
+  select min(owner) from ${schema}.ready
+  union all select (select min(r.owner) from ${schema}.ready r where r.owner > o.epoch) from owners o where o.epoch is not null),
+workers(epoch) as (
+  select min(worker) from ${schema}.activity_tasks
+  union all select (select min(t.worker) from ${schema}.activity_tasks t where t.worker > w.epoch) from workers w where w.epoch is not null),
+found as (select epoch, true as runs from owners union all select epoch, false from workers)
+select epoch, runs from found where epoch is not null
+  and not exists (select from ${schema}.fences f where f.epoch = found.epoch)`,
+  });
+  for (const { epoch, runs } of rows) await (runs ? freeRuns(database, epoch) : freeTasksOf(database, epoch));
+}
+
+/** Backend of a session: whom to terminate when its fence cannot be had. */
+export async function backendPid(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return rows[0]!.pid;
+}

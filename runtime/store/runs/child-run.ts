@@ -1,0 +1,141 @@
+// The run that a ChildWorkflowInitiated asks for, and its start. Repeating it is harmless: the child's run id follows from
+// the event.
+import { randomBytes } from 'node:crypto';
+import type { RunLink, StartedMeta } from '../../core/log/activation.ts';
+import { chainRules } from '../../core/run/chain.ts';
+import { placeAfter, queueKey, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
+import { engineNumber } from '../../core/log/engine-number.ts';
+import type { PropertiesMeta } from '../../core/run/run-properties.ts';
+import type { RunStatus } from '../../core/log/transition.ts';
+import type { OpenChild } from '../../core/run/run-links.ts';
+import { isPolledBy } from '../deployments/deployments.ts';
+import type { Queryable } from './start-run.ts';
+import { childRunId } from './run-id.ts';
+import type { NewRun } from './start-run.ts';
+import type { StartTiming } from './start-with.ts';
+
+/** What a child needs to know of its parent. */
+export interface ParentRun {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly root: RunLink | undefined;
+  readonly versioning: RunVersioning | undefined;
+}
+
+export interface ChildStart {
+  readonly run: NewRun;
+  readonly timing: StartTiming;
+  /** Ends of earlier runs of its workflow id that forbid it. */
+  readonly refusedAfter: readonly RunStatus[];
+}
+
+const refusedAfter = {
+  ALLOW_DUPLICATE_FAILED_ONLY: ['completed', 'continued_as_new'],
+  REJECT_DUPLICATE: [
+    'completed',
+    'continued_as_new',
+    'failed',
+    'cancelled',
+    'terminated',
+    'timed_out',
+    'rolled_back',
+    'recovered',
+  ],
+} as const satisfies Record<string, readonly RunStatus[]>;
+
+/** Children of a pinned run begin on its version, if that polls their queue. */
+async function placeOf(
+  client: Queryable,
+  schema: string,
+  { runId, taskQueue, versioning }: ParentRun,
+  child: OpenChild,
+): Promise<VersionedPlace | undefined> {
+  const place = placeAfter(versioning, 'child');
+  const queue = child.meta.taskQueue ?? taskQueue;
+  if (place === undefined || queue === taskQueue) return place;
+  return (await isPolledBy(client, schema, runId, place, queue)) ? place : undefined;
+}
+
+export async function childStart(
+  client: Queryable,
+  schema: string,
+  parent: ParentRun,
+  { child, args }: { readonly child: OpenChild; readonly args: Uint8Array },
+): Promise<ChildStart> {
+  const place = await placeOf(client, schema, parent, child);
+  const { taskQueue = parent.taskQueue, parentClose: _policy, reuse, ...rest } = child.meta;
+  const { runId: parentRunId, workflowId: parentId, namespace } = parent;
+  const { workflowId, workflowType, seq } = child;
+  const meta: StartedMeta = {
+    workflowId,
+    taskQueue,
+    namespace,
+    seed: randomBytes(16).toString('hex'),
+    engine: engineNumber,
+    ...rest,
+    ...(place?.inherits === undefined ? {} : { inheritedVersion: place.inherits }),
+    parent: { workflowId: parentId, runId: parentRunId, seq },
+    root: parent.root ?? { workflowId: parentId, runId: parentRunId },
+  };
+  const delayMs = meta.backoffMs ?? 0;
+  const deadline = chainRules(meta, 0)?.deadline;
+  return {
+    run: {
+      runId: childRunId(parentRunId, seq, child.initiatedAt),
+      namespace,
+      workflowId,
+      workflowType,
+      taskQueue,
+      queue: (place?.prefix ?? '') + queueKey(namespace, taskQueue),
+      parentRunId,
+      properties: propertiesOf(child.meta),
+      args,
+      meta: JSON.stringify(meta),
+    },
+    timing: deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 },
+    refusedAfter: reuse === undefined ? [] : refusedAfter[reuse],
+  };
+}
+
+/** JSON of a PropertiesMeta; null when there are none. */
+function propertiesOf({ memo, searchAttributes, searchAttributeTypes }: PropertiesMeta): string | null {
+  const text = JSON.stringify({ memo, searchAttributes, searchAttributeTypes });
+  return text === '{}' ? null : text;
+}
+
+/** Whether the run is there, open or closed. */
+export async function runExists(client: Queryable, schema: string, runId: string): Promise<boolean> {
+  const { rows } = await client.query(`select 1 from ${schema}.runs where run_id = $1`, [runId]);
+  return rows.length > 0;
+}
+
+/** The open run of a child's chain; undefined when it has ended, or was never started. */
+export async function openRunOfChild(
+  client: Queryable,
+  schema: string,
+  parent: Pick<ParentRun, 'runId' | 'namespace'>,
+  child: { readonly workflowId: string; readonly seq: number },
+): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
+where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.closed_at is null and (s.meta->'parent'->>'seq')::int = $4`,
+    [parent.namespace, child.workflowId, parent.runId, child.seq],
+  );
+  return (rows as { run_id: string }[])[0]?.run_id;
+}
+
+/** The open run of a workflow id, or the given run if it is open. */
+export async function openRunOf(
+  client: Queryable,
+  schema: string,
+  { namespace, workflowId, runId }: { namespace: string; workflowId: string; runId: string | undefined },
+): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
+  and ($3::text is null or run_id::text = $3)`,
+    [namespace, workflowId, runId ?? null],
+  );
+  return (rows as { run_id: string }[])[0]?.run_id;
+}

@@ -1,0 +1,182 @@
+// Ending a run that nobody owns, by termination or because its time is over: no workflow code is needed, so whoever asks
+// does it, in one short transaction. The locked ready row keeps claims away, as ownership would.
+import { hash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import type pg from 'pg';
+import type { FailedMeta, StartedMeta } from '../../core/log/activation.ts';
+import { chainRules, succession } from '../../core/run/chain.ts';
+import { eventCode, type HistoryEvent, type Micros } from '../../core/log/event.ts';
+import { draft } from '../../core/log/draft.ts';
+import { turnHash } from '../../core/log/hash-chain.ts';
+import { statusAfter } from '../../core/log/transition.ts';
+import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
+import type { Database } from '../sql/database.ts';
+import { readRunVersioning } from '../deployments/deployments.ts';
+import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
+import { readEventsAfter } from '../log/history.ts';
+import { declareDead } from '../ownership/lease.ts';
+
+/** `ended`: it is closed now. `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
+export type EndResult = 'ended' | 'owned' | 'closed';
+
+export function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<EndResult> {
+  return endUnowned(database, runId, { type: 'WorkflowTerminated', reason });
+}
+
+/** Closes runs of any queue whose deadline has passed; no worker has them. */
+export async function endOverdue(database: Database): Promise<void> {
+  const { rows } = await database.pool.query<{ run_id: string }>({
+    name: `reprise_overdue_${database.schema}`,
+    text: `select run_id from ${database.schema}.ready where deadline <= clock_timestamp() and owner is null order by deadline limit 100`,
+  });
+  const failures: unknown[] = [];
+  for (const { run_id: runId } of rows) {
+    // One that cannot be ended keeps no other from it.
+    await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null }).catch((error: unknown) => {
+      failures.push(error);
+    });
+  }
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} runs could not be ended`);
+}
+
+interface End {
+  readonly type: 'WorkflowTerminated' | 'WorkflowTimedOut';
+  readonly reason: string | null;
+}
+
+async function endUnowned(database: Database, runId: string, asked: End): Promise<EndResult> {
+  const { schema } = database;
+  const client = await database.pool.connect();
+  try {
+    // A process that stops in here must not keep the run from being claimed: the server gives up on it.
+    await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
+    const { rows } = await client.query<{ owner: number | null; now: string }>(
+      `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
+      [runId],
+    );
+    const row = rows[0];
+    if (row === undefined || row.owner !== null) {
+      await client.query('rollback');
+      client.release();
+      return row === undefined ? 'closed' : 'owned';
+    }
+    const { type, reason } =
+      asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
+    const { previous, unhashed } = await readHead(client, schema, runId);
+    const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
+    const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
+    const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
+    const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
+    const event: HistoryEvent = { ...draft(seq, type, columns), at, hash: null };
+    const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
+      hash('sha256', bytes, 'buffer'),
+    );
+    const closedAt = `timestamptz 'epoch' + $2::bigint * interval '1 microsecond'`;
+    await client.query(
+      `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
+values ($1, ${closedAt}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
+      [runId, at, seq, event.reason, event.correlationId, event.meta, Buffer.from(head)],
+    );
+    await client.query(
+      `update ${schema}.runs set status = '${statusAfter('running', type)}', closed_at = ${closedAt}, final_seq = $3, final_hash = $4 where run_id = $1`,
+      [runId, at, seq, Buffer.from(head)],
+    );
+    const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
+    const isTold = await addToOutbox(client, schema, runId, queue === undefined);
+    for (const table of ['inbox', 'activity_tasks', 'activity_heartbeats']) {
+      await client.query(`delete from ${schema}.${table} where run_id = $1`, [runId]);
+    }
+    await client.query(`delete from ${schema}.ready where run_id = $1`, [runId]);
+    await client.query('commit');
+    client.release();
+    const { correlationId } = event;
+    const outcome = { type, payload: null, reason, ...(correlationId === null ? {} : { next: correlationId }) };
+    database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
+    database.notifier.closed(runId);
+    if (queue !== undefined) database.notifier.wake(queue);
+    // What fails here is found again by whoever keeps house.
+    if (isTold) void deliverOutbox(database, [runId]).catch(() => undefined);
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  return 'ended';
+}
+
+/** A run that is due may have been terminated by its parent's end: that stands in its mail. */
+async function askedByMail(client: pg.ClientBase, schema: string, runId: string, otherwise: End): Promise<End> {
+  const { rows } = await client.query<{ reason: string | null }>(
+    `select reason from ${schema}.inbox where run_id = $1 and type = ${eventCode.WorkflowTerminated} order by id limit 1`,
+    [runId],
+  );
+  return rows[0] === undefined ? otherwise : { type: 'WorkflowTerminated', reason: rows[0].reason };
+}
+
+/** What follows a run whose time is over: another attempt, or the next time of its schedule. */
+async function timedOut(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  at: Micros,
+): Promise<{ meta: string | null; next: ContinuedRun | undefined } | undefined> {
+  const [started] = await readEventsAfter(client, schema, runId, 0, 1);
+  const rules = chainRules(JSON.parse(started?.meta ?? '{}') as StartedMeta, started!.at);
+  if (rules === undefined) return undefined;
+  const { next, failed } = succession(rules, { type: 'WorkflowTimedOut', payload: null, at });
+  const versioning = next === undefined ? undefined : await readRunVersioning(client, schema, runId);
+  return {
+    meta: failed === undefined ? null : JSON.stringify(failed),
+    next: next === undefined ? undefined : nextRunOf(started!.name ?? '', next, placeOfNext(next, versioning)),
+  };
+}
+
+async function readHead(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+): Promise<{ previous: HistoryEvent | undefined; unhashed: HistoryEvent[] }> {
+  const { rows } = await client.query<{ seq: number | null }>(
+    `select max(seq) as seq from ${schema}.events where run_id = $1 and hash is not null`,
+    [runId],
+  );
+  const hashed = rows[0]?.seq ?? 0;
+  const events = await readEventsAfter(client, schema, runId, hashed - 1);
+  return hashed === 0 ? { previous: undefined, unhashed: events } : { previous: events[0], unhashed: events.slice(1) };
+}
+
+const orphanPollMs = 500;
+/** A lease is believed to be over when nothing was heard of its worker for as long again; a paused database looks alike. */
+const orphanSilenceMs = 5_000;
+
+/**
+ * Terminates a run whose owner has gone silent, should that be so: waits until `signal` aborts, or until the owner's lease
+ * is over and stays over. Then declares the owner dead, as a worker that polls the queue would do; there may be none.
+ */
+export async function terminateOrphan(
+  database: Database,
+  runId: string,
+  reason: string | null,
+  signal: AbortSignal,
+): Promise<void> {
+  let silentSince: { epoch: number; beat: string; at: number } | undefined;
+  while (!signal.aborted) {
+    const { rows } = await database.pool.query<{ epoch: number; beat: string | null; over: boolean }>(
+      `select r.owner as epoch, l.beat_at::text as beat, coalesce(l.expires_at < clock_timestamp(), true) as over
+       from ${database.schema}.ready r left join ${database.schema}.leases l on l.epoch = r.owner where r.run_id = $1`,
+      [runId],
+    );
+    const [row] = rows;
+    if (row === undefined) return;
+    const beat = row.beat ?? '';
+    if (row.epoch === null || !row.over) silentSince = undefined;
+    else if (silentSince?.epoch !== row.epoch || silentSince.beat !== beat) {
+      silentSince = { epoch: row.epoch, beat, at: performance.now() };
+    } else if (performance.now() - silentSince.at > orphanSilenceMs) {
+      await declareDead(database, row.epoch, 'lease expired');
+    }
+    if (row.epoch === null || performance.now() - (silentSince?.at ?? Number.POSITIVE_INFINITY) > orphanSilenceMs) {
+      if ((await terminateUnowned(database, runId, reason)) !== 'owned') return;
+    }
+    await setTimeout(orphanPollMs, undefined, { signal }).catch(() => undefined);
+  }
+}

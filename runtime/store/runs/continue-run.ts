@@ -1,0 +1,115 @@
+// The run that takes over from one that continues as new: its row, its start, the context that it inherits, and the mail
+// that nobody has read. In the transaction that closed the run before.
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import type { SuccessorMeta } from '../../core/run/chain.ts';
+import { placeAfter, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
+import { eventCode } from '../../core/log/event.ts';
+import { isPolledBy } from '../deployments/deployments.ts';
+import { closingTypes, linkTypes } from '../log/history.ts';
+import { newRunId } from './run-id.ts';
+
+/** What became of the old run's activities, children and messages is nothing to the new one. */
+const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
+  .map((type) => eventCode[type])
+  .join(', ');
+
+export interface ContinuedRun {
+  readonly runId: string;
+  readonly workflowType: string;
+  /** null: those of the run before. */
+  readonly args: Uint8Array | null;
+  /** What is new in the meta of its start: JSON of an object. */
+  readonly meta: string;
+  /** Ops of the patch that makes its context; null when it has none to begin with. */
+  readonly context: string | null;
+  /** Where it begins when that has to do with versions. */
+  readonly place: VersionedPlace | undefined;
+}
+
+/** The place as far as it holds for the queue that the new run waits in. */
+async function placeFor(
+  client: pg.ClientBase,
+  schema: string,
+  oldRunId: string,
+  { place, meta }: ContinuedRun,
+): Promise<{ prefix: string; meta: string }> {
+  if (place === undefined) return { prefix: '', meta };
+  const given = JSON.parse(meta) as SuccessorMeta;
+  const { prefix, inherits, isOverride } = place;
+  const { taskQueue } = given;
+  if (taskQueue !== undefined && !isOverride && !(await isPolledBy(client, schema, oldRunId, place, taskQueue))) {
+    return { prefix: '', meta };
+  }
+  if (inherits === undefined) return { prefix, meta };
+  return { prefix, meta: JSON.stringify({ ...given, inheritedVersion: inherits }) };
+}
+
+/** Where a run begins that tries another one again, or is the next of its schedule. */
+export function placeOfNext(next: SuccessorMeta, versioning: RunVersioning | undefined): VersionedPlace | undefined {
+  return placeAfter(versioning, next.attempt === undefined ? 'scheduled' : 'retried');
+}
+
+/** A run of the same type, with the same arguments and a context of its own. */
+export function nextRunOf(workflowType: string, meta: SuccessorMeta, place: VersionedPlace | undefined): ContinuedRun {
+  const seed = randomBytes(16).toString('hex');
+  return { runId: newRunId(), workflowType, args: null, meta: JSON.stringify({ ...meta, seed }), context: null, place };
+}
+
+/** Returns the queue that the new run waits in. */
+export async function continueRun(
+  client: pg.ClientBase,
+  schema: string,
+  oldRunId: string,
+  next: ContinuedRun,
+): Promise<string> {
+  const { prefix, meta } = await placeFor(client, schema, oldRunId, next);
+  const { rows } = await client.query<{ queue: string }>({
+    name: `reprise_continue_${schema}`,
+    text: `with old as materialized (
+  select r.namespace, r.workflow_id, r.parent_run_id, clock_timestamp() as at,
+    case when $4::bytea is null then s.payload end as payload,
+    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure', 'inheritedVersion'] - p.names) || p.properties
+      || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
+      'continuedFrom', $1::text,
+      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
+  from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
+  -- Memo and search attributes: of a run that continues as new as they stand, which its row knows; else as they began.
+  cross join lateral (
+    select coalesce(array_agg(key), '{}') as names, coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}') as properties
+    from jsonb_each(case when $4::bytea is null then '{}' else jsonb_build_object('memo', r.memo,
+      'searchAttributes', r.search_attributes, 'searchAttributeTypes', r.search_attribute_types) end)) p
+  where r.run_id = $1::uuid),
+made as (
+  insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at,
+    parent_run_id, memo, search_attributes, search_attribute_types)
+  select $2::uuid, namespace, workflow_id, $3, meta->>'taskQueue', 'running', at,
+    parent_run_id, meta->'memo', nullif(meta->'searchAttributes', '{}'), nullif(meta->'searchAttributeTypes', '{}') from old),
+started as (
+  insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
+  select $2::uuid, at, 1, ${eventCode.WorkflowStarted}, $3, coalesce($4::bytea, payload), meta::text::json from old),
+inherited as (
+  insert into ${schema}.events (run_id, at, seq, type, answers, source, source_id, ops)
+  select $2::uuid, at, 2, ${eventCode.ContextPatched}, 1, 'system', $3, $6::json from old where $6::text is not null),
+unread as materialized (
+  select id, row_number() over (order by id) as number from ${schema}.inbox where run_id = $1::uuid and type not in (${ofOldLog})),
+forgotten as (delete from ${schema}.inbox where run_id = $1::uuid and type in (${ofOldLog})),
+moved as (
+  update ${schema}.inbox i set run_id = $2::uuid, id = u.number, owner = null from unread u
+  where i.run_id = $1::uuid and i.id = u.id),
+timed as (
+  select *, at + (coalesce((meta->>'startDelayMs')::float8, 0) + coalesce((meta->>'backoffMs')::float8, 0))
+    * interval '1 millisecond' as first_task from old),
+due as (
+  insert into ${schema}.ready (run_id, wake_at, deadline, queue, mail, claimed)
+  select $2::uuid, least(first_task, deadline), deadline, $7::text || namespace || '/' || (meta->>'taskQueue'),
+    (select count(*) from unread), $6::text is not null
+  from timed cross join lateral (select least(
+    first_task + (meta->>'runTimeoutMs')::float8 * interval '1 millisecond',
+    timestamptz 'epoch' + (meta->>'executionDeadline')::bigint * interval '1 microsecond') as deadline) d
+  returning queue)
+select queue from due`,
+    values: [oldRunId, next.runId, next.workflowType, next.args, meta, next.context, prefix],
+  });
+  return rows[0]!.queue;
+}

@@ -1,0 +1,54 @@
+// A run's family, for people: who started it, and which children it has. Derived from the log.
+import type { RunLink, StartedMeta } from '../../core/log/activation.ts';
+import { RunLinks } from '../../core/run/run-links.ts';
+import type { Database } from '../sql/database.ts';
+import { readEventsAfter, readLinkEvents } from '../log/history.ts';
+
+export interface Family {
+  /** The run that started this one as its child. */
+  readonly parentExecution: RunLink | undefined;
+  /** The run at the top of the family. */
+  readonly rootExecution: RunLink;
+  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  readonly executionTime: Date;
+  /** Children that have not ended. */
+  readonly pendingChildren: readonly PendingChild[];
+}
+
+export interface PendingChild {
+  readonly workflowId: string;
+  readonly workflowType: string;
+  readonly parentClosePolicy: 'TERMINATE' | 'ABANDON' | 'REQUEST_CANCEL';
+  readonly isStarted: boolean;
+}
+
+export async function readFamily({ pool, schema }: Database, runId: string): Promise<Family> {
+  const client = await pool.connect();
+  try {
+    const [start] = await readEventsAfter(client, schema, runId, 0, 1);
+    const links = new RunLinks();
+    for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
+    client.release();
+    const {
+      workflowId,
+      parent,
+      root,
+      startDelayMs = 0,
+      backoffMs = 0,
+    } = JSON.parse(start?.meta ?? '{}') as StartedMeta;
+    return {
+      parentExecution: parent === undefined ? undefined : { workflowId: parent.workflowId, runId: parent.runId },
+      rootExecution: root ?? { workflowId, runId },
+      executionTime: new Date((start?.at ?? 0) / 1000 + startDelayMs + backoffMs),
+      pendingChildren: [...links.children.values()].map(({ workflowId, workflowType, meta, isStarted }) => ({
+        workflowId,
+        workflowType,
+        parentClosePolicy: meta.parentClose ?? 'TERMINATE',
+        isStarted,
+      })),
+    };
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}

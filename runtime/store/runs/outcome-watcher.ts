@@ -1,0 +1,198 @@
+// Waits for runs to close: told at once by a worker of this process, soon by a notice, in the end by looking.
+import type pg from 'pg';
+import type { Deferred } from '../../core/deferred.ts';
+import type { ClosedOutcome, Database } from '../sql/database.ts';
+import { channelName, listen, splitPayload } from '../sql/notifier.ts';
+import { readOutcomes } from './runs.ts';
+import { type QueryAnswer, takeAnswer } from '../messages/requests.ts';
+
+/** How often awaited runs are looked up: while notices come, a lost one is all that this is for. */
+const pollMs = { deaf: 250, listening: 1_000 } as const;
+
+export interface Told {
+  /** Resolves when a notice comes, or has come; after `ms` in any case, and not later than one that was lost is looked for. */
+  within(ms: number): Promise<void>;
+  done(): void;
+}
+
+export class OutcomeWatcher {
+  readonly #database: Database;
+  readonly #runs = new Map<string, Deferred<ClosedOutcome>>();
+  readonly #answers = new Map<string, Set<() => void>>();
+  #listener: Promise<pg.Client | undefined> | undefined;
+  /** The session that listens, once it does. */
+  #listening: pg.Client | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #unchecked: string[] = [];
+  #checking = false;
+  #closed = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+    database.local.on('closed', (runId, outcome) => this.#settle(runId, outcome));
+  }
+
+  /**
+   * To be called before a run is started whose outcome will be asked for: as its notice cannot be missed then, nothing
+   * has to be looked up. `forget` it when it was not started.
+   */
+  expect(runId: string): void {
+    if (this.#listening === undefined) {
+      void this.#listen();
+      return;
+    }
+    void this.#await(runId);
+    this.#pollLater();
+  }
+
+  forget(runId: string): void {
+    this.#runs.delete(runId);
+  }
+
+  /** How the run ended; waits until it has. */
+  outcome(runId: string): Promise<ClosedOutcome> {
+    const waiting = this.#runs.get(runId);
+    if (waiting !== undefined) return waiting.promise;
+    void this.#listen();
+    this.#unchecked.push(runId);
+    if (!this.#checking) {
+      this.#checking = true;
+      setImmediate(() => void this.#check());
+    }
+    return this.#await(runId);
+  }
+
+  #await(runId: string): Promise<ClosedOutcome> {
+    const waiting = Promise.withResolvers<ClosedOutcome>();
+    waiting.promise.catch(() => undefined);
+    this.#runs.set(runId, waiting);
+    return waiting.promise;
+  }
+
+  /** The answer to a request, or undefined when none came in time, or before it was given up. */
+  async answer(id: string, timeoutMs: number, isGivenUp: () => boolean): Promise<QueryAnswer | undefined> {
+    const deadline = performance.now() + timeoutMs;
+    for (let wait = 5; ; wait *= 2) {
+      const told = await this.told(id);
+      const found = await takeAnswer(this.#database, id);
+      const left = isGivenUp() ? 0 : deadline - performance.now();
+      if (found === undefined && left > 0) await told.within(Math.min(wait, left));
+      told.done();
+      if (found !== undefined || left <= 0) return found;
+    }
+  }
+
+  /** Listens for notices about a request or an update from now on, until `done`. */
+  async told(id: string): Promise<Told> {
+    await this.#listen();
+    const notice = Promise.withResolvers<void>();
+    const listeners = this.#answers.get(id) ?? new Set();
+    this.#answers.set(id, listeners.add(notice.resolve));
+    return {
+      async within(ms) {
+        let timer: NodeJS.Timeout | undefined;
+        const late = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, Math.min(ms, pollMs.deaf));
+        });
+        await Promise.race([notice.promise, late]);
+        clearTimeout(timer);
+      },
+      done: () => {
+        listeners.delete(notice.resolve);
+        if (listeners.size === 0) this.#answers.delete(id);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const closed = new Error('The connection was closed while a result was awaited.');
+    for (const waiting of this.#runs.values()) waiting.reject(closed);
+    this.#runs.clear();
+    await (await this.#listener)?.end().catch(() => undefined);
+  }
+
+  #settle(runId: string, outcome: ClosedOutcome): void {
+    const waiting = this.#runs.get(runId);
+    if (waiting === undefined) return;
+    this.#runs.delete(runId);
+    waiting.resolve(outcome);
+  }
+
+  /** Looks at the runs that were never looked at, then now and then at all that are still awaited. */
+  async #check(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const runIds = this.#unchecked;
+    this.#unchecked = [];
+    if (runIds.length > 0) void this.#listen(); // again, if it was lost
+    try {
+      const awaited = runIds.filter((runId) => this.#runs.has(runId));
+      if (awaited.length > 0) {
+        for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#settle(runId, outcome);
+      }
+    } catch (error) {
+      if (!this.#closed)
+        process.emitWarning(`reprise: results could not be looked up, will try again: ${String(error)}`);
+    }
+    this.#checking = false;
+    if (this.#closed || this.#runs.size === 0) return;
+    if (this.#unchecked.length > 0) {
+      this.#checking = true;
+      setImmediate(() => void this.#check());
+      return;
+    }
+    this.#pollLater();
+  }
+
+  /** Someone awaits a result, so the process must live; this timer is the only thing that may be left to wait on. */
+  #pollLater(): void {
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        if (this.#checking) return; // which ends with a new timer
+        this.#checking = true;
+        this.#unchecked = [...this.#runs.keys()];
+        void this.#check();
+      },
+      this.#listening === undefined ? pollMs.deaf : pollMs.listening,
+    );
+  }
+
+  #listen(): Promise<pg.Client | undefined> {
+    this.#listener ??= this.#connect().catch(() => {
+      this.#listener = undefined; // polling does without; the next wait tries again
+      return undefined;
+    });
+    return this.#listener;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { schema } = this.#database;
+    const client = await this.#database.dedicated('reprise client');
+    const lost = (): void => {
+      // Told twice, by its error and by its end; another may listen by then.
+      if (this.#listening !== client) return;
+      this.#listener = undefined;
+      this.#listening = undefined;
+    };
+    client.on('error', lost);
+    client.on('end', lost);
+    client.on('notification', ({ channel, payload }) => {
+      const items = splitPayload(payload ?? '');
+      if (channel === channelName(schema, 'answered')) {
+        for (const id of items) for (const notice of this.#answers.get(id) ?? []) notice();
+        return;
+      }
+      this.#unchecked.push(...items.filter((runId) => this.#runs.has(runId)));
+      if (this.#unchecked.length > 0 && !this.#checking) {
+        this.#checking = true;
+        void this.#check();
+      }
+    });
+    await listen(client, schema, ['closed', 'answered']);
+    this.#listening = client;
+    return client;
+  }
+}

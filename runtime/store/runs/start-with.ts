@@ -1,0 +1,138 @@
+// A start that depends on other runs of its workflow id, or comes with a message: all of it happens, or nothing.
+import type { RunStatus } from '../../core/log/transition.ts';
+import type { Database } from '../sql/database.ts';
+import { type Delivery, type Message, send } from '../messages/inbox.ts';
+import { wakeOnCommit } from '../sql/notifier.ts';
+import { type NewRun, type Queryable, startRunWithin } from './start-run.ts';
+
+export interface StartWith {
+  /** For the new run, or for the open one. */
+  readonly message?: Message;
+  /** Whether the open run of the workflow id will do. */
+  readonly useExisting: boolean;
+  /** Ends of earlier runs of the workflow id that forbid a new one. */
+  readonly refusedAfter: readonly RunStatus[];
+  readonly timing: StartTiming;
+  /** How long somebody's transaction that has the workflow id is waited for, ms; without it, as long as it takes. */
+  readonly lockMs?: number;
+}
+
+/** When a new run is due, ms from its start. */
+export interface StartTiming {
+  /** How long its first task waits; the message that comes with it does not end the wait. */
+  readonly delayMs: number;
+  /** When it times out. */
+  readonly deadlineMs?: number;
+}
+
+export interface Placed {
+  /** Of the new run, or of the open one. */
+  readonly runId: string;
+  readonly isNew: boolean;
+  readonly delivery: Delivery | undefined;
+}
+
+/** Why there is no new run: an open one has its workflow id, or a closed one ended as it should not have. */
+export type Taken = 'open' | 'closed';
+
+/** In the caller's transaction, or in one of its own. */
+export async function startWith(
+  database: Database,
+  transaction: Queryable | undefined,
+  run: NewRun,
+  how: StartWith,
+): Promise<Placed | Taken> {
+  if (transaction !== undefined) return startWithin(transaction, database.schema, run, how);
+  const client = await database.pool.connect();
+  try {
+    const patience = how.lockMs === undefined ? '' : `; set local lock_timeout = ${Math.trunc(how.lockMs)}`;
+    await client.query(`begin isolation level read committed${patience}`);
+    const placed = await attempt(client, database.schema, run, how);
+    await client.query(typeof placed === 'string' ? 'rollback' : 'commit');
+    client.release();
+    return placed;
+  } catch (error) {
+    // The session is closed, and with it whatever it had begun.
+    client.release(true);
+    throw error;
+  }
+}
+
+/** In the caller's transaction, which goes on whatever comes of the start. */
+export async function startWithin(
+  transaction: Queryable,
+  schema: string,
+  run: NewRun,
+  how: StartWith,
+): Promise<Placed | Taken> {
+  await transaction.query('savepoint reprise_start', []);
+  const placed = await attempt(transaction, schema, run, how);
+  if (typeof placed === 'string') {
+    await transaction.query('rollback to savepoint reprise_start', []);
+    return placed;
+  }
+  await transaction.query('release savepoint reprise_start', []);
+  // There is no telling when the caller commits.
+  await wakeOnCommit(transaction, schema, run.queue);
+  return placed;
+}
+
+/** Again and again: an open run may close before it is reached, and its workflow id is free then. */
+async function attempt(transaction: Queryable, schema: string, run: NewRun, how: StartWith): Promise<Placed | Taken> {
+  for (;;) {
+    const isNew = await startRunWithin(transaction, schema, run);
+    // Only now: nobody else can start a run of this workflow id any more, and whatever has ended is visible.
+    if (isNew && (await endedSo(transaction, schema, run, how.refusedAfter))) return 'closed';
+    if (!isNew && !how.useExisting) return 'open';
+    const runId = isNew ? run.runId : await openRun(transaction, schema, run);
+    if (runId === undefined) continue;
+    const delivery = how.message === undefined ? undefined : await send(transaction, schema, runId, how.message);
+    if (how.message !== undefined && delivery === undefined) continue;
+    if (isNew) await schedule(transaction, schema, runId, how.timing);
+    return { runId, isNew, delivery };
+  }
+}
+
+async function schedule(
+  transaction: Queryable,
+  schema: string,
+  runId: string,
+  { delayMs, deadlineMs }: StartTiming,
+): Promise<void> {
+  if (delayMs === 0 && deadlineMs === undefined) return;
+  // From the start in the log, as whoever folds it reckons.
+  await transaction.query(
+    `update ${schema}.ready r set deadline = e.at + $3::float8 * interval '1 millisecond',
+  wake_at = least(e.at + $2::float8 * interval '1 millisecond', e.at + $3::float8 * interval '1 millisecond')
+from ${schema}.events e where r.run_id = $1 and e.run_id = $1 and e.seq = 1`,
+    [runId, delayMs, deadlineMs ?? null],
+  );
+}
+
+async function endedSo(
+  transaction: Queryable,
+  schema: string,
+  { namespace, workflowId }: NewRun,
+  statuses: readonly RunStatus[],
+): Promise<boolean> {
+  if (statuses.length === 0) return false;
+  // Of the latest run alone: the one before it did not forbid that one.
+  const { rows } = await transaction.query(
+    `select status = any($3::text[]) as refused from ${schema}.runs
+where namespace = $1 and workflow_id = $2 and closed_at is not null order by run_id desc limit 1`,
+    [namespace, workflowId, statuses],
+  );
+  return (rows as { refused: boolean }[])[0]?.refused === true;
+}
+
+async function openRun(
+  transaction: Queryable,
+  schema: string,
+  { namespace, workflowId }: NewRun,
+): Promise<string | undefined> {
+  const { rows } = await transaction.query(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null`,
+    [namespace, workflowId],
+  );
+  return (rows as { run_id: string }[])[0]?.run_id;
+}

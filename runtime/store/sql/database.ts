@@ -1,0 +1,164 @@
+// A database as the rest of the store sees it: a pool, the schema's name, and where messages inside this process go.
+//
+// Lock order, kept by every statement: ready rows (ordered by run_id, skip locked) → fence → runs → activity tasks → inbox.
+// Reapers lock fences alone, commit, and only then touch ready. Who begins with tasks waits for nothing behind them.
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { checkSchemaName, migrate } from './migrate.ts';
+import { Notifier } from './notifier.ts';
+import { connectError } from './sqlstate.ts';
+import type { NewRun } from '../runs/start-run.ts';
+
+/** What happens inside one process, so that client and worker in it need not go through the database. */
+export interface LocalEvents {
+  /** A run was closed; `type` is its last event's. */
+  closed: [runId: string, outcome: ClosedOutcome];
+}
+export interface ClosedOutcome {
+  readonly type: string;
+  readonly payload: Uint8Array | null;
+  readonly reason: string | null;
+  /** The run that it continued as, or that follows it. */
+  readonly next?: string;
+  /** Of one that failed or timed out, with a retry policy. */
+  readonly retryState?: string;
+}
+
+/** A worker of this process, as clients of the same process see it. */
+export interface LocalWorker {
+  /** A run became claimable. */
+  wake(): void;
+  /**
+   * Starts runs that this worker owns from the first moment, so that nobody has to find them; returns the ids of those
+   * that were started. Undefined when it has no room, or starts others just now.
+   */
+  start(runs: readonly NewRun[]): Promise<Set<string>> | undefined;
+}
+
+const oldestVersion = 140_000;
+/** Start statements under way at once: two, and those that wait for somebody's transaction. */
+const starterCount = 10;
+
+export class Database {
+  readonly pool: pg.Pool;
+  readonly schema: string;
+  readonly local: EventEmitter<LocalEvents> = new EventEmitter<LocalEvents>().setMaxListeners(0);
+  readonly notifier: Notifier;
+  /** Workers of this process by queue: a start needs no notice to other processes then. */
+  readonly localWorkers: Map<string, Set<LocalWorker>> = new Map();
+  #starters: pg.Pool | undefined;
+  readonly #config: pg.ClientConfig | undefined;
+  readonly #ownPool: boolean;
+
+  private constructor(pool: pg.Pool, schema: string, config: pg.ClientConfig | undefined) {
+    this.pool = pool;
+    this.schema = schema;
+    this.#config = config;
+    this.#ownPool = config !== undefined;
+    this.notifier = new Notifier(this);
+  }
+
+  /**
+   * Connects, checks the server's version and migrates the schema when it is older than this code.
+   * @throws DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA
+   */
+  static async open(options: { connectionString?: string; pool?: pg.Pool; schema?: string }): Promise<Database> {
+    const schema = options.schema ?? 'reprise';
+    checkSchemaName(schema);
+    const config = options.pool === undefined ? clientConfig(options.connectionString) : undefined;
+    const pool = options.pool ?? new pg.Pool({ ...config, max: 10 });
+    // Idle clients report a lost server here; whoever needs one next gets the error from its own query.
+    if (options.pool === undefined) pool.on('error', () => undefined);
+    // A session that breaks while it is lent out tells nobody but itself: its borrower learns of it by its next query.
+    pool.on('connect', (client) => client.on('error', () => undefined));
+    const database = new Database(pool, schema, config);
+    try {
+      await database.#checkServer();
+      await migrate(pool, schema);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    return database;
+  }
+
+  /** Connections for starts, pipelined: the notice follows its start without waiting for the answer. */
+  get starters(): pg.Pool {
+    if (this.#starters === undefined) {
+      this.#starters = new pg.Pool({ ...this.#settings('reprise starter'), pipeline: true, max: starterCount });
+      this.#starters.on('error', () => undefined);
+      this.#starters.on('connect', (client) => client.on('error', () => undefined));
+    }
+    return this.#starters;
+  }
+
+  #settings(name: string): pg.ClientConfig {
+    const config = this.#config ?? this.pool.options;
+    // A pool hides its password from being enumerated, so it is named.
+    const { password } = config;
+    return { ...config, ...(password === undefined ? {} : { password }), application_name: name };
+  }
+
+  /**
+   * A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log.
+   * `pipeline`: statements are sent without waiting for the answers of those before, each a transaction of its own.
+   */
+  async dedicated(name: string, options: { pipeline?: boolean } = {}): Promise<pg.Client> {
+    const client = new pg.Client({ ...this.#settings(name), ...options });
+    // Whoever uses the session listens for its end; until then a break must not end the process.
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+    } catch (error) {
+      // A login that fails on our side leaves its socket open, and the server would wait a minute for the rest of it.
+      await client.end();
+      throw error;
+    }
+    return client;
+  }
+
+  async close(): Promise<void> {
+    await this.#starters?.end();
+    this.#starters = undefined;
+    if (this.#ownPool && !this.pool.ended) await this.pool.end();
+  }
+
+  async #checkServer(): Promise<void> {
+    let version: number;
+    try {
+      // A pool would not close the socket of a failed login, so the first one of our own pool is tried apart.
+      if (this.#ownPool) await (await this.dedicated('reprise')).end();
+      const { rows } = await this.pool.query<{ server_version_num: string }>('show server_version_num');
+      version = Number(rows[0]?.server_version_num);
+    } catch (error) {
+      throw connectError(error, describeTarget(this.#config ?? this.pool.options));
+    }
+    if (version < oldestVersion) {
+      throw new RuntimeError(
+        'UNSUPPORTED_DATABASE',
+        `This Postgres is version ${Math.floor(version / 10_000)}; reprise needs 14 or later.`,
+      );
+    }
+  }
+}
+
+function clientConfig(connectionString: string | undefined): pg.ClientConfig {
+  if (connectionString === undefined) return {};
+  if (!URL.canParse(connectionString) || !/^postgres(ql)?:$/.test(new URL(connectionString).protocol)) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'connectionString is not a Postgres URL: expected postgres://user:password@host:port/database.',
+    );
+  }
+  return { connectionString, keepAlive: true };
+}
+
+/** Where a connection goes, without its password. */
+export function describeTarget(config: pg.ClientConfig): string {
+  if (config.connectionString !== undefined) {
+    const url = new URL(config.connectionString);
+    return `${url.hostname}:${url.port || 5432}${url.pathname}`;
+  }
+  return `${config.host ?? 'localhost'}:${config.port ?? 5432}/${config.database ?? ''}`;
+}

@@ -1,0 +1,71 @@
+// Brings a database's schema to this version. Forward only; never touches a schema that is newer than this code.
+import { readdir } from 'node:fs/promises';
+import type pg from 'pg';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { sqlstate, sqlstateOf } from './sqlstate.ts';
+
+/** Of the numbered .sql files. */
+export const migrationFolder: URL = new URL('../schema/', import.meta.url);
+export const migrationTable = 'migrations';
+
+/** Names of the migrations of this version, in order. */
+export async function knownMigrations(): Promise<string[]> {
+  const files = await readdir(migrationFolder);
+  return files
+    .filter((file) => /^\d{4}_.*\.sql$/.test(file))
+    .map((file) => file.slice(0, -'.sql'.length))
+    .sort();
+}
+
+/** A schema name goes into statements as it is, so only plain identifiers are taken. @throws INVALID_INPUT */
+export function checkSchemaName(schema: string): void {
+  if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `"${schema}" cannot be the name of the schema: expected lower-case letters, digits and _, at most 40.`,
+    );
+  }
+}
+
+/**
+ * Creates or upgrades the schema; does nothing when it is up to date.
+ * @throws UNSUPPORTED_SCHEMA when the database was upgraded by a newer version.
+ */
+export async function migrate(pool: pg.Pool, schema = 'reprise'): Promise<void> {
+  checkSchemaName(schema);
+  const known = await knownMigrations();
+  const applied = await appliedMigrations(pool, schema);
+  refuseNewer(applied, known, schema);
+  if (applied.length === known.length) return;
+  // Kysely is 250 files, which a process that finds its schema in place has no need of.
+  const { migrateToLatest } = await import('./migrator.ts');
+  const error = await migrateToLatest(pool, schema, known);
+  if (error !== undefined) {
+    // Another starter may have been faster by a hair: then the work is done.
+    const now = await appliedMigrations(pool, schema);
+    if (now.length >= known.length) return;
+    throw new RuntimeError('UNSUPPORTED_SCHEMA', `Migrating schema ${schema} failed: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function appliedMigrations(pool: pg.Pool, schema: string): Promise<string[]> {
+  try {
+    const { rows } = await pool.query<{ name: string }>(`select name from ${schema}.${migrationTable} order by name`);
+    return rows.map((row) => row.name);
+  } catch (error) {
+    if (sqlstateOf(error) === sqlstate.undefinedTable) return [];
+    throw error;
+  }
+}
+
+function refuseNewer(applied: readonly string[], known: readonly string[], schema: string): void {
+  const unknown = applied.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new RuntimeError(
+    'UNSUPPORTED_SCHEMA',
+    `Schema ${schema} was migrated by a newer version of reprise (it has ${unknown.join(', ')}, this version knows ` +
+      `${known.at(-1)} as the last). Upgrade the package of this process.`,
+  );
+}

@@ -1,0 +1,137 @@
+// Notices to other processes: hints only, coalesced, sent apart from every append and without waiting for the disk.
+// Losing one is harmless, because polling is the truth.
+import type pg from 'pg';
+import type { Database } from './database.ts';
+import type { Queryable } from '../runs/start-run.ts';
+
+/** Payloads of NOTIFY must be shorter than 8000 bytes; items are joined up to this many. */
+const payloadBytes = 7_900;
+
+/** Stands among the run ids of those who have mail. */
+export const attemptsItem = 'attempts';
+
+export class Notifier {
+  readonly #database: Database;
+  #pending = new Map<string, Set<string>>();
+  #sending = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** A run of this queue can be claimed. */
+  wake(queue: string): void {
+    this.#add('wake', queue);
+  }
+
+  /** An activity of this queue can be claimed. */
+  task(queue: string): void {
+    this.#add('task', queue);
+  }
+
+  /** Attempts that this worker has at work are to be looked at: one is to be cancelled. */
+  attempts(epoch: number): void {
+    this.#add(`mail_${epoch}`, attemptsItem);
+  }
+
+  /** An owned run got mail. */
+  mail(epoch: number, runId: string): void {
+    this.#add(`mail_${epoch}`, runId);
+  }
+
+  closed(runId: string): void {
+    this.#add('closed', runId);
+  }
+
+  /** A query waits for an answer on this queue, or was answered (`queue` null). */
+  request(queue: string): void {
+    this.#add('request', queue);
+  }
+
+  /** Another version of a deployment is current or ramping. */
+  deployment(): void {
+    this.#add('deployment', '');
+  }
+
+  answered(requestId: string): void {
+    this.#add('answered', requestId);
+  }
+
+  #add(topic: string, item: string): void {
+    const items = this.#pending.get(topic);
+    if (items === undefined) this.#pending.set(topic, new Set([item]));
+    else items.add(item);
+    if (!this.#sending) {
+      this.#sending = true;
+      setImmediate(() => void this.#send());
+    }
+  }
+
+  async #send(): Promise<void> {
+    while (this.#pending.size > 0) {
+      const notices = this.#pending;
+      this.#pending = new Map();
+      await sendNotices(this.#database.pool, this.#database.schema, notices);
+    }
+    this.#sending = false;
+  }
+}
+
+/**
+ * Sends items by topic, in a transaction of its own. On a pipelined connection it follows the statement before it without
+ * waiting for the answer; should that one have failed, somebody looks in vain.
+ */
+export async function sendNotices(
+  client: pg.ClientBase | pg.Pool,
+  schema: string,
+  notices: ReadonlyMap<string, Iterable<string>>,
+): Promise<void> {
+  const channels: string[] = [];
+  const payloads: string[] = [];
+  for (const [topic, items] of notices) {
+    for (const payload of joined(items)) {
+      channels.push(channelName(schema, topic));
+      payloads.push(payload);
+    }
+  }
+  // A lost notice only costs the receiver its poll interval, so a failure needs no repetition.
+  await client.query({ name: 'reprise_notify', text: notifyText, values: [channels, payloads] }).catch(() => undefined);
+}
+
+const notifyText =
+  "select set_config('synchronous_commit', 'off', true), pg_notify(c, p) from unnest($1::text[], $2::text[]) as n(c, p)";
+
+export function channelName(schema: string, topic: string): string {
+  return `${schema}_${topic}`;
+}
+
+/** Has the session told of these topics from now on. */
+export async function listen(client: pg.ClientBase, schema: string, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) await client.query(`listen ${channelName(schema, topic)}`);
+}
+
+/** A notice that travels with the caller's own transaction: there is no telling when it commits. */
+export async function wakeOnCommit(transaction: Queryable, schema: string, queue: string): Promise<void> {
+  await transaction.query('select pg_notify($1, $2)', [channelName(schema, 'wake'), queue]);
+}
+
+/** Items of a payload as `joined` wrote it. */
+export function splitPayload(payload: string): string[] {
+  return payload.split('\n');
+}
+
+function* joined(items: Iterable<string>): Generator<string> {
+  let line: string[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const itemBytes = Buffer.byteLength(item) + 1;
+    if (bytes + itemBytes > payloadBytes && bytes > 0) {
+      yield line.join('\n');
+      line = [];
+      bytes = 0;
+    }
+    line.push(item);
+    bytes += itemBytes;
+  }
+  yield line.join('\n');
+}

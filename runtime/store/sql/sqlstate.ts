@@ -1,0 +1,83 @@
+// Postgres error codes that we act on, and the errors that callers see instead.
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+
+export const sqlstate = {
+  uniqueViolation: '23505',
+  lockNotAvailable: '55P03',
+  invalidPassword: '28P01',
+  invalidAuthorization: '28000',
+  undefinedTable: '42P01',
+  unknownDatabase: '3D000',
+  deadlock: '40P01',
+} as const;
+
+interface DatabaseError {
+  code?: string;
+  constraint?: string;
+  message: string;
+  severity?: string;
+}
+
+/** The SQLSTATE of an error that Postgres answered with; undefined for anything else. */
+export function sqlstateOf(error: unknown): string | undefined {
+  const e = error as DatabaseError | undefined;
+  return typeof e?.severity === 'string' && typeof e.code === 'string' ? e.code : undefined;
+}
+
+function constraintOf(error: unknown): string | undefined {
+  return (error as DatabaseError | undefined)?.constraint;
+}
+
+/** (run_id, seq) was taken: another writer appended to the run. */
+export function isHistoryConflict(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true;
+}
+
+/** Somebody held a row for longer than the statement would wait. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.lockNotAvailable;
+}
+
+/**
+ * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an
+ * ordinary error. Class 08, 57P and 53 mean a lost session or a server going down: the outcome is unknown.
+ */
+export function isCleanRefusal(error: unknown): boolean {
+  const state = sqlstateOf(error);
+  return state !== undefined && !state.startsWith('08') && !state.startsWith('57P') && !state.startsWith('53');
+}
+
+/** Somebody was there first, for now: to be tried again. */
+export function isContention(error: unknown): boolean {
+  return isLockTimeout(error) || sqlstateOf(error) === sqlstate.deadlock;
+}
+
+/** True when trying again cannot help: what was to be stored is not fit for it, or is there already. */
+export function isDataRefusal(error: unknown): boolean {
+  return ['22', '23', '54'].includes(sqlstateOf(error)?.slice(0, 2) ?? '');
+}
+
+/** Turns a failure to connect into the error that tells what to do. */
+export function connectError(error: unknown, target: string): RuntimeError {
+  const state = sqlstateOf(error);
+  const message = error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);
+  if (state === sqlstate.invalidPassword || state === sqlstate.invalidAuthorization || /SASL|password/i.test(message)) {
+    return new RuntimeError(
+      'DATABASE_AUTH_FAILED',
+      `Postgres at ${target} refused the login: ${message}. Check user and password in the connection string.`,
+      { cause: error },
+    );
+  }
+  if (state === sqlstate.unknownDatabase) {
+    return new RuntimeError(
+      'DATABASE_UNREACHABLE',
+      `Postgres at ${target} answered, but has no such database: ${message}. Create it, or correct the connection string.`,
+      { cause: error },
+    );
+  }
+  return new RuntimeError(
+    'DATABASE_UNREACHABLE',
+    `No connection to Postgres at ${target}: ${message}. Check that it runs and that the connection string is right.`,
+    { cause: error },
+  );
+}

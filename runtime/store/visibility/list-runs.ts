@@ -1,0 +1,135 @@
+// Lists and counts of runs by a visibility query. Apart from runs.ts, and imported when first used, because a process that
+// only starts, works and waits for results has no need of Kysely's 250 files, which take 200 ms to load.
+import {
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+  sql,
+} from 'kysely';
+import type { RunStatus } from '../../core/log/transition.ts';
+import type { Database } from '../sql/database.ts';
+import type { RunRow } from '../runs/runs.ts';
+import { historyLengthOf, type StartFacts, startOf, visibilityFilter } from './visibility-filter.ts';
+import { parseVisibilityQuery, type VisibilityQuery } from './visibility-query.ts';
+import { queryError } from './visibility-token.ts';
+
+/** Only builds statements; they run on the database's own pool. */
+const builder = new Kysely<{ runs: RunRow }>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+/** Where a page ended: its last run, and what the list is ordered by. */
+export interface PageEnd {
+  readonly runId: string;
+  /** As text of the database: a Date would lose µs. */
+  readonly orderedBy: string | null;
+}
+
+export interface ListedRun extends RunRow {
+  readonly history_length: number;
+  readonly start: StartFacts | null;
+}
+
+export interface RunPage {
+  readonly rows: readonly ListedRun[];
+  /** Undefined behind the last page. */
+  readonly end: PageEnd | undefined;
+}
+
+interface ListOrder {
+  /** Besides the run id. */
+  readonly column: RawBuilder<unknown> | undefined;
+  readonly descending: boolean;
+}
+
+/** A page of runs, the newest first when the query has no ORDER BY. @throws INVALID_INPUT for a query that cannot be read */
+export async function listRuns(
+  database: Database,
+  namespace: string,
+  query: string,
+  page: { readonly limit: number; readonly after?: PageEnd },
+): Promise<RunPage> {
+  const { schema } = database;
+  const parsed = parseVisibilityQuery(query);
+  if (parsed.groupBy !== undefined) {
+    throw queryError(query, parsed.groupBy.position, 'GROUP BY in a list', 'it in a count');
+  }
+  const { column, descending } = listOrder(parsed);
+  const direction = descending ? sql`desc` : sql`asc`;
+  const beyond = descending ? sql`<` : sql`>`;
+  let select = builder
+    .withSchema(schema)
+    .selectFrom('runs')
+    .selectAll()
+    .select([historyLengthOf(schema).as('history_length'), startOf(schema).as('start')])
+    .select(sql<string | null>`${column === undefined ? sql`null` : column}::text`.as('ordered_by'))
+    .where('namespace', '=', namespace)
+    .where(visibilityFilter(parsed, schema));
+  const { after } = page;
+  if (after !== undefined) {
+    select = select.where(
+      column === undefined
+        ? sql<boolean>`run_id ${beyond} ${after.runId}::uuid`
+        : sql<boolean>`(${column}, run_id) ${beyond} (${after.orderedBy}::timestamptz, ${after.runId}::uuid)`,
+    );
+  }
+  if (column !== undefined) select = select.orderBy(sql`${column} ${direction}`);
+  const { sql: text, parameters } = select.orderBy(sql`run_id ${direction}`).limit(page.limit).compile();
+  const { rows } = await database.pool.query<ListedRun & { ordered_by: string | null }>(text, [...parameters]);
+  const last = rows.at(-1);
+  const end =
+    last === undefined || rows.length < page.limit ? undefined : { runId: last.run_id, orderedBy: last.ordered_by };
+  return { rows, end };
+}
+
+/** Open runs come behind all closed ones when the order is that of closing. */
+function listOrder({ text, orderBy }: VisibilityQuery): ListOrder {
+  switch (orderBy?.name) {
+    case undefined:
+      return { column: undefined, descending: true };
+    case 'StartTime':
+      return { column: sql`started_at`, descending: orderBy.descending };
+    case 'CloseTime':
+      return { column: sql`coalesce(closed_at, 'infinity')`, descending: orderBy.descending };
+    default:
+      throw queryError(text, orderBy!.position, orderBy!.name, 'StartTime or CloseTime');
+  }
+}
+
+export interface RunCount {
+  readonly count: number;
+  /** With GROUP BY ExecutionStatus. */
+  readonly groups: readonly { readonly status: RunStatus; readonly count: number }[];
+}
+
+/** @throws INVALID_INPUT for a query that cannot be read */
+export async function countRuns(database: Database, namespace: string, query: string): Promise<RunCount> {
+  const { schema } = database;
+  const parsed = parseVisibilityQuery(query);
+  const { groupBy, orderBy } = parsed;
+  if (orderBy !== undefined) throw queryError(query, orderBy.position, 'ORDER BY in a count', 'it in a list');
+  if (groupBy !== undefined && groupBy.name !== 'ExecutionStatus') {
+    throw queryError(query, groupBy.position, groupBy.name, 'ExecutionStatus');
+  }
+  const filtered = builder
+    .withSchema(schema)
+    .selectFrom('runs')
+    .select(sql<string>`count(*)`.as('count'))
+    .where('namespace', '=', namespace)
+    .where(visibilityFilter(parsed, schema));
+  const { sql: text, parameters } =
+    groupBy === undefined
+      ? filtered.compile()
+      : filtered.select('status').groupBy('status').orderBy('status').compile();
+  const { rows } = await database.pool.query<{ count: string; status?: RunStatus }>(text, [...parameters]);
+  const groups = rows.flatMap(({ count, status }) => (status === undefined ? [] : [{ status, count: Number(count) }]));
+  return { count: rows.reduce((sum, row) => sum + Number(row.count), 0), groups };
+}

@@ -1,0 +1,27 @@
+// What the log holds of an attempt beside its result, and how its timeouts are called.
+import type { TimeoutType } from '../../core/failure/failure.ts';
+import type { Usage } from './activity-context.ts';
+
+export const timeoutName: Record<TimeoutType, string> = {
+  START_TO_CLOSE: 'StartToClose',
+  SCHEDULE_TO_START: 'ScheduleToStart',
+  SCHEDULE_TO_CLOSE: 'ScheduleToClose',
+  HEARTBEAT: 'Heartbeat',
+};
+
+/** JSON text. */
+export function attemptMeta(facts: Record<string, unknown>, usage: readonly Usage[] | undefined): string {
+  return JSON.stringify(usage === undefined || usage.length === 0 ? facts : { ...facts, ...usageFacts(usage) });
+}
+
+/** What an activity noted of its usage, brought to strings and numbers, whatever it was. */
+export function usageFacts(usage: readonly Usage[] | undefined): { readonly usage?: readonly Usage[] } {
+  if (usage === undefined || usage.length === 0) return {};
+  const plain = usage.map(({ model, inputTokens, outputTokens, costUsd }) => ({
+    ...(model === undefined ? {} : { model: String(model) }),
+    ...(inputTokens === undefined ? {} : { inputTokens: Number(inputTokens) }),
+    ...(outputTokens === undefined ? {} : { outputTokens: Number(outputTokens) }),
+    ...(costUsd === undefined ? {} : { costUsd: Number(costUsd) }),
+  }));
+  return { usage: plain };
+}

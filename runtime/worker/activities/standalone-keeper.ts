@@ -1,0 +1,120 @@
+// Settles standalone activities: what was started, has an outcome, or is to be cancelled. Any worker that executes activities
+// of the queue may do it, one short transaction each; nothing is kept in memory.
+import type { Logger } from 'pino';
+import type { Database } from '../../store/sql/database.ts';
+import {
+  dueStandalone,
+  forsakenStandalone,
+  type Settled,
+  settleStandalone,
+} from '../../store/activities/standalone-run.ts';
+import type { DatabaseClock } from '../life/clock.ts';
+import type { FailPointListener } from '../life/fail-point.ts';
+import { settle } from './standalone-turn.ts';
+
+export interface StandaloneKeeperOptions {
+  readonly database: Database;
+  /** Where standalone activities of the task queue wait. */
+  readonly queue: string;
+  readonly clock: DatabaseClock;
+  readonly logger: Logger;
+  /** An activity of a task queue can be claimed, when its time has come. */
+  offered(queue: string, dueAt: number): void;
+  readonly failPoint?: FailPointListener | undefined;
+}
+
+const dueMax = 100;
+const atOnce = 4;
+/** How often to look for what the workers of other queues should have settled, and for how long they have had the time. */
+const forsakenMs = 10_000;
+
+export class StandaloneKeeper {
+  readonly #options: StandaloneKeeperOptions;
+  #looking: Promise<void> | undefined;
+  #poked = false;
+  #nextSweep = performance.now() + forsakenMs;
+  #stopped = false;
+
+  constructor(options: StandaloneKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Looks for what has to be settled. */
+  poke(): void {
+    if (this.#stopped) return;
+    this.#poked = true;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#poked) this.poke();
+    });
+  }
+
+  /** Settles these runs, of whatever queue. What fails here is found by the next look of a worker of their queue. */
+  async settle(runIds: readonly string[]): Promise<void> {
+    const rest = [...runIds];
+    const worker = async (): Promise<void> => {
+      for (let runId = rest.pop(); runId !== undefined && !this.#stopped; runId = rest.pop()) await this.#settle(runId);
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, rest.length) }, worker));
+  }
+
+  /** Settles what nobody else does, of whatever queue: an activity may have been moved to one that nobody polls. */
+  async sweep(): Promise<void> {
+    if (this.#stopped || performance.now() < this.#nextSweep) return;
+    this.#nextSweep = performance.now() + forsakenMs;
+    const { database, clock } = this.#options;
+    await this.settle(await forsakenStandalone(database, { since: clock.now() - forsakenMs * 1000, limit: dueMax }));
+  }
+
+  /** Resolves when what is under way is done. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { database, queue, clock, logger } = this.#options;
+    this.#poked = false;
+    try {
+      for (let isFull = true; isFull && !this.#stopped; ) {
+        const runIds = await dueStandalone(database, queue, { now: clock.now(), limit: dueMax });
+        await this.settle(runIds);
+        isFull = runIds.length === dueMax;
+      }
+    } catch (error) {
+      if (!this.#stopped) logger.warn({ err: error }, 'standalone activities could not be looked for, will try again');
+    }
+  }
+
+  async #settle(runId: string): Promise<void> {
+    const { database, logger, offered, failPoint } = this.#options;
+    try {
+      let offer: { queue: string; dueAt: number } | undefined;
+      const settled = await settleStandalone(database, runId, (state) => {
+        const settlement = settle(state);
+        failPoint?.('settling');
+        ({ offer } = settlement);
+        return settlement;
+      });
+      failPoint?.('settled');
+      if (settled === undefined) return;
+      if (offer !== undefined) offered(offer.queue, offer.dueAt);
+      tellSettled(database, runId, settled);
+    } catch (error) {
+      if (!this.#stopped)
+        logger.warn({ err: error, runId }, 'a standalone activity could not be settled, will try again');
+    }
+  }
+}
+
+/** Tells all who wait for what was settled. */
+export function tellSettled(database: Database, runId: string, { events, status, stops }: Settled): void {
+  for (const { correlationId } of events) if (correlationId !== null) database.notifier.answered(correlationId);
+  if (stops !== undefined) database.notifier.attempts(stops);
+  if (status === 'running') return;
+  const { type, payload, reason, meta } = events.at(-1)!;
+  const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
+  const outcome = { type, payload, reason, ...(retryState === undefined ? {} : { retryState }) };
+  database.local.emit('closed', runId, outcome);
+  database.notifier.closed(runId);
+}

@@ -1,0 +1,88 @@
+// Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
+// ask for the same things. Streams the history, so memory does not grow with it.
+import type { Divergence, TaskFailure } from '../../core/log/activation.ts';
+import type { DeploymentMeta } from '../../core/run/deployment.ts';
+import { type EventType, type HistoryEvent, isOutput } from '../../core/log/event.ts';
+import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
+import { isVisible } from '../turns/live-run.ts';
+
+/** Turns that end so were not activated; what they hold for the code joins the next activation. */
+const notActivated: ReadonlySet<EventType> = new Set<EventType>([
+  'WorkflowTaskFailed',
+  'WorkflowTaskDeferred',
+  'WorkflowTerminated',
+  'WorkflowTimedOut',
+]);
+
+/** As many events as tell where in its history a run was. */
+const previousMax = 3;
+
+/** Feeds a log to workflow code, turn by turn; the last event of a turn is the one that carries a hash. */
+export class RunReplay {
+  readonly #sandbox: ActiveRun;
+  readonly #explains: boolean;
+  #turn: HistoryEvent[] = [];
+  /** Inputs in the log that no activation has seen: of failed workflow tasks, and behind the last hash. */
+  carried: HistoryEvent[] = [];
+  /** Why the code could not follow the log; nothing is activated from there on. */
+  failure: TaskFailure | undefined;
+
+  /** The last events that the code followed, when it explains. */
+  previous: readonly HistoryEvent[] = [];
+
+  /** `explains`: to say more of a failure; needs the arguments of activities too, and takes longer. */
+  constructor(sandbox: ActiveRun, explains = false) {
+    this.#sandbox = sandbox;
+    this.#explains = explains;
+  }
+
+  /** Takes the next events of the log. */
+  take(events: readonly HistoryEvent[]): void {
+    for (const event of events) {
+      this.#turn.push(event);
+      if (event.hash === null) continue;
+      const turn = this.#turn;
+      this.#turn = [];
+      if (this.failure === undefined) this.#replayTurn(turn);
+    }
+  }
+
+  /** To be called after the last event. Returns the events that no hash covers yet. */
+  finish(): HistoryEvent[] {
+    for (const event of this.#turn) if (isVisible(event.type)) this.carried.push(event);
+    return this.#turn;
+  }
+
+  #replayTurn(turn: readonly HistoryEvent[]): void {
+    const last = turn.at(-1)!;
+    let inputCount = turn.findIndex(isOutput);
+    if (inputCount < 0) inputCount = turn.length;
+    let deployment: DeploymentMeta | undefined;
+    for (let i = 0; i < inputCount; i++) {
+      const input = turn[i]!;
+      if (isVisible(input.type)) this.carried.push(input);
+      else if (input.type === 'WorkflowTaskCompleted' && input.meta !== null) {
+        deployment = JSON.parse(input.meta) as DeploymentMeta;
+      }
+    }
+    if (notActivated.has(last.type)) return;
+    if (this.carried.length === 0) return;
+    const inputs = this.carried;
+    this.carried = [];
+    const nextSeq = turn[0]!.seq + inputCount;
+    const activation = { at: last.at, inputs, nextSeq, recorded: turn.slice(inputCount), explains: this.#explains };
+    const result = this.#sandbox.activate(deployment === undefined ? activation : { ...activation, deployment });
+    if (!result.ok) this.failure = result.failure;
+    if (this.#explains) this.#remember(turn);
+  }
+  /** Of the turn in which it failed only what comes before the difference was followed. */
+  #remember(turn: readonly HistoryEvent[]): void {
+    const { divergence } = this.failure ?? {};
+    const followed = divergence === undefined ? turn : turn.filter(({ seq }) => seq < seqOf(divergence));
+    this.previous = [...this.previous, ...followed].slice(-previousMax);
+  }
+}
+
+function seqOf({ recorded, produced }: Divergence): number {
+  return recorded?.seq ?? produced?.seq ?? 0;
+}

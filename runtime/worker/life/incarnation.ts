@@ -1,0 +1,390 @@
+// One life of a worker: an epoch, its connections, its runs. It ends by stopping, by being declared dead, or by losing
+// touch with the database; the worker then begins another one. Nothing is carried over but what is in the log.
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { queueKey } from '../../core/run/deployment.ts';
+import { activitiesNamespace } from '../../core/activity/standalone.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
+import { claim, type ClaimedRun, park, type ParkedRun } from '../../store/ownership/claim.ts';
+import { assignQueues } from '../../store/ownership/queue-changes.ts';
+import { attemptsItem, listen, splitPayload } from '../../store/sql/notifier.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { lookAround } from '../../store/ownership/poll.ts';
+import { declareDead } from '../../store/ownership/lease.ts';
+import type { Activities } from '../activities/activity-context.ts';
+import { ActivityDesk, type ActivityLimits } from '../activities/activity-desk.ts';
+import { AnnouncedMail } from '../turns/announced-mail.ts';
+import { Appender } from '../turns/appender.ts';
+import { Claims, claimSources, taskSources } from '../claim/claims.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { LocalStarts } from '../claim/local-starts.ts';
+import { DatabaseClock } from './clock.ts';
+import type { FailPointListener } from './fail-point.ts';
+import { Pulse } from './pulse.ts';
+import { ProgressStore } from '../activities/progress-store.ts';
+import { QueryAnswerer } from '../queries/query-answerer.ts';
+import { RunLoop } from '../turns/run-loop.ts';
+import { openSessions, type Sessions } from './sessions.ts';
+import { VersionWatch } from '../versions/version-watch.ts';
+import { type WorkerVersion, WorkerVersions } from '../versions/worker-versions.ts';
+
+export interface IncarnationOptions extends ActivityLimits {
+  readonly database: Database;
+  readonly sandbox: Sandbox;
+  /** Null: it executes activities only, and takes no runs. */
+  readonly bundleHash: string | null;
+  readonly identity: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly activities: Activities;
+  readonly client: () => unknown;
+  readonly maxCachedRuns: number;
+  readonly maxPayloadBytes: number;
+  readonly leaseMs: number;
+  readonly version?: WorkerVersion | undefined;
+  readonly logger: Logger;
+  readonly failPoint?: FailPointListener | undefined;
+}
+
+const heartbeatMs = 100;
+const idlePollMs = 100;
+const housekeepingMs = 1_000;
+
+export class Incarnation {
+  readonly epoch: number;
+  readonly #options: IncarnationOptions;
+  readonly #queue: string;
+  readonly #standaloneQueue: string;
+  readonly #heart: pg.Client;
+  readonly #pulse: Pulse;
+  readonly #control: pg.Client;
+  readonly #sessions: readonly pg.Client[];
+  readonly #starts: pg.Client;
+  readonly #clock = new DatabaseClock();
+  readonly #loop: RunLoop;
+  readonly #activities: ActivityDesk;
+  readonly #claims: Claims;
+  readonly #watch: VersionWatch | undefined;
+  readonly #localStarts: LocalStarts;
+  readonly #appender: Appender;
+  readonly #progress: ProgressStore;
+  readonly #queries: QueryAnswerer;
+  readonly #house: Housekeeping;
+  readonly #mail: AnnouncedMail;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
+  #over = false;
+  #control_: Promise<unknown> = Promise.resolve();
+
+  /** Registers and begins to work. @throws what connecting throws */
+  static async begin(options: IncarnationOptions): Promise<Incarnation> {
+    const sessions = await openSessions(options);
+    try {
+      const incarnation = new Incarnation(options, sessions);
+      await incarnation.#start();
+      return incarnation;
+    } catch (error) {
+      await sessions.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: IncarnationOptions, sessions: Sessions) {
+    const { epoch, heart, control, starts, rows, writers } = sessions;
+    this.#options = options;
+    this.epoch = epoch;
+    this.#heart = heart;
+    this.#control = control;
+    this.#sessions = [heart, control, ...writers.map((writer) => writer.client as pg.Client)];
+    this.#starts = starts;
+    const { database, sandbox, logger } = options;
+    this.#queue = queueKey(options.namespace, options.taskQueue);
+    this.#standaloneQueue = queueKey(activitiesNamespace(options.namespace), options.taskQueue);
+    for (const client of [...this.#sessions, starts]) {
+      client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
+      client.on('end', () => this.#lose('a connection ended'));
+    }
+    this.#pulse = new Pulse({
+      client: heart,
+      schema: database.schema,
+      epoch,
+      leaseMs: options.leaseMs,
+      clock: this.#clock,
+      isOver: () => this.#over,
+      bury: (suspect, reason) => this.#bury(suspect, reason),
+      dead: (error) => this.#end(error),
+      lost: (what, cause) => this.#lose(what, cause),
+    });
+    this.#progress = new ProgressStore(database, epoch, logger);
+    this.#appender = new Appender(writers, (error) => this.#end(error), options.failPoint);
+    const { version, namespace } = options;
+    const versions = version === undefined ? undefined : new WorkerVersions(version, this.#queue);
+    this.#watch = versions?.isRouted === true ? this.#watchOf(versions) : undefined;
+    this.#loop = new RunLoop({
+      database,
+      queue: this.#queue,
+      versions,
+      versionWatch: this.#watch,
+      epoch,
+      sandbox,
+      appender: this.#appender,
+      clock: this.#clock,
+      logger,
+      maxCachedRuns: options.maxCachedRuns,
+      maxPayloadBytes: options.maxPayloadBytes,
+      park: (runs) => this.#progress.settled().then(() => this.#serially(() => this.#park(runs))),
+      mailed: (runId) => void this.#mail.announce([runId]),
+      fatal: (error) => this.#end(error),
+    });
+    const sources = claimSources(this.#queue, namespace, versions);
+    this.#activities = new ActivityDesk({
+      ...options,
+      queue: this.#queue,
+      sources: taskSources(this.#queue, sources, versions),
+      standaloneQueue: this.#standaloneQueue,
+      fence: { epoch, slot: 0 },
+      reportFence: { epoch, slot: writers.length + 2 },
+      clock: this.#clock,
+      serially: (work) => this.#serially(() => work(control)),
+      mailed: (runIds) => void this.#mail.announce(runIds),
+      settled: (run) => this.#loop.settled(run),
+      report: (run, input) => this.#loop.enqueue(run, input),
+      reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
+      progress: this.#progress,
+    });
+    this.#loop.attach(this.#activities);
+    this.#claims = new Claims({
+      sources,
+      room: () => this.#room,
+      now: () => this.#clock.now(),
+      claim: ({ queue, route }, due) =>
+        this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
+      adopt: (claimed, queue) => this.#adopt(claimed, queue),
+      failed: (error) => this.#failed('runs could not be claimed', error),
+      // Owned but not in memory: only a new incarnation lets others have these runs.
+      lost: (error) => this.#lose(`claimed runs could not be loaded: ${String(error)}`, error),
+    });
+    this.#localStarts = new LocalStarts({
+      client: starts,
+      rows,
+      schema: database.schema,
+      fence: { epoch, slot: writers.length + 1 },
+      room: () => this.#room,
+      sandbox,
+      maxPayloadBytes: options.maxPayloadBytes,
+      now: () => this.#clock.now(),
+      versions,
+      wake: () => this.#claims.poke(),
+      begin: (run, built, durable) => this.#loop.begin(run, built, durable),
+    });
+    this.#mail = new AnnouncedMail(logger, (runIds) => this.#loop.mail.read(runIds));
+    this.#house = new Housekeeping(database, logger, async () => {
+      await this.#loop.parking.evict();
+      await this.#activities.sweep();
+      await this.#watch?.keep();
+    });
+    this.#queries = new QueryAnswerer({
+      ...{ database, sandbox, loop: this.#loop, epoch, versions, logger },
+      queues: sources.map((source) => source.queue),
+      open: () => this.#claims.open,
+    });
+  }
+
+  /** Resolves when this life is over: undefined after `stop`, else why. */
+  get ended(): Promise<RuntimeError | undefined> {
+    return this.#ended.promise;
+  }
+
+  get #room(): number {
+    return this.#options.bundleHash === null ? 0 : this.#loop.parking.room;
+  }
+
+  get runCount(): number {
+    return this.#loop.parking.size;
+  }
+
+  /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
+  async stop(graceMs: number, reached: (state: 'DRAINING' | 'DRAINED') => void): Promise<void> {
+    this.#leaveLocal();
+    await Promise.race([Promise.all([this.#claims.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
+    reached('DRAINING');
+    await Promise.race([this.#activities.drain(graceMs), this.ended]);
+    await Promise.race([this.#loop.parking.release(), this.ended]);
+    reached('DRAINED');
+    if (this.#over) return;
+    this.#end(undefined);
+    await declareDead(this.#options.database, this.epoch, 'stopped').catch(() => undefined);
+  }
+
+  /** Leaves everything as it is, at once: others take it over. */
+  async breakOff(): Promise<void> {
+    this.#end(undefined);
+    await declareDead(this.#options.database, this.epoch, 'broke off').catch(() => undefined);
+  }
+
+  async #start(): Promise<void> {
+    const { database } = this.#options;
+    const { schema } = database;
+    this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
+    const topics = ['wake', 'request', 'task', `mail_${this.epoch}`];
+    await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
+    await this.#watch?.begin();
+    await this.#pulse.beat();
+    if (this.#over) return;
+    this.#joinLocal();
+    this.#timers.push(
+      setInterval(() => void this.#pulse.beat(), heartbeatMs),
+      setInterval(() => void this.#house.keep(), housekeepingMs),
+      setInterval(() => void this.#poll(), idlePollMs),
+    );
+    void this.#poll();
+  }
+
+  async #bury(epoch: number, reason: string): Promise<void> {
+    const { database, logger } = this.#options;
+    try {
+      const freed = await declareDead(database, epoch, reason);
+      logger.warn({ epoch, reason, runs: freed }, 'worker died, its runs are free');
+      if (freed > 0) this.#claims.poke(true);
+    } catch (error) {
+      logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again');
+    }
+  }
+
+  #notified(channel: string, payload: string): void {
+    const topic = channel.slice(this.#options.database.schema.length + 1);
+    if (topic === 'wake') this.#woken(splitPayload(payload));
+    else if (topic === 'request') {
+      if (this.#queries.isAsked(splitPayload(payload))) void this.#answerQueries();
+    } else if (topic === 'deployment') void this.#reroute();
+    else if (topic === 'task') {
+      if (this.#activities.looksInto(splitPayload(payload))) this.#activities.poke();
+    } else {
+      const items = splitPayload(payload);
+      if (items.includes(attemptsItem)) this.#activities.check();
+      void this.#mail.announce(items);
+    }
+  }
+
+  #woken(queues: readonly string[]): void {
+    this.#claims.woken(queues);
+    if (queues.includes(this.#standaloneQueue)) this.#activities.pokeStandalone();
+  }
+
+  async #answerQueries(): Promise<void> {
+    if (this.#options.bundleHash === null) return;
+    try {
+      await this.#queries.poll();
+    } catch (error) {
+      this.#failed('queries could not be answered', error);
+    }
+  }
+
+  /** What notices may have missed. */
+  async #poll(): Promise<void> {
+    this.#claims.poke();
+    void this.#answerQueries();
+    try {
+      const { open } = this.#activities;
+      const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
+      const found = await lookAround(this.#options.database, this.epoch, looked);
+      this.#activities.found(found);
+      await this.#mail.announce(found.mailed);
+    } catch (error) {
+      this.#failed('mail could not be looked for', error);
+    }
+  }
+
+  async #adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
+    if (this.#over) return;
+    this.#options.failPoint?.('claimed');
+    await this.#loop.adopt(claimed, queue);
+    this.#options.failPoint?.('loaded');
+    this.#loop.parking.evict().catch((error: unknown) => this.#failed('idle runs could not be let go', error));
+  }
+
+  #watchOf(versions: WorkerVersions): VersionWatch {
+    const { database, namespace, logger } = this.#options;
+    const fence = { epoch: this.epoch, slot: 0 };
+    return new VersionWatch({
+      ...{ database, namespace, versions, logger },
+      assign: (runs) => this.#serially(() => assignQueues(this.#control, database.schema, fence, runs)),
+      changed: () => {
+        const letGo = this.#loop.parking.letGoMoving(versions);
+        letGo.catch((error: unknown) => this.#failed('runs could not be handed over', error));
+        this.#claims.poke(true);
+      },
+    });
+  }
+
+  async #reroute(): Promise<void> {
+    try {
+      await this.#watch?.refresh();
+    } catch (error) {
+      this.#failed('what is current could not be asked', error);
+    }
+  }
+
+  /** Who takes runs by version starts none itself: which version a new run is for is decided where it is claimed. */
+  #joinLocal(): void {
+    if (this.#watch !== undefined || this.#options.bundleHash === null) return;
+    const { localWorkers } = this.#options.database;
+    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
+  }
+
+  /** Of work that the next poll repeats. */
+  #failed(what: string, error: unknown): void {
+    if (!this.#over) this.#options.logger.warn({ err: error }, `${what}, will try again`);
+  }
+
+  #leaveLocal(): void {
+    const { localWorkers } = this.#options.database;
+    const workers = localWorkers.get(this.#queue);
+    workers?.delete(this.#localStarts);
+    if (workers?.size === 0) localWorkers.delete(this.#queue);
+  }
+
+  async #park(runs: readonly ParkedRun[]): Promise<string[]> {
+    this.#options.failPoint?.('before park');
+    const { database } = this.#options;
+    const fence = { epoch: this.epoch, slot: 0 };
+    // What waited here for long must not become due in the past: claims look there only now and then.
+    const now = this.#clock.now();
+    const due = runs.map((run) => (run.wakeAt < now ? { ...run, wakeAt: now } : run));
+    const moved = due.filter((run) => run.queue !== undefined);
+    const parked = await park(this.#control, database.schema, fence, due);
+    for (const { queue, wakeAt } of moved) if (wakeAt <= now) database.notifier.wake(queue!);
+    this.#options.failPoint?.('after park');
+    return parked;
+  }
+
+  /** One statement after the other on the control connection. */
+  #serially<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#control_.then(work);
+    this.#control_ = result.catch(() => undefined);
+    return result;
+  }
+
+  #lose(what: string, cause?: unknown): void {
+    if (this.#over) return;
+    this.#end(new RuntimeError('LEASE_LOST', `This worker lost touch with the database: ${what}.`, { cause }));
+  }
+
+  #end(error: RuntimeError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#house.stop();
+    this.#mail.stop();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#leaveLocal();
+    void this.#claims.stop();
+    // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
+    void this.#localStarts.stop(0).then(() => this.#starts.end().catch(() => undefined));
+    this.#appender.stop();
+    this.#activities.abort();
+    this.#loop.abort();
+    for (const client of this.#sessions) void client.end().catch(() => undefined);
+    this.#ended.resolve(error);
+  }
+}

@@ -1,0 +1,70 @@
+// The heartbeat of an incarnation: extends its lease, measures the database's clock, and notices the death of others.
+import type pg from 'pg';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { type Heartbeat, heartbeat } from '../../store/ownership/lease.ts';
+import { DatabaseClock } from './clock.ts';
+
+export interface PulseOptions {
+  readonly client: pg.ClientBase;
+  readonly schema: string;
+  readonly epoch: number;
+  readonly leaseMs: number;
+  readonly clock: DatabaseClock;
+  isOver(): boolean;
+  /** Another incarnation is dead. */
+  bury(epoch: number, reason: string): Promise<void>;
+  /** This incarnation was declared dead. */
+  dead(error: RuntimeError): void;
+  /** Nobody knows whether this incarnation is alive. */
+  lost(what: string, cause?: unknown): void;
+}
+
+/** A lost session counts as a death only with a missed heartbeat as well. */
+const missedMs = 150;
+
+export class Pulse {
+  readonly #options: PulseOptions;
+  #beating = false;
+  #lastBeat = performance.now();
+  #healthySince = performance.now();
+
+  constructor(options: PulseOptions) {
+    this.#options = options;
+  }
+
+  /** One at a time: a beat that is late is one that is missed. */
+  async beat(): Promise<void> {
+    if (this.#options.isOver() || this.#beating) return;
+    this.#beating = true;
+    try {
+      await this.#beat();
+    } finally {
+      this.#beating = false;
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { client, schema, epoch: own, leaseMs, clock, isOver, bury, dead, lost } = this.#options;
+    const late = performance.now() - this.#lastBeat;
+    if (late > leaseMs) return lost(`no heartbeat came through for ${Math.round(late)} ms`);
+    const sent = DatabaseClock.local();
+    let beat: Heartbeat;
+    try {
+      beat = await heartbeat(client, schema, own, { leaseMs, missedMs });
+    } catch (error) {
+      return lost(`a heartbeat failed: ${String(error)}`, error);
+    }
+    if (isOver()) return;
+    if (!beat.alive) {
+      return dead(new RuntimeError('LEASE_LOST', 'This worker was declared dead: its lease is gone.'));
+    }
+    clock.observe(beat.databaseTime, sent, DatabaseClock.local());
+    if (late > leaseMs / 2) this.#healthySince = performance.now();
+    this.#lastBeat = performance.now();
+    // After a pause of the database everybody's lease looks over: believe that only after a whole lease of own heartbeats.
+    const trusted = performance.now() - this.#healthySince > leaseMs;
+    for (const { epoch, sessionEnded } of beat.suspects) {
+      if (sessionEnded || trusted) await bury(epoch, sessionEnded ? 'session ended' : 'lease expired');
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// The database sessions of an incarnation, and its registration: one carries the sign of life, one claims and parks, one
+// starts runs, some append.
+import type pg from 'pg';
+import { queueKey } from '../../core/run/deployment.ts';
+import { LogWriter } from '../../store/log/append.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { EventRows } from '../../store/codec/event-rows.ts';
+import { backendPid, register } from '../../store/ownership/lease.ts';
+import type { Activities } from '../activities/activity-context.ts';
+import type { WorkerVersion } from '../versions/worker-versions.ts';
+
+export interface SessionsOptions {
+  readonly database: Database;
+  /** Null: of a worker that takes no runs. */
+  readonly bundleHash: string | null;
+  readonly activities: Activities;
+  readonly takesNonLocal: boolean;
+  readonly identity: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly leaseMs: number;
+  readonly version?: WorkerVersion | undefined;
+}
+
+export interface Sessions {
+  readonly epoch: number;
+  readonly heart: pg.Client;
+  readonly control: pg.Client;
+  readonly starts: pg.Client;
+  /** For starts that append first turns. */
+  readonly rows: EventRows;
+  readonly writers: readonly LogWriter[];
+  close(): Promise<void>;
+}
+
+const writerCount = 2;
+
+/** Opens all of them and registers a new incarnation. @throws what connecting throws, with none left open */
+export async function openSessions(options: SessionsOptions): Promise<Sessions> {
+  const { database, identity, namespace, taskQueue, bundleHash, leaseMs, version } = options;
+  const clients: pg.Client[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+  };
+  try {
+    const opening = ['heart', 'control', 'starts'].map((name) => database.dedicated(`reprise ${name}`));
+    for (let i = 1; i <= writerCount; i++) opening.push(database.dedicated(`reprise writer ${i}`, { pipeline: true }));
+    const opened = await Promise.allSettled(opening);
+    for (const each of opened) if (each.status === 'fulfilled') clients.push(each.value);
+    for (const each of opened) if (each.status === 'rejected') throw each.reason;
+    const [heart, control, starts, ...writing] = clients as [pg.Client, pg.Client, pg.Client, ...pg.Client[]];
+    const epoch = await register(heart, database.schema, {
+      identity,
+      queue: queueKey(namespace, taskQueue),
+      bundleHash,
+      leaseMs,
+      version: version?.defaultBehavior === undefined ? undefined : version.version,
+      // The last guards reports of activities, which go through the pool.
+      backendPids: [...(await Promise.all([control, ...writing, starts].map(backendPid))), null],
+      activityTypes: options.takesNonLocal ? Object.keys(options.activities) : [],
+    });
+    const writers = await Promise.all(
+      writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
+    );
+    const rows = await EventRows.open(starts, database.schema);
+    return { epoch, heart, control, starts, rows, writers, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

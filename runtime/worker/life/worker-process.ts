@@ -1,0 +1,146 @@
+// A worker: one incarnation after the other until it is told to stop.
+//
+//   INITIALIZED ─► RUNNING ─► STOPPING ─► DRAINING ─► DRAINED ─► STOPPED
+//                     └──────────┴───────────┴──► FAILED: it did not stop in time
+import { IllegalStateError, RuntimeError } from '../../core/failure/runtime-error.ts';
+import { declareDead } from '../../store/ownership/lease.ts';
+import { Incarnation, type IncarnationOptions } from './incarnation.ts';
+
+/** DRAINING: nothing new is taken, what runs may end. DRAINED: nothing runs here any more. */
+export type WorkerState = 'INITIALIZED' | 'RUNNING' | 'STOPPING' | 'DRAINING' | 'DRAINED' | 'STOPPED' | 'FAILED';
+
+const retryMs = { first: 50, max: 2_000 } as const;
+const timerMsMax = 2_147_483_647;
+
+/** `run()` of a worker that had not stopped in `shutdownForceTime`. What it was doing is done by others. */
+export class GracefulShutdownPeriodExpiredError extends RuntimeError {
+  constructor() {
+    super('TIMEOUT', 'Timed out while waiting for worker to shutdown gracefully');
+    this.name = 'GracefulShutdownPeriodExpiredError';
+  }
+}
+
+export interface WorkerProcessOptions extends IncarnationOptions {
+  /** How long activities may go on after `shutdown`. */
+  readonly shutdownGraceMs: number;
+  /** When to give up stopping in order; undefined: never. */
+  readonly shutdownForceMs: number | undefined;
+}
+
+export class WorkerProcess {
+  readonly #options: WorkerProcessOptions;
+  #state: WorkerState = 'INITIALIZED';
+  #incarnation: Incarnation | undefined;
+  #wakeUp: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+  readonly #forced = Promise.withResolvers<never>();
+  #isBreakingOff = false;
+
+  constructor(options: WorkerProcessOptions) {
+    this.#options = options;
+    this.#forced.promise.catch(() => undefined); // told by `run`
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  get epoch(): number | undefined {
+    return this.#incarnation?.epoch;
+  }
+
+  get runCount(): number {
+    return this.#incarnation?.runCount ?? 0;
+  }
+
+  /**
+   * Works until `shutdown`. A lost database or a lost lease is no reason to end: it begins anew when it can.
+   * @throws GracefulShutdownPeriodExpiredError; IllegalStateError, not by the promise, when it was called before
+   */
+  run(): Promise<void> {
+    if (this.#state !== 'INITIALIZED') {
+      throw new IllegalStateError(`This worker is ${this.#state}: run() can be called once. Create another worker.`);
+    }
+    this.#state = 'RUNNING';
+    return this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await Promise.race([this.#live(), this.#forced.promise]);
+      if (this.#isBreakingOff) await this.#forced.promise;
+      this.#state = 'STOPPED';
+    } catch (error) {
+      this.#state = 'FAILED';
+      throw error;
+    }
+  }
+
+  /** Takes no new work, lets running activities end within the grace time, gives all runs back. */
+  shutdown(): void {
+    if (this.#state !== 'RUNNING') return;
+    this.#state = 'STOPPING';
+    this.#wakeUp?.();
+    const { shutdownForceMs } = this.#options;
+    if (shutdownForceMs !== undefined) {
+      const timer = setTimeout(() => void this.#force(), Math.min(shutdownForceMs, timerMsMax));
+      void this.#forced.promise.catch(() => clearTimeout(timer));
+      timer.unref();
+    }
+    if (this.#incarnation !== undefined) this.#stopping = this.#stop(this.#incarnation);
+  }
+
+  async #live(): Promise<void> {
+    const { logger } = this.#options;
+    let delay: number = retryMs.first;
+    while (this.#state === 'RUNNING') {
+      try {
+        this.#incarnation = await Incarnation.begin(this.#options);
+        logger.debug({ epoch: this.#incarnation.epoch, taskQueue: this.#options.taskQueue }, 'worker runs');
+        delay = retryMs.first;
+        if (this.#isStopping()) {
+          await this.#stop(this.#incarnation);
+          break;
+        }
+        const reason = await this.#incarnation.ended;
+        if (reason !== undefined) {
+          logger.warn({ err: reason, epoch: this.#incarnation.epoch }, 'worker begins anew');
+          // An append may still be on its way: nothing of this incarnation may be written once the next one has begun.
+          await declareDead(this.#options.database, this.#incarnation.epoch, 'lost touch');
+        }
+      } catch (error) {
+        if (this.#isStopping()) break;
+        logger.warn({ err: error, retryMs: delay }, 'worker cannot reach the database, will try again');
+        await this.#pause(delay);
+        delay = Math.min(delay * 2, retryMs.max);
+      }
+    }
+    await this.#stopping;
+  }
+
+  #stop(incarnation: Incarnation): Promise<void> {
+    return incarnation.stop(this.#options.shutdownGraceMs, (state) => {
+      this.#state = state;
+    });
+  }
+
+  async #force(): Promise<void> {
+    if (this.#state === 'STOPPED') return;
+    this.#isBreakingOff = true;
+    this.#options.logger.warn('worker did not stop in time, it breaks off');
+    await this.#incarnation?.breakOff();
+    this.#forced.reject(new GracefulShutdownPeriodExpiredError());
+  }
+
+  #isStopping(): boolean {
+    return this.#state !== 'RUNNING';
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+      setTimeout(resolve, ms);
+    });
+    this.#wakeUp = undefined;
+  }
+}

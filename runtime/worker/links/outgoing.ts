@@ -1,0 +1,202 @@
+// What runs ask of other runs, once it is durable: starts of children, signals, cancellation. Tried again until the answer
+// is in the log; a run that is taken over has it sent by its new owner.
+import { setTimeout } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { draft } from '../../core/log/draft.ts';
+import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import type { OpenChild, OpenMessage } from '../../core/run/run-links.ts';
+import { type ChildStart, childStart, runExists } from '../../store/runs/child-run.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { readHistory } from '../../store/log/history.ts';
+import { deliverOutbox, endOrphan } from '../../store/messages/outbox.ts';
+import { announce, sendFromRun } from '../../store/messages/run-messages.ts';
+import { isContention, isDataRefusal } from '../../store/sql/sqlstate.ts';
+import { StartBatcher } from '../../store/runs/start-batcher.ts';
+import { startWith } from '../../store/runs/start-with.ts';
+import type { Input, LiveRun } from '../turns/live-run.ts';
+
+export interface OutgoingOptions {
+  readonly database: Database;
+  readonly epoch: number;
+  readonly logger: Logger;
+  enqueue(run: LiveRun, input: Input): void;
+  /** A run of this worker has mail. */
+  mailed(runId: string): void;
+}
+
+const retryMs = { first: 20, max: 2_000 } as const;
+/** Transactions under way at once; each has a connection of the pool, which others need too. */
+const lanes = 4;
+/** How long a workflow id is waited for that somebody's transaction has, ms. */
+const lockMs = 50;
+
+export class Outgoing {
+  readonly #options: OutgoingOptions;
+  readonly #starts: StartBatcher;
+  readonly #lanes: Promise<unknown>[] = Array.from({ length: lanes }, () => Promise.resolve());
+  #nextLane = 0;
+  #closed: string[] = [];
+  #delivering = false;
+  #stopped = false;
+
+  constructor(options: OutgoingOptions) {
+    this.#options = options;
+    this.#starts = new StartBatcher(options.database);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Acts on an event that was just appended. */
+  act(run: LiveRun, event: HistoryEvent): void {
+    const { links } = run;
+    if (event.type === 'ChildWorkflowInitiated') this.#startChild(run, links!.children.get(event.seq)!, event.payload);
+    else this.#send(run, links!.messages.get(event.seq)!, event.payload);
+  }
+
+  /** Sends again what may not have been sent, after the run came into this process. */
+  resume(run: LiveRun): void {
+    if (run.links?.hasUnsent !== true) return;
+    for (const child of run.links.children.values()) if (!child.isStarted) this.#startChild(run, child);
+    for (const message of run.links.messages.values()) this.#send(run, message);
+  }
+
+  /** Has others hear of a closed run. */
+  closed(runId: string): void {
+    this.#closed.push(runId);
+    if (this.#delivering) return;
+    this.#delivering = true;
+    setImmediate(() => void this.#deliver());
+  }
+
+  async #deliver(): Promise<void> {
+    const { database, logger } = this.#options;
+    while (this.#closed.length > 0) {
+      const runIds = this.#closed.splice(0, 500);
+      try {
+        const busy = await deliverOutbox(database, runIds);
+        if (busy.length > 0) void this.#later(() => busy.forEach((runId) => this.closed(runId)));
+      } catch (error) {
+        if (!this.#stopped) logger.warn({ err: error }, 'others could not be told of closed runs, will try again');
+      }
+    }
+    this.#delivering = false;
+  }
+
+  #startChild(run: LiveRun, child: OpenChild, args?: Uint8Array | null): void {
+    const { seq: answers, workflowType: name } = child;
+    void this.#untilDone(
+      run,
+      () => run.links?.children.get(answers) === child && !child.isStarted,
+      async () => {
+        const { pool, schema } = this.#options.database;
+        const given = { child, args: args ?? (await this.#payload(run, answers)) };
+        const start = await childStart(pool, schema, run, given);
+        const reason = await this.#start(start);
+        if (reason === undefined && run.phase === 'gone') await endOrphan(this.#options.database, run, child);
+        const { runId: correlationId } = start.run;
+        if (reason === undefined) return draft(0, 'ChildWorkflowStarted', { answers, name, correlationId });
+        return draft(0, 'ChildWorkflowStartFailed', { answers, name, reason: reason === '' ? null : reason });
+      },
+    );
+  }
+
+  /** Undefined when the child's run is there; else why not, '' when its workflow id is taken. */
+  async #start(start: ChildStart): Promise<string | undefined> {
+    const { database } = this.#options;
+    let reason = '';
+    try {
+      if (await this.#place(start)) return undefined;
+    } catch (error) {
+      if (!isDataRefusal(error)) throw error;
+      reason = `The child could not be started: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    // Or it was started before, by us or by the run's last owner.
+    return (await runExists(database.pool, database.schema, start.run.runId)) ? undefined : reason;
+  }
+
+  async #place({ run, timing, refusedAfter }: ChildStart): Promise<boolean> {
+    const isPlain = refusedAfter.length === 0 && timing.delayMs === 0 && timing.deadlineMs === undefined;
+    if (isPlain) return this.#starts.start(run);
+    const { database } = this.#options;
+    const how = { useExisting: false, refusedAfter, timing, lockMs };
+    const placed = await this.#inLane(() => startWith(database, undefined, run, how));
+    if (typeof placed === 'string') return false;
+    announce(database, [{ runId: placed.runId, delivery: { owner: null, queue: run.queue } }]);
+    return true;
+  }
+
+  #send(run: LiveRun, message: OpenMessage, payload?: Uint8Array | null): void {
+    const { database, epoch, mailed } = this.#options;
+    void this.#untilDone(
+      run,
+      () => run.links?.messages.get(message.seq) === message,
+      async () => {
+        await this.#begun(run, message.meta.child);
+        const args = message.kind === 'cancel' ? null : (payload ?? (await this.#payload(run, message.seq)));
+        const sent = await this.#inLane(() => sendFromRun(database, epoch, run, message, args));
+        if (sent === undefined) {
+          const type = message.kind === 'signal' ? 'ExternalSignalFailed' : 'ExternalCancelFailed';
+          return draft(0, type, { answers: message.seq, reason: 'there is no such open run' });
+        }
+        announce(
+          database,
+          sent.filter(({ runId }) => runId !== run.runId),
+        );
+        mailed(run.runId); // the arrival comes as mail
+        return undefined;
+      },
+    );
+  }
+
+  /** A child whose start is under way gets its messages once it is there. */
+  async #begun(run: LiveRun, child: number | undefined): Promise<void> {
+    if (child === undefined) return;
+    const isUnderWay = (): boolean => run.links?.children.get(child)?.isStarted === false;
+    while (!this.#stopped && run.phase !== 'gone' && isUnderWay()) {
+      await setTimeout(retryMs.first, undefined, { ref: false });
+    }
+  }
+
+  async #payload({ runId }: LiveRun, seq: number): Promise<Uint8Array> {
+    for await (const page of readHistory(this.#options.database, runId, { after: seq - 1, upTo: seq })) {
+      if (page[0]?.payload) return page[0].payload;
+    }
+    return new Uint8Array();
+  }
+
+  #inLane<T>(work: () => Promise<T>): Promise<T> {
+    const lane = this.#nextLane++ % lanes;
+    const result = this.#lanes[lane]!.then(work);
+    this.#lanes[lane] = result.catch(() => undefined);
+    return result;
+  }
+
+  async #later(work: () => void): Promise<void> {
+    await setTimeout(retryMs.first, undefined, { ref: false });
+    if (!this.#stopped) work();
+  }
+
+  /** Works until it succeeds, or is not needed any more; what it returns goes into the run's log. */
+  async #untilDone(run: LiveRun, isOpen: () => boolean, work: () => Promise<EventDraft | undefined>): Promise<void> {
+    let delay: number = retryMs.first;
+    run.sending++;
+    while (!this.#stopped && run.phase !== 'gone' && isOpen()) {
+      try {
+        const input = await work();
+        if (input !== undefined && isOpen()) this.#options.enqueue(run, input);
+        break;
+      } catch (error) {
+        const level = isContention(error) ? 'debug' : 'warn';
+        this.#options.logger[level](
+          { err: error, runId: run.runId },
+          'another run could not be reached, will try again',
+        );
+        await setTimeout(delay, undefined, { ref: false });
+        delay = Math.min(delay * 2, retryMs.max);
+      }
+    }
+    run.sending--;
+  }
+}

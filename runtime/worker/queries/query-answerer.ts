@@ -1,0 +1,215 @@
+// Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy. A query
+// sees every message that was sent before it.
+import { setTimeout } from 'node:timers/promises';
+import type { StartedMeta, TaskFailure } from '../../core/log/activation.ts';
+import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../../core/run/deployment.ts';
+import { engineFault } from '../../core/log/engine-number.ts';
+import { encodeFailure } from '../../core/failure/failure-info.ts';
+import { ApplicationFailure } from '../../core/failure/failure.ts';
+import { encodePayload } from '../../core/payload/payload.ts';
+import { thrownMessage } from '../../core/failure/thrown-message.ts';
+import type { Logger } from 'pino';
+import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
+import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { readRunVersioning } from '../../store/deployments/deployments.ts';
+import { readHistory } from '../../store/log/history.ts';
+import {
+  answer,
+  type OpenRequest,
+  openRequests,
+  type QueryAnswer,
+  type QueryRequest,
+} from '../../store/messages/requests.ts';
+import { RunReplay } from '../cache/load-run.ts';
+import type { RunLoop } from '../turns/run-loop.ts';
+import { explained, traceRun } from './run-tracer.ts';
+import { isTraceQuery, traceAnswer } from './stack-trace.ts';
+import { mayAnswer, type WorkerVersions } from '../versions/worker-versions.ts';
+
+/** How long a query waits for messages that were sent before it: a run whose code fails may never take them. */
+const patienceMs = 1_000;
+/** When it is looked again whether they were taken. */
+const soonMs = 5;
+
+export class QueryAnswerer {
+  readonly #database: Database;
+  readonly #sandbox: Sandbox;
+  readonly #loop: RunLoop;
+  readonly #queues: readonly string[];
+  readonly #open: () => readonly string[];
+  readonly #versions: WorkerVersions | undefined;
+  readonly #epoch: number;
+  readonly #logger: Logger;
+  readonly #underWay = new Set<string>();
+  /** Requests that wait for messages: which is the last of them, and until when. */
+  readonly #waiting = new Map<string, { readonly mail: number; readonly until: number }>();
+  #looksAgain = false;
+  /** Of each poll that reads just now: what was answered meanwhile, which it may have read as open. */
+  readonly #reads = new Set<Set<string>>();
+
+  constructor(parts: {
+    database: Database;
+    sandbox: Sandbox;
+    loop: RunLoop;
+    /** Where requests may wait that are for this worker. */
+    queues: readonly string[];
+    /** Those of them that it may claim runs from now. */
+    open: () => readonly string[];
+    epoch: number;
+    versions: WorkerVersions | undefined;
+    logger: Logger;
+  }) {
+    this.#database = parts.database;
+    this.#sandbox = parts.sandbox;
+    this.#loop = parts.loop;
+    this.#queues = parts.queues;
+    this.#open = parts.open;
+    this.#versions = parts.versions;
+    this.#epoch = parts.epoch;
+    this.#logger = parts.logger;
+  }
+
+  /** Whether this worker may be the one that requests on one of these queues are for. */
+  isAsked(queues: readonly string[]): boolean {
+    return queues.some((queue) => this.#queues.includes(queue));
+  }
+
+  /** Answers whatever waits on this worker's queues and can be answered now, or soon. */
+  async poll(): Promise<void> {
+    await this.#poll();
+    if (this.#waiting.size === 0 || this.#looksAgain) return;
+    this.#looksAgain = true;
+    try {
+      do {
+        await setTimeout(soonMs, undefined, { ref: false });
+        await this.#poll();
+      } while (this.#waiting.size > 0);
+    } finally {
+      this.#looksAgain = false;
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const answered = new Set<string>();
+    const open = await this.#read(answered);
+    const requests = open.filter((request) => !this.#waits(request));
+    // Of those that are gone nobody waits for an answer.
+    for (const id of this.#waiting.keys()) if (!open.some((request) => request.id === id)) this.#waiting.delete(id);
+    await Promise.all(
+      requests.map(async (request) => {
+        if (this.#underWay.has(request.id) || answered.has(request.id)) return;
+        this.#underWay.add(request.id);
+        try {
+          const result = await this.#answer(request);
+          if (result === undefined) return;
+          await answer(this.#database, request.id, result);
+          for (const others of this.#reads) others.add(request.id);
+        } finally {
+          this.#underWay.delete(request.id);
+        }
+      }),
+    );
+  }
+
+  /** Whether messages that were sent before the request are still to be taken. */
+  #waits({ id, runId, mailSent, mailUnread }: OpenRequest): boolean {
+    const known = this.#waiting.get(id);
+    const { mail, until } = known ?? { mail: mailSent, until: performance.now() + patienceMs };
+    const isTold = mailUnread === undefined || mailUnread > mail;
+    if (isTold || performance.now() > until || (this.#loop.run(runId)?.taskFailures ?? 0) > 0) {
+      this.#waiting.delete(id);
+      return false;
+    }
+    if (known === undefined) this.#waiting.set(id, { mail, until });
+    return true;
+  }
+
+  async #read(answered: Set<string>): Promise<OpenRequest[]> {
+    this.#reads.add(answered);
+    try {
+      return await openRequests(this.#database, this.#epoch, { queues: this.#queues, open: this.#open() });
+    } finally {
+      this.#reads.delete(answered);
+    }
+  }
+
+  async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {
+    if (isTraceQuery(request.name)) return this.#answerByTrace(request);
+    const run = this.#loop.run(request.runId);
+    if (run === undefined) return this.#answerByReplay(request);
+    if (run.phase === 'idle' && run.sandbox === undefined) return this.#answerByReplay(request);
+    // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
+    if (
+      run.phase === 'loading' ||
+      run.phase === 'reloading' ||
+      run.phase === 'flushing' ||
+      run.carried.length > 0 ||
+      run.sandbox === undefined
+    ) {
+      return run.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
+    }
+    return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
+  }
+
+  /** From the log alone, whoever has the run in memory. */
+  async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
+    try {
+      // Of a run that is closed, or waits, the log says whose code can follow it.
+      if (this.#loop.run(runId) === undefined) {
+        const versioning = await readRunVersioning(this.#database.pool, this.#database.schema, runId);
+        if (!mayAnswer(versioning, this.#versions)) return undefined;
+      }
+      const trace = await traceRun(this.#database, this.#sandbox, runId);
+      if (trace === undefined) return undefined; // as below: not begun
+      if (trace.failure !== undefined) return taskFailed(trace.failure);
+      return { payload: encodePayload(traceAnswer(name, trace.waits, this.#sandbox)), problem: undefined };
+    } catch (error) {
+      const failure = ApplicationFailure.nonRetryable(`The run could not be traced: ${thrownMessage(error)}`);
+      return { payload: encodeFailure(failure), problem: 'failed' };
+    }
+  }
+
+  async #answerByReplay(request: QueryRequest): Promise<QueryAnswer | undefined> {
+    const code = this.#sandbox.createRun(request.runId);
+    try {
+      const replay = new RunReplay(code);
+      let seen = false;
+      let versioning: RunVersioning | undefined;
+      for await (const page of readHistory(this.#database, request.runId, { forReplay: true })) {
+        const [first] = page;
+        if (first?.seq === 1) {
+          const started = JSON.parse(first.meta ?? '{}') as Partial<StartedMeta>;
+          replay.failure = engineFault(started);
+          versioning = startedVersioning(started);
+        }
+        for (const { type, meta } of page) {
+          if (type !== 'WorkflowTaskCompleted' || meta === null) continue;
+          versioning = { ...versioning, recorded: JSON.parse(meta) as DeploymentMeta };
+        }
+        replay.take(page);
+        seen ||= page.some((event) => event.hash !== null);
+      }
+      if (!seen) return undefined; // not begun: it will be claimed and answered then
+      // It closed, or has begun meanwhile, on another version, whose workers find the request too.
+      if (!mayAnswer(versioning, this.#versions)) return undefined;
+      const failure = await explained(this.#database, this.#sandbox, request.runId, replay.failure);
+      if (failure !== undefined) return taskFailed(failure);
+      return this.#toAnswer(code.query(request.name, request.args), request);
+    } finally {
+      code.dispose();
+    }
+  }
+
+  #toAnswer(result: ReturnType<ActiveRun['query']>, request: QueryRequest): QueryAnswer {
+    for (const line of result.logs)
+      this.#logger[line.level]({ runId: request.runId, ...line.attributes }, line.message);
+    if (result.ok) return { payload: result.payload, problem: undefined };
+    return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
+  }
+}
+
+/** The code cannot follow the run's log. */
+function taskFailed({ message, code }: TaskFailure): QueryAnswer {
+  return { payload: encodeFailure(ApplicationFailure.nonRetryable(message, code)), problem: 'task_failed' };
+}

@@ -1,0 +1,135 @@
+// Replays runs under watch, in a thread of their own: for stack traces, and for the full text of a divergence. Computed when
+// somebody asks, so that nobody else pays: see ARCHITECTURE.md, "Stack traces are computed on demand".
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { TaskFailure } from '../../core/log/activation.ts';
+import { assert } from '../../core/failure/runtime-error.ts';
+import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { readHistory } from '../../store/log/history.ts';
+import type { Trace, TraceRequest, TraceThreadData } from './trace-thread.ts';
+
+/** The thread is kept for as long after its last use: many runs may have left their history together. */
+const idleMs = 10_000;
+/** How many times as long an activation may take when it is watched. */
+const watchedSlowness = 5;
+
+/** As many explanations may wait for the thread; a deploy that no run can follow is plain without. */
+const explanationsMax = 20;
+
+const threadFile = new URL(`trace-thread${extname(import.meta.url)}`, import.meta.url);
+
+class RunTracer {
+  readonly #data: TraceThreadData;
+  #thread: Worker | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #explaining = 0;
+
+  constructor({ bundle, deadlockTimeoutMs, activityTypes, failureErrorTypes }: Sandbox) {
+    assert(bundle !== undefined, 'runs cannot be replayed without code');
+    const slower = deadlockTimeoutMs * watchedSlowness;
+    this.#data = { bundle, deadlockTimeoutMs: slower, activityTypes, failureErrorTypes };
+  }
+
+  /** One run after the other. */
+  trace(database: Database, runId: string): Promise<Trace | undefined> {
+    const traced = this.#last.then(() => this.#trace(database, runId));
+    this.#last = traced.catch(() => undefined);
+    return traced;
+  }
+
+  /** The failure in more words, or as it is. */
+  async explain(database: Database, runId: string, failure: TaskFailure): Promise<TaskFailure> {
+    if (this.#explaining >= explanationsMax) return failure;
+    this.#explaining++;
+    try {
+      const trace = await this.trace(database, runId);
+      return trace?.failure?.code === failure.code ? { ...failure, ...trace.failure } : failure;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { ...failure, message: `${failure.message}\n(It could not be looked at once more: ${why})` };
+    } finally {
+      this.#explaining--;
+    }
+  }
+
+  async #trace(database: Database, runId: string): Promise<Trace | undefined> {
+    clearTimeout(this.#idle);
+    const thread = this.#started();
+    const answered = answerOf(thread);
+    answered.catch(() => undefined); // it may end before it is awaited, which still throws then
+    try {
+      const post = (request: TraceRequest): void => thread.postMessage(request);
+      post({ type: 'begin', runId });
+      let hasBegun = false;
+      for await (const events of readHistory(database, runId)) {
+        hasBegun ||= events.some(({ hash }) => hash !== null);
+        post({ type: 'events', events });
+      }
+      post({ type: 'end' });
+      const trace = await answered;
+      return hasBegun ? trace : undefined;
+    } catch (error) {
+      // It may stand in the middle of a run.
+      this.#end();
+      throw error;
+    } finally {
+      this.#idle = setTimeout(() => this.#end(), idleMs).unref();
+    }
+  }
+
+  #started(): Worker {
+    if (this.#thread !== undefined) return this.#thread;
+    const thread = new Worker(threadFile, { workerData: this.#data, execArgv: [], name: 'reprise trace' });
+    thread.unref();
+    // Also when it fails while nobody waits for it.
+    thread
+      .on('error', () => undefined)
+      .on('exit', () => {
+        if (this.#thread === thread) this.#thread = undefined;
+      });
+    this.#thread = thread;
+    return thread;
+  }
+
+  #end(): void {
+    void this.#thread?.terminate();
+    this.#thread = undefined;
+  }
+}
+
+function answerOf(thread: Worker): Promise<Trace> {
+  const { promise, resolve, reject } = Promise.withResolvers<Trace>();
+  const ended = (code: number): void => reject(new Error(`the thread that replays runs ended with code ${code}`));
+  thread.once('message', resolve).once('error', reject).once('exit', ended);
+  return promise.finally(() => thread.off('message', resolve).off('error', reject).off('exit', ended));
+}
+
+/** One for all incarnations that use a sandbox; gone with it. */
+const tracers = new WeakMap<Sandbox, RunTracer>();
+
+function tracerOf(sandbox: Sandbox): RunTracer {
+  let tracer = tracers.get(sandbox);
+  if (tracer === undefined) {
+    tracer = new RunTracer(sandbox);
+    tracers.set(sandbox, tracer);
+  }
+  return tracer;
+}
+
+/** What the run waits for where its log ends; undefined when its first turn is not in the log yet. */
+export function traceRun(database: Database, sandbox: Sandbox, runId: string): Promise<Trace | undefined> {
+  return tracerOf(sandbox).trace(database, runId);
+}
+
+/** Why code could not follow its log, in full when it left it; any other failure, and none, as it is. */
+export async function explained(
+  database: Database,
+  sandbox: Sandbox,
+  runId: string,
+  failure: TaskFailure | undefined,
+): Promise<TaskFailure | undefined> {
+  if (failure?.code !== 'DETERMINISM') return failure;
+  return tracerOf(sandbox).explain(database, runId, failure);
+}

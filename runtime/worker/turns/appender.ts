@@ -1,0 +1,143 @@
+// Group commit: turns of all runs that are ready go out together, one statement a writer at a time; what arrives during a
+// flush goes with the next. It never delays a turn on an idle system.
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { LogWriter, Turn, TurnOutcome } from '../../store/log/append.ts';
+import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
+import type { FailPointListener } from '../life/fail-point.ts';
+
+/** `refused`: the database took none of the turn, and would not the next time either; the error says why. */
+export type AppendResult = { outcome: TurnOutcome } | { outcome: 'refused'; error: unknown };
+
+export interface PendingTurn {
+  readonly turn: Turn;
+  readonly bytes: number;
+  /** How often the run's row was found locked. */
+  busy?: number;
+  done(result: AppendResult): void;
+}
+
+const statementBytesMax = 8 * 1024 * 1024;
+const turnsMax = 1_000;
+/** Fewer turns than this go out in one statement. */
+const worthSharing = 32;
+/** How soon a closing turn whose row is locked by somebody is tried again when nothing else is flushed. */
+const busyRetryMs = 5;
+/** Then the run's owner has to wait for the row: a stream of senders could keep it locked for ever. */
+const busyMax = 3;
+
+export class Appender {
+  readonly #idle: LogWriter[];
+  readonly #onDead: (error: RuntimeError) => void;
+  readonly #failPoint: FailPointListener | undefined;
+  #queue: PendingTurn[] = [];
+  #inFlight = 0;
+  #stopped = false;
+  flushes = 0;
+
+  /** `onDead` is called once, when the fence is gone or the outcome of a flush is unknown. */
+  constructor(writers: readonly LogWriter[], onDead: (error: RuntimeError) => void, failPoint?: FailPointListener) {
+    this.#idle = [...writers];
+    this.#onDead = onDead;
+    this.#failPoint = failPoint;
+  }
+
+  submit(pending: PendingTurn): void {
+    if (!this.#stopped) this.#queue.push(pending);
+  }
+
+  /** Sends what is queued, as far as writers are free. */
+  pump(): void {
+    while (this.#queue.length > 0 && this.#idle.length > 0 && !this.#stopped) {
+      const writer = this.#idle.pop()!;
+      void this.#run(writer, this.#take());
+    }
+  }
+
+  get quiet(): boolean {
+    return this.#queue.length === 0 && this.#inFlight === 0;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#queue = [];
+  }
+
+  #take(): PendingTurn[] {
+    let bytes = 0;
+    let count = 0;
+    // Shared among the writers that are free: the server works on both parts at once.
+    const share = Math.ceil(this.#queue.length / (this.#idle.length + 1));
+    const most = Math.min(Math.max(share, worthSharing), turnsMax);
+    for (const pending of this.#queue) {
+      bytes += pending.bytes;
+      if (count > 0 && (bytes > statementBytesMax || count >= most)) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #run(writer: LogWriter, batch: PendingTurn[]): Promise<void> {
+    this.#inFlight++;
+    try {
+      await this.#flush(writer, batch);
+    } catch (error) {
+      this.#die(error);
+      return;
+    } finally {
+      this.#inFlight--;
+    }
+    this.#idle.push(writer);
+    this.pump();
+  }
+
+  async #flush(writer: LogWriter, batch: PendingTurn[]): Promise<void> {
+    let outcomes: TurnOutcome[] | undefined;
+    this.flushes++;
+    this.#failPoint?.('before append');
+    try {
+      const appending = writer.append(batch.map((pending) => pending.turn));
+      const closing = batch.filter(({ turn }) => turn.close !== undefined).map(({ turn }) => turn.runId);
+      if (closing.length > 0) writer.announceClosed(closing);
+      outcomes = await appending;
+    } catch (error) {
+      if (!isCleanRefusal(error)) throw error;
+      if (batch.length === 1) {
+        batch[0]!.done({ outcome: 'refused', error });
+        return;
+      }
+      // One poisoned turn must not take the others with it: bisect.
+      const half = batch.length >> 1;
+      await this.#flush(writer, batch.slice(0, half));
+      await this.#flush(writer, batch.slice(half));
+      return;
+    }
+    this.#failPoint?.('after append');
+    if (this.#stopped) return;
+    if (outcomes === undefined) {
+      throw new RuntimeError('LEASE_LOST', 'This worker was declared dead: its appends are refused.');
+    }
+    for (const [i, pending] of batch.entries()) {
+      const outcome = outcomes[i]!;
+      pending.busy = (pending.busy ?? 0) + 1;
+      if (outcome === 'busy' && pending.busy < busyMax) this.#retry(pending);
+      else pending.done({ outcome });
+    }
+  }
+
+  #retry(pending: PendingTurn): void {
+    setTimeout(() => {
+      this.submit(pending);
+      this.pump();
+    }, busyRetryMs);
+  }
+
+  #die(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#onDead(
+      error instanceof RuntimeError
+        ? error
+        : new RuntimeError('LEASE_LOST', `The outcome of an append is unknown: ${String(error)}`, { cause: error }),
+    );
+  }
+}

@@ -1,0 +1,73 @@
+// Closing a run that keeps getting mail: the closer holds the run's row while it reads what is left and appends, so that
+// no sender can come in between. Costs a transaction of several round trips; used after two lost closings.
+import { LogWriter } from '../../store/log/append.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { beginHold, commitHold } from '../../store/ownership/claim.ts';
+import { continueRun } from '../../store/runs/continue-run.ts';
+import { type Mail, readMail } from '../../store/messages/inbox.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { sqlstate, sqlstateOf } from '../../store/sql/sqlstate.ts';
+import type { LiveRun } from './live-run.ts';
+import { type BuiltTurn, turnToAppend } from './turn.ts';
+
+/** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
+const holdMs = 1_000;
+
+/** How long one try waits for the row, so that a user's open transaction on one run does not hold up the others. */
+const lockMs = 500;
+
+type Build = (mail: readonly Mail[]) => Promise<{ built: BuiltTurn; done: () => void }>;
+
+/** Holds one run at a time: each takes a connection of the pool, which others need too. */
+export class RunHolder {
+  readonly #database: Database;
+  readonly #epoch: number;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(database: Database, epoch: number) {
+    this.#database = database;
+    this.#epoch = epoch;
+  }
+
+  /** Locks the run, reads its mail, lets `build` make the turn, appends it, and calls `done` after the commit. */
+  async append(run: LiveRun, build: Build): Promise<void> {
+    let done: (() => void) | undefined;
+    while (done === undefined && run.phase !== 'gone') {
+      const attempt = this.#last.then(() => this.#tryAppend(run, build));
+      this.#last = attempt.catch(() => undefined);
+      done = await attempt;
+    }
+    done?.();
+  }
+
+  /** Undefined when somebody else holds the row for long. */
+  async #tryAppend(run: LiveRun, build: Build): Promise<(() => void) | undefined> {
+    const { pool, schema } = this.#database;
+    const client = await pool.connect();
+    try {
+      // Should this process hang while it holds the row and the fence, the database ends the session by itself. Once the
+      // code has run, what follows waits for as long as it takes.
+      const held = { runId: run.runId, epoch: this.#epoch };
+      if (!(await beginHold(client, schema, held, { lockMs, idleMs: holdMs }))) {
+        throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
+      }
+      const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
+      const turn = await build(mail);
+      const { continues } = turn.built;
+      // A run that continues as new leaves what it has not read to the next one.
+      const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
+      const writer = await LogWriter.open(client, schema, this.#epoch, 0);
+      const outcomes = await writer.append([turnToAppend(run, turn.built, seen)]);
+      if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
+      const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
+      await commitHold(client);
+      client.release();
+      if (queue !== undefined) this.#database.notifier.wake(queue);
+      return turn.done;
+    } catch (error) {
+      client.release(true);
+      if (sqlstateOf(error) === sqlstate.lockNotAvailable) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+// Mail of owned runs on its way from the inbox into memory: each message once, in order.
+import type { Micros } from '../../core/log/event.ts';
+import type { Database } from '../../store/sql/database.ts';
+import { type Mail, readMail } from '../../store/messages/inbox.ts';
+import type { DatabaseClock } from '../life/clock.ts';
+import { endsWait, type LiveRun } from './live-run.ts';
+
+export class MailIntake {
+  readonly #database: Database;
+  readonly #now: () => Micros;
+  readonly #runs: ReadonlyMap<string, LiveRun>;
+  readonly #arrived: (run: LiveRun, mail: Mail) => void;
+
+  constructor(
+    { database, clock }: { readonly database: Database; readonly clock: DatabaseClock },
+    runs: ReadonlyMap<string, LiveRun>,
+    arrived: (run: LiveRun, mail: Mail) => void,
+  ) {
+    this.#database = database;
+    this.#now = () => clock.now();
+    this.#runs = runs;
+    this.#arrived = arrived;
+  }
+
+  /** Reads the mail of owned runs that are said to have some. */
+  async read(runIds: readonly string[]): Promise<void> {
+    const runs = runIds
+      .map((runId) => this.#runs.get(runId))
+      .filter((run): run is LiveRun => run !== undefined && run.phase !== 'gone' && run.phase !== 'loading');
+    if (runs.length === 0) return;
+    const mail = await readMail(
+      this.#database,
+      runs.map((run) => ({ runId: run.runId, after: run.mailRead })),
+    );
+    this.deliver(mail);
+  }
+
+  /** A run that waits for its first task leaves its mail unread, unless something in it ends the wait. */
+  deliver(mail: readonly Mail[]): void {
+    for (const message of mail) {
+      const run = this.#runs.get(message.runId);
+      // One that came back while this was read has its mail read as it is loaded.
+      if (run === undefined || run.phase === 'loading' || message.id <= run.mailRead) continue;
+      if (run.waitsUntil > this.#now() && !mail.some(({ runId, type }) => runId === run.runId && endsWait(type)))
+        continue;
+      run.mailRead = message.id;
+      this.#arrived(run, message);
+    }
+  }
+}

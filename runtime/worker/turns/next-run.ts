@@ -1,0 +1,54 @@
+// The run that takes over when one closes: what its start says, and on which version it begins.
+import type { ContinuedMeta } from '../../core/log/activation.ts';
+import { type ChainRules, inheritedMeta, succession } from '../../core/run/chain.ts';
+import {
+  effectiveVersioning,
+  type InitialVersioningBehavior,
+  placeAfter,
+  type RunVersioning,
+  type WorkerDeploymentVersion,
+} from '../../core/run/deployment.ts';
+import type { EventDraft, Micros } from '../../core/log/event.ts';
+import { type ContinuedRun, nextRunOf, placeOfNext } from '../../store/runs/continue-run.ts';
+import type { LiveRun } from './live-run.ts';
+import type { WorkerVersions } from '../versions/worker-versions.ts';
+
+/**
+ * `versioning`: as of this turn. The context travels in `ops` of the closing event so far: it belongs to the new run's log
+ * alone.
+ */
+export function continuedRun(
+  run: LiveRun,
+  versioning: RunVersioning | undefined,
+  { name, payload, meta, ops }: EventDraft,
+): ContinuedRun {
+  const { initialVersioningBehavior, ...given } = JSON.parse(meta ?? '{}') as ContinuedMeta;
+  const instead = initialVersion(run.versions, versioning, initialVersioningBehavior);
+  const place = placeAfter(versioning, 'continued', instead);
+  const next = nextRunOf(run.workflowType, { ...inheritedMeta(run.chain), ...given }, place);
+  return { ...next, workflowType: name ?? '', args: payload, context: ops };
+}
+
+function initialVersion(
+  versions: WorkerVersions | undefined,
+  versioning: RunVersioning | undefined,
+  initial: InitialVersioningBehavior | undefined,
+): WorkerDeploymentVersion | 'current' | undefined {
+  const effective = effectiveVersioning(versioning);
+  if (initial === undefined || effective === undefined) return undefined;
+  const ramping = initial === 'USE_RAMPING_VERSION' ? versions?.routing.ramping?.buildId : undefined;
+  return ramping === undefined ? 'current' : { ...effective.version, buildId: ramping };
+}
+
+/** The closing event of a run of a chain, and the run that follows it, if one does. */
+export function succeeded(
+  { workflowType }: LiveRun,
+  rules: ChainRules,
+  versioning: RunVersioning | undefined,
+  { at, ...closing }: EventDraft & { readonly at: Micros },
+): { closing: EventDraft; continues: ContinuedRun | undefined } {
+  const { next, failed } = succession(rules, { ...closing, at });
+  const continues = next === undefined ? undefined : nextRunOf(workflowType, next, placeOfNext(next, versioning));
+  const meta = failed === undefined ? closing.meta : JSON.stringify(failed);
+  return { closing: { ...closing, meta, correlationId: continues?.runId ?? null }, continues };
+}

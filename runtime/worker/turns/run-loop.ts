@@ -1,0 +1,388 @@
+// Turns of all runs that this incarnation owns: activate, append, and only after the commit act.
+//
+//   loading ─► idle ─► queued ─► flushing ─► idle …            gone: closed, parked, or the incarnation is over
+//                ▲         (enqueue)  (append)   └─► parking ─► gone
+import type { TaskFailure } from '../../core/log/activation.ts';
+import type { HistoryEvent, Micros } from '../../core/log/event.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { taskRetryDelayMs, taskRetryMsMax } from '../../core/run/task-retry.ts';
+import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
+import type { ClaimedRun } from '../../store/ownership/claim.ts';
+import { type Mail, readMail } from '../../store/messages/inbox.ts';
+import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
+import { act, type Actors } from './act.ts';
+import type { ActivityDesk } from '../activities/activity-desk.ts';
+import { answerUpdates } from './answer-updates.ts';
+import type { AppendResult } from './appender.ts';
+import { checkedTurn } from './checked-turn.ts';
+import { CodeReloader } from '../cache/code-reloader.ts';
+import { DurableInputs } from './durable-inputs.ts';
+import { RunHolder } from './hold-run.ts';
+import { endsWait, type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
+import { MailIntake } from './mail-intake.ts';
+import type { RunLoopOptions } from './run-loop-options.ts';
+import { loadRuns, reloadSandbox } from '../cache/run-loader.ts';
+import { logTurn } from './log-turn.ts';
+import { Outgoing } from '../links/outgoing.ts';
+import { RunParking } from '../cache/run-parking.ts';
+import { TurnRounds } from './turn-rounds.ts';
+import { RunTimers } from '../cache/run-timers.ts';
+import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
+import { belongsElsewhere } from '../versions/worker-versions.ts';
+
+export class RunLoop {
+  readonly #options: RunLoopOptions;
+  readonly #runs = new Map<string, LiveRun>();
+  readonly #timers: RunTimers;
+  readonly #durable = new DurableInputs();
+  readonly #holder: RunHolder;
+  readonly #reloader: CodeReloader;
+  #actors!: Actors;
+  readonly #outgoing: Outgoing;
+  readonly mail: MailIntake;
+  /** Which runs are in memory, and letting go of them. */
+  parking!: RunParking;
+  readonly #rounds: TurnRounds;
+  #stopped = false;
+
+  constructor(options: RunLoopOptions) {
+    this.#options = options;
+    this.#outgoing = new Outgoing({
+      ...options,
+      enqueue: (run, input) => this.enqueue(run, input),
+      mailed: (runId) => options.mailed(runId),
+    });
+    this.#holder = new RunHolder(options.database, options.epoch);
+    this.#reloader = new CodeReloader({
+      ...options,
+      now: () => this.#now(),
+      guard: (run, work) => this.#guard(run, work),
+      reloaded: (run, failure) => this.#turn(run, failure).then(() => options.appender.pump()),
+      deferred: (run, events, inputs) => this.#deferred(run, events, inputs),
+      lost: (run, error) => this.#lose(run, error),
+    });
+    this.#rounds = new TurnRounds({
+      isStopped: () => this.#stopped,
+      defer: (run) => this.#reloader.defer(run),
+      reload: (run) => void this.#reloader.reload(run),
+      build: (run, inputs) => this.#attempt(run, () => buildTurn(run, inputs, this.#now())),
+      flush: (run, built, inputs) => {
+        if (!this.#isGone(run)) this.#attempt(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs));
+      },
+      flushed: () => options.appender.pump(),
+    });
+    this.mail = new MailIntake(options, this.#runs, (run, mail) =>
+      this.enqueue(run, this.#actors.activities.input(run, mail)),
+    );
+    this.#timers = new RunTimers(options.clock, {
+      fire: (run, input) => this.enqueue(run, input),
+      // A run that begins now may have left its mail unread.
+      wake: (run) =>
+        void this.#guard(run, async () => {
+          if (run.hash.length === 0) await this.mail.read([run.runId]);
+          if (run.phase === 'idle') this.#wake(run);
+        }),
+    });
+  }
+
+  attach(activities: ActivityDesk): void {
+    this.#actors = { activities, timers: this.#timers, outgoing: this.#outgoing };
+    this.parking = new RunParking({
+      ...this.#options,
+      runs: this.#runs,
+      activities,
+      released: (run) => this.#forget(run),
+      kept: (run) => {
+        this.#rest(run);
+        activities.startAll(run);
+      },
+    });
+  }
+
+  run(runId: string): LiveRun | undefined {
+    return this.#runs.get(runId);
+  }
+
+  /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
+  async adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
+    const runs = claimed.map(({ runId, mail, lost, start }) => {
+      const run = new LiveRun(runId, mail, lost, this.#options.versions);
+      run.queueKey = queue;
+      this.#runs.set(runId, run);
+      return { run, start };
+    });
+    await loadRuns(this.#options, runs, {
+      loaded: (run, failure, mail) => this.#loaded(run, failure, mail),
+      unreadable: (run, error) => void this.#guard(run, () => this.parking.leaveToNewer(run, error)),
+    });
+  }
+
+  /** Takes on a run that was started here, with its first turn: in the log already (`durable`), or to be appended now. */
+  begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
+    if (this.#stopped) return run.dropSandbox();
+    this.#runs.set(run.runId, run);
+    if (durable) this.#committed(run, built, []);
+    else this.#flush(run, built, []);
+    this.#options.appender.pump();
+  }
+
+  enqueue(run: LiveRun, input: Input): void {
+    if (run.phase === 'gone' || this.#stopped) return;
+    run.queue.push(input);
+    if (run.waitsUntil > 0 && isEarly(run, input, this.#now())) return;
+    if (run.phase === 'idle') run.phase = 'queued';
+    if (run.phase === 'queued' || run.phase === 'reloading') this.#rounds.mark(run);
+  }
+
+  async enqueueDurably(run: LiveRun, input: Input): Promise<void> {
+    if (this.#isGone(run)) return;
+    const durable = this.#durable.wait(run, input);
+    this.enqueue(run, input);
+    await durable;
+  }
+
+  /** Nothing of the run's activities is on its way any more: it may be let go. */
+  settled(run: LiveRun): void {
+    if (this.#options.maxCachedRuns === 0 && !this.#isGone(run)) void this.#guard(run, () => this.parking.letGo(run));
+  }
+
+  abort(): void {
+    this.#stopped = true;
+    this.#outgoing.stop();
+    for (const run of [...this.#runs.values()]) this.#forget(run);
+  }
+
+  #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
+    if (this.#stopped) return;
+    if (belongsElsewhere(run)) return void this.#guard(run, () => this.parking.sendOn(run));
+    // A long run comes without its code: what is pending goes on while it is made again.
+    run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
+    run.idleSince = performance.now();
+    if (run.waitsUntil > this.#now()) return this.#holdBack(run, mail);
+    this.#timers.startAll(run);
+    const lost = run.lost === null ? [] : run.activitiesHere();
+    // Logged before the activities start again, so that their attempts count right.
+    if (run.lost !== null && lost.length > 0) this.enqueue(run, workerLost(run.lost, lost));
+    else this.#actors.activities.startAll(run);
+    this.#outgoing.resume(run);
+    this.mail.deliver(mail);
+    if (run.sandbox === undefined) void this.#reloader.reload(run);
+    else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
+    else if (run.carried.length > 0) this.#wake(run);
+  }
+
+  /** Its first task is not due, and was not asked for by a message: the run is let go with its mail unread. */
+  #holdBack(run: LiveRun, mail: readonly Mail[]): void {
+    const ending = mail.some(({ type }) => endsWait(type));
+    run.mailRead = ending ? run.mailRead : run.mailClaimed;
+    this.#timers.startAll(run);
+    this.#timers.wakeAt(run, run.waitsUntil);
+    if (ending) this.mail.deliver(mail);
+    else void this.#guard(run, () => this.parking.letGo(run));
+  }
+
+  /** Has the run activated although nothing new happened to it. */
+  #wake(run: LiveRun): void {
+    run.phase = 'queued';
+    this.#rounds.mark(run);
+  }
+
+  async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
+    run.phase = 'flushing';
+    const inputs = run.takeQueue();
+    await this.#guard(run, async () => {
+      const built = await this.#build(run, inputs, failure);
+      if (!this.#isGone(run)) this.#flush(run, built, inputs);
+    });
+  }
+
+  async #build(run: LiveRun, inputs: readonly Input[], failure?: TaskFailure): Promise<BuiltTurn> {
+    const built = buildTurn(run, inputs, this.#now(), failure);
+    if (built.activated) await rejectionsKnown();
+    return this.#checked(run, inputs, built);
+  }
+
+  #checked(run: LiveRun, inputs: readonly Input[], built: BuiltTurn): BuiltTurn {
+    return checkedTurn(run, inputs, built, { now: this.#now(), maxPayloadBytes: this.#options.maxPayloadBytes });
+  }
+
+  #isGone(run: LiveRun): boolean {
+    return run.phase === 'gone' || this.#stopped;
+  }
+
+  #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
+    if (built.events.length === 0 && built.consumed.length === 0) {
+      run.kept.push(...built.kept);
+      this.#rest(run);
+      return;
+    }
+    run.phase = 'flushing';
+    if (built.continues !== undefined) {
+      void this.#guard(run, () => this.#continue(run, built, inputs));
+      return;
+    }
+    this.#options.appender.submit({
+      turn: turnToAppend(run, built),
+      bytes: built.bytes,
+      done: (result) => this.#appended(run, built, inputs, result),
+    });
+  }
+
+  /** The end of one run and the beginning of the next are one transaction. */
+  async #continue(run: LiveRun, built: BuiltTurn, inputs: Input[]): Promise<void> {
+    try {
+      await this.#holder.append(run, async () => ({ built, done: () => this.#held(run, built, inputs) }));
+    } catch (error) {
+      if (!isCleanRefusal(error)) throw error;
+      this.#refused(run, built, inputs, error);
+    }
+  }
+
+  /** After a commit that no writer made, and so told nobody of. */
+  #held(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
+    this.#appended(run, built, inputs, { outcome: 'committed' });
+    if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
+  }
+
+  #appended(run: LiveRun, built: BuiltTurn, inputs: Input[], result: AppendResult): void {
+    if (run.phase === 'gone') return;
+    if (result.outcome === 'committed') this.#committed(run, built, inputs);
+    else if (result.outcome === 'mail') void this.#repeatClose(run, inputs);
+    else if (result.outcome === 'busy') void this.#repeatClose(run, inputs, true);
+    else if (result.outcome === 'refused') this.#refused(run, built, inputs, result.error);
+  }
+
+  #committed(run: LiveRun, built: BuiltTurn, inputs: readonly Input[]): void {
+    for (const event of built.events) run.record(event);
+    if (built.events.length > 0) run.unhashed = [];
+    run.lostCloses = 0;
+    run.kept.push(...built.kept);
+    answerUpdates(this.#options.database, run, built);
+    this.#durable.appended(inputs);
+    logTurn(this.#options.logger, run, built);
+    if (built.closes !== undefined) {
+      this.#actors.activities.closed(run);
+      this.#forget(run);
+      if (built.outbox !== undefined) this.#outgoing.closed(run.runId);
+      this.#options.database.local.emit('closed', run.runId, outcomeOf(built));
+      return;
+    }
+    if (built.failure !== undefined) {
+      run.carryInputs(built.events);
+      this.#planTaskRetry(run);
+    } else if (built.activated) {
+      run.carried = [];
+      run.taskFailures = 0;
+      run.retryTaskAt = undefined;
+    }
+    this.#options.versionWatch?.recorded(run);
+    for (const event of built.events) {
+      if (!run.isLeaving || event.type !== 'ActivityScheduled') act(run, event, this.#actors);
+    }
+    const isUncached = this.#options.maxCachedRuns === 0;
+    if (isUncached) run.dropSandbox();
+    this.#rest(run);
+    // Another worker of the queue may have the code that this one lacks.
+    if (built.failure !== undefined || isUncached || run.isLeaving)
+      void this.#guard(run, () => this.parking.letGo(run));
+  }
+
+  /** After a turn: on with what came meanwhile, or idle. */
+  #rest(run: LiveRun): void {
+    run.phase = 'idle';
+    run.idleSince = performance.now();
+    if (run.queue.length > 0) this.#wake(run);
+  }
+
+  /** A closing turn lost against mail, new or under way: the code must see it, from the state before that turn. */
+  async #repeatClose(run: LiveRun, inputs: Input[], hold = false): Promise<void> {
+    run.lostCloses++;
+    run.queue.unshift(...inputs);
+    await this.#guard(run, async () => {
+      const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
+      if (hold || run.lostCloses >= 2) {
+        // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
+        await this.#holder.append(run, async (mail) => {
+          this.mail.deliver(mail);
+          const taken = run.takeQueue();
+          const built = await this.#build(run, taken, failure);
+          return { built, done: () => this.#held(run, built, taken) };
+        });
+        return;
+      }
+      this.mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
+      await this.#turn(run, failure);
+      this.#options.appender.pump();
+    });
+  }
+
+  #deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void {
+    for (const event of events) run.record(event);
+    this.#durable.appended(inputs);
+    for (const event of events) act(run, event, this.#actors);
+    if (run.queue.length > 0) this.#rounds.mark(run);
+  }
+
+  async #guard(run: LiveRun, work: () => Promise<void> | void): Promise<void> {
+    await Promise.resolve(this.#attempt(run, work)).catch((error: unknown) => this.#broken(run, error));
+  }
+
+  #attempt<T>(run: LiveRun, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#broken(run, error);
+      return undefined;
+    }
+  }
+
+  #broken(run: LiveRun, error: unknown): void {
+    if (this.#isGone(run)) return;
+    const text = `Run ${run.runId} could not go on in this process: ${String(error)}`;
+    this.#options.fatal(new RuntimeError('LEASE_LOST', text, { runId: run.runId, cause: error }));
+  }
+
+  /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
+  #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
+    if (isHistoryConflict(error)) return this.#lose(run, error);
+    run.dropSandbox();
+    if (built.failure !== undefined) {
+      // Not even the failure can be stored: leave the run to a later try, its inputs come again from where they came from.
+      this.#options.logger.error({ runId: run.runId, err: error }, 'a failed workflow task could not be stored');
+      run.retryTaskAt = this.#now() + taskRetryMsMax * 1000;
+      this.#rest(run);
+      run.queue = [];
+      void this.#guard(run, () => this.parking.park([run]));
+      return;
+    }
+    const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
+    this.#flush(run, buildTurn(run, inputs, this.#now(), { code: 'WORKFLOW_ERROR', message }), inputs);
+    this.#options.appender.pump();
+  }
+
+  /** Another writer was there, or what happened cannot be stored: only a new incarnation can begin from the truth. */
+  #lose(run: LiveRun, error: unknown): void {
+    const text = `Run ${run.runId} could not be appended to: ${String(error)}`;
+    this.#options.fatal(new RuntimeError('HISTORY_CONFLICT', text, { runId: run.runId, cause: error }));
+  }
+
+  /** A failed workflow task is tried again with back-off, by whichever worker has the run then. */
+  #planTaskRetry(run: LiveRun): void {
+    run.dropSandbox();
+    run.retryTaskAt = this.#now() + taskRetryDelayMs(run.taskFailures) * 1000;
+    this.#timers.wakeAt(run, run.retryTaskAt);
+  }
+
+  #forget(run: LiveRun): void {
+    run.phase = 'gone';
+    this.#durable.forget(run);
+    this.#runs.delete(run.runId);
+    this.#timers.clear(run);
+    this.#actors.activities.abandon(run, 'NOT_FOUND');
+    run.dropSandbox();
+  }
+
+  #now(): Micros {
+    return this.#options.clock.now();
+  }
+}

@@ -1,0 +1,83 @@
+// Which runs have something to see, and activating them together: what completes in one macrotask makes one turn of its
+// run, and the turns of all runs are flushed together.
+import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
+import { Breath } from '../flow/breath.ts';
+import type { Input, LiveRun } from './live-run.ts';
+import type { BuiltTurn } from './turn.ts';
+
+export interface TurnRoundsOptions {
+  isStopped(): boolean;
+  /** Runs whose code is being made again: their inputs go to the log before it sees them. */
+  defer(run: LiveRun): void;
+  /** Makes the code of a run again that has none. */
+  reload(run: LiveRun): void;
+  /** Activates; undefined when the run cannot go on, which is dealt with. */
+  build(run: LiveRun, inputs: readonly Input[]): BuiltTurn | undefined;
+  /** Sends a turn off, now that rejections are known. */
+  flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void;
+  /** All turns of a round were sent off. */
+  flushed(): void;
+}
+
+interface Built {
+  readonly run: LiveRun;
+  readonly inputs: Input[];
+  readonly built: BuiltTurn;
+}
+
+export class TurnRounds {
+  readonly #options: TurnRoundsOptions;
+  #dirty = new Set<LiveRun>();
+  #scheduled = false;
+
+  constructor(options: TurnRoundsOptions) {
+    this.#options = options;
+  }
+
+  mark(run: LiveRun): void {
+    this.#dirty.add(run);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // One macrotask later, so that what completes together makes one turn.
+    setImmediate(() => {
+      this.#scheduled = false;
+      const dirty = this.#dirty;
+      this.#dirty = new Set();
+      void this.#process(dirty);
+    });
+  }
+
+  async #process(dirty: Set<LiveRun>): Promise<void> {
+    const breath = new Breath();
+    let turns: Built[] = [];
+    for (const run of dirty) {
+      if (this.#options.isStopped()) return;
+      const turn = this.#activate(run);
+      if (turn !== undefined) turns.push(turn);
+      if (!breath.due) continue;
+      await this.#flush(turns);
+      turns = [];
+      await breath.take();
+    }
+    await this.#flush(turns);
+  }
+
+  #activate(run: LiveRun): Built | undefined {
+    if (run.phase === 'reloading') this.#options.defer(run);
+    if (run.phase !== 'queued') return undefined;
+    if (run.sandbox === undefined) {
+      this.#options.reload(run);
+      return undefined;
+    }
+    run.phase = 'flushing';
+    const inputs = run.takeQueue();
+    const built = this.#options.build(run, inputs);
+    return built === undefined ? undefined : { run, inputs, built };
+  }
+
+  async #flush(turns: readonly Built[]): Promise<void> {
+    if (turns.some(({ built }) => built.activated)) await rejectionsKnown();
+    for (const { run, inputs, built } of turns) this.#options.flush(run, built, inputs);
+    this.#options.flushed();
+  }
+}

@@ -1,0 +1,300 @@
+// Standalone activities: starting them and asking for them. They need no workflow, and no worker with workflows.
+import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
+import {
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+} from '../../../runtime/core/failure/failure.ts';
+import { decodePayload } from '../../../runtime/core/payload/payload.ts';
+import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
+import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
+import { terminateUnowned } from '../../../runtime/store/runs/close-run.ts';
+import type { ClosedOutcome } from '../../../runtime/store/sql/database.ts';
+import type { PageEnd } from '../../../runtime/store/visibility/list-runs.ts';
+import { isRunId } from '../../../runtime/store/runs/run-id.ts';
+import { findRun, getRun, type RunRow } from '../../../runtime/store/runs/runs.ts';
+import type { ActivityCommand } from '../../../runtime/worker/activities/standalone-command.ts';
+import {
+  type ActivityExecutionOptions,
+  type ActivityUnpauseOptions,
+  type ActivityUpdateOptions,
+  executionOptions,
+  pauseCommand,
+  restoreCommand,
+  unpauseCommand,
+  updateCommand,
+} from './activity-commands.ts';
+import {
+  type ActivityExecutionDescription,
+  type ActivityExecutionInfo,
+  activityInfoOf,
+  describeActivity,
+} from './activity-execution.ts';
+import { type ActivityOptions, newActivityOf } from './activity-options.ts';
+import { AsyncCompletionClient, type AsyncCompletionClientOptions } from './async-completion.ts';
+import {
+  ActivityExecutionAlreadyStartedError,
+  ActivityExecutionFailedError,
+  ActivityNotFoundError,
+  WorkflowExecutionAlreadyStartedError,
+} from '../client-errors.ts';
+import type { Connection } from '../../common/connection.ts';
+import { checkName, checkReason, defaultMaxPayloadBytes } from '../encode-arguments.ts';
+import { idPolicies } from '../id-policies.ts';
+import { asQueryable } from '../new-run.ts';
+import { placeRun } from '../place-run.ts';
+import { type CountWorkflowExecution, countExecutions } from '../run-list.ts';
+import { sendMessage } from '../send-message.ts';
+
+type AnyFunction = (...args: never[]) => unknown;
+type FunctionNames<T> = { [K in keyof T]: T[K] extends AnyFunction ? K : never }[keyof T] & string;
+type ResultOf<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
+type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never;
+/** `args` may be left out when there are none. */
+type TypedOptions<F> = Omit<ActivityOptions, 'args'> &
+  ([] extends ArgumentsOf<F> ? { args?: Readonly<ArgumentsOf<F>> } : { args: Readonly<ArgumentsOf<F>> });
+
+/** The client as it knows the activities of `T`. */
+export interface TypedActivityClient<T> {
+  start<K extends FunctionNames<T>>(activity: K, options: TypedOptions<T[K]>): Promise<ActivityHandle<ResultOf<T[K]>>>;
+  execute<K extends FunctionNames<T>>(activity: K, options: TypedOptions<T[K]>): Promise<ResultOf<T[K]>>;
+}
+
+export class ActivityClient extends AsyncCompletionClient {
+  readonly #connection: Connection;
+  readonly #namespace: string;
+  readonly #maxPayloadBytes: number;
+
+  /** @throws RuntimeError INVALID_INPUT */
+  constructor(options: AsyncCompletionClientOptions) {
+    super(options);
+    this.#connection = options.connection;
+    this.#namespace = options.namespace ?? 'default';
+    this.#maxPayloadBytes = options.maxPayloadBytes ?? defaultMaxPayloadBytes;
+  }
+
+  /** The same client, which checks names, arguments and results against the functions of `T`. */
+  typed<T>(): TypedActivityClient<T> {
+    return this;
+  }
+
+  /**
+   * Starts an activity of its own; it is durable when the promise resolves.
+   * @throws ActivityExecutionAlreadyStartedError, RuntimeError INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE
+   */
+  async start<R = unknown>(activity: string, options: ActivityOptions): Promise<ActivityHandle<R>> {
+    const namespace = this.#namespace;
+    const { timing, ...run } = newActivityOf(activity, options, { namespace, maxPayloadBytes: this.#maxPayloadBytes });
+    const { idReusePolicy = 'ALLOW_DUPLICATE', idConflictPolicy = 'FAIL', transaction } = options;
+    const given = { workflowIdReusePolicy: idReusePolicy, workflowIdConflictPolicy: idConflictPolicy };
+    try {
+      const runId = await placeRun(this.#connection, run, {
+        policies: idPolicies(given, 'FAIL'),
+        transaction: transaction === undefined ? undefined : asQueryable(transaction),
+        timing,
+        terminate: () => Promise.resolve(),
+      });
+      return this.#handle<R>(run.workflowId, runId);
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      throw alreadyStarted(await this.#run(run.workflowId, undefined));
+    }
+  }
+
+  /** Starts an activity and waits for its result. @throws as `start`, and as `result` of its handle */
+  async execute<R = unknown>(activity: string, options: ActivityOptions): Promise<R> {
+    const handle = await this.start<R>(activity, options);
+    return handle.result();
+  }
+
+  /** A handle to an activity id (its latest run) or to one run; makes no call. */
+  getHandle<R = unknown>(activityId: string, runId?: string): ActivityHandle<R> {
+    const id = checkName('activityId', activityId);
+    if (runId === undefined || isRunId(runId)) return this.#handle<R>(id, runId);
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `"${runId}" is not a run id: expected a UUID as start() and list() give it.`,
+    );
+  }
+
+  /**
+   * Standalone activities of this namespace, the newest first unless the query orders them. The query is that of
+   * `workflow.list`, with ActivityId and ActivityType. @throws RuntimeError INVALID_INPUT
+   */
+  async *list(query = ''): AsyncGenerator<ActivityExecutionInfo, void, undefined> {
+    const text = await runQuery(query);
+    const { listRuns } = await import('../../../runtime/store/visibility/list-runs.ts');
+    const place = activitiesNamespace(this.#namespace);
+    let after: PageEnd | undefined;
+    do {
+      const page = { limit: pageSize, ...(after === undefined ? {} : { after }) };
+      const { rows, end } = await this.#connection.reach((database) => listRuns(database, place, text, page));
+      for (const row of rows) yield activityInfoOf(row);
+      after = end;
+    } while (after !== undefined);
+  }
+
+  /** How many a query finds, all without one. @throws RuntimeError INVALID_INPUT */
+  async count(query = ''): Promise<CountWorkflowExecution> {
+    return countExecutions(this.#connection, activitiesNamespace(this.#namespace), await runQuery(query));
+  }
+
+  #handle<R>(activityId: string, runId: string | undefined): ActivityHandle<R> {
+    return new ActivityHandle<R>({
+      client: this,
+      connection: this.#connection,
+      activityId,
+      runId,
+      run: () => this.#run(activityId, runId),
+    });
+  }
+
+  async #run(activityId: string, runId: string | undefined): Promise<RunRow> {
+    const place = activitiesNamespace(this.#namespace);
+    const run = await this.#connection.reach((database) =>
+      runId === undefined ? findRun(database, place, activityId) : getRun(database, runId),
+    );
+    if (run !== undefined && run.namespace === place && run.workflow_id === activityId) return run;
+    throw new ActivityNotFoundError(
+      `activity not found for ID: ${activityId}${runId === undefined ? '' : ` (run ${runId})`}. Check the id, or list the activities.`,
+    );
+  }
+}
+
+function alreadyStarted({ workflow_id: id, run_id: runId, closed_at: closedAt }: RunRow): Error {
+  const whose = closedAt === null ? 'an open activity' : 'one after which the idReusePolicy allows no other';
+  const message = `Activity execution already started: id "${id}" belongs to ${whose}. Use another id, or getHandle() to reach that one.`;
+  return new ActivityExecutionAlreadyStartedError(message, id, runId);
+}
+
+interface HandleParts {
+  readonly client: ActivityClient;
+  readonly connection: Connection;
+  readonly activityId: string;
+  readonly runId: string | undefined;
+  run(): Promise<RunRow>;
+}
+
+export class ActivityHandle<R = unknown> {
+  readonly client: ActivityClient;
+  readonly activityId: string;
+  /** Undefined for a handle to an activity id. */
+  readonly runId: string | undefined;
+  readonly #parts: HandleParts;
+
+  /** @internal */
+  constructor(parts: HandleParts) {
+    this.client = parts.client;
+    this.activityId = parts.activityId;
+    this.runId = parts.runId;
+    this.#parts = parts;
+  }
+
+  /** Waits for its end. @throws ActivityExecutionFailedError, ActivityNotFoundError */
+  async result(): Promise<R> {
+    const { connection } = this.#parts;
+    const { run_id: runId } = await this.#parts.run();
+    const outcome = await connection.reach(() => connection.outcomes.outcome(runId));
+    if (outcome.type === 'WorkflowCompleted') {
+      return (outcome.payload === null ? undefined : decodePayload(outcome.payload)) as R;
+    }
+    throw new ActivityExecutionFailedError('Activity execution failed', causeOf(outcome), this.activityId, runId);
+  }
+
+  /** @throws ActivityNotFoundError */
+  async describe(): Promise<ActivityExecutionDescription> {
+    const run = await this.#parts.run();
+    return this.#parts.connection.reach((database) => describeActivity(database, run));
+  }
+
+  /** Asks it to stop; one that no worker has is cancelled when the promise resolves. @throws ActivityNotFoundError when it is not open */
+  async cancel(reason?: string): Promise<void> {
+    const given = reason === undefined ? {} : { reason: checkReason('cancel', reason) };
+    const message = { type: 'WorkflowCancelRequested', ...given } as const;
+    const { run_id: runId } = await this.#parts.run();
+    const { connection } = this.#parts;
+    if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
+    const { takeMail } = await import('../../../runtime/worker/activities/command-activity.ts');
+    await connection.reach((database) => takeMail(database, runId));
+  }
+
+  /** Closes it, whatever its attempt does; needs no worker. @throws ActivityNotFoundError when it is not open */
+  async terminate(reason?: string): Promise<void> {
+    const text = reason === undefined ? null : checkReason('terminate', reason);
+    const { run_id: runId } = await this.#parts.run();
+    const result = await this.#parts.connection.reach((database) => terminateUnowned(database, runId, text));
+    if (result !== 'ended') throw this.#closed(runId);
+  }
+
+  /**
+   * No attempt of it begins any more. One at work learns it by its heartbeats and may complete; one that stops for it counts
+   * as no failed attempt, and is followed by another after `unpause`. It holds when the promise resolves; nothing is done when it is
+   * paused already. `reason` stays in its log.
+   * @throws ActivityNotFoundError when it is not open; RuntimeError ILLEGAL_STATE when it is being cancelled
+   */
+  async pause(reason?: string): Promise<void> {
+    await this.#command(pauseCommand(reason));
+  }
+
+  /**
+   * Goes on after a pause: its next attempt begins when its back-off is over. An attempt that was at work all the time goes
+   * on as it is, and nothing is reset. Nothing is done when it is not paused. @throws as `pause`, INVALID_INPUT
+   */
+  async unpause(options: ActivityUnpauseOptions = {}): Promise<void> {
+    await this.#command(unpauseCommand(options));
+  }
+
+  /**
+   * Changes options, also those of an attempt at work. Returns all that it has then.
+   * @throws as `pause`; RuntimeError INVALID_INPUT
+   */
+  async updateOptions(options: ActivityUpdateOptions): Promise<ActivityExecutionOptions> {
+    return this.#command(updateCommand(options));
+  }
+
+  /** Back to the options that it was started with. Returns them. @throws as `pause` */
+  async restoreOriginalOptions(): Promise<ActivityExecutionOptions> {
+    return this.#command(restoreCommand());
+  }
+
+  async #command(command: ActivityCommand): Promise<ActivityExecutionOptions> {
+    const { run_id: runId } = await this.#parts.run();
+    // Clients that never ask for it do not load what decides about activities.
+    const { commandActivity } = await import('../../../runtime/worker/activities/command-activity.ts');
+    const controls = await this.#parts.connection.reach((database) => commandActivity(database, runId, command));
+    if (controls === undefined) throw this.#closed(runId);
+    return executionOptions(controls);
+  }
+
+  #closed(runId: string): ActivityNotFoundError {
+    return new ActivityNotFoundError(`activity execution already completed: ${this.activityId} (run ${runId}).`);
+  }
+}
+
+const pageSize = 100;
+
+/** Names of activities in the words of runs, which are as long: places in errors stay right. */
+async function runQuery(query: string): Promise<string> {
+  if (typeof query !== 'string') throw new RuntimeError('INVALID_INPUT', `query must be text, got ${typeof query}.`);
+  const { tokens } = await import('../../../runtime/store/visibility/visibility-token.ts');
+  let text = query;
+  for (const { kind, value, position } of tokens(query)) {
+    if (kind !== 'word' || (value !== 'ActivityId' && value !== 'ActivityType')) continue;
+    text = text.slice(0, position) + value.replace('Activity', 'Workflow') + text.slice(position + value.length);
+  }
+  return text;
+}
+
+function causeOf({ type, payload, reason }: ClosedOutcome): Error {
+  if (payload !== null) return decodeFailure(payload);
+  switch (type) {
+    case 'WorkflowTerminated':
+      return new TerminatedFailure(reason ?? 'Activity execution terminated');
+    case 'WorkflowCancelled':
+      return new CancelledFailure('Activity cancelled');
+    default:
+      // Nobody had taken notice of it.
+      return new TimeoutFailure('activity ScheduleToStart timeout', undefined, TimeoutType.SCHEDULE_TO_START);
+  }
+}

@@ -1,0 +1,174 @@
+// What a standalone activity is started with, and the run that is made of it.
+import { randomBytes } from 'node:crypto';
+import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
+import type { ScheduledMeta, StartedMeta } from '../../../runtime/core/log/activation.ts';
+import { queueKey } from '../../../runtime/core/run/deployment.ts';
+import { type Duration, optionMs } from '../../../runtime/core/options/duration.ts';
+import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
+import { compileRetryPolicy, type RetryPolicy } from '../../../runtime/core/options/retry-options.ts';
+import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
+import type { SearchAttributePair, TypedSearchAttributes } from '../../../runtime/core/options/search-attributes.ts';
+import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
+import { checkSummary } from '../../../runtime/core/run/summary.ts';
+import { newRunId } from '../../../runtime/store/runs/run-id.ts';
+import type { NewRun, Queryable } from '../../../runtime/store/runs/start-run.ts';
+import type { StartTiming } from '../../../runtime/store/runs/start-with.ts';
+import { checkName, encodeArguments } from '../encode-arguments.ts';
+import { type KyselyTransaction, propertiesOf } from '../new-run.ts';
+import { checkOneOf, refuseUnknown } from '../../common/refuse-unknown.ts';
+
+/** When the latest activity of the id is closed. */
+export const ActivityIdReusePolicy = {
+  /** The default. */
+  ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  /** Only when it failed, was cancelled or terminated, or timed out. */
+  ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+} as const;
+export type ActivityIdReusePolicy = (typeof ActivityIdReusePolicy)[keyof typeof ActivityIdReusePolicy];
+
+/** When an activity of the id is open. */
+export const ActivityIdConflictPolicy = {
+  /** The start fails. The default. */
+  FAIL: 'FAIL',
+  /** The open activity takes its place. */
+  USE_EXISTING: 'USE_EXISTING',
+} as const;
+export type ActivityIdConflictPolicy = (typeof ActivityIdConflictPolicy)[keyof typeof ActivityIdConflictPolicy];
+
+/** One of startToCloseTimeout and scheduleToCloseTimeout is required. */
+export interface ActivityOptions {
+  /** The caller's business key; at most one open activity of the namespace has it. Workflows have ids of their own. */
+  id: string;
+  /** Workers of this queue execute it. */
+  taskQueue: string;
+  args?: readonly unknown[];
+  /** One attempt, from its start. */
+  startToCloseTimeout?: Duration;
+  /** All attempts and the waits between them. */
+  scheduleToCloseTimeout?: Duration;
+  /** Waiting for a worker. Not retried. */
+  scheduleToStartTimeout?: Duration;
+  /** Between two heartbeats. */
+  heartbeatTimeout?: Duration;
+  retry?: RetryPolicy;
+  /** How long its first attempt waits. */
+  startDelay?: Duration;
+  /** Shown to people. */
+  summary?: string;
+  typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
+  /** Default ALLOW_DUPLICATE. */
+  idReusePolicy?: ActivityIdReusePolicy;
+  /** Default FAIL. */
+  idConflictPolicy?: ActivityIdConflictPolicy;
+  /** Starts inside this transaction, as `workflow.start` does. */
+  transaction?: Queryable | KyselyTransaction;
+}
+
+const known = Object.keys({
+  id: true,
+  taskQueue: true,
+  args: true,
+  startToCloseTimeout: true,
+  scheduleToCloseTimeout: true,
+  scheduleToStartTimeout: true,
+  heartbeatTimeout: true,
+  retry: true,
+  startDelay: true,
+  summary: true,
+  typedSearchAttributes: true,
+  idReusePolicy: true,
+  idConflictPolicy: true,
+  transaction: true,
+} satisfies Record<keyof ActivityOptions, true>);
+
+export const activityTimeouts = [
+  ['stc', 'startToCloseTimeout'],
+  ['s2c', 'scheduleToCloseTimeout'],
+  ['s2s', 'scheduleToStartTimeout'],
+  ['hb', 'heartbeatTimeout'],
+] as const;
+
+/** A run, and when it is due. */
+export interface NewActivity extends NewRun {
+  readonly timing: StartTiming;
+}
+
+/** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
+export function newActivityOf(
+  type: string,
+  options: ActivityOptions,
+  { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
+): NewActivity {
+  refuseUnknown('activity.start', options, known, ['priority']);
+  const activityType = checkName('The activity type', type);
+  const activityId = checkName('id', options.id);
+  const taskQueue = checkName('taskQueue', options.taskQueue);
+  refuseReservedName('activity', activityType);
+  refuseReservedName('task queue', taskQueue);
+  const { idReusePolicy = 'ALLOW_DUPLICATE', idConflictPolicy = 'FAIL', args = [] } = options;
+  checkOneOf('idReusePolicy', idReusePolicy, ActivityIdReusePolicy);
+  checkOneOf('idConflictPolicy', idConflictPolicy, ActivityIdConflictPolicy);
+  if (!Array.isArray(args)) throw invalid(`args must be the array of the activity's arguments, got ${typeof args}`);
+  const activity = scheduledMeta(activityId, options);
+  const properties = propertiesOf(options, maxPayloadBytes);
+  const delayMs = milliseconds('startDelay', options.startDelay) ?? 0;
+  const meta: StartedMeta = {
+    workflowId: activityId,
+    taskQueue,
+    namespace,
+    seed: randomBytes(16).toString('hex'),
+    engine: engineNumber,
+    activity,
+    ...properties,
+    ...(delayMs === 0 ? {} : { startDelayMs: delayMs }),
+  };
+  // As long as nobody has taken notice of it there is no task whose time could be over.
+  const whole = Math.min(activity.s2c ?? Number.POSITIVE_INFINITY, activity.s2s ?? Number.POSITIVE_INFINITY);
+  const place = activitiesNamespace(namespace);
+  return {
+    timing: { delayMs, ...(Number.isFinite(whole) ? { deadlineMs: delayMs + whole } : {}) },
+    runId: newRunId(),
+    namespace: place,
+    workflowId: activityId,
+    workflowType: activityType,
+    taskQueue,
+    queue: queueKey(place, taskQueue),
+    properties: properties === undefined ? null : JSON.stringify(properties),
+    args: encodeArguments(`activity ${activityType}`, args, maxPayloadBytes),
+    meta: JSON.stringify(meta),
+  };
+}
+
+function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
+  const meta: ScheduledMeta = { id };
+  for (const [key, name] of activityTimeouts) {
+    const ms = milliseconds(name, options[name]);
+    if (ms !== undefined && ms > 0) meta[key] = ms;
+  }
+  if (meta.stc === undefined && meta.s2c === undefined) {
+    throw invalid('Either scheduleToCloseTimeout or startToCloseTimeout is required');
+  }
+  try {
+    const retry = options.retry ?? undefined;
+    if (retry !== undefined) meta.retry = compileRetryPolicy(retry);
+    if (options.summary !== undefined) meta.summary = checkSummary(options.summary);
+  } catch (cause) {
+    throw cause instanceof RuntimeError ? cause : invalid((cause as Error).message, cause);
+  }
+  return meta;
+}
+
+/** From 0 to 100 years. @throws INVALID_INPUT */
+export function milliseconds(name: string, duration: Duration | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  try {
+    return optionMs(name, duration);
+  } catch (cause) {
+    throw invalid((cause as Error).message, cause);
+  }
+}
+
+export function invalid(message: string, cause?: unknown): RuntimeError {
+  return new RuntimeError('INVALID_INPUT', `${message}.`, cause === undefined ? {} : { cause });
+}

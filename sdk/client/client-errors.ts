@@ -1,0 +1,216 @@
+// Errors that client calls throw, named as in the Temporal SDK; each carries one of our codes.
+import type { RetryState } from '../../runtime/core/failure/failure.ts';
+import type { StatusName } from './execution-info.ts';
+import { mark } from '../../runtime/core/failure/marked-class.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+
+/** `result()` of a run that did not complete; `cause` says what happened. */
+export class WorkflowFailedError extends Error {
+  readonly code: 'WORKFLOW_FAILED' = 'WORKFLOW_FAILED';
+  readonly retryState: RetryState | undefined;
+  override readonly cause: Error | undefined;
+  constructor(message: string, cause: Error | undefined, retryState?: RetryState) {
+    super(message);
+    this.name = 'WorkflowFailedError';
+    this.cause = cause;
+    this.retryState = retryState;
+  }
+  static {
+    mark(this, 'WorkflowFailedError');
+  }
+}
+
+/** No such run, or a message to a run that is closed. */
+export class WorkflowNotFoundError extends RuntimeError {
+  readonly workflowId: string;
+  constructor(message: string, workflowId: string, runId?: string) {
+    super('RUN_NOT_FOUND', message, runId === undefined ? {} : { runId });
+    this.name = 'WorkflowNotFoundError';
+    this.workflowId = workflowId;
+  }
+
+  /** @internal */
+  static closed(workflowId: string, runId: string): WorkflowNotFoundError {
+    const message = `workflow execution already completed: ${workflowId} (run ${runId}).`;
+    return new WorkflowNotFoundError(message, workflowId, runId);
+  }
+  static {
+    mark(this, 'WorkflowNotFoundError');
+  }
+}
+
+/** The workflow id belongs to an open run, or to one that ended so that its id may not be used again. */
+export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
+  readonly workflowId: string;
+  readonly workflowType: string;
+  constructor(workflowId: string, workflowType: string, by: 'open' | 'closed' = 'open') {
+    const whose = by === 'open' ? 'an open run' : 'a run after which the workflowIdReusePolicy allows no other';
+    super(
+      'RUN_ALREADY_STARTED',
+      `Workflow execution already started: workflow id "${workflowId}" belongs to ${whose}. Use another id, or getHandle() to reach that run.`,
+    );
+    this.name = 'WorkflowExecutionAlreadyStartedError';
+    this.workflowId = workflowId;
+    this.workflowType = workflowType;
+  }
+  static {
+    mark(this, 'WorkflowExecutionAlreadyStartedError');
+  }
+}
+
+/** The workflow has no handler for this query. */
+export class QueryNotRegisteredError extends Error {
+  readonly code: 'QUERY_NOT_REGISTERED' = 'QUERY_NOT_REGISTERED';
+  constructor(message: string) {
+    super(message);
+    this.name = 'QueryNotRegisteredError';
+  }
+  static {
+    mark(this, 'QueryNotRegisteredError');
+  }
+}
+
+/** An update that was rejected, or whose handler failed; `cause` says why. */
+export class WorkflowUpdateFailedError extends Error {
+  readonly code: 'UPDATE_FAILED' = 'UPDATE_FAILED';
+  override readonly cause: Error | undefined;
+  constructor(message: string, cause: Error | undefined) {
+    super(message);
+    this.name = 'WorkflowUpdateFailedError';
+    this.cause = cause;
+  }
+  static {
+    mark(this, 'WorkflowUpdateFailedError');
+  }
+}
+
+/** The caller's deadline passed, or its signal was aborted, before an update was answered. It may still be handled. */
+export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
+  readonly code: 'TIMEOUT' = 'TIMEOUT';
+  constructor(message: string) {
+    super(message);
+    this.name = 'WorkflowUpdateRPCTimeoutOrCancelledError';
+  }
+  static {
+    mark(this, 'WorkflowUpdateRPCTimeoutOrCancelledError');
+  }
+}
+
+/** The run's status is one that `queryRejectCondition` excludes. */
+export class QueryRejectedError extends Error {
+  readonly code: 'QUERY_REJECTED' = 'QUERY_REJECTED';
+  readonly status: StatusName;
+  constructor(status: StatusName) {
+    super(`The query was rejected: the workflow is ${status.name}, which the client's queryRejectCondition excludes.`);
+    this.name = 'QueryRejectedError';
+    this.status = status;
+  }
+  static {
+    mark(this, 'QueryRejectedError');
+  }
+}
+
+/** `result()` of a run that continued as new, when it was asked not to follow. */
+export class WorkflowContinuedAsNewError extends Error {
+  readonly code: 'CONTINUED_AS_NEW' = 'CONTINUED_AS_NEW';
+  readonly newExecutionRunId: string;
+  constructor(newExecutionRunId: string) {
+    super('Workflow execution continued as new');
+    this.name = 'WorkflowContinuedAsNewError';
+    this.newExecutionRunId = newExecutionRunId;
+  }
+  static {
+    mark(this, 'WorkflowContinuedAsNewError');
+  }
+}
+
+/** No such activity, or it has ended, or another attempt of it has begun. */
+export class ActivityNotFoundError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_NOT_FOUND', message);
+    this.name = 'ActivityNotFoundError';
+  }
+  static {
+    mark(this, 'ActivityNotFoundError');
+  }
+}
+
+/** What a client wanted to do to an activity cannot be done to it as it stands. */
+export class ActivityCompletionError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_NOT_COMPLETED', message);
+    this.name = 'ActivityCompletionError';
+  }
+  static {
+    mark(this, 'ActivityCompletionError');
+  }
+}
+
+/** A heartbeat of an attempt that is to stop. */
+export class ActivityCancelledError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_CANCELLED', message);
+    this.name = 'ActivityCancelledError';
+  }
+  static {
+    mark(this, 'ActivityCancelledError');
+  }
+}
+
+/** A heartbeat of an attempt whose activity was paused: it is to stop, and to be tried again when it is unpaused. */
+export class ActivityPausedError extends RuntimeError {
+  constructor(message: string) {
+    super('ACTIVITY_PAUSED', message);
+    this.name = 'ActivityPausedError';
+  }
+  static {
+    mark(this, 'ActivityPausedError');
+  }
+}
+
+/** `result()` of a standalone activity that did not complete; `cause` says what happened. */
+export class ActivityExecutionFailedError extends Error {
+  readonly code: 'ACTIVITY_FAILED' = 'ACTIVITY_FAILED';
+  override readonly cause: Error | undefined;
+  readonly activityId: string;
+  readonly runId: string | undefined;
+  constructor(message: string, cause: Error | undefined, activityId: string, runId?: string) {
+    super(message);
+    this.name = 'ActivityExecutionFailedError';
+    this.cause = cause;
+    this.activityId = activityId;
+    this.runId = runId;
+  }
+  static {
+    mark(this, 'ActivityExecutionFailedError');
+  }
+}
+
+/** The activity id belongs to an open activity, or to one that ended so that its id may not be used again. */
+export class ActivityExecutionAlreadyStartedError extends Error {
+  readonly code: 'ACTIVITY_ALREADY_STARTED' = 'ACTIVITY_ALREADY_STARTED';
+  readonly activityId: string;
+  /** Of the activity that has the id. */
+  readonly runId: string;
+  constructor(message: string, activityId: string, runId: string) {
+    super(message);
+    this.name = 'ActivityExecutionAlreadyStartedError';
+    this.activityId = activityId;
+    this.runId = runId;
+  }
+  static {
+    mark(this, 'ActivityExecutionAlreadyStartedError');
+  }
+}
+
+/** Temporal's error of an unknown namespace. Nothing throws it: a namespace is there as soon as something is in it. */
+export class NamespaceNotFoundError extends Error {
+  readonly namespace: string;
+  constructor(namespace: string) {
+    super(`Namespace not found: '${namespace}'`);
+    this.namespace = namespace;
+  }
+  static {
+    mark(this, 'NamespaceNotFoundError');
+  }
+}

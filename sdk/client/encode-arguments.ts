@@ -1,0 +1,44 @@
+// Arguments on their way into the log: encoded, and refused when they are too large, before anything is written.
+import { describeValue, isStorableName } from '../../runtime/core/json/json.ts';
+import { encodePayload } from '../../runtime/core/payload/payload.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+
+export const defaultMaxPayloadBytes: number = 2 * 1024 * 1024;
+
+/** @throws NOT_SERIALISABLE with the path of the value, PAYLOAD_TOO_LARGE */
+export function encodeArguments(what: string, args: readonly unknown[], maxBytes: number): Uint8Array {
+  const payload = encodePayload(args);
+  if (payload.length > maxBytes) {
+    throw new RuntimeError(
+      'PAYLOAD_TOO_LARGE',
+      `The arguments of ${what} have ${payload.length} bytes, the limit is ${maxBytes}. Pass a reference to the data, or raise maxPayloadBytes.`,
+    );
+  }
+  return payload;
+}
+
+/** Names go into text columns, which hold anything but NUL. @throws INVALID_INPUT */
+export function checkName(what: string, name: unknown): string {
+  // Bytes, because an index row has a limit.
+  if (typeof name !== 'string' || !isStorableName(name) || Buffer.byteLength(name) > 1000) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `${what} must be text of 1 to 1000 bytes without NUL and lone surrogates, got ${describeValue(name)}.`,
+    );
+  }
+  return name;
+}
+
+const reasonChars = 8_192;
+
+/** A reason as a text column holds it: what that refuses becomes U+FFFD. @throws INVALID_INPUT */
+export function checkReason(what: string, reason: unknown): string {
+  if (typeof reason !== 'string') {
+    throw new RuntimeError('INVALID_INPUT', `The reason of ${what} must be text, got ${typeof reason}.`);
+  }
+  if (reason.length <= reasonChars) return reason.replaceAll('\0', '\uFFFD').toWellFormed();
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `The reason of ${what} has ${reason.length} characters, the limit is ${reasonChars}.`,
+  );
+}

@@ -1,0 +1,106 @@
+// What is known of a run from outside: types of workflow functions, and the summary that list and describe give.
+import { changesName, legacyAttributes, typedAttributes } from '../../runtime/core/options/attribute-values.ts';
+import {
+  type SearchAttributes,
+  SearchAttributeType,
+  type TypedSearchAttributes,
+} from '../../runtime/core/options/search-attributes.ts';
+import type { RunStatus } from '../../runtime/core/log/transition.ts';
+import type { RunLink } from '../../runtime/core/log/activation.ts';
+import type { ListedRun } from '../../runtime/store/visibility/list-runs.ts';
+import type { RunRow } from '../../runtime/store/runs/runs.ts';
+
+/** Any workflow function. */
+export type Workflow = (...args: never[]) => Promise<unknown>;
+export type WorkflowResultType<W extends Workflow> = Awaited<ReturnType<W>>;
+
+export type WorkflowExecutionStatusName =
+  | 'RUNNING'
+  | 'COMPLETED'
+  | 'FAILED'
+  | 'CANCELLED'
+  | 'TERMINATED'
+  | 'CONTINUED_AS_NEW'
+  | 'TIMED_OUT'
+  | 'PAUSED'
+  | 'ROLLED_BACK'
+  | 'RECOVERED';
+
+export interface StatusName {
+  readonly code: number;
+  readonly name: WorkflowExecutionStatusName;
+}
+
+/** Temporal's codes and names; statuses of ours that it lacks follow from 100 on. */
+const statusNames: Record<RunStatus, StatusName> = {
+  running: { code: 1, name: 'RUNNING' },
+  completed: { code: 2, name: 'COMPLETED' },
+  failed: { code: 3, name: 'FAILED' },
+  cancelled: { code: 4, name: 'CANCELLED' },
+  terminated: { code: 5, name: 'TERMINATED' },
+  continued_as_new: { code: 6, name: 'CONTINUED_AS_NEW' },
+  timed_out: { code: 7, name: 'TIMED_OUT' },
+  paused: { code: 8, name: 'PAUSED' },
+  rolled_back: { code: 100, name: 'ROLLED_BACK' },
+  recovered: { code: 101, name: 'RECOVERED' },
+};
+
+/** What the row of a run says. */
+export interface RunInfo {
+  readonly type: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly taskQueue: string;
+  readonly status: StatusName;
+  readonly startTime: Date;
+  readonly closeTime: Date | undefined;
+  readonly memo: Record<string, unknown> | undefined;
+  /** By name, without their types. */
+  readonly searchAttributes: SearchAttributes;
+  readonly typedSearchAttributes: TypedSearchAttributes;
+}
+
+export interface WorkflowExecutionInfo extends RunInfo {
+  /** Its last event's seq. */
+  readonly historyLength: number;
+  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  readonly executionTime: Date;
+  /** The run that started this one as its child. */
+  readonly parentExecution: RunLink | undefined;
+  /** The run at the top of the family. */
+  readonly rootExecution: RunLink;
+}
+
+export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
+  const { workflow_id: workflowId, run_id: runId, start, history_length: historyLength } = row;
+  const { parent } = start ?? {};
+  return {
+    ...executionInfo(row),
+    historyLength,
+    executionTime: new Date(row.started_at.getTime() + (start?.delayMs ?? 0)),
+    parentExecution: parent ? { workflowId: parent.workflowId, runId: parent.runId } : undefined,
+    rootExecution: start?.root ?? { workflowId, runId },
+  };
+}
+
+/** `changes` stand among the search attributes, as in Temporal, unless there are none. */
+export function executionInfo(row: RunRow, changes: readonly string[] = []): RunInfo {
+  const { search_attributes: values, search_attribute_types: types } = row;
+  const hasChanges = changes.length > 0;
+  const attributes = {
+    searchAttributes: { ...values, ...(hasChanges && { [changesName]: [...changes] }) },
+    searchAttributeTypes: { ...types, ...(hasChanges && { [changesName]: SearchAttributeType.KEYWORD_LIST }) },
+  };
+  return {
+    type: row.workflow_type,
+    workflowId: row.workflow_id,
+    runId: row.run_id,
+    taskQueue: row.task_queue,
+    status: statusNames[row.status],
+    startTime: row.started_at,
+    closeTime: row.closed_at ?? undefined,
+    memo: row.memo ?? undefined,
+    searchAttributes: legacyAttributes(attributes),
+    typedSearchAttributes: typedAttributes(attributes),
+  };
+}

@@ -1,0 +1,80 @@
+// What a start does when its workflow id is, or was, another run's. Names: Temporal's (spec/sdk.md behavior 53).
+import { checkOneOf } from '../common/refuse-unknown.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import type { RunStatus } from '../../runtime/core/log/transition.ts';
+
+/** When a run of the workflow id is open. */
+export const WorkflowIdConflictPolicy = {
+  /** The start fails. The default. */
+  FAIL: 'FAIL',
+  /** The open run takes its place; the default of signalWithStart. */
+  USE_EXISTING: 'USE_EXISTING',
+  /** The open run is terminated first. */
+  TERMINATE_EXISTING: 'TERMINATE_EXISTING',
+} as const;
+export type WorkflowIdConflictPolicy = (typeof WorkflowIdConflictPolicy)[keyof typeof WorkflowIdConflictPolicy];
+
+/** When the latest run of the workflow id is closed. */
+export const WorkflowIdReusePolicy = {
+  /** The default. */
+  ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  /** Only when it failed, was cancelled or terminated, or timed out. */
+  ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+  /** @deprecated ALLOW_DUPLICATE with WorkflowIdConflictPolicy.TERMINATE_EXISTING. */
+  TERMINATE_IF_RUNNING: 'TERMINATE_IF_RUNNING',
+  // Temporal's older names.
+  WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED: undefined,
+  WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+  WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING: 'TERMINATE_IF_RUNNING',
+} as const;
+export type WorkflowIdReusePolicy = NonNullable<(typeof WorkflowIdReusePolicy)[keyof typeof WorkflowIdReusePolicy]>;
+
+export interface IdPolicyOptions {
+  /** Default ALLOW_DUPLICATE. */
+  workflowIdReusePolicy?: WorkflowIdReusePolicy | undefined;
+  /** Default FAIL; of signalWithStart USE_EXISTING. */
+  workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
+}
+
+const wellEnded: readonly RunStatus[] = ['completed', 'continued_as_new'];
+const ended: readonly RunStatus[] = [
+  ...wellEnded,
+  'failed',
+  'cancelled',
+  'terminated',
+  'timed_out',
+  'rolled_back',
+  'recovered',
+];
+
+/** Ends of the latest run that forbid a new one. */
+const refusedAfter: Readonly<Record<WorkflowIdReusePolicy, readonly RunStatus[]>> = {
+  ALLOW_DUPLICATE: [],
+  ALLOW_DUPLICATE_FAILED_ONLY: wellEnded,
+  REJECT_DUPLICATE: ended,
+  TERMINATE_IF_RUNNING: [],
+};
+
+export interface IdPolicies {
+  readonly conflict: WorkflowIdConflictPolicy;
+  readonly refusedAfter: readonly RunStatus[];
+}
+
+/** @throws INVALID_INPUT */
+export function idPolicies(options: IdPolicyOptions, conflictDefault: WorkflowIdConflictPolicy): IdPolicies {
+  const { workflowIdReusePolicy: reuse = 'ALLOW_DUPLICATE', workflowIdConflictPolicy: given } = options;
+  checkOneOf('workflowIdReusePolicy', reuse, WorkflowIdReusePolicy);
+  const terminates = reuse === 'TERMINATE_IF_RUNNING';
+  if (terminates && given !== undefined) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'workflowIdReusePolicy TERMINATE_IF_RUNNING and a workflowIdConflictPolicy exclude each other: pass the latter alone.',
+    );
+  }
+  const conflict = terminates ? WorkflowIdConflictPolicy.TERMINATE_EXISTING : (given ?? conflictDefault);
+  checkOneOf('workflowIdConflictPolicy', conflict, WorkflowIdConflictPolicy);
+  return { conflict, refusedAfter: refusedAfter[reuse] };
+}

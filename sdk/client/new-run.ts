@@ -1,0 +1,228 @@
+// What a start is given, and the run that is made of it.
+import { randomBytes } from 'node:crypto';
+import { type Duration, optionMs } from '../../runtime/core/options/duration.ts';
+import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
+import type { StartedMeta } from '../../runtime/core/log/activation.ts';
+import { startAttributes } from '../../runtime/core/options/attribute-values.ts';
+import { chainRules } from '../../runtime/core/run/chain.ts';
+import { effectiveVersioning, prefixOf, queueKey, type VersioningOverride } from '../../runtime/core/run/deployment.ts';
+import { engineNumber } from '../../runtime/core/log/engine-number.ts';
+import { memoText } from '../../runtime/core/options/memo.ts';
+import type { PropertiesMeta } from '../../runtime/core/run/run-properties.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import type {
+  SearchAttributePair,
+  SearchAttributes,
+  TypedSearchAttributes,
+} from '../../runtime/core/options/search-attributes.ts';
+import { checkSummary } from '../../runtime/core/run/summary.ts';
+import { startTiming, startTimingNames, type StartTimingOptions } from '../../runtime/core/run/start-timing.ts';
+import { workflowNameOf } from '../../runtime/core/options/workflow-name.ts';
+import { newRunId } from '../../runtime/store/runs/run-id.ts';
+import type { NewRun, Queryable } from '../../runtime/store/runs/start-run.ts';
+import type { StartTiming } from '../../runtime/store/runs/start-with.ts';
+import { checkOverride } from '../worker/deployment-version.ts';
+import { checkName, encodeArguments } from './encode-arguments.ts';
+import type { Workflow } from './execution-info.ts';
+import type { IdPolicyOptions } from './id-policies.ts';
+import { refuseUnknown } from '../common/refuse-unknown.ts';
+
+export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions {
+  /** The caller's business key; at most one open run has it. */
+  workflowId: string;
+  taskQueue: string;
+  /** Kept as JSON. An open run that is found in place of a new one (USE_EXISTING, signalWithStart) keeps its own. */
+  memo?: Record<string, unknown>;
+  /** Lists of values by name, whose types are inferred: text is TEXT. Prefer `typedSearchAttributes`. */
+  searchAttributes?: SearchAttributes;
+  /** Values to find the run by, as `memo` for an open run; of a name in both forms this one counts. */
+  typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
+  /** One line for people; `describe()` gives it back. */
+  staticSummary?: string;
+  /** More than one line. */
+  staticDetails?: string;
+  /** Whether `result()` waits for the runs that this one continues as; default true. */
+  followRuns?: boolean;
+  /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. Not with cronSchedule. */
+  startDelay?: Duration;
+  /** Which version of a worker deployment works on the run, whatever its code says; also for the runs it continues as. */
+  versioningOverride?: VersioningOverride;
+  /**
+   * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
+   * client), or a Kysely transaction.
+   */
+  transaction?: Queryable | KyselyTransaction;
+}
+
+/** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
+export type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
+  ? { args?: readonly unknown[] }
+  : [] extends Parameters<W>
+    ? { args?: Readonly<Parameters<W>> }
+    : { args: Readonly<Parameters<W>> };
+
+export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
+
+/** The part of a Kysely transaction that is needed. */
+export interface KyselyTransaction {
+  executeQuery(query: {
+    sql: string;
+    parameters: readonly unknown[];
+    query: unknown;
+    queryId: unknown;
+  }): Promise<{ rows: unknown[] }>;
+}
+
+const known = Object.keys({
+  workflowId: true,
+  taskQueue: true,
+  args: true,
+  memo: true,
+  searchAttributes: true,
+  typedSearchAttributes: true,
+  staticSummary: true,
+  staticDetails: true,
+  followRuns: true,
+  startDelay: true,
+  ...(Object.fromEntries(startTimingNames.map((name) => [name, true])) as Record<keyof StartTimingOptions, true>),
+  transaction: true,
+  versioningOverride: true,
+  workflowIdConflictPolicy: true,
+  workflowIdReusePolicy: true,
+} satisfies Record<keyof WorkflowStartOptions, true>);
+const unsupported = ['eventGroups', 'priority', 'requestEagerStart', 'signal', 'signalArgs', 'typeInfo'];
+
+/** A run, and when it is due. */
+export interface TimedRun extends NewRun {
+  readonly timing: StartTiming;
+}
+
+/** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, TypeError for a reserved name */
+export function newRunOf<W extends Workflow>(
+  workflow: W | string,
+  options: WorkflowStartOptions<W>,
+  { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
+): TimedRun {
+  refuseUnknown('workflow.start', options, known, unsupported);
+  const workflowType = checkName('The workflow type', workflowNameOf('workflow.start', workflow));
+  const workflowId = checkName('workflowId', options.workflowId);
+  const taskQueue = checkName('taskQueue', options.taskQueue);
+  refuseReservedName('workflow', workflowType);
+  refuseReservedName('task queue', taskQueue);
+  const meta: StartedMeta = {
+    workflowId,
+    taskQueue,
+    namespace,
+    seed: randomBytes(16).toString('hex'),
+    engine: engineNumber,
+  };
+  const properties = propertiesOf(options, maxPayloadBytes);
+  Object.assign(meta, properties);
+  const { staticSummary, staticDetails } = options;
+  if (staticSummary !== undefined) meta.staticSummary = checkSummary(staticSummary, 'staticSummary');
+  if (staticDetails !== undefined) meta.staticDetails = checkSummary(staticDetails, 'staticDetails');
+  Object.assign(meta, timingOf(options));
+  const delayMs = startDelayMs(options);
+  if (delayMs > 0) meta.startDelayMs = delayMs;
+  const override = options.versioningOverride;
+  let prefix = '';
+  if (override !== undefined) {
+    meta.versioningOverride = checkOverride(override);
+    prefix = prefixOf(effectiveVersioning(meta));
+  }
+  return {
+    timing: timing(meta),
+    runId: newRunId(),
+    namespace,
+    workflowId,
+    workflowType,
+    taskQueue,
+    queue: prefix + queueKey(namespace, taskQueue),
+    properties: properties === undefined ? null : JSON.stringify(properties),
+    args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), maxPayloadBytes),
+    meta: JSON.stringify(meta),
+  };
+}
+
+function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration }): Partial<StartedMeta> {
+  if (options.cronSchedule && options.startDelay !== undefined) {
+    throw new RuntimeError('INVALID_INPUT', 'startDelay and cronSchedule exclude each other: the schedule says when.');
+  }
+  try {
+    return startTiming(options, Date.now());
+  } catch (cause) {
+    if (cause instanceof RuntimeError) throw cause;
+    throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+  }
+}
+
+function timing(meta: StartedMeta): StartTiming {
+  const delayMs = (meta.startDelayMs ?? 0) + (meta.backoffMs ?? 0);
+  const deadline = chainRules(meta, 0)?.deadline;
+  return deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 };
+}
+
+/** 0 when there is none. @throws INVALID_INPUT */
+function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): number {
+  if (startDelay === undefined) return 0;
+  try {
+    return optionMs('startDelay', startDelay);
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `${(cause as Error).message}.`, { cause });
+  }
+}
+
+/** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
+export function propertiesOf(
+  {
+    memo,
+    searchAttributes,
+    typedSearchAttributes,
+  }: Pick<CommonStartOptions, 'memo' | 'searchAttributes' | 'typedSearchAttributes'>,
+  maxPayloadBytes: number,
+): PropertiesMeta | undefined {
+  if (memo === undefined && searchAttributes === undefined && typedSearchAttributes === undefined) return undefined;
+  const properties: PropertiesMeta = {};
+  if (memo !== undefined) properties.memo = JSON.parse(memoText(memo)) as Record<string, unknown>;
+  try {
+    Object.assign(properties, startAttributes(searchAttributes, typedSearchAttributes));
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(properties));
+  if (bytes > maxPayloadBytes) {
+    throw new RuntimeError(
+      'PAYLOAD_TOO_LARGE',
+      `Memo and search attributes have ${bytes} bytes, the limit is ${maxPayloadBytes}. Keep less of them, or raise maxPayloadBytes.`,
+    );
+  }
+  return properties;
+}
+
+function checkArguments(args: unknown): readonly unknown[] {
+  if (args === undefined) return [];
+  if (Array.isArray(args)) return args;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `args must be the array of the workflow's arguments, got ${args === null ? 'null' : typeof args}. Pass args: [argument].`,
+  );
+}
+
+/** @throws INVALID_INPUT */
+export function asQueryable(given: Queryable | KyselyTransaction): Queryable {
+  const transaction: Partial<Queryable & KyselyTransaction> = Object(given);
+  if (typeof transaction.executeQuery === 'function') {
+    const kysely = given as KyselyTransaction;
+    return {
+      query: async (text, values) => {
+        const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
+        return kysely.executeQuery({ sql: text, parameters: values, query, queryId: { queryId: newRunId() } });
+      },
+    };
+  }
+  if (typeof transaction.query === 'function') return given as Queryable;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    'transaction must be a pg client, a Kysely transaction, or have query(text, values).',
+  );
+}

@@ -1,0 +1,64 @@
+// Finds a place for a new run: its own, or that of the open run of its workflow id, as the caller's policies have it.
+import type { Message } from '../../runtime/store/messages/inbox.ts';
+import { wakeOnCommit } from '../../runtime/store/sql/notifier.ts';
+import { type NewRun, type Queryable, startRunWithin } from '../../runtime/store/runs/start-run.ts';
+import { type Placed, startWith, type StartTiming, type Taken } from '../../runtime/store/runs/start-with.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
+import type { Connection } from '../common/connection.ts';
+import type { IdPolicies } from './id-policies.ts';
+import { tellReader } from './send-message.ts';
+
+export interface PlaceOptions {
+  readonly policies: IdPolicies;
+  readonly transaction: Queryable | undefined;
+  readonly timing: StartTiming;
+  /** For the new run, or for the open one. */
+  readonly message?: Message;
+  /** Terminates the open run of the workflow id. */
+  terminate(): Promise<void>;
+}
+
+/** Returns the id of the run that it found or made. @throws WorkflowExecutionAlreadyStartedError */
+export async function placeRun(connection: Connection, run: NewRun, options: PlaceOptions): Promise<string> {
+  const { policies, transaction } = options;
+  const terminates = policies.conflict === 'TERMINATE_EXISTING';
+  if (terminates && transaction !== undefined) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'TERMINATE_EXISTING and transaction exclude each other: a run is terminated at once, whatever becomes of the transaction.',
+    );
+  }
+  for (;;) {
+    const placed = await connection.reach(() => placeOnce(connection, run, options));
+    if (typeof placed !== 'string') return placed.runId;
+    if (placed === 'closed' || !terminates) {
+      throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType, placed);
+    }
+    await options.terminate().catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error; // it has closed meanwhile
+    });
+  }
+}
+
+async function placeOnce(connection: Connection, run: NewRun, options: PlaceOptions): Promise<Placed | Taken> {
+  const { policies, transaction, message, timing } = options;
+  const { database, starts } = connection;
+  const useExisting = policies.conflict === 'USE_EXISTING';
+  const isTimed = timing.delayMs > 0 || timing.deadlineMs !== undefined;
+  const isPlain = message === undefined && !useExisting && policies.refusedAfter.length === 0 && !isTimed;
+  if (!isPlain) {
+    const { refusedAfter } = policies;
+    const how = { useExisting, refusedAfter, timing, ...(message === undefined ? {} : { message }) };
+    const placed = await startWith(database, transaction, run, how);
+    if (typeof placed === 'string' || transaction !== undefined) return placed;
+    if (placed.isNew) tellReader(connection, placed.runId, { owner: null, queue: run.queue });
+    else if (placed.delivery !== undefined) tellReader(connection, placed.runId, placed.delivery);
+    return placed;
+  }
+  const isNew =
+    transaction === undefined ? await starts.start(run) : await startRunWithin(transaction, database.schema, run);
+  // There is no telling when the caller commits, so this one notice travels inside the transaction.
+  if (transaction !== undefined) await wakeOnCommit(transaction, database.schema, run.queue);
+  return isNew ? { runId: run.runId, isNew, delivery: undefined } : 'open';
+}

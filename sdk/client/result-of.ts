@@ -1,0 +1,44 @@
+// How a run ended, as its callers see it.
+import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
+import {
+  CancelledFailure,
+  RetryState,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+} from '../../runtime/core/failure/failure.ts';
+import { decodePayload } from '../../runtime/core/payload/payload.ts';
+import type { ClosedOutcome } from '../../runtime/store/sql/database.ts';
+import { WorkflowFailedError } from './client-errors.ts';
+
+/** What `result()` gives or throws for the event that closed a run. */
+export function resultOf(outcome: ClosedOutcome): unknown {
+  const retryState = outcome.retryState as RetryState | undefined;
+  switch (outcome.type) {
+    case 'WorkflowCompleted':
+      return outcome.payload === null ? undefined : decodePayload(outcome.payload);
+    case 'WorkflowFailed':
+      throw new WorkflowFailedError(
+        'Workflow execution failed',
+        outcome.payload === null ? undefined : decodeFailure(outcome.payload),
+        retryState ?? RetryState.RETRY_POLICY_NOT_SET,
+      );
+    case 'WorkflowCancelled':
+      throw new WorkflowFailedError(
+        'Workflow execution cancelled',
+        outcome.payload === null
+          ? new CancelledFailure('Workflow execution cancelled')
+          : decodeFailure(outcome.payload),
+        RetryState.NON_RETRYABLE_FAILURE,
+      );
+    case 'WorkflowTerminated': {
+      const message = outcome.reason || 'Workflow execution terminated';
+      throw new WorkflowFailedError(message, new TerminatedFailure(message), RetryState.NON_RETRYABLE_FAILURE);
+    }
+    default: {
+      const message = 'Workflow execution timed out';
+      const cause = new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE);
+      throw new WorkflowFailedError(message, cause, retryState ?? RetryState.TIMEOUT);
+    }
+  }
+}

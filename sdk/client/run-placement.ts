@@ -1,0 +1,50 @@
+// Of which deployment's version a run is, as its log has it, and whose workers can answer for it.
+import {
+  effectiveVersioning,
+  prefixOf,
+  queueKey,
+  toCanonicalString,
+  type VersioningBehavior,
+  type VersioningOverride,
+  type WorkerDeploymentVersion,
+} from '../../runtime/core/run/deployment.ts';
+import type { Database } from '../../runtime/store/sql/database.ts';
+import { readRunVersioning } from '../../runtime/store/deployments/deployments.ts';
+import type { RunRow } from '../../runtime/store/runs/runs.ts';
+
+export interface WorkflowVersioningInfo {
+  /** Undefined until the first task is done, unless the start or the run before said it. */
+  readonly behavior: VersioningBehavior | undefined;
+  /** Of the worker that completed the last task; before the first one, the version that the run is pinned to. */
+  readonly deploymentVersion: WorkerDeploymentVersion | undefined;
+  readonly versioningOverride: VersioningOverride | undefined;
+}
+
+/** Undefined for a run that has nothing to do with versions. */
+export async function versioningInfo(database: Database, runId: string): Promise<WorkflowVersioningInfo | undefined> {
+  const versioning = await readRunVersioning(database.pool, database.schema, runId);
+  if (versioning === undefined) return undefined;
+  const effective = effectiveVersioning(versioning);
+  return {
+    behavior: effective?.behavior ?? (versioning.versioningOverride === 'AUTO_UPGRADE' ? 'AUTO_UPGRADE' : undefined),
+    deploymentVersion: versioning.recorded?.version ?? effective?.version,
+    versioningOverride: versioning.versioningOverride,
+  };
+}
+
+/** The queue whose workers can replay the run: a closed run of a version is known by its log alone. */
+export async function answeringQueue(database: Database, run: RunRow): Promise<string> {
+  const queue = queueKey(run.namespace, run.task_queue);
+  if (run.closed_at === null) return queue;
+  return prefixOf(effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id))) + queue;
+}
+
+/** For messages. */
+export async function whoAnswers(database: Database, run: RunRow): Promise<string> {
+  const effective = effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id));
+  const place = `polls task queue ${run.task_queue}`;
+  if (effective === undefined) return `a worker ${place}`;
+  const { behavior, version } = effective;
+  const name = behavior === 'PINNED' ? `version ${toCanonicalString(version)}` : `deployment ${version.deploymentName}`;
+  return `a worker of ${name} ${place}`;
+}

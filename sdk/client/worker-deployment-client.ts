@@ -1,0 +1,173 @@
+// What operators do with versions of worker deployments: see them, say which one is current, let one ramp up.
+import { toCanonicalString, type WorkerDeploymentVersion } from '../../runtime/core/run/deployment.ts';
+import { describeValue } from '../../runtime/core/json/json.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import {
+  changeRouting,
+  countDeployment,
+  readVersions,
+  registerVersion,
+  type RoutingChange,
+  type VersionRow,
+} from '../../runtime/store/deployments/deployments.ts';
+import type { Connection } from '../common/connection.ts';
+import { checkBuildId, checkDeploymentName } from '../worker/deployment-version.ts';
+
+/**
+ * CURRENT and RAMPING versions take new runs. A version that is neither any more is DRAINING as long as open runs are
+ * pinned to it or in memory of its workers, then DRAINED: its workers can be stopped. INACTIVE: it never was one of them.
+ */
+export type WorkerDeploymentVersionStatus = 'INACTIVE' | 'CURRENT' | 'RAMPING' | 'DRAINING' | 'DRAINED';
+
+export interface WorkerDeploymentVersionInfo {
+  readonly version: WorkerDeploymentVersion;
+  readonly status: WorkerDeploymentVersionStatus;
+  /** Open runs that only workers of this version can go on with. */
+  readonly pinnedRuns: number;
+  /** Open runs that workers of this version have in memory at this moment, those not counted that are pinned to it. */
+  readonly runsInMemory: number;
+  /** Workers that are alive. */
+  readonly liveWorkers: number;
+  /** Task queues that workers of this version ever polled. */
+  readonly taskQueues: readonly string[];
+  /** When its first worker began. */
+  readonly registeredTime: Date;
+}
+
+export interface WorkerDeploymentSummary {
+  readonly deploymentName: string;
+  /** Takes new runs; undefined: workers of this deployment take only runs that are pinned to them. */
+  readonly currentVersion: WorkerDeploymentVersion | undefined;
+  /** Takes new runs by the share of their workflow ids. */
+  readonly rampingVersion: WorkerDeploymentVersion | undefined;
+  /** 0 to 100, of the ramping version. */
+  readonly rampingPercentage: number | undefined;
+}
+
+export interface WorkerDeploymentDescription extends WorkerDeploymentSummary {
+  /** Open runs that move with what is current. */
+  readonly autoUpgradeRuns: number;
+  /** The oldest first. */
+  readonly versions: readonly WorkerDeploymentVersionInfo[];
+}
+
+export interface SetVersionOptions {
+  /** Also a version that no worker was ever seen of; default false, since a misspelt build would take all new runs. */
+  readonly allowNoPollers?: boolean;
+}
+
+export class WorkerDeploymentClient {
+  readonly #connection: Connection;
+  readonly #namespace: string;
+
+  constructor({ connection, namespace }: { connection: Connection; namespace: string }) {
+    this.#connection = connection;
+    this.#namespace = namespace;
+  }
+
+  /** All deployments of the namespace that a worker was seen of, by name. */
+  async list(): Promise<WorkerDeploymentSummary[]> {
+    const rows = await this.#connection.reach((database) => readVersions(database, this.#namespace, null));
+    return [...Map.groupBy(rows, (row) => row.deployment_name)].map(([name, versions]) => summary(name, versions));
+  }
+
+  /** @throws INVALID_INPUT for a deployment that no worker was seen of */
+  async describe(deploymentName: string): Promise<WorkerDeploymentDescription> {
+    const name = checkDeploymentName('deploymentName', deploymentName);
+    return this.#connection.reach(async (database) => {
+      const rows = await readVersions(database, this.#namespace, name);
+      if (rows.length === 0) throw this.#unknownDeployment(name);
+      const buildIds = rows.map((row) => row.build_id);
+      const { autoUpgrade, byBuild } = await countDeployment(database, this.#namespace, name, buildIds);
+      const versions = rows.map((row): WorkerDeploymentVersionInfo => {
+        const { pinned, inMemory, liveWorkers, taskQueues } = byBuild.get(row.build_id)!;
+        return {
+          version: { deploymentName: name, buildId: row.build_id },
+          status: statusOf(row, pinned + inMemory),
+          pinnedRuns: pinned,
+          runsInMemory: inMemory,
+          liveWorkers,
+          taskQueues,
+          registeredTime: row.registered_at,
+        };
+      });
+      return { ...summary(name, rows), autoUpgradeRuns: autoUpgrade, versions };
+    });
+  }
+
+  /**
+   * New runs, and auto-upgrade ones with their next task, go to this build from now on. One that was ramping is so no more.
+   * @throws INVALID_INPUT when no worker of it was seen
+   */
+  async setCurrentVersion(deploymentName: string, buildId: string, options: SetVersionOptions = {}): Promise<void> {
+    const current = checkBuildId('buildId', buildId);
+    await this.#change(deploymentName, { current }, options);
+  }
+
+  /**
+   * This build takes `percentage` (0 to 100) of the runs that are pinned to none: a workflow id is always on the same side.
+   * `buildId` null: none is ramping any more.
+   * @throws INVALID_INPUT when no worker of it was seen, when no version is current yet, or when it is the current one
+   */
+  async setRampingVersion(
+    deploymentName: string,
+    buildId: string | null,
+    percentage = 0,
+    options: SetVersionOptions = {},
+  ): Promise<void> {
+    if (typeof percentage !== 'number' || !(percentage >= 0 && percentage <= 100)) {
+      throw new RuntimeError('INVALID_INPUT', `percentage is ${describeValue(percentage)}, expected 0 to 100.`);
+    }
+    const ramping = buildId === null ? null : { buildId: checkBuildId('buildId', buildId), percentage };
+    await this.#change(deploymentName, { ramping }, options);
+  }
+
+  async #change(deploymentName: string, change: RoutingChange, { allowNoPollers }: SetVersionOptions): Promise<void> {
+    const name = checkDeploymentName('deploymentName', deploymentName);
+    const buildId = 'current' in change ? change.current : change.ramping?.buildId;
+    await this.#connection.reach(async (database) => {
+      if (allowNoPollers === true && buildId !== undefined) {
+        await registerVersion(database, this.#namespace, { deploymentName: name, buildId });
+      }
+      const refused = await changeRouting(database, this.#namespace, name, change);
+      if (refused === undefined) return;
+      if (refused.fault === 'unknown' && refused.builds.length === 0) throw this.#unknownDeployment(name);
+      const version = toCanonicalString({ deploymentName: name, buildId: buildId ?? '' });
+      const why = {
+        unknown: `no worker of it was ever seen. Known builds: ${refused.fault === 'unknown' ? refused.builds.join(', ') : ''}. Start its worker first, or pass allowNoPollers`,
+        'no current':
+          'no version of its deployment is current, which the other runs would go to. Set the current version first',
+        'is current': 'it is the current version. Set another one as current first',
+      }[refused.fault];
+      const what = 'current' in change ? 'current' : 'ramping';
+      throw new RuntimeError('INVALID_INPUT', `Version ${version} cannot be made ${what}: ${why}.`);
+    });
+  }
+
+  #unknownDeployment(name: string): RuntimeError {
+    return new RuntimeError(
+      'INVALID_INPUT',
+      `No worker of deployment "${name}" was ever seen in namespace ${this.#namespace}. Check the name, or start a worker with ` +
+        'workerDeploymentOptions that name it.',
+    );
+  }
+}
+
+function summary(deploymentName: string, rows: readonly VersionRow[]): WorkerDeploymentSummary {
+  const version = (row: VersionRow | undefined): WorkerDeploymentVersion | undefined =>
+    row && { deploymentName, buildId: row.build_id };
+  const ramping = rows.find((row) => row.ramp_percentage !== null);
+  return {
+    deploymentName,
+    currentVersion: version(rows.find((row) => row.is_current)),
+    rampingVersion: version(ramping),
+    rampingPercentage: ramping?.ramp_percentage ?? undefined,
+  };
+}
+
+function statusOf(row: VersionRow, runs: number): WorkerDeploymentVersionStatus {
+  if (row.is_current) return 'CURRENT';
+  if (row.ramp_percentage !== null) return 'RAMPING';
+  if (row.activated_at === null) return 'INACTIVE';
+  return runs > 0 ? 'DRAINING' : 'DRAINED';
+}

@@ -1,0 +1,288 @@
+// Starting and finding runs.
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import type { Message } from '../../runtime/store/messages/inbox.ts';
+import { checkConnection, type Connection } from '../common/connection.ts';
+import { checkNamespace } from '../worker/deployment-version.ts';
+import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arguments.ts';
+import type { TemporalHistory } from './history-view.ts';
+import { QueryRejectCondition } from './query-reject-condition.ts';
+import { checkOneOf, refuseUnknown } from '../common/refuse-unknown.ts';
+import type { Workflow, WorkflowResultType } from './execution-info.ts';
+import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
+import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
+import { placeRun } from './place-run.ts';
+import {
+  type AsyncWorkflowListIterable,
+  countExecutions,
+  type CountWorkflowExecution,
+  intoHistories,
+  type ListOptions,
+  RunList,
+} from './run-list.ts';
+import { WithStartWorkflowOperation } from './with-start.ts';
+import { type Definition, type HandleParts, WorkflowHandle } from './workflow-handle.ts';
+import {
+  admitUpdate,
+  updateCall,
+  type WorkflowUpdateHandle,
+  type StartUpdateOptions,
+  type WorkflowUpdateOptions,
+} from './workflow-update.ts';
+
+export type WorkflowSignalWithStartOptions<
+  W extends Workflow,
+  SignalArgs extends readonly unknown[] = [],
+> = WorkflowStartOptions<W> & {
+  readonly signal: Definition<SignalArgs> | string;
+} & ([] extends SignalArgs ? { readonly signalArgs?: SignalArgs } : { readonly signalArgs: SignalArgs });
+
+export type UpdateWithStartOptions<
+  Args extends readonly unknown[],
+  W extends Workflow,
+> = WorkflowUpdateOptions<Args> & {
+  readonly startWorkflowOperation: WithStartWorkflowOperation<W>;
+};
+
+type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> = UpdateWithStartOptions<Args, W> & {
+  readonly waitForStage: 'ACCEPTED';
+};
+
+/** As a start returns it. */
+export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+  readonly runId: string;
+  readonly firstExecutionRunId: string;
+};
+
+/** `signaledRunId`: the run that has the signal, new or open before. */
+export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+  readonly signaledRunId: string;
+};
+
+export interface WorkflowClientOptions {
+  connection: Connection;
+  /** Default `default`. */
+  namespace?: string;
+  /** Limit of one payload; default 2 MiB. */
+  maxPayloadBytes?: number;
+  /** Runs that queries are refused for; default NONE. */
+  queryRejectCondition?: QueryRejectCondition;
+}
+
+const known = Object.keys({
+  connection: true,
+  namespace: true,
+  maxPayloadBytes: true,
+  queryRejectCondition: true,
+} satisfies Record<keyof WorkflowClientOptions, true>);
+
+export interface WorkflowResultOptions {
+  /** Whether to wait for the runs that the run continues as; default true. */
+  readonly followRuns?: boolean;
+}
+
+export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
+  /** Only runs of the chain that began with this run are meant, whatever runs the workflow id has had since. */
+  readonly firstExecutionRunId?: string | undefined;
+}
+
+export class WorkflowClient {
+  readonly #connection: Connection;
+  readonly #namespace: string;
+  readonly #maxPayloadBytes: number;
+  readonly #queryRejectCondition: QueryRejectCondition;
+
+  /** @throws RuntimeError INVALID_INPUT */
+  constructor(options: WorkflowClientOptions) {
+    refuseUnknown('WorkflowClient', options, known, ['dataConverter', 'identity', 'interceptors', 'plugins']);
+    const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes } = options;
+    const { queryRejectCondition = QueryRejectCondition.NONE } = options;
+    checkConnection('WorkflowClient', connection);
+    checkNamespace(namespace);
+    checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
+    this.#connection = connection;
+    this.#namespace = namespace;
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#queryRejectCondition = queryRejectCondition;
+  }
+
+  /**
+   * Starts a run. It is durable when the promise resolves.
+   * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT,
+   * DATABASE_UNREACHABLE (when the connection broke under way the run may exist), ILLEGAL_STATE
+   */
+  async start<W extends Workflow>(
+    workflow: W | string,
+    options: WorkflowStartOptions<W>,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
+    return this.#start<W>(this.#newRun(workflow, options), options);
+  }
+
+  /** Starts a run and waits for its result. */
+  async execute<W extends Workflow>(
+    workflow: W | string,
+    options: WorkflowStartOptions<W>,
+  ): Promise<WorkflowResultType<W>> {
+    const run = this.#newRun(workflow, options);
+    const { outcomes } = this.#connection;
+    outcomes.expect(run.runId);
+    let handle: WorkflowHandle<W>;
+    try {
+      handle = await this.#start<W>(run, options);
+    } catch (error) {
+      outcomes.forget(run.runId);
+      throw error;
+    }
+    return handle.outcome();
+  }
+
+  /**
+   * Sends a signal to the open run of this workflow id, or starts one that has the signal from its first moment. An open run
+   * keeps its memo, search attributes and summary: those given here are a new run's alone.
+   * @throws as `start`; WorkflowExecutionAlreadyStartedError only by the policies given
+   */
+  async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(
+    workflow: W | string,
+    options: WorkflowSignalWithStartOptions<W, SignalArgs>,
+  ): Promise<WorkflowHandleWithSignaledRunId<W>> {
+    const { signal, signalArgs, ...rest } = options;
+    const run = this.#newRun<W>(workflow, rest as unknown as WorkflowStartOptions<W>);
+    const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
+    const payload = encodeArguments(`signal ${name}`, signalArgs ?? [], this.#maxPayloadBytes);
+    const message = { type: 'SignalReceived', name, payload } as const;
+    const common = rest as unknown as CommonStartOptions;
+    const signaledRunId = await this.#place(run, common, 'USE_EXISTING', message);
+    return Object.assign(this.#handle<W>(run.workflowId, signaledRunId), { signaledRunId });
+  }
+
+  /**
+   * Starts a run, or takes the open one of the workflow id, and sends it an update; waits for what its handler returns.
+   * When the update fails the run goes on.
+   * @throws as `start`, and as `executeUpdate` of a handle
+   */
+  async executeUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
+    update: Definition<Args, Ret> | string,
+    options: UpdateWithStartOptions<Args, W>,
+  ): Promise<Ret> {
+    const staged = { ...options, waitForStage: 'ACCEPTED' } as unknown as StagedUpdateWithStart<Args, W>;
+    const handle = await this.startUpdateWithStart<Ret, Args, W>(update, staged);
+    return handle.result();
+  }
+
+  /** As `executeUpdateWithStart`, but waits only until the update is accepted or rejected. */
+  async startUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
+    update: Definition<Args, Ret> | string,
+    options: StagedUpdateWithStart<Args, W>,
+  ): Promise<WorkflowUpdateHandle<Ret>> {
+    const { startWorkflowOperation: operation, ...ofUpdate } = options;
+    if (!(operation instanceof WithStartWorkflowOperation)) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'An update with start needs startWorkflowOperation: new WithStartWorkflowOperation(workflow, options).',
+      );
+    }
+    const call = updateCall(update, ofUpdate as unknown as StartUpdateOptions<Args>, this.#maxPayloadBytes);
+    const startOptions = operation.options as unknown as WorkflowStartOptions<W>;
+    const run = this.#newRun<W>(operation.workflow, startOptions);
+    const handle = await operation.use(async () => {
+      return this.#handle<W>(run.workflowId, await this.#place(run, startOptions, 'FAIL', call.message));
+    });
+    const runId = handle.runId!;
+    const parts = { connection: this.#connection, workflowId: run.workflowId, runId, updateId: call.updateId };
+    return admitUpdate<Ret>(parts, call.message, true);
+  }
+
+  async #start<W extends Workflow>(
+    run: TimedRun,
+    options: CommonStartOptions,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
+    const runId = await this.#place(run, options, 'FAIL');
+    const { followRuns = true } = options;
+    return this.#handle<W>(run.workflowId, runId, { followRuns }) as WorkflowHandleWithFirstExecutionRunId<W>;
+  }
+
+  #place(
+    run: TimedRun,
+    options: CommonStartOptions,
+    conflictDefault: WorkflowIdConflictPolicy,
+    message?: Message,
+  ): Promise<string> {
+    return placeRun(this.#connection, run, {
+      policies: idPolicies(options, conflictDefault),
+      transaction: options.transaction === undefined ? undefined : asQueryable(options.transaction),
+      timing: run.timing,
+      terminate: () =>
+        this.#handle(run.workflowId, undefined).terminate(`a new run of workflow id "${run.workflowId}" was started`),
+      ...(message === undefined ? {} : { message }),
+    });
+  }
+
+  /** A handle to a workflow id (its latest run), to one run alone, or to a chain of runs; makes no call. */
+  getHandle<W extends Workflow = Workflow>(
+    workflowId: string,
+    runId?: string,
+    options: GetWorkflowHandleOptions = {},
+  ): WorkflowHandle<W> {
+    refuseUnknown('getHandle', options, ['followRuns', 'firstExecutionRunId']);
+    const { followRuns = true, firstExecutionRunId } = options;
+    const id = checkName('workflowId', workflowId);
+    const isUnseen = true;
+    if (runId === undefined) return this.#handle<W>(id, firstExecutionRunId, { followRuns, isUnseen });
+    return this.#handle<W>(id, runId, { followsChain: false, followRuns, isUnseen, firstExecutionRunId });
+  }
+
+  /** Waits for the result of a workflow id's latest run, or of this one. @throws as `result` of its handle */
+  async result<W extends Workflow = Workflow>(
+    workflowId: string,
+    runId?: string,
+    options: WorkflowResultOptions = {},
+  ): Promise<WorkflowResultType<W>> {
+    refuseUnknown('workflow.result', options, ['followRuns']);
+    return this.getHandle<W>(workflowId, runId, options).result();
+  }
+
+  /**
+   * Runs of this namespace, the newest first. `for await` reads them page by page, and throws INVALID_INPUT for a query that
+   * cannot be read; `intoHistories()` gives their histories instead.
+   */
+  list(options: ListOptions = {}): AsyncWorkflowListIterable {
+    const runs = new RunList(this.#connection, this.#namespace, options);
+    const getHistory = (workflowId: string, runId: string): Promise<TemporalHistory> =>
+      this.#handle(workflowId, runId, { followsChain: false }).fetchHistory();
+    return {
+      [Symbol.asyncIterator]: () => runs.read(),
+      intoHistories: (limits) => intoHistories(runs.read(), getHistory, limits),
+    };
+  }
+
+  /**
+   * How many runs of this namespace a query finds, all without one. With `GROUP BY ExecutionStatus` also how many of each
+   * status. @throws RuntimeError INVALID_INPUT
+   */
+  async count(query = ''): Promise<CountWorkflowExecution> {
+    return countExecutions(this.#connection, this.#namespace, query);
+  }
+
+  #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): TimedRun {
+    return newRunOf<W>(workflow, options, { namespace: this.#namespace, maxPayloadBytes: this.#maxPayloadBytes });
+  }
+
+  #handle<W extends Workflow>(
+    workflowId: string,
+    runId: string | undefined,
+    options: Partial<Pick<HandleParts, 'followsChain' | 'followRuns' | 'isUnseen' | 'firstExecutionRunId'>> = {},
+  ): WorkflowHandle<W> {
+    return new WorkflowHandle<W>({
+      client: this,
+      connection: this.#connection,
+      namespace: this.#namespace,
+      maxPayloadBytes: this.#maxPayloadBytes,
+      queryRejectCondition: this.#queryRejectCondition,
+      workflowId,
+      runId,
+      followsChain: true,
+      followRuns: true,
+      isUnseen: false,
+      ...options,
+    });
+  }
+}

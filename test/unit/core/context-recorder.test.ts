@@ -1,0 +1,327 @@
+// update(): what a draft records, what it refuses, and that it behaves as the object it stands for.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { ContextDocument, foldOps, type Mutable, type Op } from '../../../runtime/core/context/context-patch.ts';
+import { isStorableText, type Json } from '../../../runtime/core/json/json.ts';
+import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
+
+// biome-ignore format: one line
+interface Item { id: number; tags?: string[]; next?: Item }
+// biome-ignore format: one line
+interface Doc { n: number; title?: string | null; list: Item[]; words: string[]; map: Record<string, Item | number> }
+
+const start: Doc = {
+  n: 1,
+  list: [{ id: 1, tags: ['a'] }, { id: 2 }, { id: 3 }],
+  words: ['c', 'a', 'b'],
+  map: { x: { id: 9 }, 'y/z': 5 },
+};
+
+function recorded(fn: (draft: Mutable<Doc>) => unknown): { readonly ops: Op[]; readonly document: Doc } {
+  const context = new ContextDocument<Doc>(start);
+  const ops = context.record(fn);
+  const document = context.snapshot() as unknown as Doc;
+  assert.deepEqual(foldOps(start as unknown as Json, ops), document);
+  // A draft does what the same code does to a plain object.
+  const plain = structuredClone(start);
+  fn(plain);
+  assert.deepEqual(document, plain);
+  return { ops, document };
+}
+
+function refused(fn: (draft: Mutable<Doc>) => unknown, code: string, message: RegExp): void {
+  const context = new ContextDocument<Doc>(start);
+  assert.throws(
+    () => context.record(fn),
+    (error: unknown) => {
+      assert(error instanceof RuntimeError);
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      return true;
+    },
+  );
+  assert.deepEqual(context.snapshot(), start);
+}
+
+suite('recorded operations', () => {
+  test('assignment replaces or adds, with the old value', () => {
+    const { ops } = recorded((draft) => {
+      draft.n += 1;
+      draft.title = null;
+      draft.map['y/z'] = { id: 6 };
+    });
+    assert.deepEqual(ops, [
+      { op: 'replace', path: '/n', value: 2, prev: 1 },
+      { op: 'add', path: '/title', value: null },
+      { op: 'replace', path: '/map/y~1z', value: { id: 6 }, prev: 5 },
+    ]);
+  });
+
+  test('delete removes; of what is absent it is nothing', () => {
+    const { ops } = recorded((draft) => {
+      delete draft.map.x;
+      delete draft.map.absent;
+      delete draft.title;
+    });
+    assert.deepEqual(ops, [{ op: 'remove', path: '/map/x', prev: { id: 9 } }]);
+  });
+
+  test('writing what is there already is nothing', () => {
+    const { ops } = recorded((draft) => {
+      draft.n = 1;
+      draft.list = draft.list;
+      draft.list[0] = draft.list[0] as Item;
+      draft.words[1] = 'a';
+      Object.assign(draft, { ...draft });
+    });
+    assert.deepEqual(ops, []);
+  });
+
+  test('push appends', () => {
+    const { ops } = recorded((draft) => assert.equal(draft.words.push('d', 'e'), 5));
+    assert.deepEqual(ops, [
+      { op: 'add', path: '/words/-', value: 'd' },
+      { op: 'add', path: '/words/-', value: 'e' },
+    ]);
+  });
+
+  test('pop, shift and unshift touch one item each', () => {
+    const { ops } = recorded((draft) => {
+      assert.equal(draft.words.pop(), 'b');
+      assert.equal(draft.words.shift(), 'c');
+      assert.equal(draft.words.unshift('x', 'y'), 3);
+    });
+    assert.deepEqual(ops, [
+      { op: 'remove', path: '/words/2', prev: 'b' },
+      { op: 'remove', path: '/words/0', prev: 'c' },
+      { op: 'add', path: '/words/0', value: 'x' },
+      { op: 'add', path: '/words/1', value: 'y' },
+    ]);
+  });
+
+  test('splice pairs old and new items, then removes or adds', () => {
+    assert.deepEqual(recorded((draft) => draft.words.splice(0, 2, 'z')).ops, [
+      { op: 'remove', path: '/words/1', prev: 'a' },
+      { op: 'replace', path: '/words/0', value: 'z', prev: 'c' },
+    ]);
+    assert.deepEqual(recorded((draft) => draft.words.splice(-1, 1, 'y', 'z')).ops, [
+      { op: 'replace', path: '/words/2', value: 'y', prev: 'b' },
+      { op: 'add', path: '/words/3', value: 'z' },
+    ]);
+  });
+
+  test('an index assigned at the end adds, a shorter length removes', () => {
+    const { ops } = recorded((draft) => {
+      draft.words[3] = 'd';
+      draft.words.length = 3;
+      draft.words.length = 3;
+    });
+    assert.deepEqual(ops, [
+      { op: 'add', path: '/words/3', value: 'd' },
+      { op: 'remove', path: '/words/3', prev: 'd' },
+    ]);
+  });
+
+  test('sort and reverse are one replace of the list, or nothing', () => {
+    const { ops } = recorded((draft) => {
+      assert.equal(draft.words.sort(), draft.words);
+      draft.words.sort();
+      draft.list.sort((left, right) => right.id - left.id);
+    });
+    assert.deepEqual(ops, [
+      { op: 'replace', path: '/words', value: ['a', 'b', 'c'], prev: ['c', 'a', 'b'] },
+      {
+        op: 'replace',
+        path: '/list',
+        value: [{ id: 3 }, { id: 2 }, { id: 1, tags: ['a'] }],
+        prev: [{ id: 1, tags: ['a'] }, { id: 2 }, { id: 3 }],
+      },
+    ]);
+  });
+
+  test('an item keeps its identity when its list moves', () => {
+    const { document } = recorded((draft) => {
+      const [first] = draft.list as [Item, ...Item[]];
+      draft.list.unshift({ id: 0 });
+      first.id = 10;
+      draft.list.reverse();
+      first.tags?.push('b');
+      draft.list.splice(0, 1);
+      first.next = { id: 11 };
+      first.next.id = 12;
+    });
+    assert.deepEqual(document.list, [{ id: 2 }, { id: 10, tags: ['a', 'b'], next: { id: 12 } }, { id: 0 }]);
+  });
+
+  test('what was taken out can be changed and put back, and only then is recorded', () => {
+    const { ops } = recorded((draft) => {
+      const taken = draft.list.pop() as Item;
+      taken.id = 30;
+      taken.tags = ['t'];
+      draft.list.unshift(taken);
+    });
+    assert.deepEqual(ops, [
+      { op: 'remove', path: '/list/2', prev: { id: 3 } },
+      { op: 'add', path: '/list/0', value: { id: 30, tags: ['t'] } },
+    ]);
+  });
+
+  test('native list methods that are not specially recorded work too', () => {
+    recorded((draft) => {
+      draft.words.fill('z', 1);
+      draft.words.copyWithin(0, 2);
+      draft.words = draft.words.map((word) => `${word}!`).concat('end');
+      [draft.list[0], draft.list[1]] = [draft.list[1] as Item, draft.list[0] as Item];
+      draft.list = draft.list.filter(({ id }) => id !== 3);
+      draft.map = Object.fromEntries(Object.entries(draft.map).toReversed());
+    });
+  });
+
+  test('own writes can be read while they happen', () => {
+    const context = new ContextDocument<Doc>(start);
+    context.record((draft) => {
+      draft.n = 5;
+      draft.words.push('d');
+      assert.equal(draft.n, 5);
+      assert.equal(draft.words.at(-1), 'd');
+      assert.equal(JSON.stringify(draft.words), '["c","a","b","d"]');
+      assert.equal(context.state.n, 5);
+    });
+  });
+
+  test('values are copied in', () => {
+    const item: Item = { id: 7, tags: [] };
+    const context = new ContextDocument<Doc>(start);
+    const ops = context.record((draft) => {
+      draft.map.a = item;
+      item.id = 8;
+      draft.map.b = draft.map.a;
+      draft.map.a.tags?.push('only a');
+    });
+    item.tags?.push('neither');
+    assert.deepEqual(context.state.map.a, { id: 7, tags: ['only a'] });
+    assert.deepEqual(context.state.map.b, { id: 7, tags: [] });
+    assert.deepEqual(ops[0], { op: 'add', path: '/map/a', value: { id: 7, tags: [] } });
+  });
+
+  test('the draft can be a list', () => {
+    const context = new ContextDocument<number[]>([3, 1]);
+    const ops = context.record((draft) => void draft.sort((left, right) => left - right));
+    assert.deepEqual(ops, [{ op: 'replace', path: '', value: [1, 3], prev: [3, 1] }]);
+    context.record((draft) => draft.push(4));
+    assert.deepEqual(context.snapshot(), [1, 3, 4]);
+  });
+});
+
+suite('refusals', () => {
+  test('an error in the function undoes every write', () => {
+    const context = new ContextDocument<Doc>(start);
+    const failure = new Error('mine');
+    const update = (draft: Mutable<Doc>) => {
+      draft.list.reverse();
+      (draft.list.shift() as Item).id = 77;
+      draft.list.splice(0, 2, { id: 5 });
+      delete draft.map.x;
+      draft.map.new = { id: 1 };
+      draft.words.length = 0;
+      draft.n = 0;
+      throw failure;
+    };
+    assert.throws(() => context.record(update), failure);
+    assert.deepEqual(context.snapshot(), start);
+  });
+
+  test('a write that is refused leaves the others when it is caught', () => {
+    const context = new ContextDocument<Doc>(start);
+    const ops = context.record((draft) => {
+      draft.n = 2;
+      assert.throws(() => Object.assign(draft, { title: 5n }), { code: 'CONTEXT_PATCH_INVALID' });
+      assert.throws(() => draft.words.push('fine', '\0'), { message: /NUL or a lone surrogate at "\/words\/4"/ });
+    });
+    assert.deepEqual(ops, [{ op: 'replace', path: '/n', value: 2, prev: 1 }]);
+    assert.deepEqual(context.snapshot(), { ...start, n: 2 });
+  });
+
+  test('lists get no holes and no names', () => {
+    refused(
+      (draft) => delete draft.words[1],
+      'CONTEXT_PATCH_INVALID',
+      /deletion of an item at "\/words", expected splice/,
+    );
+    refused((draft) => (draft.words[5] = 'x'), 'CONTEXT_PATCH_INVALID', /the key "5" for a list of 3 at "\/words"/);
+    refused((draft) => (draft.words.length = 4), 'CONTEXT_PATCH_INVALID', /the length 4 for a list of 3/);
+    refused(
+      (draft) => Object.assign(draft.words, { name: 1 }),
+      'CONTEXT_PATCH_INVALID',
+      /the key "name" for a list of 3/,
+    );
+    refused((draft) => Object.assign(draft, { [Symbol('s')]: 1 }), 'CONTEXT_PATCH_INVALID', /the key Symbol\(s\)/);
+  });
+
+  test('a draft is neither frozen, nor defined on, nor given a prototype', () => {
+    refused((draft) => Object.freeze(draft.map), 'CONTEXT_PATCH_INVALID', /a freeze at "\/map"/);
+    refused(
+      (draft) => Object.defineProperty(draft, 'n', { get: () => 1 }),
+      'CONTEXT_PATCH_INVALID',
+      /a property definition/,
+    );
+    refused((draft) => Object.setPrototypeOf(draft, null), 'CONTEXT_PATCH_INVALID', /a new prototype/);
+  });
+
+  test('a function that returns a promise is refused, and its later writes too', async () => {
+    const context = new ContextDocument<Doc>(start);
+    let late: unknown;
+    const update = async (draft: Mutable<Doc>) => {
+      draft.n = 2;
+      await Promise.resolve();
+      try {
+        draft.n = 3;
+      } catch (error) {
+        late = error;
+        throw error;
+      }
+    };
+    assert.throws(() => context.record(update), { code: 'CONTEXT_PATCH_INVALID', message: /returned a promise/ });
+    await new Promise(setImmediate);
+    assert.equal((late as RuntimeError).code, 'READ_ONLY');
+    assert.deepEqual(context.snapshot(), start);
+  });
+
+  test('a draft can be read but not written after its update', () => {
+    const context = new ContextDocument<Doc>(start);
+    const escaped: Item[] = [];
+    context.record((draft) => void escaped.push(draft.list.pop() as Item, draft.list[0] as Item));
+    const [taken, first] = escaped as [Item, Item];
+    assert.deepEqual([taken.id, first.tags?.[0]], [3, 'a']);
+    assert.throws(() => (taken.id = 1), { code: 'READ_ONLY' });
+    assert.throws(() => first.tags?.push('b'), { code: 'READ_ONLY' });
+    context.apply([{ op: 'add', path: '/map/taken', value: taken as unknown as Json }]);
+    assert.deepEqual(context.state.map.taken, { id: 3 });
+  });
+
+  test('patches and updates do not nest', () => {
+    const context = new ContextDocument<Doc>(start);
+    const nested = { code: 'ILLEGAL_STATE' };
+    context.record((draft) => {
+      draft.n = 2;
+      assert.throws(() => context.apply([{ op: 'remove', path: '/n' }]), nested);
+      assert.throws(() => context.record(() => undefined), nested);
+    });
+    assert.equal(context.state.n, 2);
+  });
+
+  test('a comparison that writes is refused', () => {
+    refused((draft) => draft.list.sort((left) => (left.id = 0)), 'READ_ONLY', /was not open/);
+    const context = new ContextDocument<Doc>(start);
+    context.record((draft) => {
+      assert.throws(() => draft.list.sort((left) => (left.id = 0)), { code: 'READ_ONLY' });
+      draft.n = 2;
+    });
+    assert.deepEqual(context.snapshot(), { ...start, n: 2 });
+  });
+});
+
+test('text that Postgres can store is told from text it cannot', () => {
+  for (const text of ['', 'é', '\u{1f600}', '\u0001', '\uffff']) assert(isStorableText(text));
+  for (const text of ['\0', 'a\0b', '\ud800', '\udc00\ud800']) assert(!isStorableText(text));
+});
