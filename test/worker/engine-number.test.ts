@@ -1,6 +1,7 @@
 // The engine's behavior number: what a newer version started is refused with its remedy, and left to others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { engineNumber } from '../../runtime/core/log/engine-number.ts';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
 const engine = await testEngine();
@@ -24,7 +25,7 @@ test('a run that a newer engine started is not touched but for saying so, and go
   const options = { workflowId: 'future', taskQueue: engine.taskQueue, args: ['Ada'] };
   // Not before it is changed.
   const handle = await client.workflow.start('greet', { ...options, startDelay: '1 hour' });
-  await setEngine(handle.runId, 2);
+  await setEngine(handle.runId, engineNumber + 1);
   await pool.query('update reprise.ready set wake_at = now() where run_id = $1', [handle.runId]);
   const description = await until(async () => {
     const described = await handle.describe();
@@ -33,7 +34,10 @@ test('a run that a newer engine started is not touched but for saying so, and go
   assert.equal(description.taskFailure?.code, 'UNSUPPORTED_ENGINE');
   assert.match(
     description.taskFailure.message,
-    /^Workflow future was started by a newer version of reprise: its engine number is 2, this worker knows 1 .*upgrade the package/,
+    new RegExp(
+      `^Workflow future was started by a newer version of reprise: its engine number is ${engineNumber + 1}, ` +
+        `this worker knows ${engineNumber} .*upgrade the package`,
+    ),
   );
   const events = await handle.history();
   assert.deepEqual(
@@ -41,7 +45,7 @@ test('a run that a newer engine started is not touched but for saying so, and go
     ['WorkflowStarted', 'WorkflowTaskFailed'],
   );
   // A worker that knows it takes it up at its next try.
-  await setEngine(handle.runId, 1);
+  await setEngine(handle.runId, engineNumber);
   assert.equal(await handle.result(), 'Hello, Ada!');
 });
 
@@ -78,5 +82,8 @@ test('its queries are refused likewise', async () => {
   });
   await handle.result();
   await setEngine(handle.runId, 7);
-  await assert.rejects(handle.query('anything'), /its engine number is 7, this worker knows 1/);
+  await assert.rejects(
+    handle.query('anything'),
+    new RegExp(`its engine number is 7, this worker knows ${engineNumber}`),
+  );
 });

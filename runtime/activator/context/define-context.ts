@@ -34,8 +34,13 @@ export interface WorkflowContext<T> {
    * @throws CONTEXT_PATCH_INVALID with the pointer; READ_ONLY in a query; INVALID_INPUT for a bad provenance.
    */
   patch<O extends AnyOp>(ops: (O & Storable<O>) | readonly (O & Storable<O>)[], provenance?: Provenance): void;
-  /** `change` edits a draft; what it did is recorded as operations. If it throws, nothing is changed. */
-  update(change: (draft: Mutable<T>) => void, provenance?: Provenance): void;
+  /**
+   * `change` edits a draft as `produce` of immer has it; when it has returned, what it did is recorded as operations and
+   * `state` shows it. What it inserted is taken as it is by then. If it throws, nothing is changed. Instead of editing
+   * the draft it may return a new document; `undefined` is no document, and doing both is refused.
+   * @throws CONTEXT_PATCH_INVALID with the pointer of what JSON cannot hold, or when `change` returns a promise.
+   */
+  update(change: (draft: Mutable<T>) => Mutable<T> | undefined | void, provenance?: Provenance): void;
 }
 
 export interface ContextOptions {
@@ -61,12 +66,8 @@ export function defineContext<T extends object>(
       currentRun('defineContext().patch').context.patch(definition, given, provenance);
     },
     update(change, provenance): void {
-      const record = change as (draft: unknown) => void;
-      currentRun('defineContext().update').context.write(
-        definition,
-        (document, check) => document.record(record, check),
-        provenance,
-      );
+      const edit = change as (draft: unknown) => unknown;
+      currentRun('defineContext().update').context.update(definition, edit, provenance);
     },
   };
 }

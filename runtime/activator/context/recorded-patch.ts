@@ -1,6 +1,7 @@
-// The short way of replaying a patch: when what the code asks for plainly comes to what the record holds, the recorded
-// operations are folded in without lowering and checking the asked ones again, which is most of the cost.
-import type { InputOp, Op } from '../../core/context/context-patch.ts';
+// What replay takes from the record instead of making it again. A patch that plainly asks for what the record holds: its
+// recorded operations are folded in without lowering and checking the asked ones, which is most of the cost. And the
+// updates of runs that were started by engine 1, which recorded less than what they did.
+import { type Check, ContextDocument, type InputOp, type Op } from '../../core/context/context-patch.ts';
 
 /** The recorded operations, or undefined when only the long way can tell whether they are what was asked for. */
 export function recordedOps(
@@ -37,4 +38,28 @@ function isPlainly(given: InputOp, op: Op, confidence: number | undefined): bool
   if ((given as { prev?: unknown }).prev !== undefined || confidence !== op.confidence) return false;
   if (op.op === 'remove') return true;
   return JSON.stringify((given as { value: unknown }).value) === JSON.stringify(op.value);
+}
+
+/**
+ * Engine 1 lost what was changed on an object after it had been put into the draft, noted each write where there is one
+ * operation now, and did not look at what `change` returned. So its runs go by what they recorded: the operations of
+ * the log are applied for an update that wrote something, whatever it would come to by now. They still need `change` to
+ * run, for what it does besides. An update that did not pass its schema recorded nothing, and fails again.
+ */
+export function updateOfEngineOne(
+  document: ContextDocument,
+  change: (draft: unknown) => unknown,
+  recorded: string | null | undefined,
+  check: Check | undefined,
+): Op[] {
+  const edit = (draft: unknown): unknown => {
+    const returned = change(draft);
+    return typeof (returned as { then?: unknown } | null | undefined)?.then === 'function' ? returned : undefined;
+  };
+  if (typeof recorded !== 'string') return document.record(edit, check);
+  const { ops, hasChanged } = document.changesOf(edit);
+  if (!hasChanged) return [];
+  if (check !== undefined) new ContextDocument(document.snapshot()).apply(ops, check);
+  document.applyRecorded(JSON.parse(recorded) as Op[]);
+  return JSON.parse(recorded) as Op[];
 }

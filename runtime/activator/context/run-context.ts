@@ -4,7 +4,7 @@ import { type ContextSource, contextSources, type HistoryEvent } from '../../cor
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { PlainCommand } from '../run/command.ts';
-import { recordedOps } from './recorded-patch.ts';
+import { recordedOps, updateOfEngineOne } from './recorded-patch.ts';
 import type { Turn } from '../run/turn.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 
@@ -87,13 +87,22 @@ function originOf(provenance: Provenance, workflowType: string): Origin {
   return { source, sourceId, reason: reason ?? null, confidence };
 }
 
+/** What a context asks of its run. */
+interface ContextRun {
+  readonly runId: string;
+  readonly turn: Turn;
+  readonly info: WorkflowInfo;
+  /** The engine number that the run was started with. */
+  readonly engine: number;
+}
+
 export class RunContext {
-  readonly #run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo };
+  readonly #run: ContextRun;
   #attached: Attached | undefined;
   /** Ops of the document that the run before left, until it is attached. */
   #inherited: string | undefined;
 
-  constructor(run: { readonly runId: string; readonly turn: Turn; readonly info: WorkflowInfo }) {
+  constructor(run: ContextRun) {
     this.#run = run;
   }
 
@@ -126,20 +135,34 @@ export class RunContext {
         return;
       }
     }
-    this.write(definition, (document, check) => document.apply(ops, check), provenance);
+    this.#write(definition, (document, check) => document.apply(ops, check), provenance);
   }
 
-  write(
+  update(definition: ContextDefinition, change: (draft: unknown) => unknown, provenance: Provenance = {}): void {
+    const { turn, engine } = this.#run;
+    this.#write(
+      definition,
+      (document, check) =>
+        engine === 1
+          ? updateOfEngineOne(document, change, turn.nextRecordedPatch()?.ops, check)
+          : document.record(change, check),
+      provenance,
+    );
+  }
+
+  #write(
     definition: ContextDefinition,
     change: (document: ContextDocument, check: Check | undefined) => Op[],
-    provenance: Provenance = {},
+    provenance: Provenance,
   ): void {
     this.#run.turn.assertWritable();
     const origin = originOf(provenance, this.#run.info.workflowType);
     const document = this.#attach(definition);
     const { schema } = definition;
     const check =
-      schema === undefined ? undefined : (made: readonly Op[]) => this.#check(schema, document, made, origin);
+      schema === undefined
+        ? undefined
+        : (made: readonly Op[], changed: ContextDocument) => this.#check(schema, changed, made, origin);
     const made = change(document, check);
     if (made.length > 0) this.#issue(made, origin);
   }

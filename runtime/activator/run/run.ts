@@ -166,6 +166,11 @@ export class Run implements SandboxRun {
     return this.#started;
   }
 
+  /** The engine number that the run was started with. */
+  get engine(): number {
+    return this.#startedMeta().engine ?? 1;
+  }
+
   #startedMeta(): StartedMeta {
     this.#meta ??= JSON.parse(this.#startEvent().meta ?? '{}') as StartedMeta;
     return this.#meta;

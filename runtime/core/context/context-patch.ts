@@ -56,7 +56,7 @@ export type DeepReadonly<T> = T extends readonly unknown[]
     : T;
 
 /** Looks at a document that `made` has just changed, and throws to have it changed back. */
-export type Check = (made: readonly Op[]) => void;
+export type Check = (made: readonly Op[], document: ContextDocument) => void;
 
 /** The document after `ops`; `document` stays as it is. @throws CONTEXT_PATCH_INVALID */
 export function foldOps(document: Json, ops: readonly Op[]): Json {
@@ -116,21 +116,29 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
   }
 
   /**
-   * Runs `fn`, which may read and write a draft of the document like an object, and returns its writes as operations
-   * to log, applied already. When `fn` throws, or `check` after it, all of them are undone.
-   * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `fn` returns a promise
+   * Runs `change` on a draft of the document, then applies what it did, or puts in the document's place what it returned;
+   * returns the operations, to be logged. The document is as it was while `change` runs, and stays so when `change`
+   * throws, or `check` after it.
+   * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `change` returns a promise
    */
-  record(fn: (draft: Mutable<T>) => unknown, check?: Check): Op[] {
-    return this.#atomic((undo) => {
-      const recorder = new ContextRecorder(this.#holder, undo);
-      try {
-        const result = fn(recorder.draft as Mutable<T>);
-        refusePromise(result);
-        return recorder.ops;
-      } finally {
-        recorder.close();
-      }
-    }, check);
+  record(change: (draft: Mutable<T>) => unknown, check?: Check): Op[] {
+    return this.#atomic((undo) => this.changesOf(change).ops.map((op) => this.#applyOne(op, undo)), check);
+  }
+
+  /** What `record` would apply, and whether `change` wrote anything at all. Applies nothing. @throws as `record` does */
+  changesOf(change: (draft: Mutable<T>) => unknown): { readonly ops: Op[]; readonly hasChanged: boolean } {
+    const recorder = new ContextRecorder();
+    try {
+      const ops = recorder.record(this.#holder[''], change as (draft: unknown) => unknown);
+      return { ops, hasChanged: recorder.hasChanged };
+    } catch (cause) {
+      if (!(cause instanceof JsonFault)) throw cause;
+      throw new RuntimeError(
+        'CONTEXT_PATCH_INVALID',
+        `Context update: ${cause.message}. Nothing of the update was applied.`,
+        { cause },
+      );
+    }
   }
 
   /** A copy that is the caller's. */
@@ -146,7 +154,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     this.#writing = true;
     try {
       const made = work(undo);
-      if (made.length > 0) check?.(made);
+      if (made.length > 0) check?.(made, this as unknown as ContextDocument);
       return made;
     } catch (error) {
       rollBack(undo);
@@ -182,20 +190,4 @@ function withPrev(op: Op, old: Value | undefined): Op {
   const { confidence, ...bare } = op;
   const prev = old === undefined ? undefined : prevOf(old);
   return { ...bare, ...(prev === undefined ? {} : { prev }), ...(confidence === undefined ? {} : { confidence }) };
-}
-
-function refusePromise(result: unknown): void {
-  if (typeof result !== 'object' || result === null) return;
-  const { then } = result as { then?: unknown };
-  if (typeof then !== 'function') return;
-  // The promise fails when it goes on to write the closed draft; what the caller hears of is this error.
-  then.call(
-    result,
-    () => undefined,
-    () => undefined,
-  );
-  throw new RuntimeError(
-    'CONTEXT_PATCH_INVALID',
-    'Context update: the function returned a promise; an update is synchronous: await first, then update.',
-  );
 }

@@ -53,12 +53,3 @@ export function removeItem(list: List, index: number, undo?: Undo): Value {
   undo?.push(() => void list.splice(index, 0, old));
   return old;
 }
-
-/** Puts the same items in another order. */
-export function reorderItems(list: List, items: readonly Value[], undo?: Undo): void {
-  const old = [...list];
-  for (const [index, item] of items.entries()) list[index] = item;
-  undo?.push(() => {
-    for (const [index, item] of old.entries()) list[index] = item;
-  });
-}

@@ -21,6 +21,14 @@ function accepted(fix: Fix, optional: { note?: string }, inferred: z.infer<typeo
   ]);
   context.patch(['a', 'b'].map((key) => ({ op: 'add' as const, path: `/fixes/${key}`, value: fix })));
   context.patch({ op: 'test', path: '', value: [fix] });
+  context.update((draft) => {
+    draft.fixes.a = fix;
+  });
+  context.update((draft) => void (draft.fixes.a = fix));
+  context.update(() => ({ fixes: { a: fix } }));
+  context.update((draft) => (draft.fixes.a === undefined ? { fixes: {} } : undefined));
+  const edit = (draft: { fixes: Record<string, Fix> }): void => void delete draft.fixes.a;
+  context.update(edit);
   defineContext(optional);
   defineContext(inferred, { schema: Noted });
 }
@@ -33,6 +41,10 @@ function refused(): void {
   context.patch({ op: 'add', path: '/a', value: { n: 1n } });
   // @ts-expect-error what must be there cannot be undefined
   defineContext({ note: undefined });
+  // @ts-expect-error what update() returns is a new document
+  context.update((draft) => Object.keys(draft.fixes).length);
+  // @ts-expect-error which is there at once
+  context.update(async (draft) => void delete draft.fixes.a);
   // @ts-expect-error no such verb
   context.patch({ op: 'replaces', path: '/a', value: 1 });
 }

@@ -13,6 +13,7 @@ import type {
   TimerMeta,
 } from '../../../runtime/core/log/activation.ts';
 import { draft } from '../../../runtime/core/log/draft.ts';
+import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
 import type { EventDraft, EventType, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';
 import { decodeFailure, encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
@@ -57,7 +58,7 @@ export const startedMeta: StartedMeta = {
   taskQueue: 'orders',
   namespace: 'default',
   seed: '00112233445566778899aabbccddeeff',
-  engine: 1,
+  engine: engineNumber,
 };
 const startAt: Micros = 1_700_000_000_000_000;
 const turnGap: Micros = 1_000_500;

@@ -526,13 +526,16 @@ suite('cost', () => {
 
   test('an update looks at its own path, in a small document and in one of a million values', () => {
     const update = (holder: { '': Value }) => {
-      const { draft, ops: recorded } = new ContextRecorder(holder, []);
-      const { records, byKey } = draft as unknown as { records: Loose[]; byKey: Record<string, Loose> };
-      (records[3] as Loose).dob = '1976';
-      records.push({ id: -1 });
-      (byKey.k0 as Loose).at = 1;
-      delete byKey.k0;
-      assert.equal(recorded.length, 4);
+      const ops = new ContextRecorder().record(holder[''], (draft) => {
+        const { records, byKey } = draft as { records: Loose[]; byKey: Record<string, Loose> };
+        (records[3] as Loose).dob = '1976';
+        records.push({ id: -1 });
+        records.splice(5, 1, { id: -2 }, { id: -3 });
+        (byKey.k0 as Loose).at = 1;
+        byKey.new = byKey.k0 as Loose;
+        delete byKey.k0;
+      });
+      assert.equal(ops.length, 6);
     };
     const small = looksAt(10, update);
     assert.deepEqual(looksAt(250_000, update), small);

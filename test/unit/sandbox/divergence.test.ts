@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';
 import { draft } from '../../../runtime/core/log/draft.ts';
+import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
 import type { EventDraft, HistoryEvent } from '../../../runtime/core/log/event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { explainedFailure } from '../../../runtime/sandbox/stacks/explained-failure.ts';
@@ -224,7 +225,13 @@ function sandboxWith(body: string): Promise<Sandbox> {
 /** A log as the worker would write it. */
 function record(sandbox: Sandbox, turns: number): HistoryEvent[] {
   const run = sandbox.createRun('run');
-  const meta = JSON.stringify({ workflowId: 'w', taskQueue: 'q', namespace: 'default', seed: seedOne, engine: 1 });
+  const meta = JSON.stringify({
+    workflowId: 'w',
+    taskQueue: 'q',
+    namespace: 'default',
+    seed: seedOne,
+    engine: engineNumber,
+  });
   const log: HistoryEvent[] = [];
   let input: EventDraft | undefined = draft(1, 'WorkflowStarted', { name: 'order', payload: encodePayload([]), meta });
   for (let turn = 0; turn < turns && input !== undefined; turn++) {

@@ -6,6 +6,7 @@ import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ActivationResult } from '../../../runtime/core/log/activation.ts';
 import { draft } from '../../../runtime/core/log/draft.ts';
+import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
 import type { EventDraft, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { type BundleOptions, bundleWorkflowCode } from '../../../runtime/sandbox/bundle/bundle.ts';
@@ -63,7 +64,7 @@ export function startRun(
   { seed = seedOne, at = startAt, runId = `run of ${type}` }: StartOptions = {},
 ): { run: ActiveRun; result: ActivationResult } {
   const run = sandbox.createRun(runId);
-  const meta = JSON.stringify({ workflowId: 'w', taskQueue: 'q', namespace: 'default', seed, engine: 1 });
+  const meta = JSON.stringify({ workflowId: 'w', taskQueue: 'q', namespace: 'default', seed, engine: engineNumber });
   const started = event(draft(1, 'WorkflowStarted', { name: type, payload: encodePayload(args), meta }), at);
   return { run, result: run.activate({ at, inputs: [started], nextSeq: 2 }) };
 }
