@@ -3,8 +3,8 @@ import { ActivityClient } from './client/activities/activity-client.ts';
 import { withAbortSignal, withDeadline } from './client/call-limits.ts';
 import { checkConnection, Connection } from './common/connection.ts';
 import { defaultMaxPayloadBytes } from './client/encode-arguments.ts';
-import type { QueryRejectCondition } from './client/query-reject-condition.ts';
-import { refuseUnknown } from './common/refuse-unknown.ts';
+import { QueryRejectCondition } from './client/query-reject-condition.ts';
+import { anything, checkOptions, nested, notYet, oneOf, optionTable } from '../runtime/core/options/option-table.ts';
 import { WorkerDeploymentClient } from './client/worker-deployment-client.ts';
 import { WorkflowClient } from './client/workflow-client.ts';
 
@@ -19,13 +19,18 @@ export interface ClientOptions {
   };
 }
 
-const known = Object.keys({
-  connection: true,
-  namespace: true,
-  maxPayloadBytes: true,
-  workflow: true,
-} satisfies Record<keyof ClientOptions, true>);
-const unsupported = ['dataConverter', 'identity', 'interceptors', 'plugins', 'queryRejectCondition'];
+const clientOptions = optionTable<ClientOptions>(
+  {
+    connection: anything,
+    namespace: anything,
+    maxPayloadBytes: anything,
+    workflow: nested(
+      optionTable<NonNullable<ClientOptions['workflow']>>({ queryRejectCondition: oneOf(QueryRejectCondition) }),
+    ),
+  },
+  { [notYet]: ['dataConverter', 'identity', 'interceptors', 'plugins', 'queryRejectCondition'] },
+  'Client option ',
+);
 
 export class Client {
   readonly connection: Connection;
@@ -46,10 +51,9 @@ export class Client {
 
   /** @throws RuntimeError INVALID_INPUT */
   constructor(options: ClientOptions) {
-    refuseUnknown('Client', options, known, unsupported);
+    checkOptions('Client', options, clientOptions);
     checkConnection('Client', options.connection);
     const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes, workflow = {} } = options;
-    refuseUnknown('Client workflow', workflow, ['queryRejectCondition'], []);
     this.connection = connection;
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, ...workflow });
     this.workerDeployment = new WorkerDeploymentClient({ connection, namespace });

@@ -10,11 +10,11 @@ import type { ActivityFunction } from '../runtime/worker/activities/activity-con
 import { WorkerProcess, type WorkerState } from '../runtime/worker/life/worker-process.ts';
 import { Client } from './client.ts';
 import { Connection } from './common/connection.ts';
-import type {
-  PatchActivationCallback,
-  WorkerDeploymentOptions,
-  WorkerOptions,
-  WorkerSettings,
+import {
+  type PatchActivationCallback,
+  type WorkerDeploymentOptions,
+  type WorkerOptions,
+  workerSettings,
 } from './worker/worker-settings.ts';
 
 export class Worker {
@@ -28,12 +28,9 @@ export class Worker {
 
   /** Bundles the workflow code and prepares a worker. @throws RuntimeError BUNDLE_FAILED, INVALID_INPUT */
   static async create(options: WorkerOptions): Promise<Worker> {
-    // Bundling happens in a process of its own; the checks need zod, which takes as long to load.
-    const [checked, bundled] = await Promise.allSettled([checkOptions(options), bundleOf(options)]);
-    if (checked.status === 'rejected') throw checked.reason;
-    if (bundled.status === 'rejected') throw bundled.reason;
-    const { settings, activities } = checked.value;
-    const bundle = bundled.value;
+    const settings = workerSettings(options);
+    const activities = activityMap(options.activities ?? {});
+    const bundle = await bundleOf(options);
     const { database } = options.connection;
     const { deadlockTimeoutMs, showStackTraceSources } = settings;
     const sandboxOptions = {
@@ -113,13 +110,6 @@ export class Worker {
   getStatus(): { runState: WorkerState; epoch: number | undefined; cachedRuns: number } {
     return { runState: this.#process.state, epoch: this.#process.epoch, cachedRuns: this.#process.runCount };
   }
-}
-
-async function checkOptions(
-  options: WorkerOptions,
-): Promise<{ settings: WorkerSettings; activities: Record<string, ActivityFunction> }> {
-  const { workerSettings } = await import('./worker/worker-settings.ts');
-  return { settings: workerSettings(options), activities: activityMap(options.activities ?? {}) };
 }
 
 /** @throws TypeError, in workflow code, when the callback's answer is no boolean */

@@ -1,5 +1,5 @@
 // What a start does when its workflow id is, or was, another run's. Names: Temporal's (spec/sdk.md behavior 53).
-import { checkOneOf } from '../common/refuse-unknown.ts';
+import { oneOf, type OptionRule } from '../../runtime/core/options/option-table.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 
@@ -39,6 +39,12 @@ export interface IdPolicyOptions {
   workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
 }
 
+/** For tables of options. */
+export const idPolicyRules: Readonly<Record<keyof IdPolicyOptions, OptionRule>> = {
+  workflowIdReusePolicy: oneOf(WorkflowIdReusePolicy),
+  workflowIdConflictPolicy: oneOf(WorkflowIdConflictPolicy),
+};
+
 const wellEnded: readonly RunStatus[] = ['completed', 'continued_as_new'];
 const ended: readonly RunStatus[] = [
   ...wellEnded,
@@ -63,10 +69,9 @@ export interface IdPolicies {
   readonly refusedAfter: readonly RunStatus[];
 }
 
-/** @throws INVALID_INPUT */
+/** Of options that were checked. @throws INVALID_INPUT for two that exclude each other */
 export function idPolicies(options: IdPolicyOptions, conflictDefault: WorkflowIdConflictPolicy): IdPolicies {
   const { workflowIdReusePolicy: reuse = 'ALLOW_DUPLICATE', workflowIdConflictPolicy: given } = options;
-  checkOneOf('workflowIdReusePolicy', reuse, WorkflowIdReusePolicy);
   const terminates = reuse === 'TERMINATE_IF_RUNNING';
   if (terminates && given !== undefined) {
     throw new RuntimeError(
@@ -75,6 +80,5 @@ export function idPolicies(options: IdPolicyOptions, conflictDefault: WorkflowId
     );
   }
   const conflict = terminates ? WorkflowIdConflictPolicy.TERMINATE_EXISTING : (given ?? conflictDefault);
-  checkOneOf('workflowIdConflictPolicy', conflict, WorkflowIdConflictPolicy);
   return { conflict, refusedAfter: refusedAfter[reuse] };
 }

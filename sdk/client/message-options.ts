@@ -1,16 +1,15 @@
 // Arguments of a message that come as an option: signalWithOptions and queryWithOptions. Names: Temporal's.
-import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
-import { refuseUnknown } from '../common/refuse-unknown.ts';
+import { argumentList, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
 
 /** `args` may be left out when there are none. */
 export type MessageOptions<Args extends readonly unknown[]> = [] extends Args
   ? { readonly args?: Args }
   : { readonly args: Args };
 
+const table = optionTable<MessageOptions<unknown[]>>({ args: argumentList }, { [notYet]: ['typeInfo', 'eventGroups'] });
+
 /** @throws INVALID_INPUT */
 export function messageArgs<Args extends readonly unknown[]>(call: string, options: MessageOptions<Args>): Args {
-  refuseUnknown(call, options, ['args'], ['typeInfo', 'eventGroups']);
-  const args: unknown = options.args ?? [];
-  if (Array.isArray(args)) return args as unknown as Args;
-  throw new RuntimeError('INVALID_INPUT', `${call}: args must be the array of arguments, got ${typeof args}.`);
+  checkOptions(call, options, table);
+  return options.args ?? ([] as unknown as Args);
 }

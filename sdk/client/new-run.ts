@@ -15,17 +15,25 @@ import type {
   SearchAttributes,
   TypedSearchAttributes,
 } from '../../runtime/core/options/search-attributes.ts';
-import { checkSummary } from '../../runtime/core/run/summary.ts';
-import { startTiming, startTimingNames, type StartTimingOptions } from '../../runtime/core/run/start-timing.ts';
+import { startTiming, startTimingRules, type StartTimingOptions } from '../../runtime/core/run/start-timing.ts';
 import { workflowNameOf } from '../../runtime/core/options/workflow-name.ts';
 import { newRunId } from '../../runtime/store/runs/run-id.ts';
 import type { NewRun, Queryable } from '../../runtime/store/runs/start-run.ts';
 import type { StartTiming } from '../../runtime/store/runs/start-with.ts';
 import { checkOverride } from '../worker/deployment-version.ts';
+import { asInvalidInput } from '../common/invalid-input.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import type { Workflow } from './execution-info.ts';
-import type { IdPolicyOptions } from './id-policies.ts';
-import { refuseUnknown } from '../common/refuse-unknown.ts';
+import { type IdPolicyOptions, idPolicyRules } from './id-policies.ts';
+import {
+  anything,
+  argumentList,
+  checkOptions,
+  duration,
+  notYet,
+  optionTable,
+  storableText,
+} from '../../runtime/core/options/option-table.ts';
 
 export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions {
   /** The caller's business key; at most one open run has it. */
@@ -73,24 +81,25 @@ export interface KyselyTransaction {
   }): Promise<{ rows: unknown[] }>;
 }
 
-const known = Object.keys({
-  workflowId: true,
-  taskQueue: true,
-  args: true,
-  memo: true,
-  searchAttributes: true,
-  typedSearchAttributes: true,
-  staticSummary: true,
-  staticDetails: true,
-  followRuns: true,
-  startDelay: true,
-  ...(Object.fromEntries(startTimingNames.map((name) => [name, true])) as Record<keyof StartTimingOptions, true>),
-  transaction: true,
-  versioningOverride: true,
-  workflowIdConflictPolicy: true,
-  workflowIdReusePolicy: true,
-} satisfies Record<keyof WorkflowStartOptions, true>);
-const unsupported = ['eventGroups', 'priority', 'requestEagerStart', 'signal', 'signalArgs', 'typeInfo'];
+const startOptions = optionTable<WorkflowStartOptions>(
+  {
+    workflowId: anything,
+    taskQueue: anything,
+    args: argumentList,
+    ...startTimingRules,
+    ...idPolicyRules,
+    memo: anything,
+    searchAttributes: anything,
+    typedSearchAttributes: anything,
+    staticSummary: storableText,
+    staticDetails: storableText,
+    followRuns: anything,
+    startDelay: duration,
+    transaction: anything,
+    versioningOverride: anything,
+  },
+  { [notYet]: ['eventGroups', 'priority', 'requestEagerStart', 'signal', 'signalArgs', 'typeInfo'] },
+);
 
 /** A run, and when it is due. */
 export interface TimedRun extends NewRun {
@@ -103,7 +112,7 @@ export function newRunOf<W extends Workflow>(
   options: WorkflowStartOptions<W>,
   { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
 ): TimedRun {
-  refuseUnknown('workflow.start', options, known, unsupported);
+  checkOptions('workflow.start', options, startOptions);
   const workflowType = checkName('The workflow type', workflowNameOf('workflow.start', workflow));
   const workflowId = checkName('workflowId', options.workflowId);
   const taskQueue = checkName('taskQueue', options.taskQueue);
@@ -119,10 +128,10 @@ export function newRunOf<W extends Workflow>(
   const properties = propertiesOf(options, maxPayloadBytes);
   Object.assign(meta, properties);
   const { staticSummary, staticDetails } = options;
-  if (staticSummary !== undefined) meta.staticSummary = checkSummary(staticSummary, 'staticSummary');
-  if (staticDetails !== undefined) meta.staticDetails = checkSummary(staticDetails, 'staticDetails');
+  if (staticSummary !== undefined) meta.staticSummary = staticSummary;
+  if (staticDetails !== undefined) meta.staticDetails = staticDetails;
   Object.assign(meta, timingOf(options));
-  const delayMs = startDelayMs(options);
+  const delayMs = optionMs('startDelay', options.startDelay ?? 0);
   if (delayMs > 0) meta.startDelayMs = delayMs;
   const override = options.versioningOverride;
   let prefix = '';
@@ -139,7 +148,7 @@ export function newRunOf<W extends Workflow>(
     taskQueue,
     queue: prefix + queueKey(namespace, taskQueue),
     properties: properties === undefined ? null : JSON.stringify(properties),
-    args: encodeArguments(`workflow ${workflowType}`, checkArguments(options.args), maxPayloadBytes),
+    args: encodeArguments(`workflow ${workflowType}`, options.args ?? [], maxPayloadBytes),
     meta: JSON.stringify(meta),
   };
 }
@@ -148,28 +157,13 @@ function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration
   if (options.cronSchedule && options.startDelay !== undefined) {
     throw new RuntimeError('INVALID_INPUT', 'startDelay and cronSchedule exclude each other: the schedule says when.');
   }
-  try {
-    return startTiming(options, Date.now());
-  } catch (cause) {
-    if (cause instanceof RuntimeError) throw cause;
-    throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
-  }
+  return asInvalidInput(() => startTiming(options, Date.now()));
 }
 
 function timing(meta: StartedMeta): StartTiming {
   const delayMs = (meta.startDelayMs ?? 0) + (meta.backoffMs ?? 0);
   const deadline = chainRules(meta, 0)?.deadline;
   return deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 };
-}
-
-/** 0 when there is none. @throws INVALID_INPUT */
-function startDelayMs({ startDelay }: { readonly startDelay?: Duration }): number {
-  if (startDelay === undefined) return 0;
-  try {
-    return optionMs('startDelay', startDelay);
-  } catch (cause) {
-    throw new RuntimeError('INVALID_INPUT', `${(cause as Error).message}.`, { cause });
-  }
 }
 
 /** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
@@ -184,11 +178,10 @@ export function propertiesOf(
   if (memo === undefined && searchAttributes === undefined && typedSearchAttributes === undefined) return undefined;
   const properties: PropertiesMeta = {};
   if (memo !== undefined) properties.memo = JSON.parse(memoText(memo)) as Record<string, unknown>;
-  try {
-    Object.assign(properties, startAttributes(searchAttributes, typedSearchAttributes));
-  } catch (cause) {
-    throw new RuntimeError('INVALID_INPUT', `${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
-  }
+  Object.assign(
+    properties,
+    asInvalidInput(() => startAttributes(searchAttributes, typedSearchAttributes)),
+  );
   const bytes = Buffer.byteLength(JSON.stringify(properties));
   if (bytes > maxPayloadBytes) {
     throw new RuntimeError(
@@ -197,15 +190,6 @@ export function propertiesOf(
     );
   }
   return properties;
-}
-
-function checkArguments(args: unknown): readonly unknown[] {
-  if (args === undefined) return [];
-  if (Array.isArray(args)) return args;
-  throw new RuntimeError(
-    'INVALID_INPUT',
-    `args must be the array of the workflow's arguments, got ${args === null ? 'null' : typeof args}. Pass args: [argument].`,
-  );
 }
 
 /** @throws INVALID_INPUT */

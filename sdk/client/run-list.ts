@@ -1,11 +1,16 @@
 // Lists of runs as clients get them: page by page, with histories if asked for; and counts.
-import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
 import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
-import { refuseUnknown } from '../common/refuse-unknown.ts';
+import {
+  anyText,
+  checkOption,
+  checkOptions,
+  optionTable,
+  wholeNumber,
+} from '../../runtime/core/options/option-table.ts';
 
 export interface ListOptions {
   /**
@@ -53,15 +58,8 @@ const statusNames: Record<RunStatus, string> = {
   recovered: 'Recovered',
 };
 
-function checkCount(option: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new RuntimeError('INVALID_INPUT', `${option} must be a whole number from 1 on, got ${String(value)}.`);
-}
-
-function checkQuery(query: unknown): string {
-  if (typeof query === 'string') return query;
-  throw new RuntimeError('INVALID_INPUT', `query must be text, got ${query === null ? 'null' : typeof query}.`);
-}
+const listOptions = optionTable<ListOptions>({ query: anyText, pageSize: wholeNumber(1) });
+const historyOptions = optionTable<IntoHistoriesOptions>({ concurrency: wholeNumber(1), bufferLimit: wholeNumber(1) });
 
 export class RunList {
   readonly #connection: Connection;
@@ -75,9 +73,8 @@ export class RunList {
   }
 
   async *read(): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
-    refuseUnknown('workflow.list', this.#options, ['query', 'pageSize']);
-    const query = checkQuery(this.#options.query ?? '');
-    const limit = checkCount('pageSize', this.#options.pageSize ?? 100);
+    checkOptions('workflow.list', this.#options, listOptions);
+    const { query = '', pageSize: limit = 100 } = this.#options;
     const { listRuns } = await import('../../runtime/store/visibility/list-runs.ts');
     let after: PageEnd | undefined;
     do {
@@ -97,9 +94,9 @@ export async function* intoHistories(
   read: (workflowId: string, runId: string) => Promise<TemporalHistory>,
   options: IntoHistoriesOptions = {},
 ): AsyncGenerator<HistoryAndWorkflowId, void, undefined> {
-  refuseUnknown('intoHistories', options, ['concurrency', 'bufferLimit']);
-  const concurrency = checkCount('concurrency', options.concurrency ?? 5);
-  const ahead = Math.min(concurrency, checkCount('bufferLimit', options.bufferLimit ?? concurrency));
+  checkOptions('intoHistories', options, historyOptions);
+  const { concurrency = 5, bufferLimit = concurrency } = options;
+  const ahead = Math.min(concurrency, bufferLimit);
   const reading: Promise<HistoryAndWorkflowId>[] = [];
   try {
     for await (const { workflowId, runId } of runs) {
@@ -118,9 +115,9 @@ export async function countExecutions(
   namespace: string,
   query: string,
 ): Promise<CountWorkflowExecution> {
-  const text = checkQuery(query);
+  checkOption('query', query, anyText);
   const { countRuns } = await import('../../runtime/store/visibility/list-runs.ts');
-  const { count, groups } = await connection.reach((database) => countRuns(database, namespace, text));
+  const { count, groups } = await connection.reach((database) => countRuns(database, namespace, query));
   return {
     count,
     groups: groups.map((group) => ({ count: group.count, groupValues: [[statusNames[group.status]]] })),

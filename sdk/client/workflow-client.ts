@@ -6,7 +6,7 @@ import { checkNamespace } from '../worker/deployment-version.ts';
 import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arguments.ts';
 import type { TemporalHistory } from './history-view.ts';
 import { QueryRejectCondition } from './query-reject-condition.ts';
-import { checkOneOf, refuseUnknown } from '../common/refuse-unknown.ts';
+import { anything, checkOptions, notYet, oneOf, optionTable } from '../../runtime/core/options/option-table.ts';
 import type { Workflow, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
@@ -68,12 +68,15 @@ export interface WorkflowClientOptions {
   queryRejectCondition?: QueryRejectCondition;
 }
 
-const known = Object.keys({
-  connection: true,
-  namespace: true,
-  maxPayloadBytes: true,
-  queryRejectCondition: true,
-} satisfies Record<keyof WorkflowClientOptions, true>);
+const clientOptions = optionTable<WorkflowClientOptions>(
+  {
+    connection: anything,
+    namespace: anything,
+    maxPayloadBytes: anything,
+    queryRejectCondition: oneOf(QueryRejectCondition),
+  },
+  { [notYet]: ['dataConverter', 'identity', 'interceptors', 'plugins'] },
+);
 
 export interface WorkflowResultOptions {
   /** Whether to wait for the runs that the run continues as; default true. */
@@ -85,6 +88,9 @@ export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
   readonly firstExecutionRunId?: string | undefined;
 }
 
+const resultOptions = optionTable<WorkflowResultOptions>({ followRuns: anything });
+const handleOptions = optionTable<GetWorkflowHandleOptions>({ followRuns: anything, firstExecutionRunId: anything });
+
 export class WorkflowClient {
   readonly #connection: Connection;
   readonly #namespace: string;
@@ -93,12 +99,11 @@ export class WorkflowClient {
 
   /** @throws RuntimeError INVALID_INPUT */
   constructor(options: WorkflowClientOptions) {
-    refuseUnknown('WorkflowClient', options, known, ['dataConverter', 'identity', 'interceptors', 'plugins']);
+    checkOptions('WorkflowClient', options, clientOptions);
     const { connection, namespace = 'default', maxPayloadBytes = defaultMaxPayloadBytes } = options;
     const { queryRejectCondition = QueryRejectCondition.NONE } = options;
     checkConnection('WorkflowClient', connection);
     checkNamespace(namespace);
-    checkOneOf('queryRejectCondition', queryRejectCondition, QueryRejectCondition);
     this.#connection = connection;
     this.#namespace = namespace;
     this.#maxPayloadBytes = maxPayloadBytes;
@@ -222,7 +227,7 @@ export class WorkflowClient {
     runId?: string,
     options: GetWorkflowHandleOptions = {},
   ): WorkflowHandle<W> {
-    refuseUnknown('getHandle', options, ['followRuns', 'firstExecutionRunId']);
+    checkOptions('getHandle', options, handleOptions);
     const { followRuns = true, firstExecutionRunId } = options;
     const id = checkName('workflowId', workflowId);
     const isUnseen = true;
@@ -236,7 +241,7 @@ export class WorkflowClient {
     runId?: string,
     options: WorkflowResultOptions = {},
   ): Promise<WorkflowResultType<W>> {
-    refuseUnknown('workflow.result', options, ['followRuns']);
+    checkOptions('workflow.result', options, resultOptions);
     return this.getHandle<W>(workflowId, runId, options).result();
   }
 

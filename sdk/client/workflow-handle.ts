@@ -43,7 +43,7 @@ import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHisto
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
-import { refuseUnknown } from '../common/refuse-unknown.ts';
+import { checkOptions } from '../../runtime/core/options/option-table.ts';
 import { resultOf } from './result-of.ts';
 import { sendMessage } from './send-message.ts';
 import {
@@ -51,6 +51,7 @@ import {
   type GetWorkflowUpdateHandleOptions,
   type StartUpdateOptions,
   updateCall,
+  updateHandleOptions,
   WorkflowUpdateHandle,
   type WorkflowUpdateOptions,
 } from './workflow-update.ts';
@@ -209,7 +210,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     updateId: string,
     options: GetWorkflowUpdateHandleOptions = {},
   ): WorkflowUpdateHandle<Ret> {
-    refuseUnknown('getUpdateHandle', options, ['workflowRunId']);
+    checkOptions('getUpdateHandle', options, updateHandleOptions);
     const { workflowRunId } = options;
     const named = { ...this.#parts, runId: workflowRunId, followsChain: false, isUnseen: true };
     const of = workflowRunId === undefined ? this : new WorkflowHandle(named);

@@ -16,7 +16,14 @@ import {
 } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
-import { refuseUnknown } from '../common/refuse-unknown.ts';
+import {
+  anything,
+  argumentList,
+  checkOptions,
+  notYet,
+  optionTable,
+  type OptionTable,
+} from '../../runtime/core/options/option-table.ts';
 import { sendMessage } from './send-message.ts';
 
 /** `args` may be left out when there are none. */
@@ -33,6 +40,14 @@ export interface GetWorkflowUpdateHandleOptions {
   /** Default: the run of the handle, or that of its chain that knows the update. */
   readonly workflowRunId?: string;
 }
+
+export const updateHandleOptions: OptionTable = optionTable<GetWorkflowUpdateHandleOptions>({
+  workflowRunId: anything,
+});
+const updateOptions = optionTable<StartUpdateOptions<unknown[]>>(
+  { args: argumentList, updateId: anything, waitForStage: anything },
+  { [notYet]: ['typeInfo'] },
+);
 
 interface UpdateHandleParts {
   readonly connection: Connection;
@@ -162,7 +177,7 @@ export function updateCall<Args extends readonly unknown[]>(
   options: StartUpdateOptions<Args>,
   maxPayloadBytes: number,
 ): { readonly updateId: string; readonly message: Message } {
-  refuseUnknown('An update', options, ['args', 'updateId', 'waitForStage'], ['typeInfo']);
+  checkOptions('An update', options, updateOptions);
   const { args, updateId = randomUUID(), waitForStage } = options as StartUpdateOptions<Args> & { args?: Args };
   if (waitForStage !== 'ACCEPTED') {
     throw new RuntimeError(

@@ -7,7 +7,7 @@ import { Database, describeTarget } from '../../runtime/store/sql/database.ts';
 import { OutcomeWatcher } from '../../runtime/store/runs/outcome-watcher.ts';
 import { connectError, sqlstateOf } from '../../runtime/store/sql/sqlstate.ts';
 import { StartBatcher } from '../../runtime/store/runs/start-batcher.ts';
-import { refuseUnknown } from './refuse-unknown.ts';
+import { anything, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
 
 export interface ConnectionOptions {
   /** postgres://user:password@host:port/database. Default: REPRISE_DATABASE_URL, DATABASE_URL, the folder's `.reprise/`. */
@@ -25,12 +25,19 @@ export interface ConnectionOptions {
 }
 
 const theirs = ['address', 'tls', 'apiKey', 'metadata', 'connectTimeout'] as const;
-const known: readonly string[] = [
-  'connectionString',
-  'pool',
-  'schema',
-  ...theirs,
-] satisfies (keyof ConnectionOptions)[];
+const connectionOptions = optionTable<ConnectionOptions>(
+  {
+    connectionString: anything,
+    pool: anything,
+    schema: anything,
+    address: anything,
+    tls: anything,
+    apiKey: anything,
+    metadata: anything,
+    connectTimeout: anything,
+  },
+  { [notYet]: ['callCredentials', 'channelArgs', 'interceptors', 'plugins'] },
+);
 
 export class Connection {
   readonly #database: Database;
@@ -47,7 +54,7 @@ export class Connection {
    * @throws RuntimeError DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA, INVALID_INPUT
    */
   static async connect(options: ConnectionOptions = {}): Promise<Connection> {
-    refuseUnknown('Connection.connect', options, known, ['callCredentials', 'channelArgs', 'interceptors', 'plugins']);
+    checkOptions('Connection.connect', options, connectionOptions);
     const { connectionString, pool, schema } = options;
     const given = schema === undefined ? {} : { schema };
     const ignored = theirs.filter((name) => options[name] !== undefined);

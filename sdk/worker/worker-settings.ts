@@ -1,5 +1,4 @@
-// What Worker.create may be given, and its checks. Imported when a worker is made, not before: zod takes 80 ms to load.
-import { z } from 'zod';
+// What Worker.create may be given, and the settings of a worker that follow from it.
 import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
 import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -7,14 +6,34 @@ import type { WorkflowInfo } from '../../runtime/activator/info/workflow-info.ts
 import type { WorkflowBundleOption } from '../../runtime/sandbox/bundle/bundle.ts';
 import type { Logger } from 'pino';
 import type { FailPointListener } from '../../runtime/worker/life/fail-point.ts';
-import type { VersioningBehavior, WorkerDeploymentVersion } from '../../runtime/core/run/deployment.ts';
+import { VersioningBehavior, type WorkerDeploymentVersion } from '../../runtime/core/run/deployment.ts';
 import type { FailureErrorTypes } from '../../runtime/core/failure/failure-types.ts';
 import type { WorkerVersion } from '../../runtime/worker/versions/worker-versions.ts';
 import { checkConnection, type Connection } from '../common/connection.ts';
 import { checkNamespace, checkVersion } from './deployment-version.ts';
 import { defaultMaxPayloadBytes } from '../client/encode-arguments.ts';
-import { issueText } from '../common/option-issue.ts';
-import { refuseUnknown } from '../common/refuse-unknown.ts';
+import {
+  aFunction,
+  anything,
+  anyText,
+  checkOption,
+  checkOptions,
+  duration,
+  hidden,
+  listOf,
+  meaningless,
+  nested,
+  notYet,
+  oneOf,
+  optionTable,
+  positiveNumber,
+  recordOf,
+  required,
+  ruleOf,
+  textOf,
+  trueOrFalse,
+  wholeNumber,
+} from '../../runtime/core/options/option-table.ts';
 
 /** Which build of its deployment a worker is, and whether it takes runs by version. */
 export type WorkerDeploymentOptions = {
@@ -99,67 +118,99 @@ export interface WorkerOptions {
   failPoint?: FailPointListener;
 }
 
-const known = Object.keys({
-  connection: true,
-  taskQueue: true,
-  namespace: true,
-  workflowsPath: true,
-  workflowBundle: true,
-  activities: true,
-  identity: true,
-  bundlerOptions: true,
-  maxCachedRuns: true,
-  maxCachedWorkflows: true,
-  maxConcurrentActivities: true,
-  maxConcurrentActivityTaskExecutions: true,
-  maxConcurrentLocalActivityExecutions: true,
-  enableNonLocalActivities: true,
-  defaultHeartbeatThrottleInterval: true,
-  maxHeartbeatThrottleInterval: true,
-  leaseMs: true,
-  shutdownGraceTime: true,
-  shutdownForceTime: true,
-  maxActivitiesPerSecond: true,
-  maxTaskQueueActivitiesPerSecond: true,
-  deadlockTimeoutMs: true,
-  showStackTraceSources: true,
-  maxPayloadBytes: true,
-  workerDeploymentOptions: true,
-  workflowFailureErrorTypes: true,
-  patchActivationCallback: true,
-  buildId: true,
-  useVersioning: true,
-  logger: true,
-} satisfies Record<Exclude<keyof WorkerOptions, 'failPoint'>, true>);
-const unsupported = [
-  'activityDefaults',
-  'dataConverter',
-  'debugMode',
-  'disablePayloadErrorLimit',
-  'interceptors',
-  'isolateExecutionTimeout',
-  'maxConcurrentNexusTaskExecutions',
-  'maxConcurrentWorkflowTaskExecutions',
-  'nexusServices',
-  'plugins',
-  'sinks',
-  'tuner',
-];
-/** Of Temporal's server and its Rust core: polls, sticky queues, threads. */
-const meaningless = [
-  'activityTaskPollerBehavior',
-  'enableSDKTracing',
-  'maxConcurrentActivityTaskPolls',
-  'maxConcurrentNexusTaskPolls',
-  'maxConcurrentWorkflowTaskPolls',
-  'maxEagerActivityReservationsPerWorkflowTask',
-  'nexusTaskPollerBehavior',
-  'nonStickyToStickyPollRatio',
-  'reuseV8Context',
-  'stickyQueueScheduleToStartTimeout',
-  'workflowTaskPollerBehavior',
-  'workflowThreadPoolSize',
-];
+/** What is called of a logger. */
+const logMethods = ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const;
+function isLogger(given: unknown): boolean {
+  if (typeof given !== 'object' || given === null) return false;
+  return logMethods.every((method) => typeof (given as Record<string, unknown>)[method] === 'function');
+}
+
+const deployment = {
+  version: anything,
+  useWorkerVersioning: required(trueOrFalse),
+  defaultVersioningBehavior: oneOf(VersioningBehavior),
+};
+const deploymentOptions = nested(optionTable<WorkerDeploymentOptions>(deployment));
+/** Of a worker that takes runs by version. */
+const versioningOptions = nested(
+  optionTable<WorkerDeploymentOptions>({
+    ...deployment,
+    defaultVersioningBehavior: required(deployment.defaultVersioningBehavior),
+  }),
+);
+
+const workerOptions = optionTable<WorkerOptions>(
+  {
+    connection: anything,
+    taskQueue: required(textOf(1, 1000)),
+    namespace: textOf(1, 200),
+    workflowsPath: anything,
+    workflowBundle: anything,
+    activities: anything,
+    identity: anyText,
+    bundlerOptions: nested(
+      optionTable<NonNullable<WorkerOptions['bundlerOptions']>>(
+        { preloadModules: anything, ignoreModules: anything },
+        { [notYet]: ['webpackConfigHook'] },
+      ),
+    ),
+    maxCachedRuns: wholeNumber(0),
+    maxCachedWorkflows: wholeNumber(0),
+    maxConcurrentActivities: wholeNumber(1),
+    maxConcurrentActivityTaskExecutions: wholeNumber(1),
+    maxConcurrentLocalActivityExecutions: wholeNumber(1),
+    enableNonLocalActivities: trueOrFalse,
+    defaultHeartbeatThrottleInterval: duration,
+    maxHeartbeatThrottleInterval: duration,
+    leaseMs: wholeNumber(1000),
+    shutdownGraceTime: duration,
+    shutdownForceTime: duration,
+    maxActivitiesPerSecond: positiveNumber,
+    maxTaskQueueActivitiesPerSecond: positiveNumber,
+    deadlockTimeoutMs: wholeNumber(10),
+    showStackTraceSources: trueOrFalse,
+    maxPayloadBytes: wholeNumber(1024),
+    workerDeploymentOptions: deploymentOptions,
+    workflowFailureErrorTypes: recordOf(listOf(textOf(1, 1000))),
+    patchActivationCallback: aFunction,
+    buildId: anything,
+    useVersioning: ruleOf('false, or workerDeploymentOptions in its place', (given) => given !== true),
+    logger: ruleOf(`a pino logger, or an object with its functions ${logMethods.join(', ')}`, isLogger),
+    failPoint: hidden(anything),
+  },
+  {
+    [notYet]: [
+      'activityDefaults',
+      'dataConverter',
+      'debugMode',
+      'disablePayloadErrorLimit',
+      'interceptors',
+      'isolateExecutionTimeout',
+      'maxConcurrentNexusTaskExecutions',
+      'maxConcurrentWorkflowTaskExecutions',
+      'nexusServices',
+      'plugins',
+      'sinks',
+      'tuner',
+    ],
+    // Of Temporal's server and its Rust core: polls, sticky queues, threads.
+    [meaningless]: [
+      'activityTaskPollerBehavior',
+      'enableSDKTracing',
+      'maxConcurrentActivityTaskPolls',
+      'maxConcurrentNexusTaskPolls',
+      'maxConcurrentWorkflowTaskPolls',
+      'maxEagerActivityReservationsPerWorkflowTask',
+      'nexusTaskPollerBehavior',
+      'nonStickyToStickyPollRatio',
+      'reuseV8Context',
+      'stickyQueueScheduleToStartTimeout',
+      'workflowTaskPollerBehavior',
+      'workflowThreadPoolSize',
+    ],
+  },
+  'Worker option ',
+);
 
 /** The options that are numbers and names. */
 export interface WorkerSettings {
@@ -184,125 +235,56 @@ export interface WorkerSettings {
   readonly workflowFailureErrorTypes?: FailureErrorTypes | undefined;
 }
 
-/** Milliseconds, or a text such as '10s'. */
-const duration = z.custom<Duration>().transform((given, context): number => {
-  try {
-    const ms = durationMs(given);
-    if (ms >= 0) return ms;
-    context.addIssue(`Invalid duration: ${ms}. Expected 0 or more`);
-  } catch (error) {
-    context.addIssue((error as Error).message);
-  }
-  return z.NEVER;
-});
-
-/** What is called of a logger. */
-const logMethods = ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const;
-const loggerWords = `expected a pino logger, or an object with its functions ${logMethods.join(', ')}`;
-
-function isLogger(given: unknown): boolean {
-  if (typeof given !== 'object' || given === null) return false;
-  return logMethods.every((method) => typeof (given as Record<string, unknown>)[method] === 'function');
-}
-
-const checked = z.object({
-  taskQueue: z.string().min(1).max(1000),
-  namespace: z.string().min(1).max(200).default('default'),
-  identity: z.string().optional(),
-  maxCachedRuns: z.number().int().min(0).default(1000),
-  maxConcurrentActivities: z.number().int().min(1).default(100),
-  maxConcurrentLocalActivityExecutions: z.number().int().min(1).default(100),
-  enableNonLocalActivities: z.boolean().default(true),
-  defaultHeartbeatThrottleInterval: duration.default(30_000),
-  maxHeartbeatThrottleInterval: duration.default(60_000),
-  leaseMs: z.number().int().min(1000).default(5000),
-  shutdownGraceTime: duration.default(0),
-  shutdownForceTime: duration.optional(),
-  maxActivitiesPerSecond: z.number().positive().optional(),
-  maxTaskQueueActivitiesPerSecond: z.number().positive().optional(),
-  deadlockTimeoutMs: z.number().int().min(10).default(2000),
-  showStackTraceSources: z.boolean().default(false),
-  maxPayloadBytes: z.number().int().min(1024).default(defaultMaxPayloadBytes),
-  patchActivationCallback: z
-    .custom<PatchActivationCallback>((given) => typeof given === 'function', 'expected a function')
-    .optional(),
-  logger: z.custom<Logger>(isLogger, loggerWords).optional(),
-  useVersioning: z
-    .custom<boolean>((given) => given !== true, 'expected false, or workerDeploymentOptions in its place')
-    .optional(),
-  workflowFailureErrorTypes: z.record(z.string(), z.array(z.string().min(1))).optional(),
-});
-const checkedDeployment = z.discriminatedUnion('useWorkerVersioning', [
-  z.strictObject({
-    version: z.unknown().optional(),
-    useWorkerVersioning: z.literal(true),
-    defaultVersioningBehavior: z.enum(['PINNED', 'AUTO_UPGRADE']),
-  }),
-  z.strictObject({
-    version: z.unknown().optional(),
-    useWorkerVersioning: z.literal(false),
-    defaultVersioningBehavior: z.undefined().optional(),
-  }),
-]);
-
 function workerVersion(options: WorkerDeploymentOptions | undefined): WorkerVersion | undefined {
   if (options === undefined) return undefined;
-  const result = checkedDeployment.safeParse(options);
-  if (!result.success) throw invalid(['workerDeploymentOptions'], options, result.error);
-  const { version, defaultVersioningBehavior } = result.data;
+  const { version, useWorkerVersioning, defaultVersioningBehavior } = options;
+  if (useWorkerVersioning) checkOption('Worker option workerDeploymentOptions', options, versioningOptions);
+  else if (defaultVersioningBehavior !== undefined) {
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'Worker option workerDeploymentOptions.defaultVersioningBehavior is for workers with useWorkerVersioning: true. Leave it out.',
+    );
+  }
   return {
     version: checkVersion('workerDeploymentOptions.version', version),
     defaultBehavior: defaultVersioningBehavior,
   };
 }
 
-/** `where` the values of `given` stand among the options; `names`: what users called those of two names. */
-function invalid(
-  where: readonly string[],
-  given: object,
-  error: z.ZodError,
-  names: Readonly<Record<string, string>> = {},
-): RuntimeError {
-  const issue = error.issues[0]!;
-  const path = [...where, ...issue.path].join('.');
-  return new RuntimeError('INVALID_INPUT', `Worker option ${names[path] ?? path}${issueText(given, issue)}.`, {
-    cause: error,
-  });
-}
-
-/** Options that have a name of Temporal's too, by ours. */
-const theirNames = {
-  maxCachedRuns: 'maxCachedWorkflows',
-  maxConcurrentActivities: 'maxConcurrentActivityTaskExecutions',
-} as const;
-
-/** The name that was used. @throws INVALID_INPUT when both were */
-function nameUsed(options: WorkerOptions, own: keyof typeof theirNames): keyof WorkerOptions {
-  const theirs = theirNames[own];
-  if (options[theirs] === undefined) return own;
-  if (options[own] === undefined) return theirs;
-  throw new RuntimeError('INVALID_INPUT', `Worker options ${own} and ${theirs} are one option: pass one of them.`);
+/** The value of an option that has a name of ours and one of Temporal's. @throws INVALID_INPUT when both were given */
+function eitherOf<T>(options: Readonly<Record<string, T | undefined>>): T | undefined {
+  const given = Object.keys(options).filter((name) => options[name] !== undefined);
+  if (given.length < 2) return options[given[0] ?? ''];
+  throw new RuntimeError('INVALID_INPUT', `Worker options ${given.join(' and ')} are one option: pass one of them.`);
 }
 
 /** With defaults in place. @throws INVALID_INPUT, TypeError for a task queue whose name is reserved */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
-  refuseUnknown('Worker.create', options, known, unsupported, { meaningless, internal: ['failPoint'] });
-  checkConnection('Worker.create', options.connection);
-  if (options.bundlerOptions !== undefined) {
-    refuseUnknown('bundlerOptions', options.bundlerOptions, ['preloadModules', 'ignoreModules'], ['webpackConfigHook']);
-  }
-  const used = {
-    maxCachedRuns: nameUsed(options, 'maxCachedRuns'),
-    maxConcurrentActivities: nameUsed(options, 'maxConcurrentActivities'),
+  checkOptions('Worker.create', options, workerOptions);
+  const { connection, taskQueue, namespace = 'default', maxCachedRuns, maxCachedWorkflows } = options;
+  const { maxConcurrentActivities, maxConcurrentActivityTaskExecutions, shutdownForceTime } = options;
+  checkConnection('Worker.create', connection);
+  checkNamespace(namespace);
+  refuseReservedName('task queue', taskQueue);
+  return {
+    taskQueue,
+    namespace,
+    identity: options.identity,
+    maxCachedRuns: eitherOf({ maxCachedRuns, maxCachedWorkflows }) ?? 1000,
+    maxConcurrentActivities: eitherOf({ maxConcurrentActivities, maxConcurrentActivityTaskExecutions }) ?? 100,
+    maxConcurrentLocalActivityExecutions: options.maxConcurrentLocalActivityExecutions ?? 100,
+    enableNonLocalActivities: options.enableNonLocalActivities ?? true,
+    defaultHeartbeatThrottleInterval: durationMs(options.defaultHeartbeatThrottleInterval ?? 30_000),
+    maxHeartbeatThrottleInterval: durationMs(options.maxHeartbeatThrottleInterval ?? 60_000),
+    leaseMs: options.leaseMs ?? 5000,
+    shutdownGraceTime: durationMs(options.shutdownGraceTime ?? 0),
+    shutdownForceTime: shutdownForceTime === undefined ? undefined : durationMs(shutdownForceTime),
+    maxActivitiesPerSecond: options.maxActivitiesPerSecond,
+    maxTaskQueueActivitiesPerSecond: options.maxTaskQueueActivitiesPerSecond,
+    deadlockTimeoutMs: options.deadlockTimeoutMs ?? 2000,
+    showStackTraceSources: options.showStackTraceSources ?? false,
+    maxPayloadBytes: options.maxPayloadBytes ?? defaultMaxPayloadBytes,
+    version: workerVersion(options.workerDeploymentOptions),
+    workflowFailureErrorTypes: options.workflowFailureErrorTypes,
   };
-  const given = {
-    ...options,
-    maxCachedRuns: options[used.maxCachedRuns],
-    maxConcurrentActivities: options[used.maxConcurrentActivities],
-  };
-  const result = checked.safeParse(given);
-  if (!result.success) throw invalid([], given, result.error, used);
-  checkNamespace(result.data.namespace);
-  refuseReservedName('task queue', result.data.taskQueue);
-  return { ...result.data, version: workerVersion(options.workerDeploymentOptions) };
 }

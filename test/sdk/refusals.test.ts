@@ -46,7 +46,10 @@ test('arguments are checked against the workflow’s type', () => {
 test('args that are no array are refused', async () => {
   for (const args of ['x', { 0: 'x' }, null, 5]) {
     const options = { ...place, args } as unknown as WorkflowStartOptions;
-    await assert.rejects(workflow.start('w', options), refused(/args must be the array/));
+    await assert.rejects(
+      workflow.start('w', options),
+      refused(/args is .*, expected the list of arguments, such as args: \[argument\]/),
+    );
   }
 });
 
@@ -105,17 +108,20 @@ test('an option that is about Temporal’s server has no meaning', async () => {
 
 test('what is wrong with an option of a worker is said in plain words', async () => {
   const bad: readonly [object, string][] = [
-    [{ taskQueue: undefined }, 'taskQueue is missing, expected text.'],
-    [{ taskQueue: '' }, 'taskQueue is the text "", expected text of at least 1 character.'],
-    [{ maxCachedRuns: -1 }, 'maxCachedRuns is -1, expected 0 or more.'],
-    [{ maxCachedWorkflows: 1.5 }, 'maxCachedWorkflows is 1.5, expected a whole number.'],
-    [{ maxConcurrentActivityTaskExecutions: 0 }, 'maxConcurrentActivityTaskExecutions is 0, expected 1 or more.'],
-    [{ maxActivitiesPerSecond: 0 }, 'maxActivitiesPerSecond is 0, expected more than 0.'],
+    [{ taskQueue: undefined }, 'taskQueue is missing, expected text of 1 to 1000 characters.'],
+    [{ taskQueue: '' }, 'taskQueue is the text "", expected text of 1 to 1000 characters.'],
+    [{ maxCachedRuns: -1 }, 'maxCachedRuns is -1, expected a whole number of 0 or more.'],
+    [{ maxCachedWorkflows: 1.5 }, 'maxCachedWorkflows is 1.5, expected a whole number of 0 or more.'],
+    [
+      { maxConcurrentActivityTaskExecutions: 0 },
+      'maxConcurrentActivityTaskExecutions is 0, expected a whole number of 1 or more.',
+    ],
+    [{ maxActivitiesPerSecond: 0 }, 'maxActivitiesPerSecond is 0, expected a number above 0.'],
     [{ enableNonLocalActivities: 'no' }, 'enableNonLocalActivities is the text "no", expected true or false.'],
     [{ workflowFailureErrorTypes: { '*': 'E' } }, 'workflowFailureErrorTypes.* is the text "E", expected a list.'],
-    ...[{}, 5, { ...console, child: 1 }, { warn: () => undefined }].map((logger): [object, string] => [
+    ...[{}, { ...console, child: 1 }, { warn: () => undefined }].map((logger): [object, string] => [
       { logger },
-      'logger: expected a pino logger, or an object with its functions trace, debug, info, warn, error, child.',
+      'logger is an object, expected a pino logger, or an object with its functions trace, debug, info, warn, error, child.',
     ]),
   ];
   for (const [given, message] of bad) {

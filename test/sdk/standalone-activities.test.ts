@@ -326,10 +326,13 @@ it('what cannot be started is refused', async () => {
     [{ ...options('x'), startToCloseTimeout: 1e300 }, /^startToCloseTimeout is 1e\+300 ms, expected 0 to 100 years/],
     [{ ...options('x'), scheduleToCloseTimeout: Number.POSITIVE_INFINITY }, /^scheduleToCloseTimeout: .*Infinity/],
     [{ ...options('x'), startDelay: '101 years' }, /^startDelay is \d+ ms, expected 0 to 100 years/],
-    [{ ...options('x'), idReusePolicy: 'NEVER' }, /^idReusePolicy is "NEVER"/],
+    [
+      { ...options('x'), idReusePolicy: 'NEVER' },
+      /^idReusePolicy is the text "NEVER", expected one of ALLOW_DUPLICATE, /,
+    ],
     [{ ...options('x'), retry: { maximumAttempts: 0.5 } }, /maximumAttempts must be an integer/],
     [{ ...options('x'), retry: { maxAttempts: 3 } }, /^retry has no option "maxAttempts"/],
-    [{ ...options('x'), args: 'x' }, /^args must be the array/],
+    [{ ...options('x'), args: 'x' }, /^args is the text "x", expected the list of arguments/],
     [{ ...options('x'), workflowId: 'x' }, /has no option "workflowId"/],
   ] as const) {
     await assert.rejects(client.activity.start('double', given as never), { code: 'INVALID_INPUT', message });

@@ -479,7 +479,10 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
     [() => handle.unpause({ jitter: 'soon' as never }), /^jitter: /],
     [() => handle.unpause({ jitter: 1e16 }), /^jitter is 1\d+ ms, expected 0 to 100 years/],
     [() => handle.updateOptions({ heartbeatTimeout: 9.223e15 }), /^heartbeatTimeout is 9\d+ ms, expected 0 to 100/],
-    [() => handle.unpause({ resetAttempts: 'yes' as never }), /^resetAttempts must be true or false/],
+    [
+      () => handle.unpause({ resetAttempts: 'yes' as never }),
+      /^resetAttempts is the text "yes", expected true or false/,
+    ],
     [() => handle.unpause({ resetAttempt: true } as never), /Did you mean resetAttempts/],
     [() => handle.updateOptions({}), /needs one option at least/],
     [() => handle.updateOptions({ startToCloseTimeout: 0 }), /the change would take both away/],

@@ -32,7 +32,11 @@ it('what cannot be stored is refused, and nothing is written', async () => {
     ],
     [{ typedSearchAttributes: [{ key: stage, value: 'a\0' }] }, 'INVALID_INPUT', /holds NUL/],
     [{ retry: 5 }, 'INVALID_INPUT', /^retry is 5, expected an object of initialInterval, /],
-    [{ retry: { maximumAttemps: 2 } }, 'INVALID_INPUT', /^retry has no option "maximumAttemps"\. Known options: init/],
+    [
+      { retry: { maximumAttemps: 2 } },
+      'INVALID_INPUT',
+      /^retry has no option "maximumAttemps"\. Did you mean maximumAttempts\?/,
+    ],
     [
       { retry: { initialInterval: '5 minuets' } },
       'INVALID_INPUT',
@@ -148,7 +152,7 @@ it('messages take their arguments as an option', async () => {
   const missing = (): Promise<void> => handle.signalWithOptions(add, {});
   assert.equal(typeof missing, 'function');
   const refusals: readonly [object, RegExp][] = [
-    [{ args: 5 }, /args must be the array of arguments, got number/],
+    [{ args: 5 }, /args is 5, expected the list of arguments/],
     [{ typeInfo: {} }, /typeInfo is not supported yet/],
     [{ arg: [1] }, /Did you mean args\?/],
   ];

@@ -27,7 +27,7 @@ test('a version has one text', () => {
 
 test('options of a worker that say nothing clear about its version are refused', async () => {
   const cases: [unknown, RegExp][] = [
-    ['1.0', /^Worker option workerDeploymentOptions is the text "1\.0", expected an object\.$/],
+    ['1.0', /^Worker option workerDeploymentOptions is the text "1\.0", expected an object of version, useW/],
     [{ version }, /^Worker option workerDeploymentOptions\.useWorkerVersioning is missing, expected true or false\.$/],
     [{ version, useWorkerVersioning: 1 }, /useWorkerVersioning is 1, expected true or false/],
     [{ version, useWorkerVersioning: true }, /workerDeploymentOptions\.defaultVersioningBehavior/],
@@ -69,7 +69,7 @@ test("Temporal's older options are accepted, as long as they change nothing", as
   await fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: false });
   await assert.rejects(
     fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: true }),
-    refused(/^Worker option useVersioning: expected false, or workerDeploymentOptions in its place\.$/),
+    refused(/^Worker option useVersioning is true, expected false, or workerDeploymentOptions in its place\.$/),
   );
 });
 

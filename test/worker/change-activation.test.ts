@@ -104,6 +104,6 @@ it('a callback that is no function is refused', async () => {
   const options = { connection, taskQueue: 'q', activities: { a: async () => 1 }, patchActivationCallback: true };
   await assert.rejects(Worker.create(options as unknown as WorkerOptions), {
     code: 'INVALID_INPUT',
-    message: 'Worker option patchActivationCallback: expected a function.',
+    message: 'Worker option patchActivationCallback is true, expected a function.',
   });
 });

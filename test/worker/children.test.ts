@@ -196,11 +196,14 @@ for (const [way, engine] of [
 
     it('options that make no sense fail the task with a clear error; nothing is started', async () => {
       for (const [options, message] of [
-        [{ parentClosePolicy: 'KILL' }, /parentClosePolicy is .*KILL.*expected TERMINATE, ABANDON, REQUEST_CANCEL/],
+        [
+          { parentClosePolicy: 'KILL' },
+          /parentClosePolicy is .*KILL.*expected one of TERMINATE, ABANDON, REQUEST_CANCEL/,
+        ],
         [{ cancellationType: 'x' }, /cancellationType/],
         [{ taskQueue: '' }, /taskQueue is the text ""/],
         [{ cronSchedule: 'x' }, /Invalid cron schedule/],
-        [{ wrokflowId: 'x' }, /wrokflowId is not supported, or misspelt/],
+        [{ wrokflowId: 'x' }, /no option "wrokflowId". Did you mean workflowId\?/],
       ] as const) {
         assert.match(((await execute('parentOf', ['works', options], 'odd')) as Error).message, message);
       }

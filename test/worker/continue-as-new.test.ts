@@ -85,9 +85,9 @@ for (const [way, engine] of [
       assert.deepEqual(await run({}), { ...first, memo: { a: 1 }, sum: 5 });
       assert.deepEqual(await run({ context: 'fresh', memo: { b: 2 } }), { ...first, memo: { b: 2 }, sum: 0 });
       assert.deepEqual(await run({ backoffStartInterval: 50 }), { ...first, memo: { a: 1 }, sum: 5 });
-      assert.match((await run({ eventGroups: [] })) as string, /eventGroups is not supported, or misspelt/);
+      assert.match((await run({ eventGroups: [] })) as string, /continueAsNew has no option "eventGroups"/);
       assert.match((await run({ workflowRunTimeout: -1 })) as string, /workflowRunTimeout is -1 ms, expected 0/);
-      assert.match((await run({ context: 'new' })) as string, /expected 'carry' or 'fresh'/);
+      assert.match((await run({ context: 'new' })) as string, /context is the text "new", expected carry or fresh/);
       assert.match((await run({ taskQueue: '' })) as string, /taskQueue is the text ""/);
       await assertSound('options');
     });

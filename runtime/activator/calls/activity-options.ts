@@ -3,9 +3,8 @@
 import type { ScheduledMeta } from '../../core/log/activation.ts';
 import { type Duration, optionMs } from '../../core/options/duration.ts';
 import { describeValue, isStorableName } from '../../core/json/json.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../../core/options/retry-options.ts';
-import { checkSummary } from '../../core/run/summary.ts';
+import { anything, checkOptions, optionTable, storableName, storableText } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 /** When a cancelled scope lets go of a running activity. */
@@ -55,6 +54,36 @@ export interface LocalActivityOptions extends CommonOptions {
   readonly localRetryThreshold?: Duration;
 }
 
+/** Where a rule is `anything` and the option means something, its value has an error of Temporal's, below. */
+const commonRules = {
+  startToCloseTimeout: anything,
+  scheduleToCloseTimeout: anything,
+  scheduleToStartTimeout: anything,
+  retry: anything,
+  cancellationType: anything,
+  summary: storableText,
+};
+const table = optionTable<ActivityOptions>({
+  ...commonRules,
+  heartbeatTimeout: anything,
+  activityId: storableName,
+  taskQueue: anything,
+  allowEagerDispatch: anything,
+  versioningIntent: anything,
+});
+const localTable = optionTable<LocalActivityOptions>(
+  { ...commonRules, localRetryThreshold: anything },
+  {
+    'is for activities that are not local': [
+      'heartbeatTimeout',
+      'activityId',
+      'taskQueue',
+      'allowEagerDispatch',
+      'versioningIntent',
+    ],
+  },
+);
+
 /** Checked options: what stands in the log but for the id, already as text since it is the same for every call. */
 export interface CompiledActivityOptions {
   readonly activityId: string | undefined;
@@ -67,14 +96,8 @@ export interface CompiledActivityOptions {
 /** @throws TypeError, ValueError, RuntimeError INVALID_INPUT */
 export function compileActivityOptions(options: ActivityOptions): CompiledActivityOptions {
   requireOptions(options);
-  refuseUnknown('Activity', options, known);
+  checkOptions('An activity', options, table);
   const { activityId, taskQueue } = options;
-  if (activityId !== undefined && (typeof activityId !== 'string' || !isStorableName(activityId))) {
-    throw new RuntimeError(
-      'INVALID_INPUT',
-      `activityId is ${describeValue(activityId)}, expected text of 1 to 1000 characters without NUL and lone surrogates.`,
-    );
-  }
   const queue = taskQueue === undefined ? {} : { queue: checkTaskQueue(taskQueue) };
   return compile(options, { ...compileTimeouts(options, timeouts), ...queue }, activityId);
 }
@@ -82,7 +105,7 @@ export function compileActivityOptions(options: ActivityOptions): CompiledActivi
 /** @throws TypeError, ValueError, RuntimeError INVALID_INPUT */
 export function compileLocalActivityOptions(options: LocalActivityOptions): CompiledActivityOptions {
   requireOptions(options);
-  refuseUnknown('Local activity', options, knownLocal);
+  checkOptions('A local activity', options, localTable);
   const { localRetryThreshold: threshold } = options;
   if (threshold !== undefined && threshold !== null) optionMs('localRetryThreshold', threshold);
   return compile(options, { ...compileTimeouts(options, localTimeouts), local: true }, undefined);
@@ -108,7 +131,7 @@ function compile(
   const { retry, summary } = options;
   if (retry !== undefined && retry !== null) meta.retry = compileRetryPolicy(retry);
   if (cancel !== ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) meta.cancel = cancel;
-  if (summary !== undefined) meta.summary = checkSummary(summary);
+  if (summary !== undefined) meta.summary = summary;
   const json = JSON.stringify(meta);
   return {
     activityId,
@@ -162,32 +185,4 @@ export function mergeActivityOptions<O extends CommonOptions>(base: O, overrides
 
 function isPolicy(retry: RetryPolicy | undefined): retry is RetryPolicy {
   return typeof retry === 'object' && retry !== null;
-}
-
-const commonOptions = [
-  'startToCloseTimeout',
-  'scheduleToCloseTimeout',
-  'scheduleToStartTimeout',
-  'retry',
-  'cancellationType',
-  'summary',
-] as const;
-const known: ReadonlySet<string> = new Set<keyof ActivityOptions>([
-  ...commonOptions,
-  'heartbeatTimeout',
-  'activityId',
-  'taskQueue',
-  'allowEagerDispatch',
-  'versioningIntent',
-]);
-const knownLocal: ReadonlySet<string> = new Set<keyof LocalActivityOptions>([...commonOptions, 'localRetryThreshold']);
-
-/** An option that does nothing would be found out too late. */
-function refuseUnknown(kind: 'Activity' | 'Local activity', options: object, allowed: ReadonlySet<string>): void {
-  for (const key of Object.keys(options)) {
-    if (allowed.has(key)) continue;
-    let why = 'is unknown';
-    if (kind === 'Local activity' && known.has(key)) why = 'is for activities that are not local';
-    throw new RuntimeError('INVALID_INPUT', `${kind} option '${key}' ${why}. Expected ${[...allowed].join(', ')}.`);
-  }
 }

@@ -1,18 +1,23 @@
 // Options of child workflows as users write them, checked and brought into the form of the log. Names: Temporal's.
 import type { ChildMeta } from '../../core/log/activation.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
-import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { memoText } from '../../core/options/memo.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
-import { checkSummary } from '../../core/run/summary.ts';
+import {
+  anything,
+  checkOptions,
+  oneOf,
+  optionTable,
+  orNull,
+  storableName,
+  storableText,
+} from '../../core/options/option-table.ts';
 import type {
   SearchAttributePair,
   SearchAttributes,
   TypedSearchAttributes,
 } from '../../core/options/search-attributes.ts';
-import { refuseUnknownOptions } from './known-options.ts';
-import { startTiming, startTimingNames, type StartTimingOptions } from '../../core/run/start-timing.ts';
+import { startTiming, startTimingRules, type StartTimingOptions } from '../../core/run/start-timing.ts';
 
 /** How a cancelled scope treats the children in it. */
 export const ChildWorkflowCancellationType = {
@@ -70,22 +75,26 @@ export interface ChildWorkflowOptions extends StartTimingOptions {
   readonly priority?: unknown;
 }
 
-const known: readonly string[] = [
-  ...startTimingNames,
-  'workflowId',
-  'taskQueue',
-  'args',
-  'cancellationType',
-  'parentClosePolicy',
-  'workflowIdReusePolicy',
-  'memo',
-  'searchAttributes',
-  'typedSearchAttributes',
-  'staticSummary',
-  'staticDetails',
-  'versioningIntent',
-  'priority',
-];
+const table = optionTable<ChildWorkflowOptions & { args: unknown }>(
+  {
+    workflowId: storableName,
+    taskQueue: storableName,
+    args: anything,
+    ...startTimingRules,
+    cancellationType: orNull(oneOf(ChildWorkflowCancellationType)),
+    parentClosePolicy: orNull(oneOf(ParentClosePolicy)),
+    workflowIdReusePolicy: orNull(oneOf(reusePolicies)),
+    memo: anything,
+    searchAttributes: anything,
+    typedSearchAttributes: anything,
+    staticSummary: storableText,
+    staticDetails: storableText,
+    versioningIntent: anything,
+    priority: anything,
+  },
+  {},
+  'Child workflow option ',
+);
 
 export interface CompiledChildOptions {
   readonly workflowId: string | undefined;
@@ -93,35 +102,13 @@ export interface CompiledChildOptions {
   readonly meta: ChildMeta;
 }
 
-function invalid(message: string): RuntimeError {
-  return new RuntimeError('INVALID_INPUT', `Options of a child workflow: ${message}.`);
-}
-
-function checkName(option: string, value: string | undefined): void {
-  if (value === undefined || (typeof value === 'string' && isStorableName(value))) return;
-  throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
-}
-
-function oneOf<T extends string>(option: string, value: T, allowed: Readonly<Record<string, T | undefined>>): T {
-  const values = new Set(Object.values(allowed).filter((name) => name !== undefined));
-  if (values.has(value)) return value;
-  throw invalid(`${option} is ${describeValue(value)}, expected ${[...values].join(', ')}`);
-}
-
 /** @throws INVALID_INPUT, ValueError, TypeError */
 export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number): CompiledChildOptions {
-  refuseUnknownOptions('Options of a child workflow', options, known);
+  checkOptions('A child workflow', options, table);
   const { taskQueue, memo, workflowId, staticSummary, staticDetails } = options;
-  checkName('workflowId', workflowId);
-  checkName('taskQueue', taskQueue);
   if (taskQueue !== undefined) refuseReservedName('task queue', taskQueue);
-  const policy = oneOf('parentClosePolicy', options.parentClosePolicy ?? 'TERMINATE', ParentClosePolicy);
-  const reuse = oneOf('workflowIdReusePolicy', options.workflowIdReusePolicy ?? 'ALLOW_DUPLICATE', reusePolicies);
-  const cancellationType = oneOf(
-    'cancellationType',
-    options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
-    ChildWorkflowCancellationType,
-  );
+  const policy = options.parentClosePolicy ?? 'TERMINATE';
+  const reuse = options.workflowIdReusePolicy ?? 'ALLOW_DUPLICATE';
   const meta: ChildMeta = {
     ...startTiming(options, nowMs),
     ...(taskQueue === undefined ? {} : { taskQueue }),
@@ -129,8 +116,8 @@ export function compileChildOptions(options: ChildWorkflowOptions, nowMs: number
     ...(reuse === 'ALLOW_DUPLICATE' ? {} : { reuse }),
     ...(memo === undefined ? {} : { memo: JSON.parse(memoText(memo)) as Record<string, unknown> }),
     ...startAttributes(options.searchAttributes, options.typedSearchAttributes),
-    ...(staticSummary === undefined ? {} : { staticSummary: checkSummary(staticSummary, 'staticSummary') }),
-    ...(staticDetails === undefined ? {} : { staticDetails: checkSummary(staticDetails, 'staticDetails') }),
+    ...(staticSummary === undefined ? {} : { staticSummary }),
+    ...(staticDetails === undefined ? {} : { staticDetails }),
   };
-  return { workflowId, cancellationType, meta };
+  return { workflowId, cancellationType: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED', meta };
 }

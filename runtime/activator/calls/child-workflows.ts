@@ -8,7 +8,7 @@ import type { Target } from './externals.ts';
 import type { SignalDefinition } from '../messages/message-definition.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 import { workflowNameOf } from '../../core/options/workflow-name.ts';
-import { refuseUnknownOptions } from './known-options.ts';
+import { anything, checkOptions, optionTable } from '../../core/options/option-table.ts';
 import { uuid4 } from '../determinism/random-streams.ts';
 import type { Run } from '../run/run.ts';
 
@@ -31,6 +31,8 @@ type OptionalArguments<W extends Workflow> =
 interface SignalOptions<Args extends readonly unknown[]> {
   readonly args?: Args;
 }
+
+const signalOptions = optionTable<SignalOptions<never>>({ args: anything });
 
 /** Another run that can be sent messages. */
 interface Signallable {
@@ -118,7 +120,7 @@ function signallable(run: Run, target: () => Target, workflowId: string): Signal
     workflowId,
     signal: (signal, ...args) => send(signal, args),
     signalWithOptions: async (signal, options) => {
-      refuseUnknownOptions('signalWithOptions', options, ['args']);
+      if (options !== undefined) checkOptions('signalWithOptions', options, signalOptions);
       await send(signal, options?.args ?? []);
     },
     cancel: async () => run.externals.cancel(target()),

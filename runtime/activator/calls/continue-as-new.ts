@@ -4,7 +4,6 @@ import { type Duration, optionMs } from '../../core/options/duration.ts';
 import type { ContinuedMeta } from '../../core/log/activation.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
 import { InitialVersioningBehavior } from '../../core/run/deployment.ts';
-import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { memoText } from '../../core/options/memo.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import type {
@@ -12,10 +11,9 @@ import type {
   SearchAttributes,
   TypedSearchAttributes,
 } from '../../core/options/search-attributes.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { startTiming } from '../../core/run/start-timing.ts';
 import { currentRun } from '../run/current-run.ts';
-import { refuseUnknownOptions } from './known-options.ts';
+import { anything, checkOptions, oneOf, optionTable, storableName } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 export interface ContinueAsNewOptions {
@@ -42,19 +40,23 @@ export interface ContinueAsNewOptions {
   readonly versioningIntent?: unknown;
 }
 
-const known: readonly string[] = [
-  'workflowType',
-  'taskQueue',
-  'workflowRunTimeout',
-  'workflowTaskTimeout',
-  'memo',
-  'searchAttributes',
-  'typedSearchAttributes',
-  'backoffStartInterval',
-  'context',
-  'initialVersioningBehavior',
-  'versioningIntent',
-] satisfies (keyof ContinueAsNewOptions)[];
+const table = optionTable<ContinueAsNewOptions>(
+  {
+    workflowType: storableName,
+    taskQueue: storableName,
+    workflowRunTimeout: anything,
+    workflowTaskTimeout: anything,
+    memo: anything,
+    searchAttributes: anything,
+    typedSearchAttributes: anything,
+    backoffStartInterval: anything,
+    context: oneOf({ carry: 'carry', fresh: 'fresh' }),
+    initialVersioningBehavior: oneOf(InitialVersioningBehavior),
+    versioningIntent: anything,
+  },
+  {},
+  'continueAsNew: ',
+);
 
 /** What is written of it. */
 export interface Continuation {
@@ -81,19 +83,6 @@ export class ContinueAsNew extends Error {
 
 type Workflow = (...args: never[]) => Promise<unknown>;
 
-function invalid(message: string): RuntimeError {
-  return new RuntimeError('INVALID_INPUT', `continueAsNew: ${message}.`);
-}
-
-function nameOption(option: 'workflowType' | 'taskQueue', value: string | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'string' && isStorableName(value)) {
-    refuseReservedName(option === 'taskQueue' ? 'task queue' : 'workflow', value);
-    return value;
-  }
-  throw invalid(`${option} is ${describeValue(value)}, expected text of 1 to 1000 characters without NUL`);
-}
-
 /** 0 leaves them as they are. */
 function timeoutsOf({ workflowRunTimeout, workflowTaskTimeout }: ContinueAsNewOptions): Partial<ContinuedMeta> {
   const run = workflowRunTimeout === undefined ? {} : { workflowRunTimeout };
@@ -102,7 +91,8 @@ function timeoutsOf({ workflowRunTimeout, workflowTaskTimeout }: ContinueAsNewOp
 }
 
 function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
-  const taskQueue = nameOption('taskQueue', options.taskQueue);
+  const { taskQueue } = options;
+  if (taskQueue !== undefined) refuseReservedName('task queue', taskQueue);
   const meta: ContinuedMeta = taskQueue === undefined ? {} : { taskQueue };
   if (options.memo !== undefined) meta.memo = JSON.parse(memoText(options.memo)) as Record<string, unknown>;
   Object.assign(meta, timeoutsOf(options));
@@ -112,13 +102,7 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
     if (delay > 0) meta.startDelayMs = delay;
   }
   const { initialVersioningBehavior: initial } = options;
-  if (initial !== undefined) {
-    if (!Object.hasOwn(InitialVersioningBehavior, initial)) {
-      const expected = Object.keys(InitialVersioningBehavior).join(' or ');
-      throw invalid(`initialVersioningBehavior is ${describeValue(initial)}, expected ${expected}`);
-    }
-    meta.initialVersioningBehavior = initial;
-  }
+  if (initial !== undefined) meta.initialVersioningBehavior = initial;
   return meta;
 }
 
@@ -126,11 +110,9 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
 export function makeContinueAsNewFunc<W extends Workflow>(
   options: ContinueAsNewOptions = {},
 ): (...args: Parameters<W>) => Promise<never> {
-  refuseUnknownOptions('continueAsNew', options, known);
-  const { context = 'carry' } = options;
-  if (context !== 'carry' && context !== 'fresh')
-    throw invalid(`context is ${describeValue(context)}, expected 'carry' or 'fresh'`);
-  const workflowType = nameOption('workflowType', options.workflowType);
+  checkOptions('continueAsNew', options, table);
+  const { context = 'carry', workflowType } = options;
+  if (workflowType !== undefined) refuseReservedName('workflow', workflowType);
   const meta = JSON.stringify(metaOf(options));
   return (...args) => {
     const run = currentRun('continueAsNew');

@@ -4,6 +4,7 @@ import { VersioningBehavior } from '../../core/run/deployment.ts';
 import { failsOnNondeterminism } from '../../core/failure/failure-types.ts';
 import { describeValue } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { checkOptions, listOf, oneOf, optionTable, ruleOf } from '../../core/options/option-table.ts';
 
 export interface WorkflowDefinitionOptions {
   /** When runs of the workflow may move to another build; default the worker's `defaultVersioningBehavior`. */
@@ -23,10 +24,14 @@ type WorkflowFunction = (...args: never[]) => Promise<unknown>;
 
 /** Where a function keeps them; Temporal's name. */
 const property = 'workflowDefinitionOptions';
-const known: ReadonlySet<string> = new Set<keyof WorkflowDefinitionOptions>([
-  'versioningBehavior',
-  'failureExceptionTypes',
-]);
+const table = optionTable<WorkflowDefinitionOptions>(
+  {
+    versioningBehavior: oneOf(VersioningBehavior),
+    failureExceptionTypes: listOf(ruleOf('an error class', (value) => typeof value === 'function')),
+  },
+  {},
+  'setWorkflowOptions: ',
+);
 
 function invalid(message: string): RuntimeError {
   return new RuntimeError('INVALID_INPUT', `setWorkflowOptions: ${message}.`);
@@ -36,17 +41,7 @@ function checked(options: WorkflowDefinitionOptions): WorkflowDefinitionOptions 
   if (typeof options !== 'object' || options === null) {
     throw invalid(`the options are ${describeValue(options)}, expected an object, or a function that returns one`);
   }
-  for (const [option, value] of Object.entries(options)) {
-    if (known.has(option) || value === undefined) continue;
-    throw invalid(`${option} is not supported, or misspelt. Supported are ${[...known].join(', ')}`);
-  }
-  const { versioningBehavior: behavior, failureExceptionTypes: types } = options;
-  if (behavior !== undefined && !Object.hasOwn(VersioningBehavior, behavior)) {
-    throw invalid(`versioningBehavior is ${describeValue(behavior)}, expected 'PINNED' or 'AUTO_UPGRADE'`);
-  }
-  if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'function'))) {
-    throw invalid('failureExceptionTypes must be a list of error classes');
-  }
+  checkOptions('setWorkflowOptions', options, table);
   return options;
 }
 

@@ -3,7 +3,7 @@ import { currentRun } from '../run/current-run.ts';
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from './message-definition.ts';
 import type { DefaultQueryHandler, QueryHandler } from './queries.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
-import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { anything, checkOptions, optionTable } from '../../core/options/option-table.ts';
 import { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
 import type { DefaultUpdateHandler, UpdateHandler } from './updates.ts';
@@ -27,10 +27,14 @@ export interface UpdateHandlerOptions<Args extends unknown[]> extends SignalHand
 }
 
 const handlerOptions = {
-  query: ['description'],
-  signal: ['description', 'unfinishedPolicy'],
-  update: ['description', 'unfinishedPolicy', 'validator'],
-} as const;
+  query: optionTable<QueryHandlerOptions>({ description: anything }),
+  signal: optionTable<SignalHandlerOptions>({ description: anything, unfinishedPolicy: anything }),
+  update: optionTable<UpdateHandlerOptions<never[]>>({
+    description: anything,
+    unfinishedPolicy: anything,
+    validator: anything,
+  }),
+};
 
 function assertHandler(handler: unknown): void {
   if (handler === undefined || handler === null || typeof handler === 'function') return;
@@ -64,7 +68,7 @@ export function setHandler(
   const run = currentRun('setHandler');
   assertHandler(handler);
   const { type, name } = definition;
-  refuseUnknownOptions('setHandler', options, handlerOptions[type]);
+  checkOptions('setHandler', options, handlerOptions[type]);
   const { unfinishedPolicy: policy, description } = options;
   if (policy !== undefined && !Object.hasOwn(HandlerUnfinishedPolicy, policy)) {
     throw new TypeError(`Invalid unfinishedPolicy: '${String(policy)}'. Expected WARN_AND_ABANDON or ABANDON`);

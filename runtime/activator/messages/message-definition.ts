@@ -1,5 +1,5 @@
 // What names a signal, a query or an update, with the types of its arguments. Pure data: clients import it too.
-import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { checkOptions, optionTable } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 /** Keys that only carry types; nothing has them. */
@@ -8,6 +8,7 @@ export declare const resultOf: unique symbol;
 
 /** Temporal's `typeInfo` is not here yet. */
 export type NoOptions = Readonly<Record<string, never>>;
+const noOptions = optionTable<object>({});
 
 export interface SignalDefinition<Args extends unknown[] = [], Name extends string = string> {
   readonly type: 'signal';
@@ -35,7 +36,7 @@ export function defineSignal<Args extends unknown[] = [], Name extends string = 
   options?: NoOptions,
 ): SignalDefinition<Args, Name> {
   refuseReservedName('signal', name);
-  refuseUnknownOptions('defineSignal', options, []);
+  if (options !== undefined) checkOptions('defineSignal', options, noOptions);
   return { type: 'signal', name };
 }
 
@@ -45,7 +46,7 @@ export function defineQuery<Result, Args extends unknown[] = [], Name extends st
   options?: NoOptions,
 ): QueryDefinition<Result, Args, Name> {
   refuseReservedName('query', name);
-  refuseUnknownOptions('defineQuery', options, []);
+  if (options !== undefined) checkOptions('defineQuery', options, noOptions);
   return { type: 'query', name };
 }
 
@@ -55,6 +56,6 @@ export function defineUpdate<Result, Args extends unknown[] = [], Name extends s
   options?: NoOptions,
 ): UpdateDefinition<Result, Args, Name> {
   refuseReservedName('update', name);
-  refuseUnknownOptions('defineUpdate', options, []);
+  if (options !== undefined) checkOptions('defineUpdate', options, noOptions);
   return { type: 'update', name };
 }

@@ -4,7 +4,7 @@ import type { Waiter } from './conditions.ts';
 import { currentRun } from '../run/current-run.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
 import type { Run } from '../run/run.ts';
-import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { checkOptions } from '../../core/options/option-table.ts';
 import { type TimerOptions, timerOptions } from './sleep.ts';
 import type { Timer } from './timers.ts';
 
@@ -21,7 +21,7 @@ export function condition(
   options?: TimerOptions,
 ): Promise<boolean | void> {
   const run = currentRun('condition');
-  refuseUnknownOptions('condition', options, timerOptions);
+  if (options !== undefined) checkOptions('condition', options, timerOptions);
   const scope = CancellationScope.current();
   if (timeout === undefined) return wait(run, scope, predicate, undefined) as Promise<void>;
   return waitAtMost(run, scope, predicate, { ms: timerMs(timeout), summary: options?.summary });

@@ -1,7 +1,7 @@
 // Waiting for time to pass: a durable timer as a promise of the current scope.
 import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
 import { currentRun } from '../run/current-run.ts';
-import { refuseUnknownOptions } from '../calls/known-options.ts';
+import { anything, checkOptions, optionTable, type OptionTable } from '../../core/options/option-table.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
 
 export interface TimerOptions {
@@ -9,7 +9,7 @@ export interface TimerOptions {
   readonly summary?: string;
 }
 
-export const timerOptions: readonly (keyof TimerOptions)[] = ['summary'];
+export const timerOptions: OptionTable = optionTable<TimerOptions>({ summary: anything });
 
 /**
  * At least 1 ms. Rejected when the scope is cancelled.
@@ -17,7 +17,7 @@ export const timerOptions: readonly (keyof TimerOptions)[] = ['summary'];
  */
 export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
   const run = currentRun('sleep');
-  refuseUnknownOptions('sleep', options, timerOptions);
+  if (options !== undefined) checkOptions('sleep', options, timerOptions);
   const ms = timerMs(duration);
   const scope = CancellationScope.current();
   return new Promise((resolve, reject) => {

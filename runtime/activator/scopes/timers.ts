@@ -1,9 +1,9 @@
 // The durable timers of a run: started, fired, cancelled. Knows neither scopes nor promises.
 import type { TimerMeta } from '../../core/log/activation.ts';
 import { draft } from '../../core/log/draft.ts';
-import { checkSummary } from '../../core/run/summary.ts';
 import type { EventDraft } from '../../core/log/event.ts';
 import { type Command, PlainCommand } from '../run/command.ts';
+import { checkOption, storableText } from '../../core/options/option-table.ts';
 import type { Turn } from '../run/turn.ts';
 
 export class Timer implements Command {
@@ -46,7 +46,8 @@ export class Timers {
     if (!Number.isSafeInteger(due)) {
       throw new TypeError(`Invalid duration: ${ms} ms from now is past the year 2255, the last that can be stored`);
     }
-    const meta = summary === undefined ? { due } : { due, summary: checkSummary(summary) };
+    if (summary !== undefined) checkOption('summary', summary, storableText);
+    const meta = summary === undefined ? { due } : { due, summary };
     const timer = new Timer(this, meta, onFire);
     this.#turn.issue(timer);
     return timer;

@@ -2,9 +2,9 @@
 // Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
 import type { RetryMeta } from '../log/activation.ts';
 import { type Duration, durationMs, longestMs } from './duration.ts';
-import { describeValue, isStorableText } from '../json/json.ts';
-import { RuntimeError } from '../failure/runtime-error.ts';
+import { isStorableText } from '../json/json.ts';
 import { ValueError } from '../failure/value-error.ts';
+import { anything, checkOption, nested, optionTable } from './option-table.ts';
 
 export interface RetryPolicy {
   /** Before the second attempt. Default 1 s. */
@@ -19,17 +19,20 @@ export interface RetryPolicy {
   readonly nonRetryableErrorTypes?: readonly string[];
 }
 
-const known = Object.keys({
-  initialInterval: true,
-  backoffCoefficient: true,
-  maximumInterval: true,
-  maximumAttempts: true,
-  nonRetryableErrorTypes: true,
-} satisfies Record<keyof RetryPolicy, true>);
+/** Values have Temporal's errors, below. */
+const policyRule = nested(
+  optionTable<RetryPolicy>({
+    initialInterval: anything,
+    backoffCoefficient: anything,
+    maximumInterval: anything,
+    maximumAttempts: anything,
+    nonRetryableErrorTypes: anything,
+  }),
+);
 
 /** What is null counts as unset. @throws ValueError, TypeError for what is no duration, INVALID_INPUT for no policy at all */
 export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
-  refuseUnknown(policy);
+  checkOption('retry', policy, policyRule);
   const meta: RetryMeta = {};
   const coefficient = policy.backoffCoefficient ?? undefined;
   if (coefficient !== undefined) {
@@ -63,18 +66,6 @@ export function retryPolicyOf({ initial, coefficient, max, attempts, fatal }: Re
     ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
     ...(fatal === undefined ? {} : { nonRetryableErrorTypes: fatal }),
   };
-}
-
-/** A misspelt limit would be none at all. */
-function refuseUnknown(policy: unknown): void {
-  if (typeof policy !== 'object' || policy === null || Array.isArray(policy)) {
-    const expected = `expected an object of ${known.join(', ')}`;
-    throw new RuntimeError('INVALID_INPUT', `retry is ${describeValue(policy)}, ${expected}.`);
-  }
-  for (const [option, value] of Object.entries(policy)) {
-    if (value === undefined || known.includes(option)) continue;
-    throw new RuntimeError('INVALID_INPUT', `retry has no option "${option}". Known options: ${known.join(', ')}.`);
-  }
 }
 
 function intervalMs(option: keyof RetryPolicy, duration: Duration): number {

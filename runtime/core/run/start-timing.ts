@@ -3,6 +3,7 @@
 import type { StartedMeta } from '../log/activation.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
 import { type Duration, optionMs } from '../options/duration.ts';
+import { anything, type OptionRule } from '../options/option-table.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../options/retry-options.ts';
 
 export interface StartTimingOptions {
@@ -18,14 +19,14 @@ export interface StartTimingOptions {
   workflowTaskTimeout?: Duration;
 }
 
-/** Their names, for lists of known options. */
-export const startTimingNames: readonly (keyof StartTimingOptions)[] = Object.keys({
-  retry: true,
-  cronSchedule: true,
-  workflowRunTimeout: true,
-  workflowExecutionTimeout: true,
-  workflowTaskTimeout: true,
-} satisfies Record<keyof StartTimingOptions, true>) as (keyof StartTimingOptions)[];
+/** For tables of options; `startTiming` checks the values. */
+export const startTimingRules: Readonly<Record<keyof StartTimingOptions, OptionRule>> = {
+  retry: anything,
+  cronSchedule: anything,
+  workflowRunTimeout: anything,
+  workflowExecutionTimeout: anything,
+  workflowTaskTimeout: anything,
+};
 
 /** `nowMs` since 1970: a cron schedule begins with its next time. @throws ValueError, TypeError */
 export function startTiming(options: StartTimingOptions, nowMs: number): Partial<StartedMeta> {

@@ -2,14 +2,22 @@
 import { hostname } from 'node:os';
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
 import type { ActivityControls } from '../../../runtime/core/activity/activity-controls.ts';
-import type { Duration } from '../../../runtime/core/options/duration.ts';
+import { type Duration, optionMs } from '../../../runtime/core/options/duration.ts';
 import { retryWithDefaults } from '../../../runtime/core/activity/retry-policy.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../../../runtime/core/options/retry-options.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { ActivityCommand, OptionChanges } from '../../../runtime/worker/activities/standalone-command.ts';
-import { activityTimeouts, invalid, milliseconds } from './activity-options.ts';
+import { activityTimeouts } from './activity-options.ts';
+import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, checkReason } from '../encode-arguments.ts';
-import { refuseUnknown } from '../../common/refuse-unknown.ts';
+import {
+  anything,
+  checkOptions,
+  duration,
+  notYet,
+  optionTable,
+  trueOrFalse,
+} from '../../../runtime/core/options/option-table.ts';
 
 export interface ActivityUnpauseOptions {
   /** Kept in the log. */
@@ -47,21 +55,23 @@ export interface ActivityExecutionOptions {
 /** Who asks. */
 const by = `${process.pid}@${hostname()}`;
 
-const unpauseNames = Object.keys({
-  reason: true,
-  resetAttempts: true,
-  resetHeartbeat: true,
-  jitter: true,
-} satisfies Record<keyof ActivityUnpauseOptions, true>);
-
-const updateNames = Object.keys({
-  taskQueue: true,
-  startToCloseTimeout: true,
-  scheduleToCloseTimeout: true,
-  scheduleToStartTimeout: true,
-  heartbeatTimeout: true,
-  retry: true,
-} satisfies Record<keyof ActivityUpdateOptions, true>);
+const unpauseOptions = optionTable<ActivityUnpauseOptions>({
+  reason: anything,
+  resetAttempts: trueOrFalse,
+  resetHeartbeat: trueOrFalse,
+  jitter: duration,
+});
+const updateOptions = optionTable<ActivityUpdateOptions>(
+  {
+    taskQueue: anything,
+    startToCloseTimeout: duration,
+    scheduleToCloseTimeout: duration,
+    scheduleToStartTimeout: duration,
+    heartbeatTimeout: duration,
+    retry: anything,
+  },
+  { [notYet]: ['priority', 'startDelay'] },
+);
 
 /** @throws INVALID_INPUT */
 export function pauseCommand(reason: string | undefined): ActivityCommand {
@@ -70,18 +80,15 @@ export function pauseCommand(reason: string | undefined): ActivityCommand {
 
 /** @throws INVALID_INPUT */
 export function unpauseCommand(options: ActivityUnpauseOptions): ActivityCommand {
-  refuseUnknown('activity.unpause', options, unpauseNames);
+  checkOptions('activity.unpause', options, unpauseOptions);
   const { reason, resetAttempts = false, resetHeartbeat = false, jitter } = options;
-  for (const [name, value] of Object.entries({ resetAttempts, resetHeartbeat })) {
-    if (typeof value !== 'boolean') throw invalid(`${name} must be true or false, got ${typeof value}`);
-  }
-  const delayMs = Math.random() * (milliseconds('jitter', jitter) ?? 0);
+  const delayMs = Math.random() * optionMs('jitter', jitter ?? 0);
   return { type: 'unpause', by, resetAttempts, resetHeartbeat, delayMs, ...reasonOf('unpause', reason) };
 }
 
 /** @throws INVALID_INPUT */
 export function updateCommand(options: ActivityUpdateOptions): ActivityCommand {
-  refuseUnknown('activity.updateOptions', options, updateNames, ['priority', 'startDelay']);
+  checkOptions('activity.updateOptions', options, updateOptions);
   const { taskQueue, retry } = options;
   const changes: { -readonly [K in keyof OptionChanges]: OptionChanges[K] } = {};
   if (taskQueue !== undefined) {
@@ -89,12 +96,13 @@ export function updateCommand(options: ActivityUpdateOptions): ActivityCommand {
     refuseReservedName('task queue', taskQueue);
   }
   for (const [key, name] of activityTimeouts) {
-    const ms = milliseconds(name, options[name]);
-    if (ms !== undefined) changes[key] = ms;
+    const given = options[name];
+    if (given !== undefined) changes[key] = optionMs(name, given);
   }
-  if (retry !== undefined) changes.retry = compiled(retry);
+  if (retry !== undefined) changes.retry = asInvalidInput(() => compileRetryPolicy(retry));
   if (Object.keys(changes).length > 0) return { type: 'update', by, changes };
-  throw invalid(`activity.updateOptions needs one option at least: ${updateNames.join(', ')}`);
+  const names = Object.keys(updateOptions.rules).join(', ');
+  throw new RuntimeError('INVALID_INPUT', `activity.updateOptions needs one option at least: ${names}.`);
 }
 
 export function restoreCommand(): ActivityCommand {
@@ -122,12 +130,4 @@ export function executionOptions({ options, taskQueue }: ActivityControls): Acti
 
 function reasonOf(what: string, reason: string | undefined): { readonly reason?: string } {
   return reason === undefined ? {} : { reason: checkReason(what, reason) };
-}
-
-function compiled(retry: RetryPolicy): NonNullable<OptionChanges['retry']> {
-  try {
-    return compileRetryPolicy(retry);
-  } catch (cause) {
-    throw cause instanceof RuntimeError ? cause : invalid((cause as Error).message, cause);
-  }
 }

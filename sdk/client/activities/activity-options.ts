@@ -9,13 +9,22 @@ import { compileRetryPolicy, type RetryPolicy } from '../../../runtime/core/opti
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { SearchAttributePair, TypedSearchAttributes } from '../../../runtime/core/options/search-attributes.ts';
 import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
-import { checkSummary } from '../../../runtime/core/run/summary.ts';
 import { newRunId } from '../../../runtime/store/runs/run-id.ts';
 import type { NewRun, Queryable } from '../../../runtime/store/runs/start-run.ts';
 import type { StartTiming } from '../../../runtime/store/runs/start-with.ts';
+import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, encodeArguments } from '../encode-arguments.ts';
 import { type KyselyTransaction, propertiesOf } from '../new-run.ts';
-import { checkOneOf, refuseUnknown } from '../../common/refuse-unknown.ts';
+import {
+  anything,
+  argumentList,
+  checkOptions,
+  duration,
+  notYet,
+  oneOf,
+  optionTable,
+  storableText,
+} from '../../../runtime/core/options/option-table.ts';
 
 /** When the latest activity of the id is closed. */
 export const ActivityIdReusePolicy = {
@@ -65,22 +74,25 @@ export interface ActivityOptions {
   transaction?: Queryable | KyselyTransaction;
 }
 
-const known = Object.keys({
-  id: true,
-  taskQueue: true,
-  args: true,
-  startToCloseTimeout: true,
-  scheduleToCloseTimeout: true,
-  scheduleToStartTimeout: true,
-  heartbeatTimeout: true,
-  retry: true,
-  startDelay: true,
-  summary: true,
-  typedSearchAttributes: true,
-  idReusePolicy: true,
-  idConflictPolicy: true,
-  transaction: true,
-} satisfies Record<keyof ActivityOptions, true>);
+const startOptions = optionTable<ActivityOptions>(
+  {
+    id: anything,
+    taskQueue: anything,
+    args: argumentList,
+    startToCloseTimeout: duration,
+    scheduleToCloseTimeout: duration,
+    scheduleToStartTimeout: duration,
+    heartbeatTimeout: duration,
+    retry: anything,
+    startDelay: duration,
+    summary: storableText,
+    typedSearchAttributes: anything,
+    idReusePolicy: oneOf(ActivityIdReusePolicy),
+    idConflictPolicy: oneOf(ActivityIdConflictPolicy),
+    transaction: anything,
+  },
+  { [notYet]: ['priority'] },
+);
 
 export const activityTimeouts = [
   ['stc', 'startToCloseTimeout'],
@@ -100,19 +112,15 @@ export function newActivityOf(
   options: ActivityOptions,
   { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
 ): NewActivity {
-  refuseUnknown('activity.start', options, known, ['priority']);
+  checkOptions('activity.start', options, startOptions);
   const activityType = checkName('The activity type', type);
   const activityId = checkName('id', options.id);
   const taskQueue = checkName('taskQueue', options.taskQueue);
   refuseReservedName('activity', activityType);
   refuseReservedName('task queue', taskQueue);
-  const { idReusePolicy = 'ALLOW_DUPLICATE', idConflictPolicy = 'FAIL', args = [] } = options;
-  checkOneOf('idReusePolicy', idReusePolicy, ActivityIdReusePolicy);
-  checkOneOf('idConflictPolicy', idConflictPolicy, ActivityIdConflictPolicy);
-  if (!Array.isArray(args)) throw invalid(`args must be the array of the activity's arguments, got ${typeof args}`);
   const activity = scheduledMeta(activityId, options);
   const properties = propertiesOf(options, maxPayloadBytes);
-  const delayMs = milliseconds('startDelay', options.startDelay) ?? 0;
+  const delayMs = optionMs('startDelay', options.startDelay ?? 0);
   const meta: StartedMeta = {
     workflowId: activityId,
     taskQueue,
@@ -135,7 +143,7 @@ export function newActivityOf(
     taskQueue,
     queue: queueKey(place, taskQueue),
     properties: properties === undefined ? null : JSON.stringify(properties),
-    args: encodeArguments(`activity ${activityType}`, args, maxPayloadBytes),
+    args: encodeArguments(`activity ${activityType}`, options.args ?? [], maxPayloadBytes),
     meta: JSON.stringify(meta),
   };
 }
@@ -143,32 +151,14 @@ export function newActivityOf(
 function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
   const meta: ScheduledMeta = { id };
   for (const [key, name] of activityTimeouts) {
-    const ms = milliseconds(name, options[name]);
-    if (ms !== undefined && ms > 0) meta[key] = ms;
+    const ms = optionMs(name, options[name] ?? 0);
+    if (ms > 0) meta[key] = ms;
   }
   if (meta.stc === undefined && meta.s2c === undefined) {
-    throw invalid('Either scheduleToCloseTimeout or startToCloseTimeout is required');
+    throw new RuntimeError('INVALID_INPUT', 'Either scheduleToCloseTimeout or startToCloseTimeout is required.');
   }
-  try {
-    const retry = options.retry ?? undefined;
-    if (retry !== undefined) meta.retry = compileRetryPolicy(retry);
-    if (options.summary !== undefined) meta.summary = checkSummary(options.summary);
-  } catch (cause) {
-    throw cause instanceof RuntimeError ? cause : invalid((cause as Error).message, cause);
-  }
+  const { retry, summary } = options;
+  if (retry !== undefined && retry !== null) meta.retry = asInvalidInput(() => compileRetryPolicy(retry));
+  if (summary !== undefined) meta.summary = summary;
   return meta;
-}
-
-/** From 0 to 100 years. @throws INVALID_INPUT */
-export function milliseconds(name: string, duration: Duration | undefined): number | undefined {
-  if (duration === undefined) return undefined;
-  try {
-    return optionMs(name, duration);
-  } catch (cause) {
-    throw invalid((cause as Error).message, cause);
-  }
-}
-
-export function invalid(message: string, cause?: unknown): RuntimeError {
-  return new RuntimeError('INVALID_INPUT', `${message}.`, cause === undefined ? {} : { cause });
 }

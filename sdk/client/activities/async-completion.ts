@@ -28,7 +28,7 @@ import {
 } from '../client-errors.ts';
 import { checkConnection, type Connection } from '../../common/connection.ts';
 import { checkName, defaultMaxPayloadBytes } from '../encode-arguments.ts';
-import { refuseUnknown } from '../../common/refuse-unknown.ts';
+import { anything, checkOptions, optionTable } from '../../../runtime/core/options/option-table.ts';
 import { sendMessage, settleMail, tellReader } from '../send-message.ts';
 
 /** An activity of a workflow, or without `workflowId` a standalone one; without `runId` of the latest run. */
@@ -44,6 +44,13 @@ export interface AsyncCompletionClientOptions {
   /** Limit of one payload; default 2 MiB. */
   readonly maxPayloadBytes?: number;
 }
+
+const clientOptions = optionTable<AsyncCompletionClientOptions>({
+  connection: anything,
+  namespace: anything,
+  maxPayloadBytes: anything,
+});
+const fullIdParts = optionTable<FullActivityId>({ workflowId: anything, runId: anything, activityId: anything });
 
 /** `activityInfo().taskToken`, or the text of `base64TaskToken`. */
 export type TaskTokenLike = Uint8Array | string;
@@ -61,7 +68,7 @@ export class AsyncCompletionClient {
 
   /** @throws RuntimeError INVALID_INPUT */
   constructor(options: AsyncCompletionClientOptions) {
-    refuseUnknown('AsyncCompletionClient', options, ['connection', 'namespace', 'maxPayloadBytes']);
+    checkOptions('AsyncCompletionClient', options, clientOptions);
     checkConnection('AsyncCompletionClient', options.connection);
     this.#connection = options.connection;
     this.#namespace = options.namespace ?? 'default';
@@ -171,7 +178,7 @@ export class AsyncCompletionClient {
   async #find(activity: TaskTokenLike | FullActivityId): Promise<AttemptKey> {
     if (typeof activity === 'string') return decodeTaskToken(Buffer.from(activity, 'base64'));
     if (activity instanceof Uint8Array) return decodeTaskToken(activity);
-    refuseUnknown('The id of an activity', activity, ['workflowId', 'runId', 'activityId']);
+    checkOptions('The id of an activity', activity, fullIdParts);
     const activityId = checkName('activityId', activity.activityId);
     const { runId } = activity;
     const isStandalone = activity.workflowId === undefined;

@@ -240,9 +240,13 @@ const refused: [LocalActivityOptions | undefined, string, RegExp][] = [
   ...['heartbeatTimeout', 'activityId'].map((key): [LocalActivityOptions, string, RegExp] => [
     { ...options, [key]: '1s' },
     'RuntimeError',
-    new RegExp(`^Local activity option '${key}' is for activities that are not local. Expected startToCloseTimeout,`),
+    new RegExp(`^A local activity: option ${key} is for activities that are not local. Leave it out.$`),
   ]),
-  [{ ...options, colour: 'red' } as LocalActivityOptions, 'RuntimeError', /option 'colour' is unknown/],
+  [
+    { ...options, colour: 'red' } as LocalActivityOptions,
+    'RuntimeError',
+    /^A local activity has no option "colour". Known options: startToCloseTimeout, /,
+  ],
 ];
 for (const [bad, name, message] of refused) {
   test(`options of local activities are checked at once: ${message.source}`, () => {

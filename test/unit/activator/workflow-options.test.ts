@@ -17,9 +17,9 @@ test('what is no option of a workflow is refused', () => {
   const fn = async (): Promise<void> => undefined;
   const cases: [unknown, RegExp][] = [
     [null, /the options are null/],
-    [{ versioningBehavior: 'pinned' }, /versioningBehavior is the text "pinned", expected 'PINNED' or 'AUTO_UPGRADE'/],
-    [{ versioningBehavoir: 'PINNED' }, /versioningBehavoir is not supported, or misspelt/],
-    [{ failureExceptionTypes: ['Error'] }, /failureExceptionTypes must be a list of error classes/],
+    [{ versioningBehavior: 'pinned' }, /versioningBehavior is the text "pinned", expected PINNED or AUTO_UPGRADE/],
+    [{ versioningBehavoir: 'PINNED' }, /no option "versioningBehavoir". Did you mean versioningBehavior\?/],
+    [{ failureExceptionTypes: ['Error'] }, /failureExceptionTypes\.0 is the text "Error", expected an error class/],
   ];
   for (const [options, message] of cases) {
     const given = options as WorkflowDefinitionOptions;
