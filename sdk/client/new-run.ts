@@ -1,12 +1,10 @@
 // What a start is given, and the run that is made of it.
-import { randomBytes } from 'node:crypto';
 import { type Duration, optionMs } from '../../runtime/core/options/duration.ts';
 import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
-import type { StartedMeta } from '../../runtime/core/log/activation.ts';
+import { startMeta, type StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import { startAttributes } from '../../runtime/core/options/attribute-values.ts';
-import { chainRules } from '../../runtime/core/run/chain.ts';
+import { type StartTiming, timingOfStart } from '../../runtime/core/run/chain.ts';
 import { effectiveVersioning, prefixOf, queueKey, type VersioningOverride } from '../../runtime/core/run/deployment.ts';
-import { engineNumber } from '../../runtime/core/log/engine-number.ts';
 import { memoText } from '../../runtime/core/options/memo.ts';
 import type { PropertiesMeta } from '../../runtime/core/run/run-properties.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -17,9 +15,8 @@ import type {
 } from '../../runtime/core/options/search-attributes.ts';
 import { startTiming, startTimingRules, type StartTimingOptions } from '../../runtime/core/run/start-timing.ts';
 import { workflowNameOf } from '../../runtime/core/options/workflow-name.ts';
-import { newRunId } from '../../runtime/store/runs/run-id.ts';
+import { newRunId, newSeed } from '../../runtime/store/runs/run-id.ts';
 import type { NewRun, Queryable } from '../../runtime/store/runs/start-run.ts';
-import type { StartTiming } from '../../runtime/store/runs/start-with.ts';
 import { checkOverride } from '../worker/deployment-version.ts';
 import { asInvalidInput } from '../common/invalid-input.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
@@ -118,29 +115,20 @@ export function newRunOf<W extends Workflow>(
   const taskQueue = checkName('taskQueue', options.taskQueue);
   refuseReservedName('workflow', workflowType);
   refuseReservedName('task queue', taskQueue);
-  const meta: StartedMeta = {
-    workflowId,
-    taskQueue,
-    namespace,
-    seed: randomBytes(16).toString('hex'),
-    engine: engineNumber,
-  };
   const properties = propertiesOf(options, maxPayloadBytes);
-  Object.assign(meta, properties);
-  const { staticSummary, staticDetails } = options;
-  if (staticSummary !== undefined) meta.staticSummary = staticSummary;
-  if (staticDetails !== undefined) meta.staticDetails = staticDetails;
-  Object.assign(meta, timingOf(options));
+  const { staticSummary, staticDetails, versioningOverride: override } = options;
   const delayMs = optionMs('startDelay', options.startDelay ?? 0);
-  if (delayMs > 0) meta.startDelayMs = delayMs;
-  const override = options.versioningOverride;
-  let prefix = '';
-  if (override !== undefined) {
-    meta.versioningOverride = checkOverride(override);
-    prefix = prefixOf(effectiveVersioning(meta));
-  }
+  const meta = startMeta({ workflowId, taskQueue, namespace }, newSeed(), {
+    ...properties,
+    ...(staticSummary === undefined ? {} : { staticSummary }),
+    ...(staticDetails === undefined ? {} : { staticDetails }),
+    ...timingOf(options),
+    ...(delayMs === 0 ? {} : { startDelayMs: delayMs }),
+    ...(override === undefined ? {} : { versioningOverride: checkOverride(override) }),
+  });
+  const prefix = override === undefined ? '' : prefixOf(effectiveVersioning(meta));
   return {
-    timing: timing(meta),
+    timing: timingOfStart(meta),
     runId: newRunId(),
     namespace,
     workflowId,
@@ -158,12 +146,6 @@ function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration
     throw new RuntimeError('INVALID_INPUT', 'startDelay and cronSchedule exclude each other: the schedule says when.');
   }
   return asInvalidInput(() => startTiming(options, Date.now()));
-}
-
-function timing(meta: StartedMeta): StartTiming {
-  const delayMs = (meta.startDelayMs ?? 0) + (meta.backoffMs ?? 0);
-  const deadline = chainRules(meta, 0)?.deadline;
-  return deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 };
 }
 
 /** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */

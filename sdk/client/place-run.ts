@@ -2,7 +2,8 @@
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { wakeOnCommit } from '../../runtime/store/sql/notifier.ts';
 import { type NewRun, type Queryable, startRunWithin } from '../../runtime/store/runs/start-run.ts';
-import { type Placed, startWith, type StartTiming, type Taken } from '../../runtime/store/runs/start-with.ts';
+import type { StartTiming } from '../../runtime/core/run/chain.ts';
+import { type Placed, startWith, type Taken } from '../../runtime/store/runs/start-with.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';

@@ -1,6 +1,6 @@
 // A handle to one workflow: its result, messages to it, and what its log says.
 import { randomUUID } from 'node:crypto';
-import type { StartedMeta } from '../../runtime/core/log/activation.ts';
+import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import type { argsOf, resultOf as retOf } from '../../runtime/activator/messages/message-definition.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { decodePayload } from '../../runtime/core/payload/payload.ts';

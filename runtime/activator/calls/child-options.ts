@@ -1,5 +1,5 @@
 // Options of child workflows as users write them, checked and brought into the form of the log. Names: Temporal's.
-import type { ChildMeta } from '../../core/log/activation.ts';
+import type { ChildMeta } from '../../core/run/start-meta.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';

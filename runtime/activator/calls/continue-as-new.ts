@@ -1,7 +1,7 @@
 // Continue-as-new: the run ends, and another of its workflow id takes over with new arguments and an empty history.
 // Names: Temporal's (spec/sdk.md behavior 50).
 import { type Duration, optionMs } from '../../core/options/duration.ts';
-import type { ContinuedMeta } from '../../core/log/activation.ts';
+import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
 import { InitialVersioningBehavior } from '../../core/run/deployment.ts';
 import { memoText } from '../../core/options/memo.ts';

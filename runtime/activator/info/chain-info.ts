@@ -1,5 +1,5 @@
 // The part of workflowInfo() that says how the run stands in its chain: attempts, schedule, time that is left.
-import type { StartedMeta } from '../../core/log/activation.ts';
+import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { nextCronTime } from '../../core/options/cron-schedule.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { decodeFailure } from '../../core/failure/failure-info.ts';

@@ -1,6 +1,6 @@
 // Memo and search attributes, changed by workflow code: the change is an event, and is seen at once in workflowInfo().
 // Names: Temporal's (spec/sdk.md 1.1). Values are not compared on replay (behavior 58).
-import type { StartedMeta } from '../../core/log/activation.ts';
+import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { attributeChanges } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
 import {

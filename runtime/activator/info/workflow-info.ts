@@ -1,5 +1,5 @@
 // What workflow code may know of its run.
-import type { StartedMeta } from '../../core/log/activation.ts';
+import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { legacyAttributes, typedAttributes } from '../../core/options/attribute-values.ts';
 import type { DeploymentMeta, WorkerDeploymentVersion } from '../../core/run/deployment.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';

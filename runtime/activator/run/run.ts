@@ -1,14 +1,8 @@
 // One run inside the sandbox: turns the events of an activation into resolved promises, starts the main function, and
 // routes how it ends. What is pending lives in its parts (timers, activities, signals …). No I/O, no clock.
 // Source of the order of inputs: Temporal's activation (spec/sdk.md 2, 4.3).
-import type {
-  Activation,
-  ActivationResult,
-  LogLine,
-  QueryResult,
-  StartedMeta,
-  TaskFailure,
-} from '../../core/log/activation.ts';
+import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
+import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { type FailureErrorTypes, failureErrorNames } from '../../core/failure/failure-types.ts';
@@ -172,7 +166,7 @@ export class Run implements SandboxRun {
   }
 
   #startedMeta(): StartedMeta {
-    this.#meta ??= JSON.parse(this.#startEvent().meta ?? '{}') as StartedMeta;
+    this.#meta ??= readStartMeta(this.#startEvent());
     return this.#meta;
   }
 

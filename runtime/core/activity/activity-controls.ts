@@ -1,5 +1,6 @@
 // What was asked of a standalone activity while it was open: a fold of its log. Pure.
-import type { ScheduledMeta, StartedMeta } from '../log/activation.ts';
+import type { ScheduledMeta } from '../log/activation.ts';
+import { readStartMeta, type StartedMeta } from '../run/start-meta.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
 
 /** `meta` of ActivityUnpaused. */
@@ -64,7 +65,7 @@ type Fact = Pick<HistoryEvent, 'type' | 'at' | 'reason' | 'sourceId' | 'meta'>;
 /** `events`: the whole log, or at least its start, its failed attempts, and what was asked. */
 export function activityControls(events: readonly Fact[]): ActivityControls {
   const [first] = events;
-  const started = JSON.parse(first?.meta ?? '{}') as Partial<StartedMeta>;
+  const started: Partial<StartedMeta> = readStartMeta(first);
   const original = started.activity ?? { id: started.workflowId ?? '' };
   const notBefore = (first?.at ?? 0) + (started.startDelayMs ?? 0) * 1000;
   let [paused, options, isChanged, wasPaused] = [undefined as ActivityPause | undefined, original, false, false];

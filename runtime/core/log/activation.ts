@@ -1,7 +1,6 @@
 // What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
-import type { DeploymentMeta, InitialVersioningBehavior, StartedVersioning } from '../run/deployment.ts';
+import type { DeploymentMeta } from '../run/deployment.ts';
 import type { EventDraft, HistoryEvent, Micros } from './event.ts';
-import type { PropertiesMeta } from '../run/run-properties.ts';
 import type { ErrorCode } from '../failure/runtime-error.ts';
 
 export interface Activation {
@@ -99,27 +98,6 @@ export interface ScheduledMeta {
   summary?: string;
 }
 
-/** `meta` of ChildWorkflowInitiated; what is absent is the default. */
-export interface ChildMeta
-  extends PropertiesMeta,
-    Pick<
-      StartedMeta,
-      | 'retry'
-      | 'cron'
-      | 'backoffMs'
-      | 'runTimeoutMs'
-      | 'executionTimeoutMs'
-      | 'taskTimeoutMs'
-      | 'staticSummary'
-      | 'staticDetails'
-    > {
-  /** When it is not the parent's. */
-  taskQueue?: string;
-  /** What happens to the child when the parent closes; absent = TERMINATE. */
-  parentClose?: 'ABANDON' | 'REQUEST_CANCEL';
-  reuse?: 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE';
-}
-
 /** `meta` of ExternalSignalInitiated and ExternalCancelInitiated; null when neither is set. */
 export interface ExternalMeta {
   /** Only that run; absent: the open run of the workflow id. */
@@ -143,50 +121,6 @@ export interface RetryMeta {
   fatal?: string[];
 }
 
-/** `meta` of WorkflowStarted. */
-export interface StartedMeta extends PropertiesMeta, StartedVersioning {
-  workflowId: string;
-  taskQueue: string;
-  namespace: string;
-  /** Seed of Math.random and uuid4, 32 hex digits. */
-  seed: string;
-  /** Of a standalone activity: its options. */
-  activity?: ScheduledMeta;
-  /** Behavior number of the engine that the run was started under. */
-  engine: number;
-  /** Of the chain that the run belongs to, when it is not the first. */
-  firstRunId?: string;
-  /** The run that continued as this one. */
-  continuedFrom?: string;
-  /** The run whose child this one is; `seq` of its ChildWorkflowInitiated. */
-  parent?: RunLink & { seq: number };
-  /** The run at the top of the family; absent when it is this one. */
-  root?: RunLink;
-  /** Of the workflow's retry policy; absent: the first. */
-  /** When the first run of the chain was started, if it is not this one. */
-  chainStartedAt?: Micros;
-  attempt?: number;
-  /** For people: a line, and more of it. */
-  staticSummary?: string;
-  staticDetails?: string;
-  runTimeoutMs?: number;
-  executionTimeoutMs?: number;
-  /** When the whole chain is over, µs since 1970; in runs that are not the first of a chain with an execution timeout. */
-  executionDeadline?: Micros;
-  /** How long the first task waited, unless a message ended the wait. */
-  startDelayMs?: number;
-  /** How long the first task waited whatever came: for the next attempt, or the next time of the cron schedule. */
-  backoffMs?: number;
-  taskTimeoutMs?: number;
-  /** Of the workflow itself. */
-  retry?: RetryMeta;
-  cron?: string;
-  /** Payload that the last completed run of the chain returned, in hex. */
-  lastResult?: string;
-  /** Payload that the run before failed with, in hex. */
-  lastFailure?: string;
-}
-
 /** `meta` of WorkflowFailed and WorkflowTimedOut, of a run that has a retry policy. */
 export interface FailedMeta {
   /** IN_PROGRESS when another attempt follows. */
@@ -197,15 +131,6 @@ export interface FailedMeta {
 export interface ActivityClosedMeta {
   retryState?: string;
   identity?: string;
-}
-
-/** `meta` of WorkflowContinuedAsNew: what the new run's start has in place of the old one's. */
-export interface ContinuedMeta extends PropertiesMeta {
-  taskQueue?: string;
-  startDelayMs?: number;
-  runTimeoutMs?: number;
-  taskTimeoutMs?: number;
-  initialVersioningBehavior?: InitialVersioningBehavior;
 }
 
 /** `meta` of VersionMarked; null when nothing in it is set. */

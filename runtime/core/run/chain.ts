@@ -1,6 +1,7 @@
 // The chain of runs that a workflow with a retry policy, a cron schedule or timeouts makes: when a run is over, and what
 // follows when it closes. Pure: all of it is in the run's start. Source: Temporal (spec/sdk.md behaviors 50, 52, 55).
-import type { FailedMeta, StartedMeta } from '../log/activation.ts';
+import type { FailedMeta } from '../log/activation.ts';
+import type { StartedMeta, SuccessorMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
 import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
 import { RetryState, TimeoutType } from '../failure/failure.ts';
@@ -31,6 +32,20 @@ export function chainRules(meta: StartedMeta, startedAt: Micros): ChainRules | u
   return { meta, startedAt, notBefore, deadline: earlier(executionDeadline, runDeadline) };
 }
 
+/** When a new run is due, ms from its start. */
+export interface StartTiming {
+  /** How long its first task waits; a message that comes with the start does not end the wait. */
+  readonly delayMs: number;
+  /** When it times out. */
+  readonly deadlineMs?: number;
+}
+
+export function timingOfStart(meta: StartedMeta): StartTiming {
+  const delayMs = (meta.startDelayMs ?? 0) + (meta.backoffMs ?? 0);
+  const deadline = chainRules(meta, 0)?.deadline;
+  return deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 };
+}
+
 function executionDeadlineOf(
   { executionDeadline, executionTimeoutMs }: StartedMeta,
   startedAt: Micros,
@@ -43,9 +58,6 @@ function earlier(a: Micros | undefined, b: Micros | undefined): Micros | undefin
   if (a === undefined || b === undefined) return a ?? b;
   return Math.min(a, b);
 }
-
-/** What the start of the next run has in place of this one's; whatever it does not name is handed on. */
-export type SuccessorMeta = Partial<StartedMeta>;
 
 /** The deadline that a run hands on to the next of its chain. */
 export function inheritedMeta(rules: ChainRules | undefined): SuccessorMeta {

@@ -1,6 +1,7 @@
 // What a run has under way with other runs: children that have not ended, messages whose arrival is not in the log yet.
 // A fold of its events, so that whoever takes over, or has to finish for a closed run, arrives at the same.
-import type { ChildMeta, ExternalMeta } from '../log/activation.ts';
+import type { ExternalMeta } from '../log/activation.ts';
+import type { ChildMeta } from './start-meta.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
 
 export interface OpenChild {

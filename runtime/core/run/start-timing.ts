@@ -1,6 +1,6 @@
 // The part of a start that says when a run begins, how long it may take and what follows it: the same for a client's start
 // and for a child's.
-import type { StartedMeta } from '../log/activation.ts';
+import type { StartedMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
 import { type Duration, optionMs } from '../options/duration.ts';
 import { anything, type OptionRule } from '../options/option-table.ts';

@@ -1,7 +1,7 @@
 // What is left to do for closed runs: their parents hear how they ended, their children what becomes of them, and messages
 // that were asked for go out. A row is written with the close and deleted in the transaction that sends.
 import type pg from 'pg';
-import type { StartedMeta } from '../../core/log/activation.ts';
+import { readStartMeta } from '../../core/run/start-meta.ts';
 import { eventCode, type EventType } from '../../core/log/event.ts';
 import { type OpenChild, RunLinks } from '../../core/run/run-links.ts';
 import { type ChildStart, childStart, openRunOfChild, type ParentRun, runExists } from '../runs/child-run.ts';
@@ -237,7 +237,7 @@ interface ClosedRun extends Omit<ParentRun, 'versioning'> {
 
 async function closedRun(client: pg.ClientBase, schema: string, runId: string): Promise<ClosedRun> {
   const [start] = await readEventsAfter(client, schema, runId, 0, 1);
-  const { workflowId, namespace, taskQueue, root } = JSON.parse(start?.meta ?? '{}') as StartedMeta;
+  const { workflowId, namespace, taskQueue, root } = readStartMeta(start);
   const links = new RunLinks();
   for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
   return { runId, workflowId, namespace, taskQueue, root, links };

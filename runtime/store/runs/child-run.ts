@@ -1,18 +1,16 @@
 // The run that a ChildWorkflowInitiated asks for, and its start. Repeating it is harmless: the child's run id follows from
 // the event.
-import { randomBytes } from 'node:crypto';
-import type { RunLink, StartedMeta } from '../../core/log/activation.ts';
-import { chainRules } from '../../core/run/chain.ts';
+import type { RunLink } from '../../core/log/activation.ts';
+import { childStartMeta } from '../../core/run/start-meta.ts';
+import { type StartTiming, timingOfStart } from '../../core/run/chain.ts';
 import { placeAfter, queueKey, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
-import { engineNumber } from '../../core/log/engine-number.ts';
 import type { PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { OpenChild } from '../../core/run/run-links.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import type { Queryable } from './start-run.ts';
-import { childRunId } from './run-id.ts';
+import { childRunId, newSeed } from './run-id.ts';
 import type { NewRun } from './start-run.ts';
-import type { StartTiming } from './start-with.ts';
 
 /** What a child needs to know of its parent. */
 export interface ParentRun {
@@ -65,22 +63,11 @@ export async function childStart(
   { child, args }: { readonly child: OpenChild; readonly args: Uint8Array },
 ): Promise<ChildStart> {
   const place = await placeOf(client, schema, parent, child);
-  const { taskQueue = parent.taskQueue, parentClose: _policy, reuse, ...rest } = child.meta;
-  const { runId: parentRunId, workflowId: parentId, namespace } = parent;
+  const { runId: parentRunId, namespace } = parent;
   const { workflowId, workflowType, seq } = child;
-  const meta: StartedMeta = {
-    workflowId,
-    taskQueue,
-    namespace,
-    seed: randomBytes(16).toString('hex'),
-    engine: engineNumber,
-    ...rest,
-    ...(place?.inherits === undefined ? {} : { inheritedVersion: place.inherits }),
-    parent: { workflowId: parentId, runId: parentRunId, seq },
-    root: parent.root ?? { workflowId: parentId, runId: parentRunId },
-  };
-  const delayMs = meta.backoffMs ?? 0;
-  const deadline = chainRules(meta, 0)?.deadline;
+  const { reuse } = child.meta;
+  const meta = childStartMeta(parent, child, newSeed(), place?.inherits);
+  const { taskQueue } = meta;
   return {
     run: {
       runId: childRunId(parentRunId, seq, child.initiatedAt),
@@ -94,7 +81,7 @@ export async function childStart(
       args,
       meta: JSON.stringify(meta),
     },
-    timing: deadline === undefined ? { delayMs } : { delayMs, deadlineMs: deadline / 1000 },
+    timing: timingOfStart(meta),
     refusedAfter: reuse === undefined ? [] : refusedAfter[reuse],
   };
 }

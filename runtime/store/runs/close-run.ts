@@ -3,7 +3,8 @@
 import { hash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
-import type { FailedMeta, StartedMeta } from '../../core/log/activation.ts';
+import type { FailedMeta } from '../../core/log/activation.ts';
+import { readStartMeta } from '../../core/run/start-meta.ts';
 import { chainRules, succession } from '../../core/run/chain.ts';
 import { eventCode, type HistoryEvent, type Micros } from '../../core/log/event.ts';
 import { draft } from '../../core/log/draft.ts';
@@ -120,7 +121,7 @@ async function timedOut(
   at: Micros,
 ): Promise<{ meta: string | null; next: ContinuedRun | undefined } | undefined> {
   const [started] = await readEventsAfter(client, schema, runId, 0, 1);
-  const rules = chainRules(JSON.parse(started?.meta ?? '{}') as StartedMeta, started!.at);
+  const rules = chainRules(readStartMeta(started), started!.at);
   if (rules === undefined) return undefined;
   const { next, failed } = succession(rules, { type: 'WorkflowTimedOut', payload: null, at });
   const versioning = next === undefined ? undefined : await readRunVersioning(client, schema, runId);

@@ -1,48 +1,47 @@
 // The run that takes over from one that continues as new: its row, its start, the context that it inherits, and the mail
 // that nobody has read. In the transaction that closed the run before.
-import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import type { SuccessorMeta } from '../../core/run/chain.ts';
+import { notHandedOn, type SuccessorMeta } from '../../core/run/start-meta.ts';
 import { placeAfter, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import { closingTypes, linkTypes } from '../log/history.ts';
-import { newRunId } from './run-id.ts';
+import { newRunId, newSeed } from './run-id.ts';
 
 /** What became of the old run's activities, children and messages is nothing to the new one. */
 const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
   .map((type) => eventCode[type])
   .join(', ');
 
+const ofOldStart = notHandedOn.map((name) => `'${name}'`).join(', ');
+
 export interface ContinuedRun {
   readonly runId: string;
   readonly workflowType: string;
   /** null: those of the run before. */
   readonly args: Uint8Array | null;
-  /** What is new in the meta of its start: JSON of an object. */
-  readonly meta: string;
+  /** What is new in the meta of its start. */
+  readonly meta: SuccessorMeta;
   /** Ops of the patch that makes its context; null when it has none to begin with. */
   readonly context: string | null;
   /** Where it begins when that has to do with versions. */
   readonly place: VersionedPlace | undefined;
 }
 
-/** The place as far as it holds for the queue that the new run waits in. */
+/** The place as far as it holds for the queue that the new run waits in, and the meta that says so. */
 async function placeFor(
   client: pg.ClientBase,
   schema: string,
   oldRunId: string,
   { place, meta }: ContinuedRun,
-): Promise<{ prefix: string; meta: string }> {
+): Promise<{ prefix: string; meta: SuccessorMeta }> {
   if (place === undefined) return { prefix: '', meta };
-  const given = JSON.parse(meta) as SuccessorMeta;
   const { prefix, inherits, isOverride } = place;
-  const { taskQueue } = given;
+  const { taskQueue } = meta;
   if (taskQueue !== undefined && !isOverride && !(await isPolledBy(client, schema, oldRunId, place, taskQueue))) {
     return { prefix: '', meta };
   }
-  if (inherits === undefined) return { prefix, meta };
-  return { prefix, meta: JSON.stringify({ ...given, inheritedVersion: inherits }) };
+  return { prefix, meta: inherits === undefined ? meta : { ...meta, inheritedVersion: inherits } };
 }
 
 /** Where a run begins that tries another one again, or is the next of its schedule. */
@@ -52,8 +51,7 @@ export function placeOfNext(next: SuccessorMeta, versioning: RunVersioning | und
 
 /** A run of the same type, with the same arguments and a context of its own. */
 export function nextRunOf(workflowType: string, meta: SuccessorMeta, place: VersionedPlace | undefined): ContinuedRun {
-  const seed = randomBytes(16).toString('hex');
-  return { runId: newRunId(), workflowType, args: null, meta: JSON.stringify({ ...meta, seed }), context: null, place };
+  return { runId: newRunId(), workflowType, args: null, meta: { ...meta, seed: newSeed() }, context: null, place };
 }
 
 /** Returns the queue that the new run waits in. */
@@ -69,7 +67,7 @@ export async function continueRun(
     text: `with old as materialized (
   select r.namespace, r.workflow_id, r.parent_run_id, clock_timestamp() as at,
     case when $4::bytea is null then s.payload end as payload,
-    ((s.meta::jsonb - array['startDelayMs', 'backoffMs', 'attempt', 'lastFailure', 'inheritedVersion'] - p.names) || p.properties
+    ((s.meta::jsonb - array[${ofOldStart}] - p.names) || p.properties
       || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
       'continuedFrom', $1::text,
       'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
@@ -109,7 +107,7 @@ due as (
     timestamptz 'epoch' + (meta->>'executionDeadline')::bigint * interval '1 microsecond') as deadline) d
   returning queue)
 select queue from due`,
-    values: [oldRunId, next.runId, next.workflowType, next.args, meta, next.context, prefix],
+    values: [oldRunId, next.runId, next.workflowType, next.args, JSON.stringify(meta), next.context, prefix],
   });
   return rows[0]!.queue;
 }

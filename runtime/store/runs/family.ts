@@ -1,5 +1,6 @@
 // A run's family, for people: who started it, and which children it has. Derived from the log.
-import type { RunLink, StartedMeta } from '../../core/log/activation.ts';
+import type { RunLink } from '../../core/log/activation.ts';
+import { readStartMeta } from '../../core/run/start-meta.ts';
 import { RunLinks } from '../../core/run/run-links.ts';
 import type { Database } from '../sql/database.ts';
 import { readEventsAfter, readLinkEvents } from '../log/history.ts';
@@ -29,13 +30,7 @@ export async function readFamily({ pool, schema }: Database, runId: string): Pro
     const links = new RunLinks();
     for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
     client.release();
-    const {
-      workflowId,
-      parent,
-      root,
-      startDelayMs = 0,
-      backoffMs = 0,
-    } = JSON.parse(start?.meta ?? '{}') as StartedMeta;
+    const { workflowId, parent, root, startDelayMs = 0, backoffMs = 0 } = readStartMeta(start);
     return {
       parentExecution: parent === undefined ? undefined : { workflowId: parent.workflowId, runId: parent.runId },
       rootExecution: root ?? { workflowId, runId },

@@ -1,5 +1,5 @@
-// Run ids: UUIDv7 (RFC 9562), made by whoever starts the run, so that no sequence is needed and rows of one time lie together.
-import { hash, randomFillSync } from 'node:crypto';
+// Run ids and seeds. Ids are UUIDv7 (RFC 9562), made by whoever starts the run, so that no sequence is needed and rows of one time lie together.
+import { hash, randomBytes, randomFillSync } from 'node:crypto';
 
 const pool = Buffer.allocUnsafe(4096);
 let poolOffset = pool.length;
@@ -17,6 +17,11 @@ export function newRunId(nowMs: number = Date.now()): string {
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return runIdFromBytes(bytes);
+}
+
+/** A new seed for what workflow code draws at random. */
+export function newSeed(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /**

@@ -1,5 +1,5 @@
 // Reads of runs for people and programs: their rows, how they ended, and what an open one waits for.
-import type { StartedMeta } from '../../core/log/activation.ts';
+import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { StoredAttribute } from '../../core/run/run-properties.ts';
 import type { SearchAttributeType } from '../../core/options/search-attributes.ts';

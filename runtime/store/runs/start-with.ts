@@ -1,4 +1,5 @@
 // A start that depends on other runs of its workflow id, or comes with a message: all of it happens, or nothing.
+import type { StartTiming } from '../../core/run/chain.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from '../messages/inbox.ts';
@@ -15,14 +16,6 @@ export interface StartWith {
   readonly timing: StartTiming;
   /** How long somebody's transaction that has the workflow id is waited for, ms; without it, as long as it takes. */
   readonly lockMs?: number;
-}
-
-/** When a new run is due, ms from its start. */
-export interface StartTiming {
-  /** How long its first task waits; the message that comes with it does not end the wait. */
-  readonly delayMs: number;
-  /** When it times out. */
-  readonly deadlineMs?: number;
 }
 
 export interface Placed {

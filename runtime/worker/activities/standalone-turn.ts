@@ -3,7 +3,7 @@
 //
 //   WorkflowStarted ─► ActivityScheduled ─► attempts ─► its end + the run's end
 //        └── cancelled before it was scheduled ─────────────────┘
-import type { StartedMeta } from '../../core/log/activation.ts';
+import { readStartMeta } from '../../core/run/start-meta.ts';
 import { type ActivityControls, activityControls, type UnpausedMeta } from '../../core/activity/activity-controls.ts';
 import { queueKey } from '../../core/run/deployment.ts';
 import { draft } from '../../core/log/draft.ts';
@@ -243,9 +243,8 @@ class StandaloneTurn {
 
   #scheduled(): EventDraft {
     const [started] = this.#state.events;
-    const meta = JSON.parse(started!.meta ?? '{}') as StartedMeta;
     const { name, payload } = started!;
-    return draft(0, 'ActivityScheduled', { name, payload, meta: JSON.stringify(meta.activity) });
+    return draft(0, 'ActivityScheduled', { name, payload, meta: JSON.stringify(readStartMeta(started).activity) });
   }
 
   /** `forgiven`: failed attempts that count no more since this turn. */

@@ -1,7 +1,8 @@
 // Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy. A query
 // sees every message that was sent before it.
 import { setTimeout } from 'node:timers/promises';
-import type { StartedMeta, TaskFailure } from '../../core/log/activation.ts';
+import type { TaskFailure } from '../../core/log/activation.ts';
+import { readStartMeta } from '../../core/run/start-meta.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../../core/run/deployment.ts';
 import { engineFault } from '../../core/log/engine-number.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
@@ -179,7 +180,7 @@ export class QueryAnswerer {
       for await (const page of readHistory(this.#database, request.runId, { forReplay: true })) {
         const [first] = page;
         if (first?.seq === 1) {
-          const started = JSON.parse(first.meta ?? '{}') as Partial<StartedMeta>;
+          const started = readStartMeta(first);
           replay.failure = engineFault(started);
           versioning = startedVersioning(started);
         }

@@ -1,6 +1,7 @@
 // A run in the memory of its owner: the head of its log, what is pending in it, and what waits to be appended.
 // Everything here but the queue is a fold of the log (`record`), so a new owner arrives at the same.
-import type { RunLink, ScheduledMeta, StartedMeta, TimerMeta } from '../../core/log/activation.ts';
+import type { RunLink, ScheduledMeta, TimerMeta } from '../../core/log/activation.ts';
+import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import { type ChainRules, chainRules } from '../../core/run/chain.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../../core/run/deployment.ts';
 import { draft } from '../../core/log/draft.ts';
@@ -214,7 +215,7 @@ export class LiveRun {
   }
 
   #recordStart({ name, meta, at }: HistoryEvent): void {
-    const started = JSON.parse(meta ?? '{}') as StartedMeta;
+    const started = readStartMeta({ meta });
     this.workflowType = name ?? '';
     this.workflowId = started.workflowId ?? '';
     this.namespace = started.namespace ?? '';

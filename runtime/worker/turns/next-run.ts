@@ -1,5 +1,5 @@
 // The run that takes over when one closes: what its start says, and on which version it begins.
-import type { ContinuedMeta } from '../../core/log/activation.ts';
+import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { type ChainRules, inheritedMeta, succession } from '../../core/run/chain.ts';
 import {
   effectiveVersioning,

@@ -1,20 +1,18 @@
 // What a standalone activity is started with, and the run that is made of it.
-import { randomBytes } from 'node:crypto';
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
-import type { ScheduledMeta, StartedMeta } from '../../../runtime/core/log/activation.ts';
+import type { ScheduledMeta } from '../../../runtime/core/log/activation.ts';
+import { startMeta } from '../../../runtime/core/run/start-meta.ts';
 import { queueKey } from '../../../runtime/core/run/deployment.ts';
 import { type Duration, optionMs } from '../../../runtime/core/options/duration.ts';
-import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../../../runtime/core/options/retry-options.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { SearchAttributePair, TypedSearchAttributes } from '../../../runtime/core/options/search-attributes.ts';
 import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
-import { newRunId } from '../../../runtime/store/runs/run-id.ts';
-import type { NewRun, Queryable } from '../../../runtime/store/runs/start-run.ts';
-import type { StartTiming } from '../../../runtime/store/runs/start-with.ts';
+import { newRunId, newSeed } from '../../../runtime/store/runs/run-id.ts';
+import type { Queryable } from '../../../runtime/store/runs/start-run.ts';
 import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, encodeArguments } from '../encode-arguments.ts';
-import { type KyselyTransaction, propertiesOf } from '../new-run.ts';
+import { type KyselyTransaction, propertiesOf, type TimedRun } from '../new-run.ts';
 import {
   anything,
   argumentList,
@@ -101,17 +99,12 @@ export const activityTimeouts = [
   ['hb', 'heartbeatTimeout'],
 ] as const;
 
-/** A run, and when it is due. */
-export interface NewActivity extends NewRun {
-  readonly timing: StartTiming;
-}
-
 /** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
 export function newActivityOf(
   type: string,
   options: ActivityOptions,
   { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
-): NewActivity {
+): TimedRun {
   checkOptions('activity.start', options, startOptions);
   const activityType = checkName('The activity type', type);
   const activityId = checkName('id', options.id);
@@ -121,16 +114,11 @@ export function newActivityOf(
   const activity = scheduledMeta(activityId, options);
   const properties = propertiesOf(options, maxPayloadBytes);
   const delayMs = optionMs('startDelay', options.startDelay ?? 0);
-  const meta: StartedMeta = {
-    workflowId: activityId,
-    taskQueue,
-    namespace,
-    seed: randomBytes(16).toString('hex'),
-    engine: engineNumber,
+  const meta = startMeta({ workflowId: activityId, taskQueue, namespace }, newSeed(), {
     activity,
     ...properties,
     ...(delayMs === 0 ? {} : { startDelayMs: delayMs }),
-  };
+  });
   // As long as nobody has taken notice of it there is no task whose time could be over.
   const whole = Math.min(activity.s2c ?? Number.POSITIVE_INFINITY, activity.s2s ?? Number.POSITIVE_INFINITY);
   const place = activitiesNamespace(namespace);

@@ -8,10 +8,10 @@ import type {
   ActivationResult,
   LogLine,
   QueryResult,
-  StartedMeta,
   TaskFailure,
   TimerMeta,
 } from '../../../runtime/core/log/activation.ts';
+import type { StartedMeta } from '../../../runtime/core/run/start-meta.ts';
 import { draft } from '../../../runtime/core/log/draft.ts';
 import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
 import type { EventDraft, EventType, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { StartedMeta } from '../../../runtime/core/log/activation.ts';
+import type { StartedMeta } from '../../../runtime/core/run/start-meta.ts';
 import { type ChainRules, chainRules, type ClosingEvent, succession } from '../../../runtime/core/run/chain.ts';
 import { nextCronTime } from '../../../runtime/core/options/cron-schedule.ts';
 import { ApplicationFailure } from '../../../runtime/core/failure/failure.ts';
