@@ -9,6 +9,8 @@ import { eventColumns, EventRows } from '../codec/event-rows.ts';
 import { readEventsAfter, type StoredEvent } from '../log/history.ts';
 import { type Mail, readMail } from '../messages/inbox.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
+import { deleteOpenRows, writeClosed } from '../runs/closed-run.ts';
+import { transaction } from '../sql/transaction.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
 /** What is known of the run when it is settled. */
@@ -111,20 +113,16 @@ export async function settleStandalone(
   decide: (state: StandaloneState) => Settlement | undefined,
   waits = false,
 ): Promise<Settled | undefined> {
-  const client = await database.pool.connect();
-  try {
-    // A process that stops in here must not keep the run from others: the server gives up on it.
-    await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
-    const state = await readState(database, client, runId, waits);
-    const settlement = state === undefined ? undefined : decide(state);
-    const settled = settlement === undefined ? undefined : await write(database, client, state!, settlement);
-    await client.query(settled === undefined ? 'rollback' : 'commit');
-    client.release();
-    return settled;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  return transaction(
+    database.pool,
+    {},
+    async (client) => {
+      const state = await readState(database, client, runId, waits);
+      const settlement = state === undefined ? undefined : decide(state);
+      return settlement === undefined ? undefined : write(database, client, state!, settlement);
+    },
+    (settled) => settled !== undefined,
+  );
 }
 
 async function readState(
@@ -170,7 +168,8 @@ async function write(
     mail.map(({ id }) => id),
   ]);
   if (status !== 'running') {
-    await close(schema, client, runId, { ...last!, status });
+    await writeClosed(client, schema, runId, status, last!);
+    await deleteOpenRows(client, schema, runId);
     return { events, status, stops: undefined };
   }
   if (withdraws) await client.query(`delete from ${schema}.activity_tasks where run_id = $1`, [runId]);
@@ -245,20 +244,4 @@ async function stop(schema: string, client: pg.ClientBase, runId: string): Promi
     [runId],
   );
   return rows[0]?.worker ?? undefined;
-}
-
-async function close(
-  schema: string,
-  client: pg.ClientBase,
-  runId: string,
-  { seq, at, hash, status }: HistoryEvent & { readonly status: RunStatus },
-): Promise<void> {
-  await client.query(
-    `update ${schema}.runs set status = $2, closed_at = ($3::timestamptz[])[1], final_seq = $4, final_hash = $5
-where run_id = $1`,
-    [runId, status, timestampArray([at]), seq, Buffer.from(hash!)],
-  );
-  for (const table of ['inbox', 'activity_tasks', 'activity_heartbeats', 'ready']) {
-    await client.query(`delete from ${schema}.${table} where run_id = $1`, [runId]);
-  }
 }

@@ -14,6 +14,7 @@ import {
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../runs/start-run.ts';
+import { transaction } from '../sql/transaction.ts';
 
 /** Shares are counted in so many parts: the first two bytes of the sha256 of a workflow id. */
 export const shareParts = 65_536;
@@ -136,51 +137,47 @@ export async function changeRouting(
   change: RoutingChange,
 ): Promise<RoutingFault | undefined> {
   const { schema } = database;
-  const client = await database.pool.connect();
   const table = `${schema}.deployment_versions`;
   const ofDeployment = 'where namespace = $1 and deployment_name = $2';
   const key = [namespace, deploymentName];
-  try {
-    await client.query('begin isolation level read committed');
-    const { rows } = await client.query<{ build_id: string; is_current: boolean }>(
-      `select build_id, is_current from ${table} ${ofDeployment} order by build_id for update`,
-      key,
-    );
-    const fault = faultOf(rows, change);
-    if (fault !== undefined) {
-      await client.query('rollback');
-      client.release();
-      return fault;
-    }
-    if ('current' in change) {
-      await client.query(`update ${table} set is_current = false ${ofDeployment} and is_current and build_id <> $3`, [
-        ...key,
-        change.current,
-      ]);
-      await client.query(
-        `update ${table} set is_current = true, ramp_percentage = null,
-activated_at = coalesce(activated_at, clock_timestamp()) ${ofDeployment} and build_id = $3`,
-        [...key, change.current],
-      );
-    } else {
-      await client.query(
-        `update ${table} set ramp_percentage = null ${ofDeployment} and ramp_percentage is not null`,
+  const fault = await transaction(
+    database.pool,
+    {},
+    async (client) => {
+      const { rows } = await client.query<{ build_id: string; is_current: boolean }>(
+        `select build_id, is_current from ${table} ${ofDeployment} order by build_id for update`,
         key,
       );
-      if (change.ramping !== null) {
+      const fault = faultOf(rows, change);
+      if (fault !== undefined) return fault;
+      if ('current' in change) {
+        await client.query(`update ${table} set is_current = false ${ofDeployment} and is_current and build_id <> $3`, [
+          ...key,
+          change.current,
+        ]);
         await client.query(
-          `update ${table} set ramp_percentage = $4, activated_at = coalesce(activated_at, clock_timestamp())
-${ofDeployment} and build_id = $3`,
-          [...key, change.ramping.buildId, change.ramping.percentage],
+          `update ${table} set is_current = true, ramp_percentage = null,
+activated_at = coalesce(activated_at, clock_timestamp()) ${ofDeployment} and build_id = $3`,
+          [...key, change.current],
         );
+      } else {
+        await client.query(
+          `update ${table} set ramp_percentage = null ${ofDeployment} and ramp_percentage is not null`,
+          key,
+        );
+        if (change.ramping !== null) {
+          await client.query(
+            `update ${table} set ramp_percentage = $4, activated_at = coalesce(activated_at, clock_timestamp())
+${ofDeployment} and build_id = $3`,
+            [...key, change.ramping.buildId, change.ramping.percentage],
+          );
+        }
       }
-    }
-    await client.query('commit');
-    client.release();
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+      return undefined;
+    },
+    (fault) => fault === undefined,
+  );
+  if (fault !== undefined) return fault;
   database.notifier.deployment();
   return undefined;
 }

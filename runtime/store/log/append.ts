@@ -2,6 +2,7 @@
 // It never reads the log and never touches a run's rows unless the run closes or changes its memo or search attributes.
 import type pg from 'pg';
 import type { HistoryEvent } from '../../core/log/event.ts';
+import { closedColumns } from '../runs/closed-run.ts';
 import type { PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { Fence } from '../ownership/claim.ts';
@@ -239,7 +240,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
         `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
       'refused as materialized (select c.run_id from closing c where not exists ' +
         '(select from locked l where l.run_id = c.run_id and l.mail = c.mail))',
-      `closed as (update ${schema}.runs r set status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash${alsoChanged[0]} ` +
+      `closed as (update ${schema}.runs r set ${closedColumns}${alsoChanged[0]} ` +
         `from closing c${alsoChanged[1]}, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
         'and not exists (select from refused x where x.run_id = c.run_id))',
       `freed as (delete from ${schema}.ready r using closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +

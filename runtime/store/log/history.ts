@@ -5,6 +5,7 @@ import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../..
 import { CopyOut, type RowReader } from '../codec/copy-out.ts';
 import type { Database } from '../sql/database.ts';
 import { isRunId } from '../runs/run-id.ts';
+import { withSession } from '../sql/transaction.ts';
 
 export interface StoredEvent extends HistoryEvent {
   readonly runId: string;
@@ -107,14 +108,7 @@ function copyEvents(pool: pg.Pool, query: string): Promise<StoredEvent[]> {
 
 async function copyRows<T>(pool: pg.Pool, query: string, read: (row: RowReader) => T): Promise<T[]> {
   const rows: T[] = [];
-  const client = await pool.connect();
-  try {
-    await CopyOut.run(client, query, (row) => rows.push(read(row)));
-    client.release();
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  await withSession(pool, (client) => CopyOut.run(client, query, (row) => rows.push(read(row))));
   return rows;
 }
 

@@ -12,6 +12,7 @@ import type { Message } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
 import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
 import { type Placed, startWithin } from '../runs/start-with.ts';
+import { transaction, withSession } from '../sql/transaction.ts';
 
 /** What a parent is told, by the event that closed its child. */
 const toldAs: Partial<Record<EventType, EventType>> = {
@@ -89,7 +90,7 @@ export async function sweepOutbox(database: Database): Promise<void> {
 }
 
 /** How long the row of another run is waited for, ms: a user's transaction may hold it for long. */
-const lockMs = 50;
+const lockTimeoutMs = 50;
 
 interface Told {
   readonly sent: readonly Sent[];
@@ -159,24 +160,14 @@ interface Letter {
 /** Of one run that had children or messages under way; all of it in one transaction. */
 async function settleLinks(database: Database, runId: string): Promise<readonly Sent[]> {
   const { schema, pool } = database;
-  const client = await pool.connect();
-  try {
-    await client.query(
-      `begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = ${lockMs}`,
-    );
+  return transaction(pool, { lockTimeoutMs }, async (client) => {
     const { rows } = await client.query<{ parent_run_id: string | null; parent_seq: number | null }>(
       `delete from ${schema}.outbox where run_id = $1 and links returning parent_run_id, parent_seq`,
       [runId],
     );
     const [entry] = rows;
-    const sent = entry === undefined ? [] : await settle(client, schema, runId, entry);
-    await client.query('commit');
-    client.release();
-    return sent;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+    return entry === undefined ? [] : settle(client, schema, runId, entry);
+  });
 }
 
 async function settle(
@@ -279,18 +270,14 @@ export async function endOrphan(database: Database, parent: ParentRun, child: Op
     [parent.runId],
   );
   if (rows[0]?.closed !== true) return;
-  const client = await pool.connect();
-  try {
+  const sent = await withSession(pool, async (client) => {
     const resolve = (): Promise<string | undefined> => openRunOfChild(client, schema, parent, child);
     const target = await resolve();
-    const sent = target && (await sendTo(client, schema, target, farewell(parentClose), resolve));
-    if (sent && parentClose === 'TERMINATE') await endWithoutWorker(client, schema, sent);
-    client.release();
-    if (sent) announce(database, [sent]);
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+    const received = target && (await sendTo(client, schema, target, farewell(parentClose), resolve));
+    if (received && parentClose === 'TERMINATE') await endWithoutWorker(client, schema, received);
+    return received;
+  });
+  if (sent) announce(database, [sent]);
 }
 
 async function payloadAt(

@@ -5,9 +5,10 @@ import { openRunOf, openRunOfChild, type ParentRun } from '../runs/child-run.ts'
 import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from './inbox.ts';
 import { eventCode } from '../../core/log/event.ts';
+import { transaction } from '../sql/transaction.ts';
 
 /** How long the rows of two runs are waited for, ms; then the sender tries again later, with its connection given back. */
-const lockMs = 50;
+const lockTimeoutMs = 50;
 
 export interface Sent {
   readonly runId: string;
@@ -48,37 +49,29 @@ export async function sendFromRun(
   payload: Uint8Array | null,
 ): Promise<readonly Sent[] | undefined> {
   const { schema, pool } = database;
-  const client = await pool.connect();
-  try {
-    const result = await inTransaction(client, async () => {
-      const target = await receiverOf(client, schema, sender, message);
-      if (target === undefined) return undefined;
-      // Both rows in order, so that two runs that write to each other do not wait for ever.
-      const { rows } = await client.query<{ run_id: string; owner: number | null }>(
-        `select run_id, owner from ${schema}.ready where run_id = any($1::uuid[]) order by run_id for no key update`,
-        [[sender.runId, target]],
-      );
-      if (rows.find((row) => row.run_id === sender.runId)?.owner !== owner) return [];
-      // With a snapshot of its own: who sent it before has committed, or has lost the run.
-      if (await isAnswered(client, schema, sender.runId, message)) return [];
-      const received = await sendTo(client, schema, target, asMail(message, payload), () =>
-        receiverOf(client, schema, sender, message),
-      );
-      if (received === undefined) return undefined;
-      const type = message.kind === 'signal' ? 'ExternalSignalDelivered' : 'ExternalCancelDelivered';
-      const arrived = await send(client, schema, sender.runId, {
-        type,
-        answers: message.seq,
-        correlationId: received.runId,
-      });
-      return [received, { runId: sender.runId, delivery: arrived! }];
+  return transaction(pool, { lockTimeoutMs }, async (client) => {
+    const target = await receiverOf(client, schema, sender, message);
+    if (target === undefined) return undefined;
+    // Both rows in order, so that two runs that write to each other do not wait for ever.
+    const { rows } = await client.query<{ run_id: string; owner: number | null }>(
+      `select run_id, owner from ${schema}.ready where run_id = any($1::uuid[]) order by run_id for no key update`,
+      [[sender.runId, target]],
+    );
+    if (rows.find((row) => row.run_id === sender.runId)?.owner !== owner) return [];
+    // With a snapshot of its own: who sent it before has committed, or has lost the run.
+    if (await isAnswered(client, schema, sender.runId, message)) return [];
+    const received = await sendTo(client, schema, target, asMail(message, payload), () =>
+      receiverOf(client, schema, sender, message),
+    );
+    if (received === undefined) return undefined;
+    const type = message.kind === 'signal' ? 'ExternalSignalDelivered' : 'ExternalCancelDelivered';
+    const arrived = await send(client, schema, sender.runId, {
+      type,
+      answers: message.seq,
+      correlationId: received.runId,
     });
-    client.release();
-    return result;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+    return [received, { runId: sender.runId, delivery: arrived! }];
+  });
 }
 
 /** To the run, or to the one that has followed it when its turn came; undefined when the chain is over. */
@@ -96,15 +89,6 @@ export async function sendTo(
     runId = next === runId ? undefined : next;
   }
   return undefined;
-}
-
-async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
-  await client.query(
-    `begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = ${lockMs}`,
-  );
-  const result = await work();
-  await client.query('commit');
-  return result;
 }
 
 async function isAnswered(

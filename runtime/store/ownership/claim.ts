@@ -167,30 +167,16 @@ locked as materialized (
   order by run_id for no key update skip locked)`;
 }
 
-export interface HoldLimits {
-  /** How long to wait for the row; then the statement fails with lock_not_available. */
-  readonly lockMs: number;
-  /** How long the process may be busy between two statements before the server ends the session. */
-  readonly idleMs: number;
-}
-
-/** Begins a transaction that holds an owned run's row; false when it is not owned by `epoch` any more. */
-export async function beginHold(
+/** As lockOwnedRun; what follows in the transaction waits for locks for as long as it takes. */
+export async function holdOwnedRun(
   client: pg.ClientBase,
   schema: string,
-  run: { runId: string; epoch: number },
-  { lockMs, idleMs }: HoldLimits,
+  runId: string,
+  epoch: number,
 ): Promise<boolean> {
-  await client.query(
-    `begin isolation level read committed; set local lock_timeout = ${lockMs}; set local idle_in_transaction_session_timeout = ${idleMs}`,
-  );
-  const owned = await lockOwnedRun(client, schema, run.runId, run.epoch);
+  const owned = await lockOwnedRun(client, schema, runId, epoch);
   await client.query('set local lock_timeout = 0');
   return owned;
-}
-
-export async function commitHold(client: pg.ClientBase): Promise<void> {
-  await client.query('commit');
 }
 
 /** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */

@@ -4,7 +4,8 @@ import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
 import { freeTasks } from '../activities/activity-outcomes.ts';
 import type { Database } from '../sql/database.ts';
-import { sqlstate, sqlstateOf } from '../sql/sqlstate.ts';
+import { isLockTimeout } from '../sql/sqlstate.ts';
+import { transaction } from '../sql/transaction.ts';
 
 /** Slot 0 guards claims and parking, slots from 1 on the connections that append. */
 export interface Registration {
@@ -121,23 +122,19 @@ join pg_stat_activity a on a.pid = f.backend_pid and (a.backend_start < w.starte
 
 async function fenceOff(database: Database, epoch: number, reason: string): Promise<boolean> {
   const { schema } = database;
-  const client = await database.pool.connect();
   try {
-    await client.query("begin isolation level read committed; set local lock_timeout = '1s'");
-    await client.query(`select 1 from ${schema}.fences where epoch = $1 for update`, [epoch]);
-    await client.query(`delete from ${schema}.fences where epoch = $1`, [epoch]);
-    await client.query(`delete from ${schema}.leases where epoch = $1`, [epoch]);
-    await client.query(
-      `update ${schema}.workers set dead_at = clock_timestamp(), dead_reason = $2 where epoch = $1 and dead_at is null`,
-      [epoch, reason],
-    );
-    await client.query('commit');
-    client.release();
+    await transaction(database.pool, { lockTimeoutMs: 1_000 }, async (client) => {
+      await client.query(`select 1 from ${schema}.fences where epoch = $1 for update`, [epoch]);
+      await client.query(`delete from ${schema}.fences where epoch = $1`, [epoch]);
+      await client.query(`delete from ${schema}.leases where epoch = $1`, [epoch]);
+      await client.query(
+        `update ${schema}.workers set dead_at = clock_timestamp(), dead_reason = $2 where epoch = $1 and dead_at is null`,
+        [epoch, reason],
+      );
+    });
     return true;
   } catch (error) {
-    await client.query('rollback').catch(() => undefined);
-    client.release(sqlstateOf(error) === undefined);
-    if (sqlstateOf(error) === sqlstate.lockNotAvailable) return false;
+    if (isLockTimeout(error)) return false;
     throw error;
   }
 }

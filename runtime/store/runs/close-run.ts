@@ -9,9 +9,11 @@ import { chainRules, succession } from '../../core/run/chain.ts';
 import { eventCode, type HistoryEvent, type Micros } from '../../core/log/event.ts';
 import { draft } from '../../core/log/draft.ts';
 import { turnHash } from '../../core/log/hash-chain.ts';
-import { statusAfter } from '../../core/log/transition.ts';
+import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
 import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
 import type { Database } from '../sql/database.ts';
+import { transaction } from '../sql/transaction.ts';
+import { deleteOpenRows, writeClosed } from './closed-run.ts';
 import { readRunVersioning } from '../deployments/deployments.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
 import { readEventsAfter } from '../log/history.ts';
@@ -45,63 +47,67 @@ interface End {
   readonly reason: string | null;
 }
 
+interface Ended {
+  readonly event: HistoryEvent;
+  /** Where the run that follows waits; undefined when none does. */
+  readonly queue: string | undefined;
+  /** Other runs have to hear of it. */
+  readonly isTold: boolean;
+}
+
 async function endUnowned(database: Database, runId: string, asked: End): Promise<EndResult> {
-  const { schema } = database;
-  const client = await database.pool.connect();
-  try {
-    // A process that stops in here must not keep the run from being claimed: the server gives up on it.
-    await client.query("begin isolation level read committed; set local idle_in_transaction_session_timeout = '5s'");
-    const { rows } = await client.query<{ owner: number | null; now: string }>(
-      `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
-      [runId],
-    );
-    const row = rows[0];
-    if (row === undefined || row.owner !== null) {
-      await client.query('rollback');
-      client.release();
-      return row === undefined ? 'closed' : 'owned';
-    }
-    const { type, reason } =
-      asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
-    const { previous, unhashed } = await readHead(client, schema, runId);
-    const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
-    const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
-    const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
-    const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
-    const event: HistoryEvent = { ...draft(seq, type, columns), at, hash: null };
-    const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
-      hash('sha256', bytes, 'buffer'),
-    );
-    const closedAt = `timestamptz 'epoch' + $2::bigint * interval '1 microsecond'`;
-    await client.query(
-      `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
-values ($1, ${closedAt}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
-      [runId, at, seq, event.reason, event.correlationId, event.meta, Buffer.from(head)],
-    );
-    await client.query(
-      `update ${schema}.runs set status = '${statusAfter('running', type)}', closed_at = ${closedAt}, final_seq = $3, final_hash = $4 where run_id = $1`,
-      [runId, at, seq, Buffer.from(head)],
-    );
-    const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
-    const isTold = await addToOutbox(client, schema, runId, queue === undefined);
-    for (const table of ['inbox', 'activity_tasks', 'activity_heartbeats']) {
-      await client.query(`delete from ${schema}.${table} where run_id = $1`, [runId]);
-    }
-    await client.query(`delete from ${schema}.ready where run_id = $1`, [runId]);
-    await client.query('commit');
-    client.release();
-    const { correlationId } = event;
-    const outcome = { type, payload: null, reason, ...(correlationId === null ? {} : { next: correlationId }) };
-    database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
-    database.notifier.closed(runId);
-    if (queue !== undefined) database.notifier.wake(queue);
-    // What fails here is found again by whoever keeps house.
-    if (isTold) void deliverOutbox(database, [runId]).catch(() => undefined);
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  const ended = await transaction(
+    database.pool,
+    {},
+    (client) => endWithin(client, database.schema, runId, asked),
+    (result) => typeof result !== 'string',
+  );
+  if (typeof ended === 'string') return ended;
+  const { event, queue, isTold } = ended;
+  const { type, reason, correlationId } = event;
+  const outcome = { type, payload: null, reason, ...(correlationId === null ? {} : { next: correlationId }) };
+  database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
+  database.notifier.closed(runId);
+  if (queue !== undefined) database.notifier.wake(queue);
+  // What fails here is found again by whoever keeps house.
+  if (isTold) void deliverOutbox(database, [runId]).catch(() => undefined);
   return 'ended';
+}
+
+async function endWithin(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  asked: End,
+): Promise<Ended | 'owned' | 'closed'> {
+  const { rows } = await client.query<{ owner: number | null; now: string }>(
+    `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
+    [runId],
+  );
+  const row = rows[0];
+  if (row === undefined) return 'closed';
+  if (row.owner !== null) return 'owned';
+  const { type, reason } = asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
+  const { previous, unhashed } = await readHead(client, schema, runId);
+  const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
+  const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
+  const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
+  const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
+  const event: HistoryEvent = { ...draft(seq, type, columns), at, hash: null };
+  const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
+    hash('sha256', bytes, 'buffer'),
+  );
+  const closing = { ...event, hash: Buffer.from(head) };
+  await client.query(
+    `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
+values ($1, timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3, ${eventCode[type]}, $4, $5, $6, $7)`,
+    [runId, at, seq, event.reason, event.correlationId, event.meta, closing.hash],
+  );
+  await writeClosed(client, schema, runId, statusAfter('running', type) as RunStatus, closing);
+  const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
+  const isTold = await addToOutbox(client, schema, runId, queue === undefined);
+  await deleteOpenRows(client, schema, runId);
+  return { event, queue, isTold };
 }
 
 /** A run that is due may have been terminated by its parent's end: that stands in its mail. */

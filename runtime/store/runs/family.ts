@@ -4,6 +4,7 @@ import { readStartMeta } from '../../core/run/start-meta.ts';
 import { RunLinks } from '../../core/run/run-links.ts';
 import type { Database } from '../sql/database.ts';
 import { readEventsAfter, readLinkEvents } from '../log/history.ts';
+import { withSession } from '../sql/transaction.ts';
 
 export interface Family {
   /** The run that started this one as its child. */
@@ -24,12 +25,10 @@ export interface PendingChild {
 }
 
 export async function readFamily({ pool, schema }: Database, runId: string): Promise<Family> {
-  const client = await pool.connect();
-  try {
+  return withSession(pool, async (client) => {
     const [start] = await readEventsAfter(client, schema, runId, 0, 1);
     const links = new RunLinks();
     for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
-    client.release();
     const { workflowId, parent, root, startDelayMs = 0, backoffMs = 0 } = readStartMeta(start);
     return {
       parentExecution: parent === undefined ? undefined : { workflowId: parent.workflowId, runId: parent.runId },
@@ -42,8 +41,5 @@ export async function readFamily({ pool, schema }: Database, runId: string): Pro
         isStarted,
       })),
     };
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+  });
 }

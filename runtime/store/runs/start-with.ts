@@ -5,6 +5,7 @@ import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from '../messages/inbox.ts';
 import { wakeOnCommit } from '../sql/notifier.ts';
 import { type NewRun, type Queryable, startRunWithin } from './start-run.ts';
+import { transaction } from '../sql/transaction.ts';
 
 export interface StartWith {
   /** For the new run, or for the open one. */
@@ -31,24 +32,18 @@ export type Taken = 'open' | 'closed';
 /** In the caller's transaction, or in one of its own. */
 export async function startWith(
   database: Database,
-  transaction: Queryable | undefined,
+  within: Queryable | undefined,
   run: NewRun,
   how: StartWith,
 ): Promise<Placed | Taken> {
-  if (transaction !== undefined) return startWithin(transaction, database.schema, run, how);
-  const client = await database.pool.connect();
-  try {
-    const patience = how.lockMs === undefined ? '' : `; set local lock_timeout = ${Math.trunc(how.lockMs)}`;
-    await client.query(`begin isolation level read committed${patience}`);
-    const placed = await attempt(client, database.schema, run, how);
-    await client.query(typeof placed === 'string' ? 'rollback' : 'commit');
-    client.release();
-    return placed;
-  } catch (error) {
-    // The session is closed, and with it whatever it had begun.
-    client.release(true);
-    throw error;
-  }
+  if (within !== undefined) return startWithin(within, database.schema, run, how);
+  const limits = how.lockMs === undefined ? {} : { lockTimeoutMs: how.lockMs };
+  return transaction(
+    database.pool,
+    limits,
+    (client) => attempt(client, database.schema, run, how),
+    (placed) => typeof placed !== 'string',
+  );
 }
 
 /** In the caller's transaction, which goes on whatever comes of the start. */

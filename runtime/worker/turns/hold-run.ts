@@ -1,12 +1,14 @@
 // Closing a run that keeps getting mail: the closer holds the run's row while it reads what is left and appends, so that
 // no sender can come in between. Costs a transaction of several round trips; used after two lost closings.
 import { LogWriter } from '../../store/log/append.ts';
+import type pg from 'pg';
 import type { Database } from '../../store/sql/database.ts';
-import { beginHold, commitHold } from '../../store/ownership/claim.ts';
+import { holdOwnedRun } from '../../store/ownership/claim.ts';
 import { continueRun } from '../../store/runs/continue-run.ts';
 import { type Mail, readMail } from '../../store/messages/inbox.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { sqlstate, sqlstateOf } from '../../store/sql/sqlstate.ts';
+import { isLockTimeout } from '../../store/sql/sqlstate.ts';
+import { transaction } from '../../store/sql/transaction.ts';
 import type { LiveRun } from './live-run.ts';
 import { type BuiltTurn, turnToAppend } from './turn.ts';
 
@@ -42,32 +44,38 @@ export class RunHolder {
 
   /** Undefined when somebody else holds the row for long. */
   async #tryAppend(run: LiveRun, build: Build): Promise<(() => void) | undefined> {
-    const { pool, schema } = this.#database;
-    const client = await pool.connect();
+    const { pool, notifier } = this.#database;
     try {
       // Should this process hang while it holds the row and the fence, the database ends the session by itself. Once the
       // code has run, what follows waits for as long as it takes.
-      const held = { runId: run.runId, epoch: this.#epoch };
-      if (!(await beginHold(client, schema, held, { lockMs, idleMs: holdMs }))) {
-        throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
-      }
-      const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
-      const turn = await build(mail);
-      const { continues } = turn.built;
-      // A run that continues as new leaves what it has not read to the next one.
-      const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
-      const writer = await LogWriter.open(client, schema, this.#epoch, 0);
-      const outcomes = await writer.append([turnToAppend(run, turn.built, seen)]);
-      if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
-      const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
-      await commitHold(client);
-      client.release();
-      if (queue !== undefined) this.#database.notifier.wake(queue);
-      return turn.done;
+      const limits = { lockTimeoutMs: lockMs, idleTimeoutMs: holdMs };
+      const { queue, done } = await transaction(pool, limits, (client) => this.#appendHeld(client, run, build));
+      if (queue !== undefined) notifier.wake(queue);
+      return done;
     } catch (error) {
-      client.release(true);
-      if (sqlstateOf(error) === sqlstate.lockNotAvailable) return undefined;
+      if (isLockTimeout(error)) return undefined;
       throw error;
     }
+  }
+
+  async #appendHeld(
+    client: pg.ClientBase,
+    run: LiveRun,
+    build: Build,
+  ): Promise<{ queue: string | undefined; done: () => void }> {
+    const { schema } = this.#database;
+    if (!(await holdOwnedRun(client, schema, run.runId, this.#epoch))) {
+      throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
+    }
+    const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
+    const turn = await build(mail);
+    const { continues } = turn.built;
+    // A run that continues as new leaves what it has not read to the next one.
+    const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
+    const writer = await LogWriter.open(client, schema, this.#epoch, 0);
+    const outcomes = await writer.append([turnToAppend(run, turn.built, seen)]);
+    if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
+    const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
+    return { queue, done: turn.done };
   }
 }
