@@ -4,7 +4,7 @@ import { withAbortSignal, withDeadline } from './client/call-limits.ts';
 import { checkConnection, Connection } from './common/connection.ts';
 import { defaultMaxPayloadBytes } from './client/encode-arguments.ts';
 import { QueryRejectCondition } from './client/query-reject-condition.ts';
-import { anything, checkOptions, nested, notYet, oneOf, optionTable } from '../runtime/core/options/option-table.ts';
+import { checkOptions, nested, notYet, oneOf, optionTable, unchecked } from '../runtime/core/options/option-table.ts';
 import { WorkerDeploymentClient } from './client/worker-deployment-client.ts';
 import { WorkflowClient } from './client/workflow-client.ts';
 
@@ -21,9 +21,7 @@ export interface ClientOptions {
 
 const clientOptions = optionTable<ClientOptions>(
   {
-    connection: anything,
-    namespace: anything,
-    maxPayloadBytes: anything,
+    ...unchecked('connection', 'namespace', 'maxPayloadBytes'),
     workflow: nested(
       optionTable<NonNullable<ClientOptions['workflow']>>({ queryRejectCondition: oneOf(QueryRejectCondition) }),
     ),

@@ -23,13 +23,13 @@ import { checkName, encodeArguments } from './encode-arguments.ts';
 import type { Workflow } from './execution-info.ts';
 import { type IdPolicyOptions, idPolicyRules } from './id-policies.ts';
 import {
-  anything,
   argumentList,
   checkOptions,
   duration,
   notYet,
   optionTable,
   storableText,
+  unchecked,
 } from '../../runtime/core/options/option-table.ts';
 
 export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions {
@@ -80,20 +80,22 @@ export interface KyselyTransaction {
 
 const startOptions = optionTable<WorkflowStartOptions>(
   {
-    workflowId: anything,
-    taskQueue: anything,
+    ...unchecked(
+      'workflowId',
+      'taskQueue',
+      'memo',
+      'searchAttributes',
+      'typedSearchAttributes',
+      'followRuns',
+      'transaction',
+      'versioningOverride',
+    ),
     args: argumentList,
     ...startTimingRules,
     ...idPolicyRules,
-    memo: anything,
-    searchAttributes: anything,
-    typedSearchAttributes: anything,
     staticSummary: storableText,
     staticDetails: storableText,
-    followRuns: anything,
     startDelay: duration,
-    transaction: anything,
-    versioningOverride: anything,
   },
   { [notYet]: ['eventGroups', 'priority', 'requestEagerStart', 'signal', 'signalArgs', 'typeInfo'] },
 );

@@ -6,7 +6,7 @@ import { checkNamespace } from '../worker/deployment-version.ts';
 import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arguments.ts';
 import type { TemporalHistory } from './history-view.ts';
 import { QueryRejectCondition } from './query-reject-condition.ts';
-import { anything, checkOptions, notYet, oneOf, optionTable } from '../../runtime/core/options/option-table.ts';
+import { checkOptions, notYet, oneOf, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
 import type { Workflow, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
@@ -70,9 +70,7 @@ export interface WorkflowClientOptions {
 
 const clientOptions = optionTable<WorkflowClientOptions>(
   {
-    connection: anything,
-    namespace: anything,
-    maxPayloadBytes: anything,
+    ...unchecked('connection', 'namespace', 'maxPayloadBytes'),
     queryRejectCondition: oneOf(QueryRejectCondition),
   },
   { [notYet]: ['dataConverter', 'identity', 'interceptors', 'plugins'] },
@@ -88,8 +86,8 @@ export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
   readonly firstExecutionRunId?: string | undefined;
 }
 
-const resultOptions = optionTable<WorkflowResultOptions>({ followRuns: anything });
-const handleOptions = optionTable<GetWorkflowHandleOptions>({ followRuns: anything, firstExecutionRunId: anything });
+const resultOptions = optionTable<WorkflowResultOptions>(unchecked('followRuns'));
+const handleOptions = optionTable<GetWorkflowHandleOptions>(unchecked('followRuns', 'firstExecutionRunId'));
 
 export class WorkflowClient {
   readonly #connection: Connection;

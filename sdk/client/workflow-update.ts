@@ -17,12 +17,12 @@ import {
 import type { Connection } from '../common/connection.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';
 import {
-  anything,
   argumentList,
   checkOptions,
   notYet,
   optionTable,
   type OptionTable,
+  unchecked,
 } from '../../runtime/core/options/option-table.ts';
 import { sendMessage } from './send-message.ts';
 
@@ -41,11 +41,9 @@ export interface GetWorkflowUpdateHandleOptions {
   readonly workflowRunId?: string;
 }
 
-export const updateHandleOptions: OptionTable = optionTable<GetWorkflowUpdateHandleOptions>({
-  workflowRunId: anything,
-});
+export const updateHandleOptions: OptionTable = optionTable<GetWorkflowUpdateHandleOptions>(unchecked('workflowRunId'));
 const updateOptions = optionTable<StartUpdateOptions<unknown[]>>(
-  { args: argumentList, updateId: anything, waitForStage: anything },
+  { args: argumentList, ...unchecked('updateId', 'waitForStage') },
   { [notYet]: ['typeInfo'] },
 );
 

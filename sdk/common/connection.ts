@@ -7,7 +7,7 @@ import { Database, describeTarget } from '../../runtime/store/sql/database.ts';
 import { OutcomeWatcher } from '../../runtime/store/runs/outcome-watcher.ts';
 import { connectError, sqlstateOf } from '../../runtime/store/sql/sqlstate.ts';
 import { StartBatcher } from '../../runtime/store/runs/start-batcher.ts';
-import { anything, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
+import { checkOptions, notYet, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
 
 export interface ConnectionOptions {
   /** postgres://user:password@host:port/database. Default: REPRISE_DATABASE_URL, DATABASE_URL, the folder's `.reprise/`. */
@@ -26,16 +26,7 @@ export interface ConnectionOptions {
 
 const theirs = ['address', 'tls', 'apiKey', 'metadata', 'connectTimeout'] as const;
 const connectionOptions = optionTable<ConnectionOptions>(
-  {
-    connectionString: anything,
-    pool: anything,
-    schema: anything,
-    address: anything,
-    tls: anything,
-    apiKey: anything,
-    metadata: anything,
-    connectTimeout: anything,
-  },
+  unchecked('connectionString', 'pool', 'schema', 'address', 'tls', 'apiKey', 'metadata', 'connectTimeout'),
   { [notYet]: ['callCredentials', 'channelArgs', 'interceptors', 'plugins'] },
 );
 

@@ -14,7 +14,6 @@ import { checkNamespace, checkVersion } from './deployment-version.ts';
 import { defaultMaxPayloadBytes } from '../client/encode-arguments.ts';
 import {
   aFunction,
-  anything,
   anyText,
   checkOption,
   checkOptions,
@@ -33,6 +32,7 @@ import {
   textOf,
   trueOrFalse,
   wholeNumber,
+  unchecked,
 } from '../../runtime/core/options/option-table.ts';
 
 /** Which build of its deployment a worker is, and whether it takes runs by version. */
@@ -126,7 +126,7 @@ function isLogger(given: unknown): boolean {
 }
 
 const deployment = {
-  version: anything,
+  ...unchecked('version'),
   useWorkerVersioning: required(trueOrFalse),
   defaultVersioningBehavior: oneOf(VersioningBehavior),
 };
@@ -141,18 +141,14 @@ const versioningOptions = nested(
 
 const workerOptions = optionTable<WorkerOptions>(
   {
-    connection: anything,
+    ...unchecked('connection', 'workflowsPath', 'workflowBundle', 'activities'),
     taskQueue: required(textOf(1, 1000)),
     namespace: textOf(1, 200),
-    workflowsPath: anything,
-    workflowBundle: anything,
-    activities: anything,
     identity: anyText,
     bundlerOptions: nested(
-      optionTable<NonNullable<WorkerOptions['bundlerOptions']>>(
-        { preloadModules: anything, ignoreModules: anything },
-        { [notYet]: ['webpackConfigHook'] },
-      ),
+      optionTable<NonNullable<WorkerOptions['bundlerOptions']>>(unchecked('preloadModules', 'ignoreModules'), {
+        [notYet]: ['webpackConfigHook'],
+      }),
     ),
     maxCachedRuns: wholeNumber(0),
     maxCachedWorkflows: wholeNumber(0),
@@ -173,10 +169,10 @@ const workerOptions = optionTable<WorkerOptions>(
     workerDeploymentOptions: deploymentOptions,
     workflowFailureErrorTypes: recordOf(listOf(textOf(1, 1000))),
     patchActivationCallback: aFunction,
-    buildId: anything,
+    ...unchecked('buildId'),
     useVersioning: ruleOf('false, or workerDeploymentOptions in its place', (given) => given !== true),
     logger: ruleOf(`a pino logger, or an object with its functions ${logMethods.join(', ')}`, isLogger),
-    failPoint: hidden(anything),
+    failPoint: hidden,
   },
   {
     [notYet]: [

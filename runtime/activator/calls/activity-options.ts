@@ -4,7 +4,7 @@ import type { ScheduledMeta } from '../../core/log/activation.ts';
 import { type Duration, optionMs } from '../../core/options/duration.ts';
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../../core/options/retry-options.ts';
-import { anything, checkOptions, optionTable, storableName, storableText } from '../../core/options/option-table.ts';
+import { checkOptions, optionTable, storableName, storableText, unchecked } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 /** When a cancelled scope lets go of a running activity. */
@@ -54,25 +54,18 @@ export interface LocalActivityOptions extends CommonOptions {
   readonly localRetryThreshold?: Duration;
 }
 
-/** Where a rule is `anything` and the option means something, its value has an error of Temporal's, below. */
+/** Values that are unchecked here have errors of Temporal's, below. */
 const commonRules = {
-  startToCloseTimeout: anything,
-  scheduleToCloseTimeout: anything,
-  scheduleToStartTimeout: anything,
-  retry: anything,
-  cancellationType: anything,
+  ...unchecked('startToCloseTimeout', 'scheduleToCloseTimeout', 'scheduleToStartTimeout', 'retry', 'cancellationType'),
   summary: storableText,
 };
 const table = optionTable<ActivityOptions>({
   ...commonRules,
-  heartbeatTimeout: anything,
+  ...unchecked('heartbeatTimeout', 'taskQueue', 'allowEagerDispatch', 'versioningIntent'),
   activityId: storableName,
-  taskQueue: anything,
-  allowEagerDispatch: anything,
-  versioningIntent: anything,
 });
 const localTable = optionTable<LocalActivityOptions>(
-  { ...commonRules, localRetryThreshold: anything },
+  { ...commonRules, ...unchecked('localRetryThreshold') },
   {
     'is for activities that are not local': [
       'heartbeatTimeout',

@@ -4,13 +4,13 @@ import { startAttributes } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 import {
-  anything,
   checkOptions,
   oneOf,
   optionTable,
   orNull,
   storableName,
   storableText,
+  unchecked,
 } from '../../core/options/option-table.ts';
 import type {
   SearchAttributePair,
@@ -79,18 +79,13 @@ const table = optionTable<ChildWorkflowOptions & { args: unknown }>(
   {
     workflowId: storableName,
     taskQueue: storableName,
-    args: anything,
+    ...unchecked('args', 'memo', 'searchAttributes', 'typedSearchAttributes', 'versioningIntent', 'priority'),
     ...startTimingRules,
     cancellationType: orNull(oneOf(ChildWorkflowCancellationType)),
     parentClosePolicy: orNull(oneOf(ParentClosePolicy)),
     workflowIdReusePolicy: orNull(oneOf(reusePolicies)),
-    memo: anything,
-    searchAttributes: anything,
-    typedSearchAttributes: anything,
     staticSummary: storableText,
     staticDetails: storableText,
-    versioningIntent: anything,
-    priority: anything,
   },
   {},
   'Child workflow option ',

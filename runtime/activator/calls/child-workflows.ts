@@ -8,7 +8,7 @@ import type { Target } from './externals.ts';
 import type { SignalDefinition } from '../messages/message-definition.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 import { workflowNameOf } from '../../core/options/workflow-name.ts';
-import { anything, checkOptions, optionTable } from '../../core/options/option-table.ts';
+import { checkOptions, optionTable, unchecked } from '../../core/options/option-table.ts';
 import { uuid4 } from '../determinism/random-streams.ts';
 import type { Run } from '../run/run.ts';
 
@@ -32,7 +32,7 @@ interface SignalOptions<Args extends readonly unknown[]> {
   readonly args?: Args;
 }
 
-const signalOptions = optionTable<SignalOptions<never>>({ args: anything });
+const signalOptions = optionTable<SignalOptions<never>>(unchecked('args'));
 
 /** Another run that can be sent messages. */
 interface Signallable {

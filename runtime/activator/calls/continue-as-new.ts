@@ -13,7 +13,7 @@ import type {
 } from '../../core/options/search-attributes.ts';
 import { startTiming } from '../../core/run/start-timing.ts';
 import { currentRun } from '../run/current-run.ts';
-import { anything, checkOptions, oneOf, optionTable, storableName } from '../../core/options/option-table.ts';
+import { checkOptions, oneOf, optionTable, storableName, unchecked } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 export interface ContinueAsNewOptions {
@@ -44,15 +44,17 @@ const table = optionTable<ContinueAsNewOptions>(
   {
     workflowType: storableName,
     taskQueue: storableName,
-    workflowRunTimeout: anything,
-    workflowTaskTimeout: anything,
-    memo: anything,
-    searchAttributes: anything,
-    typedSearchAttributes: anything,
-    backoffStartInterval: anything,
+    ...unchecked(
+      'workflowRunTimeout',
+      'workflowTaskTimeout',
+      'memo',
+      'searchAttributes',
+      'typedSearchAttributes',
+      'backoffStartInterval',
+      'versioningIntent',
+    ),
     context: oneOf({ carry: 'carry', fresh: 'fresh' }),
     initialVersioningBehavior: oneOf(InitialVersioningBehavior),
-    versioningIntent: anything,
   },
   {},
   'continueAsNew: ',

@@ -3,7 +3,7 @@ import { currentRun } from '../run/current-run.ts';
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from './message-definition.ts';
 import type { DefaultQueryHandler, QueryHandler } from './queries.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
-import { anything, checkOptions, optionTable } from '../../core/options/option-table.ts';
+import { checkOptions, optionTable, unchecked } from '../../core/options/option-table.ts';
 import { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
 import type { DefaultUpdateHandler, UpdateHandler } from './updates.ts';
@@ -27,13 +27,9 @@ export interface UpdateHandlerOptions<Args extends unknown[]> extends SignalHand
 }
 
 const handlerOptions = {
-  query: optionTable<QueryHandlerOptions>({ description: anything }),
-  signal: optionTable<SignalHandlerOptions>({ description: anything, unfinishedPolicy: anything }),
-  update: optionTable<UpdateHandlerOptions<never[]>>({
-    description: anything,
-    unfinishedPolicy: anything,
-    validator: anything,
-  }),
+  query: optionTable<QueryHandlerOptions>(unchecked('description')),
+  signal: optionTable<SignalHandlerOptions>(unchecked('description', 'unfinishedPolicy')),
+  update: optionTable<UpdateHandlerOptions<never[]>>(unchecked('description', 'unfinishedPolicy', 'validator')),
 };
 
 function assertHandler(handler: unknown): void {

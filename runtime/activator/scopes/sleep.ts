@@ -1,7 +1,7 @@
 // Waiting for time to pass: a durable timer as a promise of the current scope.
 import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
 import { currentRun } from '../run/current-run.ts';
-import { anything, checkOptions, optionTable, type OptionTable } from '../../core/options/option-table.ts';
+import { checkOptions, optionTable, type OptionTable, unchecked } from '../../core/options/option-table.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
 
 export interface TimerOptions {
@@ -9,7 +9,7 @@ export interface TimerOptions {
   readonly summary?: string;
 }
 
-export const timerOptions: OptionTable = optionTable<TimerOptions>({ summary: anything });
+export const timerOptions: OptionTable = optionTable<TimerOptions>(unchecked('summary'));
 
 /**
  * At least 1 ms. Rejected when the scope is cancelled.

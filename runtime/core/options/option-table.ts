@@ -140,16 +140,19 @@ export function ruleOf(expected: string, fits: (value: unknown) => boolean): Opt
   };
 }
 
-/** For options without meaning here, and those that are checked where they are read, with an error of their own. */
-export const anything: OptionRule = { faultOf: () => undefined };
+const anything: OptionRule = { faultOf: () => undefined };
+
+/** Options without meaning here, and those that are checked where they are read, with an error of their own. */
+export function unchecked<Name extends string>(...names: Name[]): Record<Name, OptionRule> {
+  return Object.fromEntries(names.map((name) => [name, anything])) as Record<Name, OptionRule>;
+}
 
 export function required(rule: OptionRule): OptionRule {
   return { ...rule, isRequired: true };
 }
 
-export function hidden(rule: OptionRule): OptionRule {
-  return { ...rule, isHidden: true };
-}
+/** Of tests and tools. */
+export const hidden: OptionRule = { ...anything, isHidden: true };
 
 /** null counts as left out, as in the Temporal SDK. */
 export function orNull({ faultOf }: OptionRule): OptionRule {

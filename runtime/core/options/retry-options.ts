@@ -4,7 +4,7 @@ import type { RetryMeta } from '../log/activation.ts';
 import { type Duration, durationMs, longestMs } from './duration.ts';
 import { isStorableText } from '../json/json.ts';
 import { ValueError } from '../failure/value-error.ts';
-import { anything, checkOption, nested, optionTable } from './option-table.ts';
+import { checkOption, nested, optionTable, unchecked } from './option-table.ts';
 
 export interface RetryPolicy {
   /** Before the second attempt. Default 1 s. */
@@ -21,13 +21,9 @@ export interface RetryPolicy {
 
 /** Values have Temporal's errors, below. */
 const policyRule = nested(
-  optionTable<RetryPolicy>({
-    initialInterval: anything,
-    backoffCoefficient: anything,
-    maximumInterval: anything,
-    maximumAttempts: anything,
-    nonRetryableErrorTypes: anything,
-  }),
+  optionTable<RetryPolicy>(
+    unchecked('initialInterval', 'backoffCoefficient', 'maximumInterval', 'maximumAttempts', 'nonRetryableErrorTypes'),
+  ),
 );
 
 /** What is null counts as unset. @throws ValueError, TypeError for what is no duration, INVALID_INPUT for no policy at all */

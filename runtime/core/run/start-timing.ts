@@ -3,7 +3,7 @@
 import type { StartedMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
 import { type Duration, optionMs } from '../options/duration.ts';
-import { anything, type OptionRule } from '../options/option-table.ts';
+import { type OptionRule, unchecked } from '../options/option-table.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../options/retry-options.ts';
 
 export interface StartTimingOptions {
@@ -20,13 +20,13 @@ export interface StartTimingOptions {
 }
 
 /** For tables of options; `startTiming` checks the values. */
-export const startTimingRules: Readonly<Record<keyof StartTimingOptions, OptionRule>> = {
-  retry: anything,
-  cronSchedule: anything,
-  workflowRunTimeout: anything,
-  workflowExecutionTimeout: anything,
-  workflowTaskTimeout: anything,
-};
+export const startTimingRules: Readonly<Record<keyof StartTimingOptions, OptionRule>> = unchecked(
+  'retry',
+  'cronSchedule',
+  'workflowRunTimeout',
+  'workflowExecutionTimeout',
+  'workflowTaskTimeout',
+);
 
 /** `nowMs` since 1970: a cron schedule begins with its next time. @throws ValueError, TypeError */
 export function startTiming(options: StartTimingOptions, nowMs: number): Partial<StartedMeta> {

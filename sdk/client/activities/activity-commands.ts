@@ -11,12 +11,12 @@ import { activityTimeouts } from './activity-options.ts';
 import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, checkReason } from '../encode-arguments.ts';
 import {
-  anything,
   checkOptions,
   duration,
   notYet,
   optionTable,
   trueOrFalse,
+  unchecked,
 } from '../../../runtime/core/options/option-table.ts';
 
 export interface ActivityUnpauseOptions {
@@ -56,19 +56,18 @@ export interface ActivityExecutionOptions {
 const by = `${process.pid}@${hostname()}`;
 
 const unpauseOptions = optionTable<ActivityUnpauseOptions>({
-  reason: anything,
+  ...unchecked('reason'),
   resetAttempts: trueOrFalse,
   resetHeartbeat: trueOrFalse,
   jitter: duration,
 });
 const updateOptions = optionTable<ActivityUpdateOptions>(
   {
-    taskQueue: anything,
+    ...unchecked('taskQueue', 'retry'),
     startToCloseTimeout: duration,
     scheduleToCloseTimeout: duration,
     scheduleToStartTimeout: duration,
     heartbeatTimeout: duration,
-    retry: anything,
   },
   { [notYet]: ['priority', 'startDelay'] },
 );

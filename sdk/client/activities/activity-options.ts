@@ -14,7 +14,6 @@ import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, encodeArguments } from '../encode-arguments.ts';
 import { type KyselyTransaction, propertiesOf, type TimedRun } from '../new-run.ts';
 import {
-  anything,
   argumentList,
   checkOptions,
   duration,
@@ -22,6 +21,7 @@ import {
   oneOf,
   optionTable,
   storableText,
+  unchecked,
 } from '../../../runtime/core/options/option-table.ts';
 
 /** When the latest activity of the id is closed. */
@@ -74,20 +74,16 @@ export interface ActivityOptions {
 
 const startOptions = optionTable<ActivityOptions>(
   {
-    id: anything,
-    taskQueue: anything,
+    ...unchecked('id', 'taskQueue', 'retry', 'typedSearchAttributes', 'transaction'),
     args: argumentList,
     startToCloseTimeout: duration,
     scheduleToCloseTimeout: duration,
     scheduleToStartTimeout: duration,
     heartbeatTimeout: duration,
-    retry: anything,
     startDelay: duration,
     summary: storableText,
-    typedSearchAttributes: anything,
     idReusePolicy: oneOf(ActivityIdReusePolicy),
     idConflictPolicy: oneOf(ActivityIdConflictPolicy),
-    transaction: anything,
   },
   { [notYet]: ['priority'] },
 );

@@ -28,7 +28,7 @@ import {
 } from '../client-errors.ts';
 import { checkConnection, type Connection } from '../../common/connection.ts';
 import { checkName, defaultMaxPayloadBytes } from '../encode-arguments.ts';
-import { anything, checkOptions, optionTable } from '../../../runtime/core/options/option-table.ts';
+import { checkOptions, optionTable, unchecked } from '../../../runtime/core/options/option-table.ts';
 import { sendMessage, settleMail, tellReader } from '../send-message.ts';
 
 /** An activity of a workflow, or without `workflowId` a standalone one; without `runId` of the latest run. */
@@ -45,12 +45,10 @@ export interface AsyncCompletionClientOptions {
   readonly maxPayloadBytes?: number;
 }
 
-const clientOptions = optionTable<AsyncCompletionClientOptions>({
-  connection: anything,
-  namespace: anything,
-  maxPayloadBytes: anything,
-});
-const fullIdParts = optionTable<FullActivityId>({ workflowId: anything, runId: anything, activityId: anything });
+const clientOptions = optionTable<AsyncCompletionClientOptions>(
+  unchecked('connection', 'namespace', 'maxPayloadBytes'),
+);
+const fullIdParts = optionTable<FullActivityId>(unchecked('workflowId', 'runId', 'activityId'));
 
 /** `activityInfo().taskToken`, or the text of `base64TaskToken`. */
 export type TaskTokenLike = Uint8Array | string;

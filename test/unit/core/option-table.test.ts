@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  anything,
   anyText,
   checkOptions,
   duration,
@@ -41,7 +40,7 @@ const table = optionTable<Options>(
     color: orNull(oneOf({ RED: 'red', OLD_RED: 'red', BLUE: 'blue', NONE: undefined })),
     deep: nested(optionTable<{ flag?: boolean }>({ flag: trueOrFalse })),
     lists: recordOf(listOf(anyText)),
-    secret: hidden(anything),
+    secret: hidden,
   },
   { [notYet]: ['later'], [meaningless]: ['poll'] },
   'Option ',
