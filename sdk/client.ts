@@ -74,14 +74,14 @@ export {
 export {
   ActivityIdConflictPolicy,
   ActivityIdReusePolicy,
-  type ActivityOptions,
-} from './client/activities/activity-options.ts';
+  type StandaloneActivityOptions as ActivityOptions,
+} from './client/activities/standalone-options.ts';
 export {
   AsyncCompletionClient,
   type AsyncCompletionClientOptions,
   type FullActivityId,
   type TaskTokenLike,
-} from './client/activities/async-completion.ts';
+} from './client/activities/async-completion-client.ts';
 export {
   ActivityCancelledError,
   ActivityCompletionError,

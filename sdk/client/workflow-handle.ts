@@ -44,7 +44,7 @@ import { isRejected, type QueryRejectCondition } from './query-reject-condition.
 import { type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
-import { resultOf } from './result-of.ts';
+import { runResult } from './run-result.ts';
 import { sendMessage } from './send-message.ts';
 import {
   admitUpdate,
@@ -149,10 +149,10 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     const { connection } = this.#parts;
     for (let current = runId; ; ) {
       const outcome = await connection.reach(() => connection.outcomes.outcome(current));
-      if (outcome.next === undefined) return resultOf(outcome) as WorkflowResultType<W>;
+      if (outcome.next === undefined) return runResult(outcome) as WorkflowResultType<W>;
       if (!this.#parts.followRuns) {
         if (outcome.type === 'WorkflowContinuedAsNew') throw new WorkflowContinuedAsNewError(outcome.next);
-        return resultOf(outcome) as WorkflowResultType<W>;
+        return runResult(outcome) as WorkflowResultType<W>;
       }
       current = outcome.next;
     }

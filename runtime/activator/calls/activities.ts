@@ -46,13 +46,13 @@ class PendingActivity implements Command, CancelListener {
   readonly options: CompiledActivityOptions;
   readonly scope: CancellationScope;
   readonly settlers: Settlers;
-  readonly #activities: Activities;
+  readonly #activities: ActivityCalls;
   readonly #meta: string;
   #payload: Uint8Array | null;
   seq: number | undefined;
 
   constructor(
-    activities: Activities,
+    activities: ActivityCalls,
     call: { name: string; id: string; meta: string; payload: Uint8Array | null; options: CompiledActivityOptions },
     scope: CancellationScope,
     settlers: Settlers,
@@ -100,7 +100,7 @@ function causeOf(event: HistoryEvent): Error | undefined {
   return event.type === 'ActivityCancelled' ? new CancelledFailure('Activity cancelled') : undefined;
 }
 
-export class Activities {
+export class ActivityCalls {
   readonly #turn: Turn;
   readonly #pending = new Map<number, PendingActivity>();
   readonly #openIds = new Set<string>();

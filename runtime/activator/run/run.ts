@@ -11,7 +11,7 @@ import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import type { RunProperties } from '../../core/run/run-properties.ts';
 import { assert } from '../../core/failure/runtime-error.ts';
-import { Activities } from '../calls/activities.ts';
+import { ActivityCalls } from '../calls/activities.ts';
 import { Children } from '../calls/children.ts';
 import { cancelWith, enterScope, RootScope } from '../scopes/cancellation-scope.ts';
 import { PlainCommand } from './command.ts';
@@ -64,7 +64,7 @@ export class Run implements SandboxRun {
   readonly turn: Turn = new Turn();
   readonly timers: Timers = new Timers(this.turn);
   readonly timeouts: Timeouts = new Timeouts(this);
-  readonly activities: Activities = new Activities(this.turn);
+  readonly activities: ActivityCalls = new ActivityCalls(this.turn);
   readonly conditions: Conditions = new Conditions();
   readonly running: RunningHandlers = new RunningHandlers();
   readonly signals: Signals = new Signals((handler, task) => this.#invoke(handler, task));

@@ -31,8 +31,8 @@ import {
   activityInfoOf,
   describeActivity,
 } from './activity-execution.ts';
-import { type ActivityOptions, newActivityOf } from './activity-options.ts';
-import { AsyncCompletionClient, type AsyncCompletionClientOptions } from './async-completion.ts';
+import { type StandaloneActivityOptions, newActivityOf } from './standalone-options.ts';
+import { AsyncCompletionClient, type AsyncCompletionClientOptions } from './async-completion-client.ts';
 import {
   ActivityExecutionAlreadyStartedError,
   ActivityExecutionFailedError,
@@ -52,7 +52,7 @@ type FunctionNames<T> = { [K in keyof T]: T[K] extends AnyFunction ? K : never }
 type ResultOf<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
 type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never;
 /** `args` may be left out when there are none. */
-type TypedOptions<F> = Omit<ActivityOptions, 'args'> &
+type TypedOptions<F> = Omit<StandaloneActivityOptions, 'args'> &
   ([] extends ArgumentsOf<F> ? { args?: Readonly<ArgumentsOf<F>> } : { args: Readonly<ArgumentsOf<F>> });
 
 /** The client as it knows the activities of `T`. */
@@ -83,7 +83,7 @@ export class ActivityClient extends AsyncCompletionClient {
    * Starts an activity of its own; it is durable when the promise resolves.
    * @throws ActivityExecutionAlreadyStartedError, RuntimeError INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE
    */
-  async start<R = unknown>(activity: string, options: ActivityOptions): Promise<ActivityHandle<R>> {
+  async start<R = unknown>(activity: string, options: StandaloneActivityOptions): Promise<ActivityHandle<R>> {
     const namespace = this.#namespace;
     const { timing, ...run } = newActivityOf(activity, options, { namespace, maxPayloadBytes: this.#maxPayloadBytes });
     const { idReusePolicy = 'ALLOW_DUPLICATE', idConflictPolicy = 'FAIL', transaction } = options;
@@ -103,7 +103,7 @@ export class ActivityClient extends AsyncCompletionClient {
   }
 
   /** Starts an activity and waits for its result. @throws as `start`, and as `result` of its handle */
-  async execute<R = unknown>(activity: string, options: ActivityOptions): Promise<R> {
+  async execute<R = unknown>(activity: string, options: StandaloneActivityOptions): Promise<R> {
     const handle = await this.start<R>(activity, options);
     return handle.result();
   }

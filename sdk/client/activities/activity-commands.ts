@@ -7,7 +7,7 @@ import { retryWithDefaults } from '../../../runtime/core/activity/retry-policy.t
 import { compileRetryPolicy, type RetryPolicy } from '../../../runtime/core/options/retry-options.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { ActivityCommand, OptionChanges } from '../../../runtime/worker/activities/standalone-command.ts';
-import { activityTimeouts } from './activity-options.ts';
+import { activityTimeouts } from './standalone-options.ts';
 import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, checkReason } from '../encode-arguments.ts';
 import {

@@ -44,7 +44,7 @@ export const ActivityIdConflictPolicy = {
 export type ActivityIdConflictPolicy = (typeof ActivityIdConflictPolicy)[keyof typeof ActivityIdConflictPolicy];
 
 /** One of startToCloseTimeout and scheduleToCloseTimeout is required. */
-export interface ActivityOptions {
+export interface StandaloneActivityOptions {
   /** The caller's business key; at most one open activity of the namespace has it. Workflows have ids of their own. */
   id: string;
   /** Workers of this queue execute it. */
@@ -72,7 +72,7 @@ export interface ActivityOptions {
   transaction?: Queryable | KyselyTransaction;
 }
 
-const startOptions = optionTable<ActivityOptions>(
+const startOptions = optionTable<StandaloneActivityOptions>(
   {
     ...unchecked('id', 'taskQueue', 'retry', 'typedSearchAttributes', 'transaction'),
     args: argumentList,
@@ -98,7 +98,7 @@ export const activityTimeouts = [
 /** @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
 export function newActivityOf(
   type: string,
-  options: ActivityOptions,
+  options: StandaloneActivityOptions,
   { namespace, maxPayloadBytes }: { readonly namespace: string; readonly maxPayloadBytes: number },
 ): TimedRun {
   checkOptions('activity.start', options, startOptions);
@@ -132,7 +132,7 @@ export function newActivityOf(
   };
 }
 
-function scheduledMeta(id: string, options: ActivityOptions): ScheduledMeta {
+function scheduledMeta(id: string, options: StandaloneActivityOptions): ScheduledMeta {
   const meta: ScheduledMeta = { id };
   for (const [key, name] of activityTimeouts) {
     const ms = optionMs(name, options[name] ?? 0);

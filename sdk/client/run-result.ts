@@ -12,7 +12,7 @@ import type { ClosedOutcome } from '../../runtime/store/sql/database.ts';
 import { WorkflowFailedError } from './client-errors.ts';
 
 /** What `result()` gives or throws for the event that closed a run. */
-export function resultOf(outcome: ClosedOutcome): unknown {
+export function runResult(outcome: ClosedOutcome): unknown {
   const retryState = outcome.retryState as RetryState | undefined;
   switch (outcome.type) {
     case 'WorkflowCompleted':
