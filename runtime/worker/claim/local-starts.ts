@@ -12,7 +12,7 @@ import type { LocalWorker } from '../../store/sql/database.ts';
 import type { EventRows } from '../../store/codec/event-rows.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { type NewRun, type OwnedStart, startOwnedRuns } from '../../store/runs/start-run.ts';
-import { Breath } from '../flow/breath.ts';
+import { Yielder } from '../../flow/yield.ts';
 import { checkedTurn } from '../turns/checked-turn.ts';
 import { LiveRun } from '../turns/live-run.ts';
 import { replayed } from '../cache/run-loader.ts';
@@ -102,7 +102,7 @@ export class LocalStarts implements LocalWorker {
 
   async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
     const { sandbox, now, maxPayloadBytes, versions } = this.#options;
-    const breath = new Breath();
+    const yielder = new Yielder();
     const turns: FirstTurn[] = [];
     for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: now() };
@@ -112,7 +112,7 @@ export class LocalStarts implements LocalWorker {
       replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
       run.phase = 'flushing';
       turns.push({ start, run, built: buildTurn(run, [], now()) });
-      if (breath.due) await breath.take();
+      if (yielder.isDue) await yielder.yield();
     }
     await rejectionsKnown();
     return turns.map((turn) => ({
