@@ -48,9 +48,7 @@ export interface IncarnationOptions extends ActivityLimits {
   readonly failPoint?: FailPointListener | undefined;
 }
 
-const heartbeatMs = 100;
 const idlePollMs = 100;
-const housekeepingMs = 1_000;
 
 export class Incarnation {
   readonly epoch: number;
@@ -88,7 +86,6 @@ export class Incarnation {
       failed: (error) => this.#failed('mail could not be looked for', error),
     }),
   ];
-  readonly #timers: NodeJS.Timeout[] = [];
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
   /** One statement after the other on the control connection. */
@@ -245,13 +242,10 @@ export class Incarnation {
     const topics = ['wake', 'request', 'task', `mail_${this.epoch}`];
     await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
     await this.#watch?.begin();
-    await this.#pulse.beat();
+    await this.#pulse.start();
     if (this.#over) return;
     this.#joinLocal();
-    this.#timers.push(
-      setInterval(() => void this.#pulse.beat(), heartbeatMs),
-      setInterval(() => void this.#house.keep(), housekeepingMs),
-    );
+    this.#house.start();
     for (const poller of this.#pollers) poller.nudge();
   }
 
@@ -372,7 +366,7 @@ export class Incarnation {
     this.#house.stop();
     this.#queries.stop();
     for (const poller of this.#pollers) void poller.stop();
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#pulse.stop();
     this.#leaveLocal();
     void this.#claims.stop();
     // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
