@@ -1,5 +1,5 @@
 // Looks for something at intervals, and at once when nudged. Looks never overlap: a nudge during a look causes one more
-// after it. A look that fails is reported to the looker, and the next one comes later, up to a limit.
+// after it. A look that fails is reported to the looker, unless it was stopped, and the next one comes later, up to a limit.
 
 export interface Looker {
   /** From the beginning of one look to that of the next; undefined: only when nudged. Read after each look. */
@@ -80,7 +80,7 @@ export class Poller {
         this.#failures = 0;
       } catch (error) {
         this.#failures++;
-        this.#looker.failed(error);
+        if (!this.#stopped) this.#looker.failed(error);
       }
     }
     this.#isLooking = false;

@@ -77,7 +77,6 @@ export class StandaloneKeeper implements Looker {
   }
 
   failed(error: unknown): void {
-    if (this.#stopped) return;
     this.#options.logger.warn({ err: error }, 'standalone activities could not be looked for, will try again');
   }
 

@@ -141,7 +141,7 @@ export class TaskRunner implements Looker {
   }
 
   failed(error: unknown): void {
-    if (!this.#stopped) this.#options.logger.warn({ err: error }, 'activities could not be claimed, will try again');
+    this.#options.logger.warn({ err: error }, 'activities could not be claimed, will try again');
   }
 
   #start(task: ClaimedTask): void {

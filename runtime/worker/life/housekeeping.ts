@@ -16,7 +16,6 @@ export class Housekeeping implements Looker {
   readonly #evict: () => Promise<void>;
   readonly #poller = new Poller(this);
   #nextSweep = 0;
-  #stopped = false;
 
   /** `evict` lets go of runs that this worker keeps in memory for nothing. */
   constructor(database: Database, logger: Logger, evict: () => Promise<void>) {
@@ -30,7 +29,6 @@ export class Housekeeping implements Looker {
   }
 
   stop(): void {
-    this.#stopped = true;
     void this.#poller.stop();
   }
 
@@ -47,6 +45,6 @@ export class Housekeeping implements Looker {
   }
 
   failed(error: unknown): void {
-    if (!this.#stopped) this.#logger.warn({ err: error }, 'housekeeping failed, will try again');
+    this.#logger.warn({ err: error }, 'housekeeping failed, will try again');
   }
 }

@@ -92,8 +92,8 @@ export class QueryAnswerer implements Looker {
 
   async look(): Promise<void> {
     this.#answered.clear();
-    const { queues, open } = { queues: this.#queues, open: this.#open() };
-    const requests = await openRequests(this.#database, this.#epoch, { queues, open });
+    const where = { queues: this.#queues, open: this.#open() };
+    const requests = await openRequests(this.#database, this.#epoch, where);
     // Nobody waits for an answer to those that are gone.
     const ids = new Set(requests.map((request) => request.id));
     for (const id of this.#waiting.keys()) if (!ids.has(id)) this.#waiting.delete(id);

@@ -18,17 +18,13 @@ export class MailIntake implements BatchSender<string> {
   #stopped = false;
 
   constructor(
-    {
-      database,
-      clock,
-      logger,
-    }: { readonly database: Database; readonly clock: DatabaseClock; readonly logger: Logger },
+    parts: { readonly database: Database; readonly clock: DatabaseClock; readonly logger: Logger },
     runs: ReadonlyMap<string, LiveRun>,
     arrived: (run: LiveRun, mail: Mail) => void,
   ) {
-    this.#database = database;
-    this.#now = () => clock.now();
-    this.#logger = logger;
+    this.#database = parts.database;
+    this.#now = () => parts.clock.now();
+    this.#logger = parts.logger;
     this.#runs = runs;
     this.#arrived = arrived;
   }

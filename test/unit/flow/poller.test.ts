@@ -171,7 +171,7 @@ test('failures are reported, and put the next look off up to a second, until one
   );
 });
 
-test('stopping waits for the look under way, and no look follows', async () => {
+test('stopping waits for the look under way, whose failure nobody hears of, and no look follows', async () => {
   const { clock, looker, poller } = polling(100);
   poller.nudge();
   poller.nudge();
@@ -181,8 +181,9 @@ test('stopping waits for the look under way, and no look follows', async () => {
   });
   await setImmediate();
   assert.equal(isStopped, false);
-  await looker.end();
+  await looker.end(new Error('the connection was closed'));
   await stopping;
+  assert.deepEqual(looker.failures, []);
   poller.nudge();
   poller.start();
   await clock.advance(1_000);
