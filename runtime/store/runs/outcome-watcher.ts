@@ -1,6 +1,8 @@
 // Waits for runs to close: told at once by a worker of this process, soon by a notice, in the end by looking.
 import type pg from 'pg';
 import type { Deferred } from '../../core/deferred.ts';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
+import { type Looker, Poller } from '../../flow/poller.ts';
 import type { ClosedOutcome, Database } from '../sql/database.ts';
 import { channelName, listen, splitPayload } from '../sql/notifier.ts';
 import { readOutcomes } from './runs.ts';
@@ -15,16 +17,16 @@ export interface Told {
   done(): void;
 }
 
-export class OutcomeWatcher {
+export class OutcomeWatcher implements BatchSender<string>, Looker {
   readonly #database: Database;
   readonly #runs = new Map<string, Deferred<ClosedOutcome>>();
   readonly #answers = new Map<string, Set<() => void>>();
   #listener: Promise<pg.Client | undefined> | undefined;
   /** The session that listens, once it does. */
   #listening: pg.Client | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #unchecked: string[] = [];
-  #checking = false;
+  /** Runs that nobody has looked up yet, and those that a notice names. */
+  readonly #lookups = new Batcher<string>(this);
+  readonly #poller = new Poller(this);
   #closed = false;
 
   constructor(database: Database) {
@@ -42,7 +44,6 @@ export class OutcomeWatcher {
       return;
     }
     void this.#await(runId);
-    this.#pollLater();
   }
 
   forget(runId: string): void {
@@ -54,11 +55,7 @@ export class OutcomeWatcher {
     const waiting = this.#runs.get(runId);
     if (waiting !== undefined) return waiting.promise;
     void this.#listen();
-    this.#unchecked.push(runId);
-    if (!this.#checking) {
-      this.#checking = true;
-      setImmediate(() => void this.#check());
-    }
+    this.#lookups.add(runId);
     return this.#await(runId);
   }
 
@@ -66,6 +63,7 @@ export class OutcomeWatcher {
     const waiting = Promise.withResolvers<ClosedOutcome>();
     waiting.promise.catch(() => undefined);
     this.#runs.set(runId, waiting);
+    this.#poller.start();
     return waiting.promise;
   }
 
@@ -106,7 +104,8 @@ export class OutcomeWatcher {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#lookups.close();
+    void this.#poller.stop();
     const closed = new Error('The connection was closed while a result was awaited.');
     for (const waiting of this.#runs.values()) waiting.reject(closed);
     this.#runs.clear();
@@ -120,44 +119,29 @@ export class OutcomeWatcher {
     waiting.resolve(outcome);
   }
 
-  /** Looks at the runs that were never looked at, then now and then at all that are still awaited. */
-  async #check(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const runIds = this.#unchecked;
-    this.#unchecked = [];
-    if (runIds.length > 0) void this.#listen(); // again, if it was lost
-    try {
-      const awaited = runIds.filter((runId) => this.#runs.has(runId));
-      if (awaited.length > 0) {
-        for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#settle(runId, outcome);
-      }
-    } catch (error) {
-      if (!this.#closed)
-        process.emitWarning(`reprise: results could not be looked up, will try again: ${String(error)}`);
-    }
-    this.#checking = false;
-    if (this.#closed || this.#runs.size === 0) return;
-    if (this.#unchecked.length > 0) {
-      this.#checking = true;
-      setImmediate(() => void this.#check());
-      return;
-    }
-    this.#pollLater();
+  /** While someone awaits a result the process must live; this timer is the only thing that may be left to wait on. */
+  get everyMs(): number | undefined {
+    if (this.#runs.size === 0) return undefined;
+    return this.#listening === undefined ? pollMs.deaf : pollMs.listening;
   }
 
-  /** Someone awaits a result, so the process must live; this timer is the only thing that may be left to wait on. */
-  #pollLater(): void {
-    this.#timer ??= setTimeout(
-      () => {
-        this.#timer = undefined;
-        if (this.#checking) return; // which ends with a new timer
-        this.#checking = true;
-        this.#unchecked = [...this.#runs.keys()];
-        void this.#check();
-      },
-      this.#listening === undefined ? pollMs.deaf : pollMs.listening,
-    );
+  async look(): Promise<void> {
+    await this.#lookUp([...this.#runs.keys()]);
+  }
+
+  failed(error: unknown): void {
+    if (!this.#closed) process.emitWarning(`reprise: results could not be looked up, will try again: ${String(error)}`);
+  }
+
+  async send(runIds: readonly string[]): Promise<void> {
+    await this.#lookUp(runIds).catch((error: unknown) => this.failed(error));
+  }
+
+  async #lookUp(runIds: readonly string[]): Promise<void> {
+    const awaited = runIds.filter((runId) => this.#runs.has(runId));
+    if (awaited.length === 0) return;
+    void this.#listen(); // again, if it was lost
+    for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#settle(runId, outcome);
   }
 
   #listen(): Promise<pg.Client | undefined> {
@@ -185,11 +169,8 @@ export class OutcomeWatcher {
         for (const id of items) for (const notice of this.#answers.get(id) ?? []) notice();
         return;
       }
-      this.#unchecked.push(...items.filter((runId) => this.#runs.has(runId)));
-      if (this.#unchecked.length > 0 && !this.#checking) {
-        this.#checking = true;
-        void this.#check();
-      }
+      for (const runId of items) if (this.#runs.has(runId)) this.#lookups.put(runId);
+      this.#lookups.pump();
     });
     await listen(client, schema, ['closed', 'answered']);
     this.#listening = client;

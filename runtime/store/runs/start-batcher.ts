@@ -1,4 +1,6 @@
 // Starts of one process share commits: what is asked for while a statement is under way goes out with the next.
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
+import { InFlight } from '../../flow/in-flight.ts';
 import type { Database } from '../sql/database.ts';
 import { sendNotices } from '../sql/notifier.ts';
 import { isCleanRefusal } from '../sql/sqlstate.ts';
@@ -10,21 +12,16 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-const statementsMax = 2;
-const runsMax = 500;
-/** Of arguments in one statement. */
-const bytesMax = 8 * 1024 * 1024;
+const limits = { inFlightMax: 2, itemsMax: 500, bytesMax: 8 * 1024 * 1024 } as const;
 /**
- * A statement that takes longer, ms, is not counted any more: it may wait for the end of somebody's transaction, which
- * has started a run of the same workflow id. Others go on beside it, as long as there are connections.
+ * A statement that takes longer, ms, gives its place to the next one: it may wait for the end of a transaction that has
+ * started a run of the same workflow id. The others go on beside it, as long as there are connections.
  */
 const stuckMs = 200;
 
-export class StartBatcher {
+export class StartBatcher implements BatchSender<Waiting> {
   readonly #database: Database;
-  #waiting: Waiting[] = [];
-  #underWay = 0;
-  #scheduled = false;
+  readonly #batcher = new Batcher<Waiting>(this, limits);
 
   constructor(database: Database) {
     this.#database = database;
@@ -32,49 +29,26 @@ export class StartBatcher {
 
   /** Starts a run; false when its workflow id belongs to an open run. */
   start(run: NewRun): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ run, resolve, reject });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      setImmediate(() => {
-        this.#scheduled = false;
-        this.#pump();
-      });
-    });
+    return new Promise((resolve, reject) => this.#batcher.add({ run, resolve, reject }));
   }
 
-  #pump(): void {
-    while (this.#waiting.length > 0 && this.#underWay < statementsMax) void this.#flush(this.#take());
+  sizeOf({ run }: Waiting): number {
+    return run.args.length;
   }
 
-  /** The oldest, as many as fit a statement. */
-  #take(): readonly Waiting[] {
-    let count = 0;
-    for (let bytes = 0; count < Math.min(this.#waiting.length, runsMax); count++) {
-      bytes += this.#waiting[count]!.run.args.length;
-      if (bytes > bytesMax && count > 0) break;
-    }
-    return this.#waiting.splice(0, count);
+  async send(batch: readonly Waiting[]): Promise<void> {
+    const statement = new InFlight();
+    void statement.track(this.#start(batch));
+    await statement.drained(stuckMs);
   }
 
-  async #flush(batch: readonly Waiting[]): Promise<void> {
-    this.#underWay++;
-    let isCounted = true;
-    const leave = (): void => {
-      if (isCounted) this.#underWay--;
-      isCounted = false;
-      this.#pump();
-    };
-    const stuck = setTimeout(leave, stuckMs);
+  async #start(batch: readonly Waiting[]): Promise<void> {
     try {
       const runs = batch.map((waiting) => waiting.run);
       const started = await (this.#startHere(runs) ?? this.#startAnywhere(runs));
       for (const { run, resolve } of batch) resolve(started.has(run.runId));
     } catch (error) {
       await this.#separately(batch, error);
-    } finally {
-      clearTimeout(stuck);
-      leave();
     }
   }
 
@@ -120,6 +94,6 @@ export class StartBatcher {
       for (const waiting of batch) waiting.reject(error);
       return;
     }
-    await Promise.all(batch.map((waiting) => this.#flush([waiting])));
+    await Promise.all(batch.map((waiting) => this.#start([waiting])));
   }
 }

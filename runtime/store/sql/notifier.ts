@@ -1,6 +1,7 @@
 // Notices to other processes: hints only, coalesced, sent apart from every append and without waiting for the disk.
 // Losing one is harmless, because polling is the truth.
 import type pg from 'pg';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from './database.ts';
 import type { Queryable } from '../runs/start-run.ts';
 
@@ -10,10 +11,12 @@ const payloadBytes = 7_900;
 /** Stands among the run ids of those who have mail. */
 export const attemptsItem = 'attempts';
 
-export class Notifier {
+/** A topic and an item of it, as one text, so that a notice that waits already is not sent twice. */
+type Notice = `${string} ${string}`;
+
+export class Notifier implements BatchSender<Notice> {
   readonly #database: Database;
-  #pending = new Map<string, Set<string>>();
-  #sending = false;
+  readonly #batcher = new Batcher<Notice>(this);
 
   constructor(database: Database) {
     this.#database = database;
@@ -58,22 +61,20 @@ export class Notifier {
   }
 
   #add(topic: string, item: string): void {
-    const items = this.#pending.get(topic);
-    if (items === undefined) this.#pending.set(topic, new Set([item]));
-    else items.add(item);
-    if (!this.#sending) {
-      this.#sending = true;
-      setImmediate(() => void this.#send());
-    }
+    this.#batcher.add(`${topic} ${item}`);
   }
 
-  async #send(): Promise<void> {
-    while (this.#pending.size > 0) {
-      const notices = this.#pending;
-      this.#pending = new Map();
-      await sendNotices(this.#database.pool, this.#database.schema, notices);
+  async send(notices: readonly Notice[]): Promise<void> {
+    const items = new Map<string, string[]>();
+    for (const notice of notices) {
+      const end = notice.indexOf(' ');
+      const topic = notice.slice(0, end);
+      const item = notice.slice(end + 1);
+      const others = items.get(topic);
+      if (others === undefined) items.set(topic, [item]);
+      else others.push(item);
     }
-    this.#sending = false;
+    await sendNotices(this.#database.pool, this.#database.schema, items);
   }
 }
 

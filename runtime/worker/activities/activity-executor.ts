@@ -14,6 +14,7 @@ import {
   TimeoutType,
 } from '../../core/failure/failure.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
+import { InFlight } from '../../flow/in-flight.ts';
 import { notRegistered } from './activity-call.ts';
 import {
   ActivityContext,
@@ -42,8 +43,7 @@ export class ActivityExecutor {
   readonly #entries = new Map<LiveRun, Map<number, ActivityEntry>>();
   readonly #due: AttemptQueue;
   readonly #localDue: AttemptQueue;
-  #running = 0;
-  #onIdle: (() => void) | undefined;
+  readonly #running = new InFlight();
   /** Attempts that ended for the sake of this worker's end, by run. */
   readonly #lost = new Map<LiveRun, number[]>();
 
@@ -132,30 +132,18 @@ export class ActivityExecutor {
    */
   async drain(graceMs: number): Promise<void> {
     this.#stopQueues();
-    if (this.#running > 0) await this.#stopRunning(graceMs);
+    if (!(await this.#running.drained(graceMs))) {
+      for (const entries of this.#entries.values()) {
+        for (const entry of entries.values()) entry.context?.cancel('WORKER_SHUTDOWN');
+      }
+      // One that does not listen is left behind: its run is another worker's then.
+      await this.#running.drained(settleMs);
+    }
     for (const entries of this.#entries.values()) {
       for (const entry of entries.values()) if (entry.state === 'running') this.#lose(entry);
     }
     for (const [run, seqs] of this.#lost) this.#options.lost(run, seqs);
     this.#lost.clear();
-  }
-
-  async #stopRunning(graceMs: number): Promise<void> {
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
-    const timer = setTimeout(
-      () => {
-        for (const entries of this.#entries.values()) {
-          for (const entry of entries.values()) entry.context?.cancel('WORKER_SHUTDOWN');
-        }
-        // One that does not listen is left behind: its run is another worker's then.
-        setTimeout(() => this.#onIdle?.(), settleMs);
-      },
-      Math.min(graceMs, 2_147_483_647),
-    );
-    await idle;
-    clearTimeout(timer);
   }
 
   #lose(entry: ActivityEntry): void {
@@ -202,12 +190,11 @@ export class ActivityExecutor {
 
   #run(entry: ActivityEntry, queue: AttemptQueue): void {
     entry.state = 'running';
-    this.#running++;
+    this.#running.enter();
     // A timed-out attempt that goes on regardless must not keep its place for ever.
     entry.release = () => {
       entry.release = undefined;
-      this.#running--;
-      if (this.#running === 0) this.#onIdle?.();
+      this.#running.leave();
       queue.give();
     };
     const { release } = entry;

@@ -1,6 +1,8 @@
 // Outcomes of attempts on their way to the owners of their runs: what arrives during a statement goes with the next. Each is
 // sent until it is committed, or its attempt turns out to be over.
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import { type AttemptReport, reportAttempts, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import { taskName, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
 import type { Fence } from '../../store/ownership/claim.ts';
@@ -16,21 +18,19 @@ interface Waiting {
   readonly resolve: (result: ReportResult) => void;
 }
 
-const reportsMax = 500;
-const bytesMax = 8 * 1024 * 1024;
+const limits = { itemsMax: 500, bytesMax: 8 * 1024 * 1024 } as const;
 /** When a run's row is locked by somebody. */
 const lockedMs = 5;
 /** When the database cannot be reached. */
 const outageMs = 100;
 
-export class AttemptReporter {
+export class AttemptReporter implements BatchSender<Waiting> {
   readonly #database: Database;
   readonly #fence: Fence;
   readonly #logger: Logger;
   readonly #announced: (outcomes: readonly SentOutcome[]) => void;
   readonly #failPoint: FailPointListener | undefined;
-  #waiting: Waiting[] = [];
-  #sending = false;
+  readonly #batcher = new Batcher<Waiting>(this, limits);
   #stopped = false;
 
   constructor(options: {
@@ -48,70 +48,62 @@ export class AttemptReporter {
     this.#failPoint = options.failPoint;
   }
 
-  send(report: AttemptReport): Promise<ReportResult> {
+  report(report: AttemptReport): Promise<ReportResult> {
     return new Promise((resolve) => {
-      if (this.#stopped) return resolve('gone');
-      this.#waiting.push({ report, resolve });
-      if (!this.#sending) {
-        this.#sending = true;
-        setImmediate(() => void this.#pump());
-      }
+      if (this.#stopped) resolve('gone');
+      else this.#batcher.add({ report, resolve });
     });
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const { resolve } of this.#waiting.splice(0)) resolve('gone');
+    for (const { resolve } of this.#batcher.close()) resolve('gone');
   }
 
-  async #pump(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#stopped) {
-      const batch = this.#take();
-      try {
-        await this.#flush(batch);
-      } catch (error) {
-        this.#logger.warn({ err: error }, 'outcomes of activities could not be sent, will try again');
-        this.#waiting.unshift(...batch);
-        await pause(outageMs);
-      }
-    }
-    this.#sending = false;
-    if (this.#stopped) this.stop(); // what was put back has nobody to tell
+  sizeOf({ report }: Waiting): number {
+    return report.payload?.length ?? 0;
   }
 
-  #take(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { report } of this.#waiting) {
-      bytes += report.payload?.length ?? 0;
-      if (count > 0 && (bytes > bytesMax || count >= reportsMax)) break;
-      count++;
-    }
-    return this.#waiting.splice(0, count);
-  }
-
-  async #flush(batch: readonly Waiting[]): Promise<void> {
+  async send(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    let again: readonly Waiting[];
     try {
-      await this.#send(batch);
+      again = await this.#flush(batch);
+      if (again.length > 0) await setTimeout(lockedMs);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'outcomes of activities could not be sent, will try again');
+      again = batch;
+      await setTimeout(outageMs);
+    }
+    if (!this.#stopped) return again;
+    for (const { resolve } of again) resolve('gone');
+    return [];
+  }
+
+  /** Returns those that are to be sent again. */
+  async #flush(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    try {
+      return await this.#send(batch);
     } catch (error) {
       if (!isCleanRefusal(error)) throw error;
       if (batch.length === 1) {
         this.#logger.error({ err: error }, 'the outcome of an activity cannot be stored');
         batch[0]!.resolve('refused');
-        return;
+        return [];
       }
-      for (const waiting of batch) await this.#flush([waiting]);
+      const again: Waiting[] = [];
+      for (const waiting of batch) again.push(...(await this.#flush([waiting])));
+      return again;
     }
   }
 
-  async #send(batch: readonly Waiting[]): Promise<void> {
+  async #send(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
     const reports = batch.map((waiting) => waiting.report);
     this.#failPoint?.('before report');
     const sent = await reportAttempts(this.#database, this.#fence, reports);
     this.#failPoint?.('after report');
     if (sent === undefined) {
       for (const { resolve } of batch) resolve('gone');
-      return;
+      return [];
     }
     this.#announced(sent);
     const names = new Set(sent.map(({ runId, seq }) => `${runId}:${seq}`));
@@ -120,10 +112,11 @@ export class AttemptReporter {
       if (names.has(`${waiting.report.runId}:${waiting.report.seq}`)) waiting.resolve('sent');
       else unsent.push(waiting);
     }
-    if (unsent.length > 0) await this.#again(unsent);
+    return unsent.length === 0 ? [] : this.#locked(unsent);
   }
 
-  async #again(unsent: readonly Waiting[]): Promise<void> {
+  /** Those whose attempts are not over: somebody holds the rows of their runs. */
+  async #locked(unsent: readonly Waiting[]): Promise<readonly Waiting[]> {
     const mine = await tasksOfWorker(this.#database, this.#fence.epoch);
     const locked: Waiting[] = [];
     for (const waiting of unsent) {
@@ -131,12 +124,6 @@ export class AttemptReporter {
       if (mine.has(taskName(runId, seq, attempt))) locked.push(waiting);
       else waiting.resolve('gone');
     }
-    if (locked.length === 0) return;
-    this.#waiting.push(...locked);
-    await pause(lockedMs);
+    return locked;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 // Progress of activities on its way to the database. Statements of one activity follow one another, whatever connections
 // they take: what was reported last is what the next attempt finds, and nothing is left of an activity that ended.
 import type { Logger } from 'pino';
+import { SerialQueue } from '../../flow/serial-queue.ts';
 import { deleteHeartbeat, storeHeartbeat } from '../../store/activities/activity-heartbeats.ts';
 import type { Database } from '../../store/sql/database.ts';
 
@@ -8,7 +9,7 @@ export class ProgressStore {
   readonly #database: Database;
   readonly #epoch: number;
   readonly #logger: Logger;
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #statements = new SerialQueue<string>();
 
   constructor(database: Database, epoch: number, logger: Logger) {
     this.#database = database;
@@ -25,18 +26,13 @@ export class ProgressStore {
   }
 
   /** Resolves when what is under way has arrived: the next owner of a run is to find it. */
-  async settled(): Promise<void> {
-    if (this.#underWay.size > 0) await Promise.all(this.#underWay.values());
+  settled(): Promise<void> {
+    return this.#statements.drained();
   }
 
   #next(runId: string, seq: number, statement: () => Promise<void>): void {
-    const key = `${runId}:${seq}`;
-    const before = this.#underWay.get(key);
-    const done = (before === undefined ? statement() : before.then(statement))
-      .catch((error: unknown) => this.#logger.warn({ err: error, runId, seq }, 'progress was not stored'))
-      .then(() => {
-        if (this.#underWay.get(key) === done) this.#underWay.delete(key);
-      });
-    this.#underWay.set(key, done);
+    this.#statements
+      .run(statement, `${runId}:${seq}`)
+      .catch((error: unknown) => this.#logger.warn({ err: error, runId, seq }, 'progress was not stored'));
   }
 }

@@ -1,6 +1,7 @@
 // Activities of owned runs that other workers execute, or clients complete: offered as tasks once their schedule is durable,
 // withdrawn when they are cancelled. What becomes of a task comes back as mail. Nothing is kept here but what is on its way
 // into the database, so a run that waits for tasks alone needs no place in memory.
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { effectiveVersioning, placedQueue, prefixOf, queueKey } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
@@ -8,6 +9,7 @@ import { announce, cancelTasks } from '../../store/activities/activity-outcomes.
 import { dropTasks } from '../../store/activities/activity-tasks.ts';
 import { type OfferedTask, offerTasks } from '../../store/activities/task-offers.ts';
 import { awaitCompletion } from '../../store/activities/async-completion.ts';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Fence } from '../../store/ownership/claim.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { isDataRefusal } from '../../store/sql/sqlstate.ts';
@@ -32,15 +34,14 @@ export interface RemoteActivitiesOptions {
   readonly failPoint?: FailPointListener | undefined;
 }
 
-interface Offer {
-  readonly run: LiveRun;
-  readonly task: OfferedTask;
-}
-
-/** A task that is being made of an own attempt. */
-interface Waiting {
+/** A task on its way into the database. */
+interface ComingTask {
   readonly run: LiveRun;
   readonly seq: number;
+}
+
+interface Offer extends ComingTask {
+  readonly task: OfferedTask;
 }
 
 const offersMax = 500;
@@ -51,12 +52,10 @@ const outageMs = 100;
 /** A task that is due later than this is found by those who look for tasks now and then. */
 const noticeMsMax = 60_000;
 
-export class RemoteActivities {
+export class RemoteActivities implements BatchSender<Offer> {
   readonly #options: RemoteActivitiesOptions;
-  #offers: Offer[] = [];
-  #offering = false;
-  #underWay: readonly Offer[] = [];
-  readonly #waiting = new Set<Waiting>();
+  readonly #offers = new Batcher<Offer>(this, { itemsMax: offersMax });
+  readonly #coming = new Set<ComingTask>();
   /** What is on its way into the database, by run. */
   readonly #pending = new Map<LiveRun, number>();
   readonly #notices = new Set<NodeJS.Timeout>();
@@ -69,19 +68,18 @@ export class RemoteActivities {
   /** Offers the next attempt of an activity. */
   offer(run: LiveRun, activity: PendingActivity): void {
     activity.elsewhere = 'task';
-    this.#offers.push({ run, task: this.#task(run, activity) });
+    const offer: Offer = { run, seq: activity.seq, task: this.#task(run, activity) };
+    this.#coming.add(offer);
     this.#count(run, 1);
-    if (this.#offering) return;
-    this.#offering = true;
-    setImmediate(() => void this.#sendOffers());
+    this.#offers.add(offer);
   }
 
   /** Makes a task of an attempt that ran here and that a client will complete. */
   awaitCompletion(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void {
     activity.elsewhere = 'task';
     const task = { ...this.#task(run, activity), attempt, startedAt };
-    const waiting: Waiting = { run, seq: activity.seq };
-    this.#waiting.add(waiting);
+    const coming: ComingTask = { run, seq: activity.seq };
+    this.#coming.add(coming);
     const { database, fence, failPoint } = this.#options;
     void this.busyWith(run, async () => {
       await this.#until(run, 'an activity could not be left to a client', async () => {
@@ -90,7 +88,7 @@ export class RemoteActivities {
         failPoint?.('after leaving');
         return result !== false;
       });
-      this.#waiting.delete(waiting);
+      this.#coming.delete(coming);
     });
   }
 
@@ -127,7 +125,7 @@ export class RemoteActivities {
 
   stop(): void {
     this.#stopped = true;
-    this.#offers = [];
+    this.#offers.close();
     this.#pending.clear();
     for (const timer of this.#notices) clearTimeout(timer);
   }
@@ -139,16 +137,14 @@ export class RemoteActivities {
     return offeredTask(run.runId, activity, { queue, now: clock.now() });
   }
 
-  async #sendOffers(): Promise<void> {
-    while (this.#offers.length > 0 && !this.#stopped) {
-      const batch = this.#offers.splice(0, offersMax);
-      this.#underWay = batch;
-      const unsent = await this.#send(batch);
-      this.#underWay = [];
-      for (const offer of batch) if (!unsent.includes(offer)) this.#count(offer.run, -1);
-      this.#offers.push(...unsent);
+  async send(batch: readonly Offer[]): Promise<readonly Offer[]> {
+    const unsent = new Set(await this.#send(batch));
+    for (const offer of batch) {
+      if (unsent.has(offer)) continue;
+      this.#coming.delete(offer);
+      this.#count(offer.run, -1);
     }
-    this.#offering = false;
+    return [...unsent];
   }
 
   /** Returns those that are to be sent again. */
@@ -235,9 +231,7 @@ export class RemoteActivities {
   }
 
   #isComing(run: LiveRun, seq: number): boolean {
-    const isIt = (offer: Offer): boolean => offer.run === run && offer.task.seq === seq;
-    if (this.#offers.some(isIt) || this.#underWay.some(isIt)) return true;
-    for (const waiting of this.#waiting) if (waiting.run === run && waiting.seq === seq) return true;
+    for (const coming of this.#coming) if (coming.run === run && coming.seq === seq) return true;
     return false;
   }
 
@@ -261,8 +255,4 @@ export class RemoteActivities {
     if (count > 0) this.#pending.set(run, count);
     else if (this.#pending.delete(run) && run.phase !== 'gone') this.#options.settled(run);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

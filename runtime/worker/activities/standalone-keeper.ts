@@ -1,6 +1,7 @@
 // Settles standalone activities: what was started, has an outcome, or is to be cancelled. Any worker that executes activities
 // of the queue may do it, one short transaction each; nothing is kept in memory.
 import type { Logger } from 'pino';
+import { type Looker, Poller } from '../../flow/poller.ts';
 import type { Database } from '../../store/sql/database.ts';
 import {
   dueStandalone,
@@ -28,10 +29,9 @@ const atOnce = 4;
 /** How often to look for what the workers of other queues should have settled, and for how long they have had the time. */
 const forsakenMs = 10_000;
 
-export class StandaloneKeeper {
+export class StandaloneKeeper implements Looker {
   readonly #options: StandaloneKeeperOptions;
-  #looking: Promise<void> | undefined;
-  #poked = false;
+  readonly #poller = new Poller(this);
   #nextSweep = performance.now() + forsakenMs;
   #stopped = false;
 
@@ -41,12 +41,7 @@ export class StandaloneKeeper {
 
   /** Looks for what has to be settled. */
   poke(): void {
-    if (this.#stopped) return;
-    this.#poked = true;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-      if (this.#poked) this.poke();
-    });
+    this.#poller.nudge();
   }
 
   /** Settles these runs, of whatever queue. What fails here is found by the next look of a worker of their queue. */
@@ -69,21 +64,20 @@ export class StandaloneKeeper {
   /** Resolves when what is under way is done. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#looking;
+    await this.#poller.stop();
   }
 
-  async #look(): Promise<void> {
-    const { database, queue, clock, logger } = this.#options;
-    this.#poked = false;
-    try {
-      for (let isFull = true; isFull && !this.#stopped; ) {
-        const runIds = await dueStandalone(database, queue, { now: clock.now(), limit: dueMax });
-        await this.settle(runIds);
-        isFull = runIds.length === dueMax;
-      }
-    } catch (error) {
-      if (!this.#stopped) logger.warn({ err: error }, 'standalone activities could not be looked for, will try again');
+  async look(): Promise<void> {
+    const { database, queue, clock } = this.#options;
+    for (let isFull = true; isFull && !this.#stopped; ) {
+      const runIds = await dueStandalone(database, queue, { now: clock.now(), limit: dueMax });
+      await this.settle(runIds);
+      isFull = runIds.length === dueMax;
     }
+  }
+
+  failed(error: unknown): void {
+    this.#options.logger.warn({ err: error }, 'standalone activities could not be looked for, will try again');
   }
 
   async #settle(runId: string): Promise<void> {

@@ -1,6 +1,7 @@
 // Executes activities of other workers' runs: claims tasks of the queue while places are free, runs each as one attempt,
 // and reports what it came to. Timeouts, retries and the log are the business of the run's owner and of the store; here
 // an attempt whose time is over only gives its place back.
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { draft } from '../../core/log/draft.ts';
 import type { EventType } from '../../core/log/event.ts';
@@ -8,6 +9,8 @@ import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { ApplicationFailure, CompleteAsyncError } from '../../core/failure/failure.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
+import { InFlight } from '../../flow/in-flight.ts';
+import { type Looker, Poller } from '../../flow/poller.ts';
 import type { OutcomeMeta } from '../../store/activities/activity-outcomes.ts';
 import {
   type AttemptTerms,
@@ -63,39 +66,32 @@ export interface TaskRunnerOptions {
 }
 
 const claimMax = 100;
-const timerMsMax = 2_147_483_647;
 /** How long an attempt may take to stop once it was told to. */
 const settleMs = 5_000;
 /** When the database cannot be reached. */
 const outageMs = 100;
 
-export class TaskRunner {
+export class TaskRunner implements Looker {
   readonly #options: TaskRunnerOptions;
   readonly #running = new Map<string, RunningTask>();
-  #claiming: Promise<void> | undefined;
-  #poked = false;
+  readonly #inFlight = new InFlight();
+  readonly #poller = new Poller(this);
   /** There may be tasks that no place was free for. */
   #hasMore = false;
   #stopped = false;
   #isAborted = false;
-  readonly #look = (): void => {
+  readonly #onFree = (): void => {
     if (this.#hasMore) this.poke();
   };
-  #onIdle: (() => void) | undefined;
 
   constructor(options: TaskRunnerOptions) {
     this.#options = options;
-    options.slots.onFree(this.#look);
+    options.slots.onFree(this.#onFree);
   }
 
   /** Looks for tasks now. */
   poke(): void {
-    if (this.#stopped) return;
-    this.#poked = true;
-    this.#claiming ??= this.#claim().finally(() => {
-      this.#claiming = undefined;
-      if (this.#poked) this.poke();
-    });
+    this.#poller.nudge();
   }
 
   /** Compares what runs here with what the database knows: some may be cancelled, paused, over, or have other options. */
@@ -113,46 +109,39 @@ export class TaskRunner {
   /** Takes no task any more; resolves when the running ones ended, or were told to stop after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#stopped = true;
-    await this.#claiming;
-    if (this.#running.size === 0) return;
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
-    const timer = setTimeout(
-      () => {
-        for (const running of this.#running.values()) running.context?.cancel('WORKER_SHUTDOWN');
-        setTimeout(() => this.#onIdle?.(), settleMs); // one that does not listen is left behind
-      },
-      Math.min(graceMs, timerMsMax),
-    );
-    await idle;
-    clearTimeout(timer);
+    await this.#poller.stop();
+    if (await this.#inFlight.drained(graceMs)) return;
+    for (const running of this.#running.values()) running.context?.cancel('WORKER_SHUTDOWN');
+    await this.#inFlight.drained(settleMs); // one that does not listen is left behind
   }
 
   /** Stops everything at once: this incarnation may not act any more. */
   abort(): void {
     this.#stopped = true;
     this.#isAborted = true;
+    void this.#poller.stop();
     for (const running of [...this.#running.values()]) running.leave('LEASE_LOST');
   }
 
-  async #claim(): Promise<void> {
-    const { slots, logger, failPoint } = this.#options;
-    this.#poked = false;
+  async look(): Promise<void> {
+    const { slots, failPoint } = this.#options;
     for (this.#hasMore = true; this.#hasMore && !this.#stopped; ) {
       const limit = slots.take(claimMax);
       if (limit === 0) return;
       let claimed: readonly ClaimedTask[] = [];
       try {
         claimed = await this.#options.claim(limit);
-      } catch (error) {
-        if (!this.#stopped) logger.warn({ err: error }, 'activities could not be claimed, will try again');
+      } finally {
+        if (claimed.length > 0) failPoint?.('task claimed');
+        this.#hasMore = claimed.length === limit;
+        slots.giveUnused(limit - claimed.length, this.#onFree);
       }
-      if (claimed.length > 0) failPoint?.('task claimed');
-      this.#hasMore = claimed.length === limit;
-      slots.giveUnused(limit - claimed.length, this.#look);
       for (const task of claimed) this.#start(task);
     }
+  }
+
+  failed(error: unknown): void {
+    this.#options.logger.warn({ err: error }, 'activities could not be claimed, will try again');
   }
 
   #start(task: ClaimedTask): void {
@@ -161,10 +150,11 @@ export class TaskRunner {
     running.release = () => {
       running.release = undefined;
       if (this.#running.get(name) === running) this.#running.delete(name);
-      if (this.#running.size === 0) this.#onIdle?.();
+      this.#inFlight.leave();
       this.#options.slots.give(1);
     };
     this.#running.set(name, running);
+    this.#inFlight.enter();
     void this.#execute(running).finally(() => running.release?.());
   }
 
@@ -302,7 +292,7 @@ export class TaskRunner {
       } catch (error) {
         if (this.#isAborted) return;
         logger.warn({ err: error }, 'an activity could not be left to a client, will try again');
-        await new Promise((resolve) => setTimeout(resolve, outageMs));
+        await setTimeout(outageMs);
       }
     }
   }
@@ -312,7 +302,7 @@ export class TaskRunner {
     type: EventType,
     payload: Uint8Array | null,
     reason: string | null,
-  ): ReturnType<AttemptReporter['send']> {
+  ): ReturnType<AttemptReporter['report']> {
     const { runId, seq, attempt } = running.task;
     const meta: OutcomeMeta = {
       seq,
@@ -323,7 +313,7 @@ export class TaskRunner {
       ...(running.unsafe ? { unsafe: true } : {}),
     };
     const columns = draft(0, type, { payload, reason });
-    return this.#options.reporter.send({
+    return this.#options.reporter.report({
       runId,
       seq,
       attempt,

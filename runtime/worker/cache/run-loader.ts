@@ -10,7 +10,7 @@ import { type Mail, readMail } from '../../store/messages/inbox.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { engineFault } from '../../core/log/engine-number.ts';
 import { failsOnNondeterminism, failureErrorNames } from '../../core/failure/failure-types.ts';
-import { Breath } from '../flow/breath.ts';
+import { Yielder } from '../../flow/yield.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import { RunReplay } from './load-run.ts';
 import { explained } from '../queries/run-tracer.ts';
@@ -41,11 +41,11 @@ export async function loadRuns(
 ): Promise<void> {
   const { sandbox } = source;
   const toRead: LiveRun[] = [];
-  const breath = new Breath();
+  const yielder = new Yielder();
   for (const { run, start } of runs) {
     if (start === undefined || run.mailRead > 0) toRead.push(run);
     else result.loaded(run, failureOf(sandbox, run, replayed(sandbox, run, [start])), []);
-    if (breath.due) await breath.take();
+    if (yielder.isDue) await yielder.yield();
   }
   if (toRead.length > 0) await readRuns(source, toRead, result);
 }
@@ -79,7 +79,7 @@ async function readRuns(
     }
     await finish(run, undefined);
   };
-  const breath = new Breath();
+  const yielder = new Yielder();
   const finishing: Promise<void>[] = [];
   for (const run of runs) {
     const events = eventsByRun.get(run.runId);
@@ -87,7 +87,7 @@ async function readRuns(
     const finished = events.length < shortEvents ? finish(run, replayed(sandbox, run, events)) : readLong(run);
     finished.catch(() => undefined); // told below, when all are begun
     finishing.push(finished);
-    if (breath.due) await breath.take();
+    if (yielder.isDue) await yielder.yield();
   }
   await Promise.all(finishing);
 }

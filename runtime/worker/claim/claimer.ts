@@ -1,5 +1,7 @@
 // Takes due runs of a queue: at once when told of one, else at every poll. What was claimed is loaded while the next
 // claim is on its way, so that a stream of runs moves through all stages at the same time.
+import { InFlight } from '../../flow/in-flight.ts';
+import { type Looker, Poller } from '../../flow/poller.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { sweepPause } from './sweep-pause.ts';
@@ -26,11 +28,10 @@ const watermarkSlackMicros = 1_000_000;
 /** 2000-01-01, before which nothing is due. */
 const longAgo: Micros = 946_684_800_000_000;
 
-export class Claimer {
+export class Claimer implements Looker {
   readonly #options: ClaimerOptions;
-  readonly #loading = new Set<Promise<void>>();
-  #running: Promise<void> | undefined;
-  #poked = false;
+  readonly #loading = new InFlight();
+  readonly #poller = new Poller(this);
   #stopped = false;
   #watermark = 0;
   #nextSweep = 0;
@@ -42,33 +43,27 @@ export class Claimer {
   /** Looks for due runs now. `sweep`: also for such as became due long ago. */
   poke(sweep = false): void {
     if (sweep) this.#nextSweep = 0;
-    this.#poked = true;
-    if (this.#stopped) return;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#poked) this.poke();
-    });
+    this.#poller.nudge();
   }
 
   /** Claims nothing any more; resolves when what was claimed is loaded. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#running;
-    await Promise.all(this.#loading);
+    await this.#poller.stop();
+    await this.#loading.below(1);
   }
 
-  async #run(): Promise<void> {
-    this.#poked = false;
-    try {
-      while (!this.#stopped && (await this.#claimOnce()));
-    } catch (error) {
-      this.#options.failed(error);
-    }
+  async look(): Promise<void> {
+    while (!this.#stopped && (await this.#claimOnce()));
+  }
+
+  failed(error: unknown): void {
+    this.#options.failed(error);
   }
 
   /** True when there may be more. */
   async #claimOnce(): Promise<boolean> {
-    if (this.#loading.size >= loadingMax) await Promise.race(this.#loading);
+    await this.#loading.below(loadingMax);
     const limit = Math.min(claimMax, this.#options.room());
     if (limit === 0) return false;
     const begun = performance.now();
@@ -82,8 +77,7 @@ export class Claimer {
     for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
     if (claimed.length > 0) {
       const loading = this.#options.adopt(claimed).catch((error: unknown) => this.#options.lost(error));
-      this.#loading.add(loading);
-      void loading.then(() => this.#loading.delete(loading));
+      void this.#loading.track(loading);
     }
     return claimed.length === limit;
   }

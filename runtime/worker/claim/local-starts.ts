@@ -1,7 +1,6 @@
 // Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so that it needs
 // no notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no
 // effects, so it may run before anybody knows whether the workflow id is free.
-import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import { draft } from '../../core/log/draft.ts';
 import type { Micros } from '../../core/log/event.ts';
@@ -12,7 +11,8 @@ import type { LocalWorker } from '../../store/sql/database.ts';
 import type { EventRows } from '../../store/codec/event-rows.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { type NewRun, type OwnedStart, startOwnedRuns } from '../../store/runs/start-run.ts';
-import { Breath } from '../flow/breath.ts';
+import { InFlight } from '../../flow/in-flight.ts';
+import { Yielder } from '../../flow/yield.ts';
 import { checkedTurn } from '../turns/checked-turn.ts';
 import { LiveRun } from '../turns/live-run.ts';
 import { replayed } from '../cache/run-loader.ts';
@@ -47,7 +47,7 @@ interface FirstTurn {
 
 export class LocalStarts implements LocalWorker {
   readonly #options: LocalStartsOptions;
-  #starting: Promise<unknown> | undefined;
+  readonly #starting = new InFlight();
   #stopped = false;
 
   constructor(options: LocalStartsOptions) {
@@ -59,12 +59,8 @@ export class LocalStarts implements LocalWorker {
   }
 
   start(runs: readonly NewRun[]): Promise<Set<string>> | undefined {
-    if (this.#stopped || this.#starting !== undefined || this.#options.room() < runs.length) return undefined;
-    const starting = this.#start(runs).finally(() => {
-      this.#starting = undefined;
-    });
-    this.#starting = starting.catch(() => undefined);
-    return starting;
+    if (this.#stopped || this.#starting.count > 0 || this.#options.room() < runs.length) return undefined;
+    return this.#starting.track(this.#start(runs));
   }
 
   /**
@@ -73,7 +69,7 @@ export class LocalStarts implements LocalWorker {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
-    await Promise.race([this.#starting, setTimeout(Math.max(graceMs, leastGraceMs), undefined, { ref: false })]);
+    await this.#starting.drained(Math.max(graceMs, leastGraceMs));
   }
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
@@ -102,7 +98,7 @@ export class LocalStarts implements LocalWorker {
 
   async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
     const { sandbox, now, maxPayloadBytes, versions } = this.#options;
-    const breath = new Breath();
+    const yielder = new Yielder();
     const turns: FirstTurn[] = [];
     for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: now() };
@@ -112,7 +108,7 @@ export class LocalStarts implements LocalWorker {
       replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
       run.phase = 'flushing';
       turns.push({ start, run, built: buildTurn(run, [], now()) });
-      if (breath.due) await breath.take();
+      if (yielder.isDue) await yielder.yield();
     }
     await rejectionsKnown();
     return turns.map((turn) => ({

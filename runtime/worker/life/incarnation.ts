@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { queueKey } from '../../core/run/deployment.ts';
 import { activitiesNamespace } from '../../core/activity/standalone.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { Poller } from '../../flow/poller.ts';
+import { SerialQueue } from '../../flow/serial-queue.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import { claim, type ClaimedRun, park, type ParkedRun } from '../../store/ownership/claim.ts';
 import { assignQueues } from '../../store/ownership/queue-changes.ts';
@@ -14,7 +16,6 @@ import { lookAround } from '../../store/ownership/poll.ts';
 import { declareDead } from '../../store/ownership/lease.ts';
 import type { Activities } from '../activities/activity-context.ts';
 import { ActivityDesk, type ActivityLimits } from '../activities/activity-desk.ts';
-import { AnnouncedMail } from '../turns/announced-mail.ts';
 import { Appender } from '../turns/appender.ts';
 import { Claims, claimSources, taskSources } from '../claim/claims.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -47,9 +48,7 @@ export interface IncarnationOptions extends ActivityLimits {
   readonly failPoint?: FailPointListener | undefined;
 }
 
-const heartbeatMs = 100;
 const idlePollMs = 100;
-const housekeepingMs = 1_000;
 
 export class Incarnation {
   readonly epoch: number;
@@ -71,11 +70,26 @@ export class Incarnation {
   readonly #progress: ProgressStore;
   readonly #queries: QueryAnswerer;
   readonly #house: Housekeeping;
-  readonly #mail: AnnouncedMail;
-  readonly #timers: NodeJS.Timeout[] = [];
+  /** Behind the notices: what is looked for now and then in any case. */
+  readonly #pollers = [
+    new Poller({
+      everyMs: idlePollMs,
+      look: async () => {
+        this.#claims.poke();
+        this.#answerQueries();
+      },
+      failed: (error) => this.#failed('runs could not be looked for', error),
+    }),
+    new Poller({
+      everyMs: idlePollMs,
+      look: () => this.#lookAround(),
+      failed: (error) => this.#failed('mail could not be looked for', error),
+    }),
+  ];
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   #over = false;
-  #control_: Promise<unknown> = Promise.resolve();
+  /** One statement after the other on the control connection. */
+  readonly #controlQueue = new SerialQueue();
 
   /** Registers and begins to work. @throws what connecting throws */
   static async begin(options: IncarnationOptions): Promise<Incarnation> {
@@ -133,8 +147,7 @@ export class Incarnation {
       logger,
       maxCachedRuns: options.maxCachedRuns,
       maxPayloadBytes: options.maxPayloadBytes,
-      park: (runs) => this.#progress.settled().then(() => this.#serially(() => this.#park(runs))),
-      mailed: (runId) => void this.#mail.announce([runId]),
+      park: (runs) => this.#progress.settled().then(() => this.#controlQueue.run(() => this.#park(runs))),
       fatal: (error) => this.#end(error),
     });
     const sources = claimSources(this.#queue, namespace, versions);
@@ -146,8 +159,8 @@ export class Incarnation {
       fence: { epoch, slot: 0 },
       reportFence: { epoch, slot: writers.length + 2 },
       clock: this.#clock,
-      serially: (work) => this.#serially(() => work(control)),
-      mailed: (runIds) => void this.#mail.announce(runIds),
+      serially: (work) => this.#controlQueue.run(() => work(control)),
+      mailed: (runIds) => this.#loop.mail.announce(runIds),
       settled: (run) => this.#loop.settled(run),
       report: (run, input) => this.#loop.enqueue(run, input),
       reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
@@ -159,7 +172,7 @@ export class Incarnation {
       room: () => this.#room,
       now: () => this.#clock.now(),
       claim: ({ queue, route }, due) =>
-        this.#serially(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
+        this.#controlQueue.run(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
       adopt: (claimed, queue) => this.#adopt(claimed, queue),
       failed: (error) => this.#failed('runs could not be claimed', error),
       // Owned but not in memory: only a new incarnation lets others have these runs.
@@ -178,7 +191,6 @@ export class Incarnation {
       wake: () => this.#claims.poke(),
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
     });
-    this.#mail = new AnnouncedMail(logger, (runIds) => this.#loop.mail.read(runIds));
     this.#house = new Housekeeping(database, logger, async () => {
       await this.#loop.parking.evict();
       await this.#activities.sweep();
@@ -230,15 +242,11 @@ export class Incarnation {
     const topics = ['wake', 'request', 'task', `mail_${this.epoch}`];
     await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
     await this.#watch?.begin();
-    await this.#pulse.beat();
+    await this.#pulse.start();
     if (this.#over) return;
     this.#joinLocal();
-    this.#timers.push(
-      setInterval(() => void this.#pulse.beat(), heartbeatMs),
-      setInterval(() => void this.#house.keep(), housekeepingMs),
-      setInterval(() => void this.#poll(), idlePollMs),
-    );
-    void this.#poll();
+    this.#house.start();
+    for (const poller of this.#pollers) poller.nudge();
   }
 
   async #bury(epoch: number, reason: string): Promise<void> {
@@ -256,14 +264,14 @@ export class Incarnation {
     const topic = channel.slice(this.#options.database.schema.length + 1);
     if (topic === 'wake') this.#woken(splitPayload(payload));
     else if (topic === 'request') {
-      if (this.#queries.isAsked(splitPayload(payload))) void this.#answerQueries();
+      if (this.#queries.isAsked(splitPayload(payload))) this.#answerQueries();
     } else if (topic === 'deployment') void this.#reroute();
     else if (topic === 'task') {
       if (this.#activities.looksInto(splitPayload(payload))) this.#activities.poke();
     } else {
       const items = splitPayload(payload);
       if (items.includes(attemptsItem)) this.#activities.check();
-      void this.#mail.announce(items);
+      this.#loop.mail.announce(items);
     }
   }
 
@@ -272,28 +280,16 @@ export class Incarnation {
     if (queues.includes(this.#standaloneQueue)) this.#activities.pokeStandalone();
   }
 
-  async #answerQueries(): Promise<void> {
-    if (this.#options.bundleHash === null) return;
-    try {
-      await this.#queries.poll();
-    } catch (error) {
-      this.#failed('queries could not be answered', error);
-    }
+  #answerQueries(): void {
+    if (this.#options.bundleHash !== null) this.#queries.poke();
   }
 
-  /** What notices may have missed. */
-  async #poll(): Promise<void> {
-    this.#claims.poke();
-    void this.#answerQueries();
-    try {
-      const { open } = this.#activities;
-      const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
-      const found = await lookAround(this.#options.database, this.epoch, looked);
-      this.#activities.found(found);
-      await this.#mail.announce(found.mailed);
-    } catch (error) {
-      this.#failed('mail could not be looked for', error);
-    }
+  async #lookAround(): Promise<void> {
+    const { open } = this.#activities;
+    const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
+    const found = await lookAround(this.#options.database, this.epoch, looked);
+    this.#activities.found(found);
+    this.#loop.mail.announce(found.mailed);
   }
 
   async #adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
@@ -309,7 +305,7 @@ export class Incarnation {
     const fence = { epoch: this.epoch, slot: 0 };
     return new VersionWatch({
       ...{ database, namespace, versions, logger },
-      assign: (runs) => this.#serially(() => assignQueues(this.#control, database.schema, fence, runs)),
+      assign: (runs) => this.#controlQueue.run(() => assignQueues(this.#control, database.schema, fence, runs)),
       changed: () => {
         const letGo = this.#loop.parking.letGoMoving(versions);
         letGo.catch((error: unknown) => this.#failed('runs could not be handed over', error));
@@ -359,13 +355,6 @@ export class Incarnation {
     return parked;
   }
 
-  /** One statement after the other on the control connection. */
-  #serially<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#control_.then(work);
-    this.#control_ = result.catch(() => undefined);
-    return result;
-  }
-
   #lose(what: string, cause?: unknown): void {
     if (this.#over) return;
     this.#end(new RuntimeError('LEASE_LOST', `This worker lost touch with the database: ${what}.`, { cause }));
@@ -375,8 +364,9 @@ export class Incarnation {
     if (this.#over) return;
     this.#over = true;
     this.#house.stop();
-    this.#mail.stop();
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#queries.stop();
+    for (const poller of this.#pollers) void poller.stop();
+    this.#pulse.stop();
     this.#leaveLocal();
     void this.#claims.stop();
     // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.

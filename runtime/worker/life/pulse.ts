@@ -1,6 +1,7 @@
 // The heartbeat of an incarnation: extends its lease, measures the database's clock, and notices the death of others.
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { type Looker, Poller } from '../../flow/poller.ts';
 import { type Heartbeat, heartbeat } from '../../store/ownership/lease.ts';
 import { DatabaseClock } from './clock.ts';
 
@@ -22,9 +23,10 @@ export interface PulseOptions {
 /** A lost session counts as a death only with a missed heartbeat as well. */
 const missedMs = 150;
 
-export class Pulse {
+export class Pulse implements Looker {
+  readonly everyMs = 100;
   readonly #options: PulseOptions;
-  #beating = false;
+  readonly #poller = new Poller(this);
   #lastBeat = performance.now();
   #healthySince = performance.now();
 
@@ -32,18 +34,22 @@ export class Pulse {
     this.#options = options;
   }
 
-  /** One at a time: a beat that is late is one that is missed. */
-  async beat(): Promise<void> {
-    if (this.#options.isOver() || this.#beating) return;
-    this.#beating = true;
-    try {
-      await this.#beat();
-    } finally {
-      this.#beating = false;
-    }
+  /** Resolves after the first beat. */
+  async start(): Promise<void> {
+    await this.look();
+    this.#poller.start();
   }
 
-  async #beat(): Promise<void> {
+  stop(): void {
+    void this.#poller.stop();
+  }
+
+  failed(error: unknown): void {
+    this.#options.lost(`a heartbeat failed: ${String(error)}`, error);
+  }
+
+  /** One beat at a time: one that is late is one that is missed. */
+  async look(): Promise<void> {
     const { client, schema, epoch: own, leaseMs, clock, isOver, bury, dead, lost } = this.#options;
     const late = performance.now() - this.#lastBeat;
     if (late > leaseMs) return lost(`no heartbeat came through for ${Math.round(late)} ms`);
@@ -52,7 +58,7 @@ export class Pulse {
     try {
       beat = await heartbeat(client, schema, own, { leaseMs, missedMs });
     } catch (error) {
-      return lost(`a heartbeat failed: ${String(error)}`, error);
+      return this.failed(error);
     }
     if (isOver()) return;
     if (!beat.alive) {

@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { draft } from '../../core/log/draft.ts';
 import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
 import type { OpenChild, OpenMessage } from '../../core/run/run-links.ts';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
+import { SerialQueue } from '../../flow/serial-queue.ts';
 import { type ChildStart, childStart, runExists } from '../../store/runs/child-run.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { readHistory } from '../../store/log/history.ts';
@@ -30,13 +32,12 @@ const lanes = 4;
 /** How long a workflow id is waited for that somebody's transaction has, ms. */
 const lockMs = 50;
 
-export class Outgoing {
+export class Outgoing implements BatchSender<string> {
   readonly #options: OutgoingOptions;
   readonly #starts: StartBatcher;
-  readonly #lanes: Promise<unknown>[] = Array.from({ length: lanes }, () => Promise.resolve());
+  readonly #lanes = new SerialQueue<number>();
   #nextLane = 0;
-  #closed: string[] = [];
-  #delivering = false;
+  readonly #closed = new Batcher<string>(this, { itemsMax: 500 });
   #stopped = false;
 
   constructor(options: OutgoingOptions) {
@@ -52,36 +53,30 @@ export class Outgoing {
   act(run: LiveRun, event: HistoryEvent): void {
     const { links } = run;
     if (event.type === 'ChildWorkflowInitiated') this.#startChild(run, links!.children.get(event.seq)!, event.payload);
-    else this.#send(run, links!.messages.get(event.seq)!, event.payload);
+    else this.#sendMessage(run, links!.messages.get(event.seq)!, event.payload);
   }
 
   /** Sends again what may not have been sent, after the run came into this process. */
   resume(run: LiveRun): void {
     if (run.links?.hasUnsent !== true) return;
     for (const child of run.links.children.values()) if (!child.isStarted) this.#startChild(run, child);
-    for (const message of run.links.messages.values()) this.#send(run, message);
+    for (const message of run.links.messages.values()) this.#sendMessage(run, message);
   }
 
   /** Has others hear of a closed run. */
   closed(runId: string): void {
-    this.#closed.push(runId);
-    if (this.#delivering) return;
-    this.#delivering = true;
-    setImmediate(() => void this.#deliver());
+    this.#closed.add(runId);
   }
 
-  async #deliver(): Promise<void> {
+  /** Has others hear of these closed runs. */
+  async send(runIds: readonly string[]): Promise<void> {
     const { database, logger } = this.#options;
-    while (this.#closed.length > 0) {
-      const runIds = this.#closed.splice(0, 500);
-      try {
-        const busy = await deliverOutbox(database, runIds);
-        if (busy.length > 0) void this.#later(() => busy.forEach((runId) => this.closed(runId)));
-      } catch (error) {
-        if (!this.#stopped) logger.warn({ err: error }, 'others could not be told of closed runs, will try again');
-      }
+    try {
+      const busy = await deliverOutbox(database, runIds);
+      if (busy.length > 0) void this.#later(() => busy.forEach((runId) => this.closed(runId)));
+    } catch (error) {
+      if (!this.#stopped) logger.warn({ err: error }, 'others could not be told of closed runs, will try again');
     }
-    this.#delivering = false;
   }
 
   #startChild(run: LiveRun, child: OpenChild, args?: Uint8Array | null): void {
@@ -127,7 +122,7 @@ export class Outgoing {
     return true;
   }
 
-  #send(run: LiveRun, message: OpenMessage, payload?: Uint8Array | null): void {
+  #sendMessage(run: LiveRun, message: OpenMessage, payload?: Uint8Array | null): void {
     const { database, epoch, mailed } = this.#options;
     void this.#untilDone(
       run,
@@ -167,10 +162,7 @@ export class Outgoing {
   }
 
   #inLane<T>(work: () => Promise<T>): Promise<T> {
-    const lane = this.#nextLane++ % lanes;
-    const result = this.#lanes[lane]!.then(work);
-    this.#lanes[lane] = result.catch(() => undefined);
-    return result;
+    return this.#lanes.run(work, this.#nextLane++ % lanes);
   }
 
   async #later(work: () => void): Promise<void> {

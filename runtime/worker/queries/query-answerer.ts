@@ -1,6 +1,5 @@
 // Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy. A query
 // sees every message that was sent before it.
-import { setTimeout } from 'node:timers/promises';
 import type { TaskFailure } from '../../core/log/activation.ts';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../../core/run/deployment.ts';
@@ -10,6 +9,7 @@ import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
 import type { Logger } from 'pino';
+import { type Looker, Poller } from '../../flow/poller.ts';
 import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Database } from '../../store/sql/database.ts';
@@ -33,7 +33,7 @@ const patienceMs = 1_000;
 /** When it is looked again whether they were taken. */
 const soonMs = 5;
 
-export class QueryAnswerer {
+export class QueryAnswerer implements Looker {
   readonly #database: Database;
   readonly #sandbox: Sandbox;
   readonly #loop: RunLoop;
@@ -45,9 +45,10 @@ export class QueryAnswerer {
   readonly #underWay = new Set<string>();
   /** Requests that wait for messages: which is the last of them, and until when. */
   readonly #waiting = new Map<string, { readonly mail: number; readonly until: number }>();
-  #looksAgain = false;
-  /** Of each poll that reads just now: what was answered meanwhile, which it may have read as open. */
-  readonly #reads = new Set<Set<string>>();
+  /** Answered during the read under way, which may have read them as open. */
+  readonly #answered = new Set<string>();
+  readonly #poller = new Poller(this);
+  #stopped = false;
 
   constructor(parts: {
     database: Database;
@@ -77,40 +78,47 @@ export class QueryAnswerer {
   }
 
   /** Answers whatever waits on this worker's queues and can be answered now, or soon. */
-  async poll(): Promise<void> {
-    await this.#poll();
-    if (this.#waiting.size === 0 || this.#looksAgain) return;
-    this.#looksAgain = true;
-    try {
-      do {
-        await setTimeout(soonMs, undefined, { ref: false });
-        await this.#poll();
-      } while (this.#waiting.size > 0);
-    } finally {
-      this.#looksAgain = false;
+  poke(): void {
+    this.#poller.nudge();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    void this.#poller.stop();
+  }
+
+  get everyMs(): number | undefined {
+    return this.#waiting.size > 0 ? soonMs : undefined;
+  }
+
+  async look(): Promise<void> {
+    this.#answered.clear();
+    const where = { queues: this.#queues, open: this.#open() };
+    const requests = await openRequests(this.#database, this.#epoch, where);
+    // Nobody waits for an answer to those that are gone.
+    const ids = new Set(requests.map((request) => request.id));
+    for (const id of this.#waiting.keys()) if (!ids.has(id)) this.#waiting.delete(id);
+    for (const request of requests) {
+      if (this.#waits(request) || this.#underWay.has(request.id) || this.#answered.has(request.id)) continue;
+      // One that takes long keeps no other waiting.
+      this.#underWay.add(request.id);
+      void this.#settle(request).catch((error: unknown) => this.failed(error));
     }
   }
 
-  async #poll(): Promise<void> {
-    const answered = new Set<string>();
-    const open = await this.#read(answered);
-    const requests = open.filter((request) => !this.#waits(request));
-    // Of those that are gone nobody waits for an answer.
-    for (const id of this.#waiting.keys()) if (!open.some((request) => request.id === id)) this.#waiting.delete(id);
-    await Promise.all(
-      requests.map(async (request) => {
-        if (this.#underWay.has(request.id) || answered.has(request.id)) return;
-        this.#underWay.add(request.id);
-        try {
-          const result = await this.#answer(request);
-          if (result === undefined) return;
-          await answer(this.#database, request.id, result);
-          for (const others of this.#reads) others.add(request.id);
-        } finally {
-          this.#underWay.delete(request.id);
-        }
-      }),
-    );
+  failed(error: unknown): void {
+    if (!this.#stopped) this.#logger.warn({ err: error }, 'queries could not be answered, will try again');
+  }
+
+  async #settle(request: OpenRequest): Promise<void> {
+    try {
+      const result = await this.#answer(request);
+      if (result === undefined) return;
+      await answer(this.#database, request.id, result);
+      this.#answered.add(request.id);
+    } finally {
+      this.#underWay.delete(request.id);
+    }
   }
 
   /** Whether messages that were sent before the request are still to be taken. */
@@ -124,15 +132,6 @@ export class QueryAnswerer {
     }
     if (known === undefined) this.#waiting.set(id, { mail, until });
     return true;
-  }
-
-  async #read(answered: Set<string>): Promise<OpenRequest[]> {
-    this.#reads.add(answered);
-    try {
-      return await openRequests(this.#database, this.#epoch, { queues: this.#queues, open: this.#open() });
-    } finally {
-      this.#reads.delete(answered);
-    }
   }
 
   async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {

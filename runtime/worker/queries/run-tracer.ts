@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { TaskFailure } from '../../core/log/activation.ts';
 import { assert } from '../../core/failure/runtime-error.ts';
+import { SerialQueue } from '../../flow/serial-queue.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { readHistory } from '../../store/log/history.ts';
@@ -23,7 +24,7 @@ class RunTracer {
   readonly #data: TraceThreadData;
   #thread: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #explaining = 0;
 
   constructor({ bundle, deadlockTimeoutMs, activityTypes, failureErrorTypes }: Sandbox) {
@@ -34,9 +35,7 @@ class RunTracer {
 
   /** One run after the other. */
   trace(database: Database, runId: string): Promise<Trace | undefined> {
-    const traced = this.#last.then(() => this.#trace(database, runId));
-    this.#last = traced.catch(() => undefined);
-    return traced;
+    return this.#queue.run(() => this.#trace(database, runId));
   }
 
   /** The failure in more words, or as it is. */

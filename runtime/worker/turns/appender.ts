@@ -1,6 +1,7 @@
 // Group commit: turns of all runs that are ready go out together, one statement a writer at a time; what arrives during a
 // flush goes with the next. It never delays a turn on an idle system.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { LogWriter, Turn, TurnOutcome } from '../../store/log/append.ts';
 import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
 import type { FailPointListener } from '../life/fail-point.ts';
@@ -16,83 +17,62 @@ export interface PendingTurn {
   done(result: AppendResult): void;
 }
 
-const statementBytesMax = 8 * 1024 * 1024;
-const turnsMax = 1_000;
-/** Fewer turns than this go out in one statement. */
-const worthSharing = 32;
+const limits = {
+  itemsMax: 1_000,
+  bytesMax: 8 * 1024 * 1024,
+  /** Up to this many turns go out in one statement; more are shared, since the server works on both parts at once. */
+  shareMin: 32,
+} as const;
 /** How soon a closing turn whose row is locked by somebody is tried again when nothing else is flushed. */
 const busyRetryMs = 5;
 /** Then the run's owner has to wait for the row: a stream of senders could keep it locked for ever. */
 const busyMax = 3;
 
-export class Appender {
+export class Appender implements BatchSender<PendingTurn> {
   readonly #idle: LogWriter[];
   readonly #onDead: (error: RuntimeError) => void;
   readonly #failPoint: FailPointListener | undefined;
-  #queue: PendingTurn[] = [];
-  #inFlight = 0;
+  readonly #turns: Batcher<PendingTurn>;
   #stopped = false;
-  flushes = 0;
 
   /** `onDead` is called once, when the fence is gone or the outcome of a flush is unknown. */
   constructor(writers: readonly LogWriter[], onDead: (error: RuntimeError) => void, failPoint?: FailPointListener) {
     this.#idle = [...writers];
+    this.#turns = new Batcher<PendingTurn>(this, { ...limits, inFlightMax: writers.length });
     this.#onDead = onDead;
     this.#failPoint = failPoint;
   }
 
   submit(pending: PendingTurn): void {
-    if (!this.#stopped) this.#queue.push(pending);
+    this.#turns.put(pending);
   }
 
   /** Sends what is queued, as far as writers are free. */
   pump(): void {
-    while (this.#queue.length > 0 && this.#idle.length > 0 && !this.#stopped) {
-      const writer = this.#idle.pop()!;
-      void this.#run(writer, this.#take());
-    }
-  }
-
-  get quiet(): boolean {
-    return this.#queue.length === 0 && this.#inFlight === 0;
+    this.#turns.pump();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#queue = [];
+    this.#turns.close();
   }
 
-  #take(): PendingTurn[] {
-    let bytes = 0;
-    let count = 0;
-    // Shared among the writers that are free: the server works on both parts at once.
-    const share = Math.ceil(this.#queue.length / (this.#idle.length + 1));
-    const most = Math.min(Math.max(share, worthSharing), turnsMax);
-    for (const pending of this.#queue) {
-      bytes += pending.bytes;
-      if (count > 0 && (bytes > statementBytesMax || count >= most)) break;
-      count++;
-    }
-    return this.#queue.splice(0, count);
+  sizeOf({ bytes }: PendingTurn): number {
+    return bytes;
   }
 
-  async #run(writer: LogWriter, batch: PendingTurn[]): Promise<void> {
-    this.#inFlight++;
+  async send(batch: readonly PendingTurn[]): Promise<void> {
+    const writer = this.#idle.pop()!;
     try {
       await this.#flush(writer, batch);
+      this.#idle.push(writer);
     } catch (error) {
       this.#die(error);
-      return;
-    } finally {
-      this.#inFlight--;
     }
-    this.#idle.push(writer);
-    this.pump();
   }
 
-  async #flush(writer: LogWriter, batch: PendingTurn[]): Promise<void> {
+  async #flush(writer: LogWriter, batch: readonly PendingTurn[]): Promise<void> {
     let outcomes: TurnOutcome[] | undefined;
-    this.flushes++;
     this.#failPoint?.('before append');
     try {
       const appending = writer.append(batch.map((pending) => pending.turn));

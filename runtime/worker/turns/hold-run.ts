@@ -1,5 +1,6 @@
 // Closing a run that keeps getting mail: the closer holds the run's row while it reads what is left and appends, so that
 // no sender can come in between. Costs a transaction of several round trips; used after two lost closings.
+import { SerialQueue } from '../../flow/serial-queue.ts';
 import { LogWriter } from '../../store/log/append.ts';
 import type pg from 'pg';
 import type { Database } from '../../store/sql/database.ts';
@@ -24,7 +25,7 @@ type Build = (mail: readonly Mail[]) => Promise<{ built: BuiltTurn; done: () => 
 export class RunHolder {
   readonly #database: Database;
   readonly #epoch: number;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   constructor(database: Database, epoch: number) {
     this.#database = database;
@@ -35,9 +36,7 @@ export class RunHolder {
   async append(run: LiveRun, build: Build): Promise<void> {
     let done: (() => void) | undefined;
     while (done === undefined && run.phase !== 'gone') {
-      const attempt = this.#last.then(() => this.#tryAppend(run, build));
-      this.#last = attempt.catch(() => undefined);
-      done = await attempt;
+      done = await this.#queue.run(() => this.#tryAppend(run, build));
     }
     done?.();
   }

@@ -1,28 +1,54 @@
-// Mail of owned runs on its way from the inbox into memory: each message once, in order.
+// Mail of owned runs on its way from the inbox into memory: each message once, in order. What is announced during a read
+// goes with the next, or a stream of messages would be a stream of reads.
+import type { Logger } from 'pino';
 import type { Micros } from '../../core/log/event.ts';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { type Mail, readMail } from '../../store/messages/inbox.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import { endsWait, type LiveRun } from './live-run.ts';
 
-export class MailIntake {
+export class MailIntake implements BatchSender<string> {
   readonly #database: Database;
   readonly #now: () => Micros;
+  readonly #logger: Logger;
   readonly #runs: ReadonlyMap<string, LiveRun>;
   readonly #arrived: (run: LiveRun, mail: Mail) => void;
+  readonly #announced = new Batcher<string>(this);
+  #stopped = false;
 
   constructor(
-    { database, clock }: { readonly database: Database; readonly clock: DatabaseClock },
+    parts: { readonly database: Database; readonly clock: DatabaseClock; readonly logger: Logger },
     runs: ReadonlyMap<string, LiveRun>,
     arrived: (run: LiveRun, mail: Mail) => void,
   ) {
-    this.#database = database;
-    this.#now = () => clock.now();
+    this.#database = parts.database;
+    this.#now = () => parts.clock.now();
+    this.#logger = parts.logger;
     this.#runs = runs;
     this.#arrived = arrived;
   }
 
-  /** Reads the mail of owned runs that are said to have some. */
+  /** These runs are said to have mail. */
+  announce(runIds: readonly string[]): void {
+    for (const runId of runIds) this.#announced.put(runId);
+    this.#announced.pump();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#announced.close();
+  }
+
+  async send(runIds: readonly string[]): Promise<void> {
+    try {
+      await this.read(runIds);
+    } catch (error) {
+      if (!this.#stopped) this.#logger.warn({ err: error }, 'mail could not be read, will try again');
+    }
+  }
+
+  /** Reads the mail of those of these runs that are owned. */
   async read(runIds: readonly string[]): Promise<void> {
     const runs = runIds
       .map((runId) => this.#runs.get(runId))

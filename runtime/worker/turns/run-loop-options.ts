@@ -19,8 +19,6 @@ export interface RunLoopOptions extends VersionOptions {
   readonly maxPayloadBytes: number;
   /** Lets go of runs; answers with the ids that were let go. */
   park(runs: readonly ParkedRun[]): Promise<string[]>;
-  /** An owned run got mail by this worker's own doing. */
-  mailed(runId: string): void;
   /** Something that leaves the incarnation unable to go on. */
   fatal(error: RuntimeError): void;
 }

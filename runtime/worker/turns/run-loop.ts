@@ -50,7 +50,7 @@ export class RunLoop {
     this.#outgoing = new Outgoing({
       ...options,
       enqueue: (run, input) => this.enqueue(run, input),
-      mailed: (runId) => options.mailed(runId),
+      mailed: (runId) => this.mail.announce([runId]),
     });
     this.#holder = new RunHolder(options.database, options.epoch);
     this.#reloader = new CodeReloader({
@@ -149,6 +149,7 @@ export class RunLoop {
   abort(): void {
     this.#stopped = true;
     this.#outgoing.stop();
+    this.mail.stop();
     for (const run of [...this.#runs.values()]) this.#forget(run);
   }
 

@@ -1,7 +1,7 @@
 // Which runs have something to see, and activating them together: what completes in one macrotask makes one turn of its
 // run, and the turns of all runs are flushed together.
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
-import { Breath } from '../flow/breath.ts';
+import { Yielder } from '../../flow/yield.ts';
 import type { Input, LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
 
@@ -48,16 +48,16 @@ export class TurnRounds {
   }
 
   async #process(dirty: Set<LiveRun>): Promise<void> {
-    const breath = new Breath();
+    const yielder = new Yielder();
     let turns: Built[] = [];
     for (const run of dirty) {
       if (this.#options.isStopped()) return;
       const turn = this.#activate(run);
       if (turn !== undefined) turns.push(turn);
-      if (!breath.due) continue;
+      if (!yielder.isDue) continue;
       await this.#flush(turns);
       turns = [];
-      await breath.take();
+      await yielder.yield();
     }
     await this.#flush(turns);
   }

@@ -1,5 +1,7 @@
 // Keeps a worker's knowledge of what is current up to date, and the queues of its runs as their logs have it.
 import type { Logger } from 'pino';
+import { Batcher, type BatchSender } from '../../flow/batcher.ts';
+import { SerialQueue } from '../../flow/serial-queue.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { deploymentPrefix, versionPrefix } from '../../core/run/deployment.ts';
 import { readRouting, registerVersion } from '../../store/deployments/deployments.ts';
@@ -32,11 +34,11 @@ export interface VersionWatchOptions {
 const gatherAgainMs = 1_000;
 const gatherEveryMs = 60_000;
 
-export class VersionWatch {
+export class VersionWatch implements BatchSender<LiveRun> {
   readonly #options: VersionWatchOptions;
-  #misfiled = new Set<LiveRun>();
-  #asking = false;
-  #askAgain = false;
+  readonly #misfiled = new Batcher<LiveRun>(this);
+  /** One read at a time: the last one is to be believed. */
+  readonly #reads = new SerialQueue();
   #nextGathering = 0;
 
   constructor(options: VersionWatchOptions) {
@@ -58,22 +60,11 @@ export class VersionWatch {
   }
 
   /** Asks what is current. */
-  async refresh(): Promise<void> {
-    if (this.#asking) {
-      this.#askAgain = true;
-      return;
-    }
-    this.#asking = true;
-    try {
-      do {
-        this.#askAgain = false;
-        const { database, namespace, versions } = this.#options;
-        const routing = await readRouting(database, namespace, versions.version.deploymentName);
-        if (versions.reroute(routing)) this.#options.changed();
-      } while (this.#askAgain);
-    } finally {
-      this.#asking = false;
-    }
+  refresh(): Promise<void> {
+    const { database, namespace, versions, changed } = this.#options;
+    return this.#reads.run(async () => {
+      if (versions.reroute(await readRouting(database, namespace, versions.version.deploymentName))) changed();
+    });
   }
 
   /** The log of a run has grown: it may wait in another queue from now on, or be on its way to another version. */
@@ -82,7 +73,6 @@ export class VersionWatch {
     const queue = homeQueue(run, this.#options.versions.queues.open);
     if (queue === undefined || queue === run.queueKey) return;
     this.#misfiled.add(run);
-    if (this.#misfiled.size === 1) setImmediate(() => void this.#file());
   }
 
   /** Activities that were offered when no worker of the version had polled the task queue wait for all of its workers. */
@@ -93,10 +83,10 @@ export class VersionWatch {
     this.#nextGathering = performance.now() + againMs;
   }
 
-  async #file(): Promise<void> {
+  /** Has these runs wait where their logs say. */
+  async send(misfiled: readonly LiveRun[]): Promise<void> {
     const { versions, assign, logger } = this.#options;
-    const runs = [...this.#misfiled].filter((run) => run.phase !== 'gone');
-    this.#misfiled = new Set();
+    const runs = misfiled.filter((run) => run.phase !== 'gone');
     if (runs.length === 0) return;
     const filed = runs.map((run) => ({ run, queue: homeQueue(run, versions.queues.open)! }));
     try {

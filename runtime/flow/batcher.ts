@@ -1,0 +1,100 @@
+// Sends items together: what arrives while a batch is under way goes out with the next. It never waits for more to come, so
+// on an idle system a single item goes out at once. It keeps no results: an item carries what its owner waits for.
+import { InFlight } from './in-flight.ts';
+
+export interface BatchSender<T> {
+  /**
+   * Sends one batch and settles each of its items. The next batch may take its place once the promise resolves; it must
+   * not reject. Returns items to send again, behind those that wait.
+   */
+  send(items: readonly T[]): Promise<readonly T[] | void>;
+  /** Counts towards `bytesMax`. */
+  sizeOf?(item: T): number;
+}
+
+export interface BatchLimits {
+  /** Batches under way at once; 1 by default. */
+  readonly inFlightMax?: number;
+  readonly itemsMax?: number;
+  /** A single item may be larger: it goes out alone. */
+  readonly bytesMax?: number;
+  /** When more items than this wait, the batches that may go out now share them. By default the first takes all it can. */
+  readonly shareMin?: number;
+}
+
+export class Batcher<T> {
+  readonly #sender: BatchSender<T>;
+  readonly #limits: Required<BatchLimits>;
+  /** A set: an item that waits already is not sent twice. */
+  readonly #waiting = new Set<T>();
+  readonly #inFlight = new InFlight();
+  #scheduled = false;
+  #closed = false;
+
+  constructor(sender: BatchSender<T>, limits: BatchLimits = {}) {
+    this.#sender = sender;
+    this.#limits = { inFlightMax: 1, itemsMax: Infinity, bytesMax: Infinity, shareMin: Infinity, ...limits };
+  }
+
+  /** Sends the item with all others that are added in this macrotask. */
+  add(item: T): void {
+    this.put(item);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.pump();
+    });
+  }
+
+  /** Adds the item; its owner calls `pump` when all that belong together are there. */
+  put(item: T): void {
+    if (!this.#closed) this.#waiting.add(item);
+  }
+
+  /** Sends what waits, as far as the limits allow. */
+  pump(): void {
+    while (this.#waiting.size > 0 && this.#inFlight.count < this.#limits.inFlightMax) void this.#send(this.#take());
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#inFlight.count === 0;
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  async drained(): Promise<void> {
+    this.pump();
+    while (!this.isIdle) await this.#inFlight.below(1);
+  }
+
+  /** Sends nothing any more and ignores later items. Returns the items that still waited. */
+  close(): T[] {
+    this.#closed = true;
+    const left = [...this.#waiting];
+    this.#waiting.clear();
+    return left;
+  }
+
+  #take(): T[] {
+    const { inFlightMax, itemsMax, bytesMax, shareMin } = this.#limits;
+    const share = Math.ceil(this.#waiting.size / (inFlightMax - this.#inFlight.count));
+    const most = Math.min(Math.max(share, shareMin), itemsMax);
+    const batch: T[] = [];
+    let bytes = 0;
+    for (const item of this.#waiting) {
+      bytes += this.#sender.sizeOf?.(item) ?? 0;
+      if (batch.length > 0 && (bytes > bytesMax || batch.length >= most)) break;
+      batch.push(item);
+    }
+    for (const item of batch) this.#waiting.delete(item);
+    return batch;
+  }
+
+  async #send(batch: readonly T[]): Promise<void> {
+    this.#inFlight.enter();
+    const again = await this.#sender.send(batch);
+    for (const item of again ?? []) this.put(item);
+    this.#inFlight.leave();
+    this.pump();
+  }
+}

@@ -1,0 +1,57 @@
+// Counts work that is under way, and waits until little or none of it is left.
+
+interface Waiting {
+  readonly limit: number;
+  resolve(): void;
+}
+
+export class InFlight {
+  #count = 0;
+  #waiting: Waiting[] = [];
+
+  get count(): number {
+    return this.#count;
+  }
+
+  enter(): void {
+    this.#count++;
+  }
+
+  leave(): void {
+    this.#count--;
+    if (this.#waiting.length === 0) return;
+    for (const { limit, resolve } of this.#waiting) if (this.#count < limit) resolve();
+    this.#waiting = this.#waiting.filter(({ limit }) => this.#count >= limit);
+  }
+
+  /** Counts the work until it settles. */
+  async track<T>(work: Promise<T>): Promise<T> {
+    this.enter();
+    try {
+      return await work;
+    } finally {
+      this.leave();
+    }
+  }
+
+  /** Resolves once less than `limit` is under way. */
+  below(limit: number): Promise<void> {
+    if (this.#count < limit) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ limit, resolve }));
+  }
+
+  /** Waits for the work to end, no longer than `ms`. True when none is left. */
+  async drained(ms: number): Promise<boolean> {
+    if (this.#count === 0) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.min(ms, timerMsMax));
+    });
+    await Promise.race([this.below(1), late]);
+    clearTimeout(timer);
+    return this.#count === 0;
+  }
+}
+
+/** A timer cannot hold more. */
+const timerMsMax = 2_147_483_647;

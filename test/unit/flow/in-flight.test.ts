@@ -1,0 +1,45 @@
+// Waiting for work under way to come down to a number, or to end.
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import { test } from 'node:test';
+import { InFlight } from '../../../runtime/flow/in-flight.ts';
+
+test('whoever waits for fewer than a number goes on when there are', async () => {
+  const work = new InFlight();
+  for (let i = 0; i < 3; i++) work.enter();
+  const reached: number[] = [];
+  for (const limit of [1, 3, 4]) void work.below(limit).then(() => reached.push(limit));
+  await setImmediate();
+  assert.deepEqual(reached, [4]);
+  work.leave();
+  await setImmediate();
+  assert.deepEqual(reached, [4, 3]);
+  work.leave();
+  work.enter();
+  work.leave();
+  await setImmediate();
+  assert.deepEqual(reached, [4, 3]);
+  work.leave();
+  await setImmediate();
+  assert.deepEqual(reached, [4, 3, 1]);
+});
+
+test('tracked work counts until it settles, and fails for its caller alone', async () => {
+  const work = new InFlight();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const tracked = assert.rejects(work.track(promise), /failed/);
+  assert.equal(work.count, 1);
+  reject(new Error('failed'));
+  await tracked;
+  assert.equal(work.count, 0);
+});
+
+test('waiting for the end says whether it came', async () => {
+  const work = new InFlight();
+  assert.equal(await work.drained(0), true);
+  work.enter();
+  assert.equal(await work.drained(0), false);
+  const drained = work.drained(Infinity);
+  work.leave();
+  assert.equal(await drained, true);
+});
