@@ -84,13 +84,13 @@ export interface ContinuedMeta extends PropertiesMeta {
 export type SuccessorMeta = Partial<StartedMeta>;
 
 /** What a run's start says that does not hold for the next run of its chain; all else is handed on. */
-export const notHandedOn = [
+export const notHandedOn: readonly (keyof StartedMeta)[] = [
   'startDelayMs',
   'backoffMs',
   'attempt',
   'lastFailure',
   'inheritedVersion',
-] as const satisfies readonly (keyof StartedMeta)[];
+];
 
 type Place = Pick<StartedMeta, 'workflowId' | 'taskQueue' | 'namespace'>;
 
