@@ -1,5 +1,5 @@
 // The activities of a run that are scheduled and not answered yet. Settled ones leave no trace here.
-import type { ActivityClosedMeta } from '../../core/log/activation.ts';
+import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
 import { draft } from '../../core/log/draft.ts';
 import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
 import { ActivityFailure, CancelledFailure, RetryState } from '../../core/failure/failure.ts';
@@ -17,7 +17,6 @@ import {
 } from '../scopes/cancellation-scope.ts';
 import { type Command, PlainCommand } from '../run/command.ts';
 import { currentItem } from '../scopes/item-scope.ts';
-import { refuseUnregistered } from './registered-activities.ts';
 import { taskFailureOf } from '../run/task-failure.ts';
 import type { Turn } from '../run/turn.ts';
 
@@ -98,6 +97,32 @@ const defaultRetryState: Record<Unsuccessful, RetryState> = {
 function causeOf(event: HistoryEvent): Error | undefined {
   if (event.payload !== null) return decodeFailure(event.payload);
   return event.type === 'ActivityCancelled' ? new CancelledFailure('Activity cancelled') : undefined;
+}
+
+/** Workflow code is told of a local activity that its worker lacks, since no other worker may run it. */
+type IsRegistered = (activityType: string) => boolean;
+
+let isRegistered: IsRegistered | undefined;
+
+/** To be called once a context; undefined: nobody knows, as where a history is replayed. */
+export function installRegistered(lookup: IsRegistered | undefined): void {
+  isRegistered = lookup;
+}
+
+/**
+ * On replay the record decides: an activity that it lacks was refused when the turn happened.
+ * @throws ReferenceError when the worker has no such activity. Source: Temporal (spec/sdk.md behavior 46).
+ */
+function refuseUnregistered(turn: Turn, activityType: string): void {
+  if (isRegistered === undefined || isRegistered(activityType)) return;
+  if (turn.recordHas((event) => isLocalSchedule(event, activityType))) return;
+  throw new ReferenceError(`Local activity of type '${activityType}' not registered on worker`);
+}
+
+function isLocalSchedule({ type, name, meta }: HistoryEvent, activityType: string): boolean {
+  return (
+    type === 'ActivityScheduled' && name === activityType && (JSON.parse(meta ?? '{}') as ScheduledMeta).local === true
+  );
 }
 
 export class ActivityCalls {

@@ -4,12 +4,14 @@ import { DeterminismViolationError } from '../../core/failure/runtime-error.ts';
 import { AbortController, AbortSignal } from '../scopes/abort.ts';
 import { workflowConsole } from './console.ts';
 import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
-import { type HostHooks, installStorage } from '../run/host.ts';
+import { installFlowStorage } from '../run/flow-value.ts';
+import type { HostHooks } from '../run/host-hooks.ts';
 import { Random } from '../determinism/random.ts';
 import { flowRandom, uuid4 } from '../determinism/random-streams.ts';
 import { installActivation } from '../determinism/versions.ts';
-import { installRegistered } from '../calls/registered-activities.ts';
-import { clearTimeout, setTimeout } from '../scopes/timeouts.ts';
+import { installRegistered } from '../calls/activities.ts';
+import { installAsyncLocalStorage } from './async-local-storage.ts';
+import { clearTimeout, setTimeout } from './set-timeout.ts';
 
 interface Globals {
   Math: Math;
@@ -35,7 +37,8 @@ function define(target: object, name: string, value: unknown): void {
 
 /** `global` is the vm context's global object. To be called once a context, before any run is created. */
 export function install(global: object, hooks: HostHooks): void {
-  installStorage(hooks.AsyncLocalStorage);
+  installFlowStorage(hooks.AsyncLocalStorage);
+  installAsyncLocalStorage(hooks.AsyncLocalStorage);
   installRegistered(hooks.isActivityRegistered);
   installActivation(hooks.activatesChange);
   const { Math: math, Temporal: temporal } = global as Globals;

@@ -1,5 +1,6 @@
 // How large a run's history has become, as far as every replay of it finds the same: a replay reads no arguments of
-// activities, and sees no events that say nothing to workflow code.
+// activities, and sees no events that say nothing to workflow code. And when it is so large that the run should continue
+// as new: limits and names are Temporal's.
 import type { RejectedUpdate } from '../../core/log/activation.ts';
 import type { EventDraft } from '../../core/log/event.ts';
 import { inputRank } from '../run/input-rank.ts';
@@ -40,4 +41,25 @@ export function countUpdates(inputs: readonly EventDraft[]): number {
   let count = 0;
   for (const { type } of inputs) if (type === 'UpdateAccepted') count += 1;
   return count;
+}
+
+export const SuggestContinueAsNewReason = {
+  HISTORY_SIZE_TOO_LARGE: 'HISTORY_SIZE_TOO_LARGE',
+  TOO_MANY_HISTORY_EVENTS: 'TOO_MANY_HISTORY_EVENTS',
+  TOO_MANY_UPDATES: 'TOO_MANY_UPDATES',
+} as const;
+export type SuggestContinueAsNewReason = (typeof SuggestContinueAsNewReason)[keyof typeof SuggestContinueAsNewReason];
+
+const eventsMax = 4096;
+const bytesMax = 4 * 1024 * 1024;
+
+/** undefined when there is no reason. */
+export function continueAsNewReasons(history: {
+  readonly historyLength: number;
+  readonly historySize: number;
+}): SuggestContinueAsNewReason[] | undefined {
+  const reasons: SuggestContinueAsNewReason[] = [];
+  if (history.historySize >= bytesMax) reasons.push(SuggestContinueAsNewReason.HISTORY_SIZE_TOO_LARGE);
+  if (history.historyLength >= eventsMax) reasons.push(SuggestContinueAsNewReason.TOO_MANY_HISTORY_EVENTS);
+  return reasons.length === 0 ? undefined : reasons;
 }

@@ -8,9 +8,9 @@ import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import type { Command } from '../run/command.ts';
-import { currentRun } from '../run/current-run.ts';
-import { FlowValue } from '../run/host.ts';
-import { describeHandlers, type HandlerDescription, isThenable } from './queries.ts';
+import { FlowValue } from '../run/flow-value.ts';
+import type { HandlerDescription } from './built-in-queries.ts';
+import { describeHandlers, isThenable } from './queries.ts';
 import { isReservedName } from '../../core/options/reserved-name.ts';
 import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { RunningHandlers } from './running-handlers.ts';
@@ -41,9 +41,7 @@ interface Update extends UpdateInfo {
 /** The update whose handler, or validator, is running. */
 const flow = new FlowValue<UpdateInfo>();
 
-/** Id and name of the update that is being handled here; undefined elsewhere. */
-export function currentUpdateInfo(): UpdateInfo | undefined {
-  currentRun('currentUpdateInfo');
+export function updateOfFlow(): UpdateInfo | undefined {
   return flow.get();
 }
 
