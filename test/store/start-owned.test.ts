@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type pg from 'pg';
 import { draft } from '../../runtime/core/log/draft.ts';
 import type { HistoryEvent } from '../../runtime/core/log/event.ts';
-import type { Fence } from '../../runtime/store/ownership/claim.ts';
+import type { Fence } from '../../runtime/store/ownership/fence.ts';
 import { claim } from '../../runtime/store/ownership/claim.ts';
 import { EventRows } from '../../runtime/store/codec/event-rows.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';

@@ -9,7 +9,7 @@ import type { EventDraft, EventType, HistoryEvent, Micros } from '../../runtime/
 import { turnHash } from '../../runtime/core/log/hash-chain.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import { LogWriter, type Turn } from '../../runtime/store/log/append.ts';
-import type { Fence } from '../../runtime/store/ownership/claim.ts';
+import type { Fence } from '../../runtime/store/ownership/fence.ts';
 import { Database } from '../../runtime/store/sql/database.ts';
 import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
 import { register } from '../../runtime/store/ownership/lease.ts';

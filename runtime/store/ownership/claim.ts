@@ -1,5 +1,6 @@
 // Taking and letting go of runs. Both move ownership in `ready`, both are fenced, neither needs the disk: an ownership
 // that a crash forgets is found again by the reaper.
+import type { Fence } from './fence.ts';
 import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
 import { draft } from '../../core/log/draft.ts';
@@ -28,11 +29,6 @@ interface ClaimRow {
   name: string | null;
   payload: Buffer | null;
   meta: string | null;
-}
-
-export interface Fence {
-  readonly epoch: number;
-  readonly slot: number;
 }
 
 /** Only runs that this version may take as long as they are pinned to none: what is current in this very moment decides. */

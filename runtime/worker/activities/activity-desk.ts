@@ -8,7 +8,7 @@ import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
 import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { announce, expireTasks, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import { anyType, sweepTasks } from '../../store/activities/activity-tasks.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { Mail } from '../../store/messages/inbox.ts';
 import type { Found } from '../../store/ownership/poll.ts';
 import { ActivityExecutor } from './activity-executor.ts';

@@ -20,7 +20,7 @@ import {
   tasksOfWorker,
 } from '../../store/activities/activity-tasks.ts';
 import { leaveToClient } from '../../store/activities/async-completion.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { notRegistered } from './activity-call.ts';
 import {

@@ -6,7 +6,7 @@ import { draft } from '../../core/log/draft.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { LocalWorker } from '../../store/sql/database.ts';
 import type { EventRows } from '../../store/codec/event-rows.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
