@@ -1,5 +1,7 @@
 // The context document of one run: attached at its first use, written by patches that are events.
-import { type Check, ContextDocument, type InputOp, type Op } from '../../core/context/context-patch.ts';
+import { type Check, ContextDocument } from '../../core/context/context-patch.ts';
+import type { InputOp } from '../../core/context/context-input.ts';
+import type { Op } from '../../core/json/operation.ts';
 import { type ContextSource, contextSources, type HistoryEvent } from '../../core/log/event.ts';
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
