@@ -6,12 +6,12 @@ import { workflowConsole } from './console.ts';
 import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
 import { installFlowStorage } from '../run/flow-value.ts';
 import type { HostHooks } from '../run/host-hooks.ts';
+import { currentRun } from '../run/current-run.ts';
 import { Random } from '../determinism/random.ts';
 import { flowRandom, uuid4 } from '../determinism/random-streams.ts';
 import { installActivation } from '../determinism/versions.ts';
 import { installRegistered } from '../calls/activities.ts';
 import { installAsyncLocalStorage } from './async-local-storage.ts';
-import { clearTimeout, setTimeout } from './set-timeout.ts';
 
 interface Globals {
   Math: Math;
@@ -29,6 +29,20 @@ function collectorDependent(name: string): unknown {
       );
     }
   };
+}
+
+/** At least 1 ms; anything but a number means 1 ms, as in browsers. */
+function setTimeout(callback: (...args: unknown[]) => unknown, delay?: number, ...args: unknown[]): number {
+  const run = currentRun('setTimeout');
+  if (typeof callback !== 'function') {
+    throw new TypeError(`The callback of setTimeout must be a function. Got: '${typeof callback}'`);
+  }
+  const ms = Number(delay);
+  return run.timeouts.set(() => callback(...args), ms >= 1 ? ms : 1);
+}
+
+function clearTimeout(id?: number): void {
+  if (id !== undefined) currentRun('clearTimeout').timeouts.clear(id);
 }
 
 function define(target: object, name: string, value: unknown): void {
