@@ -1,13 +1,13 @@
 // What names a message that a client sends, and its arguments where they come as an option. Names: Temporal's.
-import type { argsOf, resultOf as retOf } from '../../runtime/activator/messages/message-definition.ts';
+import type { argsType, resultType } from '../../runtime/activator/messages/message-definition.ts';
 import { argumentList, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
 
 /** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
 export interface Definition<Args extends readonly unknown[], Ret = unknown> {
   readonly name: string;
   readonly type?: string;
-  readonly [argsOf]?: Args;
-  readonly [retOf]?: Ret;
+  readonly [argsType]?: Args;
+  readonly [resultType]?: Ret;
 }
 
 /** `args` may be left out when there are none. */

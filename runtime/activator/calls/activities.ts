@@ -12,13 +12,12 @@ import {
   type CancelListener,
   CancellationScope,
   cancellationOf,
-  ignore,
-  listen,
+  addCancelListener,
+  removeCancelListener,
 } from '../scopes/cancellation-scope.ts';
-import { type Command, PlainCommand } from '../run/command.ts';
+import { type Command, PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { currentItem } from '../scopes/item-scope.ts';
 import { taskFailureOf } from '../run/task-failure.ts';
-import type { Turn } from '../run/turn.ts';
 
 /** What ActivityFailures say. Source: Temporal's. */
 const messages = {
@@ -113,7 +112,7 @@ export function installRegistered(lookup: IsRegistered | undefined): void {
  * On replay the record decides: an activity that it lacks was refused when the turn happened.
  * @throws ReferenceError when the worker has no such activity. Source: Temporal (spec/sdk.md behavior 46).
  */
-function refuseUnregistered(turn: Turn, activityType: string): void {
+function refuseUnregistered(turn: OpenTurn, activityType: string): void {
   if (isRegistered === undefined || isRegistered(activityType)) return;
   if (turn.recordHas((event) => isLocalSchedule(event, activityType))) return;
   throw new ReferenceError(`Local activity of type '${activityType}' not registered on worker`);
@@ -126,13 +125,13 @@ function isLocalSchedule({ type, name, meta }: HistoryEvent, activityType: strin
 }
 
 export class ActivityCalls {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #pending = new Map<number, PendingActivity>();
   readonly #openIds = new Set<string>();
   #count = 0;
   #localCount = 0;
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 
@@ -160,7 +159,7 @@ export class ActivityCalls {
       const activity = new PendingActivity(this, { name, id, meta, payload, options }, scope, { resolve, reject });
       this.#turn.issue(activity);
       this.#openIds.add(id);
-      listen(scope, activity);
+      addCancelListener(scope, activity);
     });
   }
 
@@ -207,7 +206,7 @@ export class ActivityCalls {
     const activity = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (activity === undefined) return;
     this.#forget(activity);
-    ignore(activity.scope, activity);
+    removeCancelListener(activity.scope, activity);
     if (event.type === 'ActivityCompleted') {
       activity.settlers.resolve(event.payload === null ? undefined : decodePayload(event.payload));
       return;

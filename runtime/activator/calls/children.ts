@@ -20,13 +20,12 @@ import {
   type CancelListener,
   CancellationScope,
   cancellationOf,
-  ignore,
-  listen,
+  addCancelListener,
+  removeCancelListener,
 } from '../scopes/cancellation-scope.ts';
 import { ChildWorkflowCancellationType, type CompiledChildOptions } from './child-options.ts';
-import type { Command } from '../run/command.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
 import type { Externals } from './externals.ts';
-import type { Turn } from '../run/turn.ts';
 
 export interface ChildCall {
   readonly workflowType: string;
@@ -100,12 +99,12 @@ class PendingChild implements Command, CancelListener, StartedChild {
 }
 
 export class Children {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #externals: Externals;
   readonly #namespace: () => string;
   readonly #pending = new Map<number, PendingChild>();
 
-  constructor(turn: Turn, externals: Externals, namespace: () => string) {
+  constructor(turn: OpenTurn, externals: Externals, namespace: () => string) {
     this.#turn = turn;
     this.#externals = externals;
     this.#namespace = namespace;
@@ -122,7 +121,7 @@ export class Children {
       return child;
     }
     this.#turn.issue(child);
-    listen(scope, child);
+    addCancelListener(scope, child);
     return child;
   }
 
@@ -177,7 +176,7 @@ export class Children {
   }
 
   #forget(child: PendingChild): void {
-    ignore(child.scope, child);
+    removeCancelListener(child.scope, child);
     if (child.seq !== undefined) this.#pending.delete(child.seq);
   }
 }

@@ -10,11 +10,10 @@ import {
   type CancelListener,
   CancellationScope,
   cancellationOf,
-  ignore,
-  listen,
+  addCancelListener,
+  removeCancelListener,
 } from '../scopes/cancellation-scope.ts';
-import type { Command } from '../run/command.ts';
-import type { Turn } from '../run/turn.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
 
 /** The run that is meant. */
 export interface Target {
@@ -52,10 +51,10 @@ class PendingMessage implements Command {
 }
 
 export class Externals {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #pending = new Map<number, PendingMessage>();
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 
@@ -75,8 +74,8 @@ export class Externals {
         message.arrival.reject(error);
       },
     };
-    message.onSent = () => ignore(scope, listener);
-    listen(scope, listener);
+    message.onSent = () => removeCancelListener(scope, listener);
+    addCancelListener(scope, listener);
     return message.arrival.promise;
   }
 

@@ -1,8 +1,15 @@
 // Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
 // Compared: type, activity type, id and whether it is local, what is answered, context operations and their origin. Not compared: activity
 // arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
-import type { Divergence, DivergenceKind, ScheduledMeta } from '../../core/log/activation.ts';
+import type { Divergence, DivergenceKind, ScheduledMeta, VersionMeta } from '../../core/log/activation.ts';
 import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+
+/** `meta` of the marker that `deprecatePatch` makes. */
+export const deprecatedMeta: string = JSON.stringify({ deprecated: true } satisfies VersionMeta);
+
+export function isDeprecatedMarker(event: Pick<EventDraft, 'type' | 'meta'>): boolean {
+  return event.type === 'VersionMarked' && event.meta === deprecatedMeta;
+}
 
 /** As many characters of context operations as a message shows. */
 const opsShownMax = 200;

@@ -1,7 +1,9 @@
 // Version markers: which of two codes a run has taken, decided once and kept in its log. Source: Temporal's patched and
 // deprecatePatch (spec/sdk.md behavior 57).
-import type { Turn } from '../run/turn.ts';
-import { deprecatedMeta, VersionMarker } from './version-marker.ts';
+import { draft } from '../../core/log/draft.ts';
+import type { EventDraft } from '../../core/log/event.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
+import { deprecatedMeta } from './determinism.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 
 /**
@@ -17,14 +19,29 @@ export function installActivation(callback: ActivatesChange | undefined): void {
   activates = callback;
 }
 
+class VersionMarker implements Command {
+  readonly type = 'VersionMarked';
+  readonly name: string;
+  readonly #meta: string | null;
+
+  constructor(id: string, meta: string | null) {
+    this.name = id;
+    this.#meta = meta;
+  }
+
+  toEvent(seq: number): EventDraft {
+    return draft(seq, 'VersionMarked', { name: this.name, meta: this.#meta });
+  }
+}
+
 export class Versions {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   /** Ids with a marker in the log, or in this turn. */
   readonly #marked = new Set<string>();
   /** Ids that this worker was told to leave inactive; made when there are any. */
   #inactive: Set<string> | undefined;
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 

@@ -13,7 +13,7 @@ import {
   type PropertiesMeta,
   type RunProperties,
 } from '../../core/run/run-properties.ts';
-import type { Turn } from '../run/turn.ts';
+import type { OpenTurn } from '../run/open-turn.ts';
 import { continueAsNewReasons } from './history-size.ts';
 import { unsafeInfo } from './unsafe-info.ts';
 import type { WorkflowInfo } from './workflow-info.ts';
@@ -27,7 +27,7 @@ const defaultTaskTimeoutMs = 10_000;
 
 /** Of one run: built once, and again when its memo or search attributes change. */
 export function createWorkflowInfo(
-  run: { runId: string; turn: Turn; deployment: DeploymentMeta | undefined },
+  run: { runId: string; turn: OpenTurn; deployment: DeploymentMeta | undefined },
   started: HistoryEvent,
   meta: StartedMeta,
   properties: RunProperties,

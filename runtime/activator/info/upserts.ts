@@ -5,7 +5,7 @@ import { attributeChanges } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
 import { changedProperties, type PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { SearchAttributes, SearchAttributeUpdatePair } from '../../core/options/search-attributes.ts';
-import { PlainCommand } from '../run/command.ts';
+import { PlainCommand } from '../run/open-turn.ts';
 import { type CurrentRun, currentRun } from '../run/current-run.ts';
 
 /**

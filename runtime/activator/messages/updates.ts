@@ -7,14 +7,13 @@ import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
-import type { Command } from '../run/command.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
 import { FlowValue } from '../run/flow-value.ts';
 import type { HandlerDescription } from './built-in-queries.ts';
 import { describeHandlers, isThenable } from './queries.ts';
 import { isReservedName } from '../../core/options/reserved-name.ts';
 import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { RunningHandlers } from './running-handlers.ts';
-import type { Turn } from '../run/turn.ts';
 
 export type UpdateHandler = (...args: never[]) => unknown;
 export type UpdateValidator = (...args: never[]) => void;
@@ -67,7 +66,7 @@ class UpdateOutcome implements Command {
 }
 
 export interface UpdatesOptions {
-  readonly turn: Turn;
+  readonly turn: OpenTurn;
   readonly running: RunningHandlers;
   /** Calls user code in the run's root scope. */
   enter(fn: () => unknown): unknown;

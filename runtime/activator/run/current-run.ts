@@ -19,11 +19,11 @@ import type { Conditions } from '../scopes/conditions.ts';
 import type { Timeouts } from '../scopes/timeouts.ts';
 import type { Timers } from '../scopes/timers.ts';
 import { outsideWorkflow } from './outside-workflow.ts';
-import type { Turn } from './turn.ts';
+import type { OpenTurn } from './open-turn.ts';
 
 /** A run as the functions of `reprise/workflow` use it. */
 export interface CurrentRun {
-  readonly turn: Turn;
+  readonly turn: OpenTurn;
   readonly info: WorkflowInfo;
   /** The user's modules have been evaluated. */
   readonly isLoaded: boolean;

@@ -14,7 +14,7 @@ import { assert } from '../../core/failure/runtime-error.ts';
 import { ActivityCalls } from '../calls/activities.ts';
 import { Children } from '../calls/children.ts';
 import { cancelWith, enterScope, RootScope } from '../scopes/cancellation-scope.ts';
-import { PlainCommand } from './command.ts';
+import { PlainCommand, OpenTurn } from './open-turn.ts';
 import { Conditions } from '../scopes/conditions.ts';
 import { type Continuation, ContinueAsNew } from '../calls/continue-as-new.ts';
 import { type CurrentRun, enterRun } from './current-run.ts';
@@ -29,7 +29,6 @@ import { type RunningHandler, RunningHandlers } from '../messages/running-handle
 import { taskFailureOf } from './task-failure.ts';
 import { Timeouts } from '../scopes/timeouts.ts';
 import { Timers } from '../scopes/timers.ts';
-import { Turn } from './turn.ts';
 import { Updates } from '../messages/updates.ts';
 import { Versions } from '../determinism/versions.ts';
 import type { WorkflowMetadata } from '../messages/built-in-queries.ts';
@@ -60,7 +59,7 @@ function functionNames(exported: Record<string, unknown>): string[] {
 
 export class Run implements SandboxRun, CurrentRun {
   readonly runId: string;
-  readonly turn: Turn = new Turn();
+  readonly turn: OpenTurn = new OpenTurn();
   readonly timers: Timers = new Timers(this.turn);
   readonly timeouts: Timeouts = new Timeouts(this);
   readonly activities: ActivityCalls = new ActivityCalls(this.turn);

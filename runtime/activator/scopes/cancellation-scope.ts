@@ -8,7 +8,7 @@ import { assert } from '../../core/failure/runtime-error.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
 import { FlowValue } from '../run/flow-value.ts';
 import { outsideWorkflow } from '../run/outside-workflow.ts';
-import type { Turn } from '../run/turn.ts';
+import type { OpenTurn } from '../run/open-turn.ts';
 import type { Timers } from './timers.ts';
 
 export interface CancellationScopeOptions {
@@ -27,7 +27,7 @@ export interface CancelListener {
 
 /** What scopes need of their run; the root scope has it. */
 export interface ScopeRun {
-  readonly turn: Turn;
+  readonly turn: OpenTurn;
   readonly timers: Timers;
 }
 
@@ -42,8 +42,8 @@ export function enterScope<R>(scope: CancellationScope, fn: () => R): R {
 /** The error that operations of `scope` are to be rejected with, if it is cancelled and not shielded. */
 export let cancellationOf: (scope: CancellationScope) => CancelledFailure | undefined;
 /** A shielded scope is not listened to. */
-export let listen: (scope: CancellationScope, listener: CancelListener) => void;
-export let ignore: (scope: CancellationScope, listener: CancelListener) => void;
+export let addCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
+export let removeCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
 export let cancelWith: (scope: CancellationScope, error: CancelledFailure) => void;
 
 export class CancellationScope {
@@ -146,9 +146,9 @@ export class CancellationScope {
     if (this.#timeoutMs === undefined || this.consideredCancelled) return undefined;
     const timer = this.scopeRun().timers.start(this.#timeoutMs, () => this.cancel());
     const listener = { cancelled: (): void => timer.cancel() };
-    listen(this, listener);
+    addCancelListener(this, listener);
     return () => {
-      ignore(this, listener);
+      removeCancelListener(this, listener);
       timer.cancel();
     };
   }
@@ -166,12 +166,12 @@ export class CancellationScope {
   #linkToParent(): void {
     if (this.parent === undefined) return;
     this.#link ??= { cancelled: (error) => this.#cancelled(error) };
-    listen(this.parent, this.#link);
+    addCancelListener(this.parent, this.#link);
   }
 
   #unlinkIfIdle(): void {
     if (this.parent === undefined || this.#link === undefined || this.#watched || this.#listeners?.size) return;
-    ignore(this.parent, this.#link);
+    removeCancelListener(this.parent, this.#link);
   }
 
   #cancelled(error: CancelledFailure): void {
@@ -195,13 +195,13 @@ export class CancellationScope {
 
   static {
     cancellationOf = (scope) => (scope.cancellable ? scope.#requestError() : undefined);
-    listen = (scope, listener) => {
+    addCancelListener = (scope, listener) => {
       if (!scope.cancellable) return;
       scope.#listeners ??= new Set();
       scope.#listeners.add(listener);
       if (scope.#listeners.size === 1) scope.#linkToParent();
     };
-    ignore = (scope, listener) => {
+    removeCancelListener = (scope, listener) => {
       if (scope.#listeners?.delete(listener)) scope.#unlinkIfIdle();
     };
     cancelWith = (scope, error) => {

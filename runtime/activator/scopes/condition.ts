@@ -1,5 +1,5 @@
 // Waiting for state: a promise that resolves when a predicate of workflow state becomes true.
-import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Waiter } from './conditions.ts';
 import { type CurrentRun, currentRun } from '../run/current-run.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
@@ -72,21 +72,21 @@ function wait(
     const waiter: Waiter = {
       predicate,
       resolve(): void {
-        ignore(scope, listener);
+        removeCancelListener(scope, listener);
         resolve();
       },
       reject(thrown): void {
-        ignore(scope, listener);
+        removeCancelListener(scope, listener);
         reject(thrown);
       },
     };
     if (limit !== undefined) limit.timer = run.timers.start(limit.ms, () => expire(), limit.summary);
     const expire = (): void => {
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
       run.conditions.delete(waiter);
       resolve('late');
     };
     run.conditions.add(waiter);
-    listen(scope, listener);
+    addCancelListener(scope, listener);
   });
 }

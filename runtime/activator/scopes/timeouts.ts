@@ -1,5 +1,5 @@
 // The timeouts of a run: durable timers under a number, cancelled with their scope. `setTimeout` is made of them.
-import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Timers } from './timers.ts';
 
 /** What timeouts need of their run. */
@@ -31,14 +31,14 @@ export class Timeouts {
     const listener = { cancelled: (): void => this.clear(id) };
     const forget = (): void => {
       this.#stops?.delete(id);
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
     };
     this.#stops ??= new Map();
     this.#stops.set(id, () => {
       timer.cancel();
       forget();
     });
-    listen(scope, listener);
+    addCancelListener(scope, listener);
     // Chained here, not when it fires, so that the callback runs in the caller's flow (scope, AsyncLocalStorage).
     promise.then(callback).catch((thrown: unknown) => this.#run.failTask(thrown));
     return id;

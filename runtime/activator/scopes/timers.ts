@@ -2,9 +2,8 @@
 import type { TimerMeta } from '../../core/log/activation.ts';
 import { draft } from '../../core/log/draft.ts';
 import type { EventDraft } from '../../core/log/event.ts';
-import { type Command, PlainCommand } from '../run/command.ts';
+import { type Command, PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { checkOption, storableText } from '../../core/options/option-table.ts';
-import type { Turn } from '../run/turn.ts';
 
 export class Timer implements Command {
   readonly type = 'TimerStarted';
@@ -33,10 +32,10 @@ export class Timer implements Command {
 }
 
 export class Timers {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #pending = new Map<number, Timer>();
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 

@@ -1,18 +1,58 @@
-// One turn of a run from inside: its time, the commands that code issues, what it logs, how it ends. A run has one Turn
+// The turn that is open in a run: its time, the commands that code issues, what it logs, how it ends. A run has one such
 // object, opened again for each activation. It keeps commands in order and gives them their seqs; it runs no user code.
 import type { Activation, ActivationResult, LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
 import type { EventDraft, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import type { Command } from './command.ts';
-import { compareOutputs } from '../determinism/determinism.ts';
+import { draft } from '../../core/log/draft.ts';
+import { compareOutputs, isDeprecatedMarker } from '../determinism/determinism.ts';
 import { divergenceText } from '../determinism/divergence-text.ts';
 import { acceptedBytes, countUpdates, inputBytes, outputBytes } from '../info/history-size.ts';
-import { isDeprecatedMarker, PassedMarker } from '../determinism/version-marker.ts';
 
 const noInputs: readonly HistoryEvent[] = [];
 const noOutputs: readonly EventDraft[] = [];
 
-export class Turn {
+/** What workflow code asked for in a turn, before the log gives it a place. */
+export interface Command {
+  /** The event it will be. */
+  readonly type: EventType;
+  /** Activity type; null where the event has no name. */
+  readonly name: string | null;
+  /** Called once, when the turn ends and the command was not undone: the event's place is known. */
+  toEvent(seq: number): EventDraft;
+}
+
+/** A command that nothing needs to find again. */
+export class PlainCommand implements Command {
+  readonly type: EventType;
+  readonly name = null;
+  readonly #columns: Parameters<typeof draft>[2];
+  constructor(type: EventType, columns?: Parameters<typeof draft>[2]) {
+    this.type = type;
+    this.#columns = columns;
+  }
+
+  toEvent(seq: number): EventDraft {
+    return draft(seq, this.type, this.#columns);
+  }
+}
+
+/** Stands for a recorded marker that the code asks for no more: it keeps its place, so that all others keep theirs. */
+class PassedMarker implements Command {
+  readonly type = 'VersionMarked';
+  readonly name: string | null;
+  readonly #event: HistoryEvent;
+
+  constructor(event: HistoryEvent) {
+    this.name = event.name;
+    this.#event = event;
+  }
+
+  toEvent(seq: number): EventDraft {
+    return draft(seq, 'VersionMarked', { name: this.name, meta: this.#event.meta });
+  }
+}
+
+export class OpenTurn {
   /** `active`: commands are taken. `query`: user code runs, or may still run, read-only. */
   #phase: 'idle' | 'active' | 'query' = 'idle';
   #at: Micros = 0;
