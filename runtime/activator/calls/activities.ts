@@ -1,7 +1,7 @@
 // The activities of a run that are scheduled and not answered yet. Settled ones leave no trace here.
 import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ActivityFailure, CancelledFailure, RetryState } from '../../core/failure/failure.ts';
 import { decodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
@@ -65,12 +65,12 @@ class PendingActivity implements Command, CancelListener {
     this.settlers = settlers;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const payload = this.#payload;
     this.#payload = null; // the log has it now
     this.seq = seq;
     this.#activities.scheduled(seq, this);
-    return draft(seq, 'ActivityScheduled', { name: this.name, payload, meta: this.#meta });
+    return newEvent(seq, 'ActivityScheduled', { name: this.name, payload, meta: this.#meta });
   }
 
   cancelled(error: CancelledFailure): void {

@@ -1,8 +1,8 @@
 // The children of a run that have not ended. Settled ones leave no trace here.
 // Source: Temporal (spec/sdk.md behaviors 36, 38, 48).
 import type { Deferred } from '../../core/deferred.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import {
   ApplicationFailure,
   CancelledFailure,
@@ -78,13 +78,13 @@ class PendingChild implements Command, CancelListener, StartedChild {
     return this.end.promise;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const payload = this.#payload;
     this.#payload = null; // the log has it now
     this.seq = seq;
     this.#children.initiated(seq, this);
     const { name, workflowId: correlationId } = this;
-    return draft(seq, this.type, { name, correlationId, payload, meta: this.#meta === '{}' ? null : this.#meta });
+    return newEvent(seq, this.type, { name, correlationId, payload, meta: this.#meta === '{}' ? null : this.#meta });
   }
 
   cancelled(error: CancelledFailure): void {

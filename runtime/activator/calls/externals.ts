@@ -2,8 +2,8 @@
 // when they have arrived. Source: Temporal (spec/sdk.md behavior 9).
 import type { Deferred } from '../../core/deferred.ts';
 import type { ExternalMeta } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure, type CancelledFailure } from '../../core/failure/failure.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import {
@@ -39,14 +39,14 @@ class PendingMessage implements Command {
     this.#payload = signal === undefined ? null : encodePayload(signal.args);
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const payload = this.#payload;
     this.#payload = null;
     this.onSent?.();
     this.#externals.sent(seq, this);
     const { workflowId: correlationId, meta } = this.#target;
     const text = JSON.stringify(meta);
-    return draft(seq, this.type, { name: this.name, correlationId, payload, meta: text === '{}' ? null : text });
+    return newEvent(seq, this.type, { name: this.name, correlationId, payload, meta: text === '{}' ? null : text });
   }
 }
 

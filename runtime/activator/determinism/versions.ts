@@ -1,7 +1,7 @@
 // Version markers: which of two codes a run has taken, decided once and kept in its log. Source: Temporal's patched and
 // deprecatePatch (spec/sdk.md behavior 57).
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent } from '../../core/log/event.ts';
 import type { Command, OpenTurn } from '../run/open-turn.ts';
 import { deprecatedMeta } from './determinism.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
@@ -29,8 +29,8 @@ class VersionMarker implements Command {
     this.#meta = meta;
   }
 
-  toEvent(seq: number): EventDraft {
-    return draft(seq, 'VersionMarked', { name: this.name, meta: this.#meta });
+  toEvent(seq: number): NewEvent {
+    return newEvent(seq, 'VersionMarked', { name: this.name, meta: this.#meta });
   }
 }
 

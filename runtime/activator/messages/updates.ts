@@ -2,8 +2,8 @@
 // leaves no trace in the log; on replay there are only accepted ones, and validators do not run.
 // Source: Temporal's dispatch (spec/sdk.md 4 B).
 import type { RejectedUpdate } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
@@ -59,9 +59,9 @@ class UpdateOutcome implements Command {
     this.#payload = payload;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const { id, name, seq: answers } = this.#update;
-    return draft(seq, this.type, { name, answers, correlationId: id, payload: this.#payload });
+    return newEvent(seq, this.type, { name, answers, correlationId: id, payload: this.#payload });
   }
 }
 

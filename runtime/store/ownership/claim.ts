@@ -3,7 +3,7 @@
 import type { Fence } from './fence.ts';
 import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { routedText, routeText } from '../deployments/deployments.ts';
 import type { StoredEvent } from '../log/history.ts';
@@ -104,7 +104,7 @@ function startEvent(row: ClaimRow): StoredEvent | undefined {
   if (row.started_at === null) return undefined;
   const { name, payload, meta } = row;
   return {
-    ...draft(1, 'WorkflowStarted', { name, payload, meta }),
+    ...newEvent(1, 'WorkflowStarted', { name, payload, meta }),
     runId: row.run_id,
     at: Number(row.started_at),
     hash: null,
