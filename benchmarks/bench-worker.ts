@@ -7,6 +7,7 @@ export interface BenchWorkerOptions {
   /** File URL of the workflow code; default workflows.ts. */
   readonly workflows?: string;
   readonly maxPayloadBytes?: number;
+  readonly bundlerOptions?: { readonly preloadModules: string[] };
 }
 
 export interface Memory {

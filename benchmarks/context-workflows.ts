@@ -1,18 +1,12 @@
-// W1 with a context, and W1 with a context that a zod schema checks: in a bundle of their own, because what a module does
-// at its top is done again for every run.
+// W1 with a context, and W1 with a context that a zod schema checks. The worker preloads the file of the schema, or leaves
+// it in the bundle, whose modules every run evaluates anew.
 import { defineContext, proxyActivities } from 'reprise/workflow';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type * as activities from './activities.ts';
+import { Order } from './context-schemas.ts';
 
 const { echo } = proxyActivities<typeof activities>({ startToCloseTimeout: '1 minute' });
 
-const Order = z.object({
-  id: z.string().min(1),
-  state: z.enum(['new', 'paid', 'shipped']),
-  cents: z.number().int().nonnegative(),
-  lines: z.array(z.object({ sku: z.string(), count: z.number().int().positive() })),
-  note: z.string().nullable(),
-});
 const initial: z.infer<typeof Order> = {
   id: 'A-17',
   state: 'new',

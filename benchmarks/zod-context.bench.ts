@@ -4,20 +4,28 @@ import { shortWorkflows } from './load.ts';
 import type { Measurement, Question } from './question.ts';
 
 const plain = { taskQueue: 'plain' };
-const context = { taskQueue: 'context', workflows: new URL('./context-workflows.ts', import.meta.url).href };
+const workflows = new URL('./context-workflows.ts', import.meta.url).href;
+const preloaded = { taskQueue: 'preloaded', workflows, bundlerOptions: { preloadModules: ['./context-schemas.ts'] } };
+const bundled = { taskQueue: 'bundled', workflows };
 
 export const question: Question = {
   id: 'W1z',
   title: 'short workflows whose context has a zod schema',
   size: { of: 'workflows', usual: 2000 },
   async run({ client }, { rounds, size }) {
-    const rates: Record<'plain' | 'context' | 'schema', number[]> = { plain: [], context: [], schema: [] };
-    await withWorkers([plain, context], async () => {
+    const rates: Record<'plain' | 'context' | 'schema' | 'bundled', number[]> = {
+      plain: [],
+      context: [],
+      schema: [],
+      bundled: [],
+    };
+    await withWorkers([plain, preloaded, bundled], async () => {
       // One after the other within each round, so that the ratios are of the same minute. The first round warms up.
       for (let round = 0; round <= rounds; round++) {
         rates.plain.push(await shortWorkflows(client, plain.taskQueue, size));
-        rates.context.push(await shortWorkflows(client, context.taskQueue, size, 'withContext'));
-        rates.schema.push(await shortWorkflows(client, context.taskQueue, size, 'withSchema'));
+        rates.context.push(await shortWorkflows(client, preloaded.taskQueue, size, 'withContext'));
+        rates.schema.push(await shortWorkflows(client, preloaded.taskQueue, size, 'withSchema'));
+        rates.bundled.push(await shortWorkflows(client, bundled.taskQueue, size, 'withSchema'));
       }
     });
     for (const values of Object.values(rates)) values.shift();
@@ -31,9 +39,11 @@ export const question: Question = {
     return [
       of('rate, W1', 'workflows/s', rates.plain),
       of('rate, W1 with a context and one patch', 'workflows/s', rates.context),
-      of('rate, the same checked by zod', 'workflows/s', rates.schema),
+      of('rate, the same checked by zod, schema preloaded', 'workflows/s', rates.schema),
+      of('rate, the same, schema in the bundle', 'workflows/s', rates.bundled),
       of('context / W1', '', ratios(rates.context)),
       of('zod / W1', '', ratios(rates.schema)),
+      of('zod in the bundle / W1', '', ratios(rates.bundled)),
     ];
   },
 };

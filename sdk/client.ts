@@ -122,17 +122,17 @@ export type {
   ListOptions,
 } from './client/run-list.ts';
 export {
-  type GetWorkflowHandleOptions,
   WorkflowClient,
   type WorkflowClientOptions,
   type WorkflowHandleWithFirstExecutionRunId,
-  type WorkflowResultOptions,
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,
   type WorkflowSignalWithStartOptions,
 } from './client/workflow-client.ts';
+export type { GetWorkflowHandleOptions, WorkflowResultOptions } from './client/handle-options.ts';
+export { type Definition } from './client/message-options.ts';
 export {
-  type Definition,
+  type HandleClient,
   type WorkflowExecutionDescription,
   WorkflowHandle,
 } from './client/workflow-handle.ts';

@@ -14,7 +14,7 @@ export {
   type ActivityCancellationDetailsOptions,
 } from '../runtime/core/activity/cancellation-details.ts';
 export { type Duration, type StringValue } from '../runtime/core/options/duration.ts';
-export { SuggestContinueAsNewReason } from '../runtime/activator/calls/continue-as-new-hint.ts';
+export { SuggestContinueAsNewReason } from '../runtime/activator/info/history-size.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/core/run/unfinished-policy.ts';
 export {
   type QueryDefinition,

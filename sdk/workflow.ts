@@ -41,7 +41,7 @@ export {
   makeContinueAsNewFunc,
 } from '../runtime/activator/calls/continue-as-new.ts';
 export { condition } from '../runtime/activator/scopes/condition.ts';
-export { inWorkflowContext } from '../runtime/activator/run/current-run.ts';
+export { inWorkflowContext, workflowInfo } from '../runtime/activator/run/current-run.ts';
 export {
   type ContextOptions,
   defineContext,
@@ -51,6 +51,7 @@ export { type Duration } from '../runtime/core/options/duration.ts';
 export { forEach, type ForEachOptions } from '../runtime/activator/scopes/for-each.ts';
 export {
   allHandlersFinished,
+  currentUpdateInfo,
   type QueryHandlerOptions,
   setDefaultQueryHandler,
   setDefaultSignalHandler,
@@ -59,7 +60,7 @@ export {
   type SignalHandlerOptions,
   type UpdateHandlerOptions,
 } from '../runtime/activator/messages/handlers.ts';
-export { AsyncLocalStorage } from '../runtime/activator/run/host.ts';
+export { AsyncLocalStorage } from '../runtime/activator/globals/async-local-storage.ts';
 export { log, type WorkflowLogger } from '../runtime/activator/run/log.ts';
 export {
   defineQuery,
@@ -78,25 +79,28 @@ export {
 export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/core/run/unfinished-policy.ts';
-export { currentUpdateInfo, type UpdateInfo } from '../runtime/activator/messages/updates.ts';
+export { type UpdateInfo } from '../runtime/activator/messages/updates.ts';
 export { type ContextSchema, type Provenance } from '../runtime/activator/context/run-context.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/scopes/sleep.ts';
-export { upsertMemo, upsertSearchAttributes } from '../runtime/activator/info/upserts.ts';
-export { enhancedStackTraceQuery, stackTraceQuery } from '../runtime/activator/messages/stack-trace-query.ts';
-export { Trigger } from '../runtime/activator/scopes/trigger.ts';
-export { deprecatePatch, patched } from '../runtime/activator/determinism/versions.ts';
 export {
   getCurrentDetails,
   setCurrentDetails,
+  upsertMemo,
+  upsertSearchAttributes,
+} from '../runtime/activator/info/upserts.ts';
+export {
+  enhancedStackTraceQuery,
+  stackTraceQuery,
   workflowMetadataQuery,
   type WorkflowMetadata,
-} from '../runtime/activator/messages/workflow-metadata.ts';
+} from '../runtime/activator/messages/built-in-queries.ts';
+export { Trigger } from '../runtime/activator/scopes/trigger.ts';
+export { deprecatePatch, patched } from '../runtime/activator/determinism/patched.ts';
 export { type UnsafeRandomSource, type UnsafeWorkflowInfo } from '../runtime/activator/info/unsafe-info.ts';
 export {
   type ParentWorkflowInfo,
   type RootWorkflowInfo,
   type WorkflowInfo,
-  workflowInfo,
 } from '../runtime/activator/info/workflow-info.ts';
 export {
   defineWorkflowOptions,

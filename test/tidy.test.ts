@@ -24,6 +24,20 @@ const directions: Record<string, readonly string[]> = {
   server: ['runtime', 'sdk/client.ts'],
   examples: [],
 };
+/** Within rooms: what these folders may import besides themselves. */
+const folderDirections: Record<string, readonly string[]> = {
+  'runtime/core/json': ['runtime/core/failure'],
+  'runtime/core/payload': ['runtime/core/failure'],
+  'runtime/core/context': ['runtime/core/json', 'runtime/core/failure'],
+  'runtime/activator/scopes': ['runtime/activator/run', 'runtime/core'],
+  'runtime/activator/messages': ['runtime/activator/run', 'runtime/core'],
+  'runtime/activator/info': ['runtime/activator/run', 'runtime/activator/determinism', 'runtime/core'],
+  'runtime/activator/determinism': ['runtime/activator/run', 'runtime/activator/info', 'runtime/core'],
+  'runtime/activator/context': ['runtime/activator/run', 'runtime/activator/info', 'runtime/core'],
+  'runtime/sandbox/inside': ['runtime/activator', 'runtime/core'],
+  'runtime/sandbox/bundle': ['runtime/sandbox/stacks', 'runtime/core'],
+  'runtime/sandbox/stacks': ['runtime/sandbox/bundle', 'runtime/activator', 'runtime/core'],
+};
 const pureRooms = ['runtime/core', 'runtime/activator'];
 
 interface Source {
@@ -54,6 +68,24 @@ function roomOf(path: string): string | undefined {
   return Object.keys(directions).find((room) => path.startsWith(`${room}/`));
 }
 
+/** The files and folders that a source names by relative paths, type-only and dynamic imports included. */
+function targetsOf(source: Source): string[] {
+  const relative = importsOf(source).filter((name) => name.startsWith('.'));
+  return relative.map((specifier) => posix.join(dirname(source.path), specifier));
+}
+
+function againstDirections(table: Readonly<Record<string, readonly string[]>>): string[] {
+  return Object.entries(table).flatMap(([place, others]) =>
+    code
+      .filter((source) => source.path.startsWith(`${place}/`))
+      .flatMap((source) =>
+        targetsOf(source)
+          .filter((target) => ![place, ...others].some((to) => target === to || target.startsWith(`${to}/`)))
+          .map((target) => `${source.path} imports ${target}`),
+      ),
+  );
+}
+
 function importsOf(source: Source): string[] {
   const pattern = /(?:\bfrom|^import|\bimport\()\s*'([^']+)'/gm;
   return [...source.text.matchAll(pattern)].map((match) => match[1] ?? '');
@@ -68,20 +100,23 @@ function linesWith(files: readonly Source[], pattern: RegExp): string[] {
   );
 }
 
-test('rooms import only what their direction allows', () => {
-  const faults: string[] = [];
-  for (const source of code) {
-    const room = roomOf(source.path);
-    if (room === undefined) continue;
-    for (const specifier of importsOf(source).filter((name) => name.startsWith('.'))) {
-      const target = posix.join(dirname(source.path), specifier);
-      const allowed = [room, ...(directions[room] ?? [])];
-      if (!allowed.some((place) => target === place || target.startsWith(`${place}/`))) {
-        faults.push(`${source.path} imports ${target}`);
-      }
-    }
-  }
-  assert.deepEqual(faults, []);
+test('rooms and their folders import only what their direction allows', () => {
+  assert.deepEqual(againstDirections(directions), []);
+  assert.deepEqual(againstDirections(folderDirections), []);
+});
+
+test('no imports form a circle, type-only and dynamic ones included', () => {
+  const targets = new Map(code.map((source) => [source.path, targetsOf(source)]));
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+    if (done.has(path) || way.includes(path)) return;
+    for (const target of targets.get(path) ?? []) visit(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of targets.keys()) visit(path, []);
+  assert.deepEqual(circles, []);
 });
 
 test('the pure rooms import nothing of Node', () => {

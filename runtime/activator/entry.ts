@@ -3,7 +3,7 @@ import type { FailureErrorTypes } from '../core/failure/failure-types.ts';
 import { Run, type SandboxRun } from './run/run.ts';
 
 export { install } from './globals/globals.ts';
-export type { HostHooks } from './run/host.ts';
+export type { HostHooks } from './run/host-hooks.ts';
 export type { SandboxRun } from './run/run.ts';
 
 /**

@@ -1,5 +1,5 @@
 // PATCH_ONLY: the context document at any point, folded from the recorded patches. No code runs, nothing is written.
-import type { Op } from '../core/context/context-patch.ts';
+import type { Op } from '../core/json/operation.ts';
 import type { ContextSource } from '../core/log/event.ts';
 import type { Json } from '../core/json/json.ts';
 import { applyAll, asItIs, holderOf } from '../core/json/json-patch.ts';

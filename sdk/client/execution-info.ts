@@ -8,7 +8,7 @@ import {
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { RunLink } from '../../runtime/core/log/activation.ts';
 import type { ListedRun } from '../../runtime/store/visibility/list-runs.ts';
-import type { RunRow } from '../../runtime/store/runs/runs.ts';
+import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 
 /** Any workflow function. */
 export type Workflow = (...args: never[]) => Promise<unknown>;

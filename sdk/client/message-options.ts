@@ -1,5 +1,14 @@
-// Arguments of a message that come as an option: signalWithOptions and queryWithOptions. Names: Temporal's.
+// What names a message that a client sends, and its arguments where they come as an option. Names: Temporal's.
+import type { argsType, resultType } from '../../runtime/activator/messages/message-definition.ts';
 import { argumentList, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
+
+/** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
+export interface Definition<Args extends readonly unknown[], Ret = unknown> {
+  readonly name: string;
+  readonly type?: string;
+  readonly [argsType]?: Args;
+  readonly [resultType]?: Ret;
+}
 
 /** `args` may be left out when there are none. */
 export type MessageOptions<Args extends readonly unknown[]> = [] extends Args

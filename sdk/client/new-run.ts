@@ -16,7 +16,8 @@ import type {
 import { startTiming, startTimingRules, type StartTimingOptions } from '../../runtime/core/run/start-timing.ts';
 import { workflowNameOf } from '../../runtime/core/options/workflow-name.ts';
 import { newRunId, newSeed } from '../../runtime/store/runs/run-id.ts';
-import type { NewRun, Queryable } from '../../runtime/store/runs/start-run.ts';
+import type { Queryable } from '../../runtime/store/sql/queryable.ts';
+import type { NewRun } from '../../runtime/store/runs/start-run.ts';
 import { checkOverride } from '../worker/deployment-version.ts';
 import { asInvalidInput } from '../common/invalid-input.ts';
 import { checkName, encodeArguments } from './encode-arguments.ts';

@@ -1,7 +1,8 @@
 // Finds a place for a new run: its own, or that of the open run of its workflow id, as the caller's policies have it.
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { wakeOnCommit } from '../../runtime/store/sql/notifier.ts';
-import { type NewRun, type Queryable, startRunWithin } from '../../runtime/store/runs/start-run.ts';
+import type { Queryable } from '../../runtime/store/sql/queryable.ts';
+import { type NewRun, startRunWithin } from '../../runtime/store/runs/start-run.ts';
 import type { StartTiming } from '../../runtime/core/run/chain.ts';
 import { type Placed, startWith, type Taken } from '../../runtime/store/runs/start-with.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../runtime/core/run/deployment.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import { readRunVersioning } from '../../runtime/store/deployments/deployments.ts';
-import type { RunRow } from '../../runtime/store/runs/runs.ts';
+import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 
 export interface WorkflowVersioningInfo {
   /** Undefined until the first task is done, unless the start or the run before said it. */

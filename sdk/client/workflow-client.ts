@@ -20,7 +20,9 @@ import {
   RunList,
 } from './run-list.ts';
 import { WithStartWorkflowOperation } from './with-start.ts';
-import { type Definition, type HandleParts, WorkflowHandle } from './workflow-handle.ts';
+import type { GetWorkflowHandleOptions, WorkflowResultOptions } from './handle-options.ts';
+import type { Definition } from './message-options.ts';
+import { type HandleParts, WorkflowHandle } from './workflow-handle.ts';
 import {
   admitUpdate,
   updateCall,
@@ -75,16 +77,6 @@ const clientOptions = optionTable<WorkflowClientOptions>(
   },
   { [notYet]: ['dataConverter', 'identity', 'interceptors', 'plugins'] },
 );
-
-export interface WorkflowResultOptions {
-  /** Whether to wait for the runs that the run continues as; default true. */
-  readonly followRuns?: boolean;
-}
-
-export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
-  /** Only runs of the chain that began with this run are meant, whatever runs the workflow id has had since. */
-  readonly firstExecutionRunId?: string | undefined;
-}
 
 const resultOptions = optionTable<WorkflowResultOptions>(unchecked('followRuns'));
 const handleOptions = optionTable<GetWorkflowHandleOptions>(unchecked('followRuns', 'firstExecutionRunId'));

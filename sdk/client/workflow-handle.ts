@@ -1,7 +1,6 @@
 // A handle to one workflow: its result, messages to it, and what its log says.
 import { randomUUID } from 'node:crypto';
 import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
-import type { argsOf, resultOf as retOf } from '../../runtime/activator/messages/message-definition.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { decodePayload } from '../../runtime/core/payload/payload.ts';
 import type { Json } from '../../runtime/core/json/json.ts';
@@ -20,6 +19,7 @@ import { type Family, readFamily } from '../../runtime/store/runs/family.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { isRunId } from '../../runtime/store/runs/run-id.ts';
 import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
+import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import {
   findRun,
   getRun,
@@ -27,7 +27,6 @@ import {
   type OpenState,
   readOpenState,
   readStartedMeta,
-  type RunRow,
 } from '../../runtime/store/runs/runs.ts';
 import {
   QueryNotRegisteredError,
@@ -36,12 +35,12 @@ import {
   WorkflowNotFoundError,
 } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
-import type { WorkflowClient } from './workflow-client.ts';
+import type { GetWorkflowHandleOptions } from './handle-options.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
 import { checkName, checkReason, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
-import { type MessageOptions, messageArgs } from './message-options.ts';
+import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
 import { runResult } from './run-result.ts';
@@ -72,16 +71,13 @@ export interface WorkflowExecutionDescription
   readonly versioningInfo: WorkflowVersioningInfo | undefined;
 }
 
-/** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
-export interface Definition<Args extends readonly unknown[], Ret = unknown> {
-  readonly name: string;
-  readonly type?: string;
-  readonly [argsOf]?: Args;
-  readonly [retOf]?: Ret;
+/** The client that a handle belongs to, as the handle shows it: the WorkflowClient itself. */
+export interface HandleClient {
+  getHandle<W extends Workflow>(id: string, runId?: string, options?: GetWorkflowHandleOptions): WorkflowHandle<W>;
 }
 
 export interface HandleParts {
-  readonly client: WorkflowClient;
+  readonly client: HandleClient;
   readonly connection: Connection;
   readonly namespace: string;
   readonly maxPayloadBytes: number;
@@ -121,7 +117,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /** The client that made it. */
-  get client(): WorkflowClient {
+  get client(): HandleClient {
     return this.#parts.client;
   }
 

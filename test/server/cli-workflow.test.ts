@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
 import { getRun } from '../../runtime/store/runs/runs.ts';
 import { testEngine } from '../support/engine.ts';
@@ -50,23 +50,23 @@ test('show tells an activity of unknown effect, and the task failure that the ru
   };
   const lost = await startedRun(store);
   const begun = [
-    draft(0, 'ActivityScheduled', { name: 'pay' }),
-    draft(0, 'ActivityAttemptStarted', { answers: 2, attempt: 1 }),
-    draft(0, 'WorkerLost', {}),
+    newEvent(0, 'ActivityScheduled', { name: 'pay' }),
+    newEvent(0, 'ActivityAttemptStarted', { answers: 2, attempt: 1 }),
+    newEvent(0, 'WorkerLost', {}),
   ];
-  await worker.writer.append([turn({ runId: lost, drafts: begun })]);
+  await worker.writer.append([turn({ runId: lost, newEvents: begun })]);
   assert.match(await shown(lost), /^activity +pay \(seq 2, attempt 1\), effect unknown: /m);
   const failing = await startedRun(store);
   const payload = encodePayload(
     'Error: x\n    at sleep (reprise-shared-1a.js:1:2)\n    at order (src/workflows.ts:12:5)',
   );
-  const failure = draft(0, 'WorkflowTaskFailed', {
+  const failure = newEvent(0, 'WorkflowTaskFailed', {
     name: 'DETERMINISM',
     attempt: 2,
     reason: 'because\nof this',
     payload,
   });
-  await worker.writer.append([turn({ runId: failing, drafts: [failure] })]);
+  await worker.writer.append([turn({ runId: failing, newEvents: [failure] })]);
   const text = await shown(failing);
   assert.match(text, /^task failure DETERMINISM \(attempt 2\): because\n {13}of this$/m);
   assert.match(

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import {
   type AttemptReport,
   cancelTasks,
@@ -52,10 +52,10 @@ async function bed(t: { after(fn: () => Promise<void>): void }, activities = 1):
   const owner = await incarnation(store, t);
   const worker = await incarnation(store, t, { queue });
   const runId = await startedRun(store, { owner });
-  const drafts = Array.from({ length: activities }, () =>
-    draft(0, 'ActivityScheduled', { name: 'tool', meta: '{"id":"1","stc":1000}', payload: new Uint8Array([0x90]) }),
+  const newEvents = Array.from({ length: activities }, () =>
+    newEvent(0, 'ActivityScheduled', { name: 'tool', meta: '{"id":"1","stc":1000}', payload: new Uint8Array([0x90]) }),
   );
-  await owner.writer.append([turn({ runId, drafts })]);
+  await owner.writer.append([turn({ runId, newEvents })]);
   return { owner, worker, queue, runId };
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { changedProperties, noProperties, type PropertiesMeta } from '../../runtime/core/run/run-properties.ts';
 import type { Turn } from '../../runtime/store/log/append.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
@@ -25,9 +25,9 @@ async function propertiesOf(runId: string): Promise<object> {
 }
 
 function changing(runId: string, after: number, changes: PropertiesMeta | undefined, close?: Turn['close']): Turn {
-  const drafts = [draft(0, 'MemoUpserted', { meta: JSON.stringify(changes ?? {}) })];
-  if (close !== undefined) drafts.push(draft(0, 'WorkflowCompleted'));
-  return { ...turn({ runId, after, drafts, ...(close === undefined ? {} : { close }) }), changes };
+  const newEvents = [newEvent(0, 'MemoUpserted', { meta: JSON.stringify(changes ?? {}) })];
+  if (close !== undefined) newEvents.push(newEvent(0, 'WorkflowCompleted'));
+  return { ...turn({ runId, after, newEvents, ...(close === undefined ? {} : { close }) }), changes };
 }
 
 const name = fc.constantFrom('a', 'b', '__proto__', 'ü "\\', 'constructor');

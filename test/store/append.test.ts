@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { contextSources, type EventType, eventCode } from '../../runtime/core/log/event.ts';
 import type { Turn } from '../../runtime/store/log/append.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
@@ -71,8 +71,8 @@ test('all events of a turn carry one time, and each turn a later one', async (t)
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const at = 1_800_000_000_123_457;
-  await worker.writer.append([turn({ runId, at, drafts: ['SignalReceived', 'ActivityScheduled', 'TimerStarted'] })]);
-  await worker.writer.append([turn({ runId, at: at + 1, after: 4, drafts: ['TimerFired', 'ActivityScheduled'] })]);
+  await worker.writer.append([turn({ runId, at, newEvents: ['SignalReceived', 'ActivityScheduled', 'TimerStarted'] })]);
+  await worker.writer.append([turn({ runId, at: at + 1, after: 4, newEvents: ['TimerFired', 'ActivityScheduled'] })]);
   const events = await historyOf(store, runId);
   assert.deepEqual(
     events.slice(1).map((event) => event.at - at),
@@ -98,8 +98,8 @@ test('a closing turn closes the run with its status, time, last seq and last has
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const at = 1_800_000_000_000_001;
-  const failed = draft(0, 'WorkflowFailed', { payload: new Uint8Array([7]), reason: 'no good' });
-  const closing = turn({ runId, at, drafts: ['ActivityScheduled', failed], close: { status: 'failed', mail: 0 } });
+  const failed = newEvent(0, 'WorkflowFailed', { payload: new Uint8Array([7]), reason: 'no good' });
+  const closing = turn({ runId, at, newEvents: ['ActivityScheduled', failed], close: { status: 'failed', mail: 0 } });
   assert.deepEqual(await worker.writer.append([closing]), ['committed']);
   const { rows } = await pool.query(
     `select status, (extract(epoch from closed_at) * 1000000)::bigint as at, final_seq, final_hash from reprise.runs where run_id = $1`,
@@ -121,7 +121,7 @@ test('one flush may hold turns of every kind, and each is told its own outcome',
   const turns = [
     closingTurn(late!, 0),
     turn({ runId: plain! }),
-    turn({ runId: reading!, drafts: ['SignalReceived'], consumed: [1] }),
+    turn({ runId: reading!, newEvents: ['SignalReceived'], consumed: [1] }),
     closingTurn(closing!, 0),
     closingTurn(readingClose!, 1, [1]),
   ];
@@ -137,12 +137,15 @@ test('one flush may hold turns of every kind, and each is told its own outcome',
 test('a value that Postgres refuses fails its flush whole, and the writer goes on', async (t) => {
   const worker = await incarnation(store, t);
   const [good, poisoned] = await startedRuns(store, 2, { owner: worker });
-  const bad = [draft(0, 'SignalReceived', { name: 'a\0b' }), draft(0, 'ContextPatched', { ops: '[{' })];
+  const bad = [newEvent(0, 'SignalReceived', { name: 'a\0b' }), newEvent(0, 'ContextPatched', { ops: '[{' })];
   const codes = ['22021', '22P02'];
   for (const [i, event] of bad.entries()) {
-    await assert.rejects(worker.writer.append([turn({ runId: good! }), turn({ runId: poisoned!, drafts: [event] })]), {
-      code: codes[i],
-    });
+    await assert.rejects(
+      worker.writer.append([turn({ runId: good! }), turn({ runId: poisoned!, newEvents: [event] })]),
+      {
+        code: codes[i],
+      },
+    );
   }
   assert.deepEqual([await eventCount(store, good!), await eventCount(store, poisoned!)], [1, 1]);
   assert.deepEqual(await worker.writer.append([turn({ runId: good! })]), ['committed']);
@@ -151,20 +154,20 @@ test('a value that Postgres refuses fails its flush whole, and the writer goes o
 test('a sixth source of a context patch is refused', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
-  const sixth = { ...draft(0, 'ContextPatched', { ops: '[]', reason: 'r' }), source: 'oracle' as 'tool' };
-  await assert.rejects(worker.writer.append([turn({ runId, drafts: [sixth] })]), {
+  const sixth = { ...newEvent(0, 'ContextPatched', { ops: '[]', reason: 'r' }), source: 'oracle' as 'tool' };
+  await assert.rejects(worker.writer.append([turn({ runId, newEvents: [sixth] })]), {
     code: '23514',
     constraint: 'events_source_check',
   });
-  const known = contextSources.map((source) => draft(0, 'ContextPatched', { ops: '[]', source, reason: 'r' }));
-  assert.deepEqual(await worker.writer.append([turn({ runId, drafts: known })]), ['committed']);
+  const known = contextSources.map((source) => newEvent(0, 'ContextPatched', { ops: '[]', source, reason: 'r' }));
+  assert.deepEqual(await worker.writer.append([turn({ runId, newEvents: known })]), ['committed']);
 });
 
 test('a patch by a person is refused without a reason', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const patch = (reason: string | null) =>
-    turn({ runId, drafts: [draft(0, 'ContextPatched', { ops: '[]', source: 'user', reason })] });
+    turn({ runId, newEvents: [newEvent(0, 'ContextPatched', { ops: '[]', source: 'user', reason })] });
   await assert.rejects(worker.writer.append([patch(null)]), { code: '23514' });
   assert.deepEqual(await worker.writer.append([patch('order of the boss')]), ['committed']);
 });

@@ -61,13 +61,18 @@ test('a parked run is terminated behind its last turn, in one chain with it', as
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const start = await historyOf(store, runId);
-  const first = turn({ runId, at: start[0]!.at + 1, drafts: ['ActivityScheduled', 'TimerStarted'], unhashed: start });
+  const first = turn({
+    runId,
+    at: start[0]!.at + 1,
+    newEvents: ['ActivityScheduled', 'TimerStarted'],
+    unhashed: start,
+  });
   await worker.writer.append([first]);
   const second = turn({
     runId,
     at: start[0]!.at + 2,
     after: 3,
-    drafts: ['ActivityScheduled'],
+    newEvents: ['ActivityScheduled'],
     previous: first.events[1]!.hash!,
   });
   await worker.writer.append([second]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { readAttempts, storeHeartbeat } from '../../runtime/store/activities/activity-heartbeats.ts';
 import { claim, lockOwnedRun, park } from '../../runtime/store/ownership/claim.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
@@ -81,7 +81,7 @@ test('a message consumed beside an insert is still there when the worker was dea
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
   const death = await reaper(await store.session(t), worker.epoch);
-  const flush = worker.writer.append([turn({ runId, drafts: ['SignalReceived'], consumed: [1] })]);
+  const flush = worker.writer.append([turn({ runId, newEvents: ['SignalReceived'], consumed: [1] })]);
   await waits(store, flush);
   await death.bury();
   assert.equal(await flush, undefined);
@@ -197,14 +197,14 @@ test('an append is refused whole when another writer took the run and seq', asyn
   );
   await assert.rejects(
     worker.writer.append([
-      turn({ runId: free!, drafts: [draft(0, 'SignalReceived')], consumed: [1] }),
+      turn({ runId: free!, newEvents: [newEvent(0, 'SignalReceived')], consumed: [1] }),
       turn({ runId: taken! }),
     ]),
     { code: '23505', constraint: 'events_pkey' },
   );
   assert.equal(await eventCount(store, free!), 1);
   assert.deepEqual(await inboxOf(store, free!), [1]);
-  assert.deepEqual(await worker.writer.append([turn({ runId: free!, drafts: ['SignalReceived'], consumed: [1] })]), [
+  assert.deepEqual(await worker.writer.append([turn({ runId: free!, newEvents: ['SignalReceived'], consumed: [1] })]), [
     'committed',
   ]);
 });

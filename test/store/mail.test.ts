@@ -149,7 +149,7 @@ test('mail is consumed by the append of its event', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   for (let i = 0; i < 3; i += 1) await send(pool, 'reprise', runId, signal);
-  const flush = turn({ runId, drafts: ['SignalReceived', 'SignalReceived'], consumed: [1, 2] });
+  const flush = turn({ runId, newEvents: ['SignalReceived', 'SignalReceived'], consumed: [1, 2] });
   assert.deepEqual(await worker.writer.append([flush]), ['committed']);
   assert.deepEqual(await inboxOf(store, runId), [3]);
 });
@@ -158,7 +158,7 @@ test('an append that finds less mail than its turns came from does not pass unno
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await assert.rejects(
-    worker.writer.append([turn({ runId, drafts: ['SignalReceived'], consumed: [1] })]),
+    worker.writer.append([turn({ runId, newEvents: ['SignalReceived'], consumed: [1] })]),
     /consumed 0 .* expected 1/,
   );
 });
@@ -171,7 +171,7 @@ test('closing is refused when a message came before the flush', async (t) => {
   assert.deepEqual([await statusOf(store, runId), await eventCount(store, runId)], ['running', 1]);
   const repeated = turn({
     runId,
-    drafts: ['SignalReceived', 'WorkflowCompleted'],
+    newEvents: ['SignalReceived', 'WorkflowCompleted'],
     consumed: [1],
     close: { status: 'completed', mail: 1 },
   });

@@ -98,11 +98,11 @@ test('a member of reprise_worker does everything that workers and clients do', a
   await deleteHeartbeat(database, run, 2);
 
   const writer = await LogWriter.open(appending, 'reprise', epoch, 1);
-  const reading = turn({ runId: run, drafts: ['SignalReceived'], consumed: [1] });
+  const reading = turn({ runId: run, newEvents: ['SignalReceived'], consumed: [1] });
   const closing = turn({
     runId: run,
     after: 2,
-    drafts: ['SignalReceived', 'WorkflowCompleted'],
+    newEvents: ['SignalReceived', 'WorkflowCompleted'],
     consumed: [2],
     close: { status: 'completed', mail: 2 },
   });

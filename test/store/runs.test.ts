@@ -1,8 +1,8 @@
 // Finding, listing and describing runs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/core/log/draft.ts';
-import type { EventDraft } from '../../runtime/core/log/event.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
+import type { NewEvent } from '../../runtime/core/log/event.ts';
 import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
 import { newRunId } from '../../runtime/store/runs/run-id.ts';
@@ -18,8 +18,8 @@ async function openState(runId: string): Promise<OpenState> {
   return readOpenState(database, (await getRun(database, runId))!);
 }
 
-async function appended(worker: Incarnation, runId: string, ...drafts: EventDraft[]): Promise<void> {
-  await worker.writer.append([turn({ runId, drafts })]);
+async function appended(worker: Incarnation, runId: string, ...newEvents: NewEvent[]): Promise<void> {
+  await worker.writer.append([turn({ runId, newEvents })]);
 }
 
 test('a workflow id stands for its latest run', async () => {
@@ -76,12 +76,12 @@ test('pending activities are those that nothing answered for good, with the fail
   await appended(
     worker,
     runId,
-    draft(0, 'ActivityScheduled', { name: 'done' }),
-    draft(0, 'ActivityScheduled', { name: 'failing' }),
-    draft(0, 'ActivityScheduled', { name: 'fresh' }),
-    draft(0, 'ActivityCompleted', { answers: 2 }),
-    draft(0, 'ActivityAttemptFailed', { answers: 3, attempt: 1, reason: 'first' }),
-    draft(0, 'ActivityAttemptFailed', { answers: 3, attempt: 2, reason: 'second' }),
+    newEvent(0, 'ActivityScheduled', { name: 'done' }),
+    newEvent(0, 'ActivityScheduled', { name: 'failing' }),
+    newEvent(0, 'ActivityScheduled', { name: 'fresh' }),
+    newEvent(0, 'ActivityCompleted', { answers: 2 }),
+    newEvent(0, 'ActivityAttemptFailed', { answers: 3, attempt: 1, reason: 'first' }),
+    newEvent(0, 'ActivityAttemptFailed', { answers: 3, attempt: 2, reason: 'second' }),
   );
   assert.deepEqual((await openState(runId)).pendingActivities, [
     { seq: 3, activityId: '3', type: 'failing', attempt: 3, lastFailure: 'second', unknownEffect: false },
@@ -92,9 +92,9 @@ test('pending activities are those that nothing answered for good, with the fail
 test('the effect of an attempt is unknown when it was begun, its end is not in the log and nobody runs it', async (t) => {
   const worker = await incarnation(store, t);
   const [lost, retrying] = await startedRuns(store, 2);
-  const begun = (attempt: number) => draft(0, 'ActivityAttemptStarted', { answers: 2, attempt });
-  const failed = (attempt: number) => draft(0, 'ActivityAttemptFailed', { answers: 2, attempt, reason: 'r' });
-  const scheduled = draft(0, 'ActivityScheduled', { name: 'unsafe' });
+  const begun = (attempt: number) => newEvent(0, 'ActivityAttemptStarted', { answers: 2, attempt });
+  const failed = (attempt: number) => newEvent(0, 'ActivityAttemptFailed', { answers: 2, attempt, reason: 'r' });
+  const scheduled = newEvent(0, 'ActivityScheduled', { name: 'unsafe' });
   await appended(worker, lost!, scheduled, begun(1), failed(1), begun(2));
   await appended(worker, retrying!, scheduled, begun(1), failed(1));
   const unknown = async (runId: string) =>
@@ -107,9 +107,13 @@ test('the effect of an attempt is unknown when it was begun, its end is not in t
 test('a failed workflow task is shown as long as the run stands at it', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
-  await appended(worker, runId, draft(0, 'WorkflowTaskFailed', { name: 'DETERMINISM', attempt: 2, reason: 'because' }));
+  await appended(
+    worker,
+    runId,
+    newEvent(0, 'WorkflowTaskFailed', { name: 'DETERMINISM', attempt: 2, reason: 'because' }),
+  );
   const { taskFailure } = await openState(runId);
   assert.deepEqual([taskFailure?.code, taskFailure?.message, taskFailure?.attempt], ['DETERMINISM', 'because', 2]);
-  await worker.writer.append([turn({ runId, after: 2, drafts: ['WorkflowTaskCompleted'] })]);
+  await worker.writer.append([turn({ runId, after: 2, newEvents: ['WorkflowTaskCompleted'] })]);
   assert.equal((await openState(runId)).taskFailure, undefined);
 });

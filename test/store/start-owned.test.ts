@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import type { HistoryEvent } from '../../runtime/core/log/event.ts';
-import type { Fence } from '../../runtime/store/ownership/claim.ts';
+import type { Fence } from '../../runtime/store/ownership/fence.ts';
 import { claim } from '../../runtime/store/ownership/claim.ts';
 import { EventRows } from '../../runtime/store/codec/event-rows.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
@@ -40,7 +40,7 @@ async function starter(t: Parameters<typeof incarnation>[1]): Promise<Starter> {
 }
 
 const scheduled: HistoryEvent = {
-  ...draft(2, 'ActivityScheduled', { name: 'echo' }),
+  ...newEvent(2, 'ActivityScheduled', { name: 'echo' }),
   at: at + 1,
   hash: Buffer.alloc(32),
 };

@@ -6,7 +6,8 @@ import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { newRunId } from '../../runtime/store/runs/run-id.ts';
 import { getRun } from '../../runtime/store/runs/runs.ts';
-import { type NewRun, type Queryable, startRuns, startRunWithin } from '../../runtime/store/runs/start-run.ts';
+import type { Queryable } from '../../runtime/store/sql/queryable.ts';
+import { type NewRun, startRuns, startRunWithin } from '../../runtime/store/runs/start-run.ts';
 import {
   closingTurn,
   historyOf,

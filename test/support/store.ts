@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { after } from 'node:test';
 import pg from 'pg';
-import { draft } from '../../runtime/core/log/draft.ts';
-import type { EventDraft, EventType, HistoryEvent, Micros } from '../../runtime/core/log/event.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
+import type { NewEvent, EventType, HistoryEvent, Micros } from '../../runtime/core/log/event.ts';
 import { turnHash } from '../../runtime/core/log/hash-chain.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import { LogWriter, type Turn } from '../../runtime/store/log/append.ts';
-import type { Fence } from '../../runtime/store/ownership/claim.ts';
+import type { Fence } from '../../runtime/store/ownership/fence.ts';
 import { Database } from '../../runtime/store/sql/database.ts';
 import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
 import { register } from '../../runtime/store/ownership/lease.ts';
@@ -139,7 +139,7 @@ export async function startedRun(store: TestStore, columns: Partial<NewRun> & { 
 export interface TurnPlan {
   readonly runId: string;
   readonly after?: number;
-  readonly drafts?: readonly (EventType | EventDraft)[];
+  readonly newEvents?: readonly (EventType | NewEvent)[];
   readonly at?: Micros;
   readonly consumed?: readonly number[];
   readonly close?: { readonly status: RunStatus; readonly mail: number };
@@ -150,9 +150,9 @@ export interface TurnPlan {
 
 export function turn(plan: TurnPlan): Turn {
   const at = plan.at ?? Date.now() * 1000;
-  const types = plan.drafts ?? [plan.close === undefined ? 'ActivityScheduled' : 'WorkflowCompleted'];
+  const types = plan.newEvents ?? [plan.close === undefined ? 'ActivityScheduled' : 'WorkflowCompleted'];
   const events = types.map((given, i): HistoryEvent => {
-    const columns = typeof given === 'string' ? draft(0, given) : given;
+    const columns = typeof given === 'string' ? newEvent(0, given) : given;
     return { ...columns, seq: (plan.after ?? 1) + 1 + i, at, hash: null };
   });
   const head = turnHash(

@@ -1,18 +1,18 @@
 // One turn, built without a database: what becomes of inputs that the end of the run came before.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { type Input, LiveRun } from '../../runtime/worker/turns/live-run.ts';
 import { buildTurn } from '../../runtime/worker/turns/turn.ts';
 
 function run(): LiveRun {
   const made = new LiveRun('01a00000-0000-7000-8000-000000000001', 4, null);
-  made.record({ ...draft(1, 'WorkflowStarted', { name: 'w', meta: '{"workflowId":"w"}' }), at: 1, hash: null });
+  made.record({ ...newEvent(1, 'WorkflowStarted', { name: 'w', meta: '{"workflowId":"w"}' }), at: 1, hash: null });
   return made;
 }
 
 function mail(mailId: number, type: Input['type'], columns: Partial<Input> = {}): Input {
-  return { ...draft(0, type, columns), mailId };
+  return { ...newEvent(0, type, columns), mailId };
 }
 
 test('an update that the end of the run came before is in no log, and its message is gone', () => {
@@ -42,11 +42,11 @@ test('an update that the end of the run came before is in no log, and its messag
 test('what a timeout came before goes to the run that is tried next, unread', () => {
   const tried = new LiveRun('01a00000-0000-7000-8000-000000000002', 3, null);
   const meta = JSON.stringify({ workflowId: 'w', runTimeoutMs: 1, retry: {} });
-  tried.record({ ...draft(1, 'WorkflowStarted', { name: 'w', meta }), at: 1, hash: null });
+  tried.record({ ...newEvent(1, 'WorkflowStarted', { name: 'w', meta }), at: 1, hash: null });
   const inputs = [
     mail(1, 'SignalReceived', { name: 'before' }),
     mail(2, 'UpdateAccepted', { name: 'u', correlationId: 'u1' }),
-    draft(0, 'WorkflowTimedOut'),
+    newEvent(0, 'WorkflowTimedOut'),
     mail(3, 'SignalReceived', { name: 'behind' }),
   ];
   const built = buildTurn(tried, inputs, 5);

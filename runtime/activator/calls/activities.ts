@@ -1,7 +1,7 @@
 // The activities of a run that are scheduled and not answered yet. Settled ones leave no trace here.
-import type { ActivityClosedMeta } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ActivityFailure, CancelledFailure, RetryState } from '../../core/failure/failure.ts';
 import { decodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
@@ -12,14 +12,12 @@ import {
   type CancelListener,
   CancellationScope,
   cancellationOf,
-  ignore,
-  listen,
+  addCancelListener,
+  removeCancelListener,
 } from '../scopes/cancellation-scope.ts';
-import { type Command, PlainCommand } from '../run/command.ts';
+import { type Command, PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { currentItem } from '../scopes/item-scope.ts';
-import { refuseUnregistered } from './registered-activities.ts';
 import { taskFailureOf } from '../run/task-failure.ts';
-import type { Turn } from '../run/turn.ts';
 
 /** What ActivityFailures say. Source: Temporal's. */
 const messages = {
@@ -67,12 +65,12 @@ class PendingActivity implements Command, CancelListener {
     this.settlers = settlers;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const payload = this.#payload;
     this.#payload = null; // the log has it now
     this.seq = seq;
     this.#activities.scheduled(seq, this);
-    return draft(seq, 'ActivityScheduled', { name: this.name, payload, meta: this.#meta });
+    return newEvent(seq, 'ActivityScheduled', { name: this.name, payload, meta: this.#meta });
   }
 
   cancelled(error: CancelledFailure): void {
@@ -100,14 +98,40 @@ function causeOf(event: HistoryEvent): Error | undefined {
   return event.type === 'ActivityCancelled' ? new CancelledFailure('Activity cancelled') : undefined;
 }
 
+/** Workflow code is told of a local activity that its worker lacks, since no other worker may run it. */
+type IsRegistered = (activityType: string) => boolean;
+
+let isRegistered: IsRegistered | undefined;
+
+/** To be called once a context; undefined: nobody knows, as where a history is replayed. */
+export function installRegistered(lookup: IsRegistered | undefined): void {
+  isRegistered = lookup;
+}
+
+/**
+ * On replay the record decides: an activity that it lacks was refused when the turn happened.
+ * @throws ReferenceError when the worker has no such activity. Source: Temporal (spec/sdk.md behavior 46).
+ */
+function refuseUnregistered(turn: OpenTurn, activityType: string): void {
+  if (isRegistered === undefined || isRegistered(activityType)) return;
+  if (turn.recordHas((event) => isLocalSchedule(event, activityType))) return;
+  throw new ReferenceError(`Local activity of type '${activityType}' not registered on worker`);
+}
+
+function isLocalSchedule({ type, name, meta }: HistoryEvent, activityType: string): boolean {
+  return (
+    type === 'ActivityScheduled' && name === activityType && (JSON.parse(meta ?? '{}') as ScheduledMeta).local === true
+  );
+}
+
 export class ActivityCalls {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #pending = new Map<number, PendingActivity>();
   readonly #openIds = new Set<string>();
   #count = 0;
   #localCount = 0;
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 
@@ -135,7 +159,7 @@ export class ActivityCalls {
       const activity = new PendingActivity(this, { name, id, meta, payload, options }, scope, { resolve, reject });
       this.#turn.issue(activity);
       this.#openIds.add(id);
-      listen(scope, activity);
+      addCancelListener(scope, activity);
     });
   }
 
@@ -182,7 +206,7 @@ export class ActivityCalls {
     const activity = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (activity === undefined) return;
     this.#forget(activity);
-    ignore(activity.scope, activity);
+    removeCancelListener(activity.scope, activity);
     if (event.type === 'ActivityCompleted') {
       activity.settlers.resolve(event.payload === null ? undefined : decodePayload(event.payload));
       return;

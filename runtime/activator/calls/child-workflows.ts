@@ -3,14 +3,13 @@ import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { type ChildWorkflowOptions, compileChildOptions } from './child-options.ts';
 import type { StartedChild } from './children.ts';
-import { currentRun } from '../run/current-run.ts';
+import { type CurrentRun, currentRun } from '../run/current-run.ts';
 import type { Target } from './externals.ts';
 import type { SignalDefinition } from '../messages/message-definition.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 import { workflowNameOf } from '../../core/options/workflow-name.ts';
 import { checkOptions, optionTable, unchecked } from '../../core/options/option-table.ts';
 import { uuid4 } from '../determinism/random-streams.ts';
-import type { Run } from '../run/run.ts';
 
 type Workflow = (...args: never[]) => Promise<unknown>;
 
@@ -86,7 +85,7 @@ export async function executeChild<W extends Workflow>(
 }
 
 function start(
-  run: Run,
+  run: CurrentRun,
   call: string,
   workflow: Workflow | string,
   options: ChildWorkflowOptions & { readonly args?: readonly unknown[] } = {},
@@ -111,7 +110,7 @@ export function getExternalWorkflowHandle(workflowId: string, runId?: string): E
   return { ...signallable(run, () => ({ workflowId, meta }), workflowId), runId };
 }
 
-function signallable(run: Run, target: () => Target, workflowId: string): Signallable {
+function signallable(run: CurrentRun, target: () => Target, workflowId: string): Signallable {
   const send = async (signal: { readonly name: string } | string, args: readonly unknown[]): Promise<void> => {
     const name = nameOf('signal', 'the signal', typeof signal === 'string' ? signal : signal.name);
     await run.externals.signal(target(), name, args);

@@ -1,8 +1,8 @@
 // The children of a run that have not ended. Settled ones leave no trace here.
 // Source: Temporal (spec/sdk.md behaviors 36, 38, 48).
 import type { Deferred } from '../../core/deferred.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import {
   ApplicationFailure,
   CancelledFailure,
@@ -20,13 +20,12 @@ import {
   type CancelListener,
   CancellationScope,
   cancellationOf,
-  ignore,
-  listen,
+  addCancelListener,
+  removeCancelListener,
 } from '../scopes/cancellation-scope.ts';
 import { ChildWorkflowCancellationType, type CompiledChildOptions } from './child-options.ts';
-import type { Command } from '../run/command.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
 import type { Externals } from './externals.ts';
-import type { Turn } from '../run/turn.ts';
 
 export interface ChildCall {
   readonly workflowType: string;
@@ -79,13 +78,13 @@ class PendingChild implements Command, CancelListener, StartedChild {
     return this.end.promise;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const payload = this.#payload;
     this.#payload = null; // the log has it now
     this.seq = seq;
     this.#children.initiated(seq, this);
     const { name, workflowId: correlationId } = this;
-    return draft(seq, this.type, { name, correlationId, payload, meta: this.#meta === '{}' ? null : this.#meta });
+    return newEvent(seq, this.type, { name, correlationId, payload, meta: this.#meta === '{}' ? null : this.#meta });
   }
 
   cancelled(error: CancelledFailure): void {
@@ -100,12 +99,12 @@ class PendingChild implements Command, CancelListener, StartedChild {
 }
 
 export class Children {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #externals: Externals;
   readonly #namespace: () => string;
   readonly #pending = new Map<number, PendingChild>();
 
-  constructor(turn: Turn, externals: Externals, namespace: () => string) {
+  constructor(turn: OpenTurn, externals: Externals, namespace: () => string) {
     this.#turn = turn;
     this.#externals = externals;
     this.#namespace = namespace;
@@ -122,7 +121,7 @@ export class Children {
       return child;
     }
     this.#turn.issue(child);
-    listen(scope, child);
+    addCancelListener(scope, child);
     return child;
   }
 
@@ -177,7 +176,7 @@ export class Children {
   }
 
   #forget(child: PendingChild): void {
-    ignore(child.scope, child);
+    removeCancelListener(child.scope, child);
     if (child.seq !== undefined) this.#pending.delete(child.seq);
   }
 }

@@ -2,19 +2,18 @@
 // when they have arrived. Source: Temporal (spec/sdk.md behavior 9).
 import type { Deferred } from '../../core/deferred.ts';
 import type { ExternalMeta } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure, type CancelledFailure } from '../../core/failure/failure.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import {
   type CancelListener,
   CancellationScope,
   cancellationOf,
-  ignore,
-  listen,
+  addCancelListener,
+  removeCancelListener,
 } from '../scopes/cancellation-scope.ts';
-import type { Command } from '../run/command.ts';
-import type { Turn } from '../run/turn.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
 
 /** The run that is meant. */
 export interface Target {
@@ -40,22 +39,22 @@ class PendingMessage implements Command {
     this.#payload = signal === undefined ? null : encodePayload(signal.args);
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const payload = this.#payload;
     this.#payload = null;
     this.onSent?.();
     this.#externals.sent(seq, this);
     const { workflowId: correlationId, meta } = this.#target;
     const text = JSON.stringify(meta);
-    return draft(seq, this.type, { name: this.name, correlationId, payload, meta: text === '{}' ? null : text });
+    return newEvent(seq, this.type, { name: this.name, correlationId, payload, meta: text === '{}' ? null : text });
   }
 }
 
 export class Externals {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #pending = new Map<number, PendingMessage>();
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 
@@ -75,8 +74,8 @@ export class Externals {
         message.arrival.reject(error);
       },
     };
-    message.onSent = () => ignore(scope, listener);
-    listen(scope, listener);
+    message.onSent = () => removeCancelListener(scope, listener);
+    addCancelListener(scope, listener);
     return message.arrival.promise;
   }
 

@@ -1,5 +1,6 @@
 // The context as workflow code sees it: a typed JSON document of the run, read as an object, written by patches.
-import type { DeepReadonly, InputOp, Mutable } from '../../core/context/context-patch.ts';
+import type { DeepReadonly, Mutable } from '../../core/context/context-patch.ts';
+import type { InputOp } from '../../core/context/context-input.ts';
 import { currentRun } from '../run/current-run.ts';
 import type { ContextDefinition, ContextSchema, Provenance } from './run-context.ts';
 

@@ -1,7 +1,9 @@
 // What replay takes from the record instead of making it again. A patch that plainly asks for what the record holds: its
 // recorded operations are folded in without lowering and checking the asked ones, which is most of the cost. And the
 // updates of runs that were started by engine 1, which recorded less than what they did.
-import { type Check, ContextDocument, type InputOp, type Op } from '../../core/context/context-patch.ts';
+import { type Check, ContextDocument } from '../../core/context/context-patch.ts';
+import type { InputOp } from '../../core/context/context-input.ts';
+import type { Op } from '../../core/json/operation.ts';
 
 /** The recorded operations, or undefined when only the long way can tell whether they are what was asked for. */
 export function recordedOps(

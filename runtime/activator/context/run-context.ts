@@ -1,11 +1,12 @@
 // The context document of one run: attached at its first use, written by patches that are events.
-import { type Check, ContextDocument, type InputOp, type Op } from '../../core/context/context-patch.ts';
+import { type Check, ContextDocument } from '../../core/context/context-patch.ts';
+import type { InputOp } from '../../core/context/context-input.ts';
+import type { Op } from '../../core/json/operation.ts';
 import { type ContextSource, contextSources, type HistoryEvent } from '../../core/log/event.ts';
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { PlainCommand } from '../run/command.ts';
+import { PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { recordedOps, updateOfEngineOne } from './recorded-patch.ts';
-import type { Turn } from '../run/turn.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 
 /** Where a patch comes from. */
@@ -90,7 +91,7 @@ function originOf(provenance: Provenance, workflowType: string): Origin {
 /** What a context asks of its run. */
 interface ContextRun {
   readonly runId: string;
-  readonly turn: Turn;
+  readonly turn: OpenTurn;
   readonly info: WorkflowInfo;
   /** The engine number that the run was started with. */
   readonly engine: number;

@@ -1,25 +1,32 @@
 // Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
 // Compared: type, activity type, id and whether it is local, what is answered, context operations and their origin. Not compared: activity
 // arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
-import type { Divergence, DivergenceKind, ScheduledMeta } from '../../core/log/activation.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import type { Divergence, DivergenceKind, ScheduledMeta, VersionMeta } from '../../core/log/activation.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
+
+/** `meta` of the marker that `deprecatePatch` makes. */
+export const deprecatedMeta: string = JSON.stringify({ deprecated: true } satisfies VersionMeta);
+
+export function isDeprecatedMarker(event: Pick<NewEvent, 'type' | 'meta'>): boolean {
+  return event.type === 'VersionMarked' && event.meta === deprecatedMeta;
+}
 
 /** As many characters of context operations as a message shows. */
 const opsShownMax = 200;
 
-function scheduledMeta(event: EventDraft): Partial<ScheduledMeta> {
+function scheduledMeta(event: NewEvent): Partial<ScheduledMeta> {
   return event.meta === null ? {} : (JSON.parse(event.meta) as ScheduledMeta);
 }
 
 /** Ends of local activities are handled last, so one kind cannot stand for the other. */
-function sameActivity(recorded: EventDraft, produced: EventDraft): boolean {
+function sameActivity(recorded: NewEvent, produced: NewEvent): boolean {
   if (recorded.name !== produced.name) return false;
   if (recorded.meta === produced.meta) return true;
   const [before, now] = [scheduledMeta(recorded), scheduledMeta(produced)];
   return before.id === now.id && before.local === now.local;
 }
 
-function matches(recorded: EventDraft, produced: EventDraft): boolean {
+function matches(recorded: NewEvent, produced: NewEvent): boolean {
   if (recorded.type !== produced.type) return false;
   switch (recorded.type) {
     case 'ActivityScheduled':
@@ -51,7 +58,7 @@ function matches(recorded: EventDraft, produced: EventDraft): boolean {
 }
 
 /** The event as messages call it. */
-export function describe(event: EventDraft): string {
+export function describe(event: NewEvent): string {
   switch (event.type) {
     case 'ActivityScheduled': {
       const { id, local } = scheduledMeta(event);
@@ -81,11 +88,11 @@ export function describe(event: EventDraft): string {
 }
 
 /** Whether both are the same thing at a first look: what a person would call moved, not replaced. */
-function areAlike(recorded: EventDraft, produced: EventDraft): boolean {
+function areAlike(recorded: NewEvent, produced: NewEvent): boolean {
   return recorded.type === produced.type && recorded.name === produced.name && recorded.answers === produced.answers;
 }
 
-function kindOf(recorded: readonly EventDraft[], produced: readonly EventDraft[], index: number): DivergenceKind {
+function kindOf(recorded: readonly NewEvent[], produced: readonly NewEvent[], index: number): DivergenceKind {
   const event = recorded[index];
   const command = produced[index];
   if (command === undefined) return 'removed';
@@ -104,7 +111,7 @@ function kindOf(recorded: readonly EventDraft[], produced: readonly EventDraft[]
 /** The first difference between a turn's recorded outputs and those that the code produced; undefined if none. */
 export function compareOutputs(
   recorded: readonly HistoryEvent[],
-  produced: readonly EventDraft[],
+  produced: readonly NewEvent[],
 ): Divergence | undefined {
   const length = Math.max(recorded.length, produced.length);
   for (let index = 0; index < length; index += 1) {

@@ -1,7 +1,7 @@
 // What people read when workflow code left its history: the event, the command, where it was asked for, what differs, what
 // to do. One format for all kinds; the parts that only a second look gives are left out when there was none.
 import type { Divergence, DivergenceKind } from '../../core/log/activation.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';
 import { valueDifferences } from '../../core/json/value-difference.ts';
 import { describe } from './determinism.ts';
@@ -68,7 +68,7 @@ function eventText(event: HistoryEvent): string {
   return `${event.seq} ${event.type}${name}${event.answers === null ? '' : ` of event ${event.answers}`}`;
 }
 
-function isSameThing(recorded: EventDraft, produced: EventDraft): boolean {
+function isSameThing(recorded: NewEvent, produced: NewEvent): boolean {
   return recorded.type === produced.type && recorded.name === produced.name;
 }
 
@@ -80,7 +80,7 @@ function argumentDifferences({ recorded, produced }: Divergence): string[] {
 
 function operationDifferences({ kind, recorded, produced }: Divergence): string[] {
   if (kind !== 'patch' || recorded === undefined || produced === undefined) return [];
-  const parts = (event: EventDraft): unknown => ({
+  const parts = (event: NewEvent): unknown => ({
     source: event.source,
     sourceId: event.sourceId,
     ops: JSON.parse(event.ops ?? '[]') as unknown,

@@ -1,8 +1,8 @@
 // Named sequences of random numbers beside that of Math.random: a library that draws from its own does not shift what
 // the workflow draws. Names: Temporal's.
 import { currentRun, maybeCurrentRun } from '../run/current-run.ts';
-import { FlowValue } from '../run/host.ts';
-import { Random } from './random.ts';
+import { FlowValue } from '../run/flow-value.ts';
+import type { Random } from './random.ts';
 
 export interface WorkflowRandomStream {
   /** In [0, 1), as Math.random. */
@@ -20,38 +20,6 @@ const flow = new FlowValue<Random>();
 /** Where Math.random and uuid4 draw from here; undefined outside of runs. */
 export function flowRandom(): Random | undefined {
   return flow.get() ?? maybeCurrentRun()?.random;
-}
-
-const offsetBasis = 0x811c9dc5;
-/** One odd multiplier a lane: FNV-1a's own, and three of the same kind. */
-const primes = [0x01000193, 0x01000197, 0x010001a5, 0x010001b1];
-
-/** 32 hex digits from a run's seed and a name: four lanes of FNV-1a. */
-function seedOf(seed: string, name: string): string {
-  return primes
-    .map((prime, lane) => {
-      let state = offsetBasis + lane;
-      for (const char of `${seed} ${name}`) state = Math.imul(state ^ char.codePointAt(0)!, prime);
-      return (state >>> 0).toString(16).padStart(8, '0');
-    })
-    .join('');
-}
-
-export class RandomStreams {
-  readonly #seed: () => string;
-  readonly #byName = new Map<string, Random>();
-
-  constructor(seed: () => string) {
-    this.#seed = seed;
-  }
-
-  get(name: string): Random {
-    const known = this.#byName.get(name);
-    if (known !== undefined) return known;
-    const random = new Random(seedOf(this.#seed(), name));
-    this.#byName.set(name, random);
-    return random;
-  }
 }
 
 function stream(random: () => Random): WorkflowRandomStream {

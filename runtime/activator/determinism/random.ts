@@ -57,3 +57,36 @@ export class Random {
     return text;
   }
 }
+
+const offsetBasis = 0x811c9dc5;
+/** One odd multiplier a lane: FNV-1a's own, and three of the same kind. */
+const primes = [0x01000193, 0x01000197, 0x010001a5, 0x010001b1];
+
+/** 32 hex digits from a run's seed and a name: four lanes of FNV-1a. */
+function seedOf(seed: string, name: string): string {
+  return primes
+    .map((prime, lane) => {
+      let state = offsetBasis + lane;
+      for (const char of `${seed} ${name}`) state = Math.imul(state ^ char.codePointAt(0)!, prime);
+      return (state >>> 0).toString(16).padStart(8, '0');
+    })
+    .join('');
+}
+
+/** The named sequences of a run, each made when it is first asked for. */
+export class RandomStreams {
+  readonly #seed: () => string;
+  readonly #byName = new Map<string, Random>();
+
+  constructor(seed: () => string) {
+    this.#seed = seed;
+  }
+
+  get(name: string): Random {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    const random = new Random(seedOf(this.#seed(), name));
+    this.#byName.set(name, random);
+    return random;
+  }
+}

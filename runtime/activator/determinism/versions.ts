@@ -1,9 +1,9 @@
 // Version markers: which of two codes a run has taken, decided once and kept in its log. Source: Temporal's patched and
 // deprecatePatch (spec/sdk.md behavior 57).
-import { IllegalStateError } from '../../core/failure/runtime-error.ts';
-import { currentRun } from '../run/current-run.ts';
-import type { Turn } from '../run/turn.ts';
-import { deprecatedMeta, VersionMarker } from './version-marker.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent } from '../../core/log/event.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
+import { deprecatedMeta } from './determinism.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 
 /**
@@ -19,14 +19,29 @@ export function installActivation(callback: ActivatesChange | undefined): void {
   activates = callback;
 }
 
+class VersionMarker implements Command {
+  readonly type = 'VersionMarked';
+  readonly name: string;
+  readonly #meta: string | null;
+
+  constructor(id: string, meta: string | null) {
+    this.name = id;
+    this.#meta = meta;
+  }
+
+  toEvent(seq: number): NewEvent {
+    return newEvent(seq, 'VersionMarked', { name: this.name, meta: this.#meta });
+  }
+}
+
 export class Versions {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   /** Ids with a marker in the log, or in this turn. */
   readonly #marked = new Set<string>();
   /** Ids that this worker was told to leave inactive; made when there are any. */
   #inactive: Set<string> | undefined;
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 
@@ -60,26 +75,4 @@ export class Versions {
     this.#marked.add(id);
     this.#turn.issue(new VersionMarker(id, meta));
   }
-}
-
-function mark(caller: string, id: string, deprecated: boolean): boolean {
-  const run = currentRun(caller);
-  if (!run.isLoaded) throw new IllegalStateError('Patches cannot be used before Workflow starts');
-  if (typeof id !== 'string' || id === '') {
-    throw new TypeError(`${caller} needs the id of the change, got ${typeof id === 'string' ? 'no text' : typeof id}`);
-  }
-  return run.versions.mark(id, deprecated, run);
-}
-
-/**
- * Whether this run takes the code behind a change: true in runs that come to it for the first time, false in those that
- * had passed this place before the change. Decided once for each id and run, and kept in the log.
- */
-export function patched(id: string): boolean {
-  return mark('patched', id, false);
-}
-
-/** In place of `patched` when no run is left that takes the old code; to be removed when none is left that has the marker. */
-export function deprecatePatch(id: string): void {
-  mark('deprecatePatch', id, true);
 }

@@ -4,12 +4,14 @@ import { DeterminismViolationError } from '../../core/failure/runtime-error.ts';
 import { AbortController, AbortSignal } from '../scopes/abort.ts';
 import { workflowConsole } from './console.ts';
 import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
-import { type HostHooks, installStorage } from '../run/host.ts';
+import { installFlowStorage } from '../run/flow-value.ts';
+import type { HostHooks } from '../run/host-hooks.ts';
+import { currentRun } from '../run/current-run.ts';
 import { Random } from '../determinism/random.ts';
 import { flowRandom, uuid4 } from '../determinism/random-streams.ts';
 import { installActivation } from '../determinism/versions.ts';
-import { installRegistered } from '../calls/registered-activities.ts';
-import { clearTimeout, setTimeout } from '../scopes/timeouts.ts';
+import { installRegistered } from '../calls/activities.ts';
+import { installAsyncLocalStorage } from './async-local-storage.ts';
 
 interface Globals {
   Math: Math;
@@ -29,13 +31,28 @@ function collectorDependent(name: string): unknown {
   };
 }
 
+/** At least 1 ms; anything but a number means 1 ms, as in browsers. */
+function setTimeout(callback: (...args: unknown[]) => unknown, delay?: number, ...args: unknown[]): number {
+  const run = currentRun('setTimeout');
+  if (typeof callback !== 'function') {
+    throw new TypeError(`The callback of setTimeout must be a function. Got: '${typeof callback}'`);
+  }
+  const ms = Number(delay);
+  return run.timeouts.set(() => callback(...args), ms >= 1 ? ms : 1);
+}
+
+function clearTimeout(id?: number): void {
+  if (id !== undefined) currentRun('clearTimeout').timeouts.clear(id);
+}
+
 function define(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true });
 }
 
 /** `global` is the vm context's global object. To be called once a context, before any run is created. */
 export function install(global: object, hooks: HostHooks): void {
-  installStorage(hooks.AsyncLocalStorage);
+  installFlowStorage(hooks.AsyncLocalStorage);
+  installAsyncLocalStorage(hooks.AsyncLocalStorage);
   installRegistered(hooks.isActivityRegistered);
   installActivation(hooks.activatesChange);
   const { Math: math, Temporal: temporal } = global as Globals;

@@ -1,19 +1,20 @@
 // How large a run's history has become, as far as every replay of it finds the same: a replay reads no arguments of
-// activities, and sees no events that say nothing to workflow code.
+// activities, and sees no events that say nothing to workflow code. And when it is so large that the run should continue
+// as new: limits and names are Temporal's.
 import type { RejectedUpdate } from '../../core/log/activation.ts';
-import type { EventDraft } from '../../core/log/event.ts';
+import type { NewEvent } from '../../core/log/event.ts';
 import { inputRank } from '../run/input-rank.ts';
 
 /** What a row of the log takes beside its contents, bytes; about. */
 const rowBytes = 120;
 
-function bytesOf({ type, payload, ops, meta }: EventDraft): number {
+function bytesOf({ type, payload, ops, meta }: NewEvent): number {
   const content = type === 'ActivityScheduled' ? 0 : (payload?.length ?? 0);
   return rowBytes + content + (ops?.length ?? 0) + (meta?.length ?? 0);
 }
 
 /** Without updates, which are not in the log before they are accepted. */
-export function inputBytes(inputs: readonly EventDraft[]): number {
+export function inputBytes(inputs: readonly NewEvent[]): number {
   let bytes = 0;
   for (const event of inputs) {
     if (event.type !== 'UpdateAccepted' && inputRank[event.type] !== undefined) bytes += bytesOf(event);
@@ -22,7 +23,7 @@ export function inputBytes(inputs: readonly EventDraft[]): number {
 }
 
 /** Of the updates among the inputs that were not rejected. */
-export function acceptedBytes(inputs: readonly EventDraft[], rejected: readonly RejectedUpdate[]): number {
+export function acceptedBytes(inputs: readonly NewEvent[], rejected: readonly RejectedUpdate[]): number {
   let bytes = 0;
   for (const event of inputs) {
     if (event.type === 'UpdateAccepted' && !rejected.some(({ seq }) => seq === event.seq)) bytes += bytesOf(event);
@@ -30,14 +31,35 @@ export function acceptedBytes(inputs: readonly EventDraft[], rejected: readonly 
   return bytes;
 }
 
-export function outputBytes(outputs: readonly EventDraft[]): number {
+export function outputBytes(outputs: readonly NewEvent[]): number {
   let bytes = 0;
   for (const event of outputs) bytes += bytesOf(event);
   return bytes;
 }
 
-export function countUpdates(inputs: readonly EventDraft[]): number {
+export function countUpdates(inputs: readonly NewEvent[]): number {
   let count = 0;
   for (const { type } of inputs) if (type === 'UpdateAccepted') count += 1;
   return count;
+}
+
+export const SuggestContinueAsNewReason = {
+  HISTORY_SIZE_TOO_LARGE: 'HISTORY_SIZE_TOO_LARGE',
+  TOO_MANY_HISTORY_EVENTS: 'TOO_MANY_HISTORY_EVENTS',
+  TOO_MANY_UPDATES: 'TOO_MANY_UPDATES',
+} as const;
+export type SuggestContinueAsNewReason = (typeof SuggestContinueAsNewReason)[keyof typeof SuggestContinueAsNewReason];
+
+const eventsMax = 4096;
+const bytesMax = 4 * 1024 * 1024;
+
+/** undefined when there is no reason. */
+export function continueAsNewReasons(history: {
+  readonly historyLength: number;
+  readonly historySize: number;
+}): SuggestContinueAsNewReason[] | undefined {
+  const reasons: SuggestContinueAsNewReason[] = [];
+  if (history.historySize >= bytesMax) reasons.push(SuggestContinueAsNewReason.HISTORY_SIZE_TOO_LARGE);
+  if (history.historyLength >= eventsMax) reasons.push(SuggestContinueAsNewReason.TOO_MANY_HISTORY_EVENTS);
+  return reasons.length === 0 ? undefined : reasons;
 }

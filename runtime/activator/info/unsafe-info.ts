@@ -1,6 +1,6 @@
 // What workflow code may ask of the machine, at its own risk: differs on every replay, so nothing may be decided by it.
 import { Random } from '../determinism/random.ts';
-import type { Turn } from '../run/turn.ts';
+import type { OpenTurn } from '../run/open-turn.ts';
 
 /** Fresh with every draw: for query handlers and update validators, whose answers no replay repeats. */
 export interface UnsafeRandomSource {
@@ -41,7 +41,7 @@ const machineRandomSource: UnsafeRandomSource = {
   },
 };
 
-export function unsafeInfo(turn: Turn): UnsafeWorkflowInfo {
+export function unsafeInfo(turn: OpenTurn): UnsafeWorkflowInfo {
   return {
     now: machineNow,
     get isReplaying() {

@@ -1,23 +1,12 @@
-// Memo and search attributes, changed by workflow code: the change is an event, and is seen at once in workflowInfo().
+// What workflow code says about its run. Memo and search attributes: each change is an event, and workflowInfo() shows it
+// at once. Current details: text for people, not in the history.
 // Names: Temporal's (spec/sdk.md 1.1). Values are not compared on replay (behavior 58).
-import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { attributeChanges } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
-import {
-  changedProperties,
-  noProperties,
-  type PropertiesMeta,
-  type RunProperties,
-} from '../../core/run/run-properties.ts';
+import { changedProperties, type PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { SearchAttributes, SearchAttributeUpdatePair } from '../../core/options/search-attributes.ts';
-import { PlainCommand } from '../run/command.ts';
-import { currentRun } from '../run/current-run.ts';
-import type { Run } from '../run/run.ts';
-
-export function startedProperties({ memo, searchAttributes, searchAttributeTypes }: StartedMeta): RunProperties {
-  if (memo === undefined && searchAttributes === undefined) return noProperties;
-  return { ...changedProperties(noProperties, { searchAttributes, searchAttributeTypes } as PropertiesMeta), memo };
-}
+import { PlainCommand } from '../run/open-turn.ts';
+import { type CurrentRun, currentRun } from '../run/current-run.ts';
 
 /**
  * Sets search attributes of this run; those not named stay. Pairs with their keys, where null deletes; or lists of values
@@ -45,11 +34,22 @@ export function upsertMemo(memo: Record<string, unknown>): void {
 }
 
 function upsert(
-  run: Run,
+  run: CurrentRun,
   type: 'SearchAttributesUpserted' | 'MemoUpserted',
   change: PropertiesMeta,
   meta: string,
 ): void {
   run.turn.issue(new PlainCommand(type, { meta }));
   run.properties = changedProperties(run.properties, change);
+}
+
+/** Markdown that people see beside the run, until it is set again. Not in the history: a replay sets it anew. */
+export function setCurrentDetails(details: string): void {
+  const run = currentRun('setCurrentDetails');
+  run.turn.assertWritable();
+  run.currentDetails = String(details);
+}
+
+export function getCurrentDetails(): string {
+  return currentRun('getCurrentDetails').currentDetails;
 }

@@ -1,17 +1,10 @@
-// What workflow code may know of its run.
-import type { StartedMeta } from '../../core/run/start-meta.ts';
-import { legacyAttributes, typedAttributes } from '../../core/options/attribute-values.ts';
-import type { DeploymentMeta, WorkerDeploymentVersion } from '../../core/run/deployment.ts';
-import type { HistoryEvent } from '../../core/log/event.ts';
+// What workflow code may know about its run: the shape alone, which the run, its parts and the public names share.
+import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
 import type { TemporalFailure } from '../../core/failure/failure.ts';
 import type { RetryPolicy } from '../../core/options/retry-options.ts';
-import type { RunProperties } from '../../core/run/run-properties.ts';
 import type { SearchAttributes, TypedSearchAttributes } from '../../core/options/search-attributes.ts';
-import { chainInfo } from './chain-info.ts';
-import { continueAsNewReasons, type SuggestContinueAsNewReason } from '../calls/continue-as-new-hint.ts';
-import { currentRun } from '../run/current-run.ts';
-import type { Turn } from '../run/turn.ts';
-import { type UnsafeWorkflowInfo, unsafeInfo } from './unsafe-info.ts';
+import type { SuggestContinueAsNewReason } from './history-size.ts';
+import type { UnsafeWorkflowInfo } from './unsafe-info.ts';
 
 export interface RootWorkflowInfo {
   readonly workflowId: string;
@@ -73,72 +66,4 @@ export interface WorkflowInfo {
   /** A pinned run would begin on another build by now: time to continue as new with `initialVersioningBehavior`. */
   readonly targetWorkerDeploymentVersionChanged: boolean;
   readonly unsafe: UnsafeWorkflowInfo;
-}
-
-const defaultTaskTimeoutMs = 10_000;
-
-/** Of one run: built once, and again when its memo or search attributes change. */
-export function createWorkflowInfo(
-  run: { runId: string; turn: Turn; deployment: DeploymentMeta | undefined },
-  started: HistoryEvent,
-  meta: StartedMeta,
-  properties: RunProperties,
-): WorkflowInfo {
-  const { turn } = run;
-  return {
-    workflowId: meta.workflowId,
-    runId: run.runId,
-    workflowType: started.name ?? '',
-    taskQueue: meta.taskQueue,
-    namespace: meta.namespace,
-    firstExecutionRunId: meta.firstRunId ?? run.runId,
-    continuedFromExecutionRunId: meta.continuedFrom,
-    parent:
-      meta.parent === undefined
-        ? undefined
-        : { workflowId: meta.parent.workflowId, runId: meta.parent.runId, namespace: meta.namespace },
-    root: meta.root,
-    attempt: meta.attempt ?? 1,
-    memo: properties.memo,
-    get searchAttributes() {
-      return legacyAttributes(properties);
-    },
-    get typedSearchAttributes() {
-      return typedAttributes(properties);
-    },
-    startTime: new Date(Math.floor((meta.chainStartedAt ?? started.at) / 1000)),
-    runStartTime: new Date(Math.floor(started.at / 1000)),
-    executionTimeoutMs: meta.executionTimeoutMs,
-    runTimeoutMs: meta.runTimeoutMs,
-    taskTimeoutMs: meta.taskTimeoutMs ?? defaultTaskTimeoutMs,
-    ...chainInfo(started, meta),
-    get historyLength() {
-      return turn.historyLength;
-    },
-    get historySize() {
-      return turn.historySize;
-    },
-    get continueAsNewSuggested() {
-      return continueAsNewReasons(turn) !== undefined;
-    },
-    get suggestedContinueAsNewReasons() {
-      return continueAsNewReasons(turn);
-    },
-    get currentDeploymentVersion() {
-      const version = run.deployment?.version;
-      return version && { buildId: version.buildId, deploymentName: version.deploymentName };
-    },
-    get currentBuildId() {
-      return run.deployment?.version.buildId;
-    },
-    get targetWorkerDeploymentVersionChanged() {
-      return run.deployment?.targetChanged ?? false;
-    },
-    unsafe: unsafeInfo(turn),
-  };
-}
-
-/** @throws ILLEGAL_STATE outside workflow code. */
-export function workflowInfo(): WorkflowInfo {
-  return currentRun('workflowInfo').info;
 }

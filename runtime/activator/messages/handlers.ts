@@ -6,7 +6,7 @@ import { refuseReservedName } from '../../core/options/reserved-name.ts';
 import { checkOptions, optionTable, unchecked } from '../../core/options/option-table.ts';
 import { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
-import type { DefaultUpdateHandler, UpdateHandler } from './updates.ts';
+import { type DefaultUpdateHandler, type UpdateHandler, type UpdateInfo, updateOfFlow } from './updates.ts';
 
 export interface QueryHandlerOptions {
   /** For people who look at the run. */
@@ -117,4 +117,10 @@ export function setDefaultQueryHandler(handler: DefaultQueryHandler | undefined)
 /** True when no signal or update handler is running: `await condition(allHandlersFinished)` before the workflow ends. */
 export function allHandlersFinished(): boolean {
   return currentRun('allHandlersFinished').running.isEmpty;
+}
+
+/** Id and name of the update that is being handled here; undefined elsewhere. */
+export function currentUpdateInfo(): UpdateInfo | undefined {
+  currentRun('currentUpdateInfo');
+  return updateOfFlow();
 }

@@ -3,8 +3,8 @@ import { checkOptions, optionTable } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 /** Keys that only carry types; nothing has them. */
-export declare const argsOf: unique symbol;
-export declare const resultOf: unique symbol;
+export declare const argsType: unique symbol;
+export declare const resultType: unique symbol;
 
 /** Temporal's `typeInfo` is not here yet. */
 export type NoOptions = Readonly<Record<string, never>>;
@@ -13,21 +13,21 @@ const noOptions = optionTable<object>({});
 export interface SignalDefinition<Args extends unknown[] = [], Name extends string = string> {
   readonly type: 'signal';
   readonly name: Name;
-  readonly [argsOf]?: Args;
+  readonly [argsType]?: Args;
 }
 
 export interface QueryDefinition<Result, Args extends unknown[] = [], Name extends string = string> {
   readonly type: 'query';
   readonly name: Name;
-  readonly [argsOf]?: Args;
-  readonly [resultOf]?: Result;
+  readonly [argsType]?: Args;
+  readonly [resultType]?: Result;
 }
 
 export interface UpdateDefinition<Result, Args extends unknown[] = [], Name extends string = string> {
   readonly type: 'update';
   readonly name: Name;
-  readonly [argsOf]?: Args;
-  readonly [resultOf]?: Result;
+  readonly [argsType]?: Args;
+  readonly [resultType]?: Result;
 }
 
 /** @throws TypeError for a reserved name, INVALID_INPUT for an option. */

@@ -5,18 +5,13 @@ import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import { IllegalStateError } from '../../core/failure/runtime-error.ts';
 import { enhancedStackTraceQueryName, stackTraceQueryName } from '../../core/run/stack-trace.ts';
 import { isReservedName } from '../../core/options/reserved-name.ts';
+import { builtIn, type HandlerDescription, metadataQueryName } from './built-in-queries.ts';
 
 export type QueryHandler = (...args: never[]) => unknown;
 export type DefaultQueryHandler = (queryName: string, ...args: unknown[]) => unknown;
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
-}
-
-/** A handler as people see it. */
-export interface HandlerDescription {
-  readonly name: string;
-  readonly description?: string;
 }
 
 export function describeHandlers(
@@ -26,15 +21,6 @@ export function describeHandlers(
     description === undefined ? { name } : { name, description },
   );
 }
-
-export const metadataQueryName = '__temporal_workflow_metadata';
-
-/** What every run answers, before its own: Temporal's, in its order. */
-const builtIn: readonly HandlerDescription[] = [
-  { name: stackTraceQueryName, description: 'Returns a sensible stack trace.' },
-  { name: enhancedStackTraceQueryName, description: 'Returns a stack trace annotated with source information.' },
-  { name: metadataQueryName, description: 'Returns metadata associated with this workflow.' },
-];
 
 /** Asked where nobody can look at the run from outside. */
 function untraced(): never {

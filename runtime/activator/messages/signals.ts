@@ -2,7 +2,8 @@
 // Source: Temporal's dispatch and its re-entrant drain (spec/sdk.md 4 A).
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';
-import { describeHandlers, type HandlerDescription } from './queries.ts';
+import type { HandlerDescription } from './built-in-queries.ts';
+import { describeHandlers } from './queries.ts';
 import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { RunningHandler } from './running-handlers.ts';
 import { isReservedName } from '../../core/options/reserved-name.ts';

@@ -2,19 +2,18 @@
 // leaves no trace in the log; on replay there are only accepted ones, and validators do not run.
 // Source: Temporal's dispatch (spec/sdk.md 4 B).
 import type { RejectedUpdate } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
-import type { Command } from '../run/command.ts';
-import { currentRun } from '../run/current-run.ts';
-import { FlowValue } from '../run/host.ts';
-import { describeHandlers, type HandlerDescription, isThenable } from './queries.ts';
+import type { Command, OpenTurn } from '../run/open-turn.ts';
+import { FlowValue } from '../run/flow-value.ts';
+import type { HandlerDescription } from './built-in-queries.ts';
+import { describeHandlers, isThenable } from './queries.ts';
 import { isReservedName } from '../../core/options/reserved-name.ts';
 import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { RunningHandlers } from './running-handlers.ts';
-import type { Turn } from '../run/turn.ts';
 
 export type UpdateHandler = (...args: never[]) => unknown;
 export type UpdateValidator = (...args: never[]) => void;
@@ -41,9 +40,7 @@ interface Update extends UpdateInfo {
 /** The update whose handler, or validator, is running. */
 const flow = new FlowValue<UpdateInfo>();
 
-/** Id and name of the update that is being handled here; undefined elsewhere. */
-export function currentUpdateInfo(): UpdateInfo | undefined {
-  currentRun('currentUpdateInfo');
+export function updateOfFlow(): UpdateInfo | undefined {
   return flow.get();
 }
 
@@ -62,14 +59,14 @@ class UpdateOutcome implements Command {
     this.#payload = payload;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     const { id, name, seq: answers } = this.#update;
-    return draft(seq, this.type, { name, answers, correlationId: id, payload: this.#payload });
+    return newEvent(seq, this.type, { name, answers, correlationId: id, payload: this.#payload });
   }
 }
 
 export interface UpdatesOptions {
-  readonly turn: Turn;
+  readonly turn: OpenTurn;
   readonly running: RunningHandlers;
   /** Calls user code in the run's root scope. */
   enter(fn: () => unknown): unknown;

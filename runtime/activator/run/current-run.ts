@@ -1,55 +1,75 @@
-// The run whose code is executing now. This is the one module-level variable of the activator: workflow code calls
-// free functions (`sleep`, `condition`), also from preloaded modules that all runs of a vm context share, and nothing
-// but the engine knows which run that is. It is exact, because one run at a time is entered and its microtasks drain
-// before the next one is.
-import { IllegalStateError } from '../../core/failure/runtime-error.ts';
-import type { Run } from './run.ts';
+// The run whose code is executing now. This is the one module-level variable of the activator: workflow code calls free
+// functions (`sleep`, `condition`), also from preloaded modules that all runs of a vm context share, and only the engine
+// knows which run they are called in. One run at a time is entered, and its microtasks drain before the next one is, so
+// the variable is always right. The run's class implements `CurrentRun` and its parts never import this file: that keeps
+// the imports free of circles.
+import type { RunProperties } from '../../core/run/run-properties.ts';
+import type { ActivityCalls } from '../calls/activities.ts';
+import type { Children } from '../calls/children.ts';
+import type { Externals } from '../calls/externals.ts';
+import type { RunContext } from '../context/run-context.ts';
+import type { Random, RandomStreams } from '../determinism/random.ts';
+import type { Versions } from '../determinism/versions.ts';
+import type { WorkflowInfo } from '../info/workflow-info.ts';
+import type { Queries } from '../messages/queries.ts';
+import type { RunningHandlers } from '../messages/running-handlers.ts';
+import type { Signals } from '../messages/signals.ts';
+import type { Updates } from '../messages/updates.ts';
+import type { Conditions } from '../scopes/conditions.ts';
+import type { Timeouts } from '../scopes/timeouts.ts';
+import type { Timers } from '../scopes/timers.ts';
+import { outsideWorkflow } from './outside-workflow.ts';
+import type { OpenTurn } from './open-turn.ts';
 
-let current: Run | undefined;
+/** A run as the functions of `reprise/workflow` use it. */
+export interface CurrentRun {
+  readonly turn: OpenTurn;
+  readonly info: WorkflowInfo;
+  /** The user's modules have been evaluated. */
+  readonly isLoaded: boolean;
+  /** Memo and search attributes as they stand. */
+  properties: RunProperties;
+  /** Markdown that people see beside the run; not in the history. */
+  currentDetails: string;
+  readonly timers: Timers;
+  readonly timeouts: Timeouts;
+  readonly conditions: Conditions;
+  readonly activities: ActivityCalls;
+  readonly children: Children;
+  readonly externals: Externals;
+  readonly signals: Signals;
+  readonly updates: Updates;
+  readonly queries: Queries;
+  readonly running: RunningHandlers;
+  readonly versions: Versions;
+  readonly context: RunContext;
+  readonly random: Random;
+  readonly randomStreams: RandomStreams;
+  /** `disposable` is disabled when the run leaves memory. */
+  onDispose(disposable: { disable(): void }): void;
+}
 
-export function enterRun(run: Run | undefined): void {
+let current: CurrentRun | undefined;
+
+export function enterRun(run: CurrentRun | undefined): void {
   current = run;
 }
 
-export function maybeCurrentRun(): Run | undefined {
+export function maybeCurrentRun(): CurrentRun | undefined {
   return current;
 }
 
-/** What Temporal says of these names, word for word: texts of errors are API. */
-const ownTexts: Readonly<Record<string, string>> = {
-  allHandlersFinished: 'allHandlersFinished() may only be used from a Workflow Execution.',
-  continueAsNew:
-    'Workflow.continueAsNew(...) and Workflow.makeContinueAsNewFunc(...) may only be used from a Workflow Execution.',
-  deprecatePatch: 'Workflow.patch(...) and Workflow.deprecatePatch may only be used from a Workflow Execution.',
-  clearTimeout: 'Workflow uninitialized',
-  executeChild:
-    'Workflow.executeChild(...) may only be used from a Workflow Execution. Consider using Client.workflow.execute(...) instead.',
-  getCurrentDetails: 'getCurrentDetails() may only be used from a Workflow Execution.',
-  getExternalWorkflowHandle:
-    'Workflow.getExternalWorkflowHandle(...) may only be used from a Workflow Execution. Consider using Client.workflow.getHandle(...) instead.)',
-  getRandomStream: 'Workflow.getRandomStream(...) may only be used from workflow context.',
-  log: 'Workflow.log(...) may only be used from workflow context.',
-  patched: 'Workflow.patch(...) and Workflow.deprecatePatch may only be used from a Workflow Execution.',
-  scheduleActivity: 'Workflow.scheduleActivity(...) may only be used from a Workflow Execution',
-  scheduleLocalActivity: 'Workflow.scheduleLocalActivity(...) may only be used from a Workflow Execution',
-  setCurrentDetails: 'getCurrentDetails() may only be used from a Workflow Execution.',
-  setTimeout: 'Workflow uninitialized',
-  sleep: 'Workflow.sleep(...) may only be used from a Workflow Execution',
-  startChild:
-    'Workflow.startChild(...) may only be used from a Workflow Execution. Consider using Client.workflow.start(...) instead.)',
-  uuid4: 'Workflow random APIs may only be used from workflow context.',
-  workflowRandom: 'Workflow.workflowRandom may only be used from workflow context.',
-};
-
-/** @throws IllegalStateError outside workflow code; `caller` is the public name that was called. */
-export function currentRun(caller: string): Run {
-  if (current === undefined) {
-    const text = Object.hasOwn(ownTexts, caller) ? ownTexts[caller] : undefined;
-    throw new IllegalStateError(text ?? `Workflow.${caller}(...) may only be used from a Workflow Execution.`);
-  }
+/** @throws ILLEGAL_STATE outside workflow code; `caller` is the public name that was called. */
+export function currentRun(caller: string): CurrentRun {
+  if (current === undefined) throw outsideWorkflow(caller);
   return current;
 }
 
 export function inWorkflowContext(): boolean {
   return current !== undefined;
+}
+
+/** @throws ILLEGAL_STATE outside workflow code. */
+export function workflowInfo(): WorkflowInfo {
+  return currentRun('workflowInfo').info;
 }

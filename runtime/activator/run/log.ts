@@ -1,9 +1,8 @@
 // The workflow's log, silent while a recorded turn is replayed. Lines leave with the turn's result; the host prints them.
 import type { LogLine } from '../../core/log/activation.ts';
-import { currentRun } from './current-run.ts';
-import type { Run } from './run.ts';
+import { type CurrentRun, currentRun } from './current-run.ts';
 import { thrownText } from './task-failure.ts';
-import { currentUpdateInfo } from '../messages/updates.ts';
+import { updateOfFlow } from '../messages/updates.ts';
 
 type Level = LogLine['level'];
 
@@ -17,11 +16,11 @@ function copy(attributes: Record<string, unknown> | undefined): Record<string, u
 }
 
 function updateAttributes(): { updateId: string; updateName: string } | undefined {
-  const update = currentUpdateInfo();
+  const update = updateOfFlow();
   return update === undefined ? undefined : { updateId: update.id, updateName: update.name };
 }
 
-export function writeLog(run: Run, level: Level, message: string, attributes?: Record<string, unknown>): void {
+export function writeLog(run: CurrentRun, level: Level, message: string, attributes?: Record<string, unknown>): void {
   if (!run.turn.isLogging) return;
   const { workflowId, runId, workflowType, taskQueue, namespace } = run.info;
   run.turn.log({

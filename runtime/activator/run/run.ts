@@ -14,28 +14,26 @@ import { assert } from '../../core/failure/runtime-error.ts';
 import { ActivityCalls } from '../calls/activities.ts';
 import { Children } from '../calls/children.ts';
 import { cancelWith, enterScope, RootScope } from '../scopes/cancellation-scope.ts';
-import { PlainCommand } from './command.ts';
+import { PlainCommand, OpenTurn } from './open-turn.ts';
 import { Conditions } from '../scopes/conditions.ts';
 import { type Continuation, ContinueAsNew } from '../calls/continue-as-new.ts';
-import { enterRun } from './current-run.ts';
+import { type CurrentRun, enterRun } from './current-run.ts';
 import { Externals } from '../calls/externals.ts';
 import { inputRank, localRank, ranks, ranksWithLocal } from './input-rank.ts';
 import { writeLog } from './log.ts';
 import { Queries } from '../messages/queries.ts';
-import { Random } from '../determinism/random.ts';
-import { RandomStreams } from '../determinism/random-streams.ts';
+import { Random, RandomStreams } from '../determinism/random.ts';
 import { RunContext } from '../context/run-context.ts';
 import { Signals } from '../messages/signals.ts';
 import { type RunningHandler, RunningHandlers } from '../messages/running-handlers.ts';
 import { taskFailureOf } from './task-failure.ts';
 import { Timeouts } from '../scopes/timeouts.ts';
 import { Timers } from '../scopes/timers.ts';
-import { Turn } from './turn.ts';
 import { Updates } from '../messages/updates.ts';
 import { Versions } from '../determinism/versions.ts';
-import type { WorkflowMetadata } from '../messages/workflow-metadata.ts';
-import { createWorkflowInfo, type WorkflowInfo } from '../info/workflow-info.ts';
-import { startedProperties } from '../info/upserts.ts';
+import type { WorkflowMetadata } from '../messages/built-in-queries.ts';
+import { createWorkflowInfo, startedProperties } from '../info/build-info.ts';
+import type { WorkflowInfo } from '../info/workflow-info.ts';
 import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from '../info/workflow-options.ts';
 
 /** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
@@ -59,9 +57,9 @@ function functionNames(exported: Record<string, unknown>): string[] {
   return Object.keys(exported).filter((name) => typeof exported[name] === 'function');
 }
 
-export class Run implements SandboxRun {
+export class Run implements SandboxRun, CurrentRun {
   readonly runId: string;
-  readonly turn: Turn = new Turn();
+  readonly turn: OpenTurn = new OpenTurn();
   readonly timers: Timers = new Timers(this.turn);
   readonly timeouts: Timeouts = new Timeouts(this);
   readonly activities: ActivityCalls = new ActivityCalls(this.turn);
@@ -76,17 +74,15 @@ export class Run implements SandboxRun {
     route: (thrown) => this.#closeWithError(thrown),
   });
   readonly queries: Queries = new Queries(() => this.metadata);
-  /** Markdown that people see beside the run; not in the history. */
   currentDetails = '';
   readonly versions: Versions = new Versions(this.turn);
-  readonly rootScope: RootScope = new RootScope();
+  readonly rootScope: RootScope = new RootScope(this);
   readonly context: RunContext = new RunContext(this);
   readonly #load: () => Record<string, unknown>;
   readonly #failureTypes: FailureErrorTypes | undefined;
   #options: WorkflowDefinitionOptions | undefined;
   /** The build that works on the run from this turn on, as the log has it. */
   deployment: DeploymentMeta | undefined;
-  /** The user's modules have been evaluated. */
   isLoaded = false;
   #externals: Externals | undefined;
   #children: Children | undefined;
@@ -174,6 +170,10 @@ export class Run implements SandboxRun {
     enterRun(this);
     if (this.turn.isOver) return;
     this.turn.open(activation);
+    enterScope(this.rootScope, () => this.#begin(activation));
+  }
+
+  #begin(activation: Activation): void {
     if (activation.deployment !== undefined) this.deployment = activation.deployment;
     try {
       let start: (() => void) | undefined;
@@ -201,7 +201,7 @@ export class Run implements SandboxRun {
 
   unblock(): boolean {
     enterRun(this);
-    return !this.turn.isOver && this.conditions.unblock();
+    return !this.turn.isOver && enterScope(this.rootScope, () => this.conditions.unblock());
   }
 
   conclude(): ActivationResult {
@@ -224,7 +224,7 @@ export class Run implements SandboxRun {
   query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] } {
     enterRun(this);
     this.turn.openQuery();
-    const result = this.queries.answer(name, args);
+    const result = enterScope(this.rootScope, () => this.queries.answer(name, args));
     return { ...result, logs: this.turn.takeLogs() };
   }
 
@@ -273,7 +273,7 @@ export class Run implements SandboxRun {
     this.#options = optionsOf(main);
     let result: unknown;
     try {
-      result = enterScope(this.rootScope, () => main(...args));
+      result = main(...args);
     } catch (thrown) {
       this.#closeWithError(thrown);
       return;

@@ -4,9 +4,12 @@
 // activation wins. A scope is known to its parent only while something waits in it: a run that opens a million scopes
 // one after another keeps none of them.
 import { CancelledFailure } from '../../core/failure/failure.ts';
-import { currentRun } from '../run/current-run.ts';
+import { assert } from '../../core/failure/runtime-error.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
-import { FlowValue } from '../run/host.ts';
+import { FlowValue } from '../run/flow-value.ts';
+import { outsideWorkflow } from '../run/outside-workflow.ts';
+import type { OpenTurn } from '../run/open-turn.ts';
+import type { Timers } from './timers.ts';
 
 export interface CancellationScopeOptions {
   /** false shields what runs inside from cancellation of the scopes around. Default true. */
@@ -22,6 +25,13 @@ export interface CancelListener {
   cancelled(error: CancelledFailure): void;
 }
 
+/** What scopes need of their run; the root scope has it. */
+export interface ScopeRun {
+  readonly turn: OpenTurn;
+  readonly timers: Timers;
+}
+
+/** The current scope. The host enters every run through its root scope, so workflow code always has one. */
 const flow = new FlowValue<CancellationScope>();
 
 /** Runs `fn` with `scope` as the current one, without making the scope's life depend on it. */
@@ -32,8 +42,8 @@ export function enterScope<R>(scope: CancellationScope, fn: () => R): R {
 /** The error that operations of `scope` are to be rejected with, if it is cancelled and not shielded. */
 export let cancellationOf: (scope: CancellationScope) => CancelledFailure | undefined;
 /** A shielded scope is not listened to. */
-export let listen: (scope: CancellationScope, listener: CancelListener) => void;
-export let ignore: (scope: CancellationScope, listener: CancelListener) => void;
+export let addCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
+export let removeCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
 export let cancelWith: (scope: CancellationScope, error: CancelledFailure) => void;
 
 export class CancellationScope {
@@ -63,8 +73,16 @@ export class CancellationScope {
     return 'Cancellation scope cancelled';
   }
 
+  protected scopeRun(): ScopeRun {
+    assert(this.parent !== undefined, 'a scope that is not the root has no parent');
+    return this.parent.scopeRun();
+  }
+
+  /** @throws ILLEGAL_STATE outside workflow code. */
   static current(): CancellationScope {
-    return flow.get() ?? currentRun('CancellationScope.current').rootScope;
+    const scope = flow.get();
+    if (scope === undefined) throw outsideWorkflow('CancellationScope.current');
+    return scope;
   }
 
   static cancellable<T>(fn: () => Promise<T>): Promise<T> {
@@ -126,11 +144,11 @@ export class CancellationScope {
 
   #startTimer(): (() => void) | undefined {
     if (this.#timeoutMs === undefined || this.consideredCancelled) return undefined;
-    const timer = currentRun('CancellationScope.run').timers.start(this.#timeoutMs, () => this.cancel());
+    const timer = this.scopeRun().timers.start(this.#timeoutMs, () => this.cancel());
     const listener = { cancelled: (): void => timer.cancel() };
-    listen(this, listener);
+    addCancelListener(this, listener);
     return () => {
-      ignore(this, listener);
+      removeCancelListener(this, listener);
       timer.cancel();
     };
   }
@@ -148,12 +166,12 @@ export class CancellationScope {
   #linkToParent(): void {
     if (this.parent === undefined) return;
     this.#link ??= { cancelled: (error) => this.#cancelled(error) };
-    listen(this.parent, this.#link);
+    addCancelListener(this.parent, this.#link);
   }
 
   #unlinkIfIdle(): void {
     if (this.parent === undefined || this.#link === undefined || this.#watched || this.#listeners?.size) return;
-    ignore(this.parent, this.#link);
+    removeCancelListener(this.parent, this.#link);
   }
 
   #cancelled(error: CancelledFailure): void {
@@ -177,17 +195,17 @@ export class CancellationScope {
 
   static {
     cancellationOf = (scope) => (scope.cancellable ? scope.#requestError() : undefined);
-    listen = (scope, listener) => {
+    addCancelListener = (scope, listener) => {
       if (!scope.cancellable) return;
       scope.#listeners ??= new Set();
       scope.#listeners.add(listener);
       if (scope.#listeners.size === 1) scope.#linkToParent();
     };
-    ignore = (scope, listener) => {
+    removeCancelListener = (scope, listener) => {
       if (scope.#listeners?.delete(listener)) scope.#unlinkIfIdle();
     };
     cancelWith = (scope, error) => {
-      currentRun('CancellationScope.cancel').turn.assertWritable();
+      scope.scopeRun().turn.assertWritable();
       if (scope.#error !== undefined) return;
       scope.#error = error;
       void Promise.resolve().then(() => scope.#deliver());
@@ -197,6 +215,17 @@ export class CancellationScope {
 
 /** The outermost scope of a run, which a cancel request cancels. */
 export class RootScope extends CancellationScope {
+  readonly #run: ScopeRun;
+
+  constructor(run: ScopeRun) {
+    super();
+    this.#run = run;
+  }
+
+  protected override scopeRun(): ScopeRun {
+    return this.#run;
+  }
+
   protected override defaultParent(): undefined {
     return undefined;
   }

@@ -1,9 +1,8 @@
 // Waiting for state: a promise that resolves when a predicate of workflow state becomes true.
-import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Waiter } from './conditions.ts';
-import { currentRun } from '../run/current-run.ts';
+import { type CurrentRun, currentRun } from '../run/current-run.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
-import type { Run } from '../run/run.ts';
 import { checkOptions } from '../../core/options/option-table.ts';
 import { type TimerOptions, timerOptions } from './sleep.ts';
 import type { Timer } from './timers.ts';
@@ -35,7 +34,7 @@ interface Limit {
 
 /** The timer ends in a microtask, so that one which fires in the same activation is not cancelled after the fact. */
 async function waitAtMost(
-  run: Run,
+  run: CurrentRun,
   scope: CancellationScope,
   predicate: () => boolean,
   limit: Limit,
@@ -48,7 +47,7 @@ async function waitAtMost(
 }
 
 function wait(
-  run: Run,
+  run: CurrentRun,
   scope: CancellationScope,
   predicate: () => boolean,
   limit: Limit | undefined,
@@ -73,21 +72,21 @@ function wait(
     const waiter: Waiter = {
       predicate,
       resolve(): void {
-        ignore(scope, listener);
+        removeCancelListener(scope, listener);
         resolve();
       },
       reject(thrown): void {
-        ignore(scope, listener);
+        removeCancelListener(scope, listener);
         reject(thrown);
       },
     };
     if (limit !== undefined) limit.timer = run.timers.start(limit.ms, () => expire(), limit.summary);
     const expire = (): void => {
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
       run.conditions.delete(waiter);
       resolve('late');
     };
     run.conditions.add(waiter);
-    listen(scope, listener);
+    addCancelListener(scope, listener);
   });
 }

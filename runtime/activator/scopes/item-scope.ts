@@ -1,6 +1,6 @@
 // The item of a keyed `forEach` in which code runs: it names the activities that the code schedules, so that an id tells
 // which item it belongs to, whatever the order in which items proceed.
-import { FlowValue } from '../run/host.ts';
+import { FlowValue } from '../run/flow-value.ts';
 
 export class ItemScope {
   readonly #key: string;

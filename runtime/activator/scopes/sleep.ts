@@ -1,5 +1,5 @@
 // Waiting for time to pass: a durable timer as a promise of the current scope.
-import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import { currentRun } from '../run/current-run.ts';
 import { checkOptions, optionTable, type OptionTable, unchecked } from '../../core/options/option-table.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
@@ -33,10 +33,10 @@ export function sleep(duration: Duration, options?: TimerOptions): Promise<void>
       },
     };
     const fired = (): void => {
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
       resolve();
     };
     const timer = run.timers.start(ms, fired, options?.summary);
-    listen(scope, listener);
+    addCancelListener(scope, listener);
   });
 }

@@ -1,15 +1,20 @@
-// `setTimeout` and `clearTimeout` of workflow code: durable timers under a number, cancelled with their scope.
-import { CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
-import { currentRun } from '../run/current-run.ts';
-import type { Run } from '../run/run.ts';
+// The timeouts of a run: durable timers under a number, cancelled with their scope. `setTimeout` is made of them.
+import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Timers } from './timers.ts';
 
+/** What timeouts need of their run. */
+export interface TimeoutsRun {
+  readonly timers: Timers;
+  /** A callback threw. */
+  failTask(thrown: unknown): void;
+}
+
 export class Timeouts {
-  readonly #run: Pick<Run, 'timers' | 'failTask'>;
+  readonly #run: TimeoutsRun;
   #stops: Map<number, () => void> | undefined;
   #count = 0;
 
-  constructor(run: { readonly timers: Timers; failTask(thrown: unknown): void }) {
+  constructor(run: TimeoutsRun) {
     this.#run = run;
   }
 
@@ -26,14 +31,14 @@ export class Timeouts {
     const listener = { cancelled: (): void => this.clear(id) };
     const forget = (): void => {
       this.#stops?.delete(id);
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
     };
     this.#stops ??= new Map();
     this.#stops.set(id, () => {
       timer.cancel();
       forget();
     });
-    listen(scope, listener);
+    addCancelListener(scope, listener);
     // Chained here, not when it fires, so that the callback runs in the caller's flow (scope, AsyncLocalStorage).
     promise.then(callback).catch((thrown: unknown) => this.#run.failTask(thrown));
     return id;
@@ -42,18 +47,4 @@ export class Timeouts {
   clear(id: number): void {
     this.#stops?.get(id)?.();
   }
-}
-
-/** At least 1 ms; what is no number is 1 ms, as in browsers. */
-export function setTimeout(callback: (...args: unknown[]) => unknown, delay?: number, ...args: unknown[]): number {
-  const run = currentRun('setTimeout');
-  if (typeof callback !== 'function') {
-    throw new TypeError(`The callback of setTimeout must be a function. Got: '${typeof callback}'`);
-  }
-  const ms = Number(delay);
-  return run.timeouts.set(() => callback(...args), ms >= 1 ? ms : 1);
-}
-
-export function clearTimeout(id?: number): void {
-  if (id !== undefined) currentRun('clearTimeout').timeouts.clear(id);
 }

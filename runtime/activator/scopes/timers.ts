@@ -1,10 +1,9 @@
 // The durable timers of a run: started, fired, cancelled. Knows neither scopes nor promises.
 import type { TimerMeta } from '../../core/log/activation.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft } from '../../core/log/event.ts';
-import { type Command, PlainCommand } from '../run/command.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent } from '../../core/log/event.ts';
+import { type Command, PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { checkOption, storableText } from '../../core/options/option-table.ts';
-import type { Turn } from '../run/turn.ts';
 
 export class Timer implements Command {
   readonly type = 'TimerStarted';
@@ -20,10 +19,10 @@ export class Timer implements Command {
     this.onFire = onFire;
   }
 
-  toEvent(seq: number): EventDraft {
+  toEvent(seq: number): NewEvent {
     this.#seq = seq;
     this.#timers.started(seq, this);
-    return draft(seq, 'TimerStarted', { meta: this.#meta });
+    return newEvent(seq, 'TimerStarted', { meta: this.#meta });
   }
 
   /** Does nothing when the timer has fired or is cancelled. */
@@ -33,10 +32,10 @@ export class Timer implements Command {
 }
 
 export class Timers {
-  readonly #turn: Turn;
+  readonly #turn: OpenTurn;
   readonly #pending = new Map<number, Timer>();
 
-  constructor(turn: Turn) {
+  constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 

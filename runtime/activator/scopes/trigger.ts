@@ -1,5 +1,11 @@
 // A promise that workflow code settles from outside, and that its scope's cancellation rejects.
-import { type CancelListener, CancellationScope, cancellationOf, ignore, listen } from './cancellation-scope.ts';
+import {
+  type CancelListener,
+  CancellationScope,
+  cancellationOf,
+  addCancelListener,
+  removeCancelListener,
+} from './cancellation-scope.ts';
 
 export class Trigger<T> implements PromiseLike<T> {
   readonly resolve: (value: T | PromiseLike<T>) => void;
@@ -12,15 +18,15 @@ export class Trigger<T> implements PromiseLike<T> {
     const listener: CancelListener = { cancelled: reject };
     this.#promise = promise;
     this.resolve = (value) => {
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
       resolve(value);
     };
     this.reject = (reason) => {
-      ignore(scope, listener);
+      removeCancelListener(scope, listener);
       reject(reason);
     };
     const cancelled = cancellationOf(scope);
-    if (cancelled === undefined) listen(scope, listener);
+    if (cancelled === undefined) addCancelListener(scope, listener);
     else reject(cancelled);
     promise.catch(() => undefined); // a trigger that nobody awaits may be rejected
   }

@@ -1,6 +1,5 @@
 // What users may pass as a context patch: RFC 6902 and CEMAF's four verbs. Checks and copies it, and lowers the verbs
 // to RFC 6902 against the document as it stands. Never writes the document.
-import type { InputOp, Op } from './context-patch.ts';
 import {
   copyJson,
   depthMax,
@@ -16,6 +15,22 @@ import {
   type Value,
 } from '../json/json.ts';
 import { type Holder, valueAt } from '../json/json-patch.ts';
+import type { Op } from '../json/operation.ts';
+
+/**
+ * `set`: `add` or `replace`, missing object parents first. `delete`: `remove`, or nothing when absent. `append`:
+ * `add` at the end of a list that exists. `merge`: the least `add`, `replace`, `remove` that RFC 7396 asks for.
+ * The log never holds these verbs. `prev` of an Op is not read: it is filled in here.
+ */
+export type InputOp =
+  | Op
+  | {
+      readonly op: 'set' | 'merge' | 'append';
+      readonly path: string;
+      readonly value: Json;
+      readonly confidence?: number;
+    }
+  | { readonly op: 'delete'; readonly path: string; readonly confidence?: number };
 
 const parts: Readonly<Record<InputOp['op'], readonly ('from' | 'value')[]>> = {
   add: ['value'],

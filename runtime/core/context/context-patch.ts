@@ -1,42 +1,14 @@
 // The context of one run: a private JSON document, a read-only view of it, and the two ways of writing it. Writing
 // returns the RFC 6902 operations to log; the document changes at once and as a whole, or not at all. No I/O.
-import { lowerOp, readOp } from './context-input.ts';
+import { type InputOp, lowerOp, readOp } from './context-input.ts';
 import { prevOf } from './context-prev.ts';
 import { ContextRecorder } from './context-recorder.ts';
 import { viewOf } from './context-view.ts';
 import { cloneJson, copyJson, describeValue, type Json, JsonFault, type Value } from '../json/json.ts';
 import { rollBack, type Undo } from '../json/json-edit.ts';
 import { applyAll, applyOp, asItIs, type Holder, holderOf, refusal } from '../json/json-patch.ts';
+import type { Op } from '../json/operation.ts';
 import { IllegalStateError, RuntimeError } from '../failure/runtime-error.ts';
-
-/** What every operation may carry: what it overwrote or removed when that is at most 1 kB of JSON, and how sure it is. */
-interface OpNotes {
-  readonly prev?: Json;
-  /** 0 to 1. */
-  readonly confidence?: number;
-}
-
-/** RFC 6902. `path` and `from` are JSON Pointers; `''` is the whole document. */
-export type Op =
-  | ({ readonly op: 'add' | 'replace'; readonly path: string; readonly value: Json } & OpNotes)
-  | ({ readonly op: 'remove'; readonly path: string } & OpNotes)
-  | ({ readonly op: 'test'; readonly path: string; readonly value: Json } & OpNotes)
-  | ({ readonly op: 'move' | 'copy'; readonly from: string; readonly path: string } & OpNotes);
-
-/**
- * `set`: `add` or `replace`, missing object parents first. `delete`: `remove`, or nothing when absent. `append`:
- * `add` at the end of a list that exists. `merge`: the least `add`, `replace`, `remove` that RFC 7396 asks for.
- * The log never holds these verbs. `prev` of an Op is not read: it is filled in here.
- */
-export type InputOp =
-  | Op
-  | {
-      readonly op: 'set' | 'merge' | 'append';
-      readonly path: string;
-      readonly value: Json;
-      readonly confidence?: number;
-    }
-  | { readonly op: 'delete'; readonly path: string; readonly confidence?: number };
 
 // Lists of any length are spelled out: as mapped types, recursive ones such as Json would have no end.
 export type Mutable<T> = T extends readonly unknown[]

@@ -2,7 +2,7 @@
 // document; when it has returned, the changed drafts that are still in their places make the operations. Everything that
 // was inserted is read then, as it is by then. Never writes the document.
 import { copyAt } from './context-input.ts';
-import type { Op } from './context-patch.ts';
+import type { Op } from '../json/operation.ts';
 import { DraftList } from './draft-list.ts';
 import { DraftMembers } from './draft-members.ts';
 import type { DraftNode, Drafts } from './draft-node.ts';

@@ -1,7 +1,7 @@
 // The draft of a list: items that were overwritten, and stretches of the base that other items took the place of.
 // Its cost is that of the items that are touched and of the splices of one update, not of the list's length.
 import { copyAt } from './context-input.ts';
-import type { Op } from './context-patch.ts';
+import type { Op } from '../json/operation.ts';
 import { DraftNode, memberDescriptor } from './draft-node.ts';
 import { describeValue, indexOfToken, type List } from '../json/json.ts';
 

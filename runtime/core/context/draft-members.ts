@@ -1,6 +1,6 @@
 // The draft of an object: what was assigned and deleted, by key. Its cost is that of the keys that are touched.
 import { copyAt } from './context-input.ts';
-import type { Op } from './context-patch.ts';
+import type { Op } from '../json/operation.ts';
 import { DraftNode, memberDescriptor } from './draft-node.ts';
 import { escapeToken, type Members } from '../json/json.ts';
 

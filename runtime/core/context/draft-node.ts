@@ -1,6 +1,6 @@
 // One drafted object or list of a document: the base class of both kinds. A draft is a proxy over the document's own
 // object; its handler, the node, keeps what the user changed beside it. Nothing here writes the document.
-import type { Op } from './context-patch.ts';
+import type { Op } from '../json/operation.ts';
 import { escapeToken, JsonFault, type List, type Members, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 

@@ -2,7 +2,7 @@
 // One operation costs its path and its value, never the document. Does not validate values: what is logged was checked
 // when it was written (context-input.ts). `fast-json-patch` is not used: it takes list indices with leading zeros,
 // adds beyond the end of a list, replaces and removes what is absent, and cannot undo.
-import type { Op } from '../context/context-patch.ts';
+import type { Op } from './operation.ts';
 import {
   cloneJson,
   describeValue,

@@ -1,6 +1,6 @@
-// What the worker hands to workflow code, and what it gets back. Activating is pure: events in, drafts out.
+// What the worker hands to workflow code, and what it gets back. Activating is pure: events in, new events out.
 import type { DeploymentMeta } from '../run/deployment.ts';
-import type { EventDraft, HistoryEvent, Micros } from './event.ts';
+import type { NewEvent, HistoryEvent, Micros } from './event.ts';
 import type { ErrorCode } from '../failure/runtime-error.ts';
 
 export interface Activation {
@@ -32,7 +32,7 @@ export interface Divergence {
   /** undefined: the history holds nothing more in this turn. */
   readonly recorded: HistoryEvent | undefined;
   /** undefined: the code asked for nothing more in this turn. */
-  readonly produced: EventDraft | undefined;
+  readonly produced: NewEvent | undefined;
   /** Where the code asked for it, `order (src/workflows.ts:12:5)`; known to the sandbox. */
   readonly place?: string | undefined;
 }
@@ -66,7 +66,7 @@ export interface RejectedUpdate {
 export type ActivationResult =
   | {
       readonly ok: true;
-      readonly outputs: readonly EventDraft[];
+      readonly outputs: readonly NewEvent[];
       readonly logs: readonly LogLine[];
       /** Absent when there are none. */
       readonly rejected?: readonly RejectedUpdate[];

@@ -109,7 +109,7 @@ export interface HistoryEvent {
 }
 
 /** What a command causes: the event, complete but for the time and the hash that the append gives it. */
-export type EventDraft = Omit<HistoryEvent, 'at' | 'hash'>;
+export type NewEvent = Omit<HistoryEvent, 'at' | 'hash'>;
 
 /**
  * The part of a run's past that workflow code caused (outputs), against what happened to it (inputs).

@@ -12,7 +12,7 @@
 //
 // paused: nothing that workflow code causes, so it ends only by WorkflowTerminated or WorkflowTimedOut.
 // A closed run takes no event. rolled_back and recovered are set when another run takes over the workflow id.
-import { type EventDraft, type EventType, isOutput } from './event.ts';
+import { type NewEvent, type EventType, isOutput } from './event.ts';
 import { IllegalStateError } from '../failure/runtime-error.ts';
 
 export const runStatuses = [
@@ -216,7 +216,7 @@ export function statusAfter(status: RunStatus | undefined, type: EventType): Run
 export function assertTurn(
   status: RunStatus | undefined,
   lastSeq: number,
-  events: readonly Pick<EventDraft, 'seq' | 'type' | 'answers'>[],
+  events: readonly Pick<NewEvent, 'seq' | 'type' | 'answers'>[],
 ): RunStatus {
   let current = status;
   let seq = lastSeq + 1;

@@ -11,7 +11,6 @@ import { bundleCode, type BundledCode } from './esbuild-run.ts';
 import { guardRule } from './loop-guard.ts';
 import { ModulePolicy } from './module-policy.ts';
 import { bundleShared } from './shared-bundle.ts';
-import { sharedSchemaRule } from './shared-schemas.ts';
 import { SourcePositions } from '../stacks/source-positions.ts';
 
 export interface BundleOptions {
@@ -19,7 +18,8 @@ export interface BundleOptions {
   readonly workflowsPath: string | URL;
   /**
    * Packages or files that are evaluated once for all runs and frozen; their loops are not guarded. They must keep no
-   * state that depends on a run. zod and fast-json-patch are preloaded without being named, when workflow code imports them.
+   * state that depends on a run. A file of zod schemas belongs here: making one schema takes zod longer than a short
+   * workflow takes us. zod and fast-json-patch are preloaded without being named, when workflow code imports them.
    */
   readonly preloadModules?: readonly string[];
   /** Modules replaced by an empty one: imported somewhere, but never used inside a workflow. */
@@ -83,7 +83,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
 
 function instrumented(user: BundledCode, esmIds: ReadonlySet<string>, workflowsFile: string): string {
   try {
-    return editCode(user.code, [guardRule, bundlerHelperRule(esmIds), sharedSchemaRule]);
+    return editCode(user.code, [guardRule, bundlerHelperRule(esmIds)]);
   } catch (error) {
     if (!(error instanceof SyntaxError) || !('loc' in error)) throw error;
     const { line, column } = error.loc as { line: number; column: number };

@@ -34,7 +34,7 @@ function isNode(value: unknown): value is AnyNode {
 }
 
 /** What a node is made of, in the order of its fields. */
-export function childrenOf(node: AnyNode): AnyNode[] {
+function childrenOf(node: AnyNode): AnyNode[] {
   return Object.values(node).flat().filter(isNode);
 }
 

@@ -20,7 +20,6 @@ export type WorkflowCode = (
   require: Require,
   globalObject: object,
   loopGuard: () => void,
-  sharedSchemas: unknown[],
 ) => void;
 
 /** Module id to what `require` gives, in the three kinds that are frozen differently. */
@@ -107,20 +106,17 @@ export function boot(
     return modules.get(id);
   };
 
-  return (code, failureTypes) => {
-    const schemas: unknown[] = [];
-    return {
-      createRun(runId) {
-        const load = (): Record<string, unknown> => {
-          const module = { exports: {} };
-          code(module, module.exports, requireShared, Object.create(view) as object, guard, schemas);
-          return module.exports;
-        };
-        return createRun(runId, load, failureTypes);
-      },
-      enter: resetGuard,
-      deadlock: deadlockError,
-      describe: taskFailureOf,
-    };
-  };
+  return (code, failureTypes) => ({
+    createRun(runId) {
+      const load = (): Record<string, unknown> => {
+        const module = { exports: {} };
+        code(module, module.exports, requireShared, Object.create(view) as object, guard);
+        return module.exports;
+      };
+      return createRun(runId, load, failureTypes);
+    },
+    enter: resetGuard,
+    deadlock: deadlockError,
+    describe: taskFailureOf,
+  });
 }

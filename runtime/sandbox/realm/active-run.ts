@@ -5,7 +5,7 @@ import type { Activation, ActivationResult, Divergence, TaskFailure } from '../.
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import type { VersioningBehavior } from '../../core/run/deployment.ts';
-import { hostAnswer, hostResult, type LoggedAnswer } from './crossing.ts';
+import { hostAnswer, hostResult, type LoggedAnswer } from './host-copy.ts';
 import type { SourcePositions } from '../stacks/source-positions.ts';
 import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
 import { frameText, isOfLibrary, type UserFrame, userFrames } from '../stacks/user-frames.ts';

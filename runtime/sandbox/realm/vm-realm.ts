@@ -12,7 +12,6 @@ import type { WorkflowBundle } from '../bundle/bundle.ts';
 import type { boot, Realm, WorkflowCode } from '../inside/boot.ts';
 import type { HostAssert, HostRealm } from '../inside/host-realm.ts';
 import { guardName } from '../bundle/loop-guard.ts';
-import { sharedName } from '../bundle/shared-schemas.ts';
 
 export interface OpenRealm {
   readonly realm: Realm;
@@ -79,7 +78,7 @@ export function openRealm(bundle: WorkflowBundle, options: RealmOptions): OpenRe
     );
   }
   const fileName = `reprise-workflows-${build}.js`;
-  const parameters = ['module', 'exports', 'require', 'globalThis', guardName, sharedName];
+  const parameters = ['module', 'exports', 'require', 'globalThis', guardName];
   const code = wrap(parameters, bundle.code, fileName).runInContext(context) as WorkflowCode;
   const realm = module.exports.start(code, options.failureErrorTypes);
   const drain = (): void => {

@@ -3,7 +3,6 @@
 import { SourceMap } from 'node:module';
 import { closeMark } from '../bundle/code-edit.ts';
 import { insertedGuard } from '../bundle/loop-guard.ts';
-import { insertedSharing } from '../bundle/shared-schemas.ts';
 
 export interface PositionedCode {
   readonly code: string;
@@ -12,7 +11,7 @@ export interface PositionedCode {
 }
 
 const closing = `${closeMark.replaceAll('*', '\\*')}[)}]`;
-const inserted = new RegExp(`${insertedGuard.source}|${insertedSharing.source}|${closing}`, 'g');
+const inserted = new RegExp(`${insertedGuard.source}|${closing}`, 'g');
 
 /** Code as the bundler made it. Of the start of a line the length is the column that the source map knows. */
 export function withoutInsertions(code: string): string {

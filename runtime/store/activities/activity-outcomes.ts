@@ -5,7 +5,7 @@
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import { TimeoutType } from '../../core/failure/failure.ts';
 import type { TaskKey } from './activity-tasks.ts';
-import type { Fence } from '../ownership/claim.ts';
+import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import type { Delivery } from '../messages/inbox.ts';
 import { ColumnEncoder, timestampArray } from '../codec/pg-binary.ts';

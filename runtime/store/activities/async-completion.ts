@@ -4,7 +4,7 @@ import { type EventType, eventCode, type Micros } from '../../core/log/event.ts'
 import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
 import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
 import { intervalOf, type OfferedTask } from './task-offers.ts';
-import type { Fence } from '../ownership/claim.ts';
+import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { closingTypes } from '../log/history.ts';
 import { timestampArray } from '../codec/pg-binary.ts';

@@ -3,7 +3,7 @@
 import { placedQueue } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
 import type { TaskKey } from './activity-tasks.ts';
-import type { Fence } from '../ownership/claim.ts';
+import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';
 import { runIdBytes } from '../runs/run-id.ts';

@@ -13,7 +13,7 @@ import {
 } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
-import type { Queryable } from '../runs/start-run.ts';
+import type { Queryable } from '../sql/queryable.ts';
 import { transaction } from '../sql/transaction.ts';
 
 /** Shares are counted in so many parts: the first two bytes of the sha256 of a workflow id. */

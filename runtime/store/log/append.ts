@@ -5,7 +5,7 @@ import type { HistoryEvent } from '../../core/log/event.ts';
 import { closedColumns } from '../runs/closed-run.ts';
 import type { PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
-import type { Fence } from '../ownership/claim.ts';
+import type { Fence } from '../ownership/fence.ts';
 import { eventColumns, EventRows } from '../codec/event-rows.ts';
 import { sendNotices } from '../sql/notifier.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';

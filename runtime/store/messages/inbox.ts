@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
-import type { Queryable } from '../runs/start-run.ts';
+import type { Queryable } from '../sql/queryable.ts';
 
 export interface Message {
   readonly type: EventType;

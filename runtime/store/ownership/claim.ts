@@ -1,8 +1,9 @@
 // Taking and letting go of runs. Both move ownership in `ready`, both are fenced, neither needs the disk: an ownership
 // that a crash forgets is found again by the reaper.
+import type { Fence } from './fence.ts';
 import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { routedText, routeText } from '../deployments/deployments.ts';
 import type { StoredEvent } from '../log/history.ts';
@@ -28,11 +29,6 @@ interface ClaimRow {
   name: string | null;
   payload: Buffer | null;
   meta: string | null;
-}
-
-export interface Fence {
-  readonly epoch: number;
-  readonly slot: number;
 }
 
 /** Only runs that this version may take as long as they are pinned to none: what is current in this very moment decides. */
@@ -108,7 +104,7 @@ function startEvent(row: ClaimRow): StoredEvent | undefined {
   if (row.started_at === null) return undefined;
   const { name, payload, meta } = row;
   return {
-    ...draft(1, 'WorkflowStarted', { name, payload, meta }),
+    ...newEvent(1, 'WorkflowStarted', { name, payload, meta }),
     runId: row.run_id,
     at: Number(row.started_at),
     hash: null,

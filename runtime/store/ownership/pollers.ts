@@ -1,7 +1,7 @@
 // Which live workers could take a run.
 import { deploymentPrefix, queueKey, versionPrefix } from '../../core/run/deployment.ts';
 import type { Database } from '../sql/database.ts';
-import type { RunRow } from '../runs/runs.ts';
+import type { RunRow } from '../runs/run-row.ts';
 
 /** A live worker of a task queue. */
 export interface Poller {

@@ -8,7 +8,7 @@ import type { PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { OpenChild } from '../../core/run/run-links.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
-import type { Queryable } from './start-run.ts';
+import type { Queryable } from '../sql/queryable.ts';
 import { childRunId, newSeed } from './run-id.ts';
 import type { NewRun } from './start-run.ts';
 

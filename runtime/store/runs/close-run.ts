@@ -7,7 +7,7 @@ import type { FailedMeta } from '../../core/log/activation.ts';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { chainRules, succession } from '../../core/run/chain.ts';
 import { eventCode, type HistoryEvent, type Micros } from '../../core/log/event.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import { turnHash } from '../../core/log/hash-chain.ts';
 import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
 import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
@@ -93,7 +93,7 @@ async function endWithin(
   const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
   const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
   const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
-  const event: HistoryEvent = { ...draft(seq, type, columns), at, hash: null };
+  const event: HistoryEvent = { ...newEvent(seq, type, columns), at, hash: null };
   const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
     hash('sha256', bytes, 'buffer'),
   );

@@ -1,32 +1,11 @@
 // Reads of runs for people and programs: their rows, how they ended, and what an open one waits for.
+import type { RunRow } from './run-row.ts';
 import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
-import type { StoredAttribute } from '../../core/run/run-properties.ts';
-import type { SearchAttributeType } from '../../core/options/search-attributes.ts';
 import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failure-info.ts';
-import type { RunStatus } from '../../core/log/transition.ts';
 import { type RemoteTask, tasksOfRun } from '../activities/activity-tasks.ts';
 import type { ClosedOutcome, Database } from '../sql/database.ts';
 import { countPollers } from '../ownership/pollers.ts';
-
-export interface RunRow {
-  run_id: string;
-  namespace: string;
-  workflow_id: string;
-  workflow_type: string;
-  task_queue: string;
-  status: RunStatus;
-  started_at: Date;
-  closed_at: Date | null;
-  parent_run_id: string | null;
-  forked_from: string | null;
-  forked_seq: number | null;
-  memo: Record<string, unknown> | null;
-  search_attributes: Record<string, StoredAttribute> | null;
-  search_attribute_types: Record<string, SearchAttributeType> | null;
-  final_seq: number | null;
-  final_hash: Buffer | null;
-}
 
 /** The latest run of a workflow id; undefined when there is none. */
 export async function findRun(database: Database, namespace: string, workflowId: string): Promise<RunRow | undefined> {

@@ -1,7 +1,8 @@
 // Starting runs: one short statement for any number of starts, on the caller's own transaction when it has one.
+import type { Queryable } from '../sql/queryable.ts';
 import type pg from 'pg';
 import { eventCode, type Micros } from '../../core/log/event.ts';
-import type { Fence } from '../ownership/claim.ts';
+import type { Fence } from '../ownership/fence.ts';
 import { eventColumns } from '../codec/event-rows.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';
 import { runIdBytes } from './run-id.ts';
@@ -19,11 +20,6 @@ export interface NewRun {
   readonly properties: string | null;
   readonly args: Uint8Array;
   readonly meta: string;
-}
-
-/** Where a statement with positional parameters can run: a pg client, a pool, or the caller's transaction. */
-export interface Queryable {
-  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
 }
 
 /** Starts runs; returns the ids of those that were started. The others' workflow ids belong to an open run. */

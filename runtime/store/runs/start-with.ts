@@ -4,7 +4,8 @@ import type { RunStatus } from '../../core/log/transition.ts';
 import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from '../messages/inbox.ts';
 import { wakeOnCommit } from '../sql/notifier.ts';
-import { type NewRun, type Queryable, startRunWithin } from './start-run.ts';
+import type { Queryable } from '../sql/queryable.ts';
+import { type NewRun, startRunWithin } from './start-run.ts';
 import { transaction } from '../sql/transaction.ts';
 
 export interface StartWith {

@@ -1,21 +1,8 @@
 // Brings a database's schema to this version. Forward only; never touches a schema that is newer than this code.
-import { readdir } from 'node:fs/promises';
+import { knownMigrations, migrationTable } from './migration-files.ts';
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
-
-/** Of the numbered .sql files. */
-export const migrationFolder: URL = new URL('../schema/', import.meta.url);
-export const migrationTable = 'migrations';
-
-/** Names of the migrations of this version, in order. */
-export async function knownMigrations(): Promise<string[]> {
-  const files = await readdir(migrationFolder);
-  return files
-    .filter((file) => /^\d{4}_.*\.sql$/.test(file))
-    .map((file) => file.slice(0, -'.sql'.length))
-    .sort();
-}
 
 /** A schema name goes into statements as it is, so only plain identifiers are taken. @throws INVALID_INPUT */
 export function checkSchemaName(schema: string): void {

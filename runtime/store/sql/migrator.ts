@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type pg from 'pg';
-import { migrationFolder, migrationTable } from './migrate.ts';
+import { migrationFolder, migrationTable } from './migration-files.ts';
 
 /** The statements are written for the schema `reprise`; another name takes its place. */
 function inSchema(text: string, schema: string): string {

@@ -2,8 +2,7 @@
 // Losing one is harmless, because polling is the truth.
 import type pg from 'pg';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
-import type { Database } from './database.ts';
-import type { Queryable } from '../runs/start-run.ts';
+import type { Queryable } from './queryable.ts';
 
 /** Payloads of NOTIFY must be shorter than 8000 bytes; items are joined up to this many. */
 const payloadBytes = 7_900;
@@ -14,11 +13,17 @@ export const attemptsItem = 'attempts';
 /** A topic and an item of it, as one text, so that a notice that waits already is not sent twice. */
 type Notice = `${string} ${string}`;
 
+/** What a notifier needs of its database. */
+export interface NotifiedDatabase {
+  readonly pool: pg.Pool;
+  readonly schema: string;
+}
+
 export class Notifier implements BatchSender<Notice> {
-  readonly #database: Database;
+  readonly #database: NotifiedDatabase;
   readonly #batcher = new Batcher<Notice>(this);
 
-  constructor(database: Database) {
+  constructor(database: NotifiedDatabase) {
     this.#database = database;
   }
 

@@ -11,7 +11,7 @@ import {
 } from 'kysely';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { Database } from '../sql/database.ts';
-import type { RunRow } from '../runs/runs.ts';
+import type { RunRow } from '../runs/run-row.ts';
 import { historyLengthOf, type StartFacts, startOf, visibilityFilter } from './visibility-filter.ts';
 import { parseVisibilityQuery, type VisibilityQuery } from './visibility-query.ts';
 import { queryError } from './visibility-token.ts';

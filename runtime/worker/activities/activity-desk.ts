@@ -1,14 +1,14 @@
 // All that a worker has to do with activities: which of its runs' it executes itself and which it offers to others, what it
 // executes for others, and whose time is over.
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
 import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { announce, expireTasks, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import { anyType, sweepTasks } from '../../store/activities/activity-tasks.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { Mail } from '../../store/messages/inbox.ts';
 import type { Found } from '../../store/ownership/poll.ts';
 import { ActivityExecutor } from './activity-executor.ts';
@@ -90,7 +90,7 @@ export class ActivityDesk {
       localSlots: new ActivitySlots(options.maxConcurrentLocal),
       lost: (run, seqs) => {
         const meta = JSON.stringify({ epoch, activities: seqs });
-        options.report(run, draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} shut down` }));
+        options.report(run, newEvent(0, 'WorkerLost', { meta, reason: `worker ${epoch} shut down` }));
       },
       completesLater: (run, activity, attempt, startedAt) => {
         this.#remote.awaitCompletion(run, activity, attempt, startedAt);

@@ -4,7 +4,7 @@
 //   waiting (back-off) ─► queued ─► running ─► reported
 //        └── cancelled or timed out in any of them ─────┘
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { EventType, Micros } from '../../core/log/event.ts';
 import {
   CancelledFailure,
@@ -208,7 +208,7 @@ export class ActivityExecutor {
     const attempt = entry.failedAttempts + activity.lostAttempts + 1;
     if (fn === undefined) return this.#failed(entry, notRegistered(activities, activity.type), attempt, 0);
     if (declarationOf(fn).effect === 'unsafe') {
-      const started = draft(0, 'ActivityAttemptStarted', {
+      const started = newEvent(0, 'ActivityAttemptStarted', {
         answers: activity.seq,
         attempt: entry.failedAttempts + 1,
       });
@@ -312,7 +312,7 @@ export class ActivityExecutor {
       return;
     }
     const meta = attemptMeta({ ms }, entry.context?.usage);
-    this.#report(entry, draft(0, 'ActivityCompleted', { answers: entry.activity.seq, attempt, payload, meta }));
+    this.#report(entry, newEvent(0, 'ActivityCompleted', { answers: entry.activity.seq, attempt, payload, meta }));
   }
 
   #failed(entry: ActivityEntry, error: unknown, attempt: number, ms: number, usage?: readonly Usage[]): void {

@@ -1,6 +1,6 @@
 // What follows from an attempt that failed or timed out: another one, or the end of its activity. Pure: the same for
 // activities that the owner executes itself and for those of other workers.
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { EventType, Micros } from '../../core/log/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../../core/failure/failure-info.ts';
 import { isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../../core/failure/failure.ts';
@@ -59,7 +59,7 @@ export function afterFailure(activity: PendingActivity, failed: FailedAttempt): 
   const next = decision(activity, failed, info, stopped);
   if (next.retry) {
     const delayMs = Math.min(next.delayMs, retryMsMax);
-    const input = draft(0, 'ActivityAttemptFailed', {
+    const input = newEvent(0, 'ActivityAttemptFailed', {
       answers: activity.seq,
       attempt,
       name: activity.type,
@@ -114,7 +114,7 @@ export function closed(
   },
 ): AttemptOutcome {
   const { retryState, identity, attempt, took, usage } = facts;
-  const input = draft(0, type, {
+  const input = newEvent(0, type, {
     answers: activity.seq,
     attempt: attempt ?? null,
     name: activity.type,

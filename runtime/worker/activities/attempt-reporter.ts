@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import { type AttemptReport, reportAttempts, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import { taskName, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
 import type { FailPointListener } from '../life/fail-point.ts';

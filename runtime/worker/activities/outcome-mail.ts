@@ -1,6 +1,6 @@
 // Messages that tell what an attempt on another worker came to, made into inputs of the run. The owner alone decides what
 // follows (another attempt, or the end of the activity) and gives out the seq.
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { EventType, Micros } from '../../core/log/event.ts';
 import { decodeFailure } from '../../core/failure/failure-info.ts';
 import { CancelledFailure, type TimeoutType } from '../../core/failure/failure.ts';
@@ -45,12 +45,12 @@ interface ReadMail {
 /** The message as an input; void when it tells of an attempt that is over. */
 export function mailInput(run: LiveRun, mail: Mail, reading: Reading): ReadMail {
   const { runId: _, id: mailId, ...message } = mail;
-  if (!outcomeTypes.has(message.type)) return { input: { ...draft(0, message.type, message), mailId } };
+  if (!outcomeTypes.has(message.type)) return { input: { ...newEvent(0, message.type, message), mailId } };
   const meta = JSON.parse(message.meta ?? '{}') as Partial<OutcomeMeta> & { seq: number };
   const activity = run.activities.get(meta.seq);
   const present = activity === undefined ? undefined : presentOf(activity, message, meta.attempt, reading);
   if (activity === undefined || present === undefined) {
-    const input = { ...draft(0, message.type), mailId, isVoid: true };
+    const input = { ...newEvent(0, message.type), mailId, isVoid: true };
     return activity === undefined ? { input } : { input, activity };
   }
   const { type, name, payload, correlationId } = message;
@@ -95,10 +95,10 @@ function outcomeOf(activity: PendingActivity, told: Told, { now, wasPaused }: Re
   const answers = activity.seq;
   switch (told.type) {
     case 'ActivityAttemptStarted':
-      return draft(0, 'ActivityAttemptStarted', { answers, attempt: failedAttempts + 1 });
+      return newEvent(0, 'ActivityAttemptStarted', { answers, attempt: failedAttempts + 1 });
     case 'ActivityCompleted': {
       const meta = attemptMeta({ ms: told.ms, ...(identity === '' ? {} : { identity }) }, usage);
-      return draft(0, 'ActivityCompleted', { answers, attempt, payload, meta });
+      return newEvent(0, 'ActivityCompleted', { answers, attempt, payload, meta });
     }
     case 'ActivityCancelled': {
       const error = payload === null ? new CancelledFailure('Activity cancelled') : decodeFailure(payload);

@@ -10,7 +10,7 @@ import { dropTasks } from '../../store/activities/activity-tasks.ts';
 import { type OfferedTask, offerTasks } from '../../store/activities/task-offers.ts';
 import { awaitCompletion } from '../../store/activities/async-completion.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { isDataRefusal } from '../../store/sql/sqlstate.ts';
 import type { DatabaseClock } from '../life/clock.ts';

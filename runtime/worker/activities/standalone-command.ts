@@ -2,7 +2,7 @@
 // Source: Temporal's server (standalone activities, operator commands).
 import type { RetryMeta, ScheduledMeta } from '../../core/log/activation.ts';
 import type { ActivityControls, OptionsUpdatedMeta, UnpausedMeta } from '../../core/activity/activity-controls.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { decodeFailureInfo } from '../../core/failure/failure-info.ts';
 import { copyJson, equalJson } from '../../core/json/json.ts';
@@ -54,10 +54,10 @@ export function commandInput(command: ActivityCommand, standing: Standing): Inpu
   };
   switch (command.type) {
     case 'pause':
-      return controls.paused === undefined ? draft(0, 'ActivityPaused', columns) : undefined;
+      return controls.paused === undefined ? newEvent(0, 'ActivityPaused', columns) : undefined;
     case 'unpause': {
       if (controls.paused === undefined) return undefined;
-      return draft(0, 'ActivityUnpaused', { ...columns, meta: JSON.stringify(unpaused(command, standing)) });
+      return newEvent(0, 'ActivityUnpaused', { ...columns, meta: JSON.stringify(unpaused(command, standing)) });
     }
     default: {
       const options =
@@ -69,7 +69,7 @@ export function commandInput(command: ActivityCommand, standing: Standing): Inpu
         ...(command.type === 'restore' ? { restored: true } : {}),
         ...(dueAt === undefined ? {} : { dueAt }),
       };
-      return draft(0, 'ActivityOptionsUpdated', { ...columns, meta: JSON.stringify(meta) });
+      return newEvent(0, 'ActivityOptionsUpdated', { ...columns, meta: JSON.stringify(meta) });
     }
   }
 }

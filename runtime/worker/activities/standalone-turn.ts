@@ -6,8 +6,8 @@
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { type ActivityControls, activityControls, type UnpausedMeta } from '../../core/activity/activity-controls.ts';
 import { queueKey } from '../../core/run/deployment.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, EventType, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, EventType, HistoryEvent } from '../../core/log/event.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { CancelledFailure } from '../../core/failure/failure.ts';
 import { turnHash } from '../../core/log/hash-chain.ts';
@@ -64,7 +64,7 @@ class StandaloneTurn {
   readonly #state: StandaloneState;
   readonly #unhashed: readonly HistoryEvent[];
   readonly #inputs: Input[] = [];
-  readonly #outputs: EventDraft[] = [];
+  readonly #outputs: NewEvent[] = [];
   #controls: ActivityControls;
   #activity: PendingActivity | undefined;
   #cancelRequested: boolean;
@@ -97,13 +97,13 @@ class StandaloneTurn {
     let withdraws = false;
     let cancels = false;
     if (this.#cancelRequested && this.#ended === undefined) {
-      if (isNew) this.#outputs.push(draft(0, 'WorkflowCancelled', { payload: this.#cancellation() }));
+      if (isNew) this.#outputs.push(newEvent(0, 'WorkflowCancelled', { payload: this.#cancellation() }));
       else if (!this.#isAtWork) {
         withdraws = true;
         this.#end(this.#cancelled(this.#activity!));
       } else if (!this.#state.events.some(({ type }) => type === 'ActivityCancelRequested')) {
         cancels = true;
-        this.#outputs.push(draft(0, 'ActivityCancelRequested', { answers: this.#activity!.seq }));
+        this.#outputs.push(newEvent(0, 'ActivityCancelRequested', { answers: this.#activity!.seq }));
       }
     } else if (isNew) this.#outputs.push(this.#scheduled());
     const events = this.#events();
@@ -203,13 +203,13 @@ class StandaloneTurn {
       if (this.#cancelRequested || this.#ended !== undefined) return;
       this.#cancelRequested = true;
       this.#cancelReason = mail.reason;
-      this.#inputs.push(draft(0, 'WorkflowCancelRequested', { reason: mail.reason }));
+      this.#inputs.push(newEvent(0, 'WorkflowCancelRequested', { reason: mail.reason }));
       if (this.#activity !== undefined) this.#activity.cancelRequested = true;
       return;
     }
     if (this.#activity === undefined || this.#ended !== undefined) return;
     if (mail.type === 'WorkerLost') {
-      this.#inputs.push(draft(0, 'WorkerLost', { reason: mail.reason, meta: mail.meta }));
+      this.#inputs.push(newEvent(0, 'WorkerLost', { reason: mail.reason, meta: mail.meta }));
       return;
     }
     const { wasPaused } = this.#controls;
@@ -226,7 +226,7 @@ class StandaloneTurn {
     this.#ended = input;
     this.#inputs.push(input);
     const { payload, meta, reason } = input;
-    const end = draft(0, endOf[input.type]!, { payload, meta, reason });
+    const end = newEvent(0, endOf[input.type]!, { payload, meta, reason });
     // A timeout is something that happens to a run, not something that it does.
     if (end.type === 'WorkflowTimedOut') this.#inputs.push(end);
     else this.#outputs.push(end);
@@ -241,10 +241,10 @@ class StandaloneTurn {
     return encodeFailure(new CancelledFailure(this.#cancelReason ?? 'Activity cancelled'));
   }
 
-  #scheduled(): EventDraft {
+  #scheduled(): NewEvent {
     const [started] = this.#state.events;
     const { name, payload } = started!;
-    return draft(0, 'ActivityScheduled', { name, payload, meta: JSON.stringify(readStartMeta(started).activity) });
+    return newEvent(0, 'ActivityScheduled', { name, payload, meta: JSON.stringify(readStartMeta(started).activity) });
   }
 
   /** `forgiven`: failed attempts that count no more since this turn. */

@@ -1,7 +1,7 @@
 // Claims activities of other workers' runs from all queues that they may wait in for this worker.
 import type { Logger } from 'pino';
 import { type ActivityTypes, type ClaimedTask, claimTasks } from '../../store/activities/activity-tasks.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { TaskSource } from '../claim/claims.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 

@@ -3,7 +3,7 @@
 // an attempt whose time is over only gives its place back.
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { EventType } from '../../core/log/event.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { ApplicationFailure, CompleteAsyncError } from '../../core/failure/failure.ts';
@@ -20,7 +20,7 @@ import {
   tasksOfWorker,
 } from '../../store/activities/activity-tasks.ts';
 import { leaveToClient } from '../../store/activities/async-completion.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { notRegistered } from './activity-call.ts';
 import {
@@ -312,7 +312,7 @@ export class TaskRunner implements Looker {
       ...usageFacts(running.context?.usage),
       ...(running.unsafe ? { unsafe: true } : {}),
     };
-    const columns = draft(0, type, { payload, reason });
+    const columns = newEvent(0, type, { payload, reason });
     return this.#options.reporter.report({
       runId,
       seq,

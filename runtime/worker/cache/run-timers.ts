@@ -1,7 +1,7 @@
 // Timers of owned runs, in memory, and their deadlines. When a run is let go its next due time goes to `ready.wake_at` instead.
 import type { Micros } from '../../core/log/event.ts';
 import type { DatabaseClock } from '../life/clock.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { Input, LiveRun } from '../turns/live-run.ts';
 
 /** Key of the timer that wakes the run: its first task is due, or one that failed again; seqs begin at 1. */
@@ -26,7 +26,7 @@ export class RunTimers {
   }
 
   start(run: LiveRun, seq: number, due: Micros): void {
-    this.#set(run, seq, due, () => this.#actions.fire(run, draft(0, 'TimerFired', { answers: seq })));
+    this.#set(run, seq, due, () => this.#actions.fire(run, newEvent(0, 'TimerFired', { answers: seq })));
   }
 
   /** All that a run waits for when it comes into memory. */
@@ -34,7 +34,7 @@ export class RunTimers {
     for (const [seq, due] of run.timers) this.start(run, seq, due);
     const deadline = run.chain?.deadline;
     if (deadline !== undefined) {
-      this.#set(run, expiry, deadline, () => this.#actions.fire(run, draft(0, 'WorkflowTimedOut')));
+      this.#set(run, expiry, deadline, () => this.#actions.fire(run, newEvent(0, 'WorkflowTimedOut')));
     }
   }
 

@@ -2,11 +2,11 @@
 // no notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no
 // effects, so it may run before anybody knows whether the workflow id is free.
 import type pg from 'pg';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
-import type { Fence } from '../../store/ownership/claim.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 import type { LocalWorker } from '../../store/sql/database.ts';
 import type { EventRows } from '../../store/codec/event-rows.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
@@ -103,7 +103,7 @@ export class LocalStarts implements LocalWorker {
     for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: now() };
       const { runId, workflowType, args, meta } = newRun;
-      const columns = draft(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
+      const columns = newEvent(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
       const run = new LiveRun(runId, 0, null, versions);
       replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
       run.phase = 'flushing';

@@ -2,8 +2,8 @@
 // is in the log; a run that is taken over has it sent by its new owner.
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, HistoryEvent } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import type { OpenChild, OpenMessage } from '../../core/run/run-links.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import { SerialQueue } from '../../flow/serial-queue.ts';
@@ -91,8 +91,8 @@ export class Outgoing implements BatchSender<string> {
         const reason = await this.#start(start);
         if (reason === undefined && run.phase === 'gone') await endOrphan(this.#options.database, run, child);
         const { runId: correlationId } = start.run;
-        if (reason === undefined) return draft(0, 'ChildWorkflowStarted', { answers, name, correlationId });
-        return draft(0, 'ChildWorkflowStartFailed', { answers, name, reason: reason === '' ? null : reason });
+        if (reason === undefined) return newEvent(0, 'ChildWorkflowStarted', { answers, name, correlationId });
+        return newEvent(0, 'ChildWorkflowStartFailed', { answers, name, reason: reason === '' ? null : reason });
       },
     );
   }
@@ -133,7 +133,7 @@ export class Outgoing implements BatchSender<string> {
         const sent = await this.#inLane(() => sendFromRun(database, epoch, run, message, args));
         if (sent === undefined) {
           const type = message.kind === 'signal' ? 'ExternalSignalFailed' : 'ExternalCancelFailed';
-          return draft(0, type, { answers: message.seq, reason: 'there is no such open run' });
+          return newEvent(0, type, { answers: message.seq, reason: 'there is no such open run' });
         }
         announce(
           database,
@@ -171,7 +171,7 @@ export class Outgoing implements BatchSender<string> {
   }
 
   /** Works until it succeeds, or is not needed any more; what it returns goes into the run's log. */
-  async #untilDone(run: LiveRun, isOpen: () => boolean, work: () => Promise<EventDraft | undefined>): Promise<void> {
+  async #untilDone(run: LiveRun, isOpen: () => boolean, work: () => Promise<NewEvent | undefined>): Promise<void> {
     let delay: number = retryMs.first;
     run.sending++;
     while (!this.#stopped && run.phase !== 'gone' && isOpen()) {

@@ -4,9 +4,9 @@ import type { RunLink, ScheduledMeta, TimerMeta } from '../../core/log/activatio
 import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import { type ChainRules, chainRules } from '../../core/run/chain.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../../core/run/deployment.ts';
-import { draft } from '../../core/log/draft.ts';
+import { newEvent } from '../../core/log/new-event.ts';
 import {
-  type EventDraft,
+  type NewEvent,
   eventCode,
   type EventType,
   type HistoryEvent,
@@ -20,7 +20,7 @@ import { runIdBytes } from '../../store/runs/run-id.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
 
 /** Something that happened and is not in the log yet. */
-export interface Input extends Omit<EventDraft, 'seq'> {
+export interface Input extends Omit<NewEvent, 'seq'> {
   /** Mail number, when it came through the inbox. */
   readonly mailId?: number;
   /** Read, and nothing for the log: it tells of an attempt that was over. */
@@ -75,7 +75,7 @@ export function visibleInputs(events: readonly HistoryEvent[]): HistoryEvent[] {
 /** What the log is told of a run that came from an owner who died: the activities that it may have had at work. */
 export function workerLost(epoch: number, activities: readonly number[]): Input {
   const meta = JSON.stringify({ epoch, activities });
-  return draft(0, 'WorkerLost', { meta, reason: `worker ${epoch} was lost while it owned this run` });
+  return newEvent(0, 'WorkerLost', { meta, reason: `worker ${epoch} was lost while it owned this run` });
 }
 
 /** The activities whose attempts a WorkerLost tells of, by seq. */

@@ -8,7 +8,7 @@ import {
   type RunVersioning,
   type WorkerDeploymentVersion,
 } from '../../core/run/deployment.ts';
-import type { EventDraft, Micros } from '../../core/log/event.ts';
+import type { NewEvent, Micros } from '../../core/log/event.ts';
 import { type ContinuedRun, nextRunOf, placeOfNext } from '../../store/runs/continue-run.ts';
 import type { LiveRun } from './live-run.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
@@ -20,7 +20,7 @@ import type { WorkerVersions } from '../versions/worker-versions.ts';
 export function continuedRun(
   run: LiveRun,
   versioning: RunVersioning | undefined,
-  { name, payload, meta, ops }: EventDraft,
+  { name, payload, meta, ops }: NewEvent,
 ): ContinuedRun {
   const { initialVersioningBehavior, ...given } = JSON.parse(meta ?? '{}') as ContinuedMeta;
   const instead = initialVersion(run.versions, versioning, initialVersioningBehavior);
@@ -45,8 +45,8 @@ export function succeeded(
   { workflowType }: LiveRun,
   rules: ChainRules,
   versioning: RunVersioning | undefined,
-  { at, ...closing }: EventDraft & { readonly at: Micros },
-): { closing: EventDraft; continues: ContinuedRun | undefined } {
+  { at, ...closing }: NewEvent & { readonly at: Micros },
+): { closing: NewEvent; continues: ContinuedRun | undefined } {
   const { next, failed } = succession(rules, { ...closing, at });
   const continues = next === undefined ? undefined : nextRunOf(workflowType, next, placeOfNext(next, versioning));
   const meta = failed === undefined ? closing.meta : JSON.stringify(failed);

@@ -3,8 +3,8 @@
 import { hash } from 'node:crypto';
 import type { LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
 import type { DeploymentMeta } from '../../core/run/deployment.ts';
-import { draft } from '../../core/log/draft.ts';
-import type { EventDraft, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import type { NewEvent, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
@@ -78,7 +78,7 @@ export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, i
 
 function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Instead | undefined): BuiltTurn {
   const at = Math.max(run.at + 1, now);
-  let drafts: EventDraft[] = [];
+  let newEvents: NewEvent[] = [];
   const consumed: number[] = [];
   const kept: Input[] = [];
   const updateIds = new Set<string>();
@@ -100,13 +100,13 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
       if (run.updates.has(id) || updateIds.has(id)) continue; // sent once more
       updateIds.add(id);
     }
-    drafts.push({ ...columns, seq: run.seq + drafts.length + 1 });
+    newEvents.push({ ...columns, seq: run.seq + newEvents.length + 1 });
     visible ||= isVisible(columns.type);
     ended = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
   }
   // Updates that the end came before: no code has accepted them.
-  if (ended && updateIds.size > 0) drafts = withoutInputs(drafts, ({ type }) => type === 'UpdateAccepted');
-  let outputs: readonly EventDraft[] = [];
+  if (ended && updateIds.size > 0) newEvents = withoutInputs(newEvents, ({ type }) => type === 'UpdateAccepted');
+  let outputs: readonly NewEvent[] = [];
   let failure = ended || instead === 'defer' ? undefined : instead;
   let logs: readonly LogLine[] = [];
   let rejected: BuiltTurn['rejected'] = [];
@@ -114,32 +114,32 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
   let { versioning } = run;
   const activated = visible && !ended && instead === undefined;
   if (instead === 'defer') {
-    if (visible && !ended) outputs = [draft(run.seq + drafts.length + 1, 'WorkflowTaskDeferred')];
+    if (visible && !ended) outputs = [newEvent(run.seq + newEvents.length + 1, 'WorkflowTaskDeferred')];
   } else if (failure !== undefined) {
-    outputs = [failed(run, drafts.length, failure)];
+    outputs = [failed(run, newEvents.length, failure)];
   } else if (activated) {
     assert(run.sandbox !== undefined, `run ${run.runId} is activated without its code`);
     const mark = run.versions?.mark(run);
     const activation = {
       at,
-      inputs: [...run.carried, ...drafts.map((input) => ({ ...input, at, hash: null }))],
-      nextSeq: run.seq + drafts.length + (mark === undefined ? 1 : 2),
+      inputs: [...run.carried, ...newEvents.map((input) => ({ ...input, at, hash: null }))],
+      nextSeq: run.seq + newEvents.length + (mark === undefined ? 1 : 2),
     };
     const result = run.sandbox.activate(mark === undefined ? activation : { ...activation, deployment: mark });
     logs = result.logs;
     failure = result.ok ? undefined : result.failure;
     if (result.ok) {
       outputs = result.outputs;
-      if (result.rejected !== undefined) ({ drafts, rejected } = withoutRejected(drafts, result.rejected));
-      const happened = drafts.length + run.carried.length > 0;
+      if (result.rejected !== undefined) ({ newEvents, rejected } = withoutRejected(newEvents, result.rejected));
+      const happened = newEvents.length + run.carried.length > 0;
       if (!happened && outputs.length > 0) failure = changedByRejected;
       // Something must mark the end of this turn in the log, or a later replay would merge it with the next.
-      else if (drafts.length + outputs.length === 0 && happened && mark === undefined) {
-        outputs = [draft(run.seq + 1, 'WorkflowTaskCompleted')];
+      else if (newEvents.length + outputs.length === 0 && happened && mark === undefined) {
+        outputs = [newEvent(run.seq + 1, 'WorkflowTaskCompleted')];
       }
       if (happened && mark !== undefined) {
         const recorded = run.versions?.completed(mark, run) ?? mark;
-        drafts.push(versionMark(run.seq + drafts.length + 1, recorded));
+        newEvents.push(versionMark(run.seq + newEvents.length + 1, recorded));
         versioning = { ...versioning, recorded };
       }
     }
@@ -157,14 +157,14 @@ function build(run: LiveRun, inputs: readonly Input[], now: Micros, instead: Ins
     ({ continues } = followed);
     outputs = [...outputs.slice(0, -1), followed.closing];
   }
-  if (ended && run.chain !== undefined && drafts.at(-1)?.type === 'WorkflowTimedOut') {
-    const followed = succeeded(run, run.chain, versioning, { ...drafts.at(-1)!, at });
+  if (ended && run.chain !== undefined && newEvents.at(-1)?.type === 'WorkflowTimedOut') {
+    const followed = succeeded(run, run.chain, versioning, { ...newEvents.at(-1)!, at });
     ({ continues } = followed);
-    drafts[drafts.length - 1] = followed.closing;
+    newEvents[newEvents.length - 1] = followed.closing;
   }
   // Nobody else has a use for them.
   if (!ended || continues === undefined) consumed.push(...unread);
-  return finish(run, { at, drafts, outputs, consumed, kept, rejected, continues, activated, failure, logs });
+  return finish(run, { at, newEvents, outputs, consumed, kept, rejected, continues, activated, failure, logs });
 }
 
 /** Ends after which another run may follow. */
@@ -179,23 +179,23 @@ const changedByRejected: TaskFailure = {
 
 /** Inputs without the updates that the code refused; what stands behind them moves up. */
 function withoutRejected(
-  drafts: readonly EventDraft[],
+  newEvents: readonly NewEvent[],
   refused: readonly RejectedUpdate[],
-): { drafts: EventDraft[]; rejected: BuiltTurn['rejected'] } {
+): { newEvents: NewEvent[]; rejected: BuiltTurn['rejected'] } {
   const failures = new Map(refused.map(({ seq, failure }) => [seq, failure]));
   const rejected: BuiltTurn['rejected'][number][] = [];
-  for (const { seq, correlationId, name } of drafts) {
+  for (const { seq, correlationId, name } of newEvents) {
     const failure = failures.get(seq);
     if (failure !== undefined) rejected.push({ updateId: correlationId ?? '', name: name ?? '', failure });
   }
-  return { drafts: withoutInputs(drafts, ({ seq }) => failures.has(seq)), rejected };
+  return { newEvents: withoutInputs(newEvents, ({ seq }) => failures.has(seq)), rejected };
 }
 
-function withoutInputs(drafts: readonly EventDraft[], isDropped: (input: EventDraft) => boolean): EventDraft[] {
+function withoutInputs(newEvents: readonly NewEvent[], isDropped: (input: NewEvent) => boolean): NewEvent[] {
   const seqs = new Map<number, number>();
-  const left: EventDraft[] = [];
-  const first = drafts[0]?.seq ?? 0;
-  for (const input of drafts) {
+  const left: NewEvent[] = [];
+  const first = newEvents[0]?.seq ?? 0;
+  for (const input of newEvents) {
     if (isDropped(input)) continue;
     const seq = first + left.length;
     seqs.set(input.seq, seq);
@@ -232,20 +232,20 @@ export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
 }
 
 /** Behind the inputs: which version works on the run from this turn on. */
-function versionMark(seq: number, mark: DeploymentMeta): EventDraft {
-  return draft(seq, 'WorkflowTaskCompleted', { meta: JSON.stringify(mark) });
+function versionMark(seq: number, mark: DeploymentMeta): NewEvent {
+  return newEvent(seq, 'WorkflowTaskCompleted', { meta: JSON.stringify(mark) });
 }
 
-function failed(run: LiveRun, inputs: number, failure: TaskFailure): EventDraft {
+function failed(run: LiveRun, inputs: number, failure: TaskFailure): NewEvent {
   const seq = run.seq + inputs + 1;
   if (failure.failsRun !== true) return taskFailed(seq, run.taskFailures + 1, failure);
   const error = ApplicationFailure.nonRetryable(failure.message, 'NondeterminismError');
-  return draft(seq, 'WorkflowFailed', { payload: encodeFailure(error) });
+  return newEvent(seq, 'WorkflowFailed', { payload: encodeFailure(error) });
 }
 
 /** The event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */
-function taskFailed(seq: number, attempt: number, failure: TaskFailure): EventDraft {
-  return draft(seq, 'WorkflowTaskFailed', {
+function taskFailed(seq: number, attempt: number, failure: TaskFailure): NewEvent {
+  return newEvent(seq, 'WorkflowTaskFailed', {
     name: failure.code,
     attempt: Math.min(attempt, 32_767),
     reason: failure.message,
@@ -257,8 +257,8 @@ function finish(
   run: LiveRun,
   parts: {
     at: Micros;
-    drafts: readonly EventDraft[];
-    outputs: readonly EventDraft[];
+    newEvents: readonly NewEvent[];
+    outputs: readonly NewEvent[];
     consumed: readonly number[];
     kept: readonly Input[];
     rejected: BuiltTurn['rejected'];
@@ -272,7 +272,7 @@ function finish(
   const events: HistoryEvent[] = [];
   let bytes = 0;
   let changes: PropertiesMeta | undefined;
-  for (const columns of [...parts.drafts, ...parts.outputs]) {
+  for (const columns of [...parts.newEvents, ...parts.outputs]) {
     events.push({ ...columns, at, hash: null });
     bytes += 120 + (columns.payload?.length ?? 0) + (columns.ops?.length ?? 0) + (columns.meta?.length ?? 0);
     if (columns.type === 'MemoUpserted' || columns.type === 'SearchAttributesUpserted') {
@@ -290,7 +290,7 @@ function finish(
   }
   return {
     events,
-    outputs: events.slice(parts.drafts.length),
+    outputs: events.slice(parts.newEvents.length),
     consumed: parts.consumed,
     kept: parts.kept,
     rejected: parts.rejected,

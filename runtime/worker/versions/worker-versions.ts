@@ -13,7 +13,6 @@ import {
   type WorkerDeploymentVersion,
 } from '../../core/run/deployment.ts';
 import { type Routing, shareParts } from '../../store/deployments/deployments.ts';
-import type { LiveRun } from '../turns/live-run.ts';
 
 export interface WorkerVersion {
   readonly version: WorkerDeploymentVersion;
@@ -26,6 +25,16 @@ export interface VersionedQueues {
   readonly own: string;
   readonly deployment: string;
   readonly open: string;
+}
+
+/** A run in memory, as far as its version is concerned. */
+export interface VersionedRun {
+  readonly workflowId: string;
+  /** Undefined when the run has nothing to do with versions. */
+  readonly versioning: RunVersioning | undefined;
+  /** Of the worker that has it; undefined for a worker without a version. */
+  readonly versions: WorkerVersions | undefined;
+  readonly sandbox: { readonly versioningBehavior: VersioningBehavior | undefined } | undefined;
 }
 
 const nothing: Routing = { current: undefined, ramping: undefined };
@@ -75,7 +84,7 @@ export class WorkerVersions {
   }
 
   /** What the next turn of a run tells the log of its version; undefined when the log knows. */
-  mark(run: LiveRun): DeploymentMeta | undefined {
+  mark(run: VersionedRun): DeploymentMeta | undefined {
     const last = run.versioning?.recorded;
     const targetChanged = this.#targetChanged(run);
     const isKnown =
@@ -88,13 +97,13 @@ export class WorkerVersions {
   }
 
   /** A mark as it is written: with the behavior that the run's code declares. */
-  completed(mark: DeploymentMeta, run: LiveRun): DeploymentMeta {
+  completed(mark: DeploymentMeta, run: VersionedRun): DeploymentMeta {
     if (this.#defaultBehavior === undefined) return mark;
     return { ...mark, behavior: run.sandbox?.versioningBehavior ?? this.#defaultBehavior };
   }
 
   /** Whether the run is to go to another version with its next task. */
-  movesOn(run: LiveRun): boolean {
+  movesOn(run: VersionedRun): boolean {
     if (!this.isRouted || effectiveVersioning(run.versioning)?.behavior === 'PINNED') return false;
     return this.#target(run.workflowId) !== this.version.buildId;
   }
@@ -108,7 +117,7 @@ export class WorkerVersions {
     return part < ramping.share ? ramping.buildId : current;
   }
 
-  #targetChanged(run: LiveRun): boolean {
+  #targetChanged(run: VersionedRun): boolean {
     if (!this.isRouted || effectiveVersioning(run.versioning)?.behavior !== 'PINNED') return false;
     const target = this.#target(run.workflowId);
     return target !== undefined && target !== this.version.buildId;
@@ -116,12 +125,12 @@ export class WorkerVersions {
 }
 
 /** Whether the run belongs to workers of another version than the one that claimed it, by its log or what is current. */
-export function belongsElsewhere(run: LiveRun): boolean {
+export function belongsElsewhere(run: VersionedRun): boolean {
   return isMisplaced(run) || run.versions?.movesOn(run) === true;
 }
 
 /** By its log alone. */
-function isMisplaced({ versioning, versions }: Pick<LiveRun, 'versioning' | 'versions'>): boolean {
+function isMisplaced({ versioning, versions }: Pick<VersionedRun, 'versioning' | 'versions'>): boolean {
   if (versioning === undefined) return false;
   const effective = effectiveVersioning(versioning);
   if (effective === undefined) return false;
@@ -140,7 +149,7 @@ export function mayAnswer(versioning: RunVersioning | undefined, versions: Worke
 }
 
 /** The queue in which the run waits when nobody owns it; undefined: where it did before. `queue`: its task queue's key. */
-export function homeQueue({ versioning }: LiveRun, queue: string): string | undefined {
+export function homeQueue({ versioning }: VersionedRun, queue: string): string | undefined {
   if (versioning === undefined) return undefined;
   const prefix = prefixOf(effectiveVersioning(versioning));
   return prefix === '' ? undefined : prefix + queue;

@@ -13,7 +13,8 @@ import { terminateUnowned } from '../../../runtime/store/runs/close-run.ts';
 import type { ClosedOutcome } from '../../../runtime/store/sql/database.ts';
 import type { PageEnd } from '../../../runtime/store/visibility/list-runs.ts';
 import { isRunId } from '../../../runtime/store/runs/run-id.ts';
-import { findRun, getRun, type RunRow } from '../../../runtime/store/runs/runs.ts';
+import type { RunRow } from '../../../runtime/store/runs/run-row.ts';
+import { findRun, getRun } from '../../../runtime/store/runs/runs.ts';
 import type { ActivityCommand } from '../../../runtime/worker/activities/standalone-command.ts';
 import {
   type ActivityExecutionOptions,

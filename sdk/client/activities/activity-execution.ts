@@ -9,7 +9,7 @@ import { readAttempts } from '../../../runtime/store/activities/activity-heartbe
 import { type RemoteTask, tasksOfRun } from '../../../runtime/store/activities/activity-tasks.ts';
 import type { Database } from '../../../runtime/store/sql/database.ts';
 import { readHistory, type StoredEvent } from '../../../runtime/store/log/history.ts';
-import type { RunRow } from '../../../runtime/store/runs/runs.ts';
+import type { RunRow } from '../../../runtime/store/runs/run-row.ts';
 import { type ActivityExecutionOptions, executionOptions } from './activity-commands.ts';
 
 export const ActivityExecutionStatus = {

@@ -9,7 +9,7 @@ import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { SearchAttributePair, TypedSearchAttributes } from '../../../runtime/core/options/search-attributes.ts';
 import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
 import { newRunId, newSeed } from '../../../runtime/store/runs/run-id.ts';
-import type { Queryable } from '../../../runtime/store/runs/start-run.ts';
+import type { Queryable } from '../../../runtime/store/sql/queryable.ts';
 import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, encodeArguments } from '../encode-arguments.ts';
 import { type KyselyTransaction, propertiesOf, type TimedRun } from '../new-run.ts';

@@ -12,9 +12,9 @@ import type {
   TimerMeta,
 } from '../../../runtime/core/log/activation.ts';
 import type { StartedMeta } from '../../../runtime/core/run/start-meta.ts';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
-import type { EventDraft, EventType, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';
+import type { NewEvent, EventType, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';
 import { decodeFailure, encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 
@@ -44,7 +44,7 @@ install(globals, {
 
 export type Exports = Record<string, unknown>;
 /** An input before it has a place in the history. */
-export type Input = Omit<EventDraft, 'seq'>;
+export type Input = Omit<NewEvent, 'seq'>;
 
 interface RecordedTurn {
   readonly at: Micros;
@@ -63,8 +63,8 @@ export const startedMeta: StartedMeta = {
 const startAt: Micros = 1_700_000_000_000_000;
 const turnGap: Micros = 1_000_500;
 
-function input(type: EventType, columns: Parameters<typeof draft>[2]): Input {
-  return draft(0, type, columns);
+function input(type: EventType, columns: Parameters<typeof newEvent>[2]): Input {
+  return newEvent(0, type, columns);
 }
 export const signal = (name: string, ...args: unknown[]): Input =>
   input('SignalReceived', { name, payload: encodePayload(args) });
@@ -120,7 +120,7 @@ export class Driver {
   }
 
   /** First turn: the start, then `inputs`. */
-  start(args: readonly unknown[] = [], ...inputs: Input[]): Promise<EventDraft[]> {
+  start(args: readonly unknown[] = [], ...inputs: Input[]): Promise<NewEvent[]> {
     return this.turn(this.started(args), ...inputs);
   }
 
@@ -133,7 +133,7 @@ export class Driver {
   }
 
   /** A turn that must succeed; its outputs. */
-  async turn(...inputs: Input[]): Promise<EventDraft[]> {
+  async turn(...inputs: Input[]): Promise<NewEvent[]> {
     const result = await this.attempt(...inputs);
     assert.ok(result.ok, result.ok ? '' : `${result.failure.message}\n${result.failure.stack}`);
     return [...result.outputs];
@@ -218,7 +218,7 @@ export class Driver {
 }
 
 /** Outputs without what is not compared: the stored failure holds a stack, recorded arguments are not encoded again. */
-function comparable(outputs: readonly EventDraft[]): unknown[] {
+function comparable(outputs: readonly NewEvent[]): unknown[] {
   return outputs.map(({ seq, type, name, answers, source, sourceId, reason, ops, payload, meta }) => {
     const kept = type === 'WorkflowFailed' || type === 'UpdateFailed' || type === 'ActivityScheduled' ? null : payload;
     return { seq, type, name, answers, source, sourceId, reason, ops, payload: kept, meta };
@@ -242,7 +242,7 @@ export function workflowTest(
 }
 
 /** Outputs as short texts: `TimerStarted 1000`, `ActivityScheduled charge#1`, `WorkflowCompleted 42`. */
-export function texts(outputs: readonly EventDraft[], at?: number): string[] {
+export function texts(outputs: readonly NewEvent[], at?: number): string[] {
   return outputs.map((output) => {
     switch (output.type) {
       case 'ActivityScheduled':
@@ -270,12 +270,12 @@ export function texts(outputs: readonly EventDraft[], at?: number): string[] {
   });
 }
 
-export function resultOf(output: EventDraft | undefined): unknown {
+export function resultOf(output: NewEvent | undefined): unknown {
   assert.ok(output?.payload);
   return decodePayload(output.payload);
 }
 
-export function failureOf(output: EventDraft | undefined): Error {
+export function failureOf(output: NewEvent | undefined): Error {
   assert.ok(output?.payload);
   return decodeFailure(output.payload);
 }

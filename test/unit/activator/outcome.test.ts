@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { compareOutputs } from '../../../runtime/activator/determinism/determinism.ts';
 import { divergenceText } from '../../../runtime/activator/determinism/divergence-text.ts';
 import type { ActivationResult } from '../../../runtime/core/log/activation.ts';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { ApplicationFailure, condition, proxyActivities, sleep, workflowInfo } from '../../../sdk/workflow.ts';
 import { completed, Driver, type Exports, failureOf, fired, globals, texts, workflowTest } from './harness.ts';
 
@@ -254,10 +254,10 @@ workflowTest(
 const seenReplaying: boolean[] = [];
 
 test('comparison passes over what is not compared', () => {
-  const timer = draft(4, 'TimerStarted', { meta: '{"due":1}' });
+  const timer = newEvent(4, 'TimerStarted', { meta: '{"due":1}' });
   const recorded = { ...timer, at: 0, hash: null };
   assert.equal(compareOutputs([recorded], [{ ...timer, meta: '{"due":2}' }]), undefined);
-  const cancelled = draft(5, 'TimerCancelled', { answers: 4 });
+  const cancelled = newEvent(5, 'TimerCancelled', { answers: 4 });
   assert.match(
     divergenceText(compareOutputs([{ ...cancelled, at: 0, hash: null }], [{ ...cancelled, answers: 3 }])!),
     /event 5 \(TimerCancelled\): the history holds TimerCancelled of event 4, but the workflow code produced TimerCancelled of event 3/,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { EventDraft } from '../../../runtime/core/log/event.ts';
+import type { NewEvent } from '../../../runtime/core/log/event.ts';
 import {
   ApplicationFailure,
   CancellationScope,
@@ -138,7 +138,7 @@ function program(root: Node): Exports {
 }
 
 /** Answers to what is open, chosen by `choice`; everything gets one in the end. */
-function answer(open: Map<number, EventDraft>, choice: number): Input[] {
+function answer(open: Map<number, NewEvent>, choice: number): Input[] {
   const inputs: Input[] = [];
   if (choice % 5 === 0) inputs.push(signal('go'));
   if (choice % 23 === 0) inputs.push(cancelRequested());
@@ -156,7 +156,7 @@ function answer(open: Map<number, EventDraft>, choice: number): Input[] {
 }
 
 async function live(driver: Driver, choices: readonly number[]): Promise<void> {
-  const open = new Map<number, EventDraft>();
+  const open = new Map<number, NewEvent>();
   let outputs = await driver.start();
   for (const choice of choices) {
     for (const output of outputs) {

@@ -1,6 +1,6 @@
 // What workflow code may know of its history, and of the machine; the same on every replay where anything hangs on it.
 import assert from 'node:assert/strict';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import {
   condition,
@@ -164,7 +164,7 @@ workflowTest(
     const start = driver.started();
     const meta = JSON.stringify({ ...JSON.parse(start.meta!), chainStartedAt: 1_600_000_000_000_000 });
     const [closed] = await driver.turn({
-      ...draft(0, 'WorkflowStarted', { ...start, meta }),
+      ...newEvent(0, 'WorkflowStarted', { ...start, meta }),
       payload: encodePayload([]),
     });
     assert.deepEqual(resultOf(closed), [1_600_000_000_000, driver.nowMs]);

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import fastJsonPatch from 'fast-json-patch';
-import { ContextDocument, foldOps, type InputOp, type Op } from '../../../runtime/core/context/context-patch.ts';
+import { ContextDocument, foldOps } from '../../../runtime/core/context/context-patch.ts';
+import type { InputOp } from '../../../runtime/core/context/context-input.ts';
+import type { Op } from '../../../runtime/core/json/operation.ts';
 import {
   copyJson,
   formatPointer,

@@ -1,7 +1,8 @@
 // update(): what a draft records, what it refuses, and that it behaves as the object it stands for.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { ContextDocument, foldOps, type Mutable, type Op } from '../../../runtime/core/context/context-patch.ts';
+import { ContextDocument, foldOps, type Mutable } from '../../../runtime/core/context/context-patch.ts';
+import type { Op } from '../../../runtime/core/json/operation.ts';
 import { isStorableText, type Json } from '../../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 

@@ -1,5 +1,5 @@
 // The published cases of RFC 6902 (appendix A), and what they leave open. Both folds must pass them: TypeScript and SQL.
-import type { Op } from '../../../runtime/core/context/context-patch.ts';
+import type { Op } from '../../../runtime/core/json/operation.ts';
 import type { Json } from '../../../runtime/core/json/json.ts';
 
 export interface Rfc6902Case {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { event, outcome, runOnce, sandboxOf, startAt, startRun } from './workflow-files.ts';
@@ -92,7 +92,7 @@ for (const name of ['swallowed', 'finallyContinue', 'finallyReturn', 'caughtAndR
 
 test('a loop in a signal handler is interrupted', () => {
   const { run } = startRun(sandbox, 'signalHandler');
-  const signal = event(draft(3, 'SignalReceived', { name: 'spin', payload: encodePayload([]) }));
+  const signal = event(newEvent(3, 'SignalReceived', { name: 'spin', payload: encodePayload([]) }));
   assertDeadlock(
     outcome(run.activate({ at: startAt + 1, inputs: [signal], nextSeq: 4 })),
     /at forever \(workflows\.ts:2:/,
@@ -116,7 +116,7 @@ test('a loop in a query handler fails the query, even if it is caught, and leave
     assert.match(ask(name) as string, /run of queried was interrupted at forever \(workflows\.ts:2:\d+\)\. /);
   }
   assert.equal(ask('asked'), 2);
-  const fired = event(draft(3, 'TimerFired', { answers: 2 }));
+  const fired = event(newEvent(3, 'TimerFired', { answers: 2 }));
   assert.deepEqual(outcome(run.activate({ at: startAt + 1, inputs: [fired], nextSeq: 4 })), undefined);
 });
 
@@ -183,7 +183,7 @@ for (const [type, message] of [
   test(`the handler that was running is named: ${message}`, () => {
     const { run } = startRun(placed, 'handlers');
     const name = type === 'SignalReceived' ? 'signal' : 'update';
-    const input = event(draft(3, type, { name, correlationId: 'u', payload: encodePayload([]) }));
+    const input = event(newEvent(3, type, { name, correlationId: 'u', payload: encodePayload([]) }));
     const result = outcome(run.activate({ at: startAt + 1, inputs: [input], nextSeq: 4 }));
     assertDeadlock(result, new RegExp(`at ${message} \\(src/workflows\\.ts:1[78]:\\d+\\)\\. `));
   });

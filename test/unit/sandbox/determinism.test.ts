@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { event, outcome, runOnce, sandboxOf, startAt, startRun } from './workflow-files.ts';
 
 const workflows = `
@@ -63,7 +63,7 @@ test('setTimeout is a durable timer, cleared in the same activation it never was
   const fire = (answers: number, ms: number) => {
     const at = startAt + ms * 1000;
     return outcome(
-      run.activate({ at, inputs: [event(draft(answers + 3, 'TimerFired', { answers }), at)], nextSeq: answers + 4 }),
+      run.activate({ at, inputs: [event(newEvent(answers + 3, 'TimerFired', { answers }), at)], nextSeq: answers + 4 }),
     );
   };
   assert.deepEqual([fire(3, 10), fire(2, 1000)], [[], []]);

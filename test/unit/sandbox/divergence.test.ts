@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
-import type { EventDraft, HistoryEvent } from '../../../runtime/core/log/event.ts';
+import type { NewEvent, HistoryEvent } from '../../../runtime/core/log/event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { explainedFailure } from '../../../runtime/sandbox/stacks/explained-failure.ts';
 import type { Sandbox } from '../../../runtime/sandbox/realm/sandbox.ts';
@@ -233,7 +233,7 @@ function record(sandbox: Sandbox, turns: number): HistoryEvent[] {
     engine: engineNumber,
   });
   const log: HistoryEvent[] = [];
-  let input: EventDraft | undefined = draft(1, 'WorkflowStarted', { name: 'order', payload: encodePayload([]), meta });
+  let input: NewEvent | undefined = newEvent(1, 'WorkflowStarted', { name: 'order', payload: encodePayload([]), meta });
   for (let turn = 0; turn < turns && input !== undefined; turn++) {
     const at = startAt + turn;
     const inputs = [event(input, at)];
@@ -242,7 +242,7 @@ function record(sandbox: Sandbox, turns: number): HistoryEvent[] {
     const events = [...inputs, ...result.outputs.map((output) => event(output, at))];
     log.push(...events.slice(0, -1), { ...events.at(-1)!, hash: new Uint8Array(32) });
     const scheduled = log.find(({ type }) => type === 'ActivityScheduled');
-    input = scheduled && draft(log.length + 1, 'ActivityCompleted', { answers: scheduled.seq });
+    input = scheduled && newEvent(log.length + 1, 'ActivityCompleted', { answers: scheduled.seq });
   }
   return log;
 }

@@ -2,7 +2,7 @@
 // what they recorded, and every later update of theirs too.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { event, sandboxOf, seedOne, startAt } from './workflow-files.ts';
 
@@ -44,9 +44,9 @@ const recordedByOne = [
 function replay(type: string, engine: number, patches: readonly (readonly object[])[]): unknown {
   const run = sandbox.createRun('run');
   const meta = JSON.stringify({ workflowId: 'w', taskQueue: 'q', namespace: 'default', seed: seedOne, engine });
-  const started = draft(1, 'WorkflowStarted', { name: type, payload: encodePayload([]), meta });
+  const started = newEvent(1, 'WorkflowStarted', { name: type, payload: encodePayload([]), meta });
   const recorded = patches.map((ops, index) =>
-    event(draft(index + 2, 'ContextPatched', { ops: JSON.stringify(ops), source: 'system', sourceId: type })),
+    event(newEvent(index + 2, 'ContextPatched', { ops: JSON.stringify(ops), source: 'system', sourceId: type })),
   );
   const result = run.activate({ at: startAt, inputs: [event(started)], nextSeq: 2, recorded });
   if (!result.ok) return result.failure.code;

@@ -1,7 +1,7 @@
 // What runs of one sandbox share and what they do not (behavior 63).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { event, outcome, runOnce, sandboxOf, startAt, startRun } from './workflow-files.ts';
 
@@ -67,7 +67,7 @@ test('module state lives from one activation to the next', () => {
   const { run, result } = startRun(sandbox, 'countsOnSignal');
   assert.deepEqual(outcome(result), []);
   runOnce(sandbox, 'counts', [5]);
-  const signal = (seq: number) => event(draft(seq, 'SignalReceived', { name: 'more', payload: encodePayload([]) }));
+  const signal = (seq: number) => event(newEvent(seq, 'SignalReceived', { name: 'more', payload: encodePayload([]) }));
   assert.deepEqual(outcome(run.activate({ at: startAt + 1, inputs: [signal(2)], nextSeq: 3 })), []);
   assert.equal(outcome(run.activate({ at: startAt + 2, inputs: [signal(3)], nextSeq: 4 })), 12);
 });

@@ -174,3 +174,34 @@ test('a preloaded module that throws is told', async () => {
     message: /cannot be evaluated: not here\. Preloaded modules run once/,
   });
 });
+
+test('a schema of a preloaded file checks in every run what it would check if it were made there', async () => {
+  const sandbox = await sandboxOf(
+    {
+      'workflows.ts': `
+        import { Order } from './schemas.ts';
+        export async function main(input: unknown) {
+          const parsed = Order.safeParse(input);
+          return parsed.success ? parsed.data : parsed.error.issues.map(({ path, code }) => [path, code]);
+        }`,
+      'schemas.ts': `
+        import { z } from 'zod';
+        export const Order = z.object({ id: z.string(), lines: z.array(z.object({ count: z.number() })) }).strict();`,
+    },
+    { preloadModules: ['./schemas.ts'] },
+  );
+  for (let i = 0; i < 3; i++) {
+    const order = { id: 'a', lines: [{ count: i }] };
+    assert.deepEqual(runOnce(sandbox, 'main', [order]), order);
+    assert.deepEqual(runOnce(sandbox, 'main', [{ id: 1, lines: [] }]), [[['id'], 'invalid_type']]);
+  }
+});
+
+test('what a run does to a schema of its workflow file stays in that run', async () => {
+  const sandbox = await sandboxOf(`
+import { z } from 'zod';
+const Severity = z.enum(['low', 'mid', 'high']);
+export async function main() { return [Severity.options.reverse()[0], Severity.parse('low')]; }`);
+  assert.deepEqual(runOnce(sandbox, 'main'), ['high', 'low']);
+  assert.deepEqual(runOnce(sandbox, 'main'), ['high', 'low']);
+});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import type { ActiveRun } from '../../../runtime/sandbox/realm/sandbox.ts';
 import { rejectionsKnown } from '../../../runtime/sandbox/realm/unhandled-rejections.ts';
@@ -73,7 +73,7 @@ test('the stack names the source line', async () => {
 });
 
 function signalGo(run: ActiveRun): unknown {
-  const signal = event(draft(2, 'SignalReceived', { name: 'go', payload: encodePayload([]) }));
+  const signal = event(newEvent(2, 'SignalReceived', { name: 'go', payload: encodePayload([]) }));
   return run.activate({ at: startAt + 1, inputs: [signal], nextSeq: 3 });
 }
 

@@ -1,7 +1,7 @@
 // Which awaits a run stands at, by the lines of its source.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { waitText } from '../../../runtime/sandbox/stacks/wait-tracer.ts';
 import { event, sandboxOf, startAt, startRun } from './workflow-files.ts';
@@ -65,7 +65,7 @@ const lib = `export async function settled(promise: Promise<void>) {
 `;
 const sandbox = await sandboxOf({ 'src/workflows.ts': workflows, 'src/lib/settled.ts': lib });
 
-const signal = event(draft(2, 'SignalReceived', { name: 'go', payload: encodePayload([]) }));
+const signal = event(newEvent(2, 'SignalReceived', { name: 'go', payload: encodePayload([]) }));
 
 /** [workflow, frames of each wait: what was called, function and line]. Columns are left out, but for one workflow. */
 const waits: [string, string[][]][] = [
@@ -137,7 +137,7 @@ test('what is settled is no longer waited for', () => {
   const { run } = startRun(sandbox, 'fired');
   const lines = (): number[] => tracer.waits().map(({ frames }) => frames[0]!.line);
   assert.deepEqual(lines(), [48]);
-  run.activate({ at: startAt + 1, inputs: [event(draft(3, 'TimerFired', { answers: 2 }))], nextSeq: 4 });
+  run.activate({ at: startAt + 1, inputs: [event(newEvent(3, 'TimerFired', { answers: 2 }))], nextSeq: 4 });
   assert.deepEqual(lines(), [49]);
   tracer.stop();
 });

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ActivationResult } from '../../../runtime/core/log/activation.ts';
-import { draft } from '../../../runtime/core/log/draft.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { engineNumber } from '../../../runtime/core/log/engine-number.ts';
-import type { EventDraft, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';
+import type { NewEvent, HistoryEvent, Micros } from '../../../runtime/core/log/event.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { type BundleOptions, bundleWorkflowCode } from '../../../runtime/sandbox/bundle/bundle.ts';
 import { type ActiveRun, Sandbox, type SandboxOptions } from '../../../runtime/sandbox/realm/sandbox.ts';
@@ -44,7 +44,7 @@ export async function sandboxOf(sources: Sources, options: Options = {}): Promis
   return sandbox;
 }
 
-export function event(columns: EventDraft, at: Micros = startAt): HistoryEvent {
+export function event(columns: NewEvent, at: Micros = startAt): HistoryEvent {
   return { ...columns, at, hash: null };
 }
 
@@ -65,7 +65,7 @@ export function startRun(
 ): { run: ActiveRun; result: ActivationResult } {
   const run = sandbox.createRun(runId);
   const meta = JSON.stringify({ workflowId: 'w', taskQueue: 'q', namespace: 'default', seed, engine: engineNumber });
-  const started = event(draft(1, 'WorkflowStarted', { name: type, payload: encodePayload(args), meta }), at);
+  const started = event(newEvent(1, 'WorkflowStarted', { name: type, payload: encodePayload(args), meta }), at);
   return { run, result: run.activate({ at, inputs: [started], nextSeq: 2 }) };
 }
 

@@ -1,18 +1,58 @@
-// One turn of a run from inside: its time, the commands that code issues, what it logs, how it ends. A run has one Turn
+// The turn that is open in a run: its time, the commands that code issues, what it logs, how it ends. A run has one such
 // object, opened again for each activation. It keeps commands in order and gives them their seqs; it runs no user code.
 import type { Activation, ActivationResult, LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
-import type { EventDraft, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
+import type { NewEvent, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import type { Command } from './command.ts';
-import { compareOutputs } from '../determinism/determinism.ts';
+import { newEvent } from '../../core/log/new-event.ts';
+import { compareOutputs, isDeprecatedMarker } from '../determinism/determinism.ts';
 import { divergenceText } from '../determinism/divergence-text.ts';
 import { acceptedBytes, countUpdates, inputBytes, outputBytes } from '../info/history-size.ts';
-import { isDeprecatedMarker, PassedMarker } from '../determinism/version-marker.ts';
 
 const noInputs: readonly HistoryEvent[] = [];
-const noOutputs: readonly EventDraft[] = [];
+const noOutputs: readonly NewEvent[] = [];
 
-export class Turn {
+/** What workflow code asked for in a turn, before the log gives it a place. */
+export interface Command {
+  /** The event it will be. */
+  readonly type: EventType;
+  /** Activity type; null where the event has no name. */
+  readonly name: string | null;
+  /** Called once, when the turn ends and the command was not undone: the event's place is known. */
+  toEvent(seq: number): NewEvent;
+}
+
+/** A command that nothing needs to find again. */
+export class PlainCommand implements Command {
+  readonly type: EventType;
+  readonly name = null;
+  readonly #columns: Parameters<typeof newEvent>[2];
+  constructor(type: EventType, columns?: Parameters<typeof newEvent>[2]) {
+    this.type = type;
+    this.#columns = columns;
+  }
+
+  toEvent(seq: number): NewEvent {
+    return newEvent(seq, this.type, this.#columns);
+  }
+}
+
+/** Stands for a recorded marker that the code asks for no more: it keeps its place, so that all others keep theirs. */
+class PassedMarker implements Command {
+  readonly type = 'VersionMarked';
+  readonly name: string | null;
+  readonly #event: HistoryEvent;
+
+  constructor(event: HistoryEvent) {
+    this.name = event.name;
+    this.#event = event;
+  }
+
+  toEvent(seq: number): NewEvent {
+    return newEvent(seq, 'VersionMarked', { name: this.name, meta: this.#event.meta });
+  }
+}
+
+export class OpenTurn {
   /** `active`: commands are taken. `query`: user code runs, or may still run, read-only. */
   #phase: 'idle' | 'active' | 'query' = 'idle';
   #at: Micros = 0;
@@ -181,7 +221,7 @@ export class Turn {
     return rejected.length === 0 ? { ok: true, outputs, logs } : { ok: true, outputs, logs, rejected };
   }
 
-  #takeOutputs(): readonly EventDraft[] {
+  #takeOutputs(): readonly NewEvent[] {
     if (this.#terminal !== undefined) {
       this.#commands.add(this.#terminal);
       this.#terminal = undefined;
@@ -189,7 +229,7 @@ export class Turn {
     }
     if (this.#commands.size === 0 && !this.#recorded?.length) return noOutputs;
     if (this.#recorded?.some(isDeprecatedMarker)) this.#passMarkers(this.#recorded);
-    const outputs: EventDraft[] = [];
+    const outputs: NewEvent[] = [];
     for (const command of this.#commands) outputs.push(command.toEvent(this.#nextSeq + outputs.length));
     if (this.#recorded !== undefined) this.#compare(this.#recorded, outputs);
     this.#size += outputBytes(this.#recorded ?? outputs);
@@ -209,7 +249,7 @@ export class Turn {
     for (const command of asked) this.#commands.add(command);
   }
 
-  #compare(recorded: readonly HistoryEvent[], outputs: readonly EventDraft[]): void {
+  #compare(recorded: readonly HistoryEvent[], outputs: readonly NewEvent[]): void {
     const divergence = compareOutputs(recorded, outputs);
     if (divergence === undefined) return;
     const failure = { code: 'DETERMINISM', message: divergenceText(divergence) } as const;

@@ -1,27 +1,27 @@
 // Copies of the host's realm of what leaves the sandbox: plain objects, strings, numbers, booleans and Uint8Arrays, so
 // that `instanceof` holds on the host and nothing of a run is kept alive, or changed, by what the host keeps.
 import type { ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
-import type { EventDraft } from '../../core/log/event.ts';
+import type { NewEvent } from '../../core/log/event.ts';
 
 function hostBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Every column by name: a spread of an object of another realm costs several times as much. */
-function hostDraft(draft: EventDraft): EventDraft {
+function hostEvent(event: NewEvent): NewEvent {
   return {
-    seq: draft.seq,
-    type: draft.type,
-    name: draft.name,
-    answers: draft.answers,
-    attempt: draft.attempt,
-    source: draft.source,
-    sourceId: draft.sourceId,
-    reason: draft.reason,
-    correlationId: draft.correlationId,
-    ops: draft.ops,
-    payload: draft.payload === null ? null : hostBytes(draft.payload),
-    meta: draft.meta,
+    seq: event.seq,
+    type: event.type,
+    name: event.name,
+    answers: event.answers,
+    attempt: event.attempt,
+    source: event.source,
+    sourceId: event.sourceId,
+    reason: event.reason,
+    correlationId: event.correlationId,
+    ops: event.ops,
+    payload: event.payload === null ? null : hostBytes(event.payload),
+    meta: event.meta,
   };
 }
 
@@ -50,14 +50,14 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
 function hostFailure({ divergence, ...failure }: TaskFailure): TaskFailure {
   if (divergence === undefined) return failure;
   const { index, kind, recorded, produced } = divergence;
-  return { ...failure, divergence: { index, kind, recorded, produced: produced && hostDraft(produced) } };
+  return { ...failure, divergence: { index, kind, recorded, produced: produced && hostEvent(produced) } };
 }
 
 export function hostResult(result: ActivationResult, withoutOutputs: boolean): ActivationResult {
   const logs = hostLogs(result.logs);
   if (!result.ok) return { ok: false, failure: hostFailure(result.failure), logs };
-  const outputs: EventDraft[] = [];
-  for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostDraft(result.outputs[i]!));
+  const outputs: NewEvent[] = [];
+  for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostEvent(result.outputs[i]!));
   if (result.rejected === undefined) return { ok: true, outputs, logs };
   const rejected = Array.from(result.rejected, ({ seq, failure }) => ({ seq, failure: hostBytes(failure) }));
   return { ok: true, outputs, logs, rejected };

@@ -1,12 +1,12 @@
-// Builds event drafts: every column explicit, absent ones null.
-import type { EventDraft, EventType } from './event.ts';
+// Builds events that the log does not hold yet: every column explicit, absent ones null.
+import type { NewEvent, EventType } from './event.ts';
 
-/** A draft with all columns that are not given set to null. */
-export function draft(
+/** Columns that are not given are null. */
+export function newEvent(
   seq: number,
   type: EventType,
-  columns: Partial<Omit<EventDraft, 'seq' | 'type'>> = {},
-): EventDraft {
+  columns: Partial<Omit<NewEvent, 'seq' | 'type'>> = {},
+): NewEvent {
   return {
     seq,
     type,

@@ -1,0 +1,6 @@
+// Where a statement with positional parameters can run, whatever driver is behind it.
+
+/** A pg client, a pool, or the caller's transaction. */
+export interface Queryable {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
+}
