@@ -192,7 +192,7 @@ ${lockedRuns(schema, 'array(select run_id from due)')},
 gone as (
   delete from ${schema}.activity_tasks t using due, locked l
   where t.run_id = any (array(select run_id from due)) and t.run_id = due.run_id and t.seq = due.seq and l.run_id = t.run_id
-  returning t.*),
+  returning t.run_id, t.seq, t.attempt, t.close_by, t.started_at, t.start_to_close, t.unsafe),
 outgoing as materialized (
   select t.run_id, t.seq, ${eventCode.ActivityTimedOut} as code, case
     when t.close_by <= ${now} then '${TimeoutType.SCHEDULE_TO_CLOSE}'

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { checkSchemaName, migrate } from './migrate.ts';
 import { Notifier } from './notifier.ts';
-import { connectError } from './sqlstate.ts';
+import { connectError, isStalePlan } from './sqlstate.ts';
 import type { NewRun } from '../runs/start-run.ts';
 
 /** What happens inside one process, so that client and worker in it need not go through the database. */
@@ -37,25 +37,31 @@ export interface LocalWorker {
 }
 
 const oldestVersion = 140_000;
-/** Start statements under way at once: two, and those that wait for somebody's transaction. */
+/** Connections of a pool; it opens them when they are needed and closes those that are idle for 10 s. */
+const poolMax = 10;
+/** Connections for starts: two statements under way, and those that wait for somebody's transaction. */
 const starterCount = 10;
 
 export class Database {
+  /** For calls of clients, on a worker's database (`forWorkers`) for the statements of workers. */
   readonly pool: pg.Pool;
   readonly schema: string;
-  readonly local: EventEmitter<LocalEvents> = new EventEmitter<LocalEvents>().setMaxListeners(0);
+  readonly local: EventEmitter<LocalEvents>;
   readonly notifier: Notifier;
   /** Workers of this process by queue: a start needs no notice to other processes then. */
-  readonly localWorkers: Map<string, Set<LocalWorker>> = new Map();
+  readonly localWorkers: Map<string, Set<LocalWorker>>;
   #starters: pg.Pool | undefined;
+  #forWorkers: Database | undefined;
   readonly #config: pg.ClientConfig | undefined;
   readonly #ownPool: boolean;
 
-  private constructor(pool: pg.Pool, schema: string, config: pg.ClientConfig | undefined) {
+  private constructor(pool: pg.Pool, schema: string, config: pg.ClientConfig | undefined, client?: Database) {
     this.pool = pool;
     this.schema = schema;
     this.#config = config;
     this.#ownPool = config !== undefined;
+    this.local = client?.local ?? new EventEmitter<LocalEvents>().setMaxListeners(0);
+    this.localWorkers = client?.localWorkers ?? new Map();
     this.notifier = new Notifier(this);
   }
 
@@ -67,11 +73,9 @@ export class Database {
     const schema = options.schema ?? 'reprise';
     checkSchemaName(schema);
     const config = options.pool === undefined ? clientConfig(options.connectionString) : undefined;
-    const pool = options.pool ?? new pg.Pool({ ...config, max: 10 });
-    // Idle clients report a lost server here; whoever needs one next gets the error from its own query.
-    if (options.pool === undefined) pool.on('error', () => undefined);
+    const pool = options.pool ?? ownPool({ ...config, max: poolMax });
     // A session that breaks while it is lent out tells nobody but itself: its borrower learns of it by its next query.
-    pool.on('connect', (client) => client.on('error', () => undefined));
+    if (options.pool !== undefined) pool.on('connect', (client) => client.on('error', () => undefined));
     const database = new Database(pool, schema, config);
     try {
       await database.#checkServer();
@@ -83,13 +87,21 @@ export class Database {
     return database;
   }
 
+  /**
+   * The same database for the workers of this process: with a pool of its own, so that calls of clients that wait for a row
+   * cannot keep a worker from looking around, reporting and freeing. Closed with this one.
+   */
+  get forWorkers(): Database {
+    if (this.#forWorkers === undefined) {
+      const config = this.#settings('reprise worker');
+      this.#forWorkers = new Database(ownPool({ ...config, max: poolMax }), this.schema, config, this);
+    }
+    return this.#forWorkers;
+  }
+
   /** Connections for starts, pipelined: the notice follows its start without waiting for the answer. */
   get starters(): pg.Pool {
-    if (this.#starters === undefined) {
-      this.#starters = new pg.Pool({ ...this.#settings('reprise starter'), pipeline: true, max: starterCount });
-      this.#starters.on('error', () => undefined);
-      this.#starters.on('connect', (client) => client.on('error', () => undefined));
-    }
+    this.#starters ??= ownPool({ ...this.#settings('reprise starter'), pipeline: true, max: starterCount });
     return this.#starters;
   }
 
@@ -103,6 +115,7 @@ export class Database {
   /**
    * A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log.
    * `pipeline`: statements are sent without waiting for the answers of those before, each a transaction of its own.
+   * It ends by itself when one of its prepared statements no longer fits its tables.
    */
   async dedicated(name: string, options: { pipeline?: boolean } = {}): Promise<pg.Client> {
     const client = new pg.Client({ ...this.#settings(name), ...options });
@@ -115,10 +128,15 @@ export class Database {
       await client.end();
       throw error;
     }
+    const { connection } = client as pg.Client & { readonly connection: EventEmitter };
+    connection.on('errorMessage', (error) => {
+      if (isStalePlan(error)) void client.end();
+    });
     return client;
   }
 
   async close(): Promise<void> {
+    await this.#forWorkers?.close();
     await this.#starters?.end();
     this.#starters = undefined;
     if (this.#ownPool && !this.pool.ended) await this.pool.end();
@@ -141,6 +159,15 @@ export class Database {
       );
     }
   }
+}
+
+function ownPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  // Idle clients report a lost server here; whoever needs one next gets the error from its own query.
+  pool.on('error', () => undefined);
+  // A session that breaks while it is lent out tells nobody but itself: its borrower learns of it by its next query.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
 }
 
 function clientConfig(connectionString: string | undefined): pg.ClientConfig {
