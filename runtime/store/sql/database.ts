@@ -7,6 +7,7 @@ import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { checkSchemaName, migrate } from './migrate.ts';
 import { Notifier } from './notifier.ts';
+import { inspectSession, losesStatements } from './pooler.ts';
 import { connectError, isStalePlan } from './sqlstate.ts';
 import type { NewRun } from '../runs/start-run.ts';
 
@@ -67,7 +68,7 @@ export class Database {
 
   /**
    * Connects, checks the server's version and migrates the schema when it is older than this code.
-   * @throws DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA
+   * @throws DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA, POOLER_UNSUPPORTED
    */
   static async open(options: { connectionString?: string; pool?: pg.Pool; schema?: string }): Promise<Database> {
     const schema = options.schema ?? 'reprise';
@@ -143,20 +144,42 @@ export class Database {
   }
 
   async #checkServer(): Promise<void> {
+    const target = describeTarget(this.#config ?? this.pool.options);
     let version: number;
+    let losesPrepared: boolean;
     try {
-      // A pool would not close the socket of a failed login, so the first one of our own pool is tried apart.
-      if (this.#ownPool) await (await this.dedicated('reprise')).end();
-      const { rows } = await this.pool.query<{ server_version_num: string }>('show server_version_num');
-      version = Number(rows[0]?.server_version_num);
+      // A pool would not close the socket of a failed login, so the first one is tried apart.
+      const session = await this.dedicated('reprise');
+      try {
+        const { version: number, isPooled } = await inspectSession(session);
+        version = number;
+        losesPrepared = isPooled && (await this.#losesStatements(session));
+      } finally {
+        await session.end();
+      }
     } catch (error) {
-      throw connectError(error, describeTarget(this.#config ?? this.pool.options));
+      throw connectError(error, target);
     }
     if (version < oldestVersion) {
       throw new RuntimeError(
         'UNSUPPORTED_DATABASE',
         `This Postgres is version ${Math.floor(version / 10_000)}; reprise needs 14 or later.`,
       );
+    }
+    if (losesPrepared) {
+      throw new RuntimeError(
+        'POOLER_UNSUPPORTED',
+        `A pooler at ${target} gives each transaction another server session and does not know prepared statements, which reprise uses throughout. Connect to Postgres directly, or use PgBouncer 1.21 or later with max_prepared_statements above 0, or pool_mode = session.`,
+      );
+    }
+  }
+
+  async #losesStatements(session: pg.ClientBase): Promise<boolean> {
+    const other = await this.dedicated('reprise');
+    try {
+      return await losesStatements(session, other);
+    } finally {
+      await other.end();
     }
   }
 }

@@ -10,6 +10,8 @@ export const sqlstate = {
   unknownDatabase: '3D000',
   deadlock: '40P01',
   featureNotSupported: '0A000',
+  noSuchStatement: '26000',
+  statementExists: '42P05',
 } as const;
 
 interface DatabaseError {
