@@ -1,7 +1,14 @@
 // A database as the rest of the store sees it: a pool, the schema's name, and where messages inside this process go.
+
+// Lock order. A statement may wait for a lock only while all that it holds stands to the left of it:
 //
-// Lock order, kept by every statement: ready rows (ordered by run_id, skip locked) → fence → runs → activity tasks → inbox.
-// Reapers lock fences alone, commit, and only then touch ready. Who begins with tasks waits for nothing behind them.
+//   ready rows (by run id) -> fence -> runs (new ones by workflow id) -> activity tasks -> inbox
+//
+// A statement that has to begin further right never waits for what stands to the left: appends, parking, offers and
+// reports hold a fence first, timeouts and reapers' sweeps tasks, the outbox its own rows, and all of these pass over ready
+// rows that somebody holds (skip locked). Only a transaction that holds nothing waits for a ready row, for lockMs of
+// transaction.ts, or for two in the order of their ids. A reaper locks fences alone, commits, and frees runs with a new
+// snapshot.
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
