@@ -31,7 +31,8 @@ export class Worker {
     const settings = workerSettings(options);
     const activities = activityMap(options.activities ?? {});
     const bundle = await bundleOf(options);
-    const { database } = options.connection;
+    // Its statements have a pool that the calls of clients of the same connection cannot fill.
+    const database = options.connection.database.forWorkers;
     const { deadlockTimeoutMs, showStackTraceSources } = settings;
     const sandboxOptions = {
       deadlockTimeoutMs,

@@ -214,6 +214,27 @@ test('nothing is left undone, switched off or untyped', () => {
   );
 });
 
+test('no named statement asks for all columns of a table', () => {
+  const faults = code
+    .filter((source) => source.path.startsWith('runtime/store/'))
+    .flatMap(({ path, text }) => {
+      const statements = text.match(/\bname: `reprise_[\s\S]*?\bvalues:/g) ?? [];
+      return statements.filter(asksForAll).map((statement) => `${path}: ${statement.split('\n')[0]}`);
+    });
+  assert.deepEqual(faults, []);
+  const table = '${schema}.runs';
+  for (const text of [`select * from ${table}`, `select r.* from ${table} r`, 'returning *', 'returning t.*']) {
+    assert.ok(asksForAll(text), text);
+  }
+});
+
+/** A `*` for the columns of a table; for those of an array or of a part of the statement it is harmless. */
+function asksForAll(statement: string): boolean {
+  if (/\breturning (\w+\.)?\*|\bselect \*\s+from \$\{/.test(statement)) return true;
+  const aliases = [...statement.matchAll(/\bselect (\w+)\.\*/g)].map((match) => match[1]);
+  return aliases.some((alias) => new RegExp(`\\$\\{[\\w.]*schema\\}\\.\\w+ ${alias}\\b`).test(statement));
+}
+
 test('every error code is documented', async () => {
   const text = await readFile(join(root, 'docs/errors.md'), 'utf8');
   assert.deepEqual(

@@ -4,12 +4,15 @@ import { wakeOnCommit } from '../../runtime/store/sql/notifier.ts';
 import type { Queryable } from '../../runtime/store/sql/queryable.ts';
 import { type NewRun, startRunWithin } from '../../runtime/store/runs/start-run.ts';
 import type { StartTiming } from '../../runtime/core/run/chain.ts';
+import { findRun } from '../../runtime/store/runs/runs.ts';
+import { holderOfRun, holderOfWorkflowId } from '../../runtime/store/ownership/row-holder.ts';
 import { type Placed, startWith, type Taken } from '../../runtime/store/runs/start-with.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import type { IdPolicies } from './id-policies.ts';
 import { tellReader } from './send-message.ts';
+import { type Awaited, whenFree } from './when-free.ts';
 
 export interface PlaceOptions {
   readonly policies: IdPolicies;
@@ -21,7 +24,7 @@ export interface PlaceOptions {
   terminate(): Promise<void>;
 }
 
-/** Returns the id of the run that it found or made. @throws WorkflowExecutionAlreadyStartedError */
+/** Returns the id of the run that it found or made. @throws WorkflowExecutionAlreadyStartedError; RuntimeError RUN_BUSY */
 export async function placeRun(connection: Connection, run: NewRun, options: PlaceOptions): Promise<string> {
   const { policies, transaction } = options;
   const terminates = policies.conflict === 'TERMINATE_EXISTING';
@@ -32,7 +35,12 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
     );
   }
   for (;;) {
-    const placed = await connection.reach(() => placeOnce(connection, run, options));
+    const once = (isRepeated: boolean): Promise<Placed | Taken> => placeOnce(connection, run, options, isRepeated);
+    // In the caller's own transaction the caller's lock_timeout counts, and a failed statement has ended it.
+    const placed =
+      transaction === undefined
+        ? await whenFree(connection, workflowIdOf(run), (_database, isRepeated) => once(isRepeated))
+        : await connection.reach(() => once(false));
     if (typeof placed !== 'string') return placed.runId;
     if (placed === 'closed' || !terminates) {
       throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType, placed);
@@ -43,7 +51,25 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
   }
 }
 
-async function placeOnce(connection: Connection, run: NewRun, options: PlaceOptions): Promise<Placed | Taken> {
+/** The workflow id, or the row of its open run. */
+function workflowIdOf(run: NewRun): Awaited {
+  return {
+    what: `Workflow id ${run.workflowId}`,
+    runId: run.runId,
+    async holder(database) {
+      const open = await findRun(database, run.namespace, run.workflowId);
+      const holder = open === undefined ? undefined : await holderOfRun(database, open.run_id);
+      return holder ?? holderOfWorkflowId(database, run);
+    },
+  };
+}
+
+async function placeOnce(
+  connection: Connection,
+  run: NewRun,
+  options: PlaceOptions,
+  isRepeated: boolean,
+): Promise<Placed | Taken> {
   const { policies, transaction, message, timing } = options;
   const { database, starts } = connection;
   const useExisting = policies.conflict === 'USE_EXISTING';
@@ -59,7 +85,9 @@ async function placeOnce(connection: Connection, run: NewRun, options: PlaceOpti
     return placed;
   }
   const isNew =
-    transaction === undefined ? await starts.start(run) : await startRunWithin(transaction, database.schema, run);
+    transaction === undefined
+      ? await starts.start(run, isRepeated)
+      : await startRunWithin(transaction, database.schema, run);
   // There is no telling when the caller commits, so this one notice travels inside the transaction.
   if (transaction !== undefined) await wakeOnCommit(transaction, database.schema, run.queue);
   return isNew ? { runId: run.runId, isNew, delivery: undefined } : 'open';

@@ -1,14 +1,15 @@
 // Sends a message to a run and tells whoever has to read it.
-import { type Delivery, type Message, send } from '../../runtime/store/messages/inbox.ts';
+import { type Delivery, type Message, sendAlone } from '../../runtime/store/messages/inbox.ts';
 import type { Connection } from '../common/connection.ts';
+import { rowOf, whenFree } from './when-free.ts';
 
-/** Undefined when the run is not open. */
+/** Undefined when the run is not open. @throws RuntimeError RUN_BUSY */
 export async function sendMessage(
   connection: Connection,
   runId: string,
   message: Message,
 ): Promise<Delivery | undefined> {
-  const delivery = await connection.reach((database) => send(database.pool, database.schema, runId, message));
+  const delivery = await whenFree(connection, rowOf(runId), (database) => sendAlone(database, runId, message));
   if (delivery !== undefined) tellReader(connection, runId, delivery);
   return delivery;
 }
@@ -18,7 +19,7 @@ export async function settleMail(connection: Connection, runId: string, delivery
   // Clients that never ask for it do not load what decides about activities.
   const { takeMail } = await import('../../runtime/worker/activities/command-activity.ts');
   try {
-    await connection.reach((database) => takeMail(database, runId));
+    await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
   } catch {
     // The message is durable: a worker will find it.
     tellReader(connection, runId, delivery);

@@ -45,6 +45,7 @@ import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
 import { runResult } from './run-result.ts';
 import { sendMessage } from './send-message.ts';
+import { rowOf, whenFree } from './when-free.ts';
 import {
   admitUpdate,
   type GetWorkflowUpdateHandleOptions,
@@ -238,7 +239,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   /** False when the run was closed before. */
   async #terminate(runId: string, reason: string | null): Promise<boolean> {
     const { connection } = this.#parts;
-    const result = await connection.reach((database) => terminateUnowned(database, runId, reason));
+    const result = await whenFree(connection, rowOf(runId), (database) => terminateUnowned(database, runId, reason));
     if (result !== 'owned') return result !== 'closed';
     const message = { type: 'WorkflowTerminated', ...(reason === null ? {} : { reason }) } as const;
     if ((await sendMessage(connection, runId, message)) === undefined) return false;

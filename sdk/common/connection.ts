@@ -42,7 +42,8 @@ export class Connection {
 
   /**
    * Connects and brings the schema up to date.
-   * @throws RuntimeError DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA, INVALID_INPUT
+   * @throws RuntimeError DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA,
+   * POOLER_UNSUPPORTED, INVALID_INPUT
    */
   static async connect(options: ConnectionOptions = {}): Promise<Connection> {
     checkOptions('Connection.connect', options, connectionOptions);

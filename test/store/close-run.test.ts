@@ -9,11 +9,13 @@ import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import { getRun, readOutcomes } from '../../runtime/store/runs/runs.ts';
+import { until } from '../support/engine.ts';
 import {
   eventCount,
   historyOf,
   inboxOf,
   incarnation,
+  patiently,
   readyRow,
   startedRun,
   statusOf,
@@ -128,7 +130,7 @@ test('a run that is claimed while the terminator waits for it is owned', async (
   const runId = await startedRun(store, { queue });
   await worker.control.query('begin');
   await claim(worker.control, 'reprise', worker, { queue, now: Date.now() * 2000, from: 0, limit: 1 });
-  const terminating = terminateUnowned(database, runId, 'x');
+  const terminating = patiently(() => terminateUnowned(database, runId, 'x'));
   await waits(store, terminating);
   await worker.control.query('commit');
   assert.equal(await terminating, 'owned');
@@ -136,7 +138,9 @@ test('a run that is claimed while the terminator waits for it is owned', async (
 
 test('of two terminators one terminates, the other finds the run closed', async () => {
   const runId = await startedRun(store);
-  const results = await Promise.all([terminateUnowned(database, runId, 'a'), terminateUnowned(database, runId, 'b')]);
+  const results = await Promise.all(
+    ['a', 'b'].map((reason) => patiently(() => terminateUnowned(database, runId, reason))),
+  );
   assert.deepEqual(results.toSorted(), ['closed', 'ended']);
   await assertWhole(runId, 2);
 });
@@ -145,17 +149,22 @@ test('a claim passes over a run that is being terminated', async (t) => {
   const queue = 'default/terminating';
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const runId = await startedRun(store, { queue });
-  const inboxHolder = await store.session(t);
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
-  await inboxHolder.query('begin');
-  await inboxHolder.query('select 1 from reprise.inbox where run_id = $1 for update', [runId]);
+  // The termination stops at the run's mail, with its row locked, until the gate is open.
+  await pool.query(`create table gate (); create function gated() returns trigger language plpgsql as $$ begin
+    while not exists (select from gate) loop perform pg_sleep(0.005); end loop; return old; end $$;
+    create trigger gated before delete on reprise.inbox for each row execute function gated()`);
+  t.after(async () => void (await pool.query('drop function gated cascade')));
   const terminating = terminateUnowned(database, runId, 'x');
-  await waits(store, terminating);
+  await until(async () => {
+    const sleeping = "datname = current_database() and wait_event = 'PgSleep'";
+    return (await pool.query(`select from pg_stat_activity where ${sleeping}`)).rowCount === 1;
+  });
   assert.deepEqual(
     await claim(worker.control, 'reprise', worker, { queue, now: Date.now() * 2000, from: 0, limit: 1 }),
     [],
   );
-  await inboxHolder.query('rollback');
+  await pool.query('insert into gate default values');
   assert.equal(await terminating, 'ended');
 });
 

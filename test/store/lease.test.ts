@@ -219,6 +219,22 @@ test('two reapers of the same dead both finish, and every run is freed once', as
   assert.equal(freed[0] + freed[1], 3);
 });
 
+test('a row that somebody holds keeps no other run of a dead worker from being freed, and a later sweep frees it', async (t) => {
+  const worker = await incarnation(store, t);
+  const [held, ...others] = await startedRuns(store, 5, { owner: worker });
+  const user = await store.session(t);
+  await user.query('begin');
+  await user.query('select 1 from reprise.ready where run_id = $1 for update', [held]);
+  assert.equal(await declareDead(database, worker.epoch, 'test'), others.length);
+  await sweepDead(database);
+  for (const runId of others) assert.equal((await readyRow(store, runId))?.owner, null);
+  assert.equal((await readyRow(store, held!))?.owner, worker.epoch);
+  await user.query('commit');
+  await sweepDead(database);
+  const row = await readyRow(store, held!);
+  assert.deepEqual([row?.owner, row?.lost], [null, worker.epoch]);
+});
+
 test('a reaper of the dead leaves the runs of the living', async (t) => {
   const [dead, alive] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: alive });

@@ -21,6 +21,7 @@ import {
   historyOf,
   type Incarnation,
   incarnation,
+  patiently,
   type Scope,
   startedRun,
   testStore,
@@ -113,7 +114,7 @@ test('a pause waits for a claim that is under way, and finds its attempt at work
   const { control } = given.worker;
   await control.query('begin');
   assert.equal((await claim(given)).length, 1);
-  const pausing = commandActivity(database, given.runId, pause);
+  const pausing = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, pausing);
   await control.query('commit');
   assert.notEqual((await pausing)?.paused, undefined);
@@ -140,7 +141,7 @@ test('a pause waits for a claim that is under way, and finds its attempt at work
 test('a claim that meets a pause takes nothing, before its commit and after it', async (t) => {
   const given = await bed(t);
   const release = await holding(t, given);
-  const pausing = commandActivity(database, given.runId, pause);
+  const pausing = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, pausing);
   assert.deepEqual(await claim(given), []);
   await release();
@@ -161,7 +162,7 @@ test('a failure that is told before a pause is settled before it, and the next a
   await session.query('begin');
   const other = { ...database, pool: session, schema: 'reprise' } as unknown as typeof database;
   assert.equal(await report(given, 'ActivityFailed', 1, other), 1);
-  const pausing = commandActivity(database, given.runId, pause);
+  const pausing = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, pausing);
   await session.query('commit');
   await pausing;
@@ -179,7 +180,7 @@ test('a failure that meets a pause is told after it, and is not followed by an a
   const session = await store.session(t);
   await session.query('begin');
   await session.query('select 1 from reprise.activity_tasks where run_id = $1 for update', [given.runId]);
-  const pausing = commandActivity(database, given.runId, pause);
+  const pausing = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, pausing);
   // The pause holds the run: its report is to be sent again.
   assert.equal(await report(given, 'ActivityFailed'), 0);
@@ -234,9 +235,9 @@ test('an attempt at work of a paused activity times out, and is not followed by 
 test('two pauses that meet are one, and a cancellation that came before refuses both', async (t) => {
   const given = await bed(t);
   const release = await holding(t, given);
-  const first = commandActivity(database, given.runId, pause);
+  const first = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, first);
-  const second = commandActivity(database, given.runId, pause);
+  const second = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, second, 2);
   await release();
   await Promise.all([first, second]);

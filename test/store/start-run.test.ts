@@ -23,7 +23,7 @@ const store = await testStore();
 const { pool, database } = store;
 
 function start(...runs: NewRun[]): Promise<Set<string>> {
-  return startRuns(pool, 'reprise', runs);
+  return startRuns(pool, 'reprise', runs, 20_000);
 }
 
 async function openRuns(workflowId: string): Promise<string[]> {

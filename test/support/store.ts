@@ -15,6 +15,7 @@ import { readHistory, type StoredEvent } from '../../runtime/store/log/history.t
 import { register } from '../../runtime/store/ownership/lease.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import { type NewRun, startRuns } from '../../runtime/store/runs/start-run.ts';
+import { isLockTimeout } from '../../runtime/store/sql/sqlstate.ts';
 import { testDatabase } from './database.ts';
 
 /** What tests hang their endings on; a file as a whole has none. */
@@ -70,6 +71,17 @@ export interface Incarnation extends Fence {
   readonly control: pg.Client;
   readonly writers: readonly LogWriter[];
   readonly writer: LogWriter;
+}
+
+/** Repeats what gives up on a held row, as clients do. */
+export async function patiently<T>(work: (isRepeated: boolean) => Promise<T>): Promise<T> {
+  for (let isRepeated = false; ; isRepeated = true) {
+    try {
+      return await work(isRepeated);
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+    }
+  }
 }
 
 /** A worker's incarnation without the worker. */
@@ -226,7 +238,7 @@ export async function inboxOf(store: TestStore, runId: string): Promise<number[]
  * Resolves when `count` sessions of this database wait for a lock; fails when `statement` ends before. With a file's
  * database, tests must end their sessions first, or they count here.
  */
-export async function waits(store: TestStore, statement: Promise<unknown>, count = 1): Promise<void> {
+export async function waits(store: Pick<TestStore, 'pool'>, statement: Promise<unknown>, count = 1): Promise<void> {
   let over = false;
   statement.then(
     () => (over = true),

@@ -141,6 +141,18 @@ describe('a workflow from start to result', async () => {
     assert.equal(await (await start('heartbeatTimeout')).result(), 'activity Heartbeat timeout');
   });
 
+  it('logs how long an attempt took that stopped reporting, not how long it was allowed to take', async () => {
+    const handle = await start('heartbeatTimeout');
+    await handle.result();
+    const { rows } = await engine.pool.query<{ ms: number }>(
+      "select (meta->>'ms')::float8 as ms from reprise.events where run_id = $1 and meta->>'ms' is not null",
+      [handle.runId],
+    );
+    assert.equal(rows.length, 1);
+    assert.ok(rows[0]!.ms >= 45, `a heartbeat timeout of 50 ms after ${rows[0]!.ms} ms`);
+    assert.notEqual(rows[0]!.ms, 60_000, 'the startToCloseTimeout is logged');
+  });
+
   it('stops at a bug in workflow code, says so in describe, and stays open', async () => {
     const handle = await start('brokenUntilFixed');
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);

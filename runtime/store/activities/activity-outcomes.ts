@@ -192,7 +192,7 @@ ${lockedRuns(schema, 'array(select run_id from due)')},
 gone as (
   delete from ${schema}.activity_tasks t using due, locked l
   where t.run_id = any (array(select run_id from due)) and t.run_id = due.run_id and t.seq = due.seq and l.run_id = t.run_id
-  returning t.*),
+  returning t.run_id, t.seq, t.attempt, t.close_by, t.started_at, t.start_to_close, t.unsafe),
 outgoing as materialized (
   select t.run_id, t.seq, ${eventCode.ActivityTimedOut} as code, case
     when t.close_by <= ${now} then '${TimeoutType.SCHEDULE_TO_CLOSE}'
@@ -216,23 +216,25 @@ export async function freeTasks(database: Database, epoch: number): Promise<stri
   const { rows } = await pool.query<{ sent: SentOutcome[]; queues: string[] }>({
     name: `reprise_free_tasks_${schema}`,
     text: `with task as materialized (
-  select run_id, seq, cancel_requested from ${schema}.activity_tasks where worker = $1 and not unsafe
+  select run_id, seq, cancel_requested, unsafe from ${schema}.activity_tasks where worker = $1
   for no key update skip locked),
-${lockedRuns(schema, 'array(select run_id from task)')},
+${lockedRuns(schema, 'array(select run_id from task where not unsafe)')},
 freed as (
   update ${schema}.activity_tasks t set worker = null, attempt = t.attempt + 1, started_at = null, beat_at = null,
     due_at = case when not t.paused then clock_timestamp() end,
     start_by = case when not t.paused then clock_timestamp() + t.schedule_to_start end,
     deadline = least(t.close_by, case when not t.paused then clock_timestamp() + t.schedule_to_start end)
   from task, locked l where t.worker = $1 and t.run_id = task.run_id and t.seq = task.seq and l.run_id = t.run_id
-    and not task.cancel_requested returning t.run_id, t.seq, t.queue),
+    and not task.unsafe and not task.cancel_requested returning t.run_id, t.seq, t.queue),
 gone as (
   delete from ${schema}.activity_tasks t using task, locked l
-  where t.worker = $1 and t.run_id = task.run_id and t.seq = task.seq and l.run_id = t.run_id and task.cancel_requested
+  where t.worker = $1 and t.run_id = task.run_id and t.seq = task.seq and l.run_id = t.run_id
+    and not task.unsafe and task.cancel_requested
   returning t.run_id, t.seq, t.attempt),
 kept as (
-  update ${schema}.activity_tasks t set deadline = t.close_by, start_to_close = null, heartbeat = null
-  where t.worker = $1 and t.unsafe and t.deadline is distinct from t.close_by),
+  update ${schema}.activity_tasks t set deadline = t.close_by, start_to_close = null, heartbeat = null from task
+  where t.worker = $1 and t.run_id = task.run_id and t.seq = task.seq and task.unsafe
+    and t.deadline is distinct from t.close_by),
 outgoing as materialized (
   select t.run_id, t.seq, ${eventCode.WorkerLost} as code, null::text as name, null::bytea as payload,
     'worker ' || $1 || ' was lost while it had the activity at work' as reason,

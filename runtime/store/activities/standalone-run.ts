@@ -105,7 +105,7 @@ where q.queue like '%#activities/%' limit $2`,
 
 /**
  * Undefined when the run is closed, when nothing is to become of it, or when somebody else is at it, unless that one is
- * waited for.
+ * waited for. @throws lock_not_available when that took too long
  */
 export async function settleStandalone(
   database: Database,

@@ -142,7 +142,7 @@ export async function changeRouting(
   const key = [namespace, deploymentName];
   const fault = await transaction(
     database.pool,
-    {},
+    { lockTimeoutMs: 0 },
     async (client) => {
       const { rows } = await client.query<{ build_id: string; is_current: boolean }>(
         `select build_id, is_current from ${table} ${ofDeployment} order by build_id for update`,

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
+import { lockMs, statement } from '../sql/transaction.ts';
 
 export interface Message {
   readonly type: EventType;
@@ -37,15 +38,36 @@ export interface Delivery {
   readonly queue: string;
 }
 
-/** Sends a message to an open run; undefined when the run is not open (or does not exist). */
-export async function send(
-  client: Queryable | pg.Pool,
+/**
+ * Sends a message to an open run in the caller's transaction, which says how long it waits for the run's row; undefined when
+ * the run is not open (or does not exist).
+ */
+export function send(
+  client: Queryable,
   schema: string,
   runId: string,
   message: Message,
 ): Promise<Delivery | undefined> {
+  return sendBy((text, values) => client.query(text, values), schema, runId, message);
+}
+
+/** The same in a transaction of its own. @throws lock_not_available when somebody holds the run's row */
+export function sendAlone({ pool, schema }: Database, runId: string, message: Message): Promise<Delivery | undefined> {
+  return sendBy((text, values) => statement(pool, text, values), schema, runId, message, patience);
+}
+
+/** Evaluated before the row is locked. */
+const patience = ` from (select set_config('lock_timeout', '${lockMs}', true)) as patience(set)`;
+
+async function sendBy(
+  query: Queryable['query'],
+  schema: string,
+  runId: string,
+  message: Message,
+  limit = '',
+): Promise<Delivery | undefined> {
   const text = `with r as (
-  update ${schema}.ready set mail = mail + 1, wake_at = case when owner is null then least(wake_at, clock_timestamp()) else wake_at end
+  update ${schema}.ready set mail = mail + 1, wake_at = case when owner is null then least(wake_at, clock_timestamp()) else wake_at end${limit}
   where run_id = $1 returning mail, owner, queue),
 i as (
   insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers)
@@ -64,7 +86,7 @@ select owner, queue from r`;
     message.meta ?? null,
     message.answers ?? null,
   ];
-  const { rows } = await client.query(text, values);
+  const { rows } = await query(text, values);
   return (rows as Delivery[])[0];
 }
 
@@ -76,7 +98,8 @@ export async function readMail(
 ): Promise<Mail[]> {
   const { rows } = await client.query<MailRow>({
     name: `reprise_read_mail_${database.schema}`,
-    text: `select i.* from unnest($1::uuid[], $2::int[]) as r(run_id, after)
+    text: `select i.run_id, i.id, i.type, i.name, i.payload, i.source_id, i.reason, i.correlation_id, i.meta, i.answers
+from unnest($1::uuid[], $2::int[]) as r(run_id, after)
 join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order by i.run_id, i.id`,
     values: [runs.map((run) => run.runId), runs.map((run) => run.after)],
   });

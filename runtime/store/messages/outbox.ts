@@ -12,7 +12,7 @@ import type { Message } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
 import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
 import { type Placed, startWithin } from '../runs/start-with.ts';
-import { transaction, withSession } from '../sql/transaction.ts';
+import { transaction } from '../sql/transaction.ts';
 
 /** What a parent is told, by the event that closed its child. */
 const toldAs: Partial<Record<EventType, EventType>> = {
@@ -89,9 +89,6 @@ export async function sweepOutbox(database: Database): Promise<void> {
   }
 }
 
-/** How long the row of another run is waited for, ms: a user's transaction may hold it for long. */
-const lockTimeoutMs = 50;
-
 interface Told {
   readonly sent: readonly Sent[];
   readonly busy: string[];
@@ -160,7 +157,7 @@ interface Letter {
 /** Of one run that had children or messages under way; all of it in one transaction. */
 async function settleLinks(database: Database, runId: string): Promise<readonly Sent[]> {
   const { schema, pool } = database;
-  return transaction(pool, { lockTimeoutMs }, async (client) => {
+  return transaction(pool, {}, async (client) => {
     const { rows } = await client.query<{ parent_run_id: string | null; parent_seq: number | null }>(
       `delete from ${schema}.outbox where run_id = $1 and links returning parent_run_id, parent_seq`,
       [runId],
@@ -270,7 +267,7 @@ export async function endOrphan(database: Database, parent: ParentRun, child: Op
     [parent.runId],
   );
   if (rows[0]?.closed !== true) return;
-  const sent = await withSession(pool, async (client) => {
+  const sent = await transaction(pool, {}, async (client) => {
     const resolve = (): Promise<string | undefined> => openRunOfChild(client, schema, parent, child);
     const target = await resolve();
     const received = target && (await sendTo(client, schema, target, farewell(parentClose), resolve));

@@ -7,9 +7,6 @@ import { type Delivery, type Message, send } from './inbox.ts';
 import { eventCode } from '../../core/log/event.ts';
 import { transaction } from '../sql/transaction.ts';
 
-/** How long the rows of two runs are waited for, ms; then the sender tries again later, with its connection given back. */
-const lockTimeoutMs = 50;
-
 export interface Sent {
   readonly runId: string;
   readonly delivery: Delivery;
@@ -49,7 +46,7 @@ export async function sendFromRun(
   payload: Uint8Array | null,
 ): Promise<readonly Sent[] | undefined> {
   const { schema, pool } = database;
-  return transaction(pool, { lockTimeoutMs }, async (client) => {
+  return transaction(pool, {}, async (client) => {
     const target = await receiverOf(client, schema, sender, message);
     if (target === undefined) return undefined;
     // Both rows in order, so that two runs that write to each other do not wait for ever.

@@ -139,11 +139,17 @@ async function fenceOff(database: Database, epoch: number, reason: string): Prom
   }
 }
 
-/** Makes every run of a dead epoch claimable. Also the slow sweep's work, should a reaper die between its statements. */
+/**
+ * Makes the runs of a dead epoch claimable. Passes over rows that somebody has locked: the slow sweep takes those, and what
+ * a reaper leaves that dies between its statements.
+ */
 async function freeRuns(database: Database, epoch: number): Promise<number> {
   const { schema } = database;
   const result = await database.pool.query<{ queue: string }>(
-    `update ${schema}.ready set owner = null, lost = $1, wake_at = least(wake_at, clock_timestamp()) where owner = $1 returning queue`,
+    `with unlocked as materialized (
+  select run_id from ${schema}.ready where owner = $1 order by run_id for no key update skip locked)
+update ${schema}.ready r set owner = null, lost = $1, wake_at = least(r.wake_at, clock_timestamp()) from unlocked
+where r.run_id = unlocked.run_id and r.run_id = any (array(select run_id from unlocked)) returning r.queue`,
     [epoch],
   );
   for (const queue of new Set(result.rows.map((row) => row.queue))) database.notifier.wake(queue);

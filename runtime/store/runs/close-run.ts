@@ -12,6 +12,7 @@ import { turnHash } from '../../core/log/hash-chain.ts';
 import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
 import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
 import type { Database } from '../sql/database.ts';
+import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
 import { deleteOpenRows, writeClosed } from './closed-run.ts';
 import { readRunVersioning } from '../deployments/deployments.ts';
@@ -55,6 +56,7 @@ interface Ended {
   readonly isTold: boolean;
 }
 
+/** @throws lock_not_available when somebody holds the run's row */
 async function endUnowned(database: Database, runId: string, asked: End): Promise<EndResult> {
   const ended = await transaction(
     database.pool,
@@ -182,7 +184,11 @@ export async function terminateOrphan(
       await declareDead(database, row.epoch, 'lease expired');
     }
     if (row.epoch === null || performance.now() - (silentSince?.at ?? Number.POSITIVE_INFINITY) > orphanSilenceMs) {
-      if ((await terminateUnowned(database, runId, reason)) !== 'owned') return;
+      // A row that somebody holds may be free the next time.
+      const result = await terminateUnowned(database, runId, reason).catch((error: unknown) => {
+        if (!isLockTimeout(error)) throw error;
+      });
+      if (result === 'ended' || result === 'closed') return;
     }
     await setTimeout(orphanPollMs, undefined, { signal }).catch(() => undefined);
   }

@@ -1,9 +1,9 @@
 // Starts of one process share commits: what is asked for while a statement is under way goes out with the next.
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
-import { InFlight } from '../../flow/in-flight.ts';
 import type { Database } from '../sql/database.ts';
 import { sendNotices } from '../sql/notifier.ts';
 import { isCleanRefusal } from '../sql/sqlstate.ts';
+import { lockMs } from '../sql/transaction.ts';
 import { type NewRun, startRuns } from './start-run.ts';
 
 interface Waiting {
@@ -13,23 +13,27 @@ interface Waiting {
 }
 
 const limits = { inFlightMax: 2, itemsMax: 500, bytesMax: 8 * 1024 * 1024 } as const;
-/**
- * A statement that takes longer, ms, gives its place to the next one: it may wait for the end of a transaction that has
- * started a run of the same workflow id. The others go on beside it, as long as there are connections.
- */
-const stuckMs = 200;
-
 export class StartBatcher implements BatchSender<Waiting> {
   readonly #database: Database;
+  readonly #waitMs: number;
   readonly #batcher = new Batcher<Waiting>(this, limits);
 
-  constructor(database: Database) {
+  /** `waitMs`: how long a statement waits for somebody's transaction that has a workflow id. */
+  constructor(database: Database, waitMs: number = lockMs) {
     this.#database = database;
+    this.#waitMs = waitMs;
   }
 
-  /** Starts a run; false when its workflow id belongs to an open run. */
-  start(run: NewRun): Promise<boolean> {
-    return new Promise((resolve, reject) => this.#batcher.add({ run, resolve, reject }));
+  /**
+   * Starts a run; false when its workflow id belongs to an open run. `isRepeated`: somebody's transaction had the workflow
+   * id the last time, so it waits in a statement of its own.
+   * @throws lock_not_available when somebody's transaction has the workflow id
+   */
+  start(run: NewRun, isRepeated = false): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (isRepeated) void this.send([{ run, resolve, reject }]);
+      else this.#batcher.add({ run, resolve, reject });
+    });
   }
 
   sizeOf({ run }: Waiting): number {
@@ -37,12 +41,6 @@ export class StartBatcher implements BatchSender<Waiting> {
   }
 
   async send(batch: readonly Waiting[]): Promise<void> {
-    const statement = new InFlight();
-    void statement.track(this.#start(batch));
-    await statement.drained(stuckMs);
-  }
-
-  async #start(batch: readonly Waiting[]): Promise<void> {
     try {
       const runs = batch.map((waiting) => waiting.run);
       const started = await (this.#startHere(runs) ?? this.#startAnywhere(runs));
@@ -70,7 +68,7 @@ export class StartBatcher implements BatchSender<Waiting> {
     const elsewhere = new Set<string>();
     for (const { queue } of runs) (localWorkers.has(queue) ? here : elsewhere).add(queue);
     const client = await starters.connect();
-    const starting = startRuns(client, schema, runs);
+    const starting = startRuns(client, schema, runs, this.#waitMs);
     const told = elsewhere.size === 0 ? undefined : sendNotices(client, schema, new Map([['wake', elsewhere]]));
     try {
       const started = await starting;
@@ -94,6 +92,6 @@ export class StartBatcher implements BatchSender<Waiting> {
       for (const waiting of batch) waiting.reject(error);
       return;
     }
-    await Promise.all(batch.map((waiting) => this.#start([waiting])));
+    await Promise.all(batch.map((waiting) => this.send([waiting])));
   }
 }

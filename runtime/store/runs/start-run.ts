@@ -5,6 +5,7 @@ import { eventCode, type Micros } from '../../core/log/event.ts';
 import type { Fence } from '../ownership/fence.ts';
 import { eventColumns } from '../codec/event-rows.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';
+import { lockMs } from '../sql/transaction.ts';
 import { runIdBytes } from './run-id.ts';
 
 export interface NewRun {
@@ -22,14 +23,18 @@ export interface NewRun {
   readonly meta: string;
 }
 
-/** Starts runs; returns the ids of those that were started. The others' workflow ids belong to an open run. */
+/**
+ * Starts runs; returns the ids of those that were started. The others' workflow ids belong to an open run. Gives up on a
+ * workflow id that somebody's open transaction has after `waitMs`. @throws lock_not_available
+ */
 export async function startRuns(
   client: pg.ClientBase | pg.Pool,
   schema: string,
   runs: readonly NewRun[],
+  waitMs: number = lockMs,
 ): Promise<Set<string>> {
   const text = insertText(schema, `, ${patience('$11')}`);
-  const values = [...givenValues(runs.toSorted(byWorkflowId)), patienceFor(runs)];
+  const values = [...givenValues(runs.toSorted(byWorkflowId)), String(waitMs)];
   const { rows } = await client.query<{ run_id: string }>({ name: `reprise_start_${schema}`, text, values });
   return new Set(rows.map((row) => row.run_id));
 }
@@ -52,6 +57,7 @@ export interface OwnedStart {
 /**
  * Starts runs that `owner` owns from the first moment, if it still lives. `events` (of EventRows) are appended for those
  * that it owns. Returns by run id whether it does; the workflow ids of those left out belong to an open run.
+ * @throws lock_not_available when somebody's open transaction has a workflow id
  */
 export async function startOwnedRuns(
   client: pg.ClientBase,
@@ -82,7 +88,7 @@ select run_id, exists (select from fence) as owned from started`,
       owner.epoch,
       owner.slot,
       events,
-      patienceFor(starts),
+      String(lockMs),
     ],
   });
   return new Map(rows.map((row) => [row.run_id, row.owned]));
@@ -108,16 +114,9 @@ first as (
   select run_id, at, 1, ${eventCode.WorkflowStarted}, workflow_type, args, meta from given join started using (run_id))`;
 }
 
-/**
- * A start waits while somebody's transaction has started a run of the same workflow id, however long that stays open. One
- * that stands in a statement for many gives up, so that the others can be started without it.
- */
+/** How long a start waits for somebody's transaction that has started a run of the same workflow id. */
 function patience(parameter: string): string {
   return `(select set_config('lock_timeout', ${parameter}, true)) as patience(limit_set)`;
-}
-
-function patienceFor(runs: readonly unknown[]): string {
-  return runs.length > 1 ? '1s' : '0';
 }
 
 function insertText(schema: string, from: string): string {

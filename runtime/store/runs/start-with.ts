@@ -16,8 +16,6 @@ export interface StartWith {
   /** Ends of earlier runs of the workflow id that forbid a new one. */
   readonly refusedAfter: readonly RunStatus[];
   readonly timing: StartTiming;
-  /** How long somebody's transaction that has the workflow id is waited for, ms; without it, as long as it takes. */
-  readonly lockMs?: number;
 }
 
 export interface Placed {
@@ -30,7 +28,10 @@ export interface Placed {
 /** Why there is no new run: an open one has its workflow id, or a closed one ended as it should not have. */
 export type Taken = 'open' | 'closed';
 
-/** In the caller's transaction, or in one of its own. */
+/**
+ * In the caller's transaction, or in one of its own.
+ * @throws lock_not_available when somebody's transaction has the workflow id, or the open run's row
+ */
 export async function startWith(
   database: Database,
   within: Queryable | undefined,
@@ -38,10 +39,9 @@ export async function startWith(
   how: StartWith,
 ): Promise<Placed | Taken> {
   if (within !== undefined) return startWithin(within, database.schema, run, how);
-  const limits = how.lockMs === undefined ? {} : { lockTimeoutMs: how.lockMs };
   return transaction(
     database.pool,
-    limits,
+    {},
     (client) => attempt(client, database.schema, run, how),
     (placed) => typeof placed !== 'string',
   );

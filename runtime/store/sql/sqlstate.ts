@@ -9,6 +9,9 @@ export const sqlstate = {
   undefinedTable: '42P01',
   unknownDatabase: '3D000',
   deadlock: '40P01',
+  featureNotSupported: '0A000',
+  noSuchStatement: '26000',
+  statementExists: '42P05',
 } as const;
 
 interface DatabaseError {
@@ -40,11 +43,17 @@ export function isLockTimeout(error: unknown): boolean {
 
 /**
  * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an
- * ordinary error. Class 08, 57P and 53 mean a lost session or a server going down: the outcome is unknown.
+ * ordinary error. Class 08, 57P and 53 mean a lost session or a server going down: the outcome is unknown. A stale plan
+ * changed nothing either, but its session is of no use any more.
  */
 export function isCleanRefusal(error: unknown): boolean {
   const state = sqlstateOf(error);
-  return state !== undefined && !state.startsWith('08') && !state.startsWith('57P') && !state.startsWith('53');
+  return state !== undefined && !/^(08|57P|53)/.test(state) && !isStalePlan(error);
+}
+
+/** A table was altered, and the session's prepared statement answers with other columns now: it fails in this session for ever. */
+export function isStalePlan(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.featureNotSupported && /cached plan/.test((error as DatabaseError).message);
 }
 
 /** Somebody was there first, for now: to be tried again. */

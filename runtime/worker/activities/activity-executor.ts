@@ -223,7 +223,7 @@ export class ActivityExecutor {
     const progress = new AttemptProgress({
       timeoutMs: activity.options.hb,
       throttle: this.#options.heartbeatThrottle,
-      onSilent: () => this.#attemptTimedOut(entry, context, TimeoutType.HEARTBEAT),
+      onSilent: () => this.#attemptTimedOut(entry, context, TimeoutType.HEARTBEAT, elapsed()),
       store: () => this.#storeProgress(entry),
     });
     const context = this.#context(entry, attempt, (details) => {
@@ -239,7 +239,7 @@ export class ActivityExecutor {
       stc === undefined
         ? undefined
         : setTimeout(
-            () => this.#attemptTimedOut(entry, context, TimeoutType.START_TO_CLOSE),
+            () => this.#attemptTimedOut(entry, context, TimeoutType.START_TO_CLOSE, elapsed()),
             Math.min(stc, 2_147_483_647),
           );
     const elapsed = (): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
@@ -341,11 +341,11 @@ export class ActivityExecutor {
     entry.after(Math.max(1, delayMs), () => this.#enqueue(entry));
   }
 
-  #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType): void {
+  #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType, ms: number): void {
     if (entry.state !== 'running' || entry.context !== context) return;
     const error = timeoutFailure(entry.activity, type, entry.heartbeatDetails);
     const { release } = entry;
-    this.#failed(entry, error, context.info.attempt, entry.activity.options.stc ?? 0, context.usage);
+    this.#failed(entry, error, context.info.attempt, ms, context.usage);
     context.cancel('TIMED_OUT');
     release?.();
   }

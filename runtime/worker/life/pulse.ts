@@ -12,7 +12,7 @@ export interface PulseOptions {
   readonly leaseMs: number;
   readonly clock: DatabaseClock;
   isOver(): boolean;
-  /** Another incarnation is dead. */
+  /** Another incarnation is dead. Reports its own failures; a later beat asks again. */
   bury(epoch: number, reason: string): Promise<void>;
   /** This incarnation was declared dead. */
   dead(error: RuntimeError): void;
@@ -27,6 +27,7 @@ export class Pulse implements Looker {
   readonly everyMs = 100;
   readonly #options: PulseOptions;
   readonly #poller = new Poller(this);
+  readonly #burying = new Set<number>();
   #lastBeat = performance.now();
   #healthySince = performance.now();
 
@@ -50,7 +51,7 @@ export class Pulse implements Looker {
 
   /** One beat at a time: one that is late is one that is missed. */
   async look(): Promise<void> {
-    const { client, schema, epoch: own, leaseMs, clock, isOver, bury, dead, lost } = this.#options;
+    const { client, schema, epoch: own, leaseMs, clock, isOver, dead, lost } = this.#options;
     const late = performance.now() - this.#lastBeat;
     if (late > leaseMs) return lost(`no heartbeat came through for ${Math.round(late)} ms`);
     const sent = DatabaseClock.local();
@@ -70,7 +71,18 @@ export class Pulse implements Looker {
     // After a pause of the database everybody's lease looks over: believe that only after a whole lease of own heartbeats.
     const trusted = performance.now() - this.#healthySince > leaseMs;
     for (const { epoch, sessionEnded } of beat.suspects) {
-      if (sessionEnded || trusted) await bury(epoch, sessionEnded ? 'session ended' : 'lease expired');
+      if (sessionEnded || trusted) void this.#bury(epoch, sessionEnded ? 'session ended' : 'lease expired');
+    }
+  }
+
+  /** No heartbeat waits for it: a burial that takes longer than a lease must not cost this incarnation its own. */
+  async #bury(epoch: number, reason: string): Promise<void> {
+    if (this.#burying.has(epoch)) return;
+    this.#burying.add(epoch);
+    try {
+      await this.#options.bury(epoch, reason);
+    } finally {
+      this.#burying.delete(epoch);
     }
   }
 }

@@ -29,8 +29,6 @@ export interface OutgoingOptions {
 const retryMs = { first: 20, max: 2_000 } as const;
 /** Transactions under way at once; each has a connection of the pool, which others need too. */
 const lanes = 4;
-/** How long a workflow id is waited for that somebody's transaction has, ms. */
-const lockMs = 50;
 
 export class Outgoing implements BatchSender<string> {
   readonly #options: OutgoingOptions;
@@ -115,7 +113,7 @@ export class Outgoing implements BatchSender<string> {
     const isPlain = refusedAfter.length === 0 && timing.delayMs === 0 && timing.deadlineMs === undefined;
     if (isPlain) return this.#starts.start(run);
     const { database } = this.#options;
-    const how = { useExisting: false, refusedAfter, timing, lockMs };
+    const how = { useExisting: false, refusedAfter, timing };
     const placed = await this.#inLane(() => startWith(database, undefined, run, how));
     if (typeof placed === 'string') return false;
     announce(database, [{ runId: placed.runId, delivery: { owner: null, queue: run.queue } }]);

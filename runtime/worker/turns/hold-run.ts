@@ -16,9 +16,6 @@ import { type BuiltTurn, turnToAppend } from './turn.ts';
 /** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
 const holdMs = 1_000;
 
-/** How long one try waits for the row, so that a user's open transaction on one run does not hold up the others. */
-const lockMs = 500;
-
 type Build = (mail: readonly Mail[]) => Promise<{ built: BuiltTurn; done: () => void }>;
 
 /** Holds one run at a time: each takes a connection of the pool, which others need too. */
@@ -47,7 +44,7 @@ export class RunHolder {
     try {
       // Should this process hang while it holds the row and the fence, the database ends the session by itself. Once the
       // code has run, what follows waits for as long as it takes.
-      const limits = { lockTimeoutMs: lockMs, idleTimeoutMs: holdMs };
+      const limits = { idleTimeoutMs: holdMs };
       const { queue, done } = await transaction(pool, limits, (client) => this.#appendHeld(client, run, build));
       if (queue !== undefined) notifier.wake(queue);
       return done;

@@ -45,6 +45,7 @@ import { checkName, checkReason, defaultMaxPayloadBytes } from '../encode-argume
 import { idPolicies } from '../id-policies.ts';
 import { asQueryable } from '../new-run.ts';
 import { placeRun } from '../place-run.ts';
+import { rowOf, whenFree } from '../when-free.ts';
 import { type CountWorkflowExecution, countExecutions } from '../run-list.ts';
 import { sendMessage } from '../send-message.ts';
 
@@ -217,14 +218,16 @@ export class ActivityHandle<R = unknown> {
     const { connection } = this.#parts;
     if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
     const { takeMail } = await import('../../../runtime/worker/activities/command-activity.ts');
-    await connection.reach((database) => takeMail(database, runId));
+    await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
   }
 
   /** Closes it, whatever its attempt does; needs no worker. @throws ActivityNotFoundError when it is not open */
   async terminate(reason?: string): Promise<void> {
     const text = reason === undefined ? null : checkReason('terminate', reason);
     const { run_id: runId } = await this.#parts.run();
-    const result = await this.#parts.connection.reach((database) => terminateUnowned(database, runId, text));
+    const result = await whenFree(this.#parts.connection, rowOf(runId), (database) =>
+      terminateUnowned(database, runId, text),
+    );
     if (result !== 'ended') throw this.#closed(runId);
   }
 
@@ -263,7 +266,9 @@ export class ActivityHandle<R = unknown> {
     const { run_id: runId } = await this.#parts.run();
     // Clients that never ask for it do not load what decides about activities.
     const { commandActivity } = await import('../../../runtime/worker/activities/command-activity.ts');
-    const controls = await this.#parts.connection.reach((database) => commandActivity(database, runId, command));
+    const controls = await whenFree(this.#parts.connection, rowOf(runId), (database) =>
+      commandActivity(database, runId, command),
+    );
     if (controls === undefined) throw this.#closed(runId);
     return executionOptions(controls);
   }

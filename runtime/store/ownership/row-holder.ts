@@ -1,0 +1,49 @@
+// Who holds what a call waits for, for the error that tells the caller.
+import type { Database } from '../sql/database.ts';
+import { type NewRun, startRunWithin } from '../runs/start-run.ts';
+
+export interface Holder {
+  readonly pid: number;
+  readonly applicationName: string;
+}
+
+/** The session whose transaction has changed or locked a run's `ready` row; undefined when there is none, or several share it. */
+export async function holderOfRun({ pool, schema }: Database, runId: string): Promise<Holder | undefined> {
+  const { rows } = await pool.query<Holder>(
+    `select l.pid, a.application_name as "applicationName" from ${schema}.ready r
+join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = r.xmax
+join pg_stat_activity a on a.pid = l.pid where r.run_id = $1`,
+    [runId],
+  );
+  return rows[0];
+}
+
+/**
+ * The session whose transaction has started a run of the same workflow id. Nobody else can see that run, so the start is
+ * tried once more while another session looks for whom it waits.
+ */
+export async function holderOfWorkflowId(database: Database, run: NewRun): Promise<Holder | undefined> {
+  const { starters, pool, schema } = database;
+  const waiter = await starters.connect();
+  let isOver = false;
+  try {
+    await waiter.query("begin isolation level read committed; set local lock_timeout = '500ms'");
+    const { rows } = await waiter.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const waiting = startRunWithin(waiter, schema, run)
+      .catch(() => undefined) // it was to wait
+      .finally(() => (isOver = true));
+    let found: Holder | undefined;
+    while (found === undefined && !isOver) {
+      const { rows: holders } = await pool.query<Holder>(
+        `select pid, application_name as "applicationName" from pg_stat_activity where pid = any(pg_blocking_pids($1))`,
+        [rows[0]!.pid],
+      );
+      [found] = holders;
+    }
+    await waiting;
+    return found;
+  } finally {
+    // Whatever it has done is undone with its session.
+    waiter.release(true);
+  }
+}

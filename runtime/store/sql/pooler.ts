@@ -1,0 +1,48 @@
+// Recognises a pooler that gives each transaction another server session and does not know prepared statements: every named
+// statement would fail there, sooner or later.
+import type pg from 'pg';
+import { sqlstate, sqlstateOf } from './sqlstate.ts';
+
+export interface ServerSession {
+  /** As server_version_num. */
+  readonly version: number;
+  /** The server session is not the one that the login named: something stands between. */
+  readonly isPooled: boolean;
+}
+
+export async function inspectSession(client: pg.ClientBase): Promise<ServerSession> {
+  const { rows } = await client.query<{ version: number; pid: number }>(
+    "select current_setting('server_version_num')::int as version, pg_backend_pid() as pid",
+  );
+  const { processID } = client as pg.ClientBase & { readonly processID: number | null };
+  return { version: rows[0]!.version, isPooled: rows[0]!.pid !== processID };
+}
+
+const probe = {
+  name: 'reprise_pooler',
+  text: "select pg_backend_pid() as pid, exists (select from pg_prepared_statements where name = 'reprise_pooler') as is_kept",
+};
+/** On a busy pooler a client may get the same server session again by chance. */
+const rounds = 3;
+
+/** Whether prepared statements of two clients of the same pooler get lost: their sessions move, and names are passed on as they are. */
+export async function losesStatements(one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> {
+  let last: number | undefined;
+  for (let round = 0; round < rounds; round++) {
+    try {
+      const { rows } = await one.query<{ pid: number; is_kept: boolean }>(probe);
+      const { pid, is_kept: isKept } = rows[0]!;
+      // A pooler that knows prepared statements gives them names of its own.
+      if (!isKept) return false;
+      if (last !== undefined && pid !== last) return true;
+      last = pid;
+    } catch (error) {
+      const state = sqlstateOf(error);
+      if (state === sqlstate.noSuchStatement || state === sqlstate.statementExists) return true;
+      throw error;
+    }
+    const { rows } = await other.query<{ pid: number }>('select pg_backend_pid() as pid');
+    if (rows[0]!.pid === last) return true;
+  }
+  return false;
+}

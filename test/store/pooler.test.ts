@@ -1,0 +1,41 @@
+// Poolers between a process and Postgres: one that loses prepared statements is refused by name at connect, others serve.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import pg from 'pg';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { Database } from '../../runtime/store/sql/database.ts';
+import { startRuns } from '../../runtime/store/runs/start-run.ts';
+import { newRun, testStore } from '../support/store.ts';
+import { transactionPooler } from '../support/transaction-pooler.ts';
+
+const store = await testStore();
+
+function isRefused(error: unknown): boolean {
+  assert.ok(error instanceof RuntimeError, String(error));
+  assert.equal(error.code, 'POOLER_UNSUPPORTED');
+  assert.match(error.message, /max_prepared_statements/);
+  return true;
+}
+
+test('a transaction pooler that does not know prepared statements is refused at connect', async (t) => {
+  const connectionString = await transactionPooler(t, store.url, 'transaction');
+  await assert.rejects(Database.open({ connectionString }), isRefused);
+});
+
+test('it is refused for a pool of the caller too, which stays open', async (t) => {
+  const pool = new pg.Pool({ connectionString: await transactionPooler(t, store.url, 'transaction'), max: 1 });
+  t.after(() => pool.end());
+  await assert.rejects(Database.open({ pool }), isRefused);
+  assert.equal((await pool.query('select 1')).rowCount, 1);
+});
+
+test('a transaction pooler with a single server session is refused without waiting for a second one', async (t) => {
+  const connectionString = await transactionPooler(t, store.url, 'transaction', 1);
+  await assert.rejects(Database.open({ connectionString }), isRefused);
+});
+
+test('a session pooler serves', async (t) => {
+  const database = await Database.open({ connectionString: await transactionPooler(t, store.url, 'session') });
+  t.after(() => database.close());
+  for (let i = 0; i < 3; i++) assert.equal((await startRuns(database.pool, 'reprise', [newRun()])).size, 1);
+});
