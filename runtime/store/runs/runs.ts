@@ -3,11 +3,13 @@ import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { StoredAttribute } from '../../core/run/run-properties.ts';
 import type { SearchAttributeType } from '../../core/options/search-attributes.ts';
+import type { QuarantineInfo } from '../../core/run/quarantine-info.ts';
 import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failure-info.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import { type RemoteTask, tasksOfRun } from '../activities/activity-tasks.ts';
 import type { ClosedOutcome, Database } from '../sql/database.ts';
 import { countPollers } from '../ownership/pollers.ts';
+import { readQuarantine } from '../ownership/quarantine.ts';
 
 export interface RunRow {
   run_id: string;
@@ -136,6 +138,8 @@ export interface OpenState {
   }[];
   /** The failed workflow task that the run stands at, if it does. */
   readonly taskFailure: TaskFailureInfo | undefined;
+  /** Why no worker goes on with the run for now, if it is in quarantine: what went wrong in the engine. */
+  readonly quarantine: QuarantineInfo | undefined;
 }
 
 /** What a row of the log takes beside its contents, about. */
@@ -145,7 +149,7 @@ const eventRowBytes = 120;
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [pollers, { rows: heads }, { rows: pending }, taskFailure, tasks] = await Promise.all([
+  const [pollers, { rows: heads }, { rows: pending }, taskFailure, quarantine, tasks] = await Promise.all([
     countPollers(database, run),
     pool.query<{
       seq: number | null;
@@ -185,6 +189,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       [run.run_id, run.closed_at === null],
     ),
     readTaskFailure(database, run.run_id),
+    readQuarantine(database, run.run_id),
     tasksOfRun(database, run),
   ]);
   const head = heads[0]!;
@@ -210,6 +215,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       };
     }),
     taskFailure,
+    quarantine,
   };
 }
 
