@@ -376,7 +376,6 @@ export class RunLoop {
   #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
     if (isHistoryConflict(error)) return this.quarantine.take(run, error);
     run.dropSandbox();
-    // Not even the failure can be stored: its inputs come again from where they came from.
     if (built.failure !== undefined) return this.quarantine.take(run, error, inputs);
     const code = isAssertion(error) ? error.code : 'WORKFLOW_ERROR';
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
