@@ -68,12 +68,27 @@ function showCommand(): Command {
         const run = await handle.describe();
         const length = run.historyLength;
         const after = Math.max(0, length - options.events);
-        const events = after === length ? [] : await handle.history({ after, upTo: length });
+        const events = after === length ? [] : await lastEvents(handle, run, after);
         if (options.json === true) return console.log(jsonText({ run, events }));
         const cut = after === 0 ? '' : `last ${events.length} of ${length} events; --events all shows every one\n`;
         console.log(`${runText(run)}\n\n${cut}${eventsText(events)}`);
       }),
     );
+}
+
+/** A run in quarantine is shown too when its log cannot be read. */
+async function lastEvents(
+  handle: WorkflowHandle,
+  { historyLength: upTo, quarantine }: WorkflowExecutionDescription,
+  after: number,
+): Promise<HistoryRecord[]> {
+  try {
+    return await handle.history({ after, upTo });
+  } catch (error) {
+    if (quarantine === undefined) throw error;
+    console.error(`the events cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  }
 }
 
 function stateCommand(): Command {
@@ -195,6 +210,17 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
         `${activity.unknownEffect ? ', effect unknown: begun, and its end is not in the log' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
     ]),
     ...taskFailureRows(run.taskFailure),
+    ...quarantineRows(run.quarantine),
+  ];
+}
+
+function quarantineRows(quarantine: WorkflowExecutionDescription['quarantine']): [string, string | undefined][] {
+  if (quarantine === undefined) return [];
+  const { code, cause, attempt, message, since, nextAttempt } = quarantine;
+  return [
+    ['quarantine', `${code} (attempt ${attempt}): ${cause}: ${message.replaceAll('\n', `\n${' '.repeat(13)}`)}`],
+    ['since', since.toISOString()],
+    ['next attempt', nextAttempt.toISOString()],
   ];
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
+import { putIntoQuarantine } from '../../runtime/store/ownership/quarantine.ts';
 import { getRun } from '../../runtime/store/runs/runs.ts';
 import { testEngine } from '../support/engine.ts';
 import { type CommandRun, reprise } from '../support/reprise-command.ts';
@@ -36,6 +37,21 @@ test('show says when it leaves events out', async () => {
   const { out } = await workflow('show', 'tally', '--events', '2');
   assert.ok(out.includes(`last 2 of ${length} events; --events all shows every one\n`), out);
   assert.doesNotMatch((await workflow('show', 'tally', '--events', String(length))).out, /shows every one/);
+});
+
+test('show tells why a run is in quarantine, although its log cannot be read', async (t) => {
+  const store = await testStore(t);
+  const worker = await incarnation(store, t);
+  const runId = await startedRun(store, { owner: worker });
+  await worker.writer.append([turn({ runId })]);
+  await store.pool.query('update reprise.events set type = 999 where run_id = $1 and seq = 2', [runId]);
+  const fault = { cause: 'UNSUPPORTED_ENGINE', message: 'of the future', attempts: 2, nextTry: Date.now() * 1000 };
+  await putIntoQuarantine(store.database, { ...fault, runId, epoch: worker.epoch, owner: worker.epoch });
+  const { workflow_id: id } = (await getRun(store.database, runId))!;
+  const { code, out, err } = await reprise(['workflow', 'show', id], { url: store.url });
+  assert.match(out, /^quarantine +RUN_QUARANTINED \(attempt 2\): UNSUPPORTED_ENGINE: of the future$/m);
+  assert.match(err, /^the events cannot be read: .*Event type code 999 is not known/);
+  assert.equal(code, 0);
 });
 
 test('show tells an activity of unknown effect, and the task failure that the run stands at', async (t) => {

@@ -2,7 +2,7 @@
 // engine's statements wait for each other. A session holds one kind of lock (the gate) until others wait for it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draft } from '../../runtime/core/log/draft.ts';
+import { newEvent } from '../../runtime/core/log/new-event.ts';
 import {
   type AttemptReport,
   cancelTasks,
@@ -60,13 +60,13 @@ async function meeting(store: TestStore, t: Scope): Promise<(() => Promise<unkno
   const heir = await incarnation(store, t);
   const [low, high] = (await startedRuns(store, 2, { owner })) as [string, string];
   const [free, other] = (await startedRuns(store, 2, { queue: 'default/free' })) as [string, string];
-  const scheduled = draft(0, 'ActivityScheduled', {
+  const scheduled = newEvent(0, 'ActivityScheduled', {
     name: 'tool',
     meta: '{"id":"1"}',
     payload: new Uint8Array([0x90]),
   });
   const [first, second, third] = owner.writers;
-  await first!.append([low, high].map((runId) => turn({ runId, drafts: [scheduled, scheduled] })));
+  await first!.append([low, high].map((runId) => turn({ runId, newEvents: [scheduled, scheduled] })));
   const task = (runId: string, seq: number): OfferedTask => ({
     ...{ runId, seq, queue: 'default/tools', type: 'tool', attempt: 1, dueAt: now(), startBy: null, closeBy: null },
     ...{ scheduleToStartMs: null, startToCloseMs: 1, heartbeatMs: null },

@@ -25,7 +25,6 @@ it('runs that became due long ago are all taken by one sweep, however few fit at
     },
     adopt: async (claimed) => void taken.push(...claimed.map(({ wakeAt }) => wakeAt)),
     failed: (error) => failures.push(error),
-    lost: (error) => failures.push(error),
   });
   claimer.poke();
   await rest();

@@ -26,6 +26,8 @@ export const errorCodes = [
   'UNSUPPORTED_SCHEMA',
   'UNSUPPORTED_ENGINE',
   'ILLEGAL_STATE',
+  'ASSERTION_FAILED',
+  'RUN_QUARANTINED',
   'TIMEOUT',
   'PAYLOAD_UNREADABLE',
   'WORKFLOW_FAILED',
@@ -87,7 +89,11 @@ export class DeterminismViolationError extends RuntimeError {
   }
 }
 
-/** Programmer error: stops the task. Stays on in production. */
+/** A fault of the engine: stops the run that it concerns. Stays on in production. @throws ASSERTION_FAILED */
 export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new Error(`Assertion failed: ${message}`);
+  if (!condition) throw new RuntimeError('ASSERTION_FAILED', `Assertion failed: ${message}`);
+}
+
+export function isAssertion(error: unknown): error is RuntimeError {
+  return error instanceof RuntimeError && error.code === 'ASSERTION_FAILED';
 }

@@ -13,7 +13,7 @@
 // paused: nothing that workflow code causes, so it ends only by WorkflowTerminated or WorkflowTimedOut.
 // A closed run takes no event. rolled_back and recovered are set when another run takes over the workflow id.
 import { type NewEvent, type EventType, isOutput } from './event.ts';
-import { IllegalStateError } from '../failure/runtime-error.ts';
+import { RuntimeError } from '../failure/runtime-error.ts';
 
 export const runStatuses = [
   'running',
@@ -211,7 +211,7 @@ export function statusAfter(status: RunStatus | undefined, type: EventType): Run
  * What must hold of every turn that is appended: seqs dense, inputs before outputs, answers point backwards, and
  * nothing follows the event that closes the run. `status` (undefined: the run does not exist) and `lastSeq` (0 then)
  * are those before the turn. Returns the status after it.
- * @throws ILLEGAL_STATE: a fault of the engine, so nothing of the turn may be written.
+ * @throws ASSERTION_FAILED: a fault of the engine, so nothing of the turn may be written.
  */
 export function assertTurn(
   status: RunStatus | undefined,
@@ -241,6 +241,6 @@ export function assertTurn(
   return current;
 }
 
-function illegal(problem: string): IllegalStateError {
-  return new IllegalStateError(`A turn breaks the rules of the log: ${problem}. It was not written.`);
+function illegal(problem: string): RuntimeError {
+  return new RuntimeError('ASSERTION_FAILED', `A turn breaks the rules of the log: ${problem}. It was not written.`);
 }

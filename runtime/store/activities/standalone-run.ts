@@ -8,6 +8,7 @@ import type { Database } from '../sql/database.ts';
 import { eventColumns, EventRows } from '../codec/event-rows.ts';
 import { readEventsAfter, type StoredEvent } from '../log/history.ts';
 import { type Mail, readMail } from '../messages/inbox.ts';
+import { isTriable } from '../ownership/quarantine.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { deleteOpenRows, writeClosed } from '../runs/closed-run.ts';
 import { transaction } from '../sql/transaction.ts';
@@ -73,7 +74,7 @@ export async function dueStandalone(
   const { rows } = await pool.query<{ run_id: string }>({
     name: `reprise_due_standalone_${schema}`,
     text: `select run_id from ${schema}.ready where owner is null and queue = $1 and wake_at <= ($2::timestamptz[])[1]
-order by wake_at limit $3`,
+  and ${isTriable(schema, '($2::timestamptz[])[1]')} order by wake_at limit $3`,
     values: [queue, timestampArray([now]), limit],
   });
   return rows.map((row) => row.run_id);
@@ -94,9 +95,9 @@ export async function forsakenStandalone(
     text: `with recursive queues(queue) as (
   ${queues} union all select (${queues} and r.queue > q.queue) from queues q where q.queue is not null)
 select d.run_id from queues q cross join lateral (
-  select r.run_id from ${schema}.ready r
-  where r.owner is null and r.queue = q.queue and r.wake_at <= ($1::timestamptz[])[1] and r.claimed
-  order by r.wake_at limit $2) d
+  select ready.run_id from ${schema}.ready
+  where ready.owner is null and ready.queue = q.queue and ready.wake_at <= ($1::timestamptz[])[1] and ready.claimed
+    and ${isTriable(schema, 'clock_timestamp()')} order by ready.wake_at limit $2) d
 where q.queue like '%#activities/%' limit $2`,
     values: [timestampArray([since]), limit],
   });
@@ -181,7 +182,8 @@ async function write(
   await control(schema, client, runId, settlement);
   // Its task times out by itself from now on.
   await client.query(
-    `update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, claimed = true where run_id = $1`,
+    `with settled as (delete from ${schema}.quarantine where run_id = $1)
+update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, claimed = true where run_id = $1`,
     [runId, timestampArray([never])],
   );
   return { events, status, stops: cancels ? await stop(schema, client, runId) : told };

@@ -90,12 +90,30 @@ select owner, queue from r`;
   return (rows as Delivery[])[0];
 }
 
-/** Unread mail of the given runs after the given numbers, in order. */
+interface UnreadMail {
+  /** In order. None of a run that has a message of an unknown type: what stands behind it must not come first. */
+  readonly mail: readonly Mail[];
+  /** Why the mail of a run stays unread: a newer version has sent some of it. By run id. */
+  readonly unreadable: ReadonlyMap<string, unknown>;
+}
+
+/** Unread mail of the given runs after the given numbers, in order. @throws UNSUPPORTED_ENGINE when some is of an unknown type */
 export async function readMail(
   database: Database,
   runs: readonly { runId: string; after: number }[],
+  client?: pg.ClientBase,
+): Promise<readonly Mail[]> {
+  const { mail, unreadable } = await readMailByRun(database, runs, client);
+  for (const error of unreadable.values()) throw error;
+  return mail;
+}
+
+/** The same, with what cannot be read told apart by run. */
+export async function readMailByRun(
+  database: Database,
+  runs: readonly { runId: string; after: number }[],
   client: pg.ClientBase | pg.Pool = database.pool,
-): Promise<Mail[]> {
+): Promise<UnreadMail> {
   const { rows } = await client.query<MailRow>({
     name: `reprise_read_mail_${database.schema}`,
     text: `select i.run_id, i.id, i.type, i.name, i.payload, i.source_id, i.reason, i.correlation_id, i.meta, i.answers
@@ -103,7 +121,20 @@ from unnest($1::uuid[], $2::int[]) as r(run_id, after)
 join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order by i.run_id, i.id`,
     values: [runs.map((run) => run.runId), runs.map((run) => run.after)],
   });
-  return rows.map((row) => ({
+  const mail: Mail[] = [];
+  const unreadable = new Map<string, unknown>();
+  for (const row of rows) {
+    try {
+      mail.push(message(row));
+    } catch (error) {
+      unreadable.set(row.run_id, error);
+    }
+  }
+  return { mail: unreadable.size === 0 ? mail : mail.filter(({ runId }) => !unreadable.has(runId)), unreadable };
+}
+
+function message(row: MailRow): Mail {
+  return {
     runId: row.run_id,
     id: row.id,
     type: eventTypeOf(row.type),
@@ -114,7 +145,7 @@ join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order 
     correlationId: row.correlation_id,
     meta: row.meta === null ? null : JSON.stringify(row.meta),
     answers: row.answers,
-  }));
+  };
 }
 
 interface MailRow {

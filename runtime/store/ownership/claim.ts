@@ -8,6 +8,7 @@ import type { Micros } from '../../core/log/event.ts';
 import { routedText, routeText } from '../deployments/deployments.ts';
 import type { StoredEvent } from '../log/history.ts';
 import { timestampArray, uuidArray } from '../codec/pg-binary.ts';
+import { isTriable } from './quarantine.ts';
 
 export interface ClaimedRun {
   readonly runId: string;
@@ -18,6 +19,8 @@ export interface ClaimedRun {
   readonly wakeAt: Micros;
   /** Of a run that nobody owned before: its start, which is all of its log. */
   readonly start: StoredEvent | undefined;
+  /** Of a run in quarantine: its failures in a row. */
+  readonly quarantined?: number;
 }
 
 interface ClaimRow {
@@ -25,6 +28,7 @@ interface ClaimRow {
   mail: number;
   lost: number | null;
   wake_at: string;
+  quarantined: number | null;
   started_at: string | null;
   name: string | null;
   payload: Buffer | null;
@@ -40,7 +44,8 @@ export interface ClaimRoute {
 const routeParameters = { namespace: '$7', deployment: '$8', build: '$9' } as const;
 
 /**
- * Claims up to `limit` due runs of a queue, the longest due first. `from` is the watermark below which entries are dead
+ * Claims up to `limit` due runs of a queue, the longest due first. A run in quarantine is not due before its next try, not
+ * even by a message, or a stream of signals would have it loaded in vain all the time. `from` is the watermark below which entries are dead
  * (a held snapshot keeps them in the index); a full sweep passes 0.
  * A log that somebody could have added to is read only with a later snapshot: a row that was parked while this statement
  * waited to lock it is seen in its new version, but the events that its last owner appended are not.
@@ -64,12 +69,13 @@ export async function claim(
         : ''
     }due as materialized (
   select run_id, lost, wake_at, claimed from ${schema}.ready
-  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]${
-    isRouted
-      ? `
+  where owner is null and queue = $3 and wake_at <= ($4::timestamptz[])[1] and wake_at >= ($5::timestamptz[])[1]
+    and ${isTriable(schema, '($4::timestamptz[])[1]')}${
+      isRouted
+        ? `
     and ${routedText(schema, 'ready.run_id')}`
-      : ''
-  }
+        : ''
+    }
   order by wake_at limit $6 for no key update skip locked),
 fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences
@@ -80,7 +86,7 @@ from fence, due left join lateral (
   where not due.claimed and e.run_id = due.run_id and e.seq = 1 limit 1) first on true
 where r.run_id = due.run_id and r.run_id = any (array(select run_id from due))
 returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000)::bigint as wake_at,
-  (extract(epoch from first.at) * 1000000)::bigint as started_at, first.name, first.payload, first.meta::text as meta`,
+  (select q.attempts from ${schema}.quarantine q where q.run_id = r.run_id) as quarantined, (extract(epoch from first.at) * 1000000)::bigint as started_at, first.name, first.payload, first.meta::text as meta`,
     values: [
       fence.epoch,
       fence.slot,
@@ -97,6 +103,7 @@ returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000
     lost: row.lost,
     wakeAt: Number(row.wake_at),
     start: startEvent(row),
+    ...(row.quarantined === null ? {} : { quarantined: row.quarantined }),
   }));
 }
 

@@ -1,6 +1,7 @@
 // Worker incarnations: registering, heartbeats, noticing deaths, declaring them, freeing what the dead owned.
 // An incarnation is its epoch; fence rows prove it alive, the lease row says since when it was heard of.
 import type pg from 'pg';
+import { engineNumber } from '../../core/log/engine-number.ts';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
 import { freeTasks } from '../activities/activity-outcomes.ts';
 import type { Database } from '../sql/database.ts';
@@ -20,6 +21,8 @@ export interface Registration {
   readonly backendPids: readonly (number | null)[];
   /** Types of the activities that it executes for others; none when it takes no tasks. */
   readonly activityTypes?: readonly string[];
+  /** The highest engine number that it knows; by default this version's. */
+  readonly engine?: number;
 }
 
 /** First key of the session-bound sign of life, an advisory lock whose second key is the epoch. */
@@ -28,7 +31,7 @@ const signClass = 1_382_314_096;
 /** Registers a new incarnation on the session that will carry its sign of life; returns the epoch. */
 export async function register(client: pg.ClientBase, schema: string, worker: Registration): Promise<number> {
   const { rows } = await client.query<{ epoch: number }>({
-    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id, activity_types) values ($1, $2, $3, $6, $7, $8) returning epoch),
+    text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id, activity_types, engine) values ($1, $2, $3, $6, $7, $8, $9) returning epoch),
 f as (insert into ${schema}.fences (epoch, slot, backend_pid) select epoch, slot - 1, pid from w, unnest($4::int[]) with ordinality as s(pid, slot)),
 l as (insert into ${schema}.leases (epoch, queue, beat_at, expires_at)
   select epoch, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $5 / 1000.0) from w)
@@ -42,11 +45,25 @@ select epoch from w`,
       worker.version?.deploymentName ?? null,
       worker.version?.buildId ?? null,
       worker.activityTypes ?? null,
+      worker.engine ?? engineNumber,
     ],
   });
   const epoch = rows[0]!.epoch;
   await client.query('select pg_advisory_lock($1, $2)', [signKey(schema), epoch]);
   return epoch;
+}
+
+/**
+ * Whether every live worker knows the event and message types of an engine number. Whoever writes a new type asks first:
+ * workers that do not know it would put the run into quarantine.
+ */
+export async function isEngineKnownToAll(database: Database, engine: number): Promise<boolean> {
+  const { schema, pool } = database;
+  const { rows } = await pool.query<{ known: boolean }>(
+    `select not exists (select from ${schema}.leases l join ${schema}.workers w using (epoch) where w.engine < $1) as known`,
+    [engine],
+  );
+  return rows[0]!.known;
 }
 
 export interface Heartbeat {

@@ -2,6 +2,7 @@
 import type { Micros } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
+import { isTriable } from './quarantine.ts';
 
 export interface Found {
   /** Runs of this owner that have mail in the inbox. */
@@ -28,7 +29,8 @@ export async function lookAround(
     text: `select array(select distinct run_id::text from ${schema}.inbox where owner = $1) as mailed,
   exists (select from ${schema}.activity_tasks where queue = ${one ? '$2' : 'any($2::text[])'} and due_at <= ${now}) as tasks,
   coalesce((select min(deadline) from ${schema}.activity_tasks) <= ${now}, false) as expired,
-  exists (select from ${schema}.ready where owner is null and queue = $4 and wake_at <= ${now}) as standalone`,
+  exists (select from ${schema}.ready where owner is null and queue = $4 and wake_at <= ${now}
+    and ${isTriable(schema, now)}) as standalone`,
     values: [epoch, one ? queues[0] : queues, timestampArray([options.now]), options.standaloneQueue],
   });
   return rows[0]!;

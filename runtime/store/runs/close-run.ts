@@ -19,6 +19,7 @@ import { readRunVersioning } from '../deployments/deployments.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
 import { readEventsAfter } from '../log/history.ts';
 import { declareDead } from '../ownership/lease.ts';
+import { isTriable } from '../ownership/quarantine.ts';
 
 /** `ended`: it is closed now. `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
 export type EndResult = 'ended' | 'owned' | 'closed';
@@ -31,7 +32,8 @@ export function terminateUnowned(database: Database, runId: string, reason: stri
 export async function endOverdue(database: Database): Promise<void> {
   const { rows } = await database.pool.query<{ run_id: string }>({
     name: `reprise_overdue_${database.schema}`,
-    text: `select run_id from ${database.schema}.ready where deadline <= clock_timestamp() and owner is null order by deadline limit 100`,
+    text: `select run_id from ${database.schema}.ready where deadline <= clock_timestamp() and owner is null
+  and ${isTriable(database.schema, 'clock_timestamp()')} order by deadline limit 100`,
   });
   const failures: unknown[] = [];
   for (const { run_id: runId } of rows) {

@@ -25,7 +25,8 @@ export async function deleteOpenRows(client: pg.ClientBase, schema: string, runI
   const mine = 'where run_id = $1';
   await client.query(
     `with mail as (delete from ${schema}.inbox ${mine}), tasks as (delete from ${schema}.activity_tasks ${mine}),
-beats as (delete from ${schema}.activity_heartbeats ${mine}) delete from ${schema}.ready ${mine}`,
+beats as (delete from ${schema}.activity_heartbeats ${mine}),
+quarantined as (delete from ${schema}.quarantine ${mine}) delete from ${schema}.ready ${mine}`,
     [runId],
   );
 }

@@ -2,10 +2,12 @@
 import type { RunRow } from './run-row.ts';
 import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
+import type { QuarantineInfo } from '../../core/run/quarantine-info.ts';
 import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failure-info.ts';
 import { type RemoteTask, tasksOfRun } from '../activities/activity-tasks.ts';
 import type { ClosedOutcome, Database } from '../sql/database.ts';
 import { countPollers } from '../ownership/pollers.ts';
+import { readQuarantine } from '../ownership/quarantine.ts';
 
 /** The latest run of a workflow id; undefined when there is none. */
 export async function findRun(database: Database, namespace: string, workflowId: string): Promise<RunRow | undefined> {
@@ -115,6 +117,8 @@ export interface OpenState {
   }[];
   /** The failed workflow task that the run stands at, if it does. */
   readonly taskFailure: TaskFailureInfo | undefined;
+  /** Why no worker goes on with the run for now, if it is in quarantine: what went wrong in the engine. */
+  readonly quarantine: QuarantineInfo | undefined;
 }
 
 /** What a row of the log takes beside its contents, about. */
@@ -124,7 +128,7 @@ const eventRowBytes = 120;
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [pollers, { rows: heads }, { rows: pending }, taskFailure, tasks] = await Promise.all([
+  const [pollers, { rows: heads }, { rows: pending }, taskFailure, quarantine, tasks] = await Promise.all([
     countPollers(database, run),
     pool.query<{
       seq: number | null;
@@ -164,6 +168,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       [run.run_id, run.closed_at === null],
     ),
     readTaskFailure(database, run.run_id),
+    readQuarantine(database, run.run_id),
     tasksOfRun(database, run),
   ]);
   const head = heads[0]!;
@@ -189,6 +194,7 @@ having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).
       };
     }),
     taskFailure,
+    quarantine,
   };
 }
 

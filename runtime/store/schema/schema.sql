@@ -145,6 +145,18 @@ create table reprise.outbox (
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
 grant delete, insert, select, update on reprise.outbox to reprise_worker;
 
+create table reprise.quarantine (
+  run_id uuid not null,
+  since timestamp with time zone not null default clock_timestamp(),
+  next_try timestamp with time zone not null,
+  attempts integer not null,
+  cause text not null,
+  message text not null,
+  epoch integer not null,
+  constraint quarantine_pkey PRIMARY KEY (run_id)
+);
+grant delete, insert, select, update on reprise.quarantine to reprise_worker;
+
 create table reprise.ready (
   run_id uuid not null,
   wake_at timestamp with time zone not null,
@@ -215,6 +227,7 @@ create table reprise.workers (
   activity_types text[],
   deployment_name text,
   build_id text,
+  engine integer not null default 1,
   constraint workers_pkey PRIMARY KEY (epoch)
 );
 grant insert, select, update on reprise.workers to reprise_worker;

@@ -101,6 +101,7 @@ export class ActivityDesk {
     this.#keeper = new StandaloneKeeper({
       ...options,
       queue: options.standaloneQueue,
+      epoch,
       offered: (queue, dueAt) => this.#remote.tell(queue, dueAt),
     });
     const announced = (outcomes: readonly SentOutcome[]): void => this.#announce(outcomes);
@@ -149,12 +150,13 @@ export class ActivityDesk {
     if (!this.#isOwn(activity)) return this.start(run, activity);
     // What the attempt reported lies in the database alone.
     activity.elsewhere = 'told';
-    void this.#remote.busyWith(run, async () => {
+    const restart = async (): Promise<void> => {
       const progress = await this.#progressOf(run, seq);
       if (run.phase === 'gone' || run.activities.get(seq) !== activity) return;
       activity.elsewhere = undefined;
       this.start(run, activity, progress);
-    });
+    };
+    this.#remote.busyWith(run, restart).catch((error: unknown) => this.#options.broken(run, error));
   }
 
   async #progressOf(run: LiveRun, seq: number): Promise<Uint8Array | undefined> {
@@ -204,7 +206,11 @@ export class ActivityDesk {
   #startUntold(run: LiveRun, activity: PendingActivity): void {
     if (run.phase === 'gone' || activity.elsewhere !== 'asked') return;
     activity.elsewhere = undefined;
-    this.start(run, activity);
+    try {
+      this.start(run, activity);
+    } catch (error) {
+      this.#options.broken(run, error);
+    }
   }
 
   abandon(run: LiveRun, reason: CancelReason): void {

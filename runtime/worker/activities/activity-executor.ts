@@ -198,7 +198,9 @@ export class ActivityExecutor {
       queue.give();
     };
     const { release } = entry;
-    void this.#execute(entry).finally(() => entry.release === release && release());
+    void this.#execute(entry)
+      .catch((error: unknown) => this.#options.broken(entry.run, error))
+      .finally(() => entry.release === release && release());
   }
 
   async #execute(entry: ActivityEntry): Promise<void> {
@@ -208,11 +210,8 @@ export class ActivityExecutor {
     const attempt = entry.failedAttempts + activity.lostAttempts + 1;
     if (fn === undefined) return this.#failed(entry, notRegistered(activities, activity.type), attempt, 0);
     if (declarationOf(fn).effect === 'unsafe') {
-      const started = newEvent(0, 'ActivityAttemptStarted', {
-        answers: activity.seq,
-        attempt: entry.failedAttempts + 1,
-      });
-      await this.#options.reportDurably(run, started);
+      const columns = { answers: activity.seq, attempt: entry.failedAttempts + 1 };
+      await this.#options.reportDurably(run, newEvent(0, 'ActivityAttemptStarted', columns));
       if (entry.state !== 'running') return;
     }
     await this.#attempt(entry, fn, attempt);

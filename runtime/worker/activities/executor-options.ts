@@ -23,6 +23,8 @@ export interface ExecutorOptions {
   readonly logger: Logger;
   /** A client of the worker's, for activities that ask for one. */
   readonly client: () => unknown;
+  /** An attempt could not be begun or ended for a fault of the engine. */
+  broken(run: LiveRun, error: unknown): void;
   /** Hands an outcome to its run. */
   report(run: LiveRun, input: Input): void;
   /** Makes a fact durable before going on: the start of an `unsafe` attempt. Resolves once it is in the log. */

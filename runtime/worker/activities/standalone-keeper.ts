@@ -1,7 +1,9 @@
 // Settles standalone activities: what was started, has an outcome, or is to be cancelled. Any worker that executes activities
 // of the queue may do it, one short transaction each; nothing is kept in memory.
 import type { Logger } from 'pino';
+import { quarantineCause, quarantineDelayMs } from '../../core/run/quarantine-info.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
+import { isFaultOfRun, putIntoQuarantine, readQuarantine } from '../../store/ownership/quarantine.ts';
 import type { Database } from '../../store/sql/database.ts';
 import {
   dueStandalone,
@@ -17,6 +19,7 @@ export interface StandaloneKeeperOptions {
   readonly database: Database;
   /** Where standalone activities of the task queue wait. */
   readonly queue: string;
+  readonly epoch: number;
   readonly clock: DatabaseClock;
   readonly logger: Logger;
   /** An activity of a task queue can be claimed, when its time has come. */
@@ -95,8 +98,23 @@ export class StandaloneKeeper implements Looker {
       if (offer !== undefined) offered(offer.queue, offer.dueAt);
       tellSettled(database, runId, settled);
     } catch (error) {
-      if (!this.#stopped)
-        logger.warn({ err: error, runId }, 'a standalone activity could not be settled, will try again');
+      if (this.#stopped) return;
+      if (isFaultOfRun(error)) return this.#quarantine(runId, error);
+      logger.warn({ err: error, runId }, 'a standalone activity could not be settled, will try again');
+    }
+  }
+
+  /** Nobody looks at it again before its next try. */
+  async #quarantine(runId: string, error: unknown): Promise<void> {
+    const { database, clock, logger, epoch } = this.#options;
+    const fault = quarantineCause(error);
+    logger.error({ runId, code: 'RUN_QUARANTINED', cause: fault.cause, err: error }, 'run quarantined');
+    try {
+      const attempts = ((await readQuarantine(database, runId))?.attempt ?? 0) + 1;
+      const nextTry = clock.now() + quarantineDelayMs(attempts) * 1000;
+      await putIntoQuarantine(database, { ...fault, runId, nextTry, attempts, epoch, owner: null });
+    } catch (failure) {
+      logger.warn({ err: failure, runId }, 'a quarantine could not be recorded');
     }
   }
 }

@@ -14,14 +14,14 @@ export interface CodeReloaderOptions {
   readonly sandbox: Sandbox;
   readonly appender: Appender;
   now(): Micros;
-  /** Does work of a run; a failure ends the incarnation. */
+  /** Does work of a run; a failure puts the run into quarantine. */
   guard(run: LiveRun, work: () => Promise<void>): Promise<void>;
   /** The code stands again: on with the first turn. */
   reloaded(run: LiveRun, failure: TaskFailure | undefined): Promise<void>;
   /** A deferred turn is durable. */
   deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void;
-  /** A deferred turn cannot be stored. */
-  lost(run: LiveRun, error: unknown): void;
+  /** A deferred turn cannot be made or stored. */
+  failed(run: LiveRun, error: unknown): void;
 }
 
 export class CodeReloader {
@@ -37,7 +37,7 @@ export class CodeReloader {
     return guard(run, async () => {
       const failure = await reloadSandbox(database, sandbox, run);
       while (run.deferring !== undefined) await run.deferring;
-      if (isGone(run)) return;
+      if (run.phase !== 'reloading') return; // quarantined, or gone with its incarnation
       run.carried.push(...run.deferred);
       run.deferred = [];
       await reloaded(run, failure);
@@ -46,6 +46,20 @@ export class CodeReloader {
 
   /** Appends what happened to a run whose code is being made again. A termination waits for it. */
   defer(run: LiveRun): void {
+    try {
+      this.#defer(run);
+    } catch (error) {
+      this.#options.failed(run, error);
+    }
+  }
+
+  /** The same for a run that is to be given back. */
+  rescue(run: LiveRun): void {
+    this.defer(run);
+    this.#options.appender.pump();
+  }
+
+  #defer(run: LiveRun): void {
     if (run.deferring !== undefined || run.queue.length === 0) return;
     if (run.queue.some((input) => input.type === 'WorkflowTerminated' || input.type === 'WorkflowTimedOut')) return;
     const inputs = run.takeQueue();
@@ -61,7 +75,7 @@ export class CodeReloader {
         run.deferring = undefined;
         arrived.resolve();
         if (isGone(run)) return;
-        if (result.outcome === 'refused') return this.#options.lost(run, result.error);
+        if (result.outcome === 'refused') return this.#options.failed(run, result.error);
         run.deferred.push(...visibleInputs(events));
         this.#options.deferred(run, events, inputs);
       },

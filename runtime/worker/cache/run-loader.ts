@@ -6,8 +6,8 @@ import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../../store/log/history.ts';
-import { type Mail, readMail } from '../../store/messages/inbox.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { type Mail, readMailByRun } from '../../store/messages/inbox.ts';
+import { assert } from '../../core/failure/runtime-error.ts';
 import { engineFault } from '../../core/log/engine-number.ts';
 import { failsOnNondeterminism, failureErrorNames } from '../../core/failure/failure-types.ts';
 import { Yielder } from '../../flow/yield.ts';
@@ -26,13 +26,13 @@ interface Source {
 interface LoadResult {
   /** The run stands where its log ends; a long one without its code. */
   loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void;
-  /** A newer version has written into the run's log what this one cannot read. */
-  unreadable(run: LiveRun, error: RuntimeError): void;
+  /** The run cannot be loaded: its log or its mail cannot be read, or cannot be folded. */
+  failed(run: LiveRun, error: unknown): void;
 }
 
 /**
  * Loads every run and tells of each as soon as it is known. `start` is given of runs that are new and have nothing else in
- * their log.
+ * their log. Never rejects: what fails of one run is told of that run.
  */
 export async function loadRuns(
   source: Source,
@@ -44,77 +44,84 @@ export async function loadRuns(
   const yielder = new Yielder();
   for (const { run, start } of runs) {
     if (start === undefined || run.mailRead > 0) toRead.push(run);
-    else result.loaded(run, failureOf(sandbox, run, replayed(sandbox, run, [start])), []);
+    else
+      await loaded(run, result, () => ({
+        failure: failureOf(sandbox, run, replayed(sandbox, run, [start])),
+        mail: [],
+      }));
     if (yielder.isDue) await yielder.yield();
   }
   if (toRead.length > 0) await readRuns(source, toRead, result);
 }
 
-async function readRuns(
-  { database, sandbox }: Source,
-  runs: readonly LiveRun[],
-  { loaded, unreadable }: LoadResult,
-): Promise<void> {
-  const withMail = runs.filter((run) => run.mailRead > 0).map((run) => ({ runId: run.runId, after: 0 }));
-  const [heads, mail] = await Promise.all([
-    headsOf(database, runs, unreadable),
-    withMail.length === 0 ? [] : readMail(database, withMail),
-  ]);
-  const eventsByRun = Map.groupBy(heads, (event) => event.runId);
-  const mailByRun = Map.groupBy(mail, (message) => message.runId);
-  const finish = async (run: LiveRun, replay: RunReplay | undefined): Promise<void> => {
-    const ofRun = mailByRun.get(run.runId) ?? [];
-    if (ofRun.length > 0) run.mailRead = ofRun[0]!.id - 1;
-    await readPending(database, run);
-    if (run.hash.length > 0) await rejectionsKnown();
-    const failure = await explained(database, sandbox, run.runId, replay && failureOf(sandbox, run, replay));
-    loaded(run, failure, ofRun);
-  };
-  const readLong = async (run: LiveRun): Promise<void> => {
-    try {
-      for (const event of await readOpenEvents(database, run.runId)) run.record(event);
-    } catch (error) {
-      if (!isUnsupported(error)) throw error;
-      return unreadable(run, error);
-    }
-    await finish(run, undefined);
-  };
+interface Loaded {
+  readonly failure: TaskFailure | undefined;
+  readonly mail: readonly Mail[];
+}
+
+async function loaded(run: LiveRun, result: LoadResult, load: () => Loaded | Promise<Loaded>): Promise<void> {
+  try {
+    const { failure, mail } = await load();
+    result.loaded(run, failure, mail);
+  } catch (error) {
+    result.failed(run, error);
+  }
+}
+
+async function readRuns(source: Source, runs: readonly LiveRun[], result: LoadResult): Promise<void> {
+  let read: ReadRuns;
+  try {
+    read = await readBatch(source.database, runs);
+  } catch (error) {
+    if (runs.length === 1) return result.failed(runs[0]!, error);
+    // One run's log must not keep the others away.
+    const half = runs.length >> 1;
+    await Promise.all([runs.slice(0, half), runs.slice(half)].map((part) => readRuns(source, part, result)));
+    return;
+  }
   const yielder = new Yielder();
-  const finishing: Promise<void>[] = [];
+  const loading: Promise<void>[] = [];
   for (const run of runs) {
-    const events = eventsByRun.get(run.runId);
-    if (events === undefined) continue; // told above
-    const finished = events.length < shortEvents ? finish(run, replayed(sandbox, run, events)) : readLong(run);
-    finished.catch(() => undefined); // told below, when all are begun
-    finishing.push(finished);
+    loading.push(loaded(run, result, () => loadRun(source, run, read)));
     if (yielder.isDue) await yielder.yield();
   }
-  await Promise.all(finishing);
+  await Promise.all(loading);
 }
 
-/** Of a run that cannot be read there are none. */
-async function headsOf(
-  database: Database,
-  runs: readonly LiveRun[],
-  unreadable: LoadResult['unreadable'],
-): Promise<readonly StoredEvent[]> {
+interface ReadRuns {
+  readonly heads: ReadonlyMap<string, readonly StoredEvent[]>;
+  readonly mail: ReadonlyMap<string, readonly Mail[]>;
+  readonly unreadable: ReadonlyMap<string, unknown>;
+}
+
+async function readBatch(database: Database, runs: readonly LiveRun[]): Promise<ReadRuns> {
+  const withMail = runs.filter((run) => run.mailRead > 0).map((run) => ({ runId: run.runId, after: 0 }));
   const runIds = runs.map((run) => run.runId);
-  try {
-    return await readHeads(database, runIds, shortEvents);
-  } catch (error) {
-    if (!isUnsupported(error)) throw error;
-    const [only] = runs;
-    if (only !== undefined && runs.length === 1) {
-      unreadable(only, error);
-      return [];
-    }
-    // One run's log must not keep the others away.
-    return (await Promise.all(runs.map((run) => headsOf(database, [run], unreadable)))).flat();
-  }
+  const [heads, { mail, unreadable }] = await Promise.all([
+    readHeads(database, runIds, shortEvents),
+    withMail.length === 0 ? { mail: [], unreadable: new Map() } : readMailByRun(database, withMail),
+  ]);
+  return {
+    heads: Map.groupBy(heads, (event) => event.runId),
+    mail: Map.groupBy(mail, (message) => message.runId),
+    unreadable,
+  };
 }
 
-function isUnsupported(error: unknown): error is RuntimeError {
-  return error instanceof RuntimeError && error.code === 'UNSUPPORTED_ENGINE';
+async function loadRun({ database, sandbox }: Source, run: LiveRun, read: ReadRuns): Promise<Loaded> {
+  const { runId } = run;
+  if (read.unreadable.has(runId)) throw read.unreadable.get(runId);
+  const events = read.heads.get(runId) ?? [];
+  const mail = read.mail.get(runId) ?? [];
+  assert(events[0]?.type === 'WorkflowStarted', `the log of run ${runId} does not begin with its start`);
+  let replay: RunReplay | undefined;
+  if (events.length < shortEvents) replay = replayed(sandbox, run, events);
+  else for (const event of await readOpenEvents(database, runId)) run.record(event);
+  if (mail.length > 0) run.mailRead = mail[0]!.id - 1;
+  await readPending(database, run);
+  if (run.hash.length > 0) await rejectionsKnown();
+  const failure = await explained(database, sandbox, runId, replay && failureOf(sandbox, run, replay));
+  return { failure, mail };
 }
 
 /** Takes a run's whole log in: what is pending, and its code. */

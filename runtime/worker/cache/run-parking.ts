@@ -1,10 +1,11 @@
 // Which runs stay in memory: idle ones are let go after a while, or when others need the room. What a run waits for then
 // stands in its ready row.
 import { setTimeout } from 'node:timers/promises';
-import type { Logger } from 'pino';
-import type { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { assert } from '../../core/failure/runtime-error.ts';
 import type { Micros } from '../../core/log/event.ts';
 import type { ParkedRun } from '../../store/ownership/claim.ts';
+import { isOwnedBy } from '../../store/ownership/quarantine.ts';
+import type { Database } from '../../store/sql/database.ts';
 import type { ActivityDesk } from '../activities/activity-desk.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { LiveRun } from '../turns/live-run.ts';
@@ -15,18 +16,17 @@ const stickyMs = 10_000;
 /** A run that waits for a place in vain comes back after so long. */
 const stalledMs = 3_000;
 const lockedRetryMs = 10;
-/** When a run is offered again whose log this version cannot read. */
-const unreadableMs = 1_000;
 /** Stands for "nothing but a message will wake it"; the year 2255, the last that µs hold exactly. */
 const never: Micros = 9_000_000_000_000_000;
 
 export interface RunParkingOptions {
+  readonly database: Database;
+  readonly epoch: number;
   /** The key of the task queue. */
   readonly queue: string;
   readonly runs: ReadonlyMap<string, LiveRun>;
   readonly activities: ActivityDesk;
   readonly clock: DatabaseClock;
-  readonly logger: Logger;
   readonly maxCachedRuns: number;
   /** Lets go of runs in the database; answers with the ids that were let go. */
   park(runs: readonly ParkedRun[]): Promise<string[]>;
@@ -34,6 +34,8 @@ export interface RunParkingOptions {
   released(run: LiveRun): void;
   /** A sender holds the run's row, so it stays ours for now. */
   kept(run: LiveRun): void;
+  /** It cannot be said when the run is due. */
+  failed(run: LiveRun, error: unknown): void;
 }
 
 export class RunParking {
@@ -110,9 +112,17 @@ export class RunParking {
       activities.abandon(run, 'WORKER_SHUTDOWN');
     }
     const at = clock.now();
+    const rows: ParkedRun[] = [];
+    for (const run of runs) {
+      try {
+        rows.push(this.#parked(run, this.#wakeAt(run, at, afterMs)));
+      } catch (error) {
+        this.#options.failed(run, error);
+      }
+    }
     let parked = new Set<string>();
     try {
-      parked = new Set(await this.#options.park(runs.map((run) => this.#parked(run, this.#wakeAt(run, at, afterMs)))));
+      parked = new Set(await this.#options.park(rows));
     } finally {
       for (const run of runs) {
         if (parked.has(run.runId)) released(run);
@@ -121,20 +131,23 @@ export class RunParking {
     }
   }
 
-  /** Leaves a run to workers that can read what a newer version wrote into its log. */
-  async leaveToNewer(run: LiveRun, error: RuntimeError): Promise<void> {
-    this.#options.logger.error({ runId: run.runId, err: error }, 'this run is left to workers of a newer version');
-    await this.sendOn(run, unreadableMs);
+  /** Sends a run on that other workers are to have, due at once. */
+  async sendOn(run: LiveRun): Promise<void> {
+    await this.#return(run, this.#parked(run, this.#options.clock.now()));
   }
 
-  /** Sends a run on that other workers are to have: due at once, or after a while, as it was when it was claimed. */
-  async sendOn(run: LiveRun, delayMs = 0): Promise<void> {
+  /** Gives a run back to where it was claimed. */
+  async giveBack(run: LiveRun, wakeAt: Micros): Promise<void> {
+    await this.#return(run, { runKey: run.runKey, mail: run.mailRead, wakeAt });
+  }
+
+  /** As it was when it was claimed. */
+  async #return(run: LiveRun, row: ParkedRun): Promise<void> {
     run.phase = 'parking';
-    const { released, clock } = this.#options;
+    const { released, database, epoch } = this.#options;
     while (run.phase === 'parking') {
-      const parked = { ...this.#parked(run, clock.now() + delayMs * 1000), lost: run.lost };
-      const [done] = await this.#options.park([parked]);
-      if (done !== undefined) return released(run);
+      const [done] = await this.#options.park([{ ...row, lost: run.lost }]);
+      if (done !== undefined || !(await isOwnedBy(database, run.runId, epoch))) return released(run);
       await setTimeout(lockedRetryMs); // a sender has locked its row
     }
   }
@@ -147,6 +160,7 @@ export class RunParking {
   }
 
   #parked(run: LiveRun, wakeAt: Micros): ParkedRun {
+    assert(Number.isSafeInteger(wakeAt), `run ${run.runId} would be due at ${wakeAt}`);
     const parked = { runKey: run.runKey, mail: run.mailRead, wakeAt };
     const queue = homeQueue(run, this.#options.queue);
     return queue === undefined ? parked : { ...parked, queue };

@@ -12,7 +12,7 @@ const expiry = -1;
 export interface TimerActions {
   fire(run: LiveRun, input: Input): void;
   /** Has the run activated, although nothing happened to it. */
-  wake(run: LiveRun): void;
+  wake(run: LiveRun): Promise<void>;
 }
 
 export class RunTimers {
@@ -40,7 +40,7 @@ export class RunTimers {
 
   wakeAt(run: LiveRun, due: Micros): void {
     this.cancel(run, wakeUp);
-    this.#set(run, wakeUp, due, () => this.#actions.wake(run));
+    this.#set(run, wakeUp, due, () => void this.#actions.wake(run));
   }
 
   cancel(run: LiveRun, seq: number): void {

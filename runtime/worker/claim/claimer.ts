@@ -11,12 +11,10 @@ export interface ClaimerOptions {
   room(): number;
   now(): Micros;
   claim(due: { now: Micros; from: Micros; limit: number }): Promise<ClaimedRun[]>;
-  /** Brings claimed runs to life. Must count them against the room before it first waits. */
+  /** Brings claimed runs to life, never rejects. Must count them against the room before it first waits. */
   adopt(claimed: readonly ClaimedRun[]): Promise<void>;
   /** A claim failed, and may be tried again. */
   failed(error: unknown): void;
-  /** Claimed runs could not be adopted: they are owned, but not in memory. */
-  lost(error: unknown): void;
 }
 
 const claimMax = 100;
@@ -76,8 +74,7 @@ export class Claimer implements Looker {
     if (sweep && claimed.length === limit) this.#watermark = 0;
     for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
     if (claimed.length > 0) {
-      const loading = this.#options.adopt(claimed).catch((error: unknown) => this.#options.lost(error));
-      void this.#loading.track(loading);
+      void this.#loading.track(this.#options.adopt(claimed));
     }
     return claimed.length === limit;
   }

@@ -35,6 +35,8 @@ export interface LocalStartsOptions {
   wake(): void;
   /** A run was started and is this worker's. `durable`: its first turn is in the log already. */
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void;
+  /** The same of a run that no first turn could be made of. */
+  failed(run: LiveRun, error: unknown): void;
 }
 
 const leastGraceMs = 1000;
@@ -43,6 +45,11 @@ interface FirstTurn {
   readonly start: OwnedStart;
   readonly run: LiveRun;
   readonly built: BuiltTurn;
+}
+
+/** No turn could be made: a start that is stored without one. */
+interface FailedTurn extends Omit<FirstTurn, 'built'> {
+  readonly error: unknown;
 }
 
 export class LocalStarts implements LocalWorker {
@@ -73,7 +80,8 @@ export class LocalStarts implements LocalWorker {
   }
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
-    const turns = await this.#firstTurns(runs);
+    const { turns, failed } = await this.#firstTurns(runs);
+    const starts = [...turns, ...failed].map(({ start }) => start);
     // A closing turn, a failed task and a change of the run's row have their own ways of being stored.
     const together = turns.filter(
       ({ built }) => built.failure === undefined && built.closes === undefined && built.changes === undefined,
@@ -81,46 +89,60 @@ export class LocalStarts implements LocalWorker {
     let owned: Map<string, boolean>;
     let durable: readonly FirstTurn[] = together;
     try {
-      owned = await this.#store(turns, together);
+      owned = await this.#store(starts, together);
     } catch (error) {
       if (together.length === 0 || !isCleanRefusal(error) || isLockTimeout(error)) throw error;
       // Perhaps it was not a start that cannot be stored, but what its code asked for.
       durable = [];
-      owned = await this.#store(turns, durable);
+      owned = await this.#store(starts, durable);
     }
     for (const turn of turns) {
       if (owned.get(turn.run.runId) === true) this.#options.begin(turn.run, turn.built, durable.includes(turn));
       else turn.run.dropSandbox();
     }
+    for (const { run, error } of failed) {
+      if (owned.get(run.runId) === true) this.#options.failed(run, error);
+      else run.dropSandbox();
+    }
     if ([...owned.values()].includes(false)) this.#options.wake();
     return new Set(owned.keys());
   }
 
-  async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
+  /** One that fails keeps no other from its start. */
+  async #firstTurns(runs: readonly NewRun[]): Promise<{ turns: FirstTurn[]; failed: FailedTurn[] }> {
     const { sandbox, now, maxPayloadBytes, versions } = this.#options;
     const yielder = new Yielder();
-    const turns: FirstTurn[] = [];
+    const failed: FailedTurn[] = [];
+    const built: FirstTurn[] = [];
     for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: now() };
       const { runId, workflowType, args, meta } = newRun;
       const columns = newEvent(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
       const run = new LiveRun(runId, 0, null, versions);
-      replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
-      run.phase = 'flushing';
-      turns.push({ start, run, built: buildTurn(run, [], now()) });
+      try {
+        replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
+        run.phase = 'flushing';
+        built.push({ start, run, built: buildTurn(run, [], now()) });
+      } catch (error) {
+        failed.push({ start, run, error });
+      }
       if (yielder.isDue) await yielder.yield();
     }
     await rejectionsKnown();
-    return turns.map((turn) => ({
-      ...turn,
-      built: checkedTurn(turn.run, [], turn.built, { now: now(), maxPayloadBytes }),
-    }));
+    const turns: FirstTurn[] = [];
+    for (const turn of built) {
+      try {
+        turns.push({ ...turn, built: checkedTurn(turn.run, [], turn.built, { now: now(), maxPayloadBytes }) });
+      } catch (error) {
+        failed.push({ ...turn, error });
+      }
+    }
+    return { turns, failed };
   }
 
-  #store(turns: readonly FirstTurn[], durable: readonly FirstTurn[]): Promise<Map<string, boolean>> {
+  #store(starts: readonly OwnedStart[], durable: readonly FirstTurn[]): Promise<Map<string, boolean>> {
     const { client, schema, fence, rows } = this.#options;
     for (const { run, built } of durable) for (const event of built.events) rows.add(run.runKey, event);
-    const starts = turns.map((turn) => turn.start);
     return startOwnedRuns(client, schema, fence, starts, rows.take());
   }
 }

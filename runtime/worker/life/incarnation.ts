@@ -163,6 +163,7 @@ export class Incarnation {
       mailed: (runIds) => this.#loop.mail.announce(runIds),
       settled: (run) => this.#loop.settled(run),
       report: (run, input) => this.#loop.enqueue(run, input),
+      broken: (run, error) => void this.#loop.quarantine.takeLater(run, error),
       reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
       progress: this.#progress,
     });
@@ -175,8 +176,6 @@ export class Incarnation {
         this.#controlQueue.run(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
       adopt: (claimed, queue) => this.#adopt(claimed, queue),
       failed: (error) => this.#failed('runs could not be claimed', error),
-      // Owned but not in memory: only a new incarnation lets others have these runs.
-      lost: (error) => this.#lose(`claimed runs could not be loaded: ${String(error)}`, error),
     });
     this.#localStarts = new LocalStarts({
       client: starts,
@@ -190,6 +189,7 @@ export class Incarnation {
       versions,
       wake: () => this.#claims.poke(),
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
+      failed: (run, error) => this.#loop.beginFailed(run, error),
     });
     this.#house = new Housekeeping(database, logger, async () => {
       await this.#loop.parking.evict();

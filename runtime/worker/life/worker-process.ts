@@ -5,11 +5,11 @@
 import { IllegalStateError, RuntimeError } from '../../core/failure/runtime-error.ts';
 import { declareDead } from '../../store/ownership/lease.ts';
 import { Incarnation, type IncarnationOptions } from './incarnation.ts';
+import { RestartDelay } from './restart-delay.ts';
 
 /** DRAINING: nothing new is taken, what runs may end. DRAINED: nothing runs here any more. */
 export type WorkerState = 'INITIALIZED' | 'RUNNING' | 'STOPPING' | 'DRAINING' | 'DRAINED' | 'STOPPED' | 'FAILED';
 
-const retryMs = { first: 50, max: 2_000 } as const;
 const timerMsMax = 2_147_483_647;
 
 /** `run()` of a worker that had not stopped in `shutdownForceTime`. What it was doing is done by others. */
@@ -92,27 +92,29 @@ export class WorkerProcess {
 
   async #live(): Promise<void> {
     const { logger } = this.#options;
-    let delay: number = retryMs.first;
+    const delay = new RestartDelay();
     while (this.#state === 'RUNNING') {
       try {
         this.#incarnation = await Incarnation.begin(this.#options);
         logger.debug({ epoch: this.#incarnation.epoch, taskQueue: this.#options.taskQueue }, 'worker runs');
-        delay = retryMs.first;
+        const begun = performance.now();
         if (this.#isStopping()) {
           await this.#stop(this.#incarnation);
           break;
         }
         const reason = await this.#incarnation.ended;
         if (reason !== undefined) {
-          logger.warn({ err: reason, epoch: this.#incarnation.epoch }, 'worker begins anew');
+          const restartMs = delay.after(performance.now() - begun);
+          logger.warn({ err: reason, epoch: this.#incarnation.epoch, restartMs }, 'worker begins anew');
           // An append may still be on its way: nothing of this incarnation may be written once the next one has begun.
           await declareDead(this.#options.database, this.#incarnation.epoch, 'lost touch');
+          await this.#pause(restartMs);
         }
       } catch (error) {
         if (this.#isStopping()) break;
-        logger.warn({ err: error, retryMs: delay }, 'worker cannot reach the database, will try again');
-        await this.#pause(delay);
-        delay = Math.min(delay * 2, retryMs.max);
+        const restartMs = delay.after(0);
+        logger.warn({ err: error, restartMs }, 'worker cannot reach the database, will try again');
+        await this.#pause(restartMs);
       }
     }
     await this.#stopping;
@@ -137,6 +139,7 @@ export class WorkerProcess {
   }
 
   async #pause(ms: number): Promise<void> {
+    if (ms === 0 || this.#isStopping()) return;
     await new Promise<void>((resolve) => {
       this.#wakeUp = resolve;
       setTimeout(resolve, ms);

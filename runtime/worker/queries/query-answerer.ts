@@ -6,6 +6,7 @@ import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../.
 import { engineFault } from '../../core/log/engine-number.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
 import type { Logger } from 'pino';
@@ -15,6 +16,7 @@ import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { readRunVersioning } from '../../store/deployments/deployments.ts';
 import { readHistory } from '../../store/log/history.ts';
+import { isFaultOfRun } from '../../store/ownership/quarantine.ts';
 import {
   answer,
   type OpenRequest,
@@ -112,7 +114,7 @@ export class QueryAnswerer implements Looker {
 
   async #settle(request: OpenRequest): Promise<void> {
     try {
-      const result = await this.#answer(request);
+      const result = await this.#answer(request).catch((error: unknown) => unreadable(request, error));
       if (result === undefined) return;
       await answer(this.#database, request.id, result);
       this.#answered.add(request.id);
@@ -207,6 +209,13 @@ export class QueryAnswerer implements Looker {
     if (result.ok) return { payload: result.payload, problem: undefined };
     return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
   }
+}
+
+/** The run's log cannot be read or replayed. What the database failed in is tried again. */
+function unreadable({ runId }: QueryRequest, error: unknown): QueryAnswer {
+  if (!isFaultOfRun(error)) throw error;
+  const message = `Run ${runId} could not be replayed for the query: ${thrownMessage(error)}`;
+  return taskFailed({ code: error instanceof RuntimeError ? error.code : 'RUN_QUARANTINED', message });
 }
 
 /** The code cannot follow the run's log. */

@@ -1,6 +1,6 @@
 // Group commit: turns of all runs that are ready go out together, one statement a writer at a time; what arrives during a
 // flush goes with the next. It never delays a turn on an idle system.
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { isAssertion, RuntimeError } from '../../core/failure/runtime-error.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { LogWriter, Turn, TurnOutcome } from '../../store/log/append.ts';
 import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
@@ -14,6 +14,7 @@ export interface PendingTurn {
   readonly bytes: number;
   /** How often the run's row was found locked. */
   busy?: number;
+  /** Must not throw: what fails in it concerns its run alone, and others are told after it. */
   done(result: AppendResult): void;
 }
 
@@ -80,7 +81,7 @@ export class Appender implements BatchSender<PendingTurn> {
       if (closing.length > 0) writer.announceClosed(closing);
       outcomes = await appending;
     } catch (error) {
-      if (!isCleanRefusal(error)) throw error;
+      if (!isCleanRefusal(error) && !isAssertion(error)) throw error;
       if (batch.length === 1) {
         batch[0]!.done({ outcome: 'refused', error });
         return;

@@ -7,8 +7,8 @@ import type { Database } from '../../store/sql/database.ts';
 import { holdOwnedRun } from '../../store/ownership/claim.ts';
 import { continueRun } from '../../store/runs/continue-run.ts';
 import { type Mail, readMail } from '../../store/messages/inbox.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { isLockTimeout } from '../../store/sql/sqlstate.ts';
+import { assert, RuntimeError } from '../../core/failure/runtime-error.ts';
+import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { transaction } from '../../store/sql/transaction.ts';
 import type { LiveRun } from './live-run.ts';
 import { type BuiltTurn, turnToAppend } from './turn.ts';
@@ -41,14 +41,22 @@ export class RunHolder {
   /** Undefined when somebody else holds the row for long. */
   async #tryAppend(run: LiveRun, build: Build): Promise<(() => void) | undefined> {
     const { pool, notifier } = this.#database;
+    let isCommitting = false;
     try {
       // Should this process hang while it holds the row and the fence, the database ends the session by itself. Once the
       // code has run, what follows waits for as long as it takes.
       const limits = { idleTimeoutMs: holdMs };
-      const { queue, done } = await transaction(pool, limits, (client) => this.#appendHeld(client, run, build));
+      const { queue, done } = await transaction(pool, limits, async (client) => {
+        const held = await this.#appendHeld(client, run, build);
+        isCommitting = true;
+        return held;
+      });
       if (queue !== undefined) notifier.wake(queue);
       return done;
     } catch (error) {
+      if (isCommitting && !isCleanRefusal(error)) {
+        throw new RuntimeError('LEASE_LOST', `The outcome of a commit is unknown: ${String(error)}`, { cause: error });
+      }
       if (isLockTimeout(error)) return undefined;
       throw error;
     }
@@ -61,7 +69,7 @@ export class RunHolder {
   ): Promise<{ queue: string | undefined; done: () => void }> {
     const { schema } = this.#database;
     if (!(await holdOwnedRun(client, schema, run.runId, this.#epoch))) {
-      throw new RuntimeError('LEASE_LOST', `Run ${run.runId} is no longer owned by this worker.`);
+      throw new RuntimeError('ILLEGAL_STATE', `Run ${run.runId} is no longer owned by this worker.`);
     }
     const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
     const turn = await build(mail);
@@ -70,7 +78,8 @@ export class RunHolder {
     const seen = continues === undefined ? turn.built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
     const writer = await LogWriter.open(client, schema, this.#epoch, 0);
     const outcomes = await writer.append([turnToAppend(run, turn.built, seen)]);
-    if (outcomes?.[0] !== 'committed') throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
+    if (outcomes === undefined) throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
+    assert(outcomes[0] === 'committed', `a turn of run ${run.runId}, whose row is held, came to: ${outcomes[0]}`);
     const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
     return { queue, done: turn.done };
   }

@@ -117,8 +117,10 @@ export class LiveRun {
   readonly versions: WorkerVersions | undefined;
   /** The queue that the run's ready row names, when it was claimed. */
   queueKey: string | undefined;
-  /** The run goes to workers of another version: no activity is begun here any more. */
+  /** The run goes to other workers: no activity is begun here any more. */
   isLeaving = false;
+  /** A message to the run is of an unknown type or cannot be decoded: it and all after it stay unread. */
+  isMailUnreadable = false;
   /** Ids of accepted updates: one that is sent again is no new one. */
   readonly updates: Set<string> = new Set();
 
@@ -131,7 +133,7 @@ export class LiveRun {
   /** Updates that could not be shown to the code yet: they are in the log only once it has accepted them. */
   kept: Input[] = [];
   sandbox: ActiveRun | undefined;
-  phase: 'loading' | 'reloading' | 'idle' | 'queued' | 'flushing' | 'parking' | 'gone' = 'loading';
+  phase: 'loading' | 'reloading' | 'idle' | 'queued' | 'flushing' | 'parking' | 'quarantined' | 'gone' = 'loading';
   /** Inputs that were appended while the code was being made again, and wait for it. */
   deferred: HistoryEvent[] = [];
   /** Resolves when the deferred turn that is on its way has arrived. */

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Micros } from '../../core/log/event.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from '../../store/sql/database.ts';
-import { type Mail, readMail } from '../../store/messages/inbox.ts';
+import { type Mail, readMailByRun } from '../../store/messages/inbox.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import { endsWait, type LiveRun } from './live-run.ts';
 
@@ -14,6 +14,7 @@ export class MailIntake implements BatchSender<string> {
   readonly #logger: Logger;
   readonly #runs: ReadonlyMap<string, LiveRun>;
   readonly #arrived: (run: LiveRun, mail: Mail) => void;
+  readonly #unreadable: (run: LiveRun, error: unknown) => void;
   readonly #announced = new Batcher<string>(this);
   #stopped = false;
 
@@ -21,12 +22,14 @@ export class MailIntake implements BatchSender<string> {
     parts: { readonly database: Database; readonly clock: DatabaseClock; readonly logger: Logger },
     runs: ReadonlyMap<string, LiveRun>,
     arrived: (run: LiveRun, mail: Mail) => void,
+    unreadable: (run: LiveRun, error: unknown) => void,
   ) {
     this.#database = parts.database;
     this.#now = () => parts.clock.now();
     this.#logger = parts.logger;
     this.#runs = runs;
     this.#arrived = arrived;
+    this.#unreadable = unreadable;
   }
 
   /** These runs are said to have mail. */
@@ -40,6 +43,7 @@ export class MailIntake implements BatchSender<string> {
     this.#announced.close();
   }
 
+  /** What cannot be read now is found by the next look around. */
   async send(runIds: readonly string[]): Promise<void> {
     try {
       await this.read(runIds);
@@ -52,13 +56,17 @@ export class MailIntake implements BatchSender<string> {
   async read(runIds: readonly string[]): Promise<void> {
     const runs = runIds
       .map((runId) => this.#runs.get(runId))
-      .filter((run): run is LiveRun => run !== undefined && run.phase !== 'gone' && run.phase !== 'loading');
+      .filter((run): run is LiveRun => run !== undefined && takesMail(run));
     if (runs.length === 0) return;
-    const mail = await readMail(
+    const { mail, unreadable } = await readMailByRun(
       this.#database,
       runs.map((run) => ({ runId: run.runId, after: run.mailRead })),
     );
     this.deliver(mail);
+    for (const [runId, error] of unreadable) {
+      const run = this.#runs.get(runId);
+      if (run !== undefined && takesMail(run)) this.#unreadable(run, error);
+    }
   }
 
   /** A run that waits for its first task leaves its mail unread, unless something in it ends the wait. */
@@ -66,11 +74,19 @@ export class MailIntake implements BatchSender<string> {
     for (const message of mail) {
       const run = this.#runs.get(message.runId);
       // One that came back while this was read has its mail read as it is loaded.
-      if (run === undefined || run.phase === 'loading' || message.id <= run.mailRead) continue;
+      if (run === undefined || !takesMail(run) || message.id <= run.mailRead) continue;
       if (run.waitsUntil > this.#now() && !mail.some(({ runId, type }) => runId === run.runId && endsWait(type)))
         continue;
-      run.mailRead = message.id;
-      this.#arrived(run, message);
+      try {
+        this.#arrived(run, message);
+        run.mailRead = message.id;
+      } catch (error) {
+        this.#unreadable(run, error);
+      }
     }
   }
+}
+
+function takesMail({ phase, isMailUnreadable }: LiveRun): boolean {
+  return phase !== 'loading' && phase !== 'quarantined' && phase !== 'gone' && !isMailUnreadable;
 }

@@ -2,10 +2,11 @@
 //
 //   loading ─► idle ─► queued ─► flushing ─► idle …            gone: closed, parked, or the incarnation is over
 //                ▲         (enqueue)  (append)   └─► parking ─► gone
+//   Whatever fails for one run, from any phase: quarantined ─► parking ─► gone
 import type { TaskFailure } from '../../core/log/activation.ts';
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { taskRetryDelayMs, taskRetryMsMax } from '../../core/run/task-retry.ts';
+import { isAssertion } from '../../core/failure/runtime-error.ts';
+import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import { type Mail, readMail } from '../../store/messages/inbox.ts';
@@ -20,6 +21,7 @@ import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
 import { endsWait, type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
+import { messagesGone, Quarantine } from '../life/quarantine.ts';
 import type { RunLoopOptions } from './run-loop-options.ts';
 import { loadRuns, reloadSandbox } from '../cache/run-loader.ts';
 import { logTurn } from './log-turn.ts';
@@ -42,6 +44,8 @@ export class RunLoop {
   readonly mail: MailIntake;
   /** Which runs are in memory, and letting go of them. */
   parking!: RunParking;
+  /** Takes what cannot go on. */
+  quarantine!: Quarantine;
   readonly #rounds: TurnRounds;
   #stopped = false;
 
@@ -56,32 +60,35 @@ export class RunLoop {
     this.#reloader = new CodeReloader({
       ...options,
       now: () => this.#now(),
-      guard: (run, work) => this.#guard(run, work),
+      guard: (run, work) => this.quarantine.guard(run, work),
       reloaded: (run, failure) => this.#turn(run, failure).then(() => options.appender.pump()),
       deferred: (run, events, inputs) => this.#deferred(run, events, inputs),
-      lost: (run, error) => this.#lose(run, error),
+      failed: (run, error) => this.quarantine.take(run, error),
     });
     this.#rounds = new TurnRounds({
       isStopped: () => this.#stopped,
       defer: (run) => this.#reloader.defer(run),
       reload: (run) => void this.#reloader.reload(run),
-      build: (run, inputs) => this.#attempt(run, () => buildTurn(run, inputs, this.#now())),
+      build: (run, inputs) => this.quarantine.attempt(run, () => buildTurn(run, inputs, this.#now()), inputs),
       flush: (run, built, inputs) => {
-        if (!this.#isGone(run)) this.#attempt(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs));
+        if (run.phase !== 'flushing' || this.#stopped) return;
+        this.quarantine.attempt(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs), inputs);
       },
       flushed: () => options.appender.pump(),
     });
-    this.mail = new MailIntake(options, this.#runs, (run, mail) =>
-      this.enqueue(run, this.#actors.activities.input(run, mail)),
+    this.mail = new MailIntake(
+      options,
+      this.#runs,
+      (run, mail) => this.enqueue(run, this.#actors.activities.input(run, mail)),
+      (run, error) => this.quarantine.leaveUnread(run, error),
     );
     this.#timers = new RunTimers(options.clock, {
       fire: (run, input) => this.enqueue(run, input),
-      // A run that begins now may have left its mail unread.
-      wake: (run) =>
-        void this.#guard(run, async () => {
-          if (run.hash.length === 0) await this.mail.read([run.runId]);
-          if (run.phase === 'idle') this.#wake(run);
-        }),
+      wake: async (run) => {
+        // A run that begins now may have left its mail unread.
+        if (run.hash.length === 0) await this.mail.send([run.runId]);
+        if (run.phase === 'idle') this.#wake(run);
+      },
     });
   }
 
@@ -92,10 +99,19 @@ export class RunLoop {
       runs: this.#runs,
       activities,
       released: (run) => this.#forget(run),
-      kept: (run) => {
-        this.#rest(run);
-        activities.startAll(run);
-      },
+      kept: (run) =>
+        this.quarantine.attempt(run, () => {
+          this.#rest(run);
+          activities.startAll(run);
+        }),
+      failed: (run, error) => this.quarantine.take(run, error),
+    });
+    this.quarantine = new Quarantine({
+      ...this.#options,
+      activities,
+      parking: this.parking,
+      reloader: this.#reloader,
+      timers: this.#timers,
     });
   }
 
@@ -105,15 +121,16 @@ export class RunLoop {
 
   /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
   async adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
-    const runs = claimed.map(({ runId, mail, lost, start }) => {
+    const runs = claimed.map(({ runId, mail, lost, start, quarantined }) => {
       const run = new LiveRun(runId, mail, lost, this.#options.versions);
       run.queueKey = queue;
       this.#runs.set(runId, run);
+      if (quarantined !== undefined) this.quarantine.claimed(run, quarantined);
       return { run, start };
     });
     await loadRuns(this.#options, runs, {
-      loaded: (run, failure, mail) => this.#loaded(run, failure, mail),
-      unreadable: (run, error) => void this.#guard(run, () => this.parking.leaveToNewer(run, error)),
+      loaded: (run, failure, mail) => this.quarantine.attempt(run, () => this.#loaded(run, failure, mail)),
+      failed: (run, error) => this.quarantine.take(run, error),
     });
   }
 
@@ -121,9 +138,15 @@ export class RunLoop {
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
     if (this.#stopped) return run.dropSandbox();
     this.#runs.set(run.runId, run);
-    if (durable) this.#committed(run, built, []);
-    else this.#flush(run, built, []);
+    this.quarantine.attempt(run, () => (durable ? this.#committed(run, built, []) : this.#flush(run, built, [])));
     this.#options.appender.pump();
+  }
+
+  /** Takes a run that was started here and that no first turn could be made of. */
+  beginFailed(run: LiveRun, error: unknown): void {
+    if (this.#stopped) return run.dropSandbox();
+    this.#runs.set(run.runId, run);
+    this.quarantine.take(run, error);
   }
 
   enqueue(run: LiveRun, input: Input): void {
@@ -131,7 +154,7 @@ export class RunLoop {
     run.queue.push(input);
     if (run.waitsUntil > 0 && isEarly(run, input, this.#now())) return;
     if (run.phase === 'idle') run.phase = 'queued';
-    if (run.phase === 'queued' || run.phase === 'reloading') this.#rounds.mark(run);
+    if (run.phase === 'queued' || run.phase === 'reloading' || run.phase === 'quarantined') this.#rounds.mark(run);
   }
 
   async enqueueDurably(run: LiveRun, input: Input): Promise<void> {
@@ -143,7 +166,7 @@ export class RunLoop {
 
   /** Nothing of the run's activities is on its way any more: it may be let go. */
   settled(run: LiveRun): void {
-    if (this.#options.maxCachedRuns === 0 && !this.#isGone(run)) void this.#guard(run, () => this.parking.letGo(run));
+    if (this.#options.maxCachedRuns === 0 && !this.#isGone(run)) this.#letGo(run);
   }
 
   abort(): void {
@@ -155,7 +178,7 @@ export class RunLoop {
 
   #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
     if (this.#stopped) return;
-    if (belongsElsewhere(run)) return void this.#guard(run, () => this.parking.sendOn(run));
+    if (belongsElsewhere(run)) return void this.quarantine.guard(run, () => this.parking.sendOn(run));
     // A long run comes without its code: what is pending goes on while it is made again.
     run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
     run.idleSince = performance.now();
@@ -170,6 +193,8 @@ export class RunLoop {
     if (run.sandbox === undefined) void this.#reloader.reload(run);
     else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
     else if (run.carried.length > 0) this.#wake(run);
+    // Else it is known only with its next turn whether it goes on.
+    if (run.settled) this.quarantine.passed(run);
   }
 
   /** Its first task is not due, and was not asked for by a message: the run is let go with its mail unread. */
@@ -179,7 +204,7 @@ export class RunLoop {
     this.#timers.startAll(run);
     this.#timers.wakeAt(run, run.waitsUntil);
     if (ending) this.mail.deliver(mail);
-    else void this.#guard(run, () => this.parking.letGo(run));
+    else this.#letGo(run);
   }
 
   /** Has the run activated although nothing new happened to it. */
@@ -191,10 +216,14 @@ export class RunLoop {
   async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
     run.phase = 'flushing';
     const inputs = run.takeQueue();
-    await this.#guard(run, async () => {
-      const built = await this.#build(run, inputs, failure);
-      if (!this.#isGone(run)) this.#flush(run, built, inputs);
-    });
+    await this.quarantine.guard(
+      run,
+      async () => {
+        const built = await this.#build(run, inputs, failure);
+        if (!this.#isGone(run)) this.#flush(run, built, inputs);
+      },
+      inputs,
+    );
   }
 
   async #build(run: LiveRun, inputs: readonly Input[], failure?: TaskFailure): Promise<BuiltTurn> {
@@ -214,18 +243,19 @@ export class RunLoop {
   #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
     if (built.events.length === 0 && built.consumed.length === 0) {
       run.kept.push(...built.kept);
+      this.quarantine.passed(run);
       this.#rest(run);
       return;
     }
     run.phase = 'flushing';
     if (built.continues !== undefined) {
-      void this.#guard(run, () => this.#continue(run, built, inputs));
+      void this.quarantine.guard(run, () => this.#continue(run, built, inputs), inputs);
       return;
     }
     this.#options.appender.submit({
       turn: turnToAppend(run, built),
       bytes: built.bytes,
-      done: (result) => this.#appended(run, built, inputs, result),
+      done: (result) => this.quarantine.attempt(run, () => this.#appended(run, built, inputs, result)),
     });
   }
 
@@ -241,13 +271,14 @@ export class RunLoop {
 
   /** After a commit that no writer made, and so told nobody of. */
   #held(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
-    this.#appended(run, built, inputs, { outcome: 'committed' });
+    this.quarantine.attempt(run, () => this.#appended(run, built, inputs, { outcome: 'committed' }));
     if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
   }
 
   #appended(run: LiveRun, built: BuiltTurn, inputs: Input[], result: AppendResult): void {
     if (run.phase === 'gone') return;
     if (result.outcome === 'committed') this.#committed(run, built, inputs);
+    else if (result.outcome === 'suspect') this.quarantine.take(run, messagesGone(run));
     else if (result.outcome === 'mail') void this.#repeatClose(run, inputs);
     else if (result.outcome === 'busy') void this.#repeatClose(run, inputs, true);
     else if (result.outcome === 'refused') this.#refused(run, built, inputs, result.error);
@@ -262,6 +293,7 @@ export class RunLoop {
     this.#durable.appended(inputs);
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
+      this.quarantine.passed(run);
       this.#actors.activities.closed(run);
       this.#forget(run);
       if (built.outbox !== undefined) this.#outgoing.closed(run.runId);
@@ -270,7 +302,10 @@ export class RunLoop {
     }
     if (built.failure !== undefined) {
       run.carryInputs(built.events);
-      this.#planTaskRetry(run);
+      run.dropSandbox();
+      // Tried again with back-off, by whichever worker has the run then.
+      run.retryTaskAt = this.#now() + taskRetryDelayMs(run.taskFailures) * 1000;
+      this.#timers.wakeAt(run, run.retryTaskAt);
     } else if (built.activated) {
       run.carried = [];
       run.taskFailures = 0;
@@ -280,12 +315,20 @@ export class RunLoop {
     for (const event of built.events) {
       if (!run.isLeaving || event.type !== 'ActivityScheduled') act(run, event, this.#actors);
     }
+    this.quarantine.passed(run);
     const isUncached = this.#options.maxCachedRuns === 0;
     if (isUncached) run.dropSandbox();
     this.#rest(run);
     // Another worker of the queue may have the code that this one lacks.
-    if (built.failure !== undefined || isUncached || run.isLeaving)
-      void this.#guard(run, () => this.parking.letGo(run));
+    if (built.failure !== undefined || isUncached || run.isLeaving) this.#letGo(run);
+  }
+
+  /** A run that cannot be let go now stays in memory, until runs are evicted or the worker stops. */
+  #letGo(run: LiveRun): void {
+    this.parking.letGo(run).catch((error: unknown) => {
+      if (this.#stopped) return;
+      this.#options.logger.warn({ err: error, runId: run.runId }, 'a run could not be let go, will try again');
+    });
   }
 
   /** After a turn: on with what came meanwhile, or idle. */
@@ -299,13 +342,14 @@ export class RunLoop {
   async #repeatClose(run: LiveRun, inputs: Input[], hold = false): Promise<void> {
     run.lostCloses++;
     run.queue.unshift(...inputs);
-    await this.#guard(run, async () => {
+    const taken: Input[] = [];
+    const repeat = async (): Promise<void> => {
       const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
       if (hold || run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
         await this.#holder.append(run, async (mail) => {
           this.mail.deliver(mail);
-          const taken = run.takeQueue();
+          taken.push(...run.takeQueue());
           const built = await this.#build(run, taken, failure);
           return { built, done: () => this.#held(run, built, taken) };
         });
@@ -314,68 +358,35 @@ export class RunLoop {
       this.mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
       await this.#turn(run, failure);
       this.#options.appender.pump();
-    });
+    };
+    await this.quarantine.guard(run, repeat, taken);
   }
 
   #deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void {
-    for (const event of events) run.record(event);
-    this.#durable.appended(inputs);
-    for (const event of events) act(run, event, this.#actors);
-    if (run.queue.length > 0) this.#rounds.mark(run);
-  }
-
-  async #guard(run: LiveRun, work: () => Promise<void> | void): Promise<void> {
-    await Promise.resolve(this.#attempt(run, work)).catch((error: unknown) => this.#broken(run, error));
-  }
-
-  #attempt<T>(run: LiveRun, work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      this.#broken(run, error);
-      return undefined;
-    }
-  }
-
-  #broken(run: LiveRun, error: unknown): void {
-    if (this.#isGone(run)) return;
-    const text = `Run ${run.runId} could not go on in this process: ${String(error)}`;
-    this.#options.fatal(new RuntimeError('LEASE_LOST', text, { runId: run.runId, cause: error }));
+    this.quarantine.attempt(run, () => {
+      for (const event of events) run.record(event);
+      run.unhashed = [];
+      this.#durable.appended(inputs);
+      for (const event of events) act(run, event, this.#actors);
+      if (run.queue.length > 0) this.#rounds.mark(run);
+    });
   }
 
   /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
   #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
-    if (isHistoryConflict(error)) return this.#lose(run, error);
+    if (isHistoryConflict(error)) return this.quarantine.take(run, error);
     run.dropSandbox();
-    if (built.failure !== undefined) {
-      // Not even the failure can be stored: leave the run to a later try, its inputs come again from where they came from.
-      this.#options.logger.error({ runId: run.runId, err: error }, 'a failed workflow task could not be stored');
-      run.retryTaskAt = this.#now() + taskRetryMsMax * 1000;
-      this.#rest(run);
-      run.queue = [];
-      void this.#guard(run, () => this.parking.park([run]));
-      return;
-    }
+    if (built.failure !== undefined) return this.quarantine.take(run, error, inputs);
+    const code = isAssertion(error) ? error.code : 'WORKFLOW_ERROR';
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
-    this.#flush(run, buildTurn(run, inputs, this.#now(), { code: 'WORKFLOW_ERROR', message }), inputs);
+    const failed = (): void => this.#flush(run, buildTurn(run, inputs, this.#now(), { code, message }), inputs);
+    this.quarantine.attempt(run, failed, inputs);
     this.#options.appender.pump();
-  }
-
-  /** Another writer was there, or what happened cannot be stored: only a new incarnation can begin from the truth. */
-  #lose(run: LiveRun, error: unknown): void {
-    const text = `Run ${run.runId} could not be appended to: ${String(error)}`;
-    this.#options.fatal(new RuntimeError('HISTORY_CONFLICT', text, { runId: run.runId, cause: error }));
-  }
-
-  /** A failed workflow task is tried again with back-off, by whichever worker has the run then. */
-  #planTaskRetry(run: LiveRun): void {
-    run.dropSandbox();
-    run.retryTaskAt = this.#now() + taskRetryDelayMs(run.taskFailures) * 1000;
-    this.#timers.wakeAt(run, run.retryTaskAt);
   }
 
   #forget(run: LiveRun): void {
     run.phase = 'gone';
+    this.quarantine.forget(run);
     this.#durable.forget(run);
     this.#runs.delete(run.runId);
     this.#timers.clear(run);

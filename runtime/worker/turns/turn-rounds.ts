@@ -63,7 +63,7 @@ export class TurnRounds {
   }
 
   #activate(run: LiveRun): Built | undefined {
-    if (run.phase === 'reloading') this.#options.defer(run);
+    if (run.phase === 'reloading' || run.phase === 'quarantined') this.#options.defer(run);
     if (run.phase !== 'queued') return undefined;
     if (run.sandbox === undefined) {
       this.#options.reload(run);

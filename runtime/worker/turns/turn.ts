@@ -10,7 +10,7 @@ import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import { turnHash } from '../../core/log/hash-chain.ts';
 import { joinedChanges, type PropertiesMeta } from '../../core/run/run-properties.ts';
-import { assert } from '../../core/failure/runtime-error.ts';
+import { assert, isAssertion } from '../../core/failure/runtime-error.ts';
 import { assertTurn, type RunStatus, statusAfter } from '../../core/log/transition.ts';
 import type { OutboxEntry, Turn } from '../../store/log/append.ts';
 import type { ContinuedRun } from '../../store/runs/continue-run.ts';
@@ -72,7 +72,7 @@ export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, i
     if (instead !== undefined) throw error;
     // Of what this run's code asked for no turn can be made: that is a failed task of this run, whoever is at fault.
     const message = `No turn could be made of what the code asked for: ${String(error)}`;
-    return build(run, inputs, now, { code: 'WORKFLOW_ERROR', message });
+    return build(run, inputs, now, { code: isAssertion(error) ? error.code : 'WORKFLOW_ERROR', message });
   }
 }
 

@@ -75,7 +75,7 @@ function event(
 }
 
 function refusal(problem: RegExp): { code: string; message: RegExp } {
-  return { code: 'ILLEGAL_STATE', message: problem };
+  return { code: 'ASSERTION_FAILED', message: problem };
 }
 
 test('a first turn starts the run', () => {
