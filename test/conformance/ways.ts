@@ -143,7 +143,7 @@ export async function ways(options: Partial<WorkerOptions> = {}): Promise<readon
 /** One test a way. */
 export function behavior(among: readonly Way[], fact: string, test: (way: Way) => Promise<void>): void {
   describe(fact, () => {
-    for (const way of among) it(`with runs ${way.name}, and replayed`, { timeout: 20_000 }, () => test(way));
+    for (const way of among) it(`with runs ${way.name}, and replayed`, { timeout: 120_000 }, () => test(way));
   });
 }
 

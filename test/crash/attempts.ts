@@ -58,6 +58,14 @@ export async function checkAttempts(pool: pg.Pool, runId: string): Promise<void>
   assert.deepEqual(rows, [], 'an attempt begins after its ActivityScheduled is durable, and before its completion is');
 }
 
+/** How many attempts of the run have recorded their begin. */
+export async function recordedAttempts(pool: pg.Pool, runId: string): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>('select count(*)::int as n from attempts where run_id = $1', [
+    runId,
+  ]);
+  return rows[0]!.n;
+}
+
 /** Attempts that a dead incarnation began of activities which others had completed. */
 export async function lateAttempts(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query<{ n: number }>(

@@ -61,7 +61,7 @@ function runFiles(paths: readonly string[]): Promise<Outcome> {
 }
 
 async function run(how: readonly string[], paths: readonly string[], print: (line: string) => void): Promise<Outcome> {
-  const common = ['-C', 'reprise-source', '--test', '--test-reporter=spec', '--test-timeout=180000'];
+  const common = ['-C', 'reprise-source', '--test', '--test-reporter=spec', '--test-timeout=300000'];
   const runner = spawn(process.execPath, [...common, ...how, ...options, ...paths], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
