@@ -1,7 +1,7 @@
 // What a cancelled scope does to activities, and what they are told. Behavior 37 of spec/sdk.md, and 42 where a cancel
 // request ends the attempts.
 import assert from 'node:assert/strict';
-import { describe } from 'node:test';
+import { after, describe } from 'node:test';
 import {
   activityInfo,
   cancellationDetails,
@@ -49,6 +49,8 @@ async function watch(how: 'returns' | 'throws it' | 'aborts' | 'fails', beats = 
   return 'done all the same';
 }
 const activities = { watch, untilReleased: () => released.promise };
+// Before the workers stop, which would wait for it.
+after(() => released.resolve());
 
 const all = await ways({ activities });
 const narrow = await ways({ activities, maxConcurrentActivities: 1 });

@@ -64,10 +64,18 @@ behavior(all, '27: a condition that is met in time is true and cancels its timer
 
 /** A run whose timer fires while a signal is on its way: both come to the code in one activation, which ends the run. */
 async function raced(way: Way, type: string, ...more: unknown[]): Promise<WorkflowHandle> {
-  const handle = await way.start(type, [400, ...more]);
-  await handle.query('__temporal_workflow_metadata');
-  await way.together(handle, [['go']], () => pause(500));
-  return handle;
+  for (let ms = 400; ; ms *= 2) {
+    const handle = await way.start(type, [ms, ...more]);
+    await handle.query('__temporal_workflow_metadata');
+    let isInTime = false;
+    await way.together(handle, [['go']], async () => {
+      // What is sent holds the run's row: a timer that is not in the log by now comes after it.
+      isInTime = !(await typesOf(handle)).includes('TimerFired');
+      if (isInTime) await pause(ms + 100);
+    });
+    if (isInTime) return handle;
+    await handle.result();
+  }
 }
 
 behavior(all, '27: signal and timer in one activation: the condition is met', async (way) => {

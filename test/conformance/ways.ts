@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
-import { bundleWorkflowCode, type WorkerOptions } from 'reprise/worker';
+import type { WorkerOptions } from 'reprise/worker';
+import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
+import { fixtureBundle } from '../support/bundles.ts';
 import * as activities from '../support/fixtures/activities.ts';
 import { fixtureWorker, type TestEngine, testEngine, until } from '../support/engine.ts';
 import { assertReplays } from '../support/replays.ts';
@@ -128,8 +130,7 @@ export class Way {
 
 /** To be called at the top of a file. */
 export async function ways(options: Partial<WorkerOptions> = {}): Promise<readonly Way[]> {
-  const workflowsPath = new URL('../support/fixtures/conformance.ts', import.meta.url);
-  const workflowBundle = await bundleWorkflowCode({ workflowsPath });
+  const workflowBundle = loadBundle(await fixtureBundle('conformance.ts'));
   const all = { ...options, workflowBundle, activities: { ...activities, ...options.activities } };
   const sandbox = Sandbox.create(workflowBundle);
   const evicting = { ...all, maxCachedRuns: 0 };
@@ -142,7 +143,7 @@ export async function ways(options: Partial<WorkerOptions> = {}): Promise<readon
 /** One test a way. */
 export function behavior(among: readonly Way[], fact: string, test: (way: Way) => Promise<void>): void {
   describe(fact, () => {
-    for (const way of among) it(`with runs ${way.name}, and replayed`, { timeout: 20_000 }, () => test(way));
+    for (const way of among) it(`with runs ${way.name}, and replayed`, { timeout: 120_000 }, () => test(way));
   });
 }
 

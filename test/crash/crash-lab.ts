@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import type pg from 'pg';
 import { Client, Connection } from 'reprise/client';
-import { bundleWorkflowCode } from 'reprise/worker';
+import { fixtureBundle } from '../support/bundles.ts';
 import { testDatabase } from '../support/database.ts';
 import type { FailPoint } from '../../runtime/worker/life/fail-point.ts';
 import { eventCode } from '../../runtime/core/log/event.ts';
+import { checkAttempts, createAttempts } from './attempts.ts';
 
 export interface WorkerSettings {
   failPoint?: FailPoint;
@@ -24,6 +25,8 @@ export interface WorkerSettings {
   taskQueue?: string;
   /** Limit of the process's heap: more live memory than this ends it. */
   heapMb?: number;
+  /** How far the process's own clock is ahead of the real one; negative: behind. */
+  clockAheadMs?: number;
 }
 
 export interface CrashLab {
@@ -46,16 +49,7 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
   const database = given ?? (await testDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'reprise-crash-'));
   const traces = join(folder, 'effects');
-  const bundles = new Map<string, Promise<string>>();
-  /** Path of the bundle of workflow code; made once, because bundling takes longer than all the rest of a worker's start. */
-  const bundled = (file: string): Promise<string> => {
-    let bundle = bundles.get(file);
-    if (bundle === undefined) {
-      bundle = writeBundle(file, join(folder, `${file}.json`));
-      bundles.set(file, bundle);
-    }
-    return bundle;
-  };
+  await createAttempts(database.pool);
   const connection = await Connection.connect({ connectionString: database.url });
   stop = async () => {
     await Promise.all(children.map((child) => kill(child)));
@@ -68,7 +62,8 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
     connection,
     client: new Client({ connection }),
     async worker({ heapMb, ...settings } = {}) {
-      const workflows = settings.tools === true ? undefined : await bundled(settings.build?.file ?? 'workflows.ts');
+      const { codePath: workflows } =
+        settings.tools === true ? {} : await fixtureBundle(settings.build?.file ?? 'workflows.ts');
       const child = fork(
         new URL('./worker-process.ts', import.meta.url),
         [database.url, JSON.stringify({ taskQueue, ...settings, workflows })],
@@ -89,12 +84,6 @@ export async function crashLab(given?: { url: string; pool: pg.Pool }): Promise<
   };
 }
 
-async function writeBundle(file: string, path: string): Promise<string> {
-  const workflowsPath = new URL(`../support/fixtures/${file}`, import.meta.url);
-  await writeFile(path, JSON.stringify(await bundleWorkflowCode({ workflowsPath })));
-  return path;
-}
-
 export async function kill(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
@@ -107,7 +96,10 @@ export async function exited(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
-/** Invariants 1, 2 and 4 on a run's log: dense, one completion an activity, no event behind the closing one, chain whole. */
+/**
+ * Invariants 1 to 4 on a run: its log is dense, completes each activity once, has no event behind the closing one and a
+ * whole chain, and no attempt began too early or too late.
+ */
 export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
   const { rows } = await pool.query<{ events: number; last: number; twice: string; unscheduled: string }>(
     `with e as (select * from reprise.events where run_id = $1),
@@ -127,6 +119,7 @@ export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
     [runId],
   );
   assert.deepEqual(verdict.rows, [{ ok: true, problem: null }]);
+  await checkAttempts(pool, runId);
 }
 
 /** How often each effect happened. */

@@ -2,14 +2,20 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
+import { lateAttempts } from './attempts.ts';
 import { checkLog, crashLab, exited, kill, tally, taskQueue } from './crash-lab.ts';
 
 const lab = await crashLab();
 
 it('a stopped worker loses its run to another, and writes nothing when it wakes up', async () => {
   const items = 400;
+  const concurrency = 4;
   const hung = await lab.worker({ leaseMs: 1000 });
-  const handle = await lab.client.workflow.start('tallyAll', { workflowId: 'hang', taskQueue, args: [items, 4] });
+  const handle = await lab.client.workflow.start('tallyAll', {
+    workflowId: 'hang',
+    taskQueue,
+    args: [items, concurrency],
+  });
   await until(async () => (await lab.effects()).length > 40);
   hung.kill('SIGSTOP');
   await lab.worker({ leaseMs: 1000 });
@@ -30,6 +36,8 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   assert.equal(effects.size, items);
   hung.kill('SIGTERM');
   await exited(hung);
+  await checkLog(lab.pool, handle.runId);
+  assert.ok((await lateAttempts(lab.pool)) <= concurrency, 'it began at most what was already in its hands');
 });
 
 it('a worker that starts when the lease of a dead one is over takes its run without waiting for a lease of its own', async () => {

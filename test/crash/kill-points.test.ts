@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { failPoints } from '../../runtime/worker/life/fail-point.ts';
+import { recordedAttempts } from './attempts.ts';
 import { checkLog, crashLab, exited, tally, taskQueue } from './crash-lab.ts';
 
 const concurrency = 4;
@@ -29,6 +30,7 @@ describe('a worker killed at a named moment', async () => {
         const survivor = await lab.worker();
         assert.equal(await handle.result(), items);
         await checkLog(lab.pool, handle.runId);
+        assert.ok((await recordedAttempts(lab.pool, handle.runId)) >= items);
         const effects = tally((await lab.effects()).slice(before).filter((line) => line.startsWith('tally')));
         assert.equal(effects.size, items, 'every item was done');
         const repeated = [...effects.values()].reduce((sum, count) => sum + count - 1, 0);

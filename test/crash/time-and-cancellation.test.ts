@@ -5,19 +5,20 @@ import { it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from 'reprise/client';
 import { failPoints } from '../../runtime/worker/life/fail-point.ts';
 import { until } from '../support/engine.ts';
+import { random, randomBelow } from '../support/random.ts';
 import { checkLog, crashLab, exited, kill, tally, taskQueue } from './crash-lab.ts';
 
 const lab = await crashLab();
 const { workflow } = lab.client;
 const rounds = 6;
 
-/** Workers come and are killed, at a moment that nobody chose, one after the other. */
+/** Workers come and are killed, each at a random moment, one after the other. */
 async function killAtRandom(): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    const failPoint = failPoints[Math.floor(Math.random() * 6)]!; // not while parking: nothing is parked here
-    const hits = 1 + Math.floor(Math.random() * 12);
+    const failPoint = failPoints[randomBelow(6)]!; // not while parking: nothing is parked here
+    const hits = 1 + randomBelow(12);
     const worker = await lab.worker({ failPoint, hits });
-    await Promise.race([exited(worker), new Promise((resolve) => setTimeout(resolve, Math.random() * 400))]);
+    await Promise.race([exited(worker), new Promise((resolve) => setTimeout(resolve, random() * 400))]);
     await kill(worker);
   }
 }

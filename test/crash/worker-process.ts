@@ -5,6 +5,7 @@ import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';
 import * as activities from '../support/fixtures/activities.ts';
 import * as tools from '../support/fixtures/tools.ts';
+import { recordingBegins } from './attempts.ts';
 
 interface Options {
   taskQueue: string;
@@ -13,6 +14,7 @@ interface Options {
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
+  clockAheadMs?: number;
   /** Of deployment `shop`. */
   build?: { id: string };
   /** Path of a bundle; without workflows it has the activities of `tools`. */
@@ -22,13 +24,15 @@ interface Options {
 const [url, text] = process.argv.slice(2) as [string, string];
 const options = JSON.parse(text) as Options;
 let hits = 0;
+if (options.clockAheadMs !== undefined) setClock(options.clockAheadMs);
 const connection = await Connection.connect({ connectionString: url });
-const worker = await Worker.create({
+const database = { url, epoch: () => worker.getStatus().epoch };
+const worker: Worker = await Worker.create({
   connection,
   taskQueue: options.taskQueue,
   ...(options.workflows === undefined
-    ? { activities: tools }
-    : { workflowBundle: { codePath: options.workflows }, activities }),
+    ? { activities: recordingBegins(tools, database) }
+    : { workflowBundle: { codePath: options.workflows }, activities: recordingBegins(activities, database) }),
   ...(options.build === undefined
     ? {}
     : {
@@ -53,3 +57,10 @@ process.send?.(worker.getStatus().epoch);
 await running;
 await connection.close();
 process.disconnect?.();
+
+/** Both clocks of the process: the one that is set and the one that only goes on. */
+function setClock(aheadMs: number): void {
+  const now = Date.now;
+  Date.now = () => now() + aheadMs;
+  Object.defineProperty(performance, 'timeOrigin', { value: performance.timeOrigin + aheadMs });
+}

@@ -3,16 +3,17 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { decodePayload, encodePayload } from '../../runtime/core/payload/payload.ts';
-import { bundleWorkflowCode } from '../../runtime/sandbox/bundle/bundle.ts';
+import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
 import { RunReplay } from '../../runtime/worker/cache/load-run.ts';
+import { fixtureBundle } from '../support/bundles.ts';
 import { testEngine } from '../support/engine.ts';
 import type { Step } from '../support/fixtures/program.ts';
 
-const workflowsPath = new URL('../support/fixtures/program-workflow.ts', import.meta.url);
-const engine = await testEngine({ workflowsPath });
-const sandbox = Sandbox.create(await bundleWorkflowCode({ workflowsPath }));
+const workflowBundle = loadBundle(await fixtureBundle('program-workflow.ts'));
+const engine = await testEngine({ workflowBundle });
+const sandbox = Sandbox.create(workflowBundle);
 
 const text = fc.string({ maxLength: 6 });
 const step: fc.Arbitrary<Step> = fc.oneof(

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
 import type { VersioningBehavior } from 'reprise/common';
 import { Worker, type WorkerOptions } from 'reprise/worker';
+import { fixtureBundle } from './bundles.ts';
 import { testDatabase } from './database.ts';
 import { quiet } from './engine.ts';
 import * as activities from './fixtures/activities.ts';
@@ -61,7 +62,7 @@ export async function buildLab(queue: string, common: Partial<WorkerOptions> = {
       const worker = await Worker.create({
         connection,
         taskQueue,
-        workflowsPath: new URL(`./fixtures/${file}`, import.meta.url),
+        workflowBundle: await fixtureBundle(file),
         activities,
         logger: quiet,
         workerDeploymentOptions: {

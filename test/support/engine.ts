@@ -4,6 +4,7 @@ import { type Logger, pino } from 'pino';
 import type pg from 'pg';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
 import { Worker, type WorkerOptions } from 'reprise/worker';
+import { fixtureBundle } from './bundles.ts';
 import { testDatabase } from './database.ts';
 import * as activities from './fixtures/activities.ts';
 
@@ -20,16 +21,17 @@ export interface TestEngine {
 
 export const quiet: Logger = pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' });
 
-/** A worker with the workflows and activities of the fixtures; nothing runs it yet. */
-export function fixtureWorker(
+/** A worker with the workflows (unless `options` has others) and activities of the fixtures; nothing runs it yet. */
+export async function fixtureWorker(
   connection: Connection,
   taskQueue: string,
   options: Partial<WorkerOptions> = {},
 ): Promise<Worker> {
+  const hasCode = options.workflowsPath !== undefined || options.workflowBundle !== undefined;
   return Worker.create({
     connection,
     taskQueue,
-    workflowsPath: new URL('./fixtures/workflows.ts', import.meta.url),
+    ...(hasCode ? {} : { workflowBundle: await fixtureBundle('workflows.ts') }),
     activities,
     logger: quiet,
     ...options,

@@ -1,16 +1,17 @@
 // The third way of running a test: the recorded history goes through the code once more.
 import assert from 'node:assert/strict';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
-import { bundleWorkflowCode } from '../../runtime/sandbox/bundle/bundle.ts';
+import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { rejectionsKnown } from '../../runtime/sandbox/realm/unhandled-rejections.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import { readHistory } from '../../runtime/store/log/history.ts';
 import { RunReplay } from '../../runtime/worker/cache/load-run.ts';
+import { fixtureBundle } from './bundles.ts';
 
 const sandboxes = new Map<string, Promise<Sandbox>>();
 
 async function fixtureSandbox(file: string): Promise<Sandbox> {
-  return Sandbox.create(await bundleWorkflowCode({ workflowsPath: new URL(`./fixtures/${file}`, import.meta.url) }));
+  return Sandbox.create(loadBundle(await fixtureBundle(file)));
 }
 
 /** Takes the code of a file of the fixtures, or other, through a run's log; nothing may differ. */

@@ -1,7 +1,9 @@
-// `npm test`: one throw-away Postgres for all test files, then Node's test runner over them. Arguments pass through.
-// The runner's summary is printed last, also when it lists failures after it.
+// `npm test`: one throw-away Postgres for all test files, then Node's test runner over them; the unit tests, which need
+// neither Postgres nor isolation from each other, share one process beside it. Arguments pass through.
+// The summary of both is printed last, also when a runner lists failures after its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,49 +13,79 @@ import { startTestCluster } from './cluster.ts';
 const given = process.argv.slice(2);
 const options = given.filter((argument) => argument.startsWith('-'));
 const files = given.filter((argument) => !argument.startsWith('-'));
-const summaryLine = /^(\x1b\[\d+m)?ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+/;
+const summaryLine = /^(?:\x1b\[\d+m)?ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)/;
 
-const cluster = await startTestCluster();
-// Hundreds of processes load the same modules: compiled once, they take a quarter less of the processor.
-const compiled = await mkdtemp(join(tmpdir(), 'reprise-compiled-'));
-try {
-  process.exitCode = await runTests({ REPRISE_TEST_CLUSTER: cluster.url, NODE_COMPILE_CACHE: compiled });
-} finally {
-  await cluster.stop();
-  await rm(compiled, { recursive: true });
+interface Outcome {
+  readonly code: number;
+  readonly lines: readonly string[];
+  readonly counts: ReadonlyMap<string, number>;
 }
 
-async function runTests(given: NodeJS.ProcessEnv): Promise<number> {
-  const env: NodeJS.ProcessEnv = { ...process.env, ...given };
-  // A developer's own database must never be reached by a test that leaves the address out.
-  delete env['REPRISE_DATABASE_URL'];
-  delete env['DATABASE_URL'];
-  if (process.stdout.isTTY) env['FORCE_COLOR'] = '1';
-  const runner = spawn(
-    process.execPath,
-    [
-      ...[
-        '-C',
-        'reprise-source',
-        '--test',
-        '--test-reporter=spec',
-        '--test-concurrency=2',
-        '--test-timeout=180000',
-        ...options,
-      ],
-      ...(files.length > 0 ? files : ['test/**/*.test.ts']),
-    ],
-    { env, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+const begun = performance.now();
+const cluster = await startTestCluster();
+const folder = await mkdtemp(join(tmpdir(), 'reprise-tests-'));
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  REPRISE_TEST_CLUSTER: cluster.url,
+  REPRISE_TEST_BUNDLES: folder,
+  // Hundreds of processes load the same modules: compiled once, they take a quarter less of the processor.
+  NODE_COMPILE_CACHE: join(folder, 'compiled'),
+};
+// A developer's own database must never be reached by a test that leaves the address out.
+delete env['REPRISE_DATABASE_URL'];
+delete env['DATABASE_URL'];
+if (process.stdout.isTTY) env['FORCE_COLOR'] = '1';
+try {
+  const outcomes = await (files.length > 0 ? Promise.all([runFiles(files)]) : runAll());
+  summarize(outcomes);
+  process.exitCode = Math.max(...outcomes.map(({ code }) => code));
+} finally {
+  await cluster.stop();
+  await rm(folder, { recursive: true });
+}
+
+async function runAll(): Promise<Outcome[]> {
+  const isUnit = (file: string): boolean => /^test[/\\]unit[/\\]/.test(file);
+  const all = globSync('test/**/*.test.ts').sort();
+  // What comes from two runners at once is told one after the other.
+  const unit = run(['--test-isolation=none'], all.filter(isUnit), () => undefined);
+  const others = runFiles(all.filter((file) => !isUnit(file)));
+  await others;
+  for (const line of (await unit).lines) console.log(line);
+  return Promise.all([unit, others]);
+}
+
+/** Three at a time also on two processors: most tests wait for Postgres, a timer or another process at any moment. */
+function runFiles(paths: readonly string[]): Promise<Outcome> {
+  return run(['--test-concurrency=3'], paths, (line) => console.log(line));
+}
+
+async function run(how: readonly string[], paths: readonly string[], print: (line: string) => void): Promise<Outcome> {
+  const common = ['-C', 'reprise-source', '--test', '--test-reporter=spec', '--test-timeout=300000'];
+  const runner = spawn(process.execPath, [...common, ...how, ...options, ...paths], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   // The runner stops its children itself; this process stays to stop Postgres.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
-  const summary: string[] = [];
+  const counts = new Map<string, number>();
+  const lines: string[] = [];
   for await (const line of createInterface({ input: runner.stdout })) {
-    if (summaryLine.test(line)) summary.push(line);
-    else console.log(line);
+    const [, name, count] = summaryLine.exec(line) ?? [];
+    if (name !== undefined) counts.set(name, Number(count));
+    else {
+      lines.push(line);
+      print(line);
+    }
   }
-  for (const line of summary) console.log(line);
   const [code] =
     runner.exitCode === null && runner.signalCode === null ? await once(runner, 'exit') : [runner.exitCode];
-  return typeof code === 'number' ? code : 1;
+  return { code: typeof code === 'number' ? code : 1, lines, counts };
+}
+
+function summarize(outcomes: readonly Outcome[]): void {
+  for (const name of ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo']) {
+    console.log(`ℹ ${name} ${outcomes.reduce((sum, { counts }) => sum + (counts.get(name) ?? 0), 0)}`);
+  }
+  console.log(`ℹ duration_ms ${performance.now() - begun}`);
 }

@@ -175,14 +175,24 @@ for (const [way, engine] of [
       });
 
       it('heartbeats put its timeout off and are there for the next attempt', async () => {
-        const { handle, key } = await started({ heartbeatTimeout: 400 });
+        const { handle, key } = await started({ startToCloseTimeout: '5 minutes', heartbeatTimeout: '2 minutes' });
         const token = await tokenOf(key);
         await waiting(handle);
+        const tasks = 'reprise.activity_tasks where run_id = $1';
         for (let i = 0; i < 4; i++) {
+          const { rows: before } = await engine.pool.query(`select deadline::text from ${tasks}`, [handle.runId]);
           await activity.heartbeat(token, { i });
-          await new Promise((resolve) => setTimeout(resolve, 150));
+          const later = await engine.pool.query(`select from ${tasks} and deadline > $2::timestamptz`, [
+            handle.runId,
+            (before[0] as { deadline: string }).deadline,
+          ]);
+          assert.equal(later.rowCount, 1);
         }
         assert.ok(!handedOver.has(`${key} 2`));
+        // Two minutes of silence.
+        await engine.pool.query(`update reprise.activity_tasks set deadline = clock_timestamp() where run_id = $1`, [
+          handle.runId,
+        ]);
         await tokenOf(key, 2); // silence ends the attempt
         assert.equal(handedOver.get(`${key} details`), '{"i":3}');
         await assert.rejects(activity.heartbeat(token, 1), ActivityNotFoundError);

@@ -5,8 +5,9 @@ import { Client, Connection } from 'reprise/client';
 import type { Worker } from 'reprise/worker';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
-const leaseMs = 1000;
-const engine = await testEngine({ leaseMs, deadlockTimeoutMs: 400 });
+const leaseMs = 2_500;
+const deadlockTimeoutMs = 300;
+const engine = await testEngine({ leaseMs, deadlockTimeoutMs });
 /** Not of the worker's process, as far as the engine knows. */
 const elsewhere = new Client({ connection: await Connection.connect({ connectionString: engine.url }) });
 after(() => elsewhere.connection.close());
@@ -23,7 +24,9 @@ for (const [where, client] of [
   it(`runs that loop endlessly, started ${where}, fail their tasks and hold up nobody`, async () => {
     const { taskQueue } = engine;
     const loops = await Promise.all(
-      [0, 1, 2, 3].map((i) => client.workflow.start('endlessLoop', { workflowId: `loop-${where}-${i}`, taskQueue })),
+      Array.from({ length: Math.ceil(leaseMs / deadlockTimeoutMs) }, (_, i) =>
+        client.workflow.start('endlessLoop', { workflowId: `loop-${where}-${i}`, taskQueue }),
+      ),
     );
     const options = { workflowId: `healthy-${where}`, taskQueue, args: [3] };
     assert.equal(await client.workflow.execute('chain', options), 3);
@@ -47,7 +50,7 @@ it('runs that together compute for longer than a lease come back after their wor
         elsewhere.workflow.start('computesFirst', {
           workflowId: `computes-${i}`,
           taskQueue: `${taskQueue}-2`,
-          args: [200],
+          args: [leaseMs / 8],
         }),
       ),
     );
@@ -85,7 +88,12 @@ it('a worker stops although a start of its process waits for somebody else', asy
   await other.query('begin');
   await client.workflow.start('chain', { workflowId: 'held', taskQueue, args: [1], transaction: other });
   const waiting = client.workflow.start('chain', { workflowId: 'held', taskQueue, args: [1] }).catch(String);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(async () => {
+    const { rows } = await engine.pool.query(
+      'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
+    );
+    return rows.length > 0;
+  });
   worker.shutdown();
   await running;
   await other.query('rollback');

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { ClaimedRun } from '../../runtime/store/ownership/claim.ts';
 import { Claimer } from '../../runtime/worker/claim/claimer.ts';
+import { until } from '../support/engine.ts';
 import { sweepPause } from '../../runtime/worker/claim/sweep-pause.ts';
 
 const second = 1_000_000;
-const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
 it('runs that became due long ago are all taken by one sweep, however few fit at a time', async () => {
   const now = 2_000_000_000 * second;
@@ -27,15 +27,15 @@ it('runs that became due long ago are all taken by one sweep, however few fit at
     failed: (error) => failures.push(error),
   });
   claimer.poke();
-  await rest();
+  await until(async () => taken.length > 0);
   assert.deepEqual(taken, [now]);
   const late = Array.from({ length: 20 }, (_, i) => now - (40 - i) * second);
   due.push(...late);
   claimer.poke(true);
-  await rest();
+  await until(async () => due.length === 0);
+  await claimer.stop();
   assert.deepEqual(taken, [now, ...late]);
   assert.deepEqual(failures, []);
-  await claimer.stop();
 });
 
 it('a sweep takes a fiftieth of the time, but one that was held up for long puts the next off by seconds only', () => {

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle, WorkflowUpdateFailedError } from 'reprise/client';
 import { ApplicationFailure } from 'reprise/common';
+import { fixtureBundle } from '../support/bundles.ts';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 import { assertReplays } from '../support/replays.ts';
 
 const options = {
-  workflowsPath: new URL('../support/fixtures/failing.ts', import.meta.url),
+  workflowBundle: await fixtureBundle('failing.ts'),
   workflowFailureErrorTypes: { '*': ['Refused'], other: ['TypeError'] },
 };
 const cached = await testEngine(options);
@@ -87,7 +88,7 @@ describe('a history that the code cannot follow', () => {
       return started;
     });
     const after = await fixtureWorker(connection, taskQueue, {
-      workflowsPath: new URL('../support/fixtures/failing-changed.ts', import.meta.url),
+      workflowBundle: await fixtureBundle('failing-changed.ts'),
       ...(types === undefined ? {} : { workflowFailureErrorTypes: types }),
     });
     await handle.signal('unknown');

@@ -19,11 +19,12 @@ it('a run that is let go late is due then, not in the past, where claims seldom 
   let blockedUntil = 0;
   const failPoint = (name: string): void => {
     // Holds up the whole process, as others that compute do, until the run's timer is long due.
-    if (name === 'before park') while (Date.now() < blockedUntil);
+    const ms = blockedUntil - Date.now();
+    if (name === 'before park' && ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
   };
   const worker = await fixtureWorker(connection, 'late', { failPoint });
   const handle = await worker.runUntil(async () => {
-    const started = await client.workflow.start('nap', { workflowId: 'late', taskQueue: 'late', args: [1000] });
+    const started = await client.workflow.start('nap', { workflowId: 'late', taskQueue: 'late', args: [3000] });
     const timer = await until(async () => (await started.history()).find(({ type }) => type === 'TimerStarted'));
     blockedUntil = (timer.meta as { due: number }).due / 1000 + 100;
     return started;
@@ -36,7 +37,7 @@ it('a run that is let go late is due then, not in the past, where claims seldom 
 
 for (const maxCachedRuns of [0, 1]) {
   it(`activities at work do not keep a worker with maxCachedRuns ${maxCachedRuns} from other runs`, {
-    timeout: 20_000,
+    timeout: 120_000,
   }, async () => {
     const { connection, client } = engine;
     const taskQueue = `narrow ${maxCachedRuns}`;

@@ -126,7 +126,7 @@ for (const [way, engine] of [
       const handle = await workflow.start('neverEnds', {
         workflowId: 'spanned',
         taskQueue,
-        workflowExecutionTimeout: 200,
+        workflowExecutionTimeout: 2_000,
         retry: {},
       });
       assert.equal((await failureOf(handle.result())).retryState, RetryState.TIMEOUT);
