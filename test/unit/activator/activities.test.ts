@@ -269,7 +269,7 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [
     { ...options, queue: 'other' } as ActivityOptions,
     'RuntimeError',
-    'An activity has no option "queue". Known options: startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, summary, heartbeatTimeout, activityId, taskQueue, allowEagerDispatch, versioningIntent.',
+    'An activity has no option "queue". Known options: startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, summary, heartbeatTimeout, taskQueue, allowEagerDispatch, versioningIntent, activityId.',
   ],
   [
     { ...options, taskQueue: '' },
