@@ -128,7 +128,11 @@ test('a turn that cannot be encoded is not sent, and leaves nothing behind for t
   const worker = await incarnation(store, t);
   const [sick, healthy] = await startedRuns(store, 2, { owner: worker });
   const good = turn({ runId: healthy! });
-  const bad = turn({ runId: sick!, newEvents: [newEvent(0, 'ActivityAttemptFailed', { attempt: 70_000 })], consumed: [1] });
+  const bad = turn({
+    runId: sick!,
+    newEvents: [newEvent(0, 'ActivityAttemptFailed', { attempt: 70_000 })],
+    consumed: [1],
+  });
   await assert.rejects(worker.writer.append([good, bad]), { code: 'ASSERTION_FAILED', message: /nothing was sent/ });
   assert.deepEqual(await worker.writer.append([good]), ['committed']);
   assert.deepEqual([await eventCount(store, healthy!), await eventCount(store, sick!)], [2, 1]);
