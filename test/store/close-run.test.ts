@@ -9,9 +9,9 @@ import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
 import { newRunId, runIdBytes } from '../../runtime/store/runs/run-id.ts';
 import { getRun, readOutcomes } from '../../runtime/store/runs/runs.ts';
-import { until } from '../support/engine.ts';
 import {
   eventCount,
+  gate,
   historyOf,
   inboxOf,
   incarnation,
@@ -150,21 +150,16 @@ test('a claim passes over a run that is being terminated', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const runId = await startedRun(store, { queue });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
-  // The termination stops at the run's mail, with its row locked, until the gate is open.
-  await pool.query(`create table gate (); create function gated() returns trigger language plpgsql as $$ begin
-    while not exists (select from gate) loop perform pg_sleep(0.005); end loop; return old; end $$;
-    create trigger gated before delete on reprise.inbox for each row execute function gated()`);
-  t.after(async () => void (await pool.query('drop function gated cascade')));
+  // The termination stops at the run's mail, with its row locked.
+  const mail = await gate(store, 'delete on reprise.inbox');
+  t.after(async () => void (await pool.query('drop function gated cascade; drop table gate')));
   const terminating = terminateUnowned(database, runId, 'x');
-  await until(async () => {
-    const sleeping = "datname = current_database() and wait_event = 'PgSleep'";
-    return (await pool.query(`select from pg_stat_activity where ${sleeping}`)).rowCount === 1;
-  });
+  await mail.entered();
   assert.deepEqual(
     await claim(worker.control, 'reprise', worker, { queue, now: Date.now() * 2000, from: 0, limit: 1 }),
     [],
   );
-  await pool.query('insert into gate default values');
+  await mail.open();
   assert.equal(await terminating, 'ended');
 });
 

@@ -18,6 +18,7 @@ import { commandActivity } from '../../runtime/worker/activities/command-activit
 import type { ActivityCommand } from '../../runtime/worker/activities/standalone-command.ts';
 import { settle } from '../../runtime/worker/activities/standalone-turn.ts';
 import {
+  gate,
   historyOf,
   type Incarnation,
   incarnation,
@@ -140,11 +141,13 @@ test('a pause waits for a claim that is under way, and finds its attempt at work
 
 test('a claim that meets a pause takes nothing, before its commit and after it', async (t) => {
   const given = await bed(t);
-  const release = await holding(t, given);
-  const pausing = patiently(() => commandActivity(database, given.runId, pause));
-  await waits(store, pausing);
+  // The pause stops at the run's status, with its row and its task locked.
+  const status = await gate(store, 'update on reprise.runs');
+  t.after(async () => void (await pool.query('drop function gated cascade; drop table gate')));
+  const pausing = commandActivity(database, given.runId, pause);
+  await status.entered();
   assert.deepEqual(await claim(given), []);
-  await release();
+  await status.open();
   await pausing;
   assert.deepEqual(await claim(given), []);
   assert.deepEqual(await row(given.runId), {

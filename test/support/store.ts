@@ -84,6 +84,29 @@ export async function patiently<T>(work: (isRepeated: boolean) => Promise<T>): P
   }
 }
 
+/**
+ * A trigger that stops whoever does `event` ('delete on reprise.inbox') in the middle of its transaction, without a lock that
+ * it could give up on. `entered` resolves when somebody stands there, `open` lets it go on.
+ */
+export async function gate(
+  { pool }: Pick<TestStore, 'pool'>,
+  event: string,
+): Promise<{ entered(): Promise<void>; open(): Promise<void> }> {
+  await pool.query(`create table gate (); create function gated() returns trigger language plpgsql as $$ begin
+    while not exists (select from gate) loop perform pg_sleep(0.005); end loop;
+    if tg_op = 'DELETE' then return old; end if; return new; end $$;
+    create trigger gated before ${event} for each row execute function gated()`);
+  return {
+    async entered() {
+      const sleeping = "datname = current_database() and wait_event = 'PgSleep'";
+      while ((await pool.query(`select from pg_stat_activity where ${sleeping}`)).rowCount === 0);
+    },
+    async open() {
+      await pool.query('insert into gate default values');
+    },
+  };
+}
+
 /** A worker's incarnation without the worker. */
 export async function incarnation(
   store: TestStore,
