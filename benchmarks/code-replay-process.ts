@@ -5,7 +5,7 @@ import { bundleWorkflowCode } from '../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';
 import { rejectionsKnown } from '../runtime/sandbox/realm/unhandled-rejections.ts';
 import { readHistory } from '../runtime/store/log/history.ts';
-import { RunReplay } from '../runtime/worker/cache/load-run.ts';
+import { RunReplay } from '../runtime/replay/run-replay.ts';
 
 export interface Replayed {
   readonly events: number;

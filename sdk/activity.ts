@@ -5,8 +5,8 @@ import {
   activityDeclaration,
   activityStorage,
   type ActivityInfo,
-  type Usage,
 } from '../runtime/worker/activities/activity-context.ts';
+import type { Usage } from '../runtime/core/activity/attempt-meta.ts';
 import type { ActivityCancellationDetails } from '../runtime/core/activity/cancellation-details.ts';
 import type { Duration } from '../runtime/core/options/duration.ts';
 import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
@@ -114,10 +114,10 @@ export type {
   ActivityInterface,
   UntypedActivities,
 } from '../runtime/activator/calls/activity-proxy.ts';
+export type { Usage } from '../runtime/core/activity/attempt-meta.ts';
 export type { ActivityCancellationDetails } from '../runtime/core/activity/cancellation-details.ts';
 export type {
   ActivityContext,
   ActivityInfo,
   ActivityInfo as Info,
-  Usage,
 } from '../runtime/worker/activities/activity-context.ts';

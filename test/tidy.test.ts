@@ -17,7 +17,7 @@ const directions: Record<string, readonly string[]> = {
   'runtime/sandbox': ['runtime/activator', 'runtime/core'],
   'runtime/flow': ['runtime/core'],
   'runtime/store': ['runtime/flow', 'runtime/core'],
-  'runtime/worker': ['runtime/store', 'runtime/sandbox', 'runtime/flow', 'runtime/core'],
+  'runtime/worker': ['runtime/replay', 'runtime/store', 'runtime/sandbox', 'runtime/flow', 'runtime/core'],
   'runtime/replay': ['runtime/store', 'runtime/sandbox', 'runtime/flow', 'runtime/core'],
   'runtime/recovery': ['runtime/store', 'runtime/core'],
   sdk: ['runtime'],
@@ -99,6 +99,22 @@ function linesWith(files: readonly Source[], pattern: RegExp): string[] {
       .flatMap((line, index) => (pattern.test(line) ? [`${file.path}:${index + 1}: ${line.trim()}`] : [])),
   );
 }
+
+test('the direction check sees imports of types, of side effects and of modules that are loaded later', () => {
+  const text = [
+    "import { a, type B } from './value.ts';",
+    "import type {\n  C,\n} from './type.ts';",
+    "export type { D } from './exported.ts';",
+    "import './effect.ts';",
+    "const later = await import('./later.ts');",
+    "let e: import('./inline.ts').E;",
+  ].join('\n');
+  const seen = importsOf({ path: '', text, lines: 0 });
+  assert.deepEqual(
+    seen,
+    ['value', 'type', 'exported', 'effect', 'later', 'inline'].map((name) => `./${name}.ts`),
+  );
+});
 
 test('rooms and their folders import only what their direction allows', () => {
   assert.deepEqual(againstDirections(directions), []);

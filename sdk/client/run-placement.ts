@@ -3,6 +3,7 @@ import {
   effectiveVersioning,
   prefixOf,
   queueKey,
+  type RunVersioning,
   toCanonicalString,
   type VersioningBehavior,
   type VersioningOverride,
@@ -21,8 +22,7 @@ export interface WorkflowVersioningInfo {
 }
 
 /** Undefined for a run that has nothing to do with versions. */
-export async function versioningInfo(database: Database, runId: string): Promise<WorkflowVersioningInfo | undefined> {
-  const versioning = await readRunVersioning(database.pool, database.schema, runId);
+export function versioningInfo(versioning: RunVersioning | undefined): WorkflowVersioningInfo | undefined {
   if (versioning === undefined) return undefined;
   const effective = effectiveVersioning(versioning);
   return {

@@ -17,7 +17,7 @@ export async function sendMessage(
 /** Has a standalone activity take in the message that was sent to it: whoever polls its queue need not be there. */
 export async function settleMail(connection: Connection, runId: string, delivery: Delivery): Promise<void> {
   // Clients that never ask for it do not load what decides about activities.
-  const { takeMail } = await import('../../runtime/worker/activities/command-activity.ts');
+  const { takeMail } = await import('../../runtime/store/activities/command-activity.ts');
   try {
     await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
   } catch {

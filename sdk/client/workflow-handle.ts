@@ -15,7 +15,6 @@ import {
 } from '../../runtime/replay/state-at.ts';
 import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
-import { type Family, readFamily } from '../../runtime/store/runs/family.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { isRunId } from '../../runtime/store/runs/run-id.ts';
 import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
@@ -60,8 +59,7 @@ import { executionInfo, type Workflow, type WorkflowExecutionInfo, type Workflow
 /** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
 export interface WorkflowExecutionDescription
   extends WorkflowExecutionInfo,
-    Family,
-    Omit<OpenState, 'owner' | 'wakeAt' | 'changes'> {
+    Omit<OpenState, 'owner' | 'wakeAt' | 'changes' | 'versioning'> {
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | undefined;
   readonly nextWakeTime: Date | undefined;
@@ -300,22 +298,17 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   /** @throws WorkflowNotFoundError */
   async describe(): Promise<WorkflowExecutionDescription> {
     const run = await this.#run();
-    const [{ owner, wakeAt, changes, ...open }, family, versioning] = await this.#parts.connection.reach((database) =>
-      Promise.all([
-        readOpenState(database, run),
-        readFamily(database, run.run_id),
-        versioningInfo(database, run.run_id),
-      ]),
+    const { owner, wakeAt, changes, versioning, ...open } = await this.#parts.connection.reach((database) =>
+      readOpenState(database, run),
     );
     const started = (): Promise<Partial<StartedMeta>> =>
       this.#parts.connection.reach((database) => readStartedMeta(database, run.run_id));
     return {
       ...executionInfo(run, changes),
       ...open,
-      ...family,
       owner: owner ?? undefined,
       nextWakeTime: wakeAt ?? undefined,
-      versioningInfo: versioning,
+      versioningInfo: versioningInfo(versioning),
       staticSummary: async () => (await started()).staticSummary,
       staticDetails: async () => (await started()).staticDetails,
     };

@@ -5,8 +5,9 @@ import fc from 'fast-check';
 import { decodePayload, encodePayload } from '../../runtime/core/payload/payload.ts';
 import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
-import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
-import { RunReplay } from '../../runtime/worker/cache/load-run.ts';
+import { RunState } from '../../runtime/core/run/run-state.ts';
+import { readHistory, readOpenEvents, type StoredEvent } from '../../runtime/store/log/history.ts';
+import { RunReplay } from '../../runtime/replay/run-replay.ts';
 import { fixtureBundle } from '../support/bundles.ts';
 import { testEngine } from '../support/engine.ts';
 import type { Step } from '../support/fixtures/program.ts';
@@ -34,12 +35,15 @@ async function readAll(runId: string): Promise<StoredEvent[]> {
   return events;
 }
 
+const recorded: string[] = [];
+
 it('replaying any recorded history asks for the same, and the folded patches are the context at every turn', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
       const handle = await engine.start('program', [steps]);
       const result = await handle.result();
       const events = await readAll(handle.runId!);
+      recorded.push(handle.runId!);
       const run = sandbox.createRun(handle.runId!);
       const replay = new RunReplay(run);
       let turn: StoredEvent[] = [];
@@ -61,4 +65,15 @@ it('replaying any recorded history asks for the same, and the folded patches are
     }),
     { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 60) },
   );
+});
+
+it('what is read of a recorded history for recovery folds to the state that the whole history folds to', async () => {
+  assert.ok(recorded.length > 0);
+  for (const runId of recorded) {
+    const whole = RunState.of(runId, await readAll(runId));
+    for (const seq of whole.activities.keys()) whole.giveArguments(seq, null);
+    const open = RunState.of(runId, await readOpenEvents(engine.connection.database, runId));
+    assert.deepEqual(open.snapshot(), whole.snapshot());
+    assert.equal(whole.status, 'completed');
+  }
 });

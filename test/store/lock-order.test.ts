@@ -11,7 +11,8 @@ import {
   reportAttempts,
 } from '../../runtime/store/activities/activity-outcomes.ts';
 import { claimTasks } from '../../runtime/store/activities/activity-tasks.ts';
-import { type OfferedTask, offerTasks } from '../../runtime/store/activities/task-offers.ts';
+import type { OfferedTask } from '../../runtime/core/activity/offered-task.ts';
+import { offerTasks } from '../../runtime/store/activities/task-offers.ts';
 import { send, sendAlone } from '../../runtime/store/messages/inbox.ts';
 import { sendFromRun } from '../../runtime/store/messages/run-messages.ts';
 import { claim, park } from '../../runtime/store/ownership/claim.ts';

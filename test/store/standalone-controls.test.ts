@@ -1,5 +1,6 @@
 // A pause of a standalone activity against those who claim, report, time out and free its attempts: whoever comes first, no
 // attempt begins while it is paused, and what an attempt came to counts once.
+import { sha256 } from '../../runtime/store/codec/sha256.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeFailure } from '../../runtime/core/failure/failure-info.ts';
@@ -14,9 +15,9 @@ import {
 import { beatByClient } from '../../runtime/store/activities/async-completion.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';
 import { forsakenStandalone, settleStandalone } from '../../runtime/store/activities/standalone-run.ts';
-import { commandActivity } from '../../runtime/worker/activities/command-activity.ts';
-import type { ActivityCommand } from '../../runtime/worker/activities/standalone-command.ts';
-import { settle } from '../../runtime/worker/activities/standalone-turn.ts';
+import { commandActivity } from '../../runtime/store/activities/command-activity.ts';
+import type { ActivityCommand } from '../../runtime/core/activity/standalone-command.ts';
+import { settle } from '../../runtime/core/activity/standalone-turn.ts';
 import {
   gate,
   historyOf,
@@ -66,7 +67,7 @@ async function bed(t: Scope, activity: object = {}): Promise<Bed> {
     queue: `default#activities/${taskQueue}`,
     meta: JSON.stringify(meta),
   });
-  await settleStandalone(database, runId, settle);
+  await settleStandalone(database, runId, (state) => settle(state, sha256));
   return { worker, queue: `default/${taskQueue}`, runId };
 }
 
@@ -130,7 +131,7 @@ test('a pause waits for a claim that is under way, and finds its attempt at work
     'paused',
   );
   assert.equal(await report(given, 'ActivityCompleted'), 1);
-  await settleStandalone(database, given.runId, settle);
+  await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.deepEqual(await typesOf(given.runId), [
     'ActivityScheduled',
     'ActivityPaused',
@@ -190,7 +191,7 @@ test('a failure that meets a pause is told after it, and is not followed by an a
   await session.query('commit');
   await pausing;
   assert.equal(await report(given, 'ActivityFailed'), 1);
-  await settleStandalone(database, given.runId, settle);
+  await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.deepEqual(await typesOf(given.runId), ['ActivityScheduled', 'ActivityPaused', 'ActivityAttemptFailed']);
   assert.deepEqual(await row(given.runId), {
     ...{ attempt: 2, paused: true, due: false, taken: false, timed: true },
@@ -205,7 +206,7 @@ test('an attempt of a paused activity whose worker is lost is begun again only w
   await commandActivity(database, given.runId, pause);
   await freeTasks(database, given.worker.epoch);
   assert.deepEqual(await claim(given), []);
-  await settleStandalone(database, given.runId, settle);
+  await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.deepEqual(await row(given.runId), {
     ...{ attempt: 2, paused: true, due: false, taken: false, timed: false },
     status: 'paused',
@@ -222,7 +223,7 @@ test('an attempt at work of a paused activity times out, and is not followed by 
   await commandActivity(database, given.runId, pause);
   const expired = await expireTasks(database, { now: now() + 7_200_000_000, limit: 10 });
   assert.ok(expired.some(({ runId }) => runId === given.runId));
-  await settleStandalone(database, given.runId, settle);
+  await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.deepEqual(await claim(given), []);
   // Nobody beats for what is paused: that would give it a timeout.
   assert.equal(
@@ -264,7 +265,7 @@ test('other options reach an attempt at work, its timeouts and the next attempt'
   );
   assert.deepEqual(rows, [{ queue: 'default/elsewhere', stc: '00:00:05', hb: '00:00:01', next: true, told: '5000' }]);
   assert.equal(await report(given, 'ActivityFailed'), 1);
-  await settleStandalone(database, given.runId, settle);
+  await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.deepEqual(await claim(given), []);
   const [next] = await claim({ ...given, queue: 'default/elsewhere' });
   assert.equal((JSON.parse(next!.meta) as { stc: number }).stc, 5_000);
@@ -287,6 +288,6 @@ test('an outcome that came to a queue of nobody is found by the workers of other
   assert.equal(await isFound(given.runId, now() + 1_000_000), true);
   // One that was never scheduled waits for workers of its queue.
   assert.equal(await isFound(unknown, now() + 1_000_000), false);
-  await settleStandalone(database, given.runId, settle);
+  await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.equal(await isFound(given.runId, now() + 1_000_000), false);
 });

@@ -5,7 +5,7 @@ import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { rejectionsKnown } from '../../runtime/sandbox/realm/unhandled-rejections.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import { readHistory } from '../../runtime/store/log/history.ts';
-import { RunReplay } from '../../runtime/worker/cache/load-run.ts';
+import { RunReplay } from '../../runtime/replay/run-replay.ts';
 import { fixtureBundle } from './bundles.ts';
 
 const sandboxes = new Map<string, Promise<Sandbox>>();

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
-import { type Input, LiveRun } from '../../runtime/worker/turns/live-run.ts';
+import type { Input } from '../../runtime/core/run/input.ts';
+import { LiveRun } from '../../runtime/worker/turns/live-run.ts';
 import { buildTurn } from '../../runtime/worker/turns/turn.ts';
 
 function run(): LiveRun {

@@ -33,7 +33,7 @@ export type RetryDecision =
   | { readonly retry: false; readonly retryState: RetryState };
 
 /** With the defaults in place; `attempts` is absent when there is no limit. */
-export function retryWithDefaults(retry: RetryMeta | undefined): {
+function retryWithDefaults(retry: RetryMeta | undefined): {
   readonly initial: number;
   readonly coefficient: number;
   readonly max: number;
@@ -42,6 +42,27 @@ export function retryWithDefaults(retry: RetryMeta | undefined): {
   const initial = retry?.initial ?? defaultInitialMs;
   const coefficient = retry?.coefficient ?? defaultCoefficient;
   return { initial, coefficient, max: retry?.max ?? initial * defaultMaxFactor, attempts: retry?.attempts };
+}
+
+/** A policy as people are shown it: in numbers, defaults included; intervals in ms. */
+export interface ResolvedRetryPolicy {
+  readonly initialInterval: number;
+  readonly backoffCoefficient: number;
+  readonly maximumInterval: number;
+  /** Absent when there is no limit. */
+  readonly maximumAttempts?: number;
+  readonly nonRetryableErrorTypes: readonly string[];
+}
+
+export function resolvedPolicy(retry: RetryMeta | undefined): ResolvedRetryPolicy {
+  const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
+  return {
+    initialInterval: initial,
+    backoffCoefficient: coefficient,
+    maximumInterval: max,
+    ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
+    nonRetryableErrorTypes: retry?.fatal ?? [],
+  };
 }
 
 /** Milliseconds between the end of attempt number `attempt` (from 1) and the next one. */

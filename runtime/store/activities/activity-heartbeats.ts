@@ -1,5 +1,6 @@
 // Progress of running attempts, kept for the next attempt. Written without waiting for the disk: losing the last one costs
 // the next attempt some work, never correctness.
+import type { Elsewhere } from '../../core/activity/elsewhere.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import { closingTypes } from '../log/history.ts';
@@ -38,12 +39,6 @@ on conflict (run_id, seq) do update set details = excluded.details`,
     values: [runId, seq, Buffer.from(details)],
   });
 }
-
-/**
- * Who knows what became of an activity: a `task` stands for it; a message has `told`, and ended its task; or a client has
- * `asked` that its outcome be taken, which counts when there is neither.
- */
-export type Elsewhere = 'task' | 'told' | 'asked';
 
 const rank: Readonly<Record<Elsewhere, number>> = { asked: 1, told: 2, task: 3 };
 

@@ -14,19 +14,6 @@ import { runIdBytes } from '../runs/run-id.ts';
 /** A message that was sent, and to whom. */
 export interface SentOutcome extends TaskKey, Delivery {}
 
-/** `meta` of all messages that tell of an attempt. */
-export interface OutcomeMeta {
-  seq: number;
-  attempt: number;
-  /** How long it took. */
-  ms?: number;
-  usage?: unknown;
-  /** Of the worker that ran it. */
-  identity?: string;
-  /** It may not be repeated. */
-  unsafe?: boolean;
-}
-
 /** A part of a statement: ready rows of `runIds` (an SQL array), with the mail counter that the messages count on. */
 export function lockedRuns(schema: string, runIds: string, condition = 'true'): string {
   return `locked as materialized (

@@ -3,7 +3,8 @@
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
 import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
-import { intervalOf, type OfferedTask } from './task-offers.ts';
+import type { OfferedTask } from '../../core/activity/offered-task.ts';
+import { intervalOf } from './task-offers.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { closingTypes } from '../log/history.ts';

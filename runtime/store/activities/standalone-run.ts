@@ -1,58 +1,19 @@
 // Standalone activities: runs that nobody owns. What happens to one is settled in a short transaction of whoever comes first;
 // its locked ready row keeps the others away, as ownership would.
 import type pg from 'pg';
+import type { Settlement, StandaloneState, TaskTerms } from '../../core/activity/standalone-turn.ts';
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
 import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
-import { givenTasks, insertedTasks, intervalOf, offeredValues, type OfferedTask } from './task-offers.ts';
+import { givenTasks, insertedTasks, intervalOf, offeredValues } from './task-offers.ts';
 import type { Database } from '../sql/database.ts';
 import { eventColumns, EventRows } from '../codec/event-rows.ts';
-import { readEventsAfter, type StoredEvent } from '../log/history.ts';
-import { type Mail, readMail } from '../messages/inbox.ts';
+import { readEventsAfter } from '../log/history.ts';
+import { readMail } from '../messages/inbox.ts';
 import { isTriable } from '../ownership/quarantine.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { deleteOpenRows, writeClosed } from '../runs/closed-run.ts';
 import { transaction } from '../sql/transaction.ts';
 import { runIdBytes } from '../runs/run-id.ts';
-
-/** What is known of the run when it is settled. */
-export interface StandaloneState {
-  readonly runId: string;
-  readonly now: Micros;
-  /** The whole log. */
-  readonly events: readonly StoredEvent[];
-  /** Unread. */
-  readonly mail: readonly Mail[];
-  /** Its task waits for a worker, or while it is paused; is at work; or is not there. */
-  readonly task: 'waiting' | 'taken' | undefined;
-}
-
-/** What is to become of it. */
-export interface Settlement {
-  /** Events to append, with time and hash; the last one may close the run. */
-  readonly events: readonly HistoryEvent[];
-  /** Its next attempt. */
-  readonly offer: OfferedTask | undefined;
-  /** The attempt at work is to stop. */
-  readonly cancels: boolean;
-  /** Nobody is to take its task any more, as it stands. */
-  readonly withdraws: boolean;
-  /** What its task is to be like, when that is not as it was scheduled; also of an attempt at work. */
-  readonly terms: TaskTerms | undefined;
-  /** Of its row, when it was ever paused and is open. */
-  readonly status: 'running' | 'paused' | undefined;
-  /** Another task queue from now on: the key of the queue in which the run waits, and its name. */
-  readonly queue: { readonly key: string; readonly name: string } | undefined;
-  /** What its attempts reported is forgotten. */
-  readonly forgets: boolean;
-}
-
-export interface TaskTerms {
-  readonly task: OfferedTask;
-  /** Nobody takes it; an attempt at work is told. */
-  readonly paused: boolean;
-  /** JSON text of a ScheduledMeta; null: as it was scheduled. */
-  readonly options: string | null;
-}
 
 export interface Settled {
   readonly events: readonly HistoryEvent[];
@@ -246,4 +207,16 @@ async function stop(schema: string, client: pg.ClientBase, runId: string): Promi
     [runId],
   );
   return rows[0]?.worker ?? undefined;
+}
+
+/** Tells all who wait for what was settled. */
+export function tellSettled(database: Database, runId: string, { events, status, stops }: Settled): void {
+  for (const { correlationId } of events) if (correlationId !== null) database.notifier.answered(correlationId);
+  if (stops !== undefined) database.notifier.attempts(stops);
+  if (status === 'running') return;
+  const { type, payload, reason, meta } = events.at(-1)!;
+  const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
+  const outcome = { type, payload, reason, ...(retryState === undefined ? {} : { retryState }) };
+  database.local.emit('closed', runId, outcome);
+  database.notifier.closed(runId);
 }

@@ -1,31 +1,11 @@
 // Activities become tasks: offered by the owner of their run to the workers of a task queue, or of a version among them.
 // Waits for no disk, as all about tasks but their ends.
+import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { placedQueue } from '../../core/run/deployment.ts';
-import type { Micros } from '../../core/log/event.ts';
-import type { TaskKey } from './activity-tasks.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';
 import { runIdBytes } from '../runs/run-id.ts';
-
-export interface OfferedTask extends TaskKey {
-  /**
-   * `namespace/task queue`; behind a prefix that of a run that belongs to a version or a deployment: it goes to the workers
-   * of that, if any ever polled the task queue, else to those of the task queue (until one of that polls it: `gatherTasks`).
-   */
-  readonly queue: string;
-  readonly type: string;
-  /** From 1; greater than that of any attempt before. */
-  readonly attempt: number;
-  readonly dueAt: Micros;
-  /** Absolute ends of schedule-to-start and schedule-to-close; null without. */
-  readonly startBy: Micros | null;
-  readonly closeBy: Micros | null;
-  /** Of each attempt. */
-  readonly scheduleToStartMs: number | null;
-  readonly startToCloseMs: number | null;
-  readonly heartbeatMs: number | null;
-}
 
 /** In SQL, of a number of milliseconds. */
 export const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;

@@ -2,6 +2,7 @@
 // reader does not need, and memory stays flat however long a run is.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../../core/log/event.ts';
+import { besideTasks } from '../../core/run/run-state.ts';
 import { CopyOut, type RowReader } from '../codec/copy-out.ts';
 import type { Database } from '../sql/database.ts';
 import { isRunId } from '../runs/run-id.ts';
@@ -266,34 +267,56 @@ export const linkTypes: readonly EventType[] = [
 /** Types that end an activity. */
 export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
 
+/** Events that leave something pending until another answers them, and what happens to it in between. */
+const openable: readonly EventType[] = [
+  ...(['ActivityScheduled', 'ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'] as const),
+  'TimerStarted',
+  ...linkTypes,
+];
+const answering: readonly EventType[] = [
+  ...closingTypes,
+  'TimerFired',
+  'TimerCancelled',
+  ...linkTypes.filter((type) => type !== 'ChildWorkflowStarted' && !type.endsWith('Initiated')),
+];
+/** Events that count for ever. */
+const lasting: readonly EventType[] = [
+  'WorkflowCancelRequested',
+  'WorkerLost',
+  'UpdateAccepted',
+  'UpdateCompleted',
+  'UpdateFailed',
+  'VersionMarked',
+  'SearchAttributesUpserted',
+  'MemoUpserted',
+];
+
 /**
- * The part of a run's log that says what is pending: its start, activities and timers that nothing has answered yet with
- * what happened to them, lost workers, and the last event. One pass over the index and a sort, whatever the planner
- * believes of the table's size; no payloads but those of failed attempts.
+ * The part of a run's log whose fold (`RunState`) is that of the whole: its start, what nothing has answered yet, what counts
+ * for ever, the last context patch, the failed task that the run stands at, and the last event. One pass over the index and a
+ * sort of numbers, then one look into the index for each event that is left, whatever the planner believes of the table's
+ * size; no payloads but those of failures.
  */
 export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
   const table = `${database.schema}.events`;
   const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
-  const answering: EventType[] = [...closingTypes, 'TimerFired', 'TimerCancelled'];
-  const opening: EventType[] = ['WorkerLost', 'WorkflowTaskCompleted', 'ActivityScheduled', 'TimerStarted'];
-  const between: EventType[] = ['ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'];
+  const payload = `case when type in (${codes(['ActivityAttemptFailed', 'WorkflowTaskFailed'])}) then payload end as payload`;
   const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, null::text as source_id,
-    null::text as reason, null::text as correlation_id, null::text as ops, payload, meta, hash`;
+    reason, correlation_id, null::text as ops, ${payload}, meta, hash`;
   const ofRun = `run_id = '${checked(runId)}'`;
+  const completed = `type = ${eventCode.WorkflowTaskCompleted} and meta is not null`;
   const events = await copyEvents(
     database.pool,
-    `select ${columns} from (
-       select run_id, seq, at, type, answers, attempt, name, meta, hash,
-         case when type = ${eventCode.ActivityAttemptFailed} then payload end as payload,
-         bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
-       from ${table} where ${ofRun} and type in (${codes([...opening, ...between, ...answering])})
-         and (type <> ${eventCode.WorkflowTaskCompleted} or meta is not null)) open
-     where not answered
-     union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
-       null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type = ${eventCode.UpdateAccepted})
-     union all (select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
-       null::text, null::bytea, meta, hash from ${table} where ${ofRun} and type in (${codes(linkTypes)}))
+    `select e.* from (
+       select seq, type, bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
+       from ${table} where ${ofRun} and (type in (${codes([...openable, ...answering, ...lasting])}) or ${completed})) open
+     cross join lateral (select ${columns} from ${table} where ${ofRun} and seq = open.seq limit 1) e
+     where not answered or open.type in (${codes(lasting)})
      union all (select ${columns} from ${table} where ${ofRun} and seq = 1)
+     union all (select ${columns} from ${table} where ${ofRun} and type = ${eventCode.ContextPatched}
+       order by seq desc limit 1)
+     union all (select * from (select ${columns} from ${table} where ${ofRun} and hash is not null
+       and type not in (${codes(besideTasks)}) order by seq desc limit 1) task where type = ${eventCode.WorkflowTaskFailed})
      union all (select ${columns} from ${table} where ${ofRun} order by seq desc limit 1)
      order by seq`,
   );

@@ -2,6 +2,7 @@
 // deleted in the statement that appends the events they became.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
+import type { Mail } from '../../core/run/mail.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { lockMs, statement } from '../sql/transaction.ts';
@@ -16,20 +17,6 @@ export interface Message {
   readonly meta?: string;
   /** seq in the receiver's log. */
   readonly answers?: number;
-}
-
-export interface Mail {
-  readonly runId: string;
-  /** Mail number: 1-based, dense in a run. */
-  readonly id: number;
-  readonly type: EventType;
-  readonly name: string | null;
-  readonly payload: Uint8Array | null;
-  readonly sourceId: string | null;
-  readonly reason: string | null;
-  readonly correlationId: string | null;
-  readonly meta: string | null;
-  readonly answers: number | null;
 }
 
 export interface Delivery {

@@ -1,6 +1,5 @@
 // Ending a run that nobody owns, by termination or because its time is over: no workflow code is needed, so whoever asks
 // does it, in one short transaction. The locked ready row keeps claims away, as ownership would.
-import { hash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import type { FailedMeta } from '../../core/log/activation.ts';
@@ -8,9 +7,9 @@ import { readStartMeta } from '../../core/run/start-meta.ts';
 import { chainRules, succession } from '../../core/run/chain.ts';
 import { eventCode, type HistoryEvent, type Micros } from '../../core/log/event.ts';
 import { newEvent } from '../../core/log/new-event.ts';
-import { turnHash } from '../../core/log/hash-chain.ts';
-import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
+import { type LogHead, sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
+import { sha256 } from '../codec/sha256.ts';
 import type { Database } from '../sql/database.ts';
 import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
@@ -92,22 +91,18 @@ async function endWithin(
   if (row === undefined) return 'closed';
   if (row.owner !== null) return 'owned';
   const { type, reason } = asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
-  const { previous, unhashed } = await readHead(client, schema, runId);
-  const seq = (unhashed.at(-1)?.seq ?? previous?.seq ?? 0) + 1;
-  const at = Math.max((unhashed.at(-1)?.at ?? previous?.at ?? 0) + 1, Number(row.now));
+  const { head, unhashed } = await readHead(client, schema, runId);
+  const at = turnTime(head, Number(row.now));
   const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
   const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
-  const event: HistoryEvent = { ...newEvent(seq, type, columns), at, hash: null };
-  const head = turnHash(previous?.hash ?? new Uint8Array(0), runId, [...unhashed, event], (bytes) =>
-    hash('sha256', bytes, 'buffer'),
-  );
-  const closing = { ...event, hash: Buffer.from(head) };
+  const { events, status } = sealTurn(head, unhashed, { newEvents: [newEvent(0, type, columns)], at }, sha256);
+  const event = events[0]!;
   await client.query(
     `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
 values ($1, timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3, ${eventCode[type]}, $4, $5, $6, $7)`,
-    [runId, at, seq, event.reason, event.correlationId, event.meta, closing.hash],
+    [runId, at, event.seq, event.reason, event.correlationId, event.meta, Buffer.from(event.hash!)],
   );
-  await writeClosed(client, schema, runId, statusAfter('running', type) as RunStatus, closing);
+  await writeClosed(client, schema, runId, status, event);
   const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
   const isTold = await addToOutbox(client, schema, runId, queue === undefined);
   await deleteOpenRows(client, schema, runId);
@@ -145,14 +140,16 @@ async function readHead(
   client: pg.ClientBase,
   schema: string,
   runId: string,
-): Promise<{ previous: HistoryEvent | undefined; unhashed: HistoryEvent[] }> {
+): Promise<{ head: LogHead; unhashed: HistoryEvent[] }> {
   const { rows } = await client.query<{ seq: number | null }>(
     `select max(seq) as seq from ${schema}.events where run_id = $1 and hash is not null`,
     [runId],
   );
   const hashed = rows[0]?.seq ?? 0;
   const events = await readEventsAfter(client, schema, runId, hashed - 1);
-  return hashed === 0 ? { previous: undefined, unhashed: events } : { previous: events[0], unhashed: events.slice(1) };
+  const hash = hashed === 0 ? new Uint8Array(0) : events[0]!.hash!;
+  const { seq, at } = events.at(-1) ?? { seq: 0, at: 0 };
+  return { head: { runId, seq, at, hash }, unhashed: hashed === 0 ? events : events.slice(1) };
 }
 
 const orphanPollMs = 500;

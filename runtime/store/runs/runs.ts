@@ -2,12 +2,17 @@
 import type { RunRow } from './run-row.ts';
 import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
+import { isBegun } from '../../core/activity/pending-activity.ts';
+import type { RunVersioning } from '../../core/run/deployment.ts';
+import { type Family, familyOf } from '../../core/run/family.ts';
 import type { QuarantineInfo } from '../../core/run/quarantine-info.ts';
-import { type TaskFailureColumns, type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failure-info.ts';
+import { RunState } from '../../core/run/run-state.ts';
+import { type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failure-info.ts';
 import { type RemoteTask, tasksOfRun } from '../activities/activity-tasks.ts';
+import { readOpenEvents } from '../log/history.ts';
 import type { ClosedOutcome, Database } from '../sql/database.ts';
 import { countPollers } from '../ownership/pollers.ts';
-import { readQuarantine } from '../ownership/quarantine.ts';
+import { isFaultOfRun, readQuarantine } from '../ownership/quarantine.ts';
 
 /** The latest run of a workflow id; undefined when there is none. */
 export async function findRun(database: Database, namespace: string, workflowId: string): Promise<RunRow | undefined> {
@@ -92,9 +97,11 @@ interface OutcomeRow {
   retry_state: string | null;
 }
 
-export interface OpenState {
+export interface OpenState extends Family {
   /** Last event's seq, by the log. */
   readonly historyLength: number;
+  /** Undefined for a run that has nothing to do with versions. */
+  readonly versioning: RunVersioning | undefined;
   /** What `patched` decided for, sorted. */
   readonly changes: readonly string[];
   /** Bytes of its events, about. */
@@ -124,96 +131,67 @@ export interface OpenState {
 /** What a row of the log takes beside its contents, about. */
 const eventRowBytes = 120;
 
+/**
+ * As much of the fold as the log gives. A run whose log cannot be read, or folded to its end, is described too: its
+ * quarantine says why.
+ */
+async function readRunState(database: Database, { run_id: runId, workflow_id: workflowId }: RunRow): Promise<RunState> {
+  const state = new RunState(runId);
+  state.workflowId = workflowId;
+  try {
+    for (const event of await readOpenEvents(database, runId)) state.apply(event);
+  } catch (error) {
+    if (!isFaultOfRun(error)) throw error;
+  }
+  return state;
+}
+
+/** As many pending activities as are told of. */
+const pendingMax = 100;
+
 /** What an open run waits for. Derived from the log and the ready row; nothing is stored for it. */
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
-  const closing: EventType[] = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'];
-  const [pollers, { rows: heads }, { rows: pending }, taskFailure, quarantine, tasks] = await Promise.all([
+  const [state, pollers, { rows: heads }, quarantine, tasks] = await Promise.all([
+    readRunState(database, run),
     countPollers(database, run),
-    pool.query<{
-      seq: number | null;
-      lost: number | null;
-      owner: number | null;
-      wake_at: Date | null;
-      unread: string;
-      bytes: string;
-      changes: string[];
-    }>(
-      `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at,
-  (select max(seq) from ${schema}.events where run_id = $1 and type = ${eventCode.WorkerLost}) as lost,
-  (select count(*) from ${schema}.inbox where run_id = $1) as unread,
-  (select coalesce(array_agg(distinct name order by name), '{}') from ${schema}.events
-    where run_id = $1 and type = ${eventCode.VersionMarked}) as changes,
+    pool.query<{ seq: number | null; owner: number | null; wake_at: Date | null; unread: string; bytes: string }>(
+      `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at, (select count(*) from ${schema}.inbox where run_id = $1) as unread,
   (select sum(${eventRowBytes} + coalesce(octet_length(payload), 0) + coalesce(pg_column_size(ops), 0)
     + coalesce(pg_column_size(meta), 0)) from ${schema}.events where run_id = $1) as bytes
 from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
       [run.run_id],
     ),
-    pool.query<{
-      seq: number;
-      id: string | null;
-      name: string;
-      failures: string;
-      last: string | null;
-      started: number | null;
-    }>(
-      `select s.seq, (array_agg(s.meta->>'id'))[1] as id, s.name, count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed}) as failures,
-  (array_agg(f.reason order by f.seq desc) filter (where f.type = ${eventCode.ActivityAttemptFailed}))[1] as last,
-  case when max(f.attempt) filter (where f.type = ${eventCode.ActivityAttemptStarted})
-    > count(f.seq) filter (where f.type = ${eventCode.ActivityAttemptFailed})
-    then max(f.seq) filter (where f.type = ${eventCode.ActivityAttemptStarted}) end as started
-from ${schema}.events s left join ${schema}.events f on f.run_id = s.run_id and f.answers = s.seq
-where s.run_id = $1 and s.type = ${eventCode.ActivityScheduled} and $2 group by s.seq, s.name
-having not coalesce(bool_or(f.type in (${closing.map((type) => eventCode[type]).join(', ')})), false) order by s.seq limit 100`,
-      [run.run_id, run.closed_at === null],
-    ),
-    readTaskFailure(database, run.run_id),
     readQuarantine(database, run.run_id),
     tasksOfRun(database, run),
   ]);
   const head = heads[0]!;
+  const pending = run.closed_at === null ? [...state.activities.values()].slice(0, pendingMax) : [];
   return {
+    ...familyOf(state),
     historyLength: head.seq ?? 0,
-    changes: head.changes,
+    versioning: state.versioning,
+    changes: [...(state.versionMarkers ?? [])].sort(),
     historySize: Number(head.bytes),
     owner: head.owner,
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),
     pollers,
-    pendingActivities: pending.map((row) => {
-      const remote = tasks.get(row.seq);
-      const isLost = row.started !== null && (head.owner === null || row.started < (head.lost ?? 0));
+    pendingActivities: pending.map((activity) => {
+      const { seq, options, type, failedAttempts, lastFailureMessage } = activity;
+      const remote = tasks.get(seq);
+      const isLost = isBegun(activity) && (head.owner === null || activity.startedSeq < state.workerLostSeq);
       return {
-        seq: row.seq,
-        activityId: row.id ?? String(row.seq),
-        type: row.name,
-        attempt: remote?.attempt ?? Number(row.failures) + 1,
-        lastFailure: row.last,
+        seq,
+        activityId: options.id ?? String(seq),
+        type,
+        attempt: remote?.attempt ?? failedAttempts + 1,
+        lastFailure: lastFailureMessage,
         unknownEffect: remote?.unknownEffect ?? isLost,
         ...(remote === undefined ? {} : { remote }),
       };
     }),
-    taskFailure,
+    taskFailure: state.taskFailure && taskFailureInfo(state.taskFailure),
     quarantine,
   };
-}
-
-/** Turns that say nothing of how workflow code fares. */
-const beside: readonly EventType[] = [
-  'ActivityAttemptStarted',
-  'ActivityAttemptFailed',
-  'WorkerLost',
-  'WorkflowTaskDeferred',
-];
-
-async function readTaskFailure(database: Database, runId: string): Promise<TaskFailureInfo | undefined> {
-  const events = `${database.schema}.events`;
-  const { rows } = await database.pool.query<Omit<TaskFailureColumns, 'at'> & { at: Date }>(
-    `select name, reason, attempt, at, payload from ${events} where run_id = $1 and type = ${eventCode.WorkflowTaskFailed}
-  and seq = (select max(seq) from ${events} where run_id = $1 and hash is not null
-    and type not in (${beside.map((type) => eventCode[type]).join(', ')}))`,
-    [runId],
-  );
-  const [failed] = rows;
-  return failed && taskFailureInfo({ ...failed, at: failed.at.getTime() * 1000 });
 }

@@ -2,6 +2,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';
+import type { Usage } from '../../core/activity/attempt-meta.ts';
+import type { ResolvedRetryPolicy } from '../../core/activity/retry-policy.ts';
 import type { Deferred } from '../../core/deferred.ts';
 import { type Duration, durationMs } from '../../core/options/duration.ts';
 import { CancelledFailure, isAbortError } from '../../core/failure/failure.ts';
@@ -41,24 +43,7 @@ export interface ActivityInfo {
   readonly taskToken: Uint8Array;
   readonly base64TaskToken: string;
   /** As it holds, defaults included; intervals in ms. `maximumAttempts` is absent when there is no limit. */
-  readonly retryPolicy: RetryPolicy;
-}
-
-/** `retry` of the activity's options, in numbers. */
-export interface RetryPolicy {
-  readonly initialInterval: number;
-  readonly backoffCoefficient: number;
-  readonly maximumInterval: number;
-  readonly maximumAttempts?: number;
-  readonly nonRetryableErrorTypes: readonly string[];
-}
-
-/** What an activity spent, as `recordUsage` was told; lands in `meta` of its completion. */
-export interface Usage {
-  readonly model?: string;
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  readonly costUsd?: number;
+  readonly retryPolicy: ResolvedRetryPolicy;
 }
 
 /** What most activities never ask for (info, logger, signal, promise) is made when they do. */

@@ -1,7 +1,6 @@
 // All that a worker has to do with activities: which of its runs' it executes itself and which it offers to others, what it
 // executes for others, and whose time is over.
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
-import { newEvent } from '../../core/log/new-event.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
@@ -9,17 +8,20 @@ import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { announce, expireTasks, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import { anyType, sweepTasks } from '../../store/activities/activity-tasks.ts';
 import type { Fence } from '../../store/ownership/fence.ts';
-import type { Mail } from '../../store/messages/inbox.ts';
+import type { Mail } from '../../core/run/mail.ts';
 import type { Found } from '../../store/ownership/poll.ts';
 import { ActivityExecutor } from './activity-executor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import type { HeartbeatThrottle } from './attempt-progress.ts';
-import { closed } from './attempt-outcome.ts';
+import { closed } from '../../core/activity/attempt-outcome.ts';
 import { AttemptReporter } from './attempt-reporter.ts';
 import type { ExecutorOptions } from './executor-options.ts';
-import { type Input, type LiveRun, lostActivities, type PendingActivity } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import { lostActivities, workerLost } from '../../core/run/worker-lost.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 import { logAttempt } from '../turns/log-turn.ts';
-import { mailInput } from './outcome-mail.ts';
+import { mailInput } from '../../core/activity/outcome-mail.ts';
 import { RemoteActivities, type RemoteActivitiesOptions } from './remote-activities.ts';
 import { StandaloneKeeper } from './standalone-keeper.ts';
 import { taskClaims, type TaskClaimsOptions } from './task-claims.ts';
@@ -89,8 +91,7 @@ export class ActivityDesk {
       slots,
       localSlots: new ActivitySlots(options.maxConcurrentLocal),
       lost: (run, seqs) => {
-        const meta = JSON.stringify({ epoch, activities: seqs });
-        options.report(run, newEvent(0, 'WorkerLost', { meta, reason: `worker ${epoch} shut down` }));
+        options.report(run, workerLost(epoch, seqs, `worker ${epoch} shut down`));
       },
       completesLater: (run, activity, attempt, startedAt) => {
         this.#remote.awaitCompletion(run, activity, attempt, startedAt);
@@ -119,8 +120,9 @@ export class ActivityDesk {
 
   /** Takes on an activity whose schedule is durable. */
   start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
-    if (activity.elsewhere !== undefined) {
-      if (activity.cancelRequested && activity.elsewhere === 'task') this.#remote.cancel(run, activity.seq);
+    const elsewhere = run.placeOf(activity.seq);
+    if (elsewhere !== undefined) {
+      if (activity.cancelRequested && elsewhere === 'task') this.#remote.cancel(run, activity.seq);
     } else if (this.#isOwn(activity)) this.#executor.start(run, activity, progress);
     else {
       this.#remote.offer(run, activity);
@@ -130,12 +132,12 @@ export class ActivityDesk {
 
   /** Starts everything that is scheduled and not closed, after the run came into this process. */
   startAll(run: LiveRun): void {
-    for (const activity of run.activities.values()) this.start(run, activity, run.progress?.get(activity.seq));
+    for (const activity of run.state.activities.values()) this.start(run, activity, run.progress?.get(activity.seq));
     run.progress = undefined;
   }
 
   cancel(run: LiveRun, seq: number): void {
-    const elsewhere = run.activities.get(seq)?.elsewhere;
+    const elsewhere = run.placeOf(seq);
     if (elsewhere === 'task') this.#remote.cancel(run, seq);
     else if (elsewhere === undefined) this.#executor.cancel(run, seq);
   }
@@ -143,17 +145,17 @@ export class ActivityDesk {
   /** An attempt's failure is durable: one of another worker is followed by the next; own ones wait for theirs already. */
   attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
     const seq = answers!;
-    const activity = run.activities.get(seq);
-    if (activity?.decided === undefined || activity.decided !== attempt) return;
-    activity.elsewhere = undefined;
-    activity.decided = undefined;
+    const activity = run.state.activities.get(seq);
+    if (activity === undefined || run.decided?.get(seq) !== attempt) return;
+    run.place(seq, undefined);
+    run.decided?.delete(seq);
     if (!this.#isOwn(activity)) return this.start(run, activity);
     // What the attempt reported lies in the database alone.
-    activity.elsewhere = 'told';
+    run.place(seq, 'told');
     const restart = async (): Promise<void> => {
       const progress = await this.#progressOf(run, seq);
-      if (run.phase === 'gone' || run.activities.get(seq) !== activity) return;
-      activity.elsewhere = undefined;
+      if (run.phase === 'gone' || run.state.activities.get(seq) !== activity) return;
+      run.place(seq, undefined);
       this.start(run, activity, progress);
     };
     this.#remote.busyWith(run, restart).catch((error: unknown) => this.#options.broken(run, error));
@@ -172,10 +174,11 @@ export class ActivityDesk {
   /** The run's last owner was lost, and with it what it had at work. Of tasks, the reaper has offered them anew. */
   workerLost(run: LiveRun, event: HistoryEvent): void {
     for (const seq of lostActivities(event)) {
-      const activity = run.activities.get(seq);
+      const activity = run.state.activities.get(seq);
       if (activity !== undefined) this.start(run, activity, run.progress?.get(seq));
     }
-    for (const activity of run.activities.values()) if (activity.elsewhere === 'task') this.start(run, activity);
+    for (const activity of run.state.activities.values())
+      if (run.placeOf(activity.seq) === 'task') this.start(run, activity);
     run.progress = undefined;
   }
 
@@ -184,19 +187,24 @@ export class ActivityDesk {
     const {
       input,
       failed,
+      decides,
       activity: told,
-    } = mailInput(run, mail, {
+    } = mailInput(mail, {
       now: this.#options.clock.now(),
+      activities: run.state.activities,
+      elsewhere: run.elsewhere,
       present: (seq) => this.#executor.present(run, seq),
     });
-    if (told !== undefined) {
-      if (told.decided !== undefined) this.#executor.settle(run, told.seq);
-      else if (told.elsewhere === 'asked') queueMicrotask(() => this.#startUntold(run, told));
+    if (told !== undefined && decides !== undefined) {
+      run.decide(told.seq, decides);
+      this.#executor.settle(run, told.seq);
+    } else if (told !== undefined && run.placeOf(told.seq) === 'asked') {
+      queueMicrotask(() => this.#startUntold(run, told));
     }
     if (failed !== undefined) {
       const { activity, outcome } = failed;
       if (input.type !== 'ActivityCancelled')
-        logAttempt(this.#options.logger, { run, activity }, outcome.error, outcome.facts);
+        logAttempt(this.#options.logger, { run: run.state, activity }, outcome.error, outcome.facts);
       if (outcome.retryInMs === undefined) this.#options.progress.drop(run.runId, activity.seq);
     }
     return input;
@@ -204,8 +212,8 @@ export class ActivityDesk {
 
   /** A message that told of its outcome came too late: was it the only one, the activity is to be executed after all. */
   #startUntold(run: LiveRun, activity: PendingActivity): void {
-    if (run.phase === 'gone' || activity.elsewhere !== 'asked') return;
-    activity.elsewhere = undefined;
+    if (run.phase === 'gone' || run.placeOf(activity.seq) !== 'asked') return;
+    run.place(activity.seq, undefined);
     try {
       this.start(run, activity);
     } catch (error) {
@@ -318,7 +326,7 @@ export class ActivityDesk {
 
   /** Nobody can be given it: it fails, since its run would wait for ever. */
   #refused(run: LiveRun, seq: number): void {
-    const activity = run.activities.get(seq);
+    const activity = run.state.activities.get(seq);
     if (activity === undefined) return;
     const { report, identity } = this.#options;
     const failure = ApplicationFailure.nonRetryable(`Activity ${activity.type} could not be offered to workers.`);

@@ -1,7 +1,9 @@
 // An activity that this process has in hand, from its durable schedule to its outcome.
 import type { ActivityContext } from './activity-context.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
-import type { LiveRun, PendingActivity } from '../turns/live-run.ts';
+import type { RunState } from '../../core/run/run-state.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 
 const timerMsMax = 2_147_483_647;
 
@@ -16,8 +18,9 @@ export class ActivityEntry {
   /** Gives back the running attempt's place. */
   release: (() => void) | undefined;
   heartbeatDetails: unknown;
-  /** Also those that are not in the log yet. */
+  /** Also those that are not in the log yet, as is the last failure. */
   failedAttempts: number;
+  lastFailure: Uint8Array | null;
   /** Progress lies in the database and must go when the activity closes. */
   progressStored: boolean;
   /** End whatever state the entry is in: back-off, schedule-to-close, schedule-to-start. */
@@ -27,8 +30,14 @@ export class ActivityEntry {
     this.run = run;
     this.activity = activity;
     this.failedAttempts = activity.failedAttempts;
+    this.lastFailure = activity.lastFailure;
     this.heartbeatDetails = progress?.details;
     this.progressStored = progress !== undefined;
+  }
+
+  /** For those who log what becomes of it. */
+  get attempt(): { readonly run: RunState; readonly activity: PendingActivity } {
+    return { run: this.run.state, activity: this.activity };
   }
 
   get isRunning(): boolean {

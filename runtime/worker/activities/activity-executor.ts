@@ -22,18 +22,19 @@ import {
   activityOf,
   activityStorage,
   declarationOf,
-  type Usage,
 } from './activity-context.ts';
 import { ActivityEntry } from './activity-entry.ts';
 import { attemptInfo } from './attempt-info.ts';
-import { attemptMeta } from './attempt-meta.ts';
-import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
+import { attemptMeta, type Usage } from '../../core/activity/attempt-meta.ts';
+import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from '../../core/activity/attempt-outcome.ts';
 import { encodeResult } from './attempt-result.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { logAttempt, logUnknownEffect, logUnstoredHeartbeat } from '../turns/log-turn.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import { AttemptQueue } from './attempt-queue.ts';
-import type { Input, LiveRun, PendingActivity } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 
 /** How long an attempt may take to stop once it was told to. */
 const settleMs = 5_000;
@@ -76,7 +77,6 @@ export class ActivityExecutor {
   cancel(run: LiveRun, seq: number): void {
     const entry = this.#entries.get(run)?.get(seq);
     if (entry === undefined || entry.state === 'reported') return;
-    entry.activity.cancelRequested = true;
     if (entry.state === 'running') entry.context?.cancel('CANCELLED');
     else this.#close(entry, 'ActivityCancelled', new CancelledFailure('Activity cancelled'), 'CANCEL_REQUESTED');
   }
@@ -278,10 +278,10 @@ export class ActivityExecutor {
   #context(entry: ActivityEntry, attempt: number, beat: (details: unknown) => void): ActivityContext {
     const { activity, run, heartbeatDetails } = entry;
     const { logger, clock } = this.#options;
-    const { workflowId, runId } = run;
+    const { workflowId, runId } = run.state;
     const scheduledAt = clock.now();
     return new ActivityContext(
-      () => attemptInfo(run, activity, attempt, this.#options, heartbeatDetails, scheduledAt),
+      () => attemptInfo(run.state, activity, attempt, this.#options, heartbeatDetails, scheduledAt),
       () => logger.child({ workflowId, runId, activityType: activity.type, attempt }),
       beat,
       this.#options.client,
@@ -294,7 +294,7 @@ export class ActivityExecutor {
     try {
       details = encodePayload(entry.heartbeatDetails);
     } catch (error) {
-      logUnstoredHeartbeat(this.#options.logger, entry, error);
+      logUnstoredHeartbeat(this.#options.logger, entry.attempt, error);
       entry.context?.cancel('HEARTBEAT_DETAILS_CONVERSION_FAILED');
       return;
     }
@@ -323,18 +323,16 @@ export class ActivityExecutor {
     const failed = { error, attempt, failedAttempts, now, ms, identity, unsafe, heartbeatDetails, usage };
     const outcome = afterFailure(activity, failed);
     if (outcome.retryInMs === undefined) this.#end(entry, outcome);
-    else this.#retry(entry, outcome, outcome.retryInMs, now);
+    else this.#retry(entry, outcome, outcome.retryInMs);
   }
 
-  #retry(entry: ActivityEntry, { input, error, facts }: AttemptOutcome, delayMs: number, now: Micros): void {
+  #retry(entry: ActivityEntry, { input, error, facts }: AttemptOutcome, delayMs: number): void {
     entry.progress?.flush();
-    const { activity } = entry;
     entry.context = undefined;
-    logAttempt(this.#options.logger, entry, error, facts);
+    logAttempt(this.#options.logger, entry.attempt, error, facts);
     this.#options.report(entry.run, input);
     // The fold of that event will say the same; the retry may come before its commit.
-    activity.nextAttemptAt = now + delayMs * 1000;
-    activity.lastFailure = input.payload;
+    entry.lastFailure = input.payload;
     entry.failedAttempts += 1;
     entry.state = 'waiting';
     entry.after(Math.max(1, delayMs), () => this.#enqueue(entry));
@@ -342,7 +340,7 @@ export class ActivityExecutor {
 
   #attemptTimedOut(entry: ActivityEntry, context: ActivityContext, type: TimeoutType, ms: number): void {
     if (entry.state !== 'running' || entry.context !== context) return;
-    const error = timeoutFailure(entry.activity, type, entry.heartbeatDetails);
+    const error = timeoutFailure(entry, type, entry.heartbeatDetails);
     const { release } = entry;
     this.#failed(entry, error, context.info.attempt, ms, context.usage);
     context.cancel('TIMED_OUT');
@@ -356,7 +354,7 @@ export class ActivityExecutor {
       if (attempt !== undefined && (entry.state === 'running' || entry.failedAttempts > attempt)) return;
       if (clock.now() < due) return this.#timeoutAt(entry, due, type, attempt);
       const { context, release } = entry;
-      this.#close(entry, 'ActivityTimedOut', timeoutFailure(entry.activity, type, entry.heartbeatDetails), 'TIMEOUT');
+      this.#close(entry, 'ActivityTimedOut', timeoutFailure(entry, type, entry.heartbeatDetails), 'TIMEOUT');
       context?.cancel('TIMED_OUT');
       release?.();
     });
@@ -367,7 +365,7 @@ export class ActivityExecutor {
   }
 
   #end(entry: ActivityEntry, { input, error, facts }: AttemptOutcome): void {
-    if (input.type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry, error, facts);
+    if (input.type !== 'ActivityCancelled') logAttempt(this.#options.logger, entry.attempt, error, facts);
     this.#report(entry, input);
   }
 

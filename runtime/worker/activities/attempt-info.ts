@@ -1,13 +1,13 @@
 // What an attempt is told about itself.
-import type { RetryMeta } from '../../core/log/activation.ts';
 import type { Micros } from '../../core/log/event.ts';
-import { retryWithDefaults } from '../../core/activity/retry-policy.ts';
+import { resolvedPolicy } from '../../core/activity/retry-policy.ts';
 import { encodeTaskToken } from '../../core/activity/task-token.ts';
-import type { ActivityInfo, RetryPolicy } from './activity-context.ts';
-import type { LiveRun, PendingActivity } from '../turns/live-run.ts';
+import type { ActivityInfo } from './activity-context.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { RunState } from '../../core/run/run-state.ts';
 
 export function attemptInfo(
-  run: Pick<LiveRun, 'runId' | 'workflowId' | 'workflowType'>,
+  run: Pick<RunState, 'runId' | 'workflowId' | 'workflowType'>,
   activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt'>,
   attempt: number,
   worker: { readonly namespace: string; readonly taskQueue: string },
@@ -36,7 +36,7 @@ export function attemptInfo(
     scheduleToCloseTimeoutMs: s2c ?? 0,
     heartbeatTimeoutMs: options.hb,
     heartbeatDetails,
-    retryPolicy: options.retry === undefined ? defaultPolicy : policyOf(options.retry),
+    retryPolicy: options.retry === undefined ? defaultPolicy : resolvedPolicy(options.retry),
     // Made when asked for, which most activities never do.
     get taskToken() {
       return encodeTaskToken({ runId: run.runId, seq: activity.seq, attempt });
@@ -63,15 +63,4 @@ export function standaloneInfo(info: ActivityInfo, activityRunId: string): Activ
   return Object.defineProperties({}, { ...kept, ...own }) as ActivityInfo;
 }
 
-function policyOf(retry: RetryMeta): RetryPolicy {
-  const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
-  return {
-    initialInterval: initial,
-    backoffCoefficient: coefficient,
-    maximumInterval: max,
-    ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
-    nonRetryableErrorTypes: retry.fatal ?? [],
-  };
-}
-
-const defaultPolicy = Object.freeze(policyOf({}));
+const defaultPolicy = Object.freeze(resolvedPolicy(undefined));

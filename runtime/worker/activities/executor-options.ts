@@ -6,7 +6,9 @@ import type { ActivitySlots } from './activity-slots.ts';
 import type { HeartbeatThrottle } from './attempt-progress.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { FailPointListener } from '../life/fail-point.ts';
-import type { Input, LiveRun, PendingActivity } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 import type { ProgressStore } from './progress-store.ts';
 
 export interface ExecutorOptions {

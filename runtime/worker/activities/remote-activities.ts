@@ -7,7 +7,7 @@ import { effectiveVersioning, placedQueue, prefixOf, queueKey } from '../../core
 import type { Micros } from '../../core/log/event.ts';
 import { announce, cancelTasks } from '../../store/activities/activity-outcomes.ts';
 import { dropTasks } from '../../store/activities/activity-tasks.ts';
-import { type OfferedTask, offerTasks } from '../../store/activities/task-offers.ts';
+import { offerTasks } from '../../store/activities/task-offers.ts';
 import { awaitCompletion } from '../../store/activities/async-completion.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Fence } from '../../store/ownership/fence.ts';
@@ -15,8 +15,9 @@ import type { Database } from '../../store/sql/database.ts';
 import { isDataRefusal } from '../../store/sql/sqlstate.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { FailPointListener } from '../life/fail-point.ts';
-import type { LiveRun, PendingActivity } from '../turns/live-run.ts';
-import { offeredTask } from './offered-task.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { LiveRun } from '../turns/live-run.ts';
+import { type OfferedTask, offeredTask } from '../../core/activity/offered-task.ts';
 
 export interface RemoteActivitiesOptions {
   readonly database: Database;
@@ -67,7 +68,7 @@ export class RemoteActivities implements BatchSender<Offer> {
 
   /** Offers the next attempt of an activity. */
   offer(run: LiveRun, activity: PendingActivity): void {
-    activity.elsewhere = 'task';
+    run.place(activity.seq, 'task');
     const offer: Offer = { run, seq: activity.seq, task: this.#task(run, activity) };
     this.#coming.add(offer);
     this.#count(run, 1);
@@ -76,7 +77,7 @@ export class RemoteActivities implements BatchSender<Offer> {
 
   /** Makes a task of an attempt that ran here and that a client will complete. */
   awaitCompletion(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void {
-    activity.elsewhere = 'task';
+    run.place(activity.seq, 'task');
     const task = { ...this.#task(run, activity), attempt, startedAt };
     const coming: ComingTask = { run, seq: activity.seq };
     this.#coming.add(coming);
@@ -114,8 +115,8 @@ export class RemoteActivities implements BatchSender<Offer> {
 
   /** The run is closed: whoever executes something for it stops in vain. */
   closed(run: LiveRun): void {
-    for (const activity of run.activities.values()) {
-      if (activity.elsewhere !== 'task') continue;
+    for (const activity of run.state.activities.values()) {
+      if (run.placeOf(activity.seq) !== 'task') continue;
       dropTasks(this.#options.database, run.runId).catch((error: unknown) =>
         this.#options.logger.warn({ err: error }, 'tasks of a closed run were not dropped'),
       );
@@ -133,7 +134,7 @@ export class RemoteActivities implements BatchSender<Offer> {
   #task(run: LiveRun, activity: PendingActivity): OfferedTask {
     const { namespace, taskQueue, clock } = this.#options;
     const key = queueKey(namespace, activity.options.queue ?? taskQueue);
-    const queue = run.versioning === undefined ? key : prefixOf(effectiveVersioning(run.versioning)) + key;
+    const queue = run.state.versioning === undefined ? key : prefixOf(effectiveVersioning(run.state.versioning)) + key;
     return offeredTask(run.runId, activity, { queue, now: clock.now() });
   }
 
@@ -173,7 +174,7 @@ export class RemoteActivities implements BatchSender<Offer> {
   async #sendEach(batch: readonly Offer[], error: unknown): Promise<readonly Offer[]> {
     const [{ run, task }] = batch as [Offer];
     if (batch.length === 1) {
-      const { workflowId, runId } = run;
+      const { workflowId, runId } = run.state;
       this.#options.logger.error(
         { err: error, workflowId, runId, activityType: task.type },
         'an activity cannot be offered',

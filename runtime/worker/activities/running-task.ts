@@ -6,7 +6,7 @@ import { ApplicationFailure, type CancelledFailure, ensureApplicationFailure } f
 import { decodePayload } from '../../core/payload/payload.ts';
 import type { AttemptTerms, ClaimedTask, TaskState } from '../../store/activities/activity-tasks.ts';
 import type { ActivityContext } from './activity-context.ts';
-import { pausedType } from './attempt-outcome.ts';
+import { pausedType } from '../../core/activity/attempt-outcome.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
 
 const timerMsMax = 2_147_483_647;

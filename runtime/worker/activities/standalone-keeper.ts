@@ -8,12 +8,13 @@ import type { Database } from '../../store/sql/database.ts';
 import {
   dueStandalone,
   forsakenStandalone,
-  type Settled,
   settleStandalone,
+  tellSettled,
 } from '../../store/activities/standalone-run.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { FailPointListener } from '../life/fail-point.ts';
-import { settle } from './standalone-turn.ts';
+import { settle } from '../../core/activity/standalone-turn.ts';
+import { sha256 } from '../../store/codec/sha256.ts';
 
 export interface StandaloneKeeperOptions {
   readonly database: Database;
@@ -88,7 +89,7 @@ export class StandaloneKeeper implements Looker {
     try {
       let offer: { queue: string; dueAt: number } | undefined;
       const settled = await settleStandalone(database, runId, (state) => {
-        const settlement = settle(state);
+        const settlement = settle(state, sha256);
         failPoint?.('settling');
         ({ offer } = settlement);
         return settlement;
@@ -117,16 +118,4 @@ export class StandaloneKeeper implements Looker {
       logger.warn({ err: failure, runId }, 'a quarantine could not be recorded');
     }
   }
-}
-
-/** Tells all who wait for what was settled. */
-export function tellSettled(database: Database, runId: string, { events, status, stops }: Settled): void {
-  for (const { correlationId } of events) if (correlationId !== null) database.notifier.answered(correlationId);
-  if (stops !== undefined) database.notifier.attempts(stops);
-  if (status === 'running') return;
-  const { type, payload, reason, meta } = events.at(-1)!;
-  const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
-  const outcome = { type, payload, reason, ...(retryState === undefined ? {} : { retryState }) };
-  database.local.emit('closed', runId, outcome);
-  database.notifier.closed(runId);
 }

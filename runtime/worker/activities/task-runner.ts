@@ -11,7 +11,7 @@ import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
 import { InFlight } from '../../flow/in-flight.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
-import type { OutcomeMeta } from '../../store/activities/activity-outcomes.ts';
+import type { OutcomeMeta } from '../../core/activity/outcome-mail.ts';
 import {
   type AttemptTerms,
   beatTask,
@@ -34,7 +34,7 @@ import {
 } from './activity-context.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import { attemptInfo, standaloneInfo } from './attempt-info.ts';
-import { usageFacts } from './attempt-meta.ts';
+import { usageFacts } from '../../core/activity/attempt-meta.ts';
 import { encodeResult } from './attempt-result.ts';
 import { AttemptProgress, type HeartbeatThrottle } from './attempt-progress.ts';
 import type { AttemptReporter } from './attempt-reporter.ts';

@@ -5,7 +5,9 @@ import type { HistoryEvent, Micros } from '../../core/log/event.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Database } from '../../store/sql/database.ts';
 import type { Appender } from '../turns/appender.ts';
-import { type Input, type LiveRun, visibleInputs } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import { visibleInputs } from '../../core/log/visible.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 import { reloadSandbox } from './run-loader.ts';
 import { buildTurn } from '../turns/turn.ts';
 

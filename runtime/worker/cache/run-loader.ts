@@ -6,13 +6,14 @@ import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../../store/log/history.ts';
-import { type Mail, readMailByRun } from '../../store/messages/inbox.ts';
+import type { Mail } from '../../core/run/mail.ts';
+import { readMailByRun } from '../../store/messages/inbox.ts';
 import { assert } from '../../core/failure/runtime-error.ts';
 import { engineFault } from '../../core/log/engine-number.ts';
 import { failsOnNondeterminism, failureErrorNames } from '../../core/failure/failure-types.ts';
 import { Yielder } from '../../flow/yield.ts';
 import type { LiveRun } from '../turns/live-run.ts';
-import { RunReplay } from './load-run.ts';
+import { RunReplay } from '../../replay/run-replay.ts';
 import { explained } from '../queries/run-tracer.ts';
 
 /** Runs with fewer events than this are read together and replayed at once. */
@@ -119,7 +120,7 @@ async function loadRun({ database, sandbox }: Source, run: LiveRun, read: ReadRu
   else for (const event of await readOpenEvents(database, runId)) run.record(event);
   if (mail.length > 0) run.mailRead = mail[0]!.id - 1;
   await readPending(database, run);
-  if (run.hash.length > 0) await rejectionsKnown();
+  if (run.state.hash.length > 0) await rejectionsKnown();
   const failure = await explained(database, sandbox, runId, replay && failureOf(sandbox, run, replay));
   return { failure, mail };
 }
@@ -141,7 +142,8 @@ export async function reloadSandbox(
   run: LiveRun,
 ): Promise<TaskFailure | undefined> {
   const replay = begin(sandbox, run);
-  for await (const page of readHistory(database, run.runId, { upTo: run.seq, forReplay: true })) replay.take(page);
+  for await (const page of readHistory(database, run.runId, { upTo: run.state.seq, forReplay: true }))
+    replay.take(page);
   replay.finish();
   run.carried = replay.carried;
   await rejectionsKnown();
@@ -152,7 +154,7 @@ export async function reloadSandbox(
 function failureOf(sandbox: Sandbox, run: LiveRun, replay: RunReplay): TaskFailure | undefined {
   const failure = replay.failure ?? run.sandbox?.rejection;
   if (failure?.code !== 'DETERMINISM') return failure;
-  const failsRun = failsOnNondeterminism(failureErrorNames(sandbox.failureErrorTypes, run.workflowType));
+  const failsRun = failsOnNondeterminism(failureErrorNames(sandbox.failureErrorTypes, run.state.workflowType));
   return failsRun ? { ...failure, failsRun } : failure;
 }
 
@@ -161,21 +163,20 @@ function begin(sandbox: Sandbox, run: LiveRun): RunReplay {
   run.sandbox = sandbox.createRun(run.runId);
   const replay = new RunReplay(run.sandbox);
   // Nothing is activated of a run that this version cannot replay.
-  replay.failure = engineFault(run);
+  replay.failure = engineFault(run.state);
   return replay;
 }
 
 /** Arguments and attempts of activities that are pending: recovery leaves the arguments of all others unread. */
 async function readPending(database: Database, run: LiveRun): Promise<void> {
-  if (run.activities.size === 0) return;
+  if (run.state.activities.size === 0) return;
   const [args, attempts] = await Promise.all([
-    readArguments(database, run.runId, [...run.activities.keys()]),
+    readArguments(database, run.runId, [...run.state.activities.keys()]),
     readAttempts(database, run.runId),
   ]);
-  for (const activity of run.activities.values()) {
-    activity.args = args.get(activity.seq) ?? null;
-    const elsewhere = attempts.elsewhere.get(activity.seq);
-    if (elsewhere !== undefined) activity.elsewhere = elsewhere;
+  for (const activity of run.state.activities.values()) {
+    run.state.giveArguments(activity.seq, args.get(activity.seq) ?? null);
+    run.place(activity.seq, attempts.elsewhere.get(activity.seq));
   }
   run.progress = attempts.progress;
 }

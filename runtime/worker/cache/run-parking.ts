@@ -181,8 +181,8 @@ export class RunParking {
   #evictable(run: LiveRun): boolean {
     if (!run.settled || run.sending > 0 || this.#options.activities.busy(run)) return false;
     const now = this.#options.clock.now();
-    if (run.chain?.deadline !== undefined && run.chain.deadline <= now) return false;
-    for (const due of run.timers.values()) if (due <= now) return false;
+    if (run.state.chain?.deadline !== undefined && run.state.chain.deadline <= now) return false;
+    for (const due of run.state.timers.values()) if (due <= now) return false;
     return true;
   }
 }

@@ -2,7 +2,8 @@
 import type { Micros } from '../../core/log/event.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import { newEvent } from '../../core/log/new-event.ts';
-import type { Input, LiveRun } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 
 /** Key of the timer that wakes the run: its first task is due, or one that failed again; seqs begin at 1. */
 const wakeUp = 0;
@@ -31,8 +32,8 @@ export class RunTimers {
 
   /** All that a run waits for when it comes into memory. */
   startAll(run: LiveRun): void {
-    for (const [seq, due] of run.timers) this.start(run, seq, due);
-    const deadline = run.chain?.deadline;
+    for (const [seq, due] of run.state.timers) this.start(run, seq, due);
+    const deadline = run.state.chain?.deadline;
     if (deadline !== undefined) {
       this.#set(run, expiry, deadline, () => this.#actions.fire(run, newEvent(0, 'WorkflowTimedOut')));
     }

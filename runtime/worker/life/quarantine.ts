@@ -13,7 +13,8 @@ import type { ActivityDesk } from '../activities/activity-desk.ts';
 import type { CodeReloader } from '../cache/code-reloader.ts';
 import type { RunParking } from '../cache/run-parking.ts';
 import type { RunTimers } from '../cache/run-timers.ts';
-import type { Input, LiveRun } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 import type { DatabaseClock } from './clock.ts';
 
 export interface QuarantineOptions {
@@ -51,7 +52,7 @@ export class Quarantine {
   passed(run: LiveRun): void {
     if (!this.#failures.delete(run)) return;
     const { database, logger } = this.#options;
-    logger.info({ runId: run.runId, workflowId: run.workflowId }, 'run left quarantine');
+    logger.info({ runId: run.runId, workflowId: run.state.workflowId }, 'run left quarantine');
     leaveQuarantine(database, run.runId).catch((error: unknown) =>
       logger.warn({ err: error, runId: run.runId }, 'the record of a quarantine could not be deleted'),
     );
@@ -137,7 +138,7 @@ export class Quarantine {
 
   async #record(run: LiveRun, error: unknown): Promise<Micros> {
     const { database, epoch, clock, logger } = this.#options;
-    const { runId, workflowId } = run;
+    const { runId, workflowId } = run.state;
     const attempts = (this.#failures.get(run) ?? 0) + 1;
     this.#failures.set(run, attempts);
     const nextTry = clock.now() + quarantineDelayMs(attempts) * 1000;

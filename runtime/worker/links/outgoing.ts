@@ -15,7 +15,8 @@ import { announce, sendFromRun } from '../../store/messages/run-messages.ts';
 import { isContention, isDataRefusal } from '../../store/sql/sqlstate.ts';
 import { StartBatcher } from '../../store/runs/start-batcher.ts';
 import { startWith } from '../../store/runs/start-with.ts';
-import type { Input, LiveRun } from '../turns/live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { LiveRun } from '../turns/live-run.ts';
 
 export interface OutgoingOptions {
   readonly database: Database;
@@ -49,16 +50,16 @@ export class Outgoing implements BatchSender<string> {
 
   /** Acts on an event that was just appended. */
   act(run: LiveRun, event: HistoryEvent): void {
-    const { links } = run;
+    const { links } = run.state;
     if (event.type === 'ChildWorkflowInitiated') this.#startChild(run, links!.children.get(event.seq)!, event.payload);
     else this.#sendMessage(run, links!.messages.get(event.seq)!, event.payload);
   }
 
   /** Sends again what may not have been sent, after the run came into this process. */
   resume(run: LiveRun): void {
-    if (run.links?.hasUnsent !== true) return;
-    for (const child of run.links.children.values()) if (!child.isStarted) this.#startChild(run, child);
-    for (const message of run.links.messages.values()) this.#sendMessage(run, message);
+    if (run.state.links?.hasUnsent !== true) return;
+    for (const child of run.state.links.children.values()) if (!child.isStarted) this.#startChild(run, child);
+    for (const message of run.state.links.messages.values()) this.#sendMessage(run, message);
   }
 
   /** Has others hear of a closed run. */
@@ -81,13 +82,13 @@ export class Outgoing implements BatchSender<string> {
     const { seq: answers, workflowType: name } = child;
     void this.#untilDone(
       run,
-      () => run.links?.children.get(answers) === child && !child.isStarted,
+      () => run.state.links?.children.get(answers) === child && !child.isStarted,
       async () => {
         const { pool, schema } = this.#options.database;
         const given = { child, args: args ?? (await this.#payload(run, answers)) };
-        const start = await childStart(pool, schema, run, given);
+        const start = await childStart(pool, schema, run.state, given);
         const reason = await this.#start(start);
-        if (reason === undefined && run.phase === 'gone') await endOrphan(this.#options.database, run, child);
+        if (reason === undefined && run.phase === 'gone') await endOrphan(this.#options.database, run.state, child);
         const { runId: correlationId } = start.run;
         if (reason === undefined) return newEvent(0, 'ChildWorkflowStarted', { answers, name, correlationId });
         return newEvent(0, 'ChildWorkflowStartFailed', { answers, name, reason: reason === '' ? null : reason });
@@ -124,11 +125,11 @@ export class Outgoing implements BatchSender<string> {
     const { database, epoch, mailed } = this.#options;
     void this.#untilDone(
       run,
-      () => run.links?.messages.get(message.seq) === message,
+      () => run.state.links?.messages.get(message.seq) === message,
       async () => {
         await this.#begun(run, message.meta.child);
         const args = message.kind === 'cancel' ? null : (payload ?? (await this.#payload(run, message.seq)));
-        const sent = await this.#inLane(() => sendFromRun(database, epoch, run, message, args));
+        const sent = await this.#inLane(() => sendFromRun(database, epoch, run.state, message, args));
         if (sent === undefined) {
           const type = message.kind === 'signal' ? 'ExternalSignalFailed' : 'ExternalCancelFailed';
           return newEvent(0, type, { answers: message.seq, reason: 'there is no such open run' });
@@ -146,7 +147,7 @@ export class Outgoing implements BatchSender<string> {
   /** A child whose start is under way gets its messages once it is there. */
   async #begun(run: LiveRun, child: number | undefined): Promise<void> {
     if (child === undefined) return;
-    const isUnderWay = (): boolean => run.links?.children.get(child)?.isStarted === false;
+    const isUnderWay = (): boolean => run.state.links?.children.get(child)?.isStarted === false;
     while (!this.#stopped && run.phase !== 'gone' && isUnderWay()) {
       await setTimeout(retryMs.first, undefined, { ref: false });
     }

@@ -24,7 +24,7 @@ import {
   type QueryAnswer,
   type QueryRequest,
 } from '../../store/messages/requests.ts';
-import { RunReplay } from '../cache/load-run.ts';
+import { RunReplay } from '../../replay/run-replay.ts';
 import type { RunLoop } from '../turns/run-loop.ts';
 import { explained, traceRun } from './run-tracer.ts';
 import { isTraceQuery, traceAnswer } from './stack-trace.ts';
@@ -128,7 +128,7 @@ export class QueryAnswerer implements Looker {
     const known = this.#waiting.get(id);
     const { mail, until } = known ?? { mail: mailSent, until: performance.now() + patienceMs };
     const isTold = mailUnread === undefined || mailUnread > mail;
-    if (isTold || performance.now() > until || (this.#loop.run(runId)?.taskFailures ?? 0) > 0) {
+    if (isTold || performance.now() > until || (this.#loop.run(runId)?.state.taskFailures ?? 0) > 0) {
       this.#waiting.delete(id);
       return false;
     }
@@ -149,7 +149,7 @@ export class QueryAnswerer implements Looker {
       run.carried.length > 0 ||
       run.sandbox === undefined
     ) {
-      return run.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
+      return run.state.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
     }
     return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
   }

@@ -10,7 +10,7 @@ import { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import type { WaitStack, WaitTracer } from '../../sandbox/stacks/wait-tracer.ts';
 import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
-import { RunReplay } from '../cache/load-run.ts';
+import { RunReplay } from '../../replay/run-replay.ts';
 
 export interface TraceThreadData {
   readonly bundle: WorkflowBundle;

@@ -15,7 +15,7 @@ export interface Actors {
 export function act(run: LiveRun, event: HistoryEvent, { activities, timers, outgoing }: Actors): void {
   switch (event.type) {
     case 'ActivityScheduled':
-      activities.start(run, run.activities.get(event.seq)!);
+      activities.start(run, run.state.activities.get(event.seq)!);
       return;
     case 'ActivityCancelRequested':
       activities.cancel(run, event.answers!);
@@ -24,7 +24,7 @@ export function act(run: LiveRun, event: HistoryEvent, { activities, timers, out
       activities.attemptFailed(run, event);
       return;
     case 'TimerStarted':
-      timers.start(run, event.seq, run.timers.get(event.seq)!);
+      timers.start(run, event.seq, run.state.timers.get(event.seq)!);
       return;
     case 'TimerCancelled':
       timers.cancel(run, event.answers!);

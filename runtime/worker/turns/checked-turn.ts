@@ -1,6 +1,7 @@
 // What only shows after an activation, once Node has told of unhandled rejections, makes a failed task of it.
 import type { Micros } from '../../core/log/event.ts';
-import type { Input, LiveRun } from './live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { LiveRun } from './live-run.ts';
 import { overLimit } from './payload-limit.ts';
 import { type BuiltTurn, buildTurn } from './turn.ts';
 
@@ -11,6 +12,6 @@ export function checkedTurn(
   { now, maxPayloadBytes }: { now: Micros; maxPayloadBytes: number },
 ): BuiltTurn {
   if (!built.activated || built.failure !== undefined) return built;
-  const failed = run.sandbox?.rejection ?? overLimit(built.outputs, maxPayloadBytes, run.workflowType);
+  const failed = run.sandbox?.rejection ?? overLimit(built.outputs, maxPayloadBytes, run.state.workflowType);
   return failed === undefined ? built : buildTurn(run, inputs, now, failed);
 }

@@ -1,5 +1,6 @@
 // Inputs that somebody waits for until they are in the log, such as the beginning of an `unsafe` attempt.
-import type { Input, LiveRun } from './live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { LiveRun } from './live-run.ts';
 
 export class DurableInputs {
   readonly #waiting = new Map<Input, { run: LiveRun; resolve: () => void }>();

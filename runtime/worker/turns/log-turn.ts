@@ -4,17 +4,18 @@ import type { Logger } from 'pino';
 import { ApplicationFailure, ApplicationFailureCategory } from '../../core/failure/failure.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
 import type { ActivityEntry } from '../activities/activity-entry.ts';
+import type { RunState } from '../../core/run/run-state.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
 
 export function logTurn(logger: Logger, run: LiveRun, built: BuiltTurn): void {
-  const { runId, workflowId } = run;
+  const { runId, workflowId } = run.state;
   if (built.failure !== undefined) logger.warn({ runId, workflowId, ...built.failure }, 'workflow task failed');
   for (const line of built.logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
 }
 
 interface Attempt {
-  readonly run: Pick<LiveRun, 'workflowId' | 'runId'>;
+  readonly run: Pick<RunState, 'workflowId' | 'runId'>;
   readonly activity: { readonly type: string };
 }
 
@@ -40,7 +41,7 @@ export function logUnstoredHeartbeat(logger: Logger, attempt: Attempt, error: un
 
 export function logUnknownEffect(logger: Logger, entry: ActivityEntry): void {
   logger.warn(
-    { ...placeOf(entry), seq: entry.activity.seq },
+    { ...placeOf(entry.attempt), seq: entry.activity.seq },
     'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
   );
 }

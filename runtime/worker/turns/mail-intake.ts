@@ -4,9 +4,11 @@ import type { Logger } from 'pino';
 import type { Micros } from '../../core/log/event.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from '../../store/sql/database.ts';
-import { type Mail, readMailByRun } from '../../store/messages/inbox.ts';
+import type { Mail } from '../../core/run/mail.ts';
+import { readMailByRun } from '../../store/messages/inbox.ts';
 import type { DatabaseClock } from '../life/clock.ts';
-import { endsWait, type LiveRun } from './live-run.ts';
+import { endsWait } from '../../core/run/input.ts';
+import type { LiveRun } from './live-run.ts';
 
 export class MailIntake implements BatchSender<string> {
   readonly #database: Database;

@@ -25,7 +25,7 @@ export function continuedRun(
   const { initialVersioningBehavior, ...given } = JSON.parse(meta ?? '{}') as ContinuedMeta;
   const instead = initialVersion(run.versions, versioning, initialVersioningBehavior);
   const place = placeAfter(versioning, 'continued', instead);
-  const next = nextRunOf(run.workflowType, { ...inheritedMeta(run.chain), ...given }, place);
+  const next = nextRunOf(run.state.workflowType, { ...inheritedMeta(run.state.chain), ...given }, place);
   return { ...next, workflowType: name ?? '', args: payload, context: ops };
 }
 
@@ -42,7 +42,7 @@ function initialVersion(
 
 /** The closing event of a run of a chain, and the run that follows it, if one does. */
 export function succeeded(
-  { workflowType }: LiveRun,
+  { state: { workflowType } }: LiveRun,
   rules: ChainRules,
   versioning: RunVersioning | undefined,
   { at, ...closing }: NewEvent & { readonly at: Micros },

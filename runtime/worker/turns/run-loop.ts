@@ -9,7 +9,8 @@ import { isAssertion } from '../../core/failure/runtime-error.ts';
 import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
-import { type Mail, readMail } from '../../store/messages/inbox.ts';
+import type { Mail } from '../../core/run/mail.ts';
+import { readMail } from '../../store/messages/inbox.ts';
 import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
 import { act, type Actors } from './act.ts';
 import type { ActivityDesk } from '../activities/activity-desk.ts';
@@ -19,7 +20,8 @@ import { checkedTurn } from './checked-turn.ts';
 import { CodeReloader } from '../cache/code-reloader.ts';
 import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
-import { endsWait, type Input, isEarly, LiveRun, workerLost } from './live-run.ts';
+import { endsWait, type Input } from '../../core/run/input.ts';
+import { isEarly, LiveRun } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
 import { messagesGone, Quarantine } from '../life/quarantine.ts';
 import type { RunLoopOptions } from './run-loop-options.ts';
@@ -86,7 +88,7 @@ export class RunLoop {
       fire: (run, input) => this.enqueue(run, input),
       wake: async (run) => {
         // A run that begins now may have left its mail unread.
-        if (run.hash.length === 0) await this.mail.send([run.runId]);
+        if (run.state.hash.length === 0) await this.mail.send([run.runId]);
         if (run.phase === 'idle') this.#wake(run);
       },
     });
@@ -184,9 +186,9 @@ export class RunLoop {
     run.idleSince = performance.now();
     if (run.waitsUntil > this.#now()) return this.#holdBack(run, mail);
     this.#timers.startAll(run);
-    const lost = run.lost === null ? [] : run.activitiesHere();
+    const lost = run.ownerLost();
     // Logged before the activities start again, so that their attempts count right.
-    if (run.lost !== null && lost.length > 0) this.enqueue(run, workerLost(run.lost, lost));
+    if (lost !== undefined) this.enqueue(run, lost);
     else this.#actors.activities.startAll(run);
     this.#outgoing.resume(run);
     this.mail.deliver(mail);
@@ -286,7 +288,6 @@ export class RunLoop {
 
   #committed(run: LiveRun, built: BuiltTurn, inputs: readonly Input[]): void {
     for (const event of built.events) run.record(event);
-    if (built.events.length > 0) run.unhashed = [];
     run.lostCloses = 0;
     run.kept.push(...built.kept);
     answerUpdates(this.#options.database, run, built);
@@ -304,11 +305,10 @@ export class RunLoop {
       run.carryInputs(built.events);
       run.dropSandbox();
       // Tried again with back-off, by whichever worker has the run then.
-      run.retryTaskAt = this.#now() + taskRetryDelayMs(run.taskFailures) * 1000;
+      run.retryTaskAt = this.#now() + taskRetryDelayMs(run.state.taskFailures) * 1000;
       this.#timers.wakeAt(run, run.retryTaskAt);
     } else if (built.activated) {
       run.carried = [];
-      run.taskFailures = 0;
       run.retryTaskAt = undefined;
     }
     this.#options.versionWatch?.recorded(run);

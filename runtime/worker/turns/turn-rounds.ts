@@ -2,7 +2,8 @@
 // run, and the turns of all runs are flushed together.
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import { Yielder } from '../../flow/yield.ts';
-import type { Input, LiveRun } from './live-run.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
 
 export interface TurnRoundsOptions {

@@ -29,9 +29,11 @@ export interface VersionedQueues {
 
 /** A run in memory, as far as its version is concerned. */
 export interface VersionedRun {
-  readonly workflowId: string;
-  /** Undefined when the run has nothing to do with versions. */
-  readonly versioning: RunVersioning | undefined;
+  readonly state: {
+    readonly workflowId: string;
+    /** Undefined when the run has nothing to do with versions. */
+    readonly versioning: RunVersioning | undefined;
+  };
   /** Of the worker that has it; undefined for a worker without a version. */
   readonly versions: WorkerVersions | undefined;
   readonly sandbox: { readonly versioningBehavior: VersioningBehavior | undefined } | undefined;
@@ -85,7 +87,7 @@ export class WorkerVersions {
 
   /** What the next turn of a run tells the log of its version; undefined when the log knows. */
   mark(run: VersionedRun): DeploymentMeta | undefined {
-    const last = run.versioning?.recorded;
+    const last = run.state.versioning?.recorded;
     const targetChanged = this.#targetChanged(run);
     const isKnown =
       last !== undefined &&
@@ -104,8 +106,8 @@ export class WorkerVersions {
 
   /** Whether the run is to go to another version with its next task. */
   movesOn(run: VersionedRun): boolean {
-    if (!this.isRouted || effectiveVersioning(run.versioning)?.behavior === 'PINNED') return false;
-    return this.#target(run.workflowId) !== this.version.buildId;
+    if (!this.isRouted || effectiveVersioning(run.state.versioning)?.behavior === 'PINNED') return false;
+    return this.#target(run.state.workflowId) !== this.version.buildId;
   }
 
   /** The build that a run of this workflow id begins on; undefined when none is current. */
@@ -118,19 +120,19 @@ export class WorkerVersions {
   }
 
   #targetChanged(run: VersionedRun): boolean {
-    if (!this.isRouted || effectiveVersioning(run.versioning)?.behavior !== 'PINNED') return false;
-    const target = this.#target(run.workflowId);
+    if (!this.isRouted || effectiveVersioning(run.state.versioning)?.behavior !== 'PINNED') return false;
+    const target = this.#target(run.state.workflowId);
     return target !== undefined && target !== this.version.buildId;
   }
 }
 
 /** Whether the run belongs to workers of another version than the one that claimed it, by its log or what is current. */
 export function belongsElsewhere(run: VersionedRun): boolean {
-  return isMisplaced(run) || run.versions?.movesOn(run) === true;
+  return isMisplaced(run.state.versioning, run.versions) || run.versions?.movesOn(run) === true;
 }
 
 /** By its log alone. */
-function isMisplaced({ versioning, versions }: Pick<VersionedRun, 'versioning' | 'versions'>): boolean {
+function isMisplaced(versioning: RunVersioning | undefined, versions: WorkerVersions | undefined): boolean {
   if (versioning === undefined) return false;
   const effective = effectiveVersioning(versioning);
   if (effective === undefined) return false;
@@ -143,13 +145,13 @@ function isMisplaced({ versioning, versions }: Pick<VersionedRun, 'versioning' |
 
 /** Whether a worker is one that answers for a run that nobody has, by its log. */
 export function mayAnswer(versioning: RunVersioning | undefined, versions: WorkerVersions | undefined): boolean {
-  if (isMisplaced({ versioning, versions })) return false;
+  if (isMisplaced(versioning, versions)) return false;
   if (versions === undefined || !versions.isRouted) return true;
   return versions.takesUnpinned || effectiveVersioning(versioning)?.behavior === 'PINNED';
 }
 
 /** The queue in which the run waits when nobody owns it; undefined: where it did before. `queue`: its task queue's key. */
-export function homeQueue({ versioning }: VersionedRun, queue: string): string | undefined {
+export function homeQueue({ state: { versioning } }: VersionedRun, queue: string): string | undefined {
   if (versioning === undefined) return undefined;
   const prefix = prefixOf(effectiveVersioning(versioning));
   return prefix === '' ? undefined : prefix + queue;

@@ -13,9 +13,9 @@ import { terminateUnowned } from '../../../runtime/store/runs/close-run.ts';
 import type { ClosedOutcome } from '../../../runtime/store/sql/database.ts';
 import type { PageEnd } from '../../../runtime/store/visibility/list-runs.ts';
 import { isRunId } from '../../../runtime/store/runs/run-id.ts';
+import type { ActivityCommand } from '../../../runtime/core/activity/standalone-command.ts';
 import type { RunRow } from '../../../runtime/store/runs/run-row.ts';
 import { findRun, getRun } from '../../../runtime/store/runs/runs.ts';
-import type { ActivityCommand } from '../../../runtime/worker/activities/standalone-command.ts';
 import {
   type ActivityExecutionOptions,
   type ActivityUnpauseOptions,
@@ -217,7 +217,7 @@ export class ActivityHandle<R = unknown> {
     const { run_id: runId } = await this.#parts.run();
     const { connection } = this.#parts;
     if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
-    const { takeMail } = await import('../../../runtime/worker/activities/command-activity.ts');
+    const { takeMail } = await import('../../../runtime/store/activities/command-activity.ts');
     await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
   }
 
@@ -265,7 +265,7 @@ export class ActivityHandle<R = unknown> {
   async #command(command: ActivityCommand): Promise<ActivityExecutionOptions> {
     const { run_id: runId } = await this.#parts.run();
     // Clients that never ask for it do not load what decides about activities.
-    const { commandActivity } = await import('../../../runtime/worker/activities/command-activity.ts');
+    const { commandActivity } = await import('../../../runtime/store/activities/command-activity.ts');
     const controls = await whenFree(this.#parts.connection, rowOf(runId), (database) =>
       commandActivity(database, runId, command),
     );

@@ -3,10 +3,10 @@ import { hostname } from 'node:os';
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
 import type { ActivityControls } from '../../../runtime/core/activity/activity-controls.ts';
 import { type Duration, optionMs } from '../../../runtime/core/options/duration.ts';
-import { retryWithDefaults } from '../../../runtime/core/activity/retry-policy.ts';
+import { resolvedPolicy } from '../../../runtime/core/activity/retry-policy.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../../../runtime/core/options/retry-options.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
-import type { ActivityCommand, OptionChanges } from '../../../runtime/worker/activities/standalone-command.ts';
+import type { ActivityCommand, OptionChanges } from '../../../runtime/core/activity/standalone-command.ts';
 import { activityTimeouts } from './standalone-options.ts';
 import { asInvalidInput } from '../../common/invalid-input.ts';
 import { checkName, checkReason } from '../encode-arguments.ts';
@@ -110,16 +110,9 @@ export function restoreCommand(): ActivityCommand {
 
 export function executionOptions({ options, taskQueue }: ActivityControls): ActivityExecutionOptions {
   const { stc, s2c, s2s, hb, retry } = options;
-  const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
   return {
     taskQueue,
-    retryPolicy: {
-      initialInterval: initial,
-      backoffCoefficient: coefficient,
-      maximumInterval: max,
-      ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
-      nonRetryableErrorTypes: retry?.fatal ?? [],
-    },
+    retryPolicy: resolvedPolicy(retry),
     scheduleToCloseTimeoutMs: s2c,
     scheduleToStartTimeoutMs: s2s,
     startToCloseTimeoutMs: stc,

@@ -8,7 +8,7 @@ import type { NewEvent, HistoryEvent } from '../../../runtime/core/log/event.ts'
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { explainedFailure } from '../../../runtime/sandbox/stacks/explained-failure.ts';
 import type { Sandbox } from '../../../runtime/sandbox/realm/sandbox.ts';
-import { RunReplay } from '../../../runtime/worker/cache/load-run.ts';
+import { RunReplay } from '../../../runtime/replay/run-replay.ts';
 import { event, sandboxOf, seedOne, startAt } from './workflow-files.ts';
 
 const head = `import { CancellationScope, defineContext, getExternalWorkflowHandle, patched, proxyActivities, sleep, startChild } from 'reprise/workflow';

@@ -1,16 +1,29 @@
 // Messages that tell what an attempt on another worker came to, made into inputs of the run. The owner alone decides what
-// follows (another attempt, or the end of the activity) and gives out the seq.
-import { newEvent } from '../../core/log/new-event.ts';
-import type { EventType, Micros } from '../../core/log/event.ts';
-import { decodeFailure } from '../../core/failure/failure-info.ts';
-import { CancelledFailure, type TimeoutType } from '../../core/failure/failure.ts';
-import { decodePayload } from '../../core/payload/payload.ts';
-import type { OutcomeMeta } from '../../store/activities/activity-outcomes.ts';
-import type { Mail } from '../../store/messages/inbox.ts';
-import type { Usage } from './activity-context.ts';
-import { attemptMeta } from './attempt-meta.ts';
+// follows (another attempt, or the end of the activity) and gives out the seq. Pure: changes nothing of the run.
+import { newEvent } from '../log/new-event.ts';
+import type { EventType, Micros } from '../log/event.ts';
+import { decodeFailure } from '../failure/failure-info.ts';
+import { CancelledFailure, type TimeoutType } from '../failure/failure.ts';
+import { decodePayload } from '../payload/payload.ts';
+import type { Input } from '../run/input.ts';
+import type { Mail } from '../run/mail.ts';
+import { attemptMeta, type Usage } from './attempt-meta.ts';
 import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
-import type { Input, LiveRun, PendingActivity } from '../turns/live-run.ts';
+import type { Elsewhere } from './elsewhere.ts';
+import { nextAttempt, type PendingActivity } from './pending-activity.ts';
+
+/** `meta` of such a message. */
+export interface OutcomeMeta {
+  seq: number;
+  attempt: number;
+  /** How long it took. */
+  ms?: number;
+  usage?: unknown;
+  /** Of the worker that ran it. */
+  identity?: string;
+  /** It may not be repeated. */
+  unsafe?: boolean;
+}
 
 const outcomeTypes: ReadonlySet<EventType> = new Set<EventType>([
   'ActivityAttemptStarted',
@@ -26,9 +39,14 @@ interface Present {
   readonly failedAttempts: number;
 }
 
-interface Reading {
+/** What the reader of a message knows of the run. */
+export interface Reading {
   readonly now: Micros;
-  /** Of an activity that is executed here; undefined when it has an outcome. */
+  /** Pending ones, by seq. */
+  readonly activities: ReadonlyMap<number, PendingActivity>;
+  /** Where those stand that the reader does not execute itself. */
+  readonly elsewhere: ReadonlyMap<number, Elsewhere> | undefined;
+  /** Of an activity that the reader executes; undefined when it has an outcome. */
   present(seq: number): Present | undefined;
   /** The activity was paused at some time. */
   readonly wasPaused?: boolean;
@@ -36,18 +54,20 @@ interface Reading {
 
 interface ReadMail {
   readonly input: Input;
-  /** The pending activity that the message tells of. `decided` when its outcome counts. */
+  /** The pending activity that the message tells of. */
   readonly activity?: PendingActivity;
+  /** The attempt whose outcome the message tells, when that counts. */
+  readonly decides?: number;
   /** The attempt did not complete. */
   readonly failed?: { readonly activity: PendingActivity; readonly outcome: AttemptOutcome };
 }
 
 /** The message as an input; void when it tells of an attempt that is over. */
-export function mailInput(run: LiveRun, mail: Mail, reading: Reading): ReadMail {
+export function mailInput(mail: Mail, reading: Reading): ReadMail {
   const { runId: _, id: mailId, ...message } = mail;
   if (!outcomeTypes.has(message.type)) return { input: { ...newEvent(0, message.type, message), mailId } };
   const meta = JSON.parse(message.meta ?? '{}') as Partial<OutcomeMeta> & { seq: number };
-  const activity = run.activities.get(meta.seq);
+  const activity = reading.activities.get(meta.seq);
   const present = activity === undefined ? undefined : presentOf(activity, message, meta.attempt, reading);
   if (activity === undefined || present === undefined) {
     const input = { ...newEvent(0, message.type), mailId, isVoid: true };
@@ -56,12 +76,10 @@ export function mailInput(run: LiveRun, mail: Mail, reading: Reading): ReadMail 
   const { type, name, payload, correlationId } = message;
   const told = { ...meta, ...present, type, name, payload };
   const outcome = outcomeOf(activity, told, reading);
-  if (type !== 'ActivityAttemptStarted') {
-    activity.decided = present.attempt;
-    activity.elsewhere = 'told';
-  }
-  if (!('error' in outcome)) return { activity, input: { ...outcome, correlationId, mailId } };
-  return { activity, input: { ...outcome.input, correlationId, mailId }, failed: { activity, outcome } };
+  const decides = type === 'ActivityAttemptStarted' ? {} : { decides: present.attempt };
+  if (!('error' in outcome)) return { activity, ...decides, input: { ...outcome, correlationId, mailId } };
+  const input = { ...outcome.input, correlationId, mailId };
+  return { activity, ...decides, input, failed: { activity, outcome } };
 }
 
 /**
@@ -74,11 +92,12 @@ function presentOf(
   attempt: number | undefined,
   reading: Reading,
 ): Present | undefined {
-  const { failedAttempts, lostAttempts, elsewhere } = activity;
-  if (message.correlationId === null) return { failedAttempts, attempt: attempt ?? failedAttempts + lostAttempts + 1 };
+  const { failedAttempts } = activity;
+  if (message.correlationId === null) return { failedAttempts, attempt: attempt ?? nextAttempt(activity) };
+  const elsewhere = reading.elsewhere?.get(activity.seq);
   if (elsewhere === 'task' || elsewhere === 'told') return undefined;
   if (message.type === 'ActivityCancelled' && !activity.cancelRequested) return undefined;
-  const logged = { failedAttempts, attempt: failedAttempts + lostAttempts + 1 };
+  const logged = { failedAttempts, attempt: nextAttempt(activity) };
   const present = elsewhere === 'asked' ? logged : reading.present(activity.seq);
   return attempt === undefined || attempt === present?.attempt ? present : undefined;
 }

@@ -3,25 +3,65 @@
 //
 //   WorkflowStarted ─► ActivityScheduled ─► attempts ─► its end + the run's end
 //        └── cancelled before it was scheduled ─────────────────┘
-import { readStartMeta } from '../../core/run/start-meta.ts';
-import { type ActivityControls, activityControls, type UnpausedMeta } from '../../core/activity/activity-controls.ts';
-import { queueKey } from '../../core/run/deployment.ts';
-import { newEvent } from '../../core/log/new-event.ts';
-import type { NewEvent, EventType, HistoryEvent } from '../../core/log/event.ts';
-import { encodeFailure } from '../../core/failure/failure-info.ts';
-import { CancelledFailure } from '../../core/failure/failure.ts';
-import { turnHash } from '../../core/log/hash-chain.ts';
-import { IllegalStateError } from '../../core/failure/runtime-error.ts';
-import { activitiesNamespace } from '../../core/activity/standalone.ts';
-import { assertTurn } from '../../core/log/transition.ts';
-import type { OfferedTask } from '../../store/activities/task-offers.ts';
-import type { Settlement, StandaloneState, TaskTerms } from '../../store/activities/standalone-run.ts';
+import { readStartMeta } from '../run/start-meta.ts';
+import { type ActivityControls, activityControls, type UnpausedMeta } from './activity-controls.ts';
+import { queueKey } from '../run/deployment.ts';
+import { newEvent } from '../log/new-event.ts';
+import type { NewEvent, EventType, HistoryEvent, Micros } from '../log/event.ts';
+import { encodeFailure } from '../failure/failure-info.ts';
+import { CancelledFailure } from '../failure/failure.ts';
+import type { Sha256 } from '../log/hash-chain.ts';
+import { IllegalStateError } from '../failure/runtime-error.ts';
+import { activitiesNamespace } from './standalone.ts';
+import type { Input } from '../run/input.ts';
+import type { Mail } from '../run/mail.ts';
+import { RunState } from '../run/run-state.ts';
+import { sealTurn, turnTime } from '../run/seal-turn.ts';
 import { closed } from './attempt-outcome.ts';
-import { type Input, LiveRun, type PendingActivity } from '../turns/live-run.ts';
-import { offeredTask } from './offered-task.ts';
+import { type OfferedTask, offeredTask } from './offered-task.ts';
 import { mailInput } from './outcome-mail.ts';
 import { type ActivityCommand, commandInput } from './standalone-command.ts';
-import { sha256 } from '../turns/turn.ts';
+import type { FoldedActivity } from './pending-activity.ts';
+
+/** What is known of the run when it is settled. */
+export interface StandaloneState {
+  readonly runId: string;
+  readonly now: Micros;
+  /** The whole log. */
+  readonly events: readonly HistoryEvent[];
+  /** Unread. */
+  readonly mail: readonly Mail[];
+  /** Its task waits for a worker, or while it is paused; is at work; or is not there. */
+  readonly task: 'waiting' | 'taken' | undefined;
+}
+
+/** What is to become of it. */
+export interface Settlement {
+  /** Events to append, with time and hash; the last one may close the run. */
+  readonly events: readonly HistoryEvent[];
+  /** Its next attempt. */
+  readonly offer: OfferedTask | undefined;
+  /** The attempt at work is to stop. */
+  readonly cancels: boolean;
+  /** Nobody is to take its task any more, as it stands. */
+  readonly withdraws: boolean;
+  /** What its task is to be like, when that is not as it was scheduled; also of an attempt at work. */
+  readonly terms: TaskTerms | undefined;
+  /** Of its row, when it was ever paused and is open. */
+  readonly status: 'running' | 'paused' | undefined;
+  /** Another task queue from now on: the key of the queue in which the run waits, and its name. */
+  readonly queue: { readonly key: string; readonly name: string } | undefined;
+  /** What its attempts reported is forgotten. */
+  readonly forgets: boolean;
+}
+
+export interface TaskTerms {
+  readonly task: OfferedTask;
+  /** Nobody takes it; an attempt at work is told. */
+  readonly paused: boolean;
+  /** JSON text of a ScheduledMeta; null: as it was scheduled. */
+  readonly options: string | null;
+}
 
 /** How the run ends when its activity does. */
 const endOf: Partial<Record<EventType, EventType>> = {
@@ -41,16 +81,8 @@ export interface Obeyed extends Settlement {
 }
 
 /** `command`: only of an activity that has no unread mail. */
-export function settle(state: StandaloneState, command?: ActivityCommand): Obeyed {
-  const run = new LiveRun(state.runId, 0, null);
-  for (const event of state.events) run.record(event);
-  const unhashed = state.events.filter(({ seq }) => run.hash.length === 0 || seq > lastHashed(state));
-  const turn = new StandaloneTurn(run, state, unhashed);
-  return turn.settlement(command);
-}
-
-function lastHashed({ events }: StandaloneState): number {
-  return events.findLast(({ hash }) => hash !== null)?.seq ?? 0;
+export function settle(state: StandaloneState, sha256: Sha256, command?: ActivityCommand): Obeyed {
+  return new StandaloneTurn(state, sha256).settlement(command);
 }
 
 const nothing = { offer: undefined, terms: undefined, status: undefined, queue: undefined, forgets: false } as const;
@@ -60,13 +92,14 @@ function forgetsProgress(meta: string | null): boolean {
 }
 
 class StandaloneTurn {
-  readonly #run: LiveRun;
   readonly #state: StandaloneState;
-  readonly #unhashed: readonly HistoryEvent[];
+  readonly #sha256: Sha256;
+  /** Of the log, and of the turn once it is made. */
+  readonly #run: RunState;
   readonly #inputs: Input[] = [];
   readonly #outputs: NewEvent[] = [];
   #controls: ActivityControls;
-  #activity: PendingActivity | undefined;
+  readonly #activity: FoldedActivity | undefined;
   #cancelRequested: boolean;
   #cancelReason: string | null = null;
   /** How the activity ended. */
@@ -76,18 +109,14 @@ class StandaloneTurn {
   /** The log is told what a client asked for. */
   #isObeyed = false;
 
-  constructor(run: LiveRun, state: StandaloneState, unhashed: readonly HistoryEvent[]) {
-    this.#run = run;
+  constructor(state: StandaloneState, sha256: Sha256) {
     this.#state = state;
-    this.#unhashed = unhashed;
+    this.#sha256 = sha256;
+    this.#run = RunState.of(state.runId, state.events);
     this.#controls = activityControls(state.events);
-    this.#cancelRequested = state.events.some(({ type }) => type === 'WorkflowCancelRequested');
-    this.#activity = this.#governed(this.#controls.forgiven);
-    if (this.#activity !== undefined) {
-      // Nobody executes it as its own: what a client has asked for without a task does not count.
-      this.#activity.elsewhere = 'task';
-      this.#activity.cancelRequested ||= this.#cancelRequested;
-    }
+    this.#cancelRequested = this.#run.cancelRequested;
+    this.#activity = this.#governed();
+    if (this.#activity !== undefined) this.#activity.cancelRequested ||= this.#cancelRequested;
   }
 
   settlement(command: ActivityCommand | undefined): Obeyed {
@@ -100,14 +129,14 @@ class StandaloneTurn {
       if (isNew) this.#outputs.push(newEvent(0, 'WorkflowCancelled', { payload: this.#cancellation() }));
       else if (!this.#isAtWork) {
         withdraws = true;
-        this.#end(this.#cancelled(this.#activity!));
+        this.#end(this.#cancelled(this.#activity));
       } else if (!this.#state.events.some(({ type }) => type === 'ActivityCancelRequested')) {
         cancels = true;
-        this.#outputs.push(newEvent(0, 'ActivityCancelRequested', { answers: this.#activity!.seq }));
+        this.#outputs.push(newEvent(0, 'ActivityCancelRequested', { answers: this.#activity.seq }));
       }
     } else if (isNew) this.#outputs.push(this.#scheduled());
     const events = this.#events();
-    for (const event of events) this.#run.record(event);
+    for (const event of events) this.#run.apply(event);
     const isOpen = this.#ended === undefined && !this.#cancelRequested;
     // A task that nobody has is offered again as it is to be now.
     const isReplaced = isOpen && this.#isObeyed && !isNew && this.#state.task === 'waiting';
@@ -131,7 +160,7 @@ class StandaloneTurn {
     const controls = activityControls([...this.#state.events, ...events]);
     this.#controls = controls;
     if (this.#ended !== undefined || this.#cancelRequested) return { ...nothing, controls };
-    const offer = this.#offer(controls.forgiven - before.forgiven);
+    const offer = this.#offer();
     const isPaused = controls.paused !== undefined;
     const isUsual = !isPaused && !controls.isChanged;
     const terms: TaskTerms | undefined =
@@ -156,12 +185,12 @@ class StandaloneTurn {
   }
 
   /** The activity with the options that it has now, and the attempts that count. */
-  #governed(forgiven: number): PendingActivity | undefined {
-    const [pending] = [...this.#run.activities.values()];
+  #governed(): FoldedActivity | undefined {
+    const [pending] = this.#run.activities.values();
     if (pending === undefined) return undefined;
-    const { options, notBefore, dueAt } = this.#controls;
+    const { options, notBefore, dueAt, forgiven } = this.#controls;
     const earliest = pending.nextAttemptAt === 0 && notBefore > this.#state.now ? notBefore : pending.nextAttemptAt;
-    const governed: PendingActivity = {
+    return {
       ...pending,
       options,
       scheduledAt: Math.max(pending.scheduledAt, notBefore),
@@ -170,8 +199,6 @@ class StandaloneTurn {
       lostAttempts: pending.lostAttempts + forgiven,
       nextAttemptAt: dueAt ?? earliest,
     };
-    this.#run.activities.set(governed.seq, governed);
-    return governed;
   }
 
   /** Why the command is refused. */
@@ -212,9 +239,15 @@ class StandaloneTurn {
       this.#inputs.push(newEvent(0, 'WorkerLost', { reason: mail.reason, meta: mail.meta }));
       return;
     }
-    const { wasPaused } = this.#controls;
-    const reading = { now: this.#state.now, present: () => undefined, wasPaused };
-    const { input, activity } = mailInput(this.#run, mail, reading);
+    const { seq } = this.#activity;
+    const { input, activity } = mailInput(mail, {
+      now: this.#state.now,
+      activities: new Map([[seq, this.#activity]]),
+      // Nobody executes it as its own: what a client has asked for without a task does not count.
+      elsewhere: new Map([[seq, 'task']]),
+      present: () => undefined,
+      wasPaused: this.#controls.wasPaused,
+    });
     if (activity === undefined || input.isVoid === true) return;
     if (endOf[input.type] === undefined) {
       this.#isRetried = input.type === 'ActivityAttemptFailed';
@@ -232,7 +265,7 @@ class StandaloneTurn {
     else this.#outputs.push(end);
   }
 
-  #cancelled(activity: PendingActivity): Input {
+  #cancelled(activity: FoldedActivity): Input {
     const failure = new CancelledFailure('Activity cancelled');
     return closed(activity, 'ActivityCancelled', failure, { retryState: 'CANCEL_REQUESTED', identity: '' }).input;
   }
@@ -247,25 +280,18 @@ class StandaloneTurn {
     return newEvent(0, 'ActivityScheduled', { name, payload, meta: JSON.stringify(readStartMeta(started).activity) });
   }
 
-  /** `forgiven`: failed attempts that count no more since this turn. */
-  #offer(forgiven: number): OfferedTask {
-    const activity = this.#governed(forgiven)!;
+  #offer(): OfferedTask {
+    const activity = this.#governed()!;
     const queue = queueKey(this.#run.namespace, this.#controls.taskQueue);
-    return offeredTask(this.#run.runId, activity, { queue, now: this.#state.now });
+    return offeredTask(this.#state.runId, activity, { queue, now: this.#state.now });
   }
 
-  /** With seqs, the time and the hash. */
   #events(): HistoryEvent[] {
-    const at = Math.max(this.#run.at + 1, this.#state.now);
-    const events: HistoryEvent[] = [];
-    for (const { mailId: _, isVoid: __, ...columns } of [...this.#inputs, ...this.#outputs] as Input[]) {
-      events.push({ ...columns, seq: this.#run.seq + events.length + 1, at, hash: null });
-    }
-    const last = events.at(-1);
-    if (last === undefined) return events;
-    assertTurn('running', this.#run.seq, events);
-    const head = turnHash(this.#run.hash, this.#run.runId, [...this.#unhashed, ...events], sha256);
-    events[events.length - 1] = { ...last, hash: head };
-    return events;
+    const { now, events } = this.#state;
+    const newEvents: NewEvent[] = [];
+    for (const { mailId: _, isVoid: __, ...input } of this.#inputs) newEvents.push({ ...input, seq: 0 });
+    newEvents.push(...this.#outputs);
+    const unhashed = events.slice(events.findLastIndex(({ hash }) => hash !== null) + 1);
+    return sealTurn(this.#run, unhashed, { newEvents, at: turnTime(this.#run, now) }, this.#sha256).events;
   }
 }

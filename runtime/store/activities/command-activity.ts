@@ -1,10 +1,10 @@
 // Does to an open standalone activity what a client asks: nobody owns it, so the client itself writes it into the log, and
 // it holds when the promise resolves, with or without a worker.
-import type { Database } from '../../store/sql/database.ts';
-import { type Settled, settleStandalone } from '../../store/activities/standalone-run.ts';
-import type { ActivityCommand } from './standalone-command.ts';
-import { tellSettled } from './standalone-keeper.ts';
-import { type Obeyed, settle } from './standalone-turn.ts';
+import type { Database } from '../sql/database.ts';
+import { sha256 } from '../codec/sha256.ts';
+import { type Settled, settleStandalone, tellSettled } from './standalone-run.ts';
+import type { ActivityCommand } from '../../core/activity/standalone-command.ts';
+import { type Obeyed, settle } from '../../core/activity/standalone-turn.ts';
 
 /**
  * Returns what holds now; undefined when the activity is not open.
@@ -24,7 +24,7 @@ export async function commandActivity(
       (state) => {
         // What happened before is settled before.
         const isLate = state.mail.length > 0;
-        const result = settle(state, isLate ? undefined : command);
+        const result = settle(state, sha256, isLate ? undefined : command);
         ({ offer } = result);
         if (isLate) return result;
         obeyed = result;
@@ -47,7 +47,7 @@ export async function takeMail(database: Database, runId: string): Promise<void>
     runId,
     (state) => {
       if (state.mail.length === 0) return undefined; // somebody else was first
-      const result = settle(state);
+      const result = settle(state, sha256);
       ({ offer } = result);
       return result;
     },

@@ -1,15 +1,16 @@
 // What a client asks of an open standalone activity: pause, unpause, other options. Pure: says what the log is to be told.
 // Source: Temporal's server (standalone activities, operator commands).
-import type { RetryMeta, ScheduledMeta } from '../../core/log/activation.ts';
-import type { ActivityControls, OptionsUpdatedMeta, UnpausedMeta } from '../../core/activity/activity-controls.ts';
-import { newEvent } from '../../core/log/new-event.ts';
-import type { Micros } from '../../core/log/event.ts';
-import { decodeFailureInfo } from '../../core/failure/failure-info.ts';
-import { copyJson, equalJson } from '../../core/json/json.ts';
-import { retryDelayMs } from '../../core/activity/retry-policy.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { RetryMeta, ScheduledMeta } from '../log/activation.ts';
+import type { ActivityControls, OptionsUpdatedMeta, UnpausedMeta } from './activity-controls.ts';
+import { newEvent } from '../log/new-event.ts';
+import type { Micros } from '../log/event.ts';
+import { decodeFailureInfo } from '../failure/failure-info.ts';
+import { copyJson, equalJson } from '../json/json.ts';
+import { retryDelayMs } from './retry-policy.ts';
+import { RuntimeError } from '../failure/runtime-error.ts';
 import { retryMsMax } from './attempt-outcome.ts';
-import type { Input, PendingActivity } from '../turns/live-run.ts';
+import type { Input } from '../run/input.ts';
+import type { PendingActivity } from './pending-activity.ts';
 
 /** Options to be changed; what is absent stays, a timeout of 0 is taken away. */
 export type OptionChanges = Partial<Record<'stc' | 's2c' | 's2s' | 'hb', number>> & {

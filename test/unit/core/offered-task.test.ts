@@ -1,8 +1,8 @@
 // The next attempt of an activity as the row that others claim.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PendingActivity } from '../../runtime/worker/turns/live-run.ts';
-import { offeredTask } from '../../runtime/worker/activities/offered-task.ts';
+import type { PendingActivity } from '../../../runtime/core/activity/pending-activity.ts';
+import { offeredTask } from '../../../runtime/core/activity/offered-task.ts';
 
 const year = 365.25 * 86_400_000;
 const now = 1_800_000_000_000_000;
@@ -10,7 +10,16 @@ const place = { queue: 'default/tools', now };
 
 function pending(options: object, nextAttemptAt = 0): PendingActivity {
   return {
-    ...{ seq: 2, type: 'tool', args: null, lastFailure: null, cancelRequested: false, startedAttempt: 0 },
+    ...{
+      seq: 2,
+      type: 'tool',
+      args: null,
+      lastFailure: null,
+      lastFailureMessage: null,
+      cancelRequested: false,
+      startedAttempt: 0,
+      startedSeq: 0,
+    },
     ...{ scheduledAt: now, failedAttempts: 0, lostAttempts: 0, nextAttemptAt, options: { id: 'a', ...options } },
   };
 }

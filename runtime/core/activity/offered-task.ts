@@ -1,8 +1,29 @@
 // The next attempt of an activity as a task for others. Pure.
-import { longestMs } from '../../core/options/duration.ts';
-import type { Micros } from '../../core/log/event.ts';
-import type { OfferedTask } from '../../store/activities/task-offers.ts';
-import type { PendingActivity } from '../turns/live-run.ts';
+import { longestMs } from '../options/duration.ts';
+import type { Micros } from '../log/event.ts';
+import { nextAttempt, type PendingActivity } from './pending-activity.ts';
+
+export interface OfferedTask {
+  readonly runId: string;
+  /** Of its ActivityScheduled. */
+  readonly seq: number;
+  /**
+   * `namespace/task queue`; behind a prefix that of a run that belongs to a version or a deployment: it goes to the workers
+   * of that, if any ever polled the task queue, else to those of the task queue (until one of that polls it: `gatherTasks`).
+   */
+  readonly queue: string;
+  readonly type: string;
+  /** From 1; greater than that of any attempt before. */
+  readonly attempt: number;
+  readonly dueAt: Micros;
+  /** Absolute ends of schedule-to-start and schedule-to-close; null without. */
+  readonly startBy: Micros | null;
+  readonly closeBy: Micros | null;
+  /** Of each attempt. */
+  readonly scheduleToStartMs: number | null;
+  readonly startToCloseMs: number | null;
+  readonly heartbeatMs: number | null;
+}
 
 /** `queue`: the key of the queue whose workers are to execute it. */
 export function offeredTask(
@@ -20,7 +41,7 @@ export function offeredTask(
     seq: activity.seq,
     queue,
     type: activity.type,
-    attempt: failedAttempts + lostAttempts + 1,
+    attempt: nextAttempt(activity),
     dueAt,
     startBy: s2s === null ? null : waitsFrom + s2s * 1000,
     closeBy: s2c === null ? null : scheduledAt + s2c * 1000,

@@ -1,10 +1,10 @@
 // Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
 // ask for the same things. Streams the history, so memory does not grow with it.
-import type { Divergence, TaskFailure } from '../../core/log/activation.ts';
-import type { DeploymentMeta } from '../../core/run/deployment.ts';
-import { type EventType, type HistoryEvent, isOutput } from '../../core/log/event.ts';
-import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
-import { isVisible } from '../turns/live-run.ts';
+import type { Divergence, TaskFailure } from '../core/log/activation.ts';
+import type { DeploymentMeta } from '../core/run/deployment.ts';
+import { type EventType, type HistoryEvent, isOutput } from '../core/log/event.ts';
+import type { ActiveRun } from '../sandbox/realm/active-run.ts';
+import { isVisible } from '../core/log/visible.ts';
 
 /** Turns that end so were not activated; what they hold for the code joins the next activation. */
 const notActivated: ReadonlySet<EventType> = new Set<EventType>([

@@ -1,6 +1,13 @@
 // What the log holds of an attempt beside its result, and how its timeouts are called.
-import type { TimeoutType } from '../../core/failure/failure.ts';
-import type { Usage } from './activity-context.ts';
+import type { TimeoutType } from '../failure/failure.ts';
+
+/** What an activity spent, as `recordUsage` was told; lands in `meta` of its completion. */
+export interface Usage {
+  readonly model?: string;
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  readonly costUsd?: number;
+}
 
 export const timeoutName: Record<TimeoutType, string> = {
   START_TO_CLOSE: 'StartToClose',

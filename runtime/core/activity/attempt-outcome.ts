@@ -1,14 +1,14 @@
 // What follows from an attempt that failed or timed out: another one, or the end of its activity. Pure: the same for
 // activities that the owner executes itself and for those of other workers.
-import { newEvent } from '../../core/log/new-event.ts';
-import type { EventType, Micros } from '../../core/log/event.ts';
-import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../../core/failure/failure-info.ts';
-import { isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../../core/failure/failure.ts';
-import { nextRetry, noTimeForRetryMessage, type RetryDecision } from '../../core/activity/retry-policy.ts';
-import { thrownMessage } from '../../core/failure/thrown-message.ts';
-import type { Usage } from './activity-context.ts';
-import { attemptMeta, timeoutName } from './attempt-meta.ts';
-import type { Input, PendingActivity } from '../turns/live-run.ts';
+import { newEvent } from '../log/new-event.ts';
+import type { EventType, Micros } from '../log/event.ts';
+import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../failure/failure-info.ts';
+import { isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../failure/failure.ts';
+import { nextRetry, noTimeForRetryMessage, type RetryDecision } from './retry-policy.ts';
+import { thrownMessage } from '../failure/thrown-message.ts';
+import type { Input } from '../run/input.ts';
+import { attemptMeta, timeoutName, type Usage } from './attempt-meta.ts';
+import type { PendingActivity } from './pending-activity.ts';
 
 /** Ten years: what a retry may be put off at most. */
 export const retryMsMax: number = 315_360_000_000;
@@ -16,7 +16,7 @@ export const retryMsMax: number = 315_360_000_000;
 /** `type` of the ApplicationFailure of an attempt that stopped because its activity was paused. */
 export const pausedType = 'ActivityPause';
 
-export interface FailedAttempt {
+export interface EndedAttempt {
   readonly error: unknown;
   /** Its number, as the activity was told. */
   readonly attempt: number;
@@ -45,7 +45,7 @@ export interface AttemptOutcome {
   readonly retryInMs: number | undefined;
 }
 
-export function afterFailure(activity: PendingActivity, failed: FailedAttempt): AttemptOutcome {
+export function afterFailure(activity: PendingActivity, failed: EndedAttempt): AttemptOutcome {
   const { error, attempt, ms, identity, usage } = failed;
   const took = ms === undefined ? {} : { ms };
   const close = (type: EventType, closing: unknown, retryState: RetryState): AttemptOutcome =>
@@ -81,7 +81,7 @@ export function afterFailure(activity: PendingActivity, failed: FailedAttempt): 
 /** `stopped`: by a pause, which uses up no attempt. */
 function decision(
   { options, scheduledAt }: PendingActivity,
-  { unsafe, failedAttempts, now }: FailedAttempt,
+  { unsafe, failedAttempts, now }: EndedAttempt,
   failure: FailureInfo,
   stopped: boolean,
 ): RetryDecision {
@@ -126,8 +126,11 @@ export function closed(
 }
 
 /** The failure of an attempt, or of a whole activity, whose time was over. */
-export function timeoutFailure(activity: PendingActivity, type: TimeoutType, details: unknown): TimeoutFailure {
-  const { lastFailure } = activity;
+export function timeoutFailure(
+  { lastFailure }: Pick<PendingActivity, 'lastFailure'>,
+  type: TimeoutType,
+  details: unknown,
+): TimeoutFailure {
   const cause = isWhole(type) && lastFailure !== null ? decodeFailure(lastFailure) : undefined;
   return new TimeoutFailure(`activity ${timeoutName[type]} timeout`, details, type, cause);
 }

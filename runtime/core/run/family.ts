@@ -1,0 +1,35 @@
+// A run's family, for people: who started it, and which children it has. A view of the fold.
+import type { RunLink } from '../log/activation.ts';
+import type { RunState } from './run-state.ts';
+
+export interface Family {
+  /** The run that started this one as its child. */
+  readonly parentExecution: RunLink | undefined;
+  /** The run at the top of the family. */
+  readonly rootExecution: RunLink;
+  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  readonly executionTime: Date;
+  /** Children that have not ended. */
+  readonly pendingChildren: readonly PendingChild[];
+}
+
+export interface PendingChild {
+  readonly workflowId: string;
+  readonly workflowType: string;
+  readonly parentClosePolicy: 'TERMINATE' | 'ABANDON' | 'REQUEST_CANCEL';
+  readonly isStarted: boolean;
+}
+
+export function familyOf({ runId, workflowId, parent, root, firstTaskAt, links }: RunState): Family {
+  return {
+    parentExecution: parent === undefined ? undefined : { workflowId: parent.workflowId, runId: parent.runId },
+    rootExecution: root ?? { workflowId, runId },
+    executionTime: new Date(firstTaskAt / 1000),
+    pendingChildren: [...(links?.children.values() ?? [])].map((child) => ({
+      workflowId: child.workflowId,
+      workflowType: child.workflowType,
+      parentClosePolicy: child.meta.parentClose ?? 'TERMINATE',
+      isStarted: child.isStarted,
+    })),
+  };
+}

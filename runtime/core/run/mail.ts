@@ -1,0 +1,16 @@
+// A message as the run that it was sent to reads it.
+import type { EventType } from '../log/event.ts';
+
+export interface Mail {
+  readonly runId: string;
+  /** Mail number: 1-based, dense in a run. */
+  readonly id: number;
+  readonly type: EventType;
+  readonly name: string | null;
+  readonly payload: Uint8Array | null;
+  readonly sourceId: string | null;
+  readonly reason: string | null;
+  readonly correlationId: string | null;
+  readonly meta: string | null;
+  readonly answers: number | null;
+}

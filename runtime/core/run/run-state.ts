@@ -1,0 +1,301 @@
+// What a run's log says about it: its head, what its start said, and what is pending. The one fold: whoever needs to know
+// (owner, describe, forks, replay) applies the events in order, from the first or on top of a snapshot. Pure.
+// An event costs the same however long the log is, and allocates only for what is pending.
+import {
+  type FoldedActivity,
+  foldFailedAttempt,
+  type PendingActivity,
+  scheduledActivity,
+} from '../activity/pending-activity.ts';
+import type { RunLink, TimerMeta } from '../log/activation.ts';
+import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
+import { type RunStatus, statusAfter } from '../log/transition.ts';
+import { type ChainRules, chainRules } from './chain.ts';
+import { type DeploymentMeta, type RunVersioning, startedVersioning } from './deployment.ts';
+import { type OpenChild, type OpenMessage, RunLinks } from './run-links.ts';
+import { readStartMeta, type StartedMeta } from './start-meta.ts';
+import { changedProperties, noProperties, type PropertiesMeta, type RunProperties } from './run-properties.ts';
+import type { TaskFailureColumns } from './task-failure-info.ts';
+import { lostActivities } from './worker-lost.ts';
+
+/**
+ * Turns that end with one of these say nothing about how workflow code fares: a failed workflow task stands behind them as
+ * it stood before.
+ */
+export const besideTasks: readonly EventType[] = [
+  'ActivityAttemptStarted',
+  'ActivityAttemptFailed',
+  'WorkerLost',
+  'WorkflowTaskDeferred',
+];
+const keepsTaskFailure: ReadonlySet<EventType> = new Set<EventType>([...besideTasks, 'WorkflowTaskFailed']);
+
+const noHash = new Uint8Array(0);
+
+/** A RunState as plain data: Maps, Sets, bytes and JSON values, which the payload codec and structuredClone keep. */
+export interface RunSnapshot {
+  readonly facts: RunFacts;
+  readonly activities: ReadonlyMap<number, PendingActivity>;
+  readonly timers: ReadonlyMap<number, Micros>;
+  readonly children: ReadonlyMap<number, OpenChild>;
+  readonly messages: ReadonlyMap<number, OpenMessage>;
+  readonly updates: ReadonlyMap<string, number>;
+  readonly versionMarkers: ReadonlySet<string>;
+}
+
+/** The part of a RunState that has a fixed size. */
+type RunFacts = {
+  readonly [K in keyof RunState as RunState[K] extends (...args: never[]) => unknown
+    ? never
+    : K extends keyof RunSnapshot | 'links' | 'taskFailures'
+      ? never
+      : K]: RunState[K];
+};
+
+export class RunState {
+  readonly runId: string;
+  /** Undefined before the first event. */
+  status: RunStatus | undefined = undefined;
+  /** The last event's. */
+  seq = 0;
+  at: Micros = 0;
+  /** The last hash; empty before the first turn. */
+  hash: Uint8Array = noHash;
+  workflowType = '';
+  workflowId = '';
+  namespace = '';
+  taskQueue = '';
+  parent: StartedMeta['parent'] = undefined;
+  root: RunLink | undefined = undefined;
+  /** Behavior number of the engine that the run was started under. */
+  engine: number | undefined = undefined;
+  /** When the first task is, or was, due: later than the start by its delay and back-off. */
+  firstTaskAt: Micros = 0;
+  /** Timeouts, retries and schedule; undefined for a run that has none of them. */
+  chain: ChainRules | undefined = undefined;
+  /** Which deployment's version the run belongs to; undefined when it has nothing to do with versions. */
+  versioning: RunVersioning | undefined = undefined;
+  properties: RunProperties = noProperties;
+  cancelRequested = false;
+  /** Seq of the last context patch; 0 before the first. */
+  contextSeq = 0;
+  /** Seq of the last WorkerLost; 0 before the first. */
+  workerLostSeq = 0;
+  /** The failed workflow task that the run stands at; undefined once a later task completed. */
+  taskFailure: (TaskFailureColumns & { readonly seq: number }) | undefined = undefined;
+  /** By the seq of ActivityScheduled. */
+  readonly activities: Map<number, PendingActivity> = new Map();
+  /** Due times, by the seq of TimerStarted. */
+  readonly timers: Map<number, Micros> = new Map();
+  /** Children and messages to other runs that are under way; made with the first. */
+  links: RunLinks | undefined = undefined;
+  /** Ids of accepted updates, each with the seq of its UpdateAccepted, or 0 once it is answered; made with the first. */
+  updates: Map<string, number> | undefined = undefined;
+  /** What `patched` decided for; made with the first. */
+  versionMarkers: Set<string> | undefined = undefined;
+
+  constructor(runId: string) {
+    this.runId = runId;
+  }
+
+  /** The state after these events. */
+  static of(runId: string, events: Iterable<HistoryEvent>): RunState {
+    const state = new RunState(runId);
+    for (const event of events) state.apply(event);
+    return state;
+  }
+
+  /** The state that a snapshot was taken of, to apply later events to. It shares nothing with the snapshot that it changes. */
+  static resume(snapshot: RunSnapshot): RunState {
+    const state = new RunState(snapshot.facts.runId);
+    Object.assign(state, snapshot.facts);
+    for (const [seq, activity] of snapshot.activities) state.activities.set(seq, { ...activity });
+    for (const [seq, due] of snapshot.timers) state.timers.set(seq, due);
+    if (snapshot.children.size + snapshot.messages.size > 0) {
+      state.links = new RunLinks();
+      for (const [seq, child] of snapshot.children) state.links.children.set(seq, { ...child });
+      for (const [seq, message] of snapshot.messages) state.links.messages.set(seq, message);
+    }
+    if (snapshot.updates.size > 0) state.updates = new Map(snapshot.updates);
+    if (snapshot.versionMarkers.size > 0) state.versionMarkers = new Set(snapshot.versionMarkers);
+    return state;
+  }
+
+  snapshot(): RunSnapshot {
+    const { activities, timers, links, updates, versionMarkers, ...facts } = this;
+    return {
+      facts,
+      activities: new Map([...activities].map(([seq, activity]) => [seq, { ...activity }])),
+      timers: new Map(timers),
+      children: new Map([...(links?.children ?? [])].map(([seq, child]) => [seq, { ...child }])),
+      messages: new Map(links?.messages),
+      updates: new Map(updates),
+      versionMarkers: new Set(versionMarkers),
+    };
+  }
+
+  /** Failed workflow tasks in a row. */
+  get taskFailures(): number {
+    return this.taskFailure === undefined ? 0 : (this.taskFailure.attempt ?? 1);
+  }
+
+  /** Arguments of a pending activity that the log was read without. */
+  giveArguments(seq: number, args: Uint8Array | null): void {
+    const activity = this.#activity(seq);
+    if (activity !== undefined) activity.args = args;
+  }
+
+  /** Takes in the next event. Between it and the one before, only events may be missing that leave nothing pending. */
+  apply(event: HistoryEvent): void {
+    this.seq = event.seq;
+    this.at = event.at;
+    if (event.hash !== null) {
+      this.hash = event.hash;
+      if (this.taskFailure !== undefined && !keepsTaskFailure.has(event.type)) this.taskFailure = undefined;
+    }
+    switch (event.type) {
+      case 'ActivityScheduled':
+        this.activities.set(event.seq, scheduledActivity(event));
+        return;
+      case 'ActivityCompleted':
+      case 'ActivityFailed':
+      case 'ActivityTimedOut':
+      case 'ActivityCancelled':
+        this.activities.delete(event.answers!);
+        return;
+      case 'ContextPatched':
+        this.contextSeq = event.seq;
+        return;
+      case 'TimerStarted':
+        this.timers.set(event.seq, (JSON.parse(event.meta ?? '{}') as TimerMeta).due);
+        return;
+      case 'TimerFired':
+      case 'TimerCancelled':
+        this.timers.delete(event.answers!);
+        return;
+      case 'WorkflowStarted':
+        this.#start(event);
+        return;
+      case 'WorkflowCompleted':
+      case 'WorkflowFailed':
+      case 'WorkflowCancelled':
+      case 'WorkflowTerminated':
+      case 'WorkflowTimedOut':
+      case 'WorkflowContinuedAsNew':
+        this.status = closedBy(event.type);
+        return;
+      case 'WorkflowTaskCompleted':
+        if (event.meta === null) return;
+        this.versioning = { ...this.versioning, recorded: JSON.parse(event.meta) as DeploymentMeta };
+        return;
+      case 'WorkflowTaskFailed':
+        this.#taskFailed(event);
+        return;
+      case 'WorkflowCancelRequested':
+        this.cancelRequested = true;
+        return;
+      case 'UpdateAccepted':
+        this.updates ??= new Map();
+        if (event.correlationId !== null) this.updates.set(event.correlationId, event.seq);
+        return;
+      case 'UpdateCompleted':
+      case 'UpdateFailed':
+        if (event.correlationId !== null) this.updates?.set(event.correlationId, 0);
+        return;
+      case 'VersionMarked':
+        this.versionMarkers ??= new Set();
+        this.versionMarkers.add(event.name ?? '');
+        return;
+      case 'MemoUpserted':
+      case 'SearchAttributesUpserted':
+        this.properties = changedProperties(this.properties, JSON.parse(event.meta ?? '{}') as PropertiesMeta);
+        return;
+      case 'WorkerLost':
+        this.#workerLost(event);
+        return;
+      case 'ActivityAttemptStarted':
+      case 'ActivityAttemptFailed':
+      case 'ActivityCancelRequested':
+        this.#attempt(event);
+        return;
+      case 'ChildWorkflowInitiated':
+      case 'ChildWorkflowStarted':
+      case 'ChildWorkflowStartFailed':
+      case 'ChildWorkflowCompleted':
+      case 'ChildWorkflowFailed':
+      case 'ChildWorkflowCancelled':
+      case 'ChildWorkflowTimedOut':
+      case 'ChildWorkflowTerminated':
+      case 'ExternalSignalInitiated':
+      case 'ExternalSignalDelivered':
+      case 'ExternalSignalFailed':
+      case 'ExternalCancelInitiated':
+      case 'ExternalCancelDelivered':
+      case 'ExternalCancelFailed':
+        this.links ??= new RunLinks();
+        this.links.record(event);
+        return;
+      // A signal leaves nothing pending. What clients ask of a standalone activity, `activityControls` folds.
+      case 'SignalReceived':
+      case 'WorkflowTaskDeferred':
+      case 'ActivityPaused':
+      case 'ActivityUnpaused':
+      case 'ActivityOptionsUpdated':
+        return;
+      default:
+        event.type satisfies never;
+    }
+  }
+
+  #start({ name, meta, at }: HistoryEvent): void {
+    const started = readStartMeta({ meta });
+    this.status = 'running';
+    this.workflowType = name ?? '';
+    this.workflowId = started.workflowId ?? '';
+    this.namespace = started.namespace ?? '';
+    this.taskQueue = started.taskQueue ?? '';
+    this.parent = started.parent;
+    this.root = started.root;
+    this.engine = started.engine;
+    this.firstTaskAt = at + ((started.startDelayMs ?? 0) + (started.backoffMs ?? 0)) * 1000;
+    this.chain = chainRules(started, at);
+    this.versioning = startedVersioning(started);
+    const { memo, searchAttributes } = started;
+    if (memo !== undefined || searchAttributes !== undefined) {
+      this.properties = changedProperties(noProperties, started);
+    }
+  }
+
+  #taskFailed({ seq, name, reason, attempt, at, payload }: HistoryEvent): void {
+    this.taskFailure = { seq, name, reason, attempt: attempt ?? this.taskFailures + 1, at, payload };
+  }
+
+  #workerLost(event: HistoryEvent): void {
+    this.workerLostSeq = event.seq;
+    for (const seq of lostActivities(event)) {
+      const activity = this.#activity(seq);
+      if (activity !== undefined) activity.lostAttempts++;
+    }
+  }
+
+  #attempt(event: HistoryEvent): void {
+    const activity = event.answers === null ? undefined : this.#activity(event.answers);
+    if (activity === undefined) return;
+    if (event.type === 'ActivityAttemptFailed') foldFailedAttempt(activity, event);
+    else if (event.type === 'ActivityCancelRequested') activity.cancelRequested = true;
+    else {
+      activity.startedAttempt = event.attempt ?? 0;
+      activity.startedSeq = event.seq;
+    }
+  }
+
+  #activity(seq: number): FoldedActivity | undefined {
+    return this.activities.get(seq);
+  }
+}
+
+function closedBy(type: EventType): RunStatus {
+  const status = statusAfter('running', type);
+  if (status === 'refused') throw new TypeError(`${type} closes no run`);
+  return status;
+}
