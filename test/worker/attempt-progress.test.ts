@@ -6,12 +6,8 @@ import { AttemptProgress } from '../../runtime/worker/activities/attempt-progres
 
 test('a throttle that is longer than any timer holds back all but the first report', async () => {
   let stored = 0;
-  const progress = new AttemptProgress({
-    timeoutMs: undefined,
-    throttle: { defaultMs: 1e300, maxMs: 1e300 },
-    onSilent: () => assert.fail(),
-    store: () => stored++,
-  });
+  const owner = { silent: () => assert.fail(), storeProgress: () => stored++ };
+  const progress = new AttemptProgress(owner, { defaultMs: 1e300, maxMs: 1e300 }, undefined);
   progress.beat();
   progress.beat();
   await sleep(20);

@@ -9,7 +9,7 @@ import type { Input } from '../run/input.ts';
 import type { Mail } from '../run/mail.ts';
 import { attemptMeta, type Usage } from './attempt-meta.ts';
 import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
-import type { Elsewhere } from './elsewhere.ts';
+import type { ActivityPlaces } from './activity-places.ts';
 import { nextAttempt, type PendingActivity } from './pending-activity.ts';
 
 /** `meta` of such a message. */
@@ -44,8 +44,7 @@ export interface Reading {
   readonly now: Micros;
   /** Pending ones, by seq. */
   readonly activities: ReadonlyMap<number, PendingActivity>;
-  /** Where those stand that the reader does not execute itself. */
-  readonly elsewhere: ReadonlyMap<number, Elsewhere> | undefined;
+  readonly places: Pick<ActivityPlaces, 'of'>;
   /** Of an activity that the reader executes; undefined when it has an outcome. */
   present(seq: number): Present | undefined;
   /** The activity was paused at some time. */
@@ -94,11 +93,11 @@ function presentOf(
 ): Present | undefined {
   const { failedAttempts } = activity;
   if (message.correlationId === null) return { failedAttempts, attempt: attempt ?? nextAttempt(activity) };
-  const elsewhere = reading.elsewhere?.get(activity.seq);
-  if (elsewhere === 'task' || elsewhere === 'told') return undefined;
+  const place = reading.places.of(activity.seq);
+  if (place === 'task' || place === 'told') return undefined;
   if (message.type === 'ActivityCancelled' && !activity.cancelRequested) return undefined;
   const logged = { failedAttempts, attempt: nextAttempt(activity) };
-  const present = elsewhere === 'asked' ? logged : reading.present(activity.seq);
+  const present = place === 'asked' ? logged : reading.present(activity.seq);
   return attempt === undefined || attempt === present?.attempt ? present : undefined;
 }
 

@@ -244,7 +244,7 @@ class StandaloneTurn {
       now: this.#state.now,
       activities: new Map([[seq, this.#activity]]),
       // Nobody executes it as its own: what a client has asked for without a task does not count.
-      elsewhere: new Map([[seq, 'task']]),
+      places: { of: () => 'task' },
       present: () => undefined,
       wasPaused: this.#controls.wasPaused,
     });

@@ -20,6 +20,9 @@ export function durationMs(duration: Duration): number {
 /** What anything may take or be put off at most: 100 years. Times of the database and of the log hold sums of them. */
 export const longestMs: number = 100 * 365.25 * 86_400_000;
 
+/** What one timer of the process can hold, ms: a longer one would fire at once. */
+export const timerMsMax = 2_147_483_647;
+
 /** Milliseconds of an option, from 0 to 100 years. @throws TypeError that names the option */
 export function optionMs(option: string, duration: Duration): number {
   let value: number;

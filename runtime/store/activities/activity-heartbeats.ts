@@ -1,6 +1,6 @@
 // Progress of running attempts, kept for the next attempt. Written without waiting for the disk: losing the last one costs
 // the next attempt some work, never correctness.
-import type { Elsewhere } from '../../core/activity/elsewhere.ts';
+import type { ActivityPlace } from '../../core/activity/activity-places.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import { closingTypes } from '../log/history.ts';
@@ -40,35 +40,34 @@ on conflict (run_id, seq) do update set details = excluded.details`,
   });
 }
 
-const rank: Readonly<Record<Elsewhere, number>> = { asked: 1, told: 2, task: 3 };
+const rank: Readonly<Record<ActivityPlace, number>> = { local: 0, asked: 1, told: 2, task: 3 };
 
 /** What lies outside the log of a run's pending activities, each by the seq of its ActivityScheduled. */
 export interface OpenAttempts {
   /** Progress that an attempt reported. */
   readonly progress: Map<number, Uint8Array>;
   /** Those that are not this worker's to start. */
-  readonly elsewhere: Map<number, Elsewhere>;
+  readonly places: Map<number, ActivityPlace>;
 }
 
 /** One statement, so that a task is seen, or what became of it. */
 export async function readAttempts(database: Database, runId: string): Promise<OpenAttempts> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ seq: number; details: Buffer | null; elsewhere: Elsewhere | null }>({
+  const { rows } = await pool.query<{ seq: number; details: Buffer | null; place: ActivityPlace | null }>({
     name: `reprise_open_attempts_${schema}`,
-    text: `select seq, details, null as elsewhere from ${schema}.activity_heartbeats where run_id = $1
+    text: `select seq, details, null as place from ${schema}.activity_heartbeats where run_id = $1
 union all select (meta->>'seq')::int, null, case when correlation_id is null then 'told' else 'asked' end from ${schema}.inbox where run_id = $1 and type in (${outcomeCodes})
 union all select seq, null, 'task' from ${schema}.activity_tasks where run_id = $1`,
     values: [runId],
   });
   const progress = new Map<number, Uint8Array>();
-  const elsewhere = new Map<number, Elsewhere>();
+  const places = new Map<number, ActivityPlace>();
   for (const row of rows) {
     if (row.details !== null) progress.set(row.seq, row.details);
-    const known = elsewhere.get(row.seq);
-    if (row.elsewhere === null || (known !== undefined && rank[known] > rank[row.elsewhere])) continue;
-    elsewhere.set(row.seq, row.elsewhere);
+    const known = places.get(row.seq) ?? 'local';
+    if (row.place !== null && rank[row.place] > rank[known]) places.set(row.seq, row.place);
   }
-  return { progress, elsewhere };
+  return { progress, places };
 }
 
 export async function deleteHeartbeat(database: Database, runId: string, seq: number): Promise<void> {

@@ -5,10 +5,8 @@ import { ActivityCancellationDetails, type CancelReason } from '../../core/activ
 import type { Usage } from '../../core/activity/attempt-meta.ts';
 import type { ResolvedRetryPolicy } from '../../core/activity/retry-policy.ts';
 import type { Deferred } from '../../core/deferred.ts';
-import { type Duration, durationMs } from '../../core/options/duration.ts';
+import { type Duration, durationMs, timerMsMax } from '../../core/options/duration.ts';
 import { CancelledFailure, isAbortError } from '../../core/failure/failure.ts';
-
-const timerMsMax = 2_147_483_647;
 
 export interface ActivityInfo {
   readonly activityId: string;
@@ -46,12 +44,17 @@ export interface ActivityInfo {
   readonly retryPolicy: ResolvedRetryPolicy;
 }
 
-/** What most activities never ask for (info, logger, signal, promise) is made when they do. */
+/** The attempt that a context belongs to. */
+export interface ContextSource {
+  makeInfo(): ActivityInfo;
+  makeLog(): Logger;
+  makeClient(): unknown;
+  heartbeat(details: unknown): void;
+}
+
+/** Makes what most activities never ask for (info, logger, signal, promise) when they do. */
 export class ActivityContext {
-  readonly #makeInfo: () => ActivityInfo;
-  readonly #makeLog: () => Logger;
-  readonly #onHeartbeat: (details: unknown) => void;
-  readonly #client: () => unknown;
+  readonly #source: ContextSource;
   #info: ActivityInfo | undefined;
   #log: Logger | undefined;
   #abort: AbortController | undefined;
@@ -60,30 +63,22 @@ export class ActivityContext {
   #details: ActivityCancellationDetails | undefined;
   usage: Usage[] = [];
 
-  constructor(
-    makeInfo: () => ActivityInfo,
-    makeLog: () => Logger,
-    onHeartbeat: (details: unknown) => void,
-    client: () => unknown,
-  ) {
-    this.#makeInfo = makeInfo;
-    this.#makeLog = makeLog;
-    this.#onHeartbeat = onHeartbeat;
-    this.#client = client;
+  constructor(source: ContextSource) {
+    this.#source = source;
   }
 
   /** A client on the worker's connection and namespace. */
   get client(): unknown {
-    return this.#client();
+    return this.#source.makeClient();
   }
 
   get info(): ActivityInfo {
-    this.#info ??= this.#makeInfo();
+    this.#info ??= this.#source.makeInfo();
     return this.#info;
   }
 
   get log(): Logger {
-    this.#log ??= this.#makeLog();
+    this.#log ??= this.#source.makeLog();
     return this.#log;
   }
 
@@ -107,7 +102,7 @@ export class ActivityContext {
 
   /** Reports progress; stored at most once in 80 % of the heartbeat timeout (30 s without one). */
   heartbeat(details?: unknown): void {
-    this.#onHeartbeat(details);
+    this.#source.heartbeat(details);
   }
 
   /** Waits (ms, or a text such as '5s'); rejects with CancelledFailure when the attempt is to stop. */

@@ -1,10 +1,16 @@
 // How many activities a worker executes at a time, and starts in a second, whether its own runs asked for them or others.
 import type { StartRate } from './start-rates.ts';
 
-export class ActivitySlots {
+/** Somebody who waits for free places. */
+export interface SlotUser {
+  /** There may be more to take. */
+  onMore(): void;
+}
+
+export class ActivitySlots implements SlotUser {
   readonly #max: number;
   readonly #rates: readonly StartRate[];
-  readonly #waiting: (() => void)[] = [];
+  readonly #users: SlotUser[] = [];
   #used = 0;
   /** When a place was last taken or given back. */
   #movedAt = performance.now();
@@ -14,7 +20,7 @@ export class ActivitySlots {
   constructor(max: number, rates: readonly StartRate[] = []) {
     this.#max = max;
     this.#rates = rates;
-    for (const rate of rates) rate.onMore(() => this.#tell(undefined));
+    for (const rate of rates) rate.serve(this);
   }
 
   /** Takes up to `count` places, each for one start; returns how many. Each is to be given back. */
@@ -31,39 +37,89 @@ export class ActivitySlots {
     return taken;
   }
 
-  /** Of starts that have ended. */
+  /** Gives back places of activities that have ended. */
   give(count: number): void {
     this.#used -= count;
     this.#movedAt = performance.now();
-    this.#tell(undefined);
+    this.onMore();
   }
 
-  /** All places are taken, and have been for so long. */
+  /** All places are taken, and none was taken or given back for so long. */
   isStalled(ms: number): boolean {
     return this.#used >= this.#max && performance.now() - this.#movedAt > ms;
   }
 
-  /** Of places that were not needed; `by` does not want to hear of it. */
-  giveUnused(count: number, by: () => void): void {
+  /** Gives back places, and starts, that `user` took and has no activity for. */
+  giveUnused(count: number, user: SlotUser): void {
     if (count === 0) return;
     this.#used -= count;
     for (const rate of this.#rates) rate.give(count);
-    this.#tell(by);
+    this.#tell(user);
   }
 
-  /** Calls `look` whenever there may be a free place. */
-  onFree(look: () => void): void {
-    this.#waiting.push(look);
+  /** Tells the user whenever there may be a free place. */
+  serve(user: SlotUser): void {
+    this.#users.push(user);
   }
 
-  #tell(but: (() => void) | undefined): void {
+  /** Starts are allowed again, or places are free. */
+  onMore(): void {
+    this.#tell(undefined);
+  }
+
+  #tell(but: SlotUser | undefined): void {
     // Whoever was asked first comes last the next time, so that nobody starves.
-    const { length } = this.#waiting;
+    const { length } = this.#users;
     const first = length === 0 ? 0 : (this.#first + 1) % length;
     this.#first = first;
     for (let i = 0; i < length; i++) {
-      const look = this.#waiting[(first + i) % length]!;
-      if (look !== but) look();
+      const user = this.#users[(first + i) % length]!;
+      if (user !== but) user.onMore();
+    }
+  }
+}
+
+/** Something that is due and begins as soon as there is a place for it. */
+export interface Startable {
+  /** False once it must not begin any more. */
+  readonly isQueued: boolean;
+  /** Begins; the place is its own until it gives it back. */
+  begin(): void;
+}
+
+/** What waits for one of the places, in the order of arrival. */
+export class SlotQueue implements SlotUser {
+  readonly slots: ActivitySlots;
+  #waiting: Startable[] = [];
+  #isStopped = false;
+
+  constructor(slots: ActivitySlots) {
+    this.slots = slots;
+    slots.serve(this);
+  }
+
+  add(item: Startable): void {
+    this.#waiting.push(item);
+    this.onMore();
+  }
+
+  /** Nothing begins any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#waiting = [];
+  }
+
+  onMore(): void {
+    while (this.#waiting.length > 0 && !this.#isStopped) {
+      let places = this.slots.take(this.#waiting.length);
+      if (places === 0) return;
+      while (places > 0 && this.#waiting.length > 0) {
+        const item = this.#waiting.shift()!;
+        if (!item.isQueued) continue;
+        places--;
+        item.begin();
+      }
+      this.slots.giveUnused(places, this);
     }
   }
 }

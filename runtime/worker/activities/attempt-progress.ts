@@ -1,50 +1,47 @@
 // Progress of one running attempt: watched against the heartbeat timeout, stored now and then for the next attempt.
+import { timerMsMax } from '../../core/options/duration.ts';
 
 /** How often progress is stored at most, ms. */
 export interface HeartbeatThrottle {
-  /** Of an activity without a heartbeat timeout. */
+  /** For activities without a heartbeat timeout. */
   readonly defaultMs: number;
   /** However long the heartbeat timeout is. */
   readonly maxMs: number;
 }
 
-export interface ProgressOptions {
-  /** Heartbeat timeout of the activity, ms. */
-  readonly timeoutMs: number | undefined;
-  readonly throttle: HeartbeatThrottle;
-  /** Nothing was heard for the timeout. */
-  onSilent(): void;
+export interface ProgressOwner {
+  /** Nothing was reported for the heartbeat timeout. */
+  silent(): void;
   /** Stores what was reported last. */
-  store(): void;
+  storeProgress(): void;
 }
 
-/** A timer that is to take longer fires at once. */
-const timerMsMax = 2_147_483_647;
-
 export class AttemptProgress {
-  readonly #options: ProgressOptions;
+  readonly #owner: ProgressOwner;
+  readonly #throttle: HeartbeatThrottle;
   #timeoutMs: number | undefined;
   #throttleMs = 0;
   #watch: NodeJS.Timeout | undefined;
   #trailing: NodeJS.Timeout | undefined;
   #lastStored = Number.NEGATIVE_INFINITY;
 
-  constructor(options: ProgressOptions) {
-    this.#options = options;
-    this.retime(options.timeoutMs);
+  constructor(owner: ProgressOwner, throttle: HeartbeatThrottle, timeoutMs: number | undefined) {
+    this.#owner = owner;
+    this.#throttle = throttle;
+    this.retime(timeoutMs);
   }
 
-  /** Another heartbeat timeout, which counts from now. */
+  /** Sets another heartbeat timeout, which counts from now. */
   retime(timeoutMs: number | undefined): void {
     this.#timeoutMs = timeoutMs;
     // Source: Temporal's throttling, 80 % of the timeout.
-    const { defaultMs, maxMs } = this.#options.throttle;
+    const { defaultMs, maxMs } = this.#throttle;
     this.#throttleMs = Math.min(timeoutMs === undefined ? defaultMs : timeoutMs * 0.8, maxMs, timerMsMax);
     this.flush();
     this.#arm();
   }
 
-  /** Something was reported: stored at once, or when the throttle allows. */
+  /** Something was reported: stores it at once, or when the throttle allows. */
   beat(): void {
     this.#arm();
     const wait = this.#lastStored + this.#throttleMs - performance.now();
@@ -52,7 +49,7 @@ export class AttemptProgress {
     else this.#trailing ??= setTimeout(() => this.#store(), wait);
   }
 
-  /** Stores at once what waits for the throttle: the attempt failed, and the next may be another worker's. */
+  /** Stores what waits for the throttle at once. */
   flush(): void {
     if (this.#trailing === undefined) return;
     clearTimeout(this.#trailing);
@@ -67,12 +64,12 @@ export class AttemptProgress {
   #arm(): void {
     clearTimeout(this.#watch);
     if (this.#timeoutMs === undefined) return;
-    this.#watch = setTimeout(this.#options.onSilent, Math.min(this.#timeoutMs, timerMsMax));
+    this.#watch = setTimeout(() => this.#owner.silent(), Math.min(this.#timeoutMs, timerMsMax));
   }
 
   #store(): void {
     this.#trailing = undefined;
     this.#lastStored = performance.now();
-    this.#options.store();
+    this.#owner.storeProgress();
   }
 }

@@ -1,14 +1,12 @@
-// Outcomes of attempts on their way to the owners of their runs: what arrives during a statement goes with the next. Each is
-// sent until it is committed, or its attempt turns out to be over.
-import { setTimeout } from 'node:timers/promises';
-import type { Logger } from 'pino';
-import { Batcher, type BatchSender } from '../../flow/batcher.ts';
-import { type AttemptReport, reportAttempts, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
+// Sends outcomes of attempts to the owners of their runs: what arrives during a statement goes with the next one. It sends
+// each until it is committed or its attempt turns out to be over. It never decides what follows from an outcome.
+import { RetryingBatcher, type RetryingSender } from '../../flow/retrying-batcher.ts';
+import { type AttemptReport, reportAttempts } from '../../store/activities/activity-outcomes.ts';
 import { taskName, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
 import type { Fence } from '../../store/ownership/fence.ts';
-import type { Database } from '../../store/sql/database.ts';
 import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
-import type { FailPointListener } from '../life/fail-point.ts';
+import type { ActivityWorker } from './activity-worker.ts';
+import type { StandaloneSettler } from './standalone-settler.ts';
 
 /** `gone`: the attempt was over, or this worker is. `refused`: the database cannot store it. */
 export type ReportResult = 'sent' | 'gone' | 'refused';
@@ -19,93 +17,59 @@ interface Waiting {
 }
 
 const limits = { itemsMax: 500, bytesMax: 8 * 1024 * 1024 } as const;
-/** When a run's row is locked by somebody. */
-const lockedMs = 5;
-/** When the database cannot be reached. */
-const outageMs = 100;
 
-export class AttemptReporter implements BatchSender<Waiting> {
-  readonly #database: Database;
+export class AttemptReporter implements RetryingSender<Waiting> {
+  readonly #worker: ActivityWorker;
   readonly #fence: Fence;
-  readonly #logger: Logger;
-  readonly #announced: (outcomes: readonly SentOutcome[]) => void;
-  readonly #failPoint: FailPointListener | undefined;
-  readonly #batcher = new Batcher<Waiting>(this, limits);
-  #stopped = false;
+  readonly #settler: StandaloneSettler;
+  readonly #batcher = new RetryingBatcher<Waiting>(this, limits);
 
-  constructor(options: {
-    readonly database: Database;
-    readonly fence: Fence;
-    readonly logger: Logger;
-    /** Outcomes are durable, and their runs' owners are to be told. */
-    announced(outcomes: readonly SentOutcome[]): void;
-    readonly failPoint: FailPointListener | undefined;
-  }) {
-    this.#database = options.database;
-    this.#fence = options.fence;
-    this.#logger = options.logger;
-    this.#announced = options.announced;
-    this.#failPoint = options.failPoint;
+  constructor(worker: ActivityWorker, fence: Fence, settler: StandaloneSettler) {
+    this.#worker = worker;
+    this.#fence = fence;
+    this.#settler = settler;
   }
 
   report(report: AttemptReport): Promise<ReportResult> {
-    return new Promise((resolve) => {
-      if (this.#stopped) resolve('gone');
-      else this.#batcher.add({ report, resolve });
-    });
+    return new Promise((resolve) => this.#batcher.add({ report, resolve }));
   }
 
   stop(): void {
-    this.#stopped = true;
-    for (const { resolve } of this.#batcher.close()) resolve('gone');
+    this.#batcher.close();
   }
 
   sizeOf({ report }: Waiting): number {
     return report.payload?.length ?? 0;
   }
 
+  isRefusal(error: unknown): boolean {
+    return isCleanRefusal(error);
+  }
+
+  refused({ resolve }: Waiting, error: unknown): void {
+    this.#worker.logger.error({ err: error }, 'the outcome of an activity cannot be stored');
+    resolve('refused');
+  }
+
+  failed(error: unknown): void {
+    this.#worker.logger.warn({ err: error }, 'outcomes of activities could not be sent, will try again');
+  }
+
+  dropped({ resolve }: Waiting): void {
+    resolve('gone');
+  }
+
   async send(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
-    let again: readonly Waiting[];
-    try {
-      again = await this.#flush(batch);
-      if (again.length > 0) await setTimeout(lockedMs);
-    } catch (error) {
-      this.#logger.warn({ err: error }, 'outcomes of activities could not be sent, will try again');
-      again = batch;
-      await setTimeout(outageMs);
-    }
-    if (!this.#stopped) return again;
-    for (const { resolve } of again) resolve('gone');
-    return [];
-  }
-
-  /** Returns those that are to be sent again. */
-  async #flush(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
-    try {
-      return await this.#send(batch);
-    } catch (error) {
-      if (!isCleanRefusal(error)) throw error;
-      if (batch.length === 1) {
-        this.#logger.error({ err: error }, 'the outcome of an activity cannot be stored');
-        batch[0]!.resolve('refused');
-        return [];
-      }
-      const again: Waiting[] = [];
-      for (const waiting of batch) again.push(...(await this.#flush([waiting])));
-      return again;
-    }
-  }
-
-  async #send(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const { database, failPoint } = this.#worker;
     const reports = batch.map((waiting) => waiting.report);
-    this.#failPoint?.('before report');
-    const sent = await reportAttempts(this.#database, this.#fence, reports);
-    this.#failPoint?.('after report');
+    failPoint?.('before report');
+    const sent = await reportAttempts(database, this.#fence, reports);
+    failPoint?.('after report');
     if (sent === undefined) {
       for (const { resolve } of batch) resolve('gone');
       return [];
     }
-    this.#announced(sent);
+    this.#settler.deliver(sent);
     const names = new Set(sent.map(({ runId, seq }) => `${runId}:${seq}`));
     const unsent: Waiting[] = [];
     for (const waiting of batch) {
@@ -115,9 +79,9 @@ export class AttemptReporter implements BatchSender<Waiting> {
     return unsent.length === 0 ? [] : this.#locked(unsent);
   }
 
-  /** Those whose attempts are not over: somebody holds the rows of their runs. */
+  /** Returns those whose attempts are not over: somebody has locked the rows of their runs. */
   async #locked(unsent: readonly Waiting[]): Promise<readonly Waiting[]> {
-    const mine = await tasksOfWorker(this.#database, this.#fence.epoch);
+    const mine = await tasksOfWorker(this.#worker.database, this.#fence.epoch);
     const locked: Waiting[] = [];
     for (const waiting of unsent) {
       const { runId, seq, attempt } = waiting.report;

@@ -1,42 +1,56 @@
 // How many activities may start in a second: of one worker, counted here; of all workers of a task queue, by starts that the
-// database gives out.
+// database gives out. It starts nothing itself.
 import type { Logger } from 'pino';
+import { timerMsMax } from '../../core/options/duration.ts';
 import { returnStarts, takeStarts } from '../../store/activities/activity-rates.ts';
 import type { Database } from '../../store/sql/database.ts';
 
-export interface StartRate {
-  /** Takes up to `count` starts; returns how many. When there were fewer, `onMore` is called once there are others. */
-  take(count: number): number;
-  /** Gives back starts that were not needed. */
-  give(count: number): void;
-  onMore(look: () => void): void;
-}
-
 /** What may be started at once after a pause, as a part of a second. */
 const burstShare = 0.1;
-const timerMsMax = 2_147_483_647;
 
-/** Of this worker alone. */
-export class WorkerRate implements StartRate {
+export abstract class StartRate {
+  #user: { onMore(): void } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Tells the user once there are starts again, after it got fewer than it wanted. */
+  serve(user: { onMore(): void }): void {
+    this.#user = user;
+  }
+
+  /** Takes up to `count` starts; returns how many. */
+  abstract take(count: number): number;
+
+  /** Gives back starts that were not needed. */
+  abstract give(count: number): void;
+
+  /** There may be starts again after `ms`. */
+  protected tellAfter(ms: number): void {
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#user?.onMore();
+      },
+      Math.min(Math.max(0, Math.ceil(ms)), timerMsMax),
+    );
+  }
+}
+
+/** For this worker alone. */
+export class WorkerRate extends StartRate {
   readonly #perSecond: number;
   readonly #burst: number;
   readonly #now: () => number;
   #left: number;
   #filledAt: number;
-  #timer: NodeJS.Timeout | undefined;
-  #look: () => void = () => undefined;
 
   /** `now`: ms, of a clock that never goes back. */
   constructor(perSecond: number, now: () => number = () => performance.now()) {
+    super();
     this.#perSecond = perSecond;
     this.#burst = Math.max(1, perSecond * burstShare);
     this.#now = now;
     this.#left = this.#burst;
     this.#filledAt = now();
-  }
-
-  onMore(look: () => void): void {
-    this.#look = look;
   }
 
   take(count: number): number {
@@ -45,33 +59,22 @@ export class WorkerRate implements StartRate {
     this.#filledAt = now;
     const taken = Math.min(count, Math.floor(this.#left + 1e-9));
     this.#left -= taken;
-    if (taken < count) this.#lookLater();
+    if (taken < count) this.tellAfter(Math.max(1, ((1 - this.#left) / this.#perSecond) * 1000));
     return taken;
   }
 
   give(count: number): void {
     this.#left += count;
   }
-
-  #lookLater(): void {
-    const ms = Math.min(Math.ceil(((1 - this.#left) / this.#perSecond) * 1000), timerMsMax);
-    this.#timer ??= setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.#look();
-      },
-      Math.max(1, ms),
-    );
-  }
 }
 
 /** Starts that were given out and not used for so long are another's again. */
-const keptMs = 1_000;
+const unusedMs = 1_000;
 /** When the database cannot be reached. */
 const outageMs = 200;
 
-/** Of all workers of the queue. Each asks for a tenth of a second's worth at most. */
-export class QueueRate implements StartRate {
+/** For all workers of the queue. Each asks for a tenth of a second's worth at most. */
+export class QueueRate extends StartRate {
   readonly #database: Database;
   readonly #queue: string;
   readonly #perSecond: number;
@@ -80,19 +83,14 @@ export class QueueRate implements StartRate {
   /** From when each start that this worker has counts, ms. */
   #starts: number[] = [];
   #asking = false;
-  #timer: NodeJS.Timeout | undefined;
-  #look: () => void = () => undefined;
 
   constructor(parts: { database: Database; queue: string; perSecond: number; logger: Logger }) {
+    super();
     this.#database = parts.database;
     this.#queue = parts.queue;
     this.#perSecond = parts.perSecond;
     this.#most = Math.max(1, Math.floor(parts.perSecond * burstShare));
     this.#logger = parts.logger;
-  }
-
-  onMore(look: () => void): void {
-    this.#look = look;
   }
 
   take(count: number): number {
@@ -101,15 +99,14 @@ export class QueueRate implements StartRate {
     if (usable < 0) usable = this.#starts.length;
     const taken = this.#starts.splice(0, Math.min(count, usable)).length;
     if (taken === count) return taken;
-    if (this.#starts.length > 0) this.#lookAt(this.#starts[0]!);
+    if (this.#starts.length > 0) this.tellAfter(this.#starts[0]! - now);
     else if (!this.#asking) void this.#ask(Math.min(count - taken, this.#most));
     return taken;
   }
 
   give(count: number): void {
-    const { database, queue, perSecond } = { database: this.#database, queue: this.#queue, perSecond: this.#perSecond };
     if (count === 0) return;
-    returnStarts(database, queue, { perSecond, count }).catch((error: unknown) =>
+    returnStarts(this.#database, this.#queue, { perSecond: this.#perSecond, count }).catch((error: unknown) =>
       this.#logger.warn({ err: error }, 'starts of activities could not be given back'),
     );
   }
@@ -120,36 +117,23 @@ export class QueueRate implements StartRate {
       const ms = await takeStarts(this.#database, this.#queue, { perSecond: this.#perSecond, count });
       const first = performance.now() + ms;
       this.#starts = Array.from({ length: count }, (_, i) => first + (i * 1000) / this.#perSecond);
-      this.#lookAt(first);
-      this.#dropLater(this.#starts, first + (count * 1000) / this.#perSecond + keptMs);
+      this.tellAfter(ms);
+      this.#dropAfter(this.#starts, ms + (count * 1000) / this.#perSecond + unusedMs);
     } catch (error) {
       this.#logger.warn({ err: error }, 'starts of activities could not be asked for, will try again');
-      this.#lookAt(performance.now() + outageMs);
+      this.tellAfter(outageMs);
     } finally {
       this.#asking = false;
     }
   }
 
-  #dropLater(starts: readonly number[], at: number): void {
-    const timer = setTimeout(
-      () => {
-        if (this.#starts !== starts) return;
-        const { length } = this.#starts;
-        this.#starts = [];
-        this.give(length);
-      },
-      Math.min(at - performance.now(), timerMsMax),
-    );
-    timer.unref();
-  }
-
-  #lookAt(at: number): void {
-    this.#timer ??= setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.#look();
-      },
-      Math.min(Math.max(0, Math.ceil(at - performance.now())), timerMsMax),
-    );
+  #dropAfter(starts: readonly number[], ms: number): void {
+    const drop = (): void => {
+      if (this.#starts !== starts) return;
+      const { length } = this.#starts;
+      this.#starts = [];
+      this.give(length);
+    };
+    setTimeout(drop, Math.min(ms, timerMsMax)).unref();
   }
 }

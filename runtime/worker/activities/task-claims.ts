@@ -1,42 +1,37 @@
-// Claims activities of other workers' runs from all queues that they may wait in for this worker.
-import type { Logger } from 'pino';
+// Claims activities of other workers' runs from all queues in which they may wait for this worker.
 import type { ActivityTypes, ClaimedTask } from '../../store/activities/activity-tasks.ts';
-import type { TaskSource } from '../claim/claims.ts';
-import type { DatabaseClock } from '../life/clock.ts';
-import type { ControlSession } from '../life/control-session.ts';
+import type { ActivityWorker } from './activity-worker.ts';
 
-export interface TaskClaimsOptions {
-  readonly sources: readonly TaskSource[];
-  readonly types: ActivityTypes;
-  readonly clock: DatabaseClock;
-  readonly logger: Logger;
-  claimTasks(due: Parameters<ControlSession['claimTasks']>[0]): Promise<ClaimedTask[]>;
-}
+export class TaskClaims {
+  readonly #worker: ActivityWorker;
+  readonly #types: ActivityTypes;
+  /** The queue that is asked first: behind the one that filled the places, or a busy queue would keep the others waiting. */
+  #first = 0;
 
-/** Claims up to a number of tasks. @throws what the first statement throws: what was claimed by then is to be executed */
-export type TaskClaims = (limit: number) => Promise<readonly ClaimedTask[]>;
+  constructor(worker: ActivityWorker, types: ActivityTypes) {
+    this.#worker = worker;
+    this.#types = types;
+  }
 
-/** Each time the queue is asked first that comes after the one that filled up the places: a busy one does not keep the others waiting. */
-export function taskClaims(options: TaskClaimsOptions): TaskClaims {
-  const { sources, types, clock, logger, claimTasks } = options;
-  let first = 0;
-  return async (limit) => {
+  /** Claims up to `limit` tasks. @throws what the first statement throws: what was claimed by then is to be executed */
+  async claim(limit: number): Promise<readonly ClaimedTask[]> {
+    const { sources, control, clock, logger } = this.#worker;
     const claimed: ClaimedTask[] = [];
-    const begin = first;
+    const begin = this.#first;
     for (let i = 0; i < sources.length && claimed.length < limit; i++) {
       const at = (begin + i) % sources.length;
       const { queue, versioned, isOpen } = sources[at]!;
       if (!isOpen()) continue;
-      const due = { queue, types, versioned, now: clock.now(), limit: limit - claimed.length };
+      const due = { queue, types: this.#types, versioned, now: clock.now(), limit: limit - claimed.length };
       try {
-        claimed.push(...(await claimTasks(due)));
+        claimed.push(...(await control.claimTasks(due)));
       } catch (error) {
         if (claimed.length === 0) throw error;
         logger.warn({ err: error }, 'activities could not be claimed, will try again');
         break;
       }
-      if (claimed.length >= limit) first = (at + 1) % sources.length;
+      if (claimed.length >= limit) this.#first = (at + 1) % sources.length;
     }
     return claimed;
-  };
+  }
 }

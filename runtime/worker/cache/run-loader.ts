@@ -176,7 +176,7 @@ async function readPending(database: Database, run: LiveRun): Promise<void> {
   ]);
   for (const activity of run.state.activities.values()) {
     run.state.giveArguments(activity.seq, args.get(activity.seq) ?? null);
-    run.place(activity.seq, attempts.elsewhere.get(activity.seq));
+    run.places.found(activity.seq, attempts.places.get(activity.seq) ?? 'local');
   }
   run.progress = attempts.progress;
 }

@@ -6,7 +6,7 @@ import type { Micros } from '../../core/log/event.ts';
 import type { ParkedRun } from '../../store/ownership/claim.ts';
 import { isOwnedBy } from '../../store/ownership/quarantine.ts';
 import type { Database } from '../../store/sql/database.ts';
-import type { ActivityDesk } from '../activities/activity-desk.ts';
+import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { ProgressStore } from '../activities/progress-store.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { ControlSession } from '../life/control-session.ts';
@@ -29,7 +29,7 @@ export interface RunParkingOptions {
   /** The key of the task queue. */
   readonly queue: string;
   readonly runs: OwnedRuns;
-  readonly activities: ActivityDesk;
+  readonly activities: ActivityDispatcher;
   readonly clock: DatabaseClock;
   readonly maxCachedRuns: number;
   readonly control: ControlSession;

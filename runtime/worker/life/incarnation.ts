@@ -13,7 +13,8 @@ import type { Database } from '../../store/sql/database.ts';
 import { lookAround } from '../../store/ownership/poll.ts';
 import { declareDead } from '../../store/ownership/lease.ts';
 import type { Activities } from '../activities/activity-context.ts';
-import { ActivityDesk, type ActivityLimits } from '../activities/activity-desk.ts';
+import { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
+import type { ActivityLimits, ActivityWorker } from '../activities/activity-worker.ts';
 import { OwnedRuns } from '../cache/owned-runs.ts';
 import { AnnouncedMail } from '../turns/announced-mail.ts';
 import { Appender } from '../turns/appender.ts';
@@ -64,7 +65,7 @@ export class Incarnation {
   readonly #mail: AnnouncedMail;
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
-  readonly #activities: ActivityDesk;
+  readonly #activities: ActivityDispatcher;
   readonly #claims: Claims;
   readonly #watch: VersionWatch | undefined;
   readonly #localStarts: LocalStarts;
@@ -124,22 +125,19 @@ export class Incarnation {
     const versions = version === undefined ? undefined : new WorkerVersions(version, this.#queue);
     this.#watch = versions?.isRouted === true ? this.#watchOf(versions) : undefined;
     const sources = claimSources(this.#queue, namespace, versions);
-    this.#activities = new ActivityDesk({
+    const worker: ActivityWorker = {
       ...options,
       queue: this.#queue,
       sources: taskSources(this.#queue, sources, versions),
       standaloneQueue: this.#standaloneQueue,
-      fence: { epoch, slot: 0 },
-      reportFence: { epoch, slot: writers.length + 2 },
       clock: this.#clock,
-      claimTasks: (due) => this.#control.claimTasks(due),
-      mailed: (runIds) => this.#mail.announce(runIds),
-      settled: (run) => inputs.settled(run),
-      report: (run, input) => inputs.add(run, input),
-      broken: (run, error) => inputs.fail(run, error),
-      reportDurably: (run, input) => inputs.addDurably(run, input),
+      life,
+      control: this.#control,
+      inputs,
+      announcedMail: this.#mail,
       progress,
-    });
+    };
+    this.#activities = new ActivityDispatcher(worker, { epoch, slot: writers.length + 2 });
     this.#loop = new RunLoop({
       database,
       queue: this.#queue,
@@ -160,7 +158,7 @@ export class Incarnation {
       maxPayloadBytes: options.maxPayloadBytes,
     });
     life.owns({ stop: () => this.#loop.abort() });
-    life.owns({ stop: () => this.#activities.abort() });
+    life.owns(this.#activities);
     this.#claims = new Claims({
       sources,
       room: () => this.#room,

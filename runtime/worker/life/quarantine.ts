@@ -9,7 +9,7 @@ import { quarantineCause, quarantineDelayMs } from '../../core/run/quarantine-in
 import { leaveQuarantine, putIntoQuarantine } from '../../store/ownership/quarantine.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { isHistoryConflict } from '../../store/sql/sqlstate.ts';
-import type { ActivityDesk } from '../activities/activity-desk.ts';
+import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { CodeReloader } from '../cache/code-reloader.ts';
 import type { RunParking } from '../cache/run-parking.ts';
 import type { RunTimers } from '../cache/run-timers.ts';
@@ -23,7 +23,7 @@ export interface QuarantineOptions {
   readonly life: Life;
   readonly clock: DatabaseClock;
   readonly logger: Logger;
-  readonly activities: ActivityDesk;
+  readonly activities: ActivityDispatcher;
   readonly parking: RunParking;
   readonly reloader: CodeReloader;
   readonly timers: RunTimers;

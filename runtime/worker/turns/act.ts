@@ -1,13 +1,13 @@
 // What follows from events that are durable: activities start and stop, timers run, other runs are reached. The same for
 // a turn that just committed and for one that a new owner finds in the log.
 import type { HistoryEvent } from '../../core/log/event.ts';
-import type { ActivityDesk } from '../activities/activity-desk.ts';
+import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { LiveRun } from './live-run.ts';
 import type { Outgoing } from '../links/outgoing.ts';
 import type { RunTimers } from '../cache/run-timers.ts';
 
 export interface Actors {
-  readonly activities: ActivityDesk;
+  readonly activities: ActivityDispatcher;
   readonly timers: RunTimers;
   readonly outgoing: Outgoing;
 }

@@ -3,7 +3,7 @@
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
 import { isBegun } from '../../core/activity/pending-activity.ts';
-import type { Elsewhere } from '../../core/activity/elsewhere.ts';
+import { ActivityPlaces } from '../../core/activity/activity-places.ts';
 import { endsWait, type Input } from '../../core/run/input.ts';
 import { workerLost } from '../../core/run/worker-lost.ts';
 import { RunState } from '../../core/run/run-state.ts';
@@ -16,10 +16,8 @@ export class LiveRun {
   readonly runKey: Buffer;
   /** What the log says. */
   readonly state: RunState;
-  /** Activities that this worker does not execute itself, by seq; made with the first. */
-  elsewhere: Map<number, Elsewhere> | undefined;
-  /** Attempts whose outcome a message told and that is on its way into the log, by the seq of their activity. */
-  decided: Map<number, number> | undefined;
+  /** Where its pending activities are: here, or elsewhere. */
+  readonly places: ActivityPlaces = new ActivityPlaces();
   /** Events in the log that no hash covers yet (the start, which its client writes). */
   unhashed: HistoryEvent[] = [];
   /** Inputs in the log that no activation has seen yet: the start, and those of a failed workflow task. */
@@ -71,32 +69,12 @@ export class LiveRun {
   record(event: HistoryEvent): void {
     this.state.apply(event);
     if (event.hash !== null && this.unhashed.length > 0) this.unhashed = [];
-    if (this.elsewhere !== undefined && event.answers !== null && !this.state.activities.has(event.answers)) {
-      this.elsewhere.delete(event.answers);
-      this.decided?.delete(event.answers);
-    }
-  }
-
-  /** Undefined: this worker executes the activity, or will. */
-  placeOf(seq: number): Elsewhere | undefined {
-    return this.elsewhere?.get(seq);
-  }
-
-  /** Says where an activity is executed, or with undefined that it is here. */
-  place(seq: number, elsewhere: Elsewhere | undefined): void {
-    if (elsewhere === undefined) this.elsewhere?.delete(seq);
-    else (this.elsewhere ??= new Map()).set(seq, elsewhere);
-  }
-
-  /** A message told the outcome of this attempt, which is on its way into the log. */
-  decide(seq: number, attempt: number): void {
-    this.place(seq, 'told');
-    (this.decided ??= new Map()).set(seq, attempt);
+    if (event.answers !== null && !this.state.activities.has(event.answers)) this.places.closed(event.answers);
   }
 
   /** Pending activities that this worker executes, or will, by seq. */
   activitiesHere(): number[] {
-    return [...this.state.activities.keys()].filter((seq) => this.placeOf(seq) === undefined);
+    return [...this.state.activities.keys()].filter((seq) => this.places.of(seq) === 'local');
   }
 
   /** What the log is told about a lost owner; undefined when it had no activity of the run. */
@@ -116,7 +94,7 @@ export class LiveRun {
     let next = deadline;
     for (const due of state.timers.values()) if (next === undefined || due < next) next = due;
     for (const activity of state.activities.values()) {
-      if (this.placeOf(activity.seq) !== undefined) continue; // a message will tell
+      if (this.places.of(activity.seq) !== 'local') continue; // a message will tell
       if (isBegun(activity)) continue; // its effect is unknown: a person decides
       if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
     }

@@ -3,7 +3,6 @@
 import type { Logger } from 'pino';
 import { ApplicationFailure, ApplicationFailureCategory } from '../../core/failure/failure.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
-import type { ActivityEntry } from '../activities/activity-entry.ts';
 import type { RunState } from '../../core/run/run-state.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn.ts';
@@ -39,9 +38,9 @@ export function logUnstoredHeartbeat(logger: Logger, attempt: Attempt, error: un
   logger.warn({ ...placeOf(attempt), error: textOf(error) }, 'what an activity reported could not be stored');
 }
 
-export function logUnknownEffect(logger: Logger, entry: ActivityEntry): void {
+export function logUnknownEffect(logger: Logger, attempt: Attempt & { activity: { readonly seq: number } }): void {
   logger.warn(
-    { ...placeOf(entry.attempt), seq: entry.activity.seq },
+    { ...placeOf(attempt), seq: attempt.activity.seq },
     'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
   );
 }

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Database } from '../../store/sql/database.ts';
-import type { ActivityDesk } from '../activities/activity-desk.ts';
+import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { ProgressStore } from '../activities/progress-store.ts';
 import type { OwnedRuns } from '../cache/owned-runs.ts';
 import type { ControlSession } from '../life/control-session.ts';
@@ -19,7 +19,7 @@ export interface RunLoopOptions extends VersionOptions {
   readonly runs: OwnedRuns;
   readonly inputs: RunInputs;
   readonly announced: AnnouncedMail;
-  readonly activities: ActivityDesk;
+  readonly activities: ActivityDispatcher;
   readonly control: ControlSession;
   readonly progress: ProgressStore;
   readonly sandbox: Sandbox;

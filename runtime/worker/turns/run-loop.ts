@@ -74,7 +74,7 @@ export class RunLoop {
     this.#mail = new MailIntake(
       options,
       options.runs,
-      (run, mail) => inputs.add(run, activities.input(run, mail)),
+      (run, mail) => inputs.add(run, activities.receive(run, mail)),
       (run, error) => this.#quarantine.leaveUnread(run, error),
     );
     this.#timers = new RunTimers(options.clock, {

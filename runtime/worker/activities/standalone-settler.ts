@@ -1,46 +1,36 @@
-// Settles standalone activities: what was started, has an outcome, or is to be cancelled. Any worker that executes activities
-// of the queue may do it, one short transaction each; nothing is kept in memory.
-import type { Logger } from 'pino';
+// Settles standalone activities that were started, have an outcome, or are to be cancelled. Any worker that executes
+// activities of the queue may do it, in one short transaction each. It keeps nothing in memory and executes nothing.
+import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { quarantineCause, quarantineDelayMs } from '../../core/run/quarantine-info.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { isFaultOfRun, putIntoQuarantine, readQuarantine } from '../../store/ownership/quarantine.ts';
-import type { Database } from '../../store/sql/database.ts';
+import { announce, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import {
   dueStandalone,
   forsakenStandalone,
   settleStandalone,
   tellSettled,
 } from '../../store/activities/standalone-run.ts';
-import type { DatabaseClock } from '../life/clock.ts';
-import type { FailPointListener } from '../life/fail-point.ts';
+import type { ActivityWorker } from './activity-worker.ts';
+import type { RemoteActivities } from './remote-activities.ts';
 import { settle } from '../../core/activity/standalone-turn.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
 
-export interface StandaloneKeeperOptions {
-  readonly database: Database;
-  /** Where standalone activities of the task queue wait. */
-  readonly queue: string;
-  readonly epoch: number;
-  readonly clock: DatabaseClock;
-  readonly logger: Logger;
-  /** An activity of a task queue can be claimed, when its time has come. */
-  offered(queue: string, dueAt: number): void;
-  readonly failPoint?: FailPointListener | undefined;
-}
-
 const dueMax = 100;
 const atOnce = 4;
-/** How often to look for what the workers of other queues should have settled, and for how long they have had the time. */
+/** How often to look for what workers of other queues should have settled, and how long they have for it. */
 const forsakenMs = 10_000;
 
-export class StandaloneKeeper implements Looker {
-  readonly #options: StandaloneKeeperOptions;
+export class StandaloneSettler implements Looker {
+  readonly #worker: ActivityWorker;
+  readonly #remote: RemoteActivities;
   readonly #poller = new Poller(this);
   #nextSweep = performance.now() + forsakenMs;
   #stopped = false;
 
-  constructor(options: StandaloneKeeperOptions) {
-    this.#options = options;
+  constructor(worker: ActivityWorker, remote: RemoteActivities) {
+    this.#worker = worker;
+    this.#remote = remote;
   }
 
   /** Looks for what has to be settled. */
@@ -48,7 +38,16 @@ export class StandaloneKeeper implements Looker {
     this.#poller.nudge();
   }
 
-  /** Settles these runs, of whatever queue. What fails here is found by the next look of a worker of their queue. */
+  /** Tells the owners of runs of their outcomes. Standalone activities have no owner: settles them at once. */
+  deliver(outcomes: readonly SentOutcome[]): void {
+    const { standalone = [], owned = [] } = Object.groupBy(outcomes, ({ queue }) =>
+      isQueueOfActivities(queue) ? 'standalone' : 'owned',
+    );
+    announce(this.#worker.database, owned);
+    if (standalone.length > 0) void this.settle(standalone.map(({ runId }) => runId));
+  }
+
+  /** Settles these runs, of whatever queue. The next look of a worker of their queue finds what fails here. */
   async settle(runIds: readonly string[]): Promise<void> {
     const rest = [...runIds];
     const worker = async (): Promise<void> => {
@@ -57,11 +56,11 @@ export class StandaloneKeeper implements Looker {
     await Promise.all(Array.from({ length: Math.min(atOnce, rest.length) }, worker));
   }
 
-  /** Settles what nobody else does, of whatever queue: an activity may have been moved to one that nobody polls. */
+  /** Settles what nobody else does: an activity may have been moved to a queue that nobody polls. */
   async sweep(): Promise<void> {
     if (this.#stopped || performance.now() < this.#nextSweep) return;
     this.#nextSweep = performance.now() + forsakenMs;
-    const { database, clock } = this.#options;
+    const { database, clock } = this.#worker;
     await this.settle(await forsakenStandalone(database, { since: clock.now() - forsakenMs * 1000, limit: dueMax }));
   }
 
@@ -72,20 +71,20 @@ export class StandaloneKeeper implements Looker {
   }
 
   async look(): Promise<void> {
-    const { database, queue, clock } = this.#options;
+    const { database, standaloneQueue, clock } = this.#worker;
     for (let isFull = true; isFull && !this.#stopped; ) {
-      const runIds = await dueStandalone(database, queue, { now: clock.now(), limit: dueMax });
+      const runIds = await dueStandalone(database, standaloneQueue, { now: clock.now(), limit: dueMax });
       await this.settle(runIds);
       isFull = runIds.length === dueMax;
     }
   }
 
   failed(error: unknown): void {
-    this.#options.logger.warn({ err: error }, 'standalone activities could not be looked for, will try again');
+    this.#worker.logger.warn({ err: error }, 'standalone activities could not be looked for, will try again');
   }
 
   async #settle(runId: string): Promise<void> {
-    const { database, logger, offered, failPoint } = this.#options;
+    const { database, logger, failPoint } = this.#worker;
     try {
       let offer: { queue: string; dueAt: number } | undefined;
       const settled = await settleStandalone(database, runId, (state) => {
@@ -96,7 +95,7 @@ export class StandaloneKeeper implements Looker {
       });
       failPoint?.('settled');
       if (settled === undefined) return;
-      if (offer !== undefined) offered(offer.queue, offer.dueAt);
+      if (offer !== undefined) this.#remote.tell(offer.queue, offer.dueAt);
       tellSettled(database, runId, settled);
     } catch (error) {
       if (this.#stopped) return;
@@ -107,13 +106,13 @@ export class StandaloneKeeper implements Looker {
 
   /** Nobody looks at it again before its next try. */
   async #quarantine(runId: string, error: unknown): Promise<void> {
-    const { database, clock, logger, epoch } = this.#options;
+    const { database, clock, logger, life } = this.#worker;
     const fault = quarantineCause(error);
     logger.error({ runId, code: 'RUN_QUARANTINED', cause: fault.cause, err: error }, 'run quarantined');
     try {
       const attempts = ((await readQuarantine(database, runId))?.attempt ?? 0) + 1;
       const nextTry = clock.now() + quarantineDelayMs(attempts) * 1000;
-      await putIntoQuarantine(database, { ...fault, runId, nextTry, attempts, epoch, owner: null });
+      await putIntoQuarantine(database, { ...fault, runId, nextTry, attempts, epoch: life.epoch, owner: null });
     } catch (failure) {
       logger.warn({ err: failure, runId }, 'a quarantine could not be recorded');
     }

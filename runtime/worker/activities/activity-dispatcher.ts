@@ -1,0 +1,266 @@
+// Decides who executes the activities of owned runs: this worker, others, or nobody yet. Starts and cancels them, takes in
+// the mail about them, and answers whether a run is needed in memory for them. It executes nothing itself and never writes
+// the log.
+import type { CancelReason } from '../../core/activity/cancellation-details.ts';
+import { mailInput } from '../../core/activity/outcome-mail.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { HistoryEvent } from '../../core/log/event.ts';
+import type { Input } from '../../core/run/input.ts';
+import type { Mail } from '../../core/run/mail.ts';
+import { lostActivities } from '../../core/run/worker-lost.ts';
+import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
+import { anyType, sweepTasks } from '../../store/activities/activity-tasks.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
+import type { Found } from '../../store/ownership/poll.ts';
+import type { LiveRun } from '../turns/live-run.ts';
+import { logAttempt } from '../turns/log-turn.ts';
+import { ActivitySlots } from './activity-slots.ts';
+import type { ActivityWorker } from './activity-worker.ts';
+import { AttemptReporter } from './attempt-reporter.ts';
+import { LocalActivityRunner } from './local-activity-runner.ts';
+import { RemoteActivities } from './remote-activities.ts';
+import { RemoteActivityRunner } from './remote-activity-runner.ts';
+import { RunningAttempts } from './running-attempts.ts';
+import { StandaloneSettler } from './standalone-settler.ts';
+import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
+import { TaskClaims } from './task-claims.ts';
+import { TaskExpiry } from './task-expiry.ts';
+
+function ratesOf(worker: ActivityWorker): StartRate[] {
+  const { maxActivitiesPerSecond, maxTaskQueueActivitiesPerSecond: perSecond, database, queue, logger } = worker;
+  return [
+    ...(maxActivitiesPerSecond === undefined ? [] : [new WorkerRate(maxActivitiesPerSecond)]),
+    ...(perSecond === undefined ? [] : [new QueueRate({ database, queue, perSecond, logger })]),
+  ];
+}
+
+const sweepEveryMs = 60_000;
+
+export class ActivityDispatcher {
+  readonly #worker: ActivityWorker;
+  /** Types of activities that this worker executes for non-local calls. */
+  readonly #types: ReadonlySet<string>;
+  readonly #running = new RunningAttempts();
+  readonly #remote: RemoteActivities;
+  readonly #local: LocalActivityRunner;
+  readonly #settler: StandaloneSettler;
+  readonly #expiry: TaskExpiry;
+  readonly #reporter: AttemptReporter;
+  readonly #runner: RemoteActivityRunner;
+  #nextSweep = performance.now() + sweepEveryMs;
+
+  /** `reportFence` guards reports of outcomes. */
+  constructor(worker: ActivityWorker, reportFence: Fence) {
+    this.#worker = worker;
+    this.#types = new Set(worker.takesNonLocal ? Object.keys(worker.activities) : []);
+    const running = this.#running;
+    const slots = new ActivitySlots(worker.maxConcurrent, ratesOf(worker));
+    this.#remote = new RemoteActivities(worker);
+    this.#local = new LocalActivityRunner(worker, this.#remote, running, slots);
+    this.#settler = new StandaloneSettler(worker, this.#remote);
+    const expiry = new TaskExpiry(worker, this.#settler);
+    const reporter = new AttemptReporter(worker, reportFence, this.#settler);
+    const claims = new TaskClaims(worker, { names: [...this.#types], any: this.#types.has(anyType) });
+    this.#runner = new RemoteActivityRunner({ worker, reportFence, slots, reporter, running, expiry }, claims);
+    this.#expiry = expiry;
+    this.#reporter = reporter;
+  }
+
+  /** Takes on an activity whose schedule is durable. `progress`: what an attempt before reported, encoded. */
+  start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
+    const place = run.places.of(activity.seq);
+    if (place === 'task' && activity.cancelRequested) this.#remote.cancel(run, activity.seq);
+    if (place !== 'local') return;
+    if (this.#isOwn(activity)) this.#local.start(run, activity, progress);
+    else this.#remote.offer(run, activity);
+  }
+
+  /** Starts everything that is scheduled and not closed, after the run came into this process. */
+  startAll(run: LiveRun): void {
+    for (const activity of run.state.activities.values()) this.start(run, activity, run.progress?.get(activity.seq));
+    run.progress = undefined;
+  }
+
+  cancel(run: LiveRun, seq: number): void {
+    const place = run.places.of(seq);
+    if (place === 'task') this.#remote.cancel(run, seq);
+    else if (place === 'local') this.#local.get(run, seq)?.cancel();
+  }
+
+  /** An attempt's failure is in the log. If a message told of it, starts the next attempt; a local activity has its own. */
+  attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
+    const seq = answers!;
+    const activity = run.state.activities.get(seq);
+    if (activity === undefined || run.places.toldAttempt(seq) !== attempt) return;
+    if (!this.#isOwn(activity)) {
+      run.places.returned(seq);
+      this.#remote.offer(run, activity);
+      return;
+    }
+    const restart = async (): Promise<void> => {
+      // Only the database has what the attempt reported.
+      const progress = await this.#progressOf(run, seq);
+      if (run.phase === 'gone' || run.state.activities.get(seq) !== activity) return;
+      run.places.returned(seq);
+      this.start(run, activity, progress);
+    };
+    this.#remote.busyWith(run, restart).catch((error: unknown) => this.#worker.inputs.fail(run, error));
+  }
+
+  /** The run's last owner was lost, and its running attempts with it. The reaper has offered tasks anew. */
+  workerLost(run: LiveRun, event: HistoryEvent): void {
+    for (const seq of lostActivities(event)) {
+      const activity = run.state.activities.get(seq);
+      if (activity !== undefined) this.start(run, activity, run.progress?.get(seq));
+    }
+    for (const activity of run.state.activities.values())
+      if (run.places.of(activity.seq) === 'task') this.start(run, activity);
+    run.progress = undefined;
+  }
+
+  /**
+   * Takes in a message to a run and returns it as an input. A message that tells the outcome of an activity is consumed:
+   * what still runs of the activity here does not count any more, the failure is logged, stored progress goes. If it does
+   * not count, and the activity only waited for it, the activity starts.
+   */
+  receive(run: LiveRun, mail: Mail): Input {
+    const { input, activity, decides, failed } = mailInput(mail, {
+      now: this.#worker.clock.now(),
+      activities: run.state.activities,
+      places: run.places,
+      present: (seq) => this.#local.get(run, seq)?.present,
+    });
+    if (activity === undefined) return input;
+    if (decides !== undefined) {
+      run.places.told(activity.seq, decides);
+      this.#local.get(run, activity.seq)?.leave();
+    } else if (run.places.of(activity.seq) === 'asked') {
+      queueMicrotask(() => this.#startUntold(run, activity));
+    }
+    if (failed !== undefined) {
+      const { error, facts, retryInMs } = failed.outcome;
+      if (input.type !== 'ActivityCancelled')
+        logAttempt(this.#worker.logger, { run: run.state, activity }, error, facts);
+      if (retryInMs === undefined) this.#worker.progress.drop(run.runId, activity.seq);
+    }
+    return input;
+  }
+
+  /** The client's message was stale; unless another one tells the outcome, runs the activity. */
+  #startUntold(run: LiveRun, activity: PendingActivity): void {
+    if (run.phase === 'gone' || run.places.of(activity.seq) !== 'asked') return;
+    run.places.returned(activity.seq);
+    try {
+      this.start(run, activity);
+    } catch (error) {
+      this.#worker.inputs.fail(run, error);
+    }
+  }
+
+  /** Stops what this process executes for the run; outcomes do not count any more. */
+  abandon(run: LiveRun, reason: CancelReason): void {
+    this.#local.abandon(run, reason);
+  }
+
+  /** The run is closed, and that is durable. */
+  closed(run: LiveRun): void {
+    this.#remote.closed(run);
+  }
+
+  /** Whether the run is needed in memory for its activities. */
+  busy(run: LiveRun): boolean {
+    return this.#local.busy(run) || this.#remote.busy(run);
+  }
+
+  /** Whether this process executes an activity of the run now. */
+  executes(run: LiveRun): boolean {
+    return this.#local.executes(run);
+  }
+
+  /** Whether the run only waits for places, of which none has become free for so long. */
+  isStalled(run: LiveRun, ms: number): boolean {
+    return !this.#remote.busy(run) && this.#local.isStalled(run, ms);
+  }
+
+  /** Whether something of the run is on its way into the database. */
+  isSending(run: LiveRun): boolean {
+    return this.#remote.busy(run);
+  }
+
+  /** Whether activities of other workers' runs that this worker may take can wait in one of these queues. */
+  looksInto(queues: readonly string[]): boolean {
+    return this.#worker.sources.some(({ queue }) => queues.includes(queue));
+  }
+
+  /** Queues from which it takes some now. */
+  get open(): readonly string[] {
+    return this.#worker.sources.filter(({ isOpen }) => isOpen()).map(({ queue }) => queue);
+  }
+
+  /** Looks for tasks of this worker's queue now. */
+  poke(): void {
+    if (this.#types.size > 0) this.#runner.poke();
+  }
+
+  /** Looks for standalone activities that are to be settled. */
+  pokeStandalone(): void {
+    if (this.#types.size > 0) this.#settler.poke();
+  }
+
+  /** Acts on what a look around has found. */
+  found({ tasks, expired, standalone }: Found): void {
+    if (tasks) this.poke();
+    if (expired) this.#expiry.nudge();
+    if (standalone) this.pokeStandalone();
+  }
+
+  /** Looks whether attempts that run here for others are to stop. */
+  check(): void {
+    this.#runner
+      .check()
+      .catch((error: unknown) => this.#worker.logger.warn({ err: error }, 'attempts could not be looked at'));
+  }
+
+  /** Now and then removes tasks that runs left behind, and settles what others left unsettled. */
+  async sweep(): Promise<void> {
+    this.check();
+    if (this.#types.size > 0) await this.#settler.sweep();
+    if (performance.now() < this.#nextSweep) return;
+    this.#nextSweep = performance.now() + sweepEveryMs;
+    await sweepTasks(this.#worker.database);
+  }
+
+  /** Starts nothing any more; resolves when all attempts have ended, or were told to stop after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#local.stopStarting();
+    await this.#runner.stopClaiming();
+    await this.#running.drain(graceMs);
+    this.#local.loseRunning();
+    await this.#settler.stop();
+  }
+
+  /** Stops everything at once: this incarnation may not act any more. */
+  stop(): void {
+    this.#local.stop();
+    this.#runner.stop();
+    this.#remote.stop();
+    this.#reporter.stop();
+    this.#expiry.stop();
+    void this.#settler.stop();
+  }
+
+  async #progressOf(run: LiveRun, seq: number): Promise<Uint8Array | undefined> {
+    try {
+      return (await readAttempts(this.#worker.database, run.runId)).progress.get(seq);
+    } catch (error) {
+      this.#worker.logger.warn({ err: error }, 'progress could not be read, the next attempt goes without');
+      return undefined;
+    }
+  }
+
+  #isOwn({ type, options }: PendingActivity): boolean {
+    if (options.local === true) return true;
+    if (options.queue !== undefined && options.queue !== this.#worker.taskQueue) return false;
+    return this.#types.has(type) || this.#types.has(anyType);
+  }
+}

@@ -1,0 +1,86 @@
+// Executes the activities of the runs that this worker owns, as many at a time as there are places. It decides nothing about
+// a single one: LocalActivity does.
+import type { CancelReason } from '../../core/activity/cancellation-details.ts';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import { workerLost } from '../../core/run/worker-lost.ts';
+import type { LiveRun } from '../turns/live-run.ts';
+import { ActivitySlots, SlotQueue } from './activity-slots.ts';
+import type { ActivityWorker } from './activity-worker.ts';
+import { LocalActivities, LocalActivity, type LocalParts } from './local-activity.ts';
+import type { RemoteActivities } from './remote-activities.ts';
+import type { RunningAttempts } from './running-attempts.ts';
+
+export class LocalActivityRunner {
+  readonly #parts: LocalParts;
+  readonly #activities = new LocalActivities();
+  readonly #queue: SlotQueue;
+  readonly #localQueue: SlotQueue;
+
+  constructor(worker: ActivityWorker, remote: RemoteActivities, running: RunningAttempts, slots: ActivitySlots) {
+    this.#parts = { worker, remote, running, activities: this.#activities };
+    this.#queue = new SlotQueue(slots);
+    this.#localQueue = new SlotQueue(new ActivitySlots(worker.maxConcurrentLocal));
+  }
+
+  /** Takes on an activity whose schedule is durable. `progress`: what an attempt before reported, encoded. */
+  start(run: LiveRun, pending: PendingActivity, progress?: Uint8Array): void {
+    const queue = pending.options.local === true ? this.#localQueue : this.#queue;
+    const activity = new LocalActivity(run, pending, queue, this.#parts, progress);
+    this.#activities.add(activity);
+    activity.start();
+  }
+
+  /** Undefined when it has an outcome. */
+  get(run: LiveRun, seq: number): LocalActivity | undefined {
+    return this.#activities.get(run, seq);
+  }
+
+  /** Forgets a run's activities: running ones are told to stop, and their outcomes do not count. */
+  abandon(run: LiveRun, reason: CancelReason): void {
+    for (const activity of this.#activities.of(run)) activity.leave(reason);
+  }
+
+  /** Whether an activity of the run executes now, or soon enough to keep the run for it. */
+  busy(run: LiveRun): boolean {
+    for (const activity of this.#activities.of(run)) if (activity.isRunning || activity.isQueued) return true;
+    return false;
+  }
+
+  executes(run: LiveRun): boolean {
+    for (const { isRunning } of this.#activities.of(run)) if (isRunning) return true;
+    return false;
+  }
+
+  /** Whether the run's activities only wait for places, and none has become free for so long. */
+  isStalled(run: LiveRun, ms: number): boolean {
+    let stalled = false;
+    for (const activity of this.#activities.of(run)) {
+      if (activity.isRunning || (activity.isQueued && !activity.isStalled(ms))) return false;
+      stalled ||= activity.isQueued;
+    }
+    return stalled;
+  }
+
+  /** Starts no attempt any more. */
+  stopStarting(): void {
+    this.#queue.stop();
+    this.#localQueue.stop();
+  }
+
+  /** Gives up the attempts that stopped because this worker stops, or did not listen: another worker begins them anew. */
+  loseRunning(): void {
+    for (const activity of this.#activities.all()) if (activity.isRunning) activity.lose();
+    const { life, inputs } = this.#parts.worker;
+    const lost = this.#activities.all().filter(({ isLost }) => isLost);
+    for (const [run, activities] of Map.groupBy(lost, ({ liveRun }) => liveRun)) {
+      const seqs = activities.map(({ activity }) => activity.seq);
+      inputs.add(run, workerLost(life.epoch, seqs, `worker ${life.epoch} shut down`));
+    }
+  }
+
+  /** Stops everything at once: this incarnation may not act any more. */
+  stop(): void {
+    this.stopStarting();
+    for (const activity of this.#activities.all()) activity.leave('LEASE_LOST');
+  }
+}

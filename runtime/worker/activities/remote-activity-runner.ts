@@ -1,0 +1,83 @@
+// Executes activities of other workers' runs, and of no workflow: claims tasks while places are free. It decides nothing
+// about a single one: RemoteTask does.
+import { type Looker, Poller } from '../../flow/poller.ts';
+import { type ClaimedTask, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
+import type { SlotUser } from './activity-slots.ts';
+import { type RemoteParts, RemoteTask } from './remote-task.ts';
+import type { TaskClaims } from './task-claims.ts';
+
+const claimMax = 100;
+
+export class RemoteActivityRunner implements Looker, SlotUser {
+  readonly #parts: RemoteParts;
+  readonly #claims: TaskClaims;
+  readonly #tasks = new Set<RemoteTask>();
+  readonly #poller = new Poller(this);
+  /** There may be tasks that no place was free for. */
+  #hasMore = false;
+  #stopped = false;
+
+  constructor(parts: RemoteParts, claims: TaskClaims) {
+    this.#parts = parts;
+    this.#claims = claims;
+    parts.slots.serve(this);
+  }
+
+  /** Looks for tasks now. */
+  poke(): void {
+    this.#poller.nudge();
+  }
+
+  /** There may be a free place. */
+  onMore(): void {
+    if (this.#hasMore) this.poke();
+  }
+
+  /** Compares what runs here with what the database knows: some may be cancelled, paused, over, or have other options. */
+  async check(): Promise<void> {
+    if (this.#tasks.size === 0) return;
+    const before = [...this.#tasks];
+    const { database, life } = this.#parts.worker;
+    const known = await tasksOfWorker(database, life.epoch);
+    for (const task of before) task.compare(known.get(task.name));
+  }
+
+  /** Claims nothing any more; resolves when what was claimed has begun. */
+  async stopClaiming(): Promise<void> {
+    this.#stopped = true;
+    await this.#poller.stop();
+  }
+
+  /** Stops everything at once: this incarnation may not act any more. */
+  stop(): void {
+    void this.stopClaiming();
+    for (const task of this.#tasks) task.leave('LEASE_LOST');
+  }
+
+  async look(): Promise<void> {
+    const { slots, worker } = this.#parts;
+    for (this.#hasMore = true; this.#hasMore && !this.#stopped; ) {
+      const limit = slots.take(claimMax);
+      if (limit === 0) return;
+      let claimed: readonly ClaimedTask[] = [];
+      try {
+        claimed = await this.#claims.claim(limit);
+      } finally {
+        if (claimed.length > 0) worker.failPoint?.('task claimed');
+        this.#hasMore = claimed.length === limit;
+        slots.giveUnused(limit - claimed.length, this);
+      }
+      for (const task of claimed) this.#start(task);
+    }
+  }
+
+  failed(error: unknown): void {
+    this.#parts.worker.logger.warn({ err: error }, 'activities could not be claimed, will try again');
+  }
+
+  #start(claimed: ClaimedTask): void {
+    const task = new RemoteTask(claimed, this.#parts);
+    this.#tasks.add(task);
+    void task.execute().finally(() => this.#tasks.delete(task));
+  }
+}

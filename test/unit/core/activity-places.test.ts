@@ -1,0 +1,35 @@
+// Where a run's activities are, and how they move.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ActivityPlace, ActivityPlaces } from '../../../runtime/core/activity/activity-places.ts';
+
+const seq = 2;
+const moves: Readonly<Record<ActivityPlace, (places: ActivityPlaces) => void>> = {
+  local: (places) => places.returned(seq),
+  task: (places) => places.offered(seq),
+  told: (places) => places.told(seq, 1),
+  asked: (places) => places.found(seq, 'asked'),
+};
+
+test('an activity moves as the table allows, and in no other way', () => {
+  const allowed = ['local task', 'local told', 'task told', 'told told', 'told local', 'asked told', 'asked local'];
+  for (const from of ['local', 'task', 'told', 'asked'] as const) {
+    for (const to of ['local', 'task', 'told'] as const) {
+      const places = new ActivityPlaces();
+      places.found(seq, from);
+      if (allowed.includes(`${from} ${to}`)) {
+        moves[to](places);
+        assert.equal(places.of(seq), to);
+      } else assert.throws(() => moves[to](places), { code: 'ASSERTION_FAILED' }, `${from} ${to}`);
+    }
+  }
+});
+
+test('a closed activity leaves nothing behind', () => {
+  const places = new ActivityPlaces();
+  places.told(seq, 3);
+  assert.equal(places.toldAttempt(seq), 3);
+  places.closed(seq);
+  assert.equal(places.of(seq), 'local');
+  assert.equal(places.toldAttempt(seq), undefined);
+});
