@@ -6,7 +6,7 @@ import type { ActivatesChange } from '../runtime/activator/determinism/versions.
 import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';
-import type { ActivityFunction } from '../runtime/worker/activities/activity-context.ts';
+import type { RegisteredActivity } from '../runtime/worker/activities/activity-context.ts';
 import { WorkerProcess, type WorkerState } from '../runtime/worker/life/worker-process.ts';
 import { Client } from './client.ts';
 import { Connection } from './common/connection.ts';
@@ -136,13 +136,13 @@ async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle | undefi
   return bundleWorkflowCode({ workflowsPath: options.workflowsPath, ...options.bundlerOptions });
 }
 
-function activityMap(activities: object): Record<string, ActivityFunction> {
-  const map: Record<string, ActivityFunction> = {};
+function activityMap(activities: object): Record<string, RegisteredActivity> {
+  const map: Record<string, RegisteredActivity> = {};
   const entries = Object.entries(activities);
   for (const [name, fn] of entries) {
     if (typeof fn !== 'function') continue;
     refuseReservedName('activity', name);
-    map[name] = fn as ActivityFunction;
+    map[name] = fn as RegisteredActivity;
   }
   // Constants beside functions are what a module of activities exports. An instance hides its methods in its class.
   const prototype: unknown = Object.getPrototypeOf(activities);

@@ -8,6 +8,7 @@ import type { TaskKey } from './activity-tasks.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import type { Delivery } from '../messages/inbox.ts';
+import { announce } from '../messages/run-messages.ts';
 import { ColumnEncoder, timestampArray } from '../codec/pg-binary.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
@@ -42,11 +43,11 @@ const metaOf = (columns: string): string => `json_build_object('seq', t.seq, 'at
 const nothing = 'null::text as name, null::bytea as payload, null::text as reason';
 
 /** Tells the runs' owners, or the workers of their queues. */
-export function announce(database: Database, outcomes: readonly SentOutcome[]): void {
-  for (const { runId, owner, queue } of outcomes) {
-    if (owner === null) database.notifier.wake(queue);
-    else database.notifier.mail(owner, runId);
-  }
+export function announceOutcomes(database: Database, outcomes: readonly SentOutcome[]): void {
+  announce(
+    database,
+    outcomes.map((outcome) => ({ runId: outcome.runId, delivery: outcome })),
+  );
 }
 
 /** What an attempt came to, as its worker tells. */
@@ -231,6 +232,6 @@ ${sending(schema, "coalesce((select json_agg(distinct queue) from freed), '[]') 
     values: [epoch],
   });
   const { sent, queues } = rows[0]!;
-  announce(database, sent);
+  announceOutcomes(database, sent);
   return queues;
 }

@@ -45,7 +45,7 @@ export interface ActivityInfo {
 }
 
 /** The attempt that a context belongs to. */
-export interface ContextSource {
+export interface ContextOwner {
   makeInfo(): ActivityInfo;
   makeLog(): Logger;
   makeClient(): unknown;
@@ -54,7 +54,7 @@ export interface ContextSource {
 
 /** Makes what most activities never ask for (info, logger, signal, promise) when they do. */
 export class ActivityContext {
-  readonly #source: ContextSource;
+  readonly #owner: ContextOwner;
   #info: ActivityInfo | undefined;
   #log: Logger | undefined;
   #abort: AbortController | undefined;
@@ -63,22 +63,22 @@ export class ActivityContext {
   #details: ActivityCancellationDetails | undefined;
   usage: Usage[] = [];
 
-  constructor(source: ContextSource) {
-    this.#source = source;
+  constructor(owner: ContextOwner) {
+    this.#owner = owner;
   }
 
   /** A client on the worker's connection and namespace. */
   get client(): unknown {
-    return this.#source.makeClient();
+    return this.#owner.makeClient();
   }
 
   get info(): ActivityInfo {
-    this.#info ??= this.#source.makeInfo();
+    this.#info ??= this.#owner.makeInfo();
     return this.#info;
   }
 
   get log(): Logger {
-    this.#log ??= this.#source.makeLog();
+    this.#log ??= this.#owner.makeLog();
     return this.#log;
   }
 
@@ -102,7 +102,7 @@ export class ActivityContext {
 
   /** Reports progress; stored at most once in 80 % of the heartbeat timeout (30 s without one). */
   heartbeat(details?: unknown): void {
-    this.#source.heartbeat(details);
+    this.#owner.heartbeat(details);
   }
 
   /** Waits (ms, or a text such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
@@ -160,16 +160,16 @@ export interface ActivityDeclaration {
 
 export const activityDeclaration: unique symbol = Symbol.for('reprise.activity');
 
-export type ActivityFunction = (...args: never[]) => unknown;
+export type RegisteredActivity = (...args: never[]) => unknown;
 
-export type Activities = Readonly<Record<string, ActivityFunction>>;
+export type Activities = Readonly<Record<string, RegisteredActivity>>;
 
 /** What runs activities of this type: the function of that name, else the one called `default`. */
-export function activityOf(activities: Activities, type: string): ActivityFunction | undefined {
+export function activityOf(activities: Activities, type: string): RegisteredActivity | undefined {
   return Object.hasOwn(activities, type) ? activities[type] : activities['default'];
 }
 
-export function declarationOf(fn: ActivityFunction): ActivityDeclaration {
+export function declarationOf(fn: RegisteredActivity): ActivityDeclaration {
   return (
     (fn as { [activityDeclaration]?: ActivityDeclaration })[activityDeclaration] ?? {
       effect: 'keyed',

@@ -23,11 +23,11 @@ import { logUnstoredHeartbeat } from '../turns/log-turn.ts';
 import {
   type Activities,
   ActivityContext,
-  type ActivityFunction,
+  type RegisteredActivity,
   type ActivityInfo,
   activityOf,
   activityStorage,
-  type ContextSource,
+  type ContextOwner,
   declarationOf,
 } from './activity-context.ts';
 import type { ActivityWorker } from './activity-worker.ts';
@@ -65,7 +65,7 @@ export interface AttemptFacts {
   readonly isUnsafe?: boolean;
 }
 
-export class Attempt implements ContextSource, ProgressOwner {
+export class Attempt implements ContextOwner, ProgressOwner {
   readonly number: number;
   readonly dueAt: Micros;
   readonly context: ActivityContext = new ActivityContext(this);
@@ -150,7 +150,7 @@ export class Attempt implements ContextSource, ProgressOwner {
     return true;
   }
 
-  async #call(fn: ActivityFunction): Promise<void> {
+  async #call(fn: RegisteredActivity): Promise<void> {
     const { failPoint, maxPayloadBytes } = this.#worker;
     const { activity } = this.#owner;
     let payload: Uint8Array;

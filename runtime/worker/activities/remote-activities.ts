@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { effectiveVersioning, placedQueue, prefixOf, queueKey } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
-import { announce, cancelTasks } from '../../store/activities/activity-outcomes.ts';
+import { announceOutcomes, cancelTasks } from '../../store/activities/activity-outcomes.ts';
 import { dropTasks } from '../../store/activities/activity-tasks.ts';
 import { offerTasks } from '../../store/activities/task-offers.ts';
 import { awaitCompletion } from '../../store/activities/async-completion.ts';
@@ -191,7 +191,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     if (result === undefined) return false;
     for (const sent of result.sent) {
       if (sent.owner === control.fence.epoch) announcedMail.announce([runId]);
-      else announce(database, [sent]);
+      else announceOutcomes(database, [sent]);
     }
     for (const { worker } of result.marked) if (worker !== null) database.notifier.attempts(worker);
     return true;

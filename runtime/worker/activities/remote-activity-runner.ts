@@ -1,9 +1,9 @@
 // Executes activities of other workers' runs, and of no workflow: claims tasks while places are free. It decides nothing
-// about a single one: RemoteTask does.
+// about a single one: TaskAttempt does.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { type ClaimedTask, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
 import type { SlotUser } from './activity-slots.ts';
-import { type RemoteParts, RemoteTask } from './remote-task.ts';
+import { type RemoteParts, TaskAttempt } from './task-attempt.ts';
 import type { TaskClaims } from './task-claims.ts';
 
 const claimMax = 100;
@@ -11,7 +11,7 @@ const claimMax = 100;
 export class RemoteActivityRunner implements Looker, SlotUser {
   readonly #parts: RemoteParts;
   readonly #claims: TaskClaims;
-  readonly #tasks = new Set<RemoteTask>();
+  readonly #tasks = new Set<TaskAttempt>();
   readonly #poller = new Poller(this);
   /** There may be tasks that no place was free for. */
   #hasMore = false;
@@ -76,7 +76,7 @@ export class RemoteActivityRunner implements Looker, SlotUser {
   }
 
   #start(claimed: ClaimedTask): void {
-    const task = new RemoteTask(claimed, this.#parts);
+    const task = new TaskAttempt(claimed, this.#parts);
     this.#tasks.add(task);
     void task.execute().finally(() => this.#tasks.delete(task));
   }

@@ -4,7 +4,7 @@ import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { quarantineCause, quarantineDelayMs } from '../../core/run/quarantine-info.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { isFaultOfRun, putIntoQuarantine, readQuarantine } from '../../store/ownership/quarantine.ts';
-import { announce, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
+import { announceOutcomes, type SentOutcome } from '../../store/activities/activity-outcomes.ts';
 import {
   dueStandalone,
   forsakenStandalone,
@@ -43,7 +43,7 @@ export class StandaloneSettler implements Looker {
     const { standalone = [], owned = [] } = Object.groupBy(outcomes, ({ queue }) =>
       isQueueOfActivities(queue) ? 'standalone' : 'owned',
     );
-    announce(this.#worker.database, owned);
+    announceOutcomes(this.#worker.database, owned);
     if (standalone.length > 0) void this.settle(standalone.map(({ runId }) => runId));
   }
 

@@ -42,7 +42,7 @@ export interface RemoteParts {
 /** When the database cannot be reached. */
 const outageMs = 100;
 
-export class RemoteTask implements AttemptOwner {
+export class TaskAttempt implements AttemptOwner {
   readonly run: ClaimedTask;
   readonly activity: AttemptOwner['activity'];
   readonly isStandalone: boolean;
