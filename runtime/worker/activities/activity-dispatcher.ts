@@ -13,7 +13,7 @@ import { anyType, sweepTasks } from '../../store/activities/activity-tasks.ts';
 import type { Fence } from '../../store/ownership/fence.ts';
 import type { Found } from '../../store/ownership/poll.ts';
 import type { LiveRun } from '../turns/live-run.ts';
-import { logAttempt } from '../turns/log-turn.ts';
+import { logAttempt } from './log-attempt.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 import { AttemptReporter } from './attempt-reporter.ts';

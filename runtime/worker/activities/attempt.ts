@@ -19,7 +19,7 @@ import type { Micros } from '../../core/log/event.ts';
 import { timerMsMax } from '../../core/options/duration.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import type { RunState } from '../../core/run/run-state.ts';
-import { logUnstoredHeartbeat } from '../turns/log-turn.ts';
+import { logUnstoredHeartbeat } from './log-attempt.ts';
 import {
   type Activities,
   ActivityContext,

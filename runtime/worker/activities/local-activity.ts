@@ -16,7 +16,7 @@ import { decodePayload } from '../../core/payload/payload.ts';
 import type { Input } from '../../core/run/input.ts';
 import type { RunState } from '../../core/run/run-state.ts';
 import type { LiveRun } from '../turns/live-run.ts';
-import { logAttempt, logUnknownEffect } from '../turns/log-turn.ts';
+import { logAttempt, logUnknownEffect } from './log-attempt.ts';
 import type { SlotQueue, Startable } from './activity-slots.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';

@@ -22,7 +22,7 @@ import {
 } from '../../store/activities/activity-tasks.ts';
 import { leaveToClient } from '../../store/activities/async-completion.ts';
 import type { Fence } from '../../store/ownership/fence.ts';
-import { logAttempt, logUnstoredHeartbeat } from '../turns/log-turn.ts';
+import { logAttempt, logUnstoredHeartbeat } from './log-attempt.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { AttemptReporter, ReportResult } from './attempt-reporter.ts';

@@ -1,0 +1,45 @@
+// What operators read of activities: failed attempts, lost progress, unknown effects.
+import type { Logger } from 'pino';
+import { ApplicationFailure, ApplicationFailureCategory } from '../../core/failure/failure.ts';
+import { thrownMessage } from '../../core/failure/thrown-message.ts';
+import type { RunState } from '../../core/run/run-state.ts';
+
+interface LoggedAttempt {
+  readonly run: Pick<RunState, 'workflowId' | 'runId'>;
+  readonly activity: { readonly type: string };
+}
+
+function namesOf({ run, activity }: LoggedAttempt): Record<string, unknown> {
+  return { workflowId: run.workflowId, runId: run.runId, activityType: activity.type };
+}
+
+function textOf(error: unknown): string {
+  return thrownMessage(error).slice(0, 1_000);
+}
+
+export function logAttempt(
+  logger: Logger,
+  failed: LoggedAttempt,
+  error: unknown,
+  facts: Record<string, unknown>,
+): void {
+  // Its author says that nobody needs to look at it.
+  const isBenign = error instanceof ApplicationFailure && error.category === ApplicationFailureCategory.BENIGN;
+  const level = isBenign ? 'debug' : 'warn';
+  logger[level]({ ...namesOf(failed), ...facts, error: textOf(error) }, 'activity attempt failed');
+}
+
+/** The attempt goes on, unless it stops because it is cancelled for this. */
+export function logUnstoredHeartbeat(logger: Logger, attempt: LoggedAttempt, error: unknown): void {
+  logger.warn({ ...namesOf(attempt), error: textOf(error) }, 'what an activity reported could not be stored');
+}
+
+export function logUnknownEffect(
+  logger: Logger,
+  attempt: LoggedAttempt & { activity: { readonly seq: number } },
+): void {
+  logger.warn(
+    { ...namesOf(attempt), seq: attempt.activity.seq },
+    'unsafe activity was lost with its worker: its effect is unknown, it is not repeated',
+  );
+}
