@@ -1,4 +1,4 @@
-// What Promise.withResolvers gives, under a name of our own: declarations that users compile may not need es2024 of their
+// Promise.withResolvers under a name of our own: the declarations that users compile must not require es2024 in their
 // `lib`.
 
 export interface Deferred<T> {

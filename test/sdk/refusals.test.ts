@@ -56,7 +56,9 @@ test('args that are no array are refused', async () => {
 test('a workflow that has no name is refused', async () => {
   await assert.rejects(
     workflow.start(async () => undefined, place),
-    refused(/^workflow\.start: the workflow function has no name\. Pass the one that the workflows' file exports, or/),
+    refused(
+      /^workflow\.start: the workflow function has no name\. Pass the function that the workflows file exports, or/,
+    ),
   );
   await assert.rejects(
     workflow.start(null as unknown as string, place),

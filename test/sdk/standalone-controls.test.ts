@@ -490,7 +490,7 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
     ],
     [() => handle.unpause({ resetAttempt: true } as never), /Did you mean resetAttempts/],
     [() => handle.updateOptions({}), /needs one option at least/],
-    [() => handle.updateOptions({ startToCloseTimeout: 0 }), /the change would take both away/],
+    [() => handle.updateOptions({ startToCloseTimeout: 0 }), /the change would remove both/],
     [() => handle.updateOptions({ startToCloseTimeout: -1 }), /^startToCloseTimeout is -1 ms/],
     [() => handle.updateOptions({ retry: { maximumAttempts: 0.5 } }), /maximumAttempts must be an integer/],
     [() => handle.updateOptions({ retry: { attempts: 2 } as never }), /^retry has no option "attempts"/],

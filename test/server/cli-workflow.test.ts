@@ -50,7 +50,7 @@ test('show tells why a run is in quarantine, although its log cannot be read', a
   const { workflow_id: id } = (await getRun(store.database, runId))!;
   const { code, out, err } = await reprise(['workflow', 'show', id], { url: store.url });
   assert.match(out, /^quarantine +RUN_QUARANTINED \(attempt 2\): UNSUPPORTED_ENGINE: of the future$/m);
-  assert.match(err, /^the events cannot be read: .*Event type code 999 is not known/);
+  assert.match(err, /^the events cannot be read: .*Event type code 999 is unknown/);
   assert.equal(code, 0);
 });
 

@@ -36,7 +36,7 @@ test('a run that a newer engine started is not touched but for saying so, and go
     description.taskFailure.message,
     new RegExp(
       `^Workflow future was started by a newer version of reprise: its engine number is ${engineNumber + 1}, ` +
-        `this worker knows ${engineNumber} .*upgrade the package`,
+        `but this worker supports at most ${engineNumber}\\..*Upgrade this worker's package`,
     ),
   );
   const events = await handle.history();
@@ -84,6 +84,6 @@ test('its queries are refused likewise', async () => {
   await setEngine(handle.runId, 7);
   await assert.rejects(
     handle.query('anything'),
-    new RegExp(`its engine number is 7, this worker knows ${engineNumber}`),
+    new RegExp(`its engine number is 7, but this worker supports at most ${engineNumber}`),
   );
 });

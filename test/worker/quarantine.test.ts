@@ -109,7 +109,7 @@ const sicknesses: readonly Sickness[] = [
   },
   {
     name: 'with an event of a type of the future',
-    ...{ workflow: 'accumulate', cause: 'UNSUPPORTED_ENGINE', message: /code 999 is not known/, expected: 7 },
+    ...{ workflow: 'accumulate', cause: 'UNSUPPORTED_ENGINE', message: /code 999 is unknown/, expected: 7 },
     ...edited(2, 'type', '999'),
   },
   {
@@ -131,7 +131,7 @@ const sicknesses: readonly Sickness[] = [
   },
   {
     name: 'that has a message of an unknown type',
-    ...{ workflow: 'accumulate', cause: 'UNSUPPORTED_ENGINE', message: /code 999 is not known/, expected: 14 },
+    ...{ workflow: 'accumulate', cause: 'UNSUPPORTED_ENGINE', message: /code 999 is unknown/, expected: 14 },
     infect: sendUnknown,
     heal: mendMessage,
   },

@@ -1,68 +1,69 @@
-// What was asked of a standalone activity while it was open: a fold of its log. Pure.
+// Folds a standalone activity's log into what clients asked of it while it was open: pauses, unpauses, changed options.
+// Pure.
 import type { ScheduledMeta } from '../log/activation.ts';
 import { readStartMeta, type StartedMeta } from '../run/start-meta.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
 
 /** `meta` of ActivityUnpaused. */
 export interface UnpausedMeta {
-  /** When the next attempt is due; absent when one was at work. */
+  /** When the next attempt is due; absent when an attempt was running. */
   dueAt?: Micros;
-  /** That is later than its back-off: it was asked to wait. */
+  /** The client delayed the next attempt beyond its back-off. */
   putOff?: true;
-  /** Attempts that failed before count no more against the retry policy. */
+  /** Attempts that failed before this event no longer count against the retry policy. */
   resetAttempts?: true;
-  /** What attempts before reported is forgotten. */
+  /** Heartbeat details of earlier attempts are discarded. */
   resetHeartbeat?: true;
 }
 
 /** `meta` of ActivityOptionsUpdated. */
 export interface OptionsUpdatedMeta {
-  /** All options as they are from now on. */
+  /** The complete options from now on. */
   options: ScheduledMeta;
-  /** They are those that it was started with. */
+  /** The client restored the options of the start. */
   restored?: true;
-  /** When the next attempt is due under the new retry policy; absent when that is as it was. */
+  /** When the next attempt is due under the new retry policy; absent when that did not change. */
   dueAt?: Micros;
 }
 
-/** `meta` of ActivityAttemptFailed, as far as it matters here. */
+/** The part of `meta` of ActivityAttemptFailed that this fold reads. */
 interface StoppedMeta {
-  /** It stopped because the activity was paused, which counts as no failed attempt. */
+  /** The attempt stopped because the activity was paused. It does not count as a failed attempt. */
   paused?: true;
 }
 
 export interface ActivityPause {
   readonly at: Micros;
   readonly reason: string | null;
-  /** Identity of the client that asked for it. */
+  /** Identity of the client that paused it. */
   readonly by: string | null;
 }
 
 export interface ActivityControls {
   readonly paused: ActivityPause | undefined;
-  /** That it was started with. */
+  /** Options of the start. */
   readonly original: ScheduledMeta;
-  /** As they are now. */
+  /** Options in force now. */
   readonly options: ScheduledMeta;
-  /** Whose workers execute it. */
+  /** The task queue whose workers execute the activity. */
   readonly taskQueue: string;
-  /** Options were changed, be it back to what they were. */
+  /** True once options were changed, even if they were changed back. */
   readonly isChanged: boolean;
-  /** It was paused at some time. */
+  /** True once the activity was paused, even if it runs again. */
   readonly wasPaused: boolean;
-  /** The end of its start delay: its first attempt is not due before, and its time counts from then. */
+  /** End of the start delay. The first attempt is not due earlier, and schedule-to-close counts from here. */
   readonly notBefore: Micros;
-  /** When its next attempt is due; undefined: as its last failure says. */
+  /** When the next attempt is due; undefined: as the last failure says. */
   readonly dueAt: Micros | undefined;
-  /** It waits because it was asked to when it was unpaused, for longer than its back-off. */
+  /** The activity waits longer than its back-off because an unpause asked for a delay. */
   readonly isPutOff: boolean;
-  /** Failed attempts that count no more. */
+  /** Number of failed attempts that a reset removed from the count. */
   readonly forgiven: number;
 }
 
 type Fact = Pick<HistoryEvent, 'type' | 'at' | 'reason' | 'sourceId' | 'meta'>;
 
-/** `events`: the whole log, or at least its start, its failed attempts, and what was asked. */
+/** `events`: the whole log, or at least its start, its failed attempts and its control events. */
 export function activityControls(events: readonly Fact[]): ActivityControls {
   const [first] = events;
   const started: Partial<StartedMeta> = readStartMeta(first);

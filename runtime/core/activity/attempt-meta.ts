@@ -1,7 +1,7 @@
-// What the log holds of an attempt beside its result, and how its timeouts are called.
+// What the log holds about an attempt beside its result: duration, worker, usage. Also names its timeouts.
 import type { TimeoutType } from '../failure/failure.ts';
 
-/** What an activity spent, as `recordUsage` was told; lands in `meta` of its completion. */
+/** What an activity spent, as passed to `recordUsage`. It is stored in `meta` of the activity's completion. */
 export interface Usage {
   readonly model?: string;
   readonly inputTokens?: number;
@@ -21,7 +21,7 @@ export function attemptMeta(facts: Record<string, unknown>, usage: readonly Usag
   return JSON.stringify(usage === undefined || usage.length === 0 ? facts : { ...facts, ...usageFacts(usage) });
 }
 
-/** What an activity noted of its usage, brought to strings and numbers, whatever it was. */
+/** Normalises recorded usage to strings and numbers. The activity may have passed values of any type. */
 export function usageFacts(usage: readonly Usage[] | undefined): { readonly usage?: readonly Usage[] } {
   if (usage === undefined || usage.length === 0) return {};
   const plain = usage.map(({ model, inputTokens, outputTokens, costUsd }) => ({

@@ -1,5 +1,5 @@
-// What follows from an attempt that failed or timed out: another one, or the end of its activity. Pure: the same for
-// activities that the owner executes itself and for those of other workers.
+// Decides what follows a failed or timed-out attempt: another attempt, or the end of the activity. Pure: the same rules
+// apply to activities that the owner executes and to those that other workers execute.
 import { newEvent } from '../log/new-event.ts';
 import type { EventType, Micros } from '../log/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../failure/failure-info.ts';
@@ -10,7 +10,7 @@ import type { Input } from '../run/input.ts';
 import { attemptMeta, timeoutName, type Usage } from './attempt-meta.ts';
 import type { PendingActivity } from './pending-activity.ts';
 
-/** Ten years: what a retry may be put off at most. */
+/** The longest retry delay: ten years, in ms. */
 export const retryMsMax: number = 315_360_000_000;
 
 /** `type` of the ApplicationFailure of an attempt that stopped because its activity was paused. */
@@ -18,30 +18,30 @@ export const pausedType = 'ActivityPause';
 
 export interface EndedAttempt {
   readonly error: unknown;
-  /** Its number, as the activity was told. */
+  /** Attempt number, as the activity saw it. */
   readonly attempt: number;
-  /** How many failed before; lost ones do not count. */
+  /** Number of earlier attempts that failed. Lost attempts do not count. */
   readonly failedAttempts: number;
   readonly now: Micros;
-  /** How long it took; undefined when nobody knows. */
+  /** Duration in ms; undefined when unknown. */
   readonly ms: number | undefined;
-  /** Of the worker that executed it. */
+  /** Identity of the worker that executed the attempt. */
   readonly identity: string;
-  /** It may not be repeated. */
+  /** The activity is `unsafe`: no attempt may be repeated. */
   readonly unsafe: boolean;
-  /** What was reported last. */
+  /** Details of the last heartbeat. */
   readonly heartbeatDetails: unknown;
-  /** Its activity was paused at some time. */
+  /** The activity was paused at some time. */
   readonly wasPaused?: boolean | undefined;
   readonly usage?: readonly Usage[] | undefined;
 }
 
 export interface AttemptOutcome {
   readonly input: Input;
-  /** The failure that the input holds, and what to log beside it. */
+  /** The failure that `input` holds, and the facts to log beside it. */
   readonly error: unknown;
   readonly facts: Record<string, unknown>;
-  /** Undefined when the activity is closed. */
+  /** Delay before the next attempt, ms; undefined when the activity is closed. */
   readonly retryInMs: number | undefined;
 }
 
@@ -78,7 +78,7 @@ export function afterFailure(activity: PendingActivity, failed: EndedAttempt): A
   return close(failedType, error, next.retryState);
 }
 
-/** `stopped`: by a pause, which uses up no attempt. */
+/** `stopped`: a pause stopped the attempt, so it does not count against the retry policy. */
 function decision(
   { options, scheduledAt }: PendingActivity,
   { unsafe, failedAttempts, now }: EndedAttempt,
@@ -95,12 +95,12 @@ function isWholeTimeout(info: FailureInfo): boolean {
   return info.kind === 'timeout' && isWhole(info.timeoutType);
 }
 
-/** Of the activity, not of one attempt. */
+/** True for timeouts of the whole activity, false for those of one attempt. */
 function isWhole(type: TimeoutType): boolean {
   return type === TimeoutType.SCHEDULE_TO_CLOSE || type === TimeoutType.SCHEDULE_TO_START;
 }
 
-/** The end of an activity that did not complete. */
+/** The event that closes an activity that did not complete. */
 export function closed(
   activity: PendingActivity,
   type: EventType,
@@ -125,7 +125,7 @@ export function closed(
   return { input, error, facts: { attempt, retryState }, retryInMs: undefined };
 }
 
-/** The failure of an attempt, or of a whole activity, whose time was over. */
+/** The failure of an attempt or of a whole activity that timed out. */
 export function timeoutFailure(
   { lastFailure }: Pick<PendingActivity, 'lastFailure'>,
   type: TimeoutType,

@@ -1,4 +1,5 @@
-// Why a running activity is to stop. Source: Temporal's reasons and details (spec/sdk.md 1.2 and behavior 37).
+// Why a running activity must stop.
+// Source: Temporal's reasons and details (spec/sdk.md 1.2 and behavior 37).
 
 /** Message of the CancelledFailure that the activity sees. */
 export type CancelReason =
@@ -9,7 +10,7 @@ export type CancelReason =
   | 'PAUSED'
   | 'RESET'
   | 'NOT_FOUND'
-  /** The worker was declared dead: what it does counts no more. */
+  /** The worker was declared dead: results of its activities are discarded. */
   | 'LEASE_LOST';
 
 type Detail = 'notFound' | 'cancelRequested' | 'paused' | 'timedOut' | 'workerShutdown' | 'reset';
@@ -27,7 +28,7 @@ const detailOf: Readonly<Record<CancelReason, Detail | undefined>> = {
 
 export type ActivityCancellationDetailsOptions = { readonly [K in Detail]?: boolean };
 
-/** What an attempt is told about its cancellation; set once. */
+/** What an attempt learns about its cancellation. Set at most once. */
 export class ActivityCancellationDetails {
   readonly notFound: boolean;
   readonly cancelRequested: boolean;

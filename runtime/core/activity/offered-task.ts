@@ -1,31 +1,32 @@
-// The next attempt of an activity as a task for others. Pure.
+// Builds the task that offers the next attempt of an activity to other workers. Pure.
 import { longestMs } from '../options/duration.ts';
 import type { Micros } from '../log/event.ts';
 import { nextAttempt, type PendingActivity } from './pending-activity.ts';
 
 export interface OfferedTask {
   readonly runId: string;
-  /** Of its ActivityScheduled. */
+  /** Seq of the activity's ActivityScheduled. */
   readonly seq: number;
   /**
-   * `namespace/task queue`; behind a prefix that of a run that belongs to a version or a deployment: it goes to the workers
-   * of that, if any ever polled the task queue, else to those of the task queue (until one of that polls it: `gatherTasks`).
+   * `namespace/task queue`. A run that belongs to a version or deployment adds a prefix: the task goes to that
+   * version's workers if any of them ever polled the task queue, else to the workers of the task queue itself until one
+   * polls (`gatherTasks`).
    */
   readonly queue: string;
   readonly type: string;
-  /** From 1; greater than that of any attempt before. */
+  /** From 1. Greater than the number of every earlier attempt. */
   readonly attempt: number;
   readonly dueAt: Micros;
-  /** Absolute ends of schedule-to-start and schedule-to-close; null without. */
+  /** Absolute ends of the schedule-to-start and schedule-to-close timeouts; null: no timeout. */
   readonly startBy: Micros | null;
   readonly closeBy: Micros | null;
-  /** Of each attempt. */
+  /** Per attempt. */
   readonly scheduleToStartMs: number | null;
   readonly startToCloseMs: number | null;
   readonly heartbeatMs: number | null;
 }
 
-/** `queue`: the key of the queue whose workers are to execute it. */
+/** `queue`: key of the queue whose workers execute the attempt. */
 export function offeredTask(
   runId: string,
   activity: PendingActivity,
@@ -34,7 +35,7 @@ export function offeredTask(
   const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
   const [s2s, s2c] = [limitOf(options.s2s), limitOf(options.s2c)];
   const dueAt = nextAttemptAt === 0 ? now : Math.min(nextAttemptAt, now + longestMs * 1000);
-  // Each attempt has that long to be taken; one that was under way or paused before counts as scheduled anew.
+  // schedule-to-start counts anew for each attempt. An activity that ran or was paused before counts from its due time.
   const waitsFrom = failedAttempts + lostAttempts === 0 && nextAttemptAt === 0 ? scheduledAt : dueAt;
   return {
     runId,
@@ -51,7 +52,7 @@ export function offeredTask(
   };
 }
 
-/** Null when there is none. Logs of old hold longer ones than the database can count: they are as good as none. */
+/** Null: no limit. Old logs hold durations beyond the database's range; these count as no limit. */
 function limitOf(ms: number | undefined): number | null {
   return ms === undefined || ms > longestMs ? null : ms;
 }

@@ -1,5 +1,5 @@
-// Messages that tell what an attempt on another worker came to, made into inputs of the run. The owner alone decides what
-// follows (another attempt, or the end of the activity) and gives out the seq. Pure: changes nothing of the run.
+// Turns messages that report an attempt's outcome on another worker into inputs of the run. Only the owner decides what
+// follows (another attempt, or the end of the activity) and assigns the seq. Pure: changes nothing in the run.
 import { newEvent } from '../log/new-event.ts';
 import type { EventType, Micros } from '../log/event.ts';
 import { decodeFailure } from '../failure/failure-info.ts';
@@ -12,16 +12,16 @@ import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './att
 import type { ActivityPlaces } from './activity-places.ts';
 import { nextAttempt, type PendingActivity } from './pending-activity.ts';
 
-/** `meta` of such a message. */
+/** `meta` of an outcome message. */
 export interface OutcomeMeta {
   seq: number;
   attempt: number;
-  /** How long it took. */
+  /** Duration of the attempt, ms. */
   ms?: number;
   usage?: unknown;
-  /** Of the worker that ran it. */
+  /** Identity of the worker that ran the attempt. */
   identity?: string;
-  /** It may not be repeated. */
+  /** The activity is `unsafe`: no attempt may be repeated. */
   unsafe?: boolean;
 }
 
@@ -33,19 +33,19 @@ const outcomeTypes: ReadonlySet<EventType> = new Set<EventType>([
   'ActivityCancelled',
 ]);
 
-/** The attempt that an activity stands at, and how many failed before. */
+/** The attempt that the activity is at, and how many failed before it. */
 interface Present {
   readonly attempt: number;
   readonly failedAttempts: number;
 }
 
-/** What the reader of a message knows of the run. */
+/** What a reader of outcome messages knows about the run. */
 export interface Reading {
   readonly now: Micros;
-  /** Pending ones, by seq. */
+  /** Pending activities by the seq of ActivityScheduled. */
   readonly activities: ReadonlyMap<number, PendingActivity>;
   readonly places: Pick<ActivityPlaces, 'of'>;
-  /** Of an activity that the reader executes; undefined when it has an outcome. */
+  /** The current attempt of an activity that the reader executes; undefined once it has an outcome. */
   present(seq: number): Present | undefined;
   /** The activity was paused at some time. */
   readonly wasPaused?: boolean;
@@ -53,15 +53,15 @@ export interface Reading {
 
 interface ReadMail {
   readonly input: Input;
-  /** The pending activity that the message tells of. */
+  /** The pending activity that the message is about. */
   readonly activity?: PendingActivity;
-  /** The attempt whose outcome the message tells, when that counts. */
+  /** Number of the attempt whose outcome the message brings, when that outcome counts. */
   readonly decides?: number;
-  /** The attempt did not complete. */
+  /** Set when the attempt did not complete. */
   readonly failed?: { readonly activity: PendingActivity; readonly outcome: AttemptOutcome };
 }
 
-/** The message as an input; void when it tells of an attempt that is over. */
+/** The message as an input. The input is void when the attempt is already closed. */
 export function mailInput(mail: Mail, reading: Reading): ReadMail {
   const { runId: _, id: mailId, ...message } = mail;
   if (!outcomeTypes.has(message.type)) return { input: { ...newEvent(0, message.type, message), mailId } };
@@ -82,8 +82,9 @@ export function mailInput(mail: Mail, reading: Reading): ReadMail {
 }
 
 /**
- * Undefined when the message does not count. One that ended a task does; a client that found none sent its message on the
- * chance that the activity is executed here: a task that stands by now is to be ended instead.
+ * Undefined when the message does not count. A message that ended a task counts. A client that found no task sends its
+ * message in case the owner executes the activity itself; if a task exists by now, the task decides and the message is
+ * stale.
  */
 function presentOf(
   activity: PendingActivity,

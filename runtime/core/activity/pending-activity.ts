@@ -1,40 +1,40 @@
-// An activity that is scheduled and has no outcome yet, folded from its events. Its run's fold holds it.
+// A scheduled activity without an outcome yet, folded from its events. RunState holds it.
 import type { ScheduledMeta } from '../log/activation.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
 
 /** `meta` of ActivityAttemptFailed. */
 export interface AttemptFailedMeta {
-  /** How long the next attempt waits, ms. */
+  /** Delay before the next attempt, ms. */
   delayMs?: number;
-  /** The attempt stopped because the activity was paused, which counts as no failed attempt. */
+  /** The attempt stopped because the activity was paused. It does not count as a failed attempt. */
   paused?: true;
 }
 
-/** As readers see it: only the fold changes it. */
+/** The read-only form. Only the fold changes it. */
 export interface PendingActivity {
-  /** Of its ActivityScheduled. */
+  /** Seq of its ActivityScheduled. */
   readonly seq: number;
   readonly type: string;
   readonly options: ScheduledMeta;
   readonly scheduledAt: Micros;
-  /** Arguments, encoded; null when it has none, or when the log was read without them. */
+  /** Encoded arguments; null when it has none, or when the log was read without them. */
   readonly args: Uint8Array | null;
   readonly failedAttempts: number;
-  /** Attempts that ended without an event of their own, because their worker was lost. */
+  /** Attempts without an event of their own, because their worker was lost. */
   readonly lostAttempts: number;
-  /** The attempt of an `unsafe` activity that began last; 0 when none did. */
+  /** Number of the latest started attempt of an `unsafe` activity; 0 before the first. */
   readonly startedAttempt: number;
-  /** Of that ActivityAttemptStarted; 0 without. */
+  /** Seq of that attempt's ActivityAttemptStarted; 0 before the first. */
   readonly startedSeq: number;
-  /** The next attempt is not due before; 0 before the first failure. */
+  /** Due time of the next attempt; 0 before the first failure. */
   readonly nextAttemptAt: Micros;
-  /** Of the last failed attempt: its failure, encoded, and its message. */
+  /** The last failed attempt: its encoded failure, and its message. */
   readonly lastFailure: Uint8Array | null;
   readonly lastFailureMessage: string | null;
   readonly cancelRequested: boolean;
 }
 
-/** For the fold alone. */
+/** The writable form, for the fold only. */
 export type FoldedActivity = { -readonly [K in keyof PendingActivity]: PendingActivity[K] };
 
 /** `event`: an ActivityScheduled. */
@@ -59,7 +59,7 @@ export function scheduledActivity(event: HistoryEvent): FoldedActivity {
 /** `event`: an ActivityAttemptFailed of this activity. */
 export function foldFailedAttempt(activity: FoldedActivity, event: HistoryEvent): void {
   activity.failedAttempts++;
-  // An attempt's number also counts those that other workers lost.
+  // The attempt number also counts attempts that other workers lost.
   activity.lostAttempts = Math.max(activity.lostAttempts, (event.attempt ?? 0) - activity.failedAttempts);
   activity.lastFailure = event.payload;
   activity.lastFailureMessage = event.reason;
@@ -67,12 +67,12 @@ export function foldFailedAttempt(activity: FoldedActivity, event: HistoryEvent)
   activity.nextAttemptAt = event.at + delayMs * 1000;
 }
 
-/** The number of the attempt that comes next, or runs. */
+/** Number of the attempt that runs or comes next. */
 export function nextAttempt({ failedAttempts, lostAttempts }: PendingActivity): number {
   return failedAttempts + lostAttempts + 1;
 }
 
-/** Whether an `unsafe` attempt began whose outcome the log does not hold. */
+/** True when an `unsafe` attempt started and the log holds no outcome for it. */
 export function isBegun({ startedAttempt, failedAttempts }: PendingActivity): boolean {
   return startedAttempt > failedAttempts;
 }

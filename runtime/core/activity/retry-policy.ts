@@ -1,4 +1,4 @@
-// Whether a failed attempt of an activity is followed by another, and when. Pure: the caller brings the clock.
+// Decides whether another attempt follows a failed one, and when. Pure: the caller passes the time.
 // Source: Temporal retry policies and timeouts (spec/sdk.md behaviors 40, 42, 43).
 import type { RetryMeta } from '../log/activation.ts';
 import type { Micros } from '../log/event.ts';
@@ -7,21 +7,21 @@ import type { FailureInfo } from '../failure/failure-info.ts';
 
 const defaultInitialMs = 1000;
 const defaultCoefficient = 2;
-/** Default of the longest interval, as a multiple of the initial one. */
+/** Default of the maximum interval, as a multiple of the initial interval. */
 const defaultMaxFactor = 100;
 
 /**
- * Message of the TimeoutFailure(SCHEDULE_TO_CLOSE) that closes an activity when `nextRetry` says TIMEOUT because
- * there is no time left; its cause is the last attempt's failure.
+ * Message of the TimeoutFailure(SCHEDULE_TO_CLOSE) that closes an activity when `nextRetry` returns TIMEOUT because the
+ * next attempt would start too late. Its cause is the last attempt's failure.
  */
 export const noTimeForRetryMessage =
   'Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying';
 
 export interface FailedAttempt {
   readonly retry?: RetryMeta | undefined;
-  /** The attempt that failed, from 1. */
+  /** Number of the failed attempt, from 1. */
   readonly attempt: number;
-  /** When the activity was scheduled. */
+  /** Time of the activity's ActivityScheduled. */
   readonly scheduledAt: Micros;
   readonly now: Micros;
   readonly scheduleToCloseMs?: number | undefined;
@@ -32,7 +32,7 @@ export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number }
   | { readonly retry: false; readonly retryState: RetryState };
 
-/** With the defaults in place; `attempts` is absent when there is no limit. */
+/** Fills in defaults. `attempts` is absent when there is no limit. */
 function retryWithDefaults(retry: RetryMeta | undefined): {
   readonly initial: number;
   readonly coefficient: number;
@@ -44,7 +44,7 @@ function retryWithDefaults(retry: RetryMeta | undefined): {
   return { initial, coefficient, max: retry?.max ?? initial * defaultMaxFactor, attempts: retry?.attempts };
 }
 
-/** A policy as people are shown it: in numbers, defaults included; intervals in ms. */
+/** A retry policy for display: numbers with defaults filled in, intervals in ms. */
 export interface ResolvedRetryPolicy {
   readonly initialInterval: number;
   readonly backoffCoefficient: number;
@@ -65,13 +65,13 @@ export function resolvedPolicy(retry: RetryMeta | undefined): ResolvedRetryPolic
   };
 }
 
-/** Milliseconds between the end of attempt number `attempt` (from 1) and the next one. */
+/** Delay between the end of attempt number `attempt` (from 1) and the next attempt, ms. */
 export function retryDelayMs(retry: RetryMeta | undefined, attempt: number): number {
   const { initial, coefficient, max } = retryWithDefaults(retry);
   return Math.min(initial * coefficient ** (attempt - 1), max);
 }
 
-/** The name under which a failure is listed in `fatal` (nonRetryableErrorTypes). */
+/** The name that `fatal` (nonRetryableErrorTypes) lists for a failure. */
 function typeOf(failure: FailureInfo): string | undefined {
   if (failure.kind === 'application') return failure.type;
   if (failure.kind !== 'timeout') return undefined;

@@ -1,4 +1,4 @@
-// What a client asks of an open standalone activity: pause, unpause, other options. Pure: says what the log is to be told.
+// Commands of clients on an open standalone activity: pause, unpause, change options. Pure: returns the event to log.
 // Source: Temporal's server (standalone activities, operator commands).
 import type { RetryMeta, ScheduledMeta } from '../log/activation.ts';
 import type { ActivityControls, OptionsUpdatedMeta, UnpausedMeta } from './activity-controls.ts';
@@ -12,7 +12,7 @@ import { retryMsMax } from './attempt-outcome.ts';
 import type { Input } from '../run/input.ts';
 import type { PendingActivity } from './pending-activity.ts';
 
-/** Options to be changed; what is absent stays, a timeout of 0 is taken away. */
+/** Options to change. An absent option stays as it is; a timeout of 0 removes the timeout. */
 export type OptionChanges = Partial<Record<'stc' | 's2c' | 's2s' | 'hb', number>> & {
   readonly queue?: string;
   readonly retry?: RetryMeta;
@@ -22,7 +22,7 @@ export type ActivityCommand = { readonly by: string; readonly reason?: string | 
   | { readonly type: 'pause' }
   | {
       readonly type: 'unpause';
-      /** How long its next attempt is put off. */
+      /** Delay of the next attempt, ms. */
       readonly delayMs: number;
       readonly resetAttempts: boolean;
       readonly resetHeartbeat: boolean;
@@ -31,21 +31,21 @@ export type ActivityCommand = { readonly by: string; readonly reason?: string | 
   | { readonly type: 'restore' }
 );
 
-/** Where the activity stands. */
+/** The current state of the activity. */
 export interface Standing {
   readonly controls: ActivityControls;
   readonly now: Micros;
-  /** Undefined while it is not scheduled yet. */
+  /** Undefined before it is scheduled. */
   readonly activity: PendingActivity | undefined;
-  /** When its last attempt failed; undefined: none did. */
+  /** When its last attempt failed; undefined when none did. */
   readonly lastFailedAt: Micros | undefined;
-  /** An attempt is at work. */
+  /** An attempt is running. */
   readonly isAtWork: boolean;
-  /** Its task queue, unless its options name another one. */
+  /** Task queue of the start. `options` may name another one. */
   readonly taskQueue: string;
 }
 
-/** The input that the log is told; undefined when all is as it is asked to be. @throws INVALID_INPUT */
+/** The input to log; undefined when the activity is already in the requested state. @throws INVALID_INPUT */
 export function commandInput(command: ActivityCommand, standing: Standing): Input | undefined {
   const { controls, activity } = standing;
   const columns = {
@@ -75,7 +75,7 @@ export function commandInput(command: ActivityCommand, standing: Standing): Inpu
   }
 }
 
-/** An attempt at work goes on as if nothing had been asked: nothing is begun anew. */
+/** A running attempt continues unchanged; the activity is not rescheduled. */
 function unpaused(
   { delayMs, resetAttempts, resetHeartbeat }: Extract<ActivityCommand, { type: 'unpause' }>,
   { controls, now, activity, isAtWork }: Standing,
@@ -105,13 +105,13 @@ function changed(options: ScheduledMeta, changes: OptionChanges, { taskQueue }: 
   if (next.stc !== undefined || next.s2c !== undefined) return next;
   throw new RuntimeError(
     'INVALID_INPUT',
-    'Either scheduleToCloseTimeout or startToCloseTimeout is required: the change would take both away.',
+    'Either scheduleToCloseTimeout or startToCloseTimeout is required: the change would remove both.',
   );
 }
 
 /**
- * An attempt that waits out its back-off waits as the new policy says, unless its failure said how long. One that is due
- * already, or was put off by whoever unpaused it, is left alone.
+ * Recomputes the due time of an attempt in back-off under the new policy, unless its failure set the delay. An attempt
+ * that is already due, or that an unpause delayed, keeps its due time.
  */
 function dueAgain(
   options: ScheduledMeta,
@@ -126,7 +126,7 @@ function dueAgain(
   return lastFailedAt + Math.round(delayMs * 1000);
 }
 
-/** Whatever the order of their names. */
+/** Ignores the order of keys. */
 function isSame(a: object, b: object): boolean {
   return equalJson(copyJson(a), copyJson(b));
 }

@@ -1,5 +1,5 @@
-// What follows for a standalone activity from its log, its mail, and what a client asks of it: the turn that is appended,
-// and its next attempt. Pure. No code is activated: the run's whole history is its start, the activity, and its end.
+// Computes the next turn of a standalone activity from its log, its mail and a client's command, and the next attempt
+// to offer. Pure. No workflow code is activated: the history is the start, the activity and its end.
 //
 //   WorkflowStarted ─► ActivityScheduled ─► attempts ─► its end + the run's end
 //        └── cancelled before it was scheduled ─────────────────┘
@@ -23,47 +23,49 @@ import { mailInput } from './outcome-mail.ts';
 import { type ActivityCommand, commandInput } from './standalone-command.ts';
 import type { FoldedActivity } from './pending-activity.ts';
 
-/** What is known of the run when it is settled. */
+/** What the caller knows about the run. */
 export interface StandaloneState {
   readonly runId: string;
   readonly now: Micros;
   /** The whole log. */
   readonly events: readonly HistoryEvent[];
-  /** Unread. */
+  /** Unread messages. */
   readonly mail: readonly Mail[];
-  /** Its task waits for a worker, or while it is paused; is at work; or is not there. */
+  /**
+   * `waiting`: the task waits for a worker, or the activity is paused. `taken`: an attempt runs. Undefined: no task.
+   */
   readonly task: 'waiting' | 'taken' | undefined;
 }
 
-/** What is to become of it. */
+/** What the caller must write. */
 export interface Settlement {
   /** Events to append, with time and hash; the last one may close the run. */
   readonly events: readonly HistoryEvent[];
-  /** Its next attempt. */
+  /** The next attempt to offer. */
   readonly offer: OfferedTask | undefined;
-  /** The attempt at work is to stop. */
+  /** The running attempt must stop. */
   readonly cancels: boolean;
-  /** Nobody is to take its task any more, as it stands. */
+  /** Withdraw the task: no worker may take it in its current form. */
   readonly withdraws: boolean;
-  /** What its task is to be like, when that is not as it was scheduled; also of an attempt at work. */
+  /** New terms for the task, when they differ from those it was scheduled with. They also reach a running attempt. */
   readonly terms: TaskTerms | undefined;
-  /** Of its row, when it was ever paused and is open. */
+  /** Status for the run's row; set when the activity is open and was paused at some time. */
   readonly status: 'running' | 'paused' | undefined;
-  /** Another task queue from now on: the key of the queue in which the run waits, and its name. */
+  /** The new task queue: the key of the queue in which the run waits, and the queue's name. */
   readonly queue: { readonly key: string; readonly name: string } | undefined;
-  /** What its attempts reported is forgotten. */
+  /** Discard the heartbeat details of earlier attempts. */
   readonly forgets: boolean;
 }
 
 export interface TaskTerms {
   readonly task: OfferedTask;
-  /** Nobody takes it; an attempt at work is told. */
+  /** Workers do not take the task; a running attempt is notified. */
   readonly paused: boolean;
-  /** JSON text of a ScheduledMeta; null: as it was scheduled. */
+  /** JSON text of a ScheduledMeta; null: as scheduled. */
   readonly options: string | null;
 }
 
-/** How the run ends when its activity does. */
+/** The event that closes the run, by the event that closes its activity. */
 const endOf: Partial<Record<EventType, EventType>> = {
   ActivityCompleted: 'WorkflowCompleted',
   ActivityFailed: 'WorkflowFailed',
@@ -71,16 +73,16 @@ const endOf: Partial<Record<EventType, EventType>> = {
   ActivityCancelled: 'WorkflowCancelled',
 };
 
-/** What became of a command. */
+/** The result of a command. */
 export interface Obeyed extends Settlement {
-  /** What holds now. */
+  /** Controls in force after the command. */
   readonly controls: ActivityControls;
-  /** The log is told; else all is as it was asked to be, or it was refused. */
+  /** True if an event was appended; false if nothing changed or the command was refused. */
   readonly isObeyed: boolean;
   readonly refusal: Error | undefined;
 }
 
-/** `command`: only of an activity that has no unread mail. */
+/** `command`: allowed only when the activity has no unread mail. */
 export function settle(state: StandaloneState, sha256: Sha256, command?: ActivityCommand): Obeyed {
   return new StandaloneTurn(state, sha256).settlement(command);
 }
@@ -94,7 +96,7 @@ function forgetsProgress(meta: string | null): boolean {
 class StandaloneTurn {
   readonly #state: StandaloneState;
   readonly #sha256: Sha256;
-  /** Of the log, and of the turn once it is made. */
+  /** Folds the log, and the turn once it is sealed. */
   readonly #run: RunState;
   readonly #inputs: Input[] = [];
   readonly #outputs: NewEvent[] = [];
@@ -102,11 +104,11 @@ class StandaloneTurn {
   readonly #activity: FoldedActivity | undefined;
   #cancelRequested: boolean;
   #cancelReason: string | null = null;
-  /** How the activity ended. */
+  /** The event that closed the activity. */
   #ended: Input | undefined;
-  /** An attempt failed, and there is to be another. */
+  /** An attempt failed and another one follows. */
   #isRetried = false;
-  /** The log is told what a client asked for. */
+  /** The command appended an event. */
   #isObeyed = false;
 
   constructor(state: StandaloneState, sha256: Sha256) {
@@ -138,7 +140,7 @@ class StandaloneTurn {
     const events = this.#events();
     for (const event of events) this.#run.apply(event);
     const isOpen = this.#ended === undefined && !this.#cancelRequested;
-    // A task that nobody has is offered again as it is to be now.
+    // A task that waits for a worker is replaced by one with the new terms.
     const isReplaced = isOpen && this.#isObeyed && !isNew && this.#state.task === 'waiting';
     const isOffered = isOpen && (isNew || this.#isRetried || isReplaced);
     return {
@@ -151,7 +153,7 @@ class StandaloneTurn {
     };
   }
 
-  /** What stands of the activity outside of its log. */
+  /** The activity's state outside of its log. */
   #placed(
     events: readonly HistoryEvent[],
     isOffered: boolean,
@@ -184,7 +186,7 @@ class StandaloneTurn {
     return this.#state.task === 'taken' && !this.#isRetried;
   }
 
-  /** The activity with the options that it has now, and the attempts that count. */
+  /** The activity with its current options and the attempts that still count. */
   #governed(): FoldedActivity | undefined {
     const [pending] = this.#run.activities.values();
     if (pending === undefined) return undefined;
@@ -195,17 +197,17 @@ class StandaloneTurn {
       options,
       scheduledAt: Math.max(pending.scheduledAt, notBefore),
       failedAttempts: pending.failedAttempts - forgiven,
-      // Numbers of attempts go on rising: an outcome names the one that it is of.
+      // Attempt numbers only rise, because an outcome names its attempt by number.
       lostAttempts: pending.lostAttempts + forgiven,
       nextAttemptAt: dueAt ?? earliest,
     };
   }
 
-  /** Why the command is refused. */
+  /** Returns the error when the command is refused. */
   #obey(command: ActivityCommand): Error | undefined {
     const { events, runId, now } = this.#state;
     if (this.#cancelRequested) {
-      const message = `Activity ${this.#run.workflowId} (run ${runId}) is being cancelled: it cannot be paused, unpaused, or given other options any more.`;
+      const message = `Activity ${this.#run.workflowId} (run ${runId}) is being cancelled. It can no longer be paused, unpaused or changed.`;
       return new IllegalStateError(message, { runId });
     }
     try {
@@ -243,7 +245,7 @@ class StandaloneTurn {
     const { input, activity } = mailInput(mail, {
       now: this.#state.now,
       activities: new Map([[seq, this.#activity]]),
-      // Nobody executes it as its own: what a client has asked for without a task does not count.
+      // No owner executes the activity itself, so a client's outcome without a task does not count.
       places: { of: () => 'task' },
       present: () => undefined,
       wasPaused: this.#controls.wasPaused,
@@ -260,7 +262,7 @@ class StandaloneTurn {
     this.#inputs.push(input);
     const { payload, meta, reason } = input;
     const end = newEvent(0, endOf[input.type]!, { payload, meta, reason });
-    // A timeout is something that happens to a run, not something that it does.
+    // A run's timeout is an input, not an output of its code.
     if (end.type === 'WorkflowTimedOut') this.#inputs.push(end);
     else this.#outputs.push(end);
   }

@@ -1,23 +1,23 @@
-// Activities that belong to no workflow: runs of a kind of their own, in a namespace beside that of the workflows, so that
-// their ids are their own and lists of workflows leave them out.
+// Names of standalone activities. Each is a run in a second namespace beside the workflows' one, so activity ids do not
+// collide with workflow ids and workflow lists do not show them.
 const suffix = '#activities';
 
-/** Where the standalone activities of a namespace are. */
+/** The namespace that holds the standalone activities of `namespace`. */
 export function activitiesNamespace(namespace: string): string {
   return namespace + suffix;
 }
 
-/** The namespace itself. */
+/** The inverse of `activitiesNamespace`. */
 export function userNamespace(namespace: string): string {
   return isOfActivities(namespace) ? namespace.slice(0, -suffix.length) : namespace;
 }
 
-/** Whether runs of this namespace are standalone activities. */
+/** True when runs of this namespace are standalone activities. */
 export function isOfActivities(namespace: string): boolean {
   return namespace.endsWith(suffix);
 }
 
-/** The same of the key of a queue in which runs wait. */
+/** True when the runs that wait in this queue are standalone activities. */
 export function isQueueOfActivities(queue: string): boolean {
   return queue.includes(`${suffix}/`);
 }

@@ -1,4 +1,4 @@
-// How an attempt of an activity is named to whoever completes it from outside.
+// The token by which an external client names the attempt that it completes.
 import { RuntimeError } from '../failure/runtime-error.ts';
 
 export interface TaskToken {
@@ -33,7 +33,7 @@ function isCount(value: unknown): value is number {
 function invalid(cause: unknown): RuntimeError {
   return new RuntimeError(
     'INVALID_INPUT',
-    'This is not a task token. Expected the bytes of activityInfo().taskToken, or the text of base64TaskToken.',
+    'The task token cannot be decoded. Expected the bytes of activityInfo().taskToken, or the text of base64TaskToken.',
     cause === undefined ? {} : { cause },
   );
 }

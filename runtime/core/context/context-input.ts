@@ -1,5 +1,5 @@
-// What users may pass as a context patch: RFC 6902 and CEMAF's four verbs. Checks and copies it, and lowers the verbs
-// to RFC 6902 against the document as it stands. Never writes the document.
+// Checks and copies the context patches that users pass: RFC 6902 operations and CEMAF's four verbs. Lowers the verbs
+// to RFC 6902 against the current document. Never writes the document.
 import {
   copyJson,
   depthMax,
@@ -18,9 +18,9 @@ import { type Holder, valueAt } from '../json/json-patch.ts';
 import type { Op } from '../json/operation.ts';
 
 /**
- * `set`: `add` or `replace`, missing object parents first. `delete`: `remove`, or nothing when absent. `append`:
- * `add` at the end of a list that exists. `merge`: the least `add`, `replace`, `remove` that RFC 7396 asks for.
- * The log never holds these verbs. `prev` of an Op is not read: it is filled in here.
+ * `set`: `add` or `replace`, after adding missing parent objects. `delete`: `remove`, or nothing when the value is
+ * absent. `append`: `add` at the end of an existing list. `merge`: the fewest `add`, `replace` and `remove` that RFC
+ * 7396 needs. The log never holds these verbs. `prev` of an Op is not read; the engine computes it.
  */
 export type InputOp =
   | Op
@@ -45,7 +45,10 @@ const parts: Readonly<Record<InputOp['op'], readonly ('from' | 'value')[]>> = {
   merge: ['value'],
 };
 
-/** A checked copy that shares nothing with `input`; members that the operation does not have are dropped. @throws JsonFault */
+/**
+ * A checked copy that shares nothing with `input`. Members that the operation does not define are dropped.
+ * @throws JsonFault
+ */
 export function readOp(input: unknown): InputOp {
   if (typeof input !== 'object' || input === null) {
     throw new JsonFault(null, describeValue(input), 'an operation: { op, path, … }');
@@ -78,11 +81,14 @@ export function readOp(input: unknown): InputOp {
 function readPointer(pointer: unknown, part: string): string {
   if (typeof pointer !== 'string') throw new JsonFault(null, `${describeValue(pointer)} as ${part}`, 'a JSON Pointer');
   const depth = parsePointer(pointer).length;
-  if (depth > depthMax) throw new JsonFault(null, `a path of ${depth} keys`, `at most ${depthMax} levels in all`);
+  if (depth > depthMax) throw new JsonFault(null, `a path of ${depth} keys`, `at most ${depthMax} levels in total`);
   return pointer;
 }
 
-/** A checked copy of what is to stand at `path`; faults are named by where they would stand. @throws JsonFault */
+/**
+ * A checked copy of the value for `path`. Faults name the place in the document where the value would be.
+ * @throws JsonFault
+ */
 export function copyAt(value: unknown, path: string): Value {
   try {
     return copyJson(value, depthMax - (path.split('/').length - 1));
@@ -92,7 +98,7 @@ export function copyAt(value: unknown, path: string): Value {
   }
 }
 
-/** The RFC 6902 operations that `op` comes to, given the document as it stands. @throws JsonFault */
+/** Lowers `op` to RFC 6902 operations against the current document. @throws JsonFault */
 export function lowerOp(holder: Holder, op: InputOp): Op[] {
   switch (op.op) {
     case 'set':
@@ -143,7 +149,7 @@ function set(holder: Holder, path: string, value: Json, notes: InputOp): Op[] {
         throw new JsonFault(
           `${here}/${escapeToken(token)}`,
           'no such item in a list',
-          'an item that exists: set adds no items on the way',
+          'an existing item: set does not add missing items of a list',
         );
       }
     } else if (isMembers(node)) {
@@ -171,7 +177,7 @@ function merge(target: Members, patch: Members, path: string, confidence: { conf
   });
 }
 
-/** What RFC 7396 makes of a patch where there was nothing: null members go, lists stay as they are. */
+/** The result of an RFC 7396 patch on an absent value: null members are dropped, lists stay as they are. */
 function withoutNulls(patch: Json): Json {
   if (!isMembers(patch)) return patch;
   return Object.fromEntries(

@@ -1,5 +1,5 @@
-// The context of one run: a private JSON document, a read-only view of it, and the two ways of writing it. Writing
-// returns the RFC 6902 operations to log; the document changes at once and as a whole, or not at all. No I/O.
+// The context of one run: a private JSON document, a read-only view of it, and the two ways to write it. A write
+// returns the RFC 6902 operations to log and is atomic: the whole document changes at once, or nothing does. No I/O.
 import { type InputOp, lowerOp, readOp } from './context-input.ts';
 import { prevOf } from './context-prev.ts';
 import { ContextRecorder } from './context-recorder.ts';
@@ -10,7 +10,7 @@ import { applyAll, applyOp, asItIs, type Holder, holderOf, refusal } from '../js
 import type { Op } from '../json/operation.ts';
 import { IllegalStateError, RuntimeError } from '../failure/runtime-error.ts';
 
-// Lists of any length are spelled out: as mapped types, recursive ones such as Json would have no end.
+// Handles lists explicitly: as mapped types, recursive types such as Json would not terminate.
 export type Mutable<T> = T extends readonly unknown[]
   ? number extends T['length']
     ? Mutable<T[number]>[]
@@ -27,10 +27,10 @@ export type DeepReadonly<T> = T extends readonly unknown[]
     ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
     : T;
 
-/** Looks at a document that `made` has just changed, and throws to have it changed back. */
+/** Inspects a document after `made` was applied. Throws to undo the change. */
 export type Check = (made: readonly Op[], document: ContextDocument) => void;
 
-/** The document after `ops`; `document` stays as it is. @throws CONTEXT_PATCH_INVALID */
+/** The document after `ops`; `document` itself does not change. @throws CONTEXT_PATCH_INVALID */
 export function foldOps(document: Json, ops: readonly Op[]): Json {
   const holder = holderOf(document);
   applyAll(holder, ops);
@@ -42,7 +42,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
   #writing = false;
 
   /**
-   * Takes a copy of `initial`. `null` is a document that is not there yet: the patch that attaches it comes next.
+   * Copies `initial`. `null`: no document yet; the next patch creates it.
    * @throws CONTEXT_PATCH_INVALID when JSON cannot hold it
    */
   constructor(initial: unknown) {
@@ -55,15 +55,15 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     }
   }
 
-  /** Live: shows every later write. Throws READ_ONLY when it is written. */
+  /** A live view that shows every later write. Writing to it throws READ_ONLY. */
   get state(): DeepReadonly<T> {
     return viewOf(this.#holder['']) as DeepReadonly<T>;
   }
 
   /**
-   * Checks and applies `ops`, all or none; returns what is to be logged, in RFC 6902 and with `prev`, sharing nothing
-   * with `ops` or the document. Empty when there is nothing to change (`delete` of what is absent). When `check`, which
-   * is called with the document changed, throws, nothing was.
+   * Checks and applies all of `ops` or none. Returns the operations to log, in RFC 6902 and with `prev`; they share
+   * nothing with `ops` or the document. Empty when nothing changes (`delete` of an absent value). Calls `check` with
+   * the changed document; if it throws, the change is undone.
    * @throws CONTEXT_PATCH_INVALID
    */
   apply(ops: readonly InputOp[], check?: Check): Op[] {
@@ -71,7 +71,7 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
       const fault = new JsonFault(null, describeValue(ops), 'a list of operations');
       throw new RuntimeError('CONTEXT_PATCH_INVALID', `Context patch: ${fault.message}.`, { cause: fault });
     }
-    // All reading of what the user handed in, which may run getters, comes before the first write.
+    // Reading the user's objects may run getters, so it ends before the first write.
     const inputs = eachOp(ops, readOp);
     return this.#atomic(
       (undo) => eachOp(inputs, (input) => lowerOp(this.#holder, input).map((op) => this.#applyOne(op, undo))).flat(),
@@ -80,24 +80,27 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
   }
 
   /**
-   * Folds operations that were logged, and keeps their values: the caller must not. They are trusted: should one not fit,
-   * the document is left half patched.
+   * Applies operations from the log and takes ownership of their values. They are trusted: if one does not fit, the
+   * document is left half patched.
    */
   applyRecorded(ops: readonly Op[]): void {
     applyAll(this.#holder, ops, asItIs);
   }
 
   /**
-   * Runs `change` on a draft of the document, then applies what it did, or puts in the document's place what it returned;
-   * returns the operations, to be logged. The document is as it was while `change` runs, and stays so when `change`
-   * throws, or `check` after it.
+   * Runs `change` on a draft of the document. Then applies its changes, or replaces the document by the value it
+   * returned. Returns the operations to log. The document does not change while `change` runs, nor when `change` or
+   * `check` throws.
    * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `change` returns a promise
    */
   record(change: (draft: Mutable<T>) => unknown, check?: Check): Op[] {
     return this.#atomic((undo) => this.changesOf(change).ops.map((op) => this.#applyOne(op, undo)), check);
   }
 
-  /** What `record` would apply, and whether `change` wrote anything at all. Applies nothing. @throws as `record` does */
+  /**
+   * The operations that `record` would apply, and whether `change` wrote anything at all. Applies nothing.
+   * @throws as `record` does
+   */
   changesOf(change: (draft: Mutable<T>) => unknown): { readonly ops: Op[]; readonly hasChanged: boolean } {
     const recorder = new ContextRecorder();
     try {
@@ -105,22 +108,20 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
       return { ops, hasChanged: recorder.hasChanged };
     } catch (cause) {
       if (!(cause instanceof JsonFault)) throw cause;
-      throw new RuntimeError(
-        'CONTEXT_PATCH_INVALID',
-        `Context update: ${cause.message}. Nothing of the update was applied.`,
-        { cause },
-      );
+      throw new RuntimeError('CONTEXT_PATCH_INVALID', `Context update: ${cause.message}. The update was not applied.`, {
+        cause,
+      });
     }
   }
 
-  /** A copy that is the caller's. */
+  /** A copy that belongs to the caller. */
   snapshot(): Json {
     return cloneJson(this.#holder['']);
   }
 
   #atomic(work: (undo: Undo) => Op[], check: Check | undefined): Op[] {
     if (this.#writing) {
-      throw new IllegalStateError('The context was patched inside its own update(); write to the draft there.');
+      throw new IllegalStateError('The context was patched inside update(). Write to the draft there instead.');
     }
     const undo: Undo = [];
     this.#writing = true;
@@ -153,7 +154,7 @@ function eachOp<I, R>(ops: readonly I[], work: (op: I) => R): R[] {
     try {
       return work(op);
     } catch (cause) {
-      throw refusal(cause, index, op, 'Nothing of the patch was applied.');
+      throw refusal(cause, index, op, 'The patch was not applied.');
     }
   });
 }

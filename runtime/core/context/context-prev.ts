@@ -1,10 +1,10 @@
-// The old value that a logged operation carries in `prev`, so that "what was it before" needs no replay.
-// Larger ones are left out: copying or hashing them would cost what the document is large.
+// Computes `prev`, the old value in a logged operation, so that reading it needs no replay. Large values are left out:
+// copying or hashing them costs time in proportion to their size.
 import { cloneJson, type Json, type Value } from '../json/json.ts';
 
 const prevBytesMax = 1024;
 
-/** A copy of `old` when its JSON text has at most 1 kB (UTF-8), else undefined. Looks at no more than about 1 kB of it. */
+/** A copy of `old` when its JSON text has at most 1 kB (UTF-8), else undefined. Reads at most about 1 kB of it. */
 export function prevOf(old: Value): Json | undefined {
   if (typeof old !== 'object' || old === null) {
     if (typeof old !== 'string' || old.length < prevBytesMax / 6) return old;
@@ -13,11 +13,11 @@ export function prevOf(old: Value): Json | undefined {
   return cloneJson(old);
 }
 
-/** `budget` less the fewest bytes that the JSON text of `value` can have; gives up below zero. */
+/** `budget` minus the minimum number of bytes in the JSON text of `value`. Stops below zero. */
 function bytesLeft(value: Value, budget: number): number {
   if (typeof value === 'string') return budget - value.length - 2;
   if (typeof value !== 'object' || value === null) return budget - 1;
-  // Brackets, and a comma between each two.
+  // Brackets, and a comma between items.
   let left = budget - 2;
   if (Array.isArray(value)) {
     left -= Math.max(0, value.length - 1);

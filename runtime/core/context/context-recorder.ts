@@ -1,6 +1,6 @@
-// What update() did to a document, as RFC 6902 operations. While the update runs, its drafts keep the changes beside the
-// document; when it has returned, the changed drafts that are still in their places make the operations. Everything that
-// was inserted is read then, as it is by then. Never writes the document.
+// Records what update() did to a document, as RFC 6902 operations. While the update runs, its drafts keep the changes
+// beside the document. When it returns, the changed drafts that are still part of the document become operations.
+// Inserted values are read only then, in their final state. Never writes the document.
 import { copyAt } from './context-input.ts';
 import type { Op } from '../json/operation.ts';
 import { DraftList } from './draft-list.ts';
@@ -9,21 +9,22 @@ import type { DraftNode, Drafts } from './draft-node.ts';
 import { describeValue, JsonFault, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
-/** Of one update. */
+/** Records one update. */
 export class ContextRecorder implements Drafts {
   readonly #nodes = new Map<object, DraftNode>();
-  /** In the order of their first changes. */
+  /** In the order of their first change. */
   readonly #changed = new Set<DraftNode>();
   #isOpen = true;
 
-  /** Whether anything was written, even if it was taken back. */
+  /** True after any write, even if a later write reverted it. */
   get hasChanged(): boolean {
     return this.#changed.size > 0;
   }
 
   /**
-   * The operations that do to `document` what `change` did to its draft, or that put in its place what `change` returned.
-   * They share nothing with it, and are to be applied before anything else is. @throws JsonFault, CONTEXT_PATCH_INVALID
+   * The operations that repeat on `document` what `change` did to its draft, or that replace it by what `change`
+   * returned. They share nothing with `document`. Apply them before any other write.
+   * @throws JsonFault, CONTEXT_PATCH_INVALID
    */
   record(document: Value, change: (draft: unknown) => unknown): Op[] {
     const draft = this.draftOf(document, undefined, '');
@@ -36,7 +37,7 @@ export class ContextRecorder implements Drafts {
       return ops;
     } finally {
       this.#isOpen = false;
-      if (ops === undefined) for (const node of this.#changed) node.settle();
+      if (ops === undefined) for (const node of this.#changed) node.discard();
     }
   }
 
@@ -60,7 +61,7 @@ export class ContextRecorder implements Drafts {
     if (this.#isOpen) return;
     throw new RuntimeError(
       'READ_ONLY',
-      'A draft of update() was written after its update had ended; write it inside the function that update() calls.',
+      'A draft of update() was written after update() returned. Write it only inside the function that update() calls.',
     );
   }
 
@@ -78,8 +79,8 @@ export class ContextRecorder implements Drafts {
       ops.push(...node.operations(path));
       inPlace.push(node);
     }
-    // The operations change the objects of these; what was taken out stays as its draft shows it.
-    for (const node of inPlace) node.settle();
+    // The operations now hold these changes. Drafts outside of the document keep showing their own.
+    for (const node of inPlace) node.discard();
     return ops;
   }
 
@@ -87,8 +88,8 @@ export class ContextRecorder implements Drafts {
     if (this.hasChanged) {
       throw new RuntimeError(
         'CONTEXT_PATCH_INVALID',
-        'Context update: the function both changed its draft and returned a value, which stands for a new document. ' +
-          'Expected one of the two: put braces around the function, or do not write the draft. Nothing was changed.',
+        'Context update: the function both changed its draft and returned a value (a new document). ' +
+          'Do one of the two: put braces around the function body, or do not write the draft. Nothing was changed.',
       );
     }
     const value = copyAt(returned, '');
@@ -103,7 +104,7 @@ function refusePromise(result: unknown): void {
   if (typeof result !== 'object' || result === null) return;
   const { then } = result as { then?: unknown };
   if (typeof then !== 'function') return;
-  // The promise fails when it goes on to write the closed draft; what the caller hears of is this error.
+  // The promise rejects when it later writes the closed draft. The caller sees the error below instead.
   then.call(
     result,
     () => undefined,
@@ -111,6 +112,6 @@ function refusePromise(result: unknown): void {
   );
   throw new RuntimeError(
     'CONTEXT_PATCH_INVALID',
-    'Context update: the function returned a promise; an update is synchronous: await first, then update.',
+    'Context update: the function returned a promise, but an update is synchronous. Await first, then update.',
   );
 }

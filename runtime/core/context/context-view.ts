@@ -1,6 +1,6 @@
-// The read-only view of a context document: proxies over its own objects and lists, so reading copies nothing and a
-// view shows every later write. A view belongs to the value it was taken from: when that value is replaced as a whole,
-// take the view anew. Never hands out a value that could be written.
+// The read-only view of a context document: proxies over its own objects and lists. Reading copies nothing, and a view
+// shows every later write. A view is bound to the value it was taken from: after that value is replaced as a whole,
+// take a new view. Never returns a writable value.
 import type { List, Members, Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
@@ -9,7 +9,7 @@ const views = new WeakMap<object, object>();
 function refuse(): never {
   throw new RuntimeError(
     'READ_ONLY',
-    'The state of the context is read-only; write through patch() or update(), or work on a copy.',
+    'The state of the context is read-only. Write through patch() or update(), or change a copy.',
   );
 }
 
@@ -20,7 +20,7 @@ const handler: ProxyHandler<Members | List> = {
   },
   getOwnPropertyDescriptor(target, key) {
     const descriptor = Reflect.getOwnPropertyDescriptor(target, key);
-    // Only the length of a list is not configurable; it must be reported as it is.
+    // The length of a list is the only non-configurable property. A proxy must report it unchanged.
     if (descriptor === undefined || descriptor.configurable === false) return descriptor;
     return { ...descriptor, value: viewOf(descriptor.value as Value), writable: false };
   },
@@ -31,7 +31,7 @@ const handler: ProxyHandler<Members | List> = {
   setPrototypeOf: refuse,
 };
 
-/** A scalar as it is; an object or list behind its view, which is the same one each time. */
+/** Scalars are returned as they are. Each object or list has one view, which is always the same object. */
 export function viewOf(value: Value): Value {
   if (typeof value !== 'object' || value === null) return value;
   const known = views.get(value);

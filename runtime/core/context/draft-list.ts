@@ -1,18 +1,18 @@
-// The draft of a list: items that were overwritten, and stretches of the base that other items took the place of.
-// Its cost is that of the items that are touched and of the splices of one update, not of the list's length.
+// The draft of a list: overwritten items, and ranges of the base that other items replace. The cost of an update grows
+// with its touched items and splices, not with the length of the list.
 import { copyAt } from './context-input.ts';
 import type { Op } from '../json/operation.ts';
 import { DraftNode, memberDescriptor } from './draft-node.ts';
 import { describeValue, indexOfToken, type List } from '../json/json.ts';
 
-/** The `removed` items of the base from index `at` on gave way to `values`. */
+/** `values` replace `removed` items of the base, from index `at`. */
 interface Splice {
   readonly at: number;
   readonly removed: number;
   readonly values: unknown[];
 }
 
-/** Lists may have holes while an update runs; this many are more than a program fills. */
+/** A list may have holes while an update runs. A higher number is a mistake, not a real program. */
 const holesMax = 10_000;
 
 type ListMethod = (list: DraftList, args: readonly unknown[]) => unknown;
@@ -21,13 +21,13 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
   #length = this.base.length;
   /** By index of the base. */
   #items = new Map<number, unknown>();
-  /** In order; they neither overlap nor touch each other. */
+  /** Ordered. Splices neither overlap nor touch. */
   #splices: Splice[] = [];
   #wasSorted = false;
-  /** The operations are made: a child's place is that in the new list. */
+  /** The operations are made. A child's place now refers to the new list. */
   #isPlaced = false;
 
-  // Only what would move every item, one by one, if it was left to Array.prototype.
+  // Only the methods for which Array.prototype would move every item one by one.
   static readonly #methods: ReadonlyMap<string, ListMethod> = new Map<string, ListMethod>([
     ['shift', (list) => list.#splice(0, Math.min(1, list.#length), [])[0]],
     [
@@ -78,7 +78,7 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
     return true;
   }
 
-  /** Leaves a hole, which must be gone when the update ends: `pop` first deletes, then shortens. */
+  /** Leaves a hole, which must be gone when the update ends: `pop` deletes first and then shortens. */
   deleteProperty(_: List, key: string | symbol): boolean {
     if (this.#isIndex(key)) this.#setItem(Number(key), key, undefined);
     return true;
@@ -120,14 +120,14 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
     return ops;
   }
 
-  settle(): void {
+  discard(): void {
     this.#items = new Map();
     this.#splices = [];
     this.#length = this.base.length;
     this.#wasSorted = false;
   }
 
-  /** A permutation of most items has no shorter form than the new list. */
+  /** The new list is the shortest form of a permutation of most items. */
   get #isRewritten(): boolean {
     return this.#wasSorted && this.#items.size > 1 && this.#items.size * 2 > this.base.length;
   }
@@ -191,7 +191,7 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
     if (more > 0) this.#splice(this.#length, 0, new Array(more).fill(undefined));
   }
 
-  /** Array.prototype.splice, with its arguments in bounds. Joins the splices that it touches. */
+  /** Array.prototype.splice with arguments in bounds. Joins the splices that it touches. */
   #splice(start: number, count: number, values: readonly unknown[]): unknown[] {
     const taken = Array.from({ length: count }, (_, offset) => this.#item(start + offset));
     if (count === values.length && taken.every((item, offset) => item === values[offset])) return taken;
@@ -222,17 +222,17 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
   }
 }
 
-/** Items from `start` to `end` of the list; what is to be taken from an index of the list to get that of the base. */
+/** Items from `start` to `end` of the list. To map a list index to a base index, subtract `before` or `after`. */
 interface Range {
   readonly start: number;
   readonly end: number;
-  /** In front of the touched splices. */
+  /** For indices before the touched splices. */
   readonly before: number;
-  /** Behind them. */
+  /** For indices behind them. */
   readonly after: number;
 }
 
-/** One splice for the `touched` ones and for `values` in the place of the range. Reuses the first one's values. */
+/** Replaces the `touched` splices and the range by one splice with `values`. Reuses the first splice's values. */
 function join(touched: readonly Splice[], { start, end, before, after }: Range, values: readonly unknown[]): Splice {
   const head = touched[0];
   const tail = touched.at(-1);

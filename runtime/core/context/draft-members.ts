@@ -1,4 +1,4 @@
-// The draft of an object: what was assigned and deleted, by key. Its cost is that of the keys that are touched.
+// The draft of an object: assigned and deleted members by key. The cost of an update grows with the touched keys only.
 import { copyAt } from './context-input.ts';
 import type { Op } from '../json/operation.ts';
 import { DraftNode, memberDescriptor } from './draft-node.ts';
@@ -7,14 +7,14 @@ import { escapeToken, type Members } from '../json/json.ts';
 const absent = Symbol('absent');
 
 interface Change {
-  /** `absent` once it was deleted. */
+  /** `absent` after a deletion. */
   readonly value: unknown;
-  /** The member of the base was deleted, if only to come back as the last one. */
+  /** The base's member was deleted. If it was assigned again later, it is now the last member. */
   readonly isRemoved: boolean;
 }
 
 export class DraftMembers extends DraftNode<Members> implements ProxyHandler<Members> {
-  /** In the order in which new keys were added. */
+  /** In the order in which keys were added. */
   #changes = new Map<string, Change>();
 
   get(_: Members, key: string | symbol): unknown {
@@ -33,7 +33,7 @@ export class DraftMembers extends DraftNode<Members> implements ProxyHandler<Mem
 
   ownKeys(): (string | symbol)[] {
     if (this.#changes.size === 0) return Reflect.ownKeys(this.base);
-    // An object of such keys, since it orders them as any object does: indices first.
+    // A plain object yields the keys in the same order as any object: indices first.
     const keys = Object.create(null) as Record<string, true>;
     for (const key of Object.keys(this.base)) {
       if (this.#changes.get(key)?.isRemoved !== true) keys[key] = true;
@@ -79,7 +79,7 @@ export class DraftMembers extends DraftNode<Members> implements ProxyHandler<Mem
     return ops;
   }
 
-  settle(): void {
+  discard(): void {
     this.#changes = new Map();
   }
 

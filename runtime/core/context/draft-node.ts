@@ -1,18 +1,18 @@
-// One drafted object or list of a document: the base class of both kinds. A draft is a proxy over the document's own
-// object; its handler, the node, keeps what the user changed beside it. Nothing here writes the document.
+// A drafted object or list of a document: the base class of both. A draft is a proxy over the document's own object;
+// its handler, the node, keeps the user's changes beside it. Never writes the document.
 import type { Op } from '../json/operation.ts';
 import { escapeToken, JsonFault, type List, type Members, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
-/** What a node asks of the recorder that all nodes of one update share. */
+/** What nodes use of the recorder, which all nodes of one update share. */
 export interface Drafts {
-  /** A scalar as it is; an object or list as its draft, the same one each time. */
+  /** Scalars are returned as they are. Each object or list has one draft, which is always the same object. */
   draftOf(value: Value, parent: DraftNode, key: string | number): unknown;
   /** The draft of `value` if it has one, else `value`. */
   seenAs(value: Value | undefined): unknown;
-  /** @throws READ_ONLY once the update is over */
+  /** @throws READ_ONLY after the update ended */
   assertOpen(): void;
-  /** To be called before each write. @throws READ_ONLY */
+  /** Call before each write. @throws READ_ONLY */
   noteChange(node: DraftNode): void;
 }
 
@@ -21,7 +21,7 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
   protected readonly base: Base;
   protected readonly drafts: Drafts;
   readonly #parent: DraftNode | undefined;
-  /** Where `base` stands in the base of the parent. */
+  /** Place of `base` in the parent's base. */
   readonly #key: string | number;
 
   constructor(drafts: Drafts, base: Base, parent: DraftNode | undefined, key: string | number) {
@@ -32,7 +32,7 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
     this.draft = new Proxy(base, this);
   }
 
-  /** Where `base` stands in the document that the operations made so far lead to; undefined when it was taken out. */
+  /** Place of `base` in the document after the operations so far; undefined when it was removed. */
   get path(): string | undefined {
     if (this.#parent === undefined) return '';
     const token = this.#parent.placeOf(this.#key);
@@ -40,14 +40,14 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
     return above === undefined ? undefined : `${above}/${escapeToken(String(token))}`;
   }
 
-  /** Where the child that is at `key` of `base` stands now; undefined when it is no longer in its place. */
+  /** Current place of the child at `key` of `base`; undefined when it was moved or removed. */
   abstract placeOf(key: string | number): string | number | undefined;
 
   /** The changes of this node alone, as operations on `base` at `path`. @throws JsonFault */
   abstract operations(path: string): Op[];
 
-  /** Forgets the changes: `base` has them now, or is not to have them. */
-  abstract settle(): void;
+  /** Discards the recorded changes. */
+  abstract discard(): void;
 
   defineProperty(): never {
     return this.refuse('a property definition', 'an assignment');
@@ -64,7 +64,7 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
   protected refuse(found: string, expected: string): never {
     this.drafts.assertOpen();
     const cause = new JsonFault(this.path ?? null, found, expected);
-    throw new RuntimeError('CONTEXT_PATCH_INVALID', `Context update: ${cause.message}. The write did not take place.`, {
+    throw new RuntimeError('CONTEXT_PATCH_INVALID', `Context update: ${cause.message}. The write was not applied.`, {
       cause,
     });
   }

@@ -1,4 +1,5 @@
-// Failures as plain data: the form in which they are stored and cross boundaries, and the way to and from the classes.
+// Failures as plain data, the form in which they are stored and cross boundaries, and the conversion from and to
+// classes.
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -24,7 +25,7 @@ interface Described {
   cause?: FailureInfo;
 }
 
-/** Names and kinds are stored for ever. Absent optional parts mean the default. */
+/** Names and kinds are stored permanently. Absent optional parts mean the default. */
 export type FailureInfo =
   | (Described & {
       kind: 'application';
@@ -55,9 +56,9 @@ export type FailureInfo =
   | (Described & { kind: 'server'; nonRetryable: boolean })
   | (Described & { kind: 'alreadyStarted'; workflowId: string; workflowType: string });
 
-/** Bound of each stored message and stack, UTF-8. */
+/** Maximum size of each stored message and stack, in bytes of UTF-8. */
 const textBytesMax = 8192;
-/** Causes of causes; deeper ones (and cyclic chains) are cut. */
+/** Maximum depth of causes. Deeper and cyclic chains are cut. */
 const causesMax = 20;
 const cutMark = ' … [cut]';
 const cutMarkBytes = 11;
@@ -67,7 +68,7 @@ function capped(text: string): string {
   const encoder = new TextEncoder();
   const room = new Uint8Array(textBytesMax);
   if (encoder.encodeInto(text, room).read === text.length) return text;
-  // Encoding stops before a character that does not fit, so none is split.
+  // encodeInto stops before a character that does not fit, so no character is split.
   return text.slice(0, encoder.encodeInto(text, room.subarray(cutMarkBytes)).read) + cutMark;
 }
 
@@ -133,7 +134,10 @@ function infoOf(thrown: unknown, causesLeft: number): FailureInfo {
   };
 }
 
-/** Whatever was thrown, as plain data. What is no failure of ours is described as `ensureApplicationFailure` does. */
+/**
+ * Any thrown value as plain data. A value that is not one of our failures is wrapped as `ensureApplicationFailure`
+ * does.
+ */
 export function failureInfo(thrown: unknown): FailureInfo {
   return infoOf(thrown, causesMax);
 }
@@ -169,7 +173,7 @@ function instantiate(info: FailureInfo): TemporalFailure {
       const { kind } = info satisfies never as { kind: unknown };
       throw new RuntimeError(
         'PAYLOAD_UNREADABLE',
-        `Failure of kind ${JSON.stringify(kind)} is not known to this version of reprise; upgrade the reader.`,
+        `Failure of kind ${JSON.stringify(kind)} is unknown to this version of reprise. Upgrade the process that reads it.`,
       );
     }
   }
@@ -179,7 +183,7 @@ export function failureFromInfo(info: FailureInfo): TemporalFailure {
   return withStack(instantiate(info), info.stack);
 }
 
-/** Details that cannot be encoded are replaced by a text that says so: a failure can always be stored. */
+/** Replaces details that cannot be encoded by a text that says so: a failure can always be stored. */
 function storable(value: unknown): unknown {
   try {
     encodePayload(value);
@@ -212,7 +216,7 @@ export function encodeFailure(thrown: unknown): Uint8Array {
 export function decodeFailureInfo(bytes: Uint8Array): FailureInfo {
   const info = decodePayload(bytes);
   if (typeof info !== 'object' || info === null || !('kind' in info)) {
-    throw new RuntimeError('PAYLOAD_UNREADABLE', `Payload of ${bytes.length} bytes holds no failure: it has no kind.`);
+    throw new RuntimeError('PAYLOAD_UNREADABLE', `Payload of ${bytes.length} bytes is not a failure: it has no kind.`);
   }
   return info as FailureInfo;
 }

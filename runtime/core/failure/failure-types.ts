@@ -1,13 +1,13 @@
-// Which errors fail the run instead of its task, by the names that a worker was given.
+// Decides which errors fail the run instead of only its task, by the names that the worker is configured with.
 // Source: Temporal's workflowFailureErrorTypes (spec/sdk.md behavior 56).
 
-/** Names of error classes by workflow type, `*` for all types. `Error` stands for every error. */
+/** Names of error classes by workflow type, `*` for all types. `Error` means every error. */
 export type FailureErrorTypes = Readonly<Record<string, readonly string[]>>;
 
-/** What a history that the code cannot follow is called; Temporal has two names for it. */
+/** Names of the error for a history that the code cannot follow. Temporal has two. */
 const nondeterminism = ['NondeterminismError', 'DeterminismViolationError', 'Error'];
 
-/** Names that hold for a workflow type; undefined when there are none. */
+/** Names that apply to a workflow type; undefined when there are none. */
 export function failureErrorNames(
   types: FailureErrorTypes | undefined,
   workflowType: string,
@@ -20,7 +20,7 @@ export function failureErrorNames(
   return names.length === 0 ? undefined : names;
 }
 
-/** Whether a run ends when its code cannot follow its history. */
+/** True when a run fails if its code cannot follow its history. */
 export function failsOnNondeterminism(names: readonly string[] | undefined): boolean {
   return names?.some((name) => nondeterminism.includes(name)) ?? false;
 }

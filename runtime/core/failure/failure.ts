@@ -1,5 +1,5 @@
-// Temporal's failure classes, as views of plain data (failure-info.ts). Marked by symbols that all copies of this
-// module share, so that `instanceof` holds between sandbox and host. Classes and helpers only: stores nothing.
+// Temporal's failure classes, as views of plain data (failure-info.ts). Symbols that all copies of this module share
+// mark them, so `instanceof` holds between sandbox and host. Classes and helpers only; stores nothing.
 // Source: Temporal TypeScript SDK, @temporalio/common failure classes (spec/sdk.md 1.5).
 import ms from 'ms';
 import { mark } from './marked-class.ts';
@@ -30,7 +30,7 @@ function errorOptions(cause: Error | null | undefined): ErrorOptions | undefined
   return cause === undefined || cause === null ? undefined : { cause };
 }
 
-/** Base of everything that is stored as a failure and may fail a run. */
+/** Base class of everything that is stored as a failure and may fail a run. */
 export class TemporalFailure extends Error {
   declare readonly cause?: Error;
   constructor(message?: string | null, cause?: Error | null) {
@@ -41,10 +41,10 @@ export class TemporalFailure extends Error {
   }
 }
 
-/** Milliseconds, or a text that `ms` reads: '10s'. */
+/** Milliseconds, or a text that the package `ms` reads: '10s'. */
 export type DelayInput = number | string;
 
-/** @throws TypeError for a text that is no duration, and for a negative or infinite delay. */
+/** @throws TypeError for a text that is not a duration, and for a negative or infinite delay. */
 function delayMs(delay: DelayInput): number {
   const value: unknown = typeof delay === 'number' ? delay : delay === '' ? undefined : ms(delay as ms.StringValue);
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
@@ -65,12 +65,12 @@ export interface ApplicationFailureOptions {
   readonly category?: ApplicationFailureCategory;
 }
 
-/** The failure that users throw. */
+/** The failure that user code throws. */
 export class ApplicationFailure extends TemporalFailure {
   readonly type: string | undefined;
   readonly nonRetryable: boolean;
   readonly details: unknown[];
-  /** Milliseconds until the next attempt, in place of what the retry policy says. */
+  /** Milliseconds until the next attempt. Overrides the retry policy. */
   readonly nextRetryDelay: number | undefined;
   readonly category: ApplicationFailureCategory | undefined;
   constructor(
@@ -95,7 +95,7 @@ export class ApplicationFailure extends TemporalFailure {
     return new ApplicationFailure(message, type, nonRetryable, details, cause, nextRetryDelay, category);
   }
 
-  /** What `ensureApplicationFailure` makes of `error`, with fields replaced. */
+  /** Wraps `error` as `ensureApplicationFailure` does, with fields overridden. */
   static fromError(error: unknown, overrides: ApplicationFailureOptions = {}): ApplicationFailure {
     const made = ensureApplicationFailure(error);
     const { message, type, nonRetryable, details, cause, nextRetryDelay, category } = made;
@@ -159,7 +159,7 @@ export class TimeoutFailure extends TemporalFailure {
   }
 }
 
-/** What workflow code sees of a failed activity; `cause` is the activity's own failure. */
+/** What workflow code sees of a failed activity. `cause` is the activity's own failure. */
 export class ActivityFailure extends TemporalFailure {
   readonly activityType: string;
   readonly activityId: string | undefined;
@@ -218,7 +218,7 @@ export class ServerFailure extends TemporalFailure {
   }
 }
 
-/** To a client that starts a taken workflow id, and to a workflow whose child has one. */
+/** Thrown to a client that starts a workflow id that is in use, and to a workflow whose child's id is in use. */
 export class WorkflowExecutionAlreadyStartedError extends TemporalFailure {
   readonly workflowId: string;
   readonly workflowType: string;
@@ -235,7 +235,7 @@ export class WorkflowExecutionAlreadyStartedError extends TemporalFailure {
 const notAnError =
   ' [A non-Error value was thrown from your code. We recommend throwing Error objects so that we can provide a stack trace]';
 
-/** String(value), also for what cannot be made a string. */
+/** String(value), also for values that cannot be converted to text. */
 function textOf(value: unknown): string {
   try {
     return String(value);
@@ -244,7 +244,7 @@ function textOf(value: unknown): string {
   }
 }
 
-/** A property of a thrown value, undefined when its getter throws: a failure must always be describable. */
+/** A property of a thrown value; undefined when its getter throws, because a failure must always be describable. */
 function propertyOf(value: object, key: 'message' | 'stack' | 'cause' | 'name' | 'constructor'): unknown {
   try {
     return (value as Record<string, unknown>)[key];
@@ -253,7 +253,7 @@ function propertyOf(value: object, key: 'message' | 'stack' | 'cause' | 'name' |
   }
 }
 
-/** An Error of any realm. */
+/** True for an Error of any realm. */
 export function isError(value: unknown): value is Error {
   if (typeof value !== 'object' || value === null) return false;
   try {
@@ -275,7 +275,7 @@ function typeNameOf(error: Error): string | undefined {
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-/** What an activity threw, as the failure that is recorded: an ApplicationFailure stays itself, all else is wrapped. */
+/** The failure to record for what an activity threw: an ApplicationFailure stays as it is, anything else is wrapped. */
 export function ensureApplicationFailure(thrown: unknown): ApplicationFailure {
   if (thrown instanceof ApplicationFailure) return thrown;
   if (!isError(thrown)) return withStack(new ApplicationFailure(textOf(thrown) + notAnError), '');
@@ -283,36 +283,38 @@ export function ensureApplicationFailure(thrown: unknown): ApplicationFailure {
   const stack = propertyOf(thrown, 'stack');
   const failure = new ApplicationFailure(textOf(propertyOf(thrown, 'message')), typeNameOf(thrown));
   if (cause !== undefined && cause !== null) {
-    // Not through the constructor: a chain may be cyclic, so causes are wrapped only when they are stored.
+    // The constructor is bypassed because a chain may be cyclic. Causes are wrapped when they are stored.
     Object.defineProperty(failure, 'cause', { value: cause, writable: true, enumerable: false, configurable: true });
   }
   return withStack(failure, typeof stack === 'string' ? stack : '');
 }
 
-/** What is recorded as a failure anyway stays itself; all else is wrapped. */
+/** Values that are stored as failures stay as they are; anything else is wrapped. */
 export function ensureTemporalFailure(thrown: unknown): TemporalFailure {
   return thrown instanceof TemporalFailure ? thrown : ensureApplicationFailure(thrown);
 }
 
-/** Thrown by an activity that somebody else completes, by its task token or id. No failure: it is never stored. */
+/**
+ * Thrown by an activity that an external client completes by task token or id. Never stored, so it is not a failure.
+ */
 export class CompleteAsyncError extends Error {
   static {
     mark(this, 'CompleteAsyncError');
   }
 }
 
-/** Cancellation, directly or as the cause of a failed activity or child. */
+/** True for a cancellation, or for a failed activity or child that one caused. */
 export function isCancellation(error: unknown): boolean {
   if (error instanceof CancelledFailure) return true;
   return (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) && isCancellation(error.cause);
 }
 
-/** What Node's functions reject with when the AbortSignal they were given is aborted. */
+/** True for the rejection of a Node function whose AbortSignal was aborted. */
 export function isAbortError(thrown: unknown): boolean {
   return isError(thrown) && propertyOf(thrown, 'name') === 'AbortError';
 }
 
-/** Message of the innermost cause; undefined for what is neither an error nor a text. */
+/** Message of the innermost cause; undefined for a value that is neither an error nor text. */
 export function rootCause(error: unknown): string | undefined {
   const seen = new Set<unknown>();
   let inner = error;

@@ -1,9 +1,9 @@
-// Error classes marked by symbols that all copies of this package share, so that `instanceof` holds between sandbox and
+// Marks error classes with symbols that all copies of this package share, so `instanceof` holds between sandbox and
 // host, and between two versions in one process.
 
 type ErrorClass = abstract new (...args: never[]) => Error;
 
-/** Undefined for what cannot be asked, such as a revoked proxy that was thrown. */
+/** Undefined for a value that cannot be inspected, such as a thrown revoked proxy. */
 function markerOf(value: object, marker: symbol): unknown {
   try {
     return (value as Record<symbol, unknown>)[marker];
@@ -16,7 +16,7 @@ function symbolOf(name: string): symbol {
   return Symbol.for(`reprise.failure.${name}`);
 }
 
-/** A subclass made by a user has no marker of its own and is told apart by its prototype, as usual. */
+/** A user's subclass has no marker of its own; `instanceof` finds it by its prototype, as usual. */
 export function mark(errorClass: ErrorClass, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, writable: true, configurable: true });
   markAs(errorClass, name);
@@ -30,7 +30,7 @@ export function mark(errorClass: ErrorClass, name: string): void {
   });
 }
 
-/** Errors of the class are instances of the class of that name too. */
+/** Makes errors of the class instances of the class `name` too. */
 export function markAs({ prototype }: ErrorClass, name: string): void {
   Object.defineProperty(prototype, symbolOf(name), { value: true });
 }

@@ -1,7 +1,7 @@
-// Errors thrown to callers: one class, one code each. Failures that are stored in the log live in failure.ts.
+// Errors thrown to callers: one class, one code each. failure.ts holds the failures that the log stores.
 import { mark, markAs } from './marked-class.ts';
 
-/** Every code a caller can meet. A code changes only in a major version. */
+/** Every code that a caller can see. Codes change only in a major version. */
 export const errorCodes = [
   'INVALID_INPUT',
   'NOT_SERIALISABLE',
@@ -44,7 +44,7 @@ export const errorCodes = [
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** Message: what happened with ids, what was expected, what to do. `cause` is the lower-level error. */
+/** The message says what happened (with ids), what was expected and what to do. `cause` is the lower-level error. */
 export class RuntimeError extends Error {
   readonly code: ErrorCode;
   readonly runId: string | undefined;
@@ -59,7 +59,7 @@ export class RuntimeError extends Error {
   }
 }
 
-/** The call does not fit the state of what it was made on: an API of workflow code outside of a run, a closed connection. */
+/** The object is in the wrong state for the call: a workflow API outside of a run, a closed connection. */
 export class IllegalStateError extends RuntimeError {
   constructor(message: string, options: { runId?: string; cause?: unknown } = {}) {
     super('ILLEGAL_STATE', message, options);
@@ -70,14 +70,14 @@ export class IllegalStateError extends RuntimeError {
   }
 }
 
-/** Temporal's name for errors of workflow code against its rules. */
+/** Temporal's name for workflow code that breaks a rule. */
 export class WorkflowError extends Error {
   static {
     mark(this, 'WorkflowError');
   }
 }
 
-/** Workflow code did what a replay could not repeat, or asks for other things than its history holds. */
+/** Workflow code did something that a replay cannot repeat, or issued other commands than its history holds. */
 export class DeterminismViolationError extends RuntimeError {
   constructor(message: string, options: { runId?: string; cause?: unknown } = {}) {
     super('DETERMINISM', message, options);
@@ -89,7 +89,10 @@ export class DeterminismViolationError extends RuntimeError {
   }
 }
 
-/** A fault of the engine: stops the run that it concerns. Stays on in production. @throws ASSERTION_FAILED */
+/**
+ * Checks for a fault of the engine, in production too. A failure stops only the run that it concerns.
+ * @throws ASSERTION_FAILED
+ */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new RuntimeError('ASSERTION_FAILED', `Assertion failed: ${message}`);
 }

@@ -1,7 +1,7 @@
-// The message of a thrown value, whatever it is: reading it may run code of others, which may throw. Without the name,
-// unlike the text that a failed workflow task shows (activator/task-failure.ts).
+// The message of any thrown value. Reading it may run foreign code, which may throw. Omits the error's name, unlike the
+// text of a failed workflow task (activator/task-failure.ts).
 
-/** The message of an error, or the value as text; never throws. */
+/** The message of an error, or the value as text. Never throws. */
 export function thrownMessage(thrown: unknown): string {
   try {
     const isError = typeof thrown === 'object' && thrown !== null && 'message' in thrown;

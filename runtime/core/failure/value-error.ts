@@ -1,4 +1,4 @@
-// The error of a value that an option does not allow. Name: Temporal's.
+// The error for a value that an option does not allow. The name is Temporal's.
 import { mark } from './marked-class.ts';
 
 export class ValueError extends Error {

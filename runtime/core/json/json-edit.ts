@@ -1,15 +1,15 @@
-// The only writers of a context document: one place in it at a time, each remembering how to take its write back.
-// They check nothing. Undoing restores values and list order; a member that was removed comes back as the last one.
+// The only writers of a context document. Each function writes one place and records how to undo it. They check
+// nothing. An undo restores values and list order, but a removed member comes back as the last one.
 import { type List, type Members, putMember, type Value } from './json.ts';
 
-/** Steps that take writes back, oldest first. Absent where a failure discards the document. */
+/** Undo steps, oldest first. Absent when a failure discards the document. */
 export type Undo = (() => void)[];
 
 export function rollBack(undo: Undo): void {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) step();
 }
 
-/** Returns what was there, undefined when nothing was. */
+/** Returns the previous value; undefined when there was none. */
 export function setMember(members: Members, key: string, value: Value, undo?: Undo): Value | undefined {
   if (!Object.hasOwn(members, key)) {
     putMember(members, key, value);

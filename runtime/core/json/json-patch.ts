@@ -1,7 +1,7 @@
-// RFC 6902 on a document in place: the fold of the operations that the log holds.
-// One operation costs its path and its value, never the document. Does not validate values: what is logged was checked
-// when it was written (context-input.ts). `fast-json-patch` is not used: it takes list indices with leading zeros,
-// adds beyond the end of a list, replaces and removes what is absent, and cannot undo.
+// Applies RFC 6902 operations to a document in place: the fold of the log's operations. The cost of an operation grows
+// with its path and value, not with the document. Does not validate values; context-input.ts did when the operation was
+// written. `fast-json-patch` is not used because it accepts list indices with leading zeros, adds beyond the end of a
+// list, replaces and removes absent values, and has no undo.
 import type { Op } from './operation.ts';
 import {
   cloneJson,
@@ -19,21 +19,22 @@ import {
 import { insertItem, removeItem, removeMember, setItem, setMember, type Undo } from './json-edit.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
-/** A document, kept as the member `''` so that the pointer `''` addresses it like any other member. */
+/** A document, stored as the member `''`, so that the pointer `''` addresses it like any other member. */
 export type Holder = { '': Value };
 
 export function holderOf(document: Json): Holder {
   return { '': cloneJson(document) };
 }
 
-/** For operations that were parsed for one document alone: their values become its own. */
+/** For operations that were parsed for one document only: their values become part of it without a copy. */
 export function asItIs(value: Json): Value {
   return value as Value;
 }
 
 /**
- * Applies recorded operations; a failure leaves the document half patched. `own` makes the document's own value of an
- * operation's: nothing has to be done for operations that were parsed for this call alone. @throws CONTEXT_PATCH_INVALID
+ * Applies recorded operations. A failure leaves the document half patched. `own` turns an operation's value into one
+ * that the document may keep; pass `asItIs` for operations that were parsed for this call only.
+ * @throws CONTEXT_PATCH_INVALID
  */
 export function applyAll(holder: Holder, ops: readonly Op[], own: (value: Json) => Value = cloneJson): void {
   for (let index = 0; index < ops.length; index += 1) {
@@ -45,7 +46,7 @@ export function applyAll(holder: Holder, ops: readonly Op[], own: (value: Json) 
   }
 }
 
-/** The coded error for a fault of operation `index`; any other error is passed on. */
+/** The coded error for a fault of operation `index`. Any other error is returned unchanged. */
 export function refusal(cause: unknown, index: number, op: unknown, advice: string): unknown {
   if (!(cause instanceof JsonFault)) return cause;
   const { op: verb, path } = (typeof op === 'object' && op !== null ? op : {}) as { op?: unknown; path?: unknown };
@@ -61,9 +62,9 @@ export function refusal(cause: unknown, index: number, op: unknown, advice: stri
 }
 
 /**
- * Applies one operation. The document gets its own copy of the value. Returns what was overwritten or removed (the
- * document's former value itself, not a copy), undefined when nothing was.
- * @throws JsonFault, before the first write, but for `move`: its source may be gone already; `undo` brings it back.
+ * Applies one operation. The document gets its own copy of the value. Returns the overwritten or removed value itself
+ * (not a copy); undefined when there was none.
+ * @throws JsonFault before the first write. `move` may throw after it removed its source; `undo` restores that.
  */
 export function applyOp(
   holder: Holder,
@@ -81,7 +82,7 @@ export function applyOp(
     case 'test': {
       const found = valueAt(holder, op.path);
       if (found !== undefined && equalJson(found, op.value)) return undefined;
-      throw new JsonFault(op.path, describeValue(found), `${describeValue(op.value)}, as it tests for`);
+      throw new JsonFault(op.path, describeValue(found), `${describeValue(op.value)} (the tested value)`);
     }
     case 'move':
       return move(holder, op.from, op.path, undo);
@@ -93,7 +94,7 @@ export function applyOp(
   }
 }
 
-/** The value that `pointer` addresses, undefined when there is none. The document's own: neither keep nor write it. */
+/** The value at `pointer`; undefined when there is none. It belongs to the document: do not keep or write it. */
 export function valueAt(holder: Holder, pointer: string): Value | undefined {
   let node: Value | undefined = holder;
   for (let start = 0; start <= pointer.length; ) {
@@ -119,7 +120,7 @@ function present(holder: Holder, pointer: string): Value {
   return value;
 }
 
-/** The object or list that holds, or would hold, what `path` addresses. */
+/** The object or list that contains, or would contain, the value at `path`. */
 function parentOf(holder: Holder, path: string): Members | List {
   const end = path.lastIndexOf('/');
   if (end === -1) return holder;
@@ -178,7 +179,7 @@ function move(holder: Holder, from: string, path: string, undo?: Undo): Value | 
   const value = present(holder, from);
   if (from === path) return undefined;
   if (path.startsWith(`${from}/`)) {
-    throw new JsonFault(path, `a place inside ${quotePointer(from)}`, 'a place outside of what is moved');
+    throw new JsonFault(path, `a place inside ${quotePointer(from)}`, 'a place outside of the moved value');
   }
   remove(holder, from, undo);
   return put(holder, path, value, undo);

@@ -1,5 +1,5 @@
-// JSON values and JSON Pointers (RFC 6901): checks and copies what users hand in, addresses values inside a document.
-// Knows nothing of patches and asks no value for its class, so values of any realm are understood.
+// JSON values and JSON Pointers (RFC 6901). Checks and copies users' values and addresses values inside a document.
+// Knows nothing about patches. Never asks a value for its class, so it handles values of any realm.
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -8,12 +8,15 @@ export type Value = null | boolean | number | string | List | Members;
 export type List = Value[];
 export type Members = { [key: string]: Value };
 
-/** Levels of nesting that a document may have; payloads have the same limit. */
+/** Maximum nesting depth of a document. Payloads have the same limit. */
 export const depthMax = 200;
 
-/** What is wrong and where, `null` when no place in the document is meant. Becomes a coded error where the call is known. */
+/**
+ * What is wrong and where; `pointer` is null when the fault has no place in the document. The caller turns it into a
+ * coded error.
+ */
 export class JsonFault extends Error {
-  // A field, not an assignment: where Error.prototype is frozen, assigning would throw.
+  // A field: with a frozen Error.prototype, an assignment would throw.
   override readonly name = 'JsonFault';
   readonly pointer: string | null;
   readonly found: string;
@@ -45,29 +48,32 @@ export function describeValue(value: unknown): string {
   return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object with a prototype';
 }
 
-/** No class instance, whatever realm it is of. */
+/** True unless the value is a class instance, whatever its realm. */
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  // The Object.prototype of another realm is not ours, but nothing is above it either.
+  // Object.prototype of another realm differs from ours, but it also has no prototype.
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Whether Postgres's jsonb can hold the text. */
+/** True when Postgres's jsonb can hold the text. */
 export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
 
-/** Whether jsonb can hold the JSON text: no escapes that stand for NUL or half a surrogate pair, but for a backslash before such letters. */
+/**
+ * True when jsonb can hold the JSON text: no escape of NUL or of half a surrogate pair. An escaped backslash before
+ * such letters is allowed.
+ */
 export function isJsonbText(json: string): boolean {
   return !/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(json);
 }
 
-/** Whether the text can name something in the log: an activity, a source. */
+/** True when the text can be a name in the log, such as an activity or a source. */
 export function isStorableName(text: string): boolean {
   return text !== '' && text.length <= 1000 && isStorableText(text);
 }
 
-/** Makes `key` an own member whatever it is called: plain assignment of `__proto__` would set the prototype. */
+/** Makes `key` an own member under any name. Plain assignment to `__proto__` would set the prototype. */
 export function putMember(members: Members, key: string, value: Value): void {
   if (key in Object.prototype && !Object.hasOwn(members, key)) {
     Object.defineProperty(members, key, { value, writable: true, enumerable: true, configurable: true });
@@ -77,9 +83,9 @@ export function putMember(members: Members, key: string, value: Value): void {
 }
 
 /**
- * Deep copy of what a user handed in, -0 made 0. Refuses what JSON or jsonb cannot hold: undefined, holes, functions,
- * symbols, bigints, NaN and infinities, NUL and lone surrogates, class instances (Date too), more levels than `depth`
- * (so cycles as well). Integers beyond 2^53 are taken as the doubles they are; exact ones must be strings.
+ * Deep copy of a user's value, with -0 as 0. Rejects what JSON or jsonb cannot hold: undefined, holes, functions,
+ * symbols, bigints, NaN and infinities, NUL and lone surrogates, class instances (also Date), and more levels than
+ * `depth` (so also cycles). Integers beyond 2^53 lose precision as all doubles do; pass exact ones as strings.
  * @throws JsonFault
  */
 export function copyJson(value: unknown, depth: number = depthMax): Value {
@@ -150,7 +156,7 @@ export function cloneJson(value: Json): Value {
   return members;
 }
 
-/** Equality of RFC 6902 section 4.6: member order does not matter. */
+/** Equality by RFC 6902 section 4.6: member order does not matter. */
 export function equalJson(left: Json, right: Json): boolean {
   if (left === right) return true;
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
@@ -197,7 +203,7 @@ export function parsePointer(pointer: string): string[] {
   return pointer.slice(1).split('/').map(unescapeToken);
 }
 
-/** The list index that a pointer's token names, -1 when it names none: digits, no leading zero (RFC 6901 section 4). */
+/** The list index in a pointer's token; -1 unless it is digits without a leading zero (RFC 6901 section 4). */
 export function indexOfToken(token: string): number {
   const { length } = token;
   if (length === 0 || length > 10) return -1;

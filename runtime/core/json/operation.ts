@@ -1,7 +1,7 @@
-// One operation of a patch, as the log holds it: RFC 6902 with two notes of our own.
+// One operation of a patch as the log holds it: RFC 6902 plus two notes of our own.
 import type { Json } from './json.ts';
 
-/** What every operation may carry: what it overwrote or removed when that is at most 1 kB of JSON, and how sure it is. */
+/** Optional on every operation: the overwritten or removed value when it is at most 1 kB of JSON, and a confidence. */
 interface OpNotes {
   readonly prev?: Json;
   /** 0 to 1. */

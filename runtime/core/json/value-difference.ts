@@ -1,19 +1,19 @@
-// Where two values differ, in words for people: one line a place, by JSON pointer. Compares for reading, not for deciding.
+// Describes where two values differ, one line per place, by JSON pointer. For people to read, not for decisions.
 import { describeValue, escapeToken } from './json.ts';
 
 const linesMax = 8;
 const valueChars = 80;
-/** Deeper down a difference is told as one of the whole. */
+/** Below this depth, whole values are compared. */
 const depthMax = 16;
 
-/** Lines such as `/0/amount: 100 in the history, 250 from the code`; none when the values are alike. */
+/** Lines such as `/0/amount: 100 in the history, 250 from the code`; empty when the values are equal. */
 export function valueDifferences(recorded: unknown, produced: unknown): string[] {
   const lines: string[] = [];
   const skipped = collect(recorded, produced, { pointer: '', depth: 0 }, lines);
   return skipped === 0 ? lines : [...lines, `… and ${skipped} more`];
 }
 
-/** How many differences there was no room for. */
+/** Returns the number of differences that did not fit. */
 function collect(left: unknown, right: unknown, at: { pointer: string; depth: number }, lines: string[]): number {
   const keys = at.depth < depthMax ? commonKeys(left, right) : undefined;
   if (keys === undefined) {
@@ -21,7 +21,7 @@ function collect(left: unknown, right: unknown, at: { pointer: string; depth: nu
     if (before === after) return 0;
     if (lines.length === linesMax) return 1;
     lines.push(
-      `${at.pointer === '' ? 'the whole' : at.pointer}: ${cut(before)} in the history, ${cut(after)} from the code`,
+      `${at.pointer === '' ? 'the whole value' : at.pointer}: ${cut(before)} in the history, ${cut(after)} from the code`,
     );
     return 0;
   }
@@ -40,7 +40,7 @@ function memberOf(value: unknown, key: string): unknown {
   return Object.hasOwn(members, key) ? members[key] : absent;
 }
 
-/** Of two lists, or of two plain objects; undefined for what is compared as a whole. */
+/** The keys of two lists or of two plain objects; undefined for values that are compared as a whole. */
 function commonKeys(left: unknown, right: unknown): Set<string> | undefined {
   const areLists = Array.isArray(left) && Array.isArray(right);
   if (!areLists && !(isPlain(left) && isPlain(right))) return undefined;

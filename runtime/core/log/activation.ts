@@ -1,51 +1,52 @@
-// What the worker hands to workflow code, and what it gets back. Activating is pure: events in, new events out.
+// What the worker passes to workflow code, and what it gets back. An activation is pure: events in, new events out.
 import type { DeploymentMeta } from '../run/deployment.ts';
 import type { NewEvent, HistoryEvent, Micros } from './event.ts';
 import type { ErrorCode } from '../failure/runtime-error.ts';
 
 export interface Activation {
-  /** Time of this turn: what Date.now() shows (in ms) to workflow code. */
+  /** Time of the turn. Date.now() returns it (in ms) to workflow code. */
   readonly at: Micros;
-  /** What happened, in the order of the log. Types without meaning for workflow code are passed over. */
+  /** Inputs in the order of the log. Types that workflow code does not see are skipped. */
   readonly inputs: readonly HistoryEvent[];
-  /** seq of the first output of this turn. */
+  /** Seq of the first output of this turn. */
   readonly nextSeq: number;
-  /** Outputs that the log holds for this turn, when it is replayed; undefined when it happens for the first time. */
+  /** Outputs of this turn in the log, when it is replayed; undefined when the turn is new. */
   readonly recorded?: readonly HistoryEvent[];
-  /** Replayed once more to find out why the code left its history: notes where each command was asked for. */
+  /** A second replay that explains a divergence: records where the code issued each command. */
   readonly explains?: boolean;
-  /** Given when another build than before works on the run from this turn on. */
+  /** Set when another build works on the run from this turn on. */
   readonly deployment?: DeploymentMeta;
 }
 
 /**
- * How replayed code left its history. type: another kind of command. name: another activity, marker. id: the same activity
- * under another id. answers: meant for another event. order, removed, added: of commands. patch: of the context.
+ * How replayed code diverged from its history. type: another kind of command. name: another activity or marker. id: the
+ * same activity under another id. answers: the command answers another event. order, removed, added: commands were
+ * reordered, removed, added. patch: the context patch differs.
  */
 export type DivergenceKind = 'type' | 'name' | 'id' | 'answers' | 'order' | 'removed' | 'added' | 'patch';
 
 /** The first difference between the recorded outputs of a turn and those of the code. */
 export interface Divergence {
-  /** Which of the turn's outputs, from 0. */
+  /** Index among the turn's outputs, from 0. */
   readonly index: number;
   readonly kind: DivergenceKind;
-  /** undefined: the history holds nothing more in this turn. */
+  /** Undefined: the history holds no further output in this turn. */
   readonly recorded: HistoryEvent | undefined;
-  /** undefined: the code asked for nothing more in this turn. */
+  /** Undefined: the code issued no further command in this turn. */
   readonly produced: NewEvent | undefined;
-  /** Where the code asked for it, `order (src/workflows.ts:12:5)`; known to the sandbox. */
+  /** Where the code issued the command, `order (src/workflows.ts:12:5)`. Only the sandbox knows it. */
   readonly place?: string | undefined;
 }
 
-/** Why a workflow task failed: the run stays open, the task is tried again with back-off until code is fixed. */
+/** Why a workflow task failed. The run stays open, and the task is retried with back-off until the code is fixed. */
 export interface TaskFailure {
-  /** WORKFLOW_ERROR for an error of the user's own. */
+  /** WORKFLOW_ERROR for an error that user code threw. */
   readonly code: ErrorCode;
   readonly message: string;
   readonly stack?: string;
-  /** Only of an activation that explains. */
+  /** Set only when the activation ran with `explains`. */
   readonly divergence?: Divergence;
-  /** The worker was told to fail runs for it. */
+  /** The worker is configured to fail runs for this error. */
   readonly failsRun?: boolean;
 }
 
@@ -55,11 +56,11 @@ export interface LogLine {
   readonly attributes: Record<string, unknown>;
 }
 
-/** An update that was not accepted: it leaves no event, and what stands behind it moves up. */
+/** A rejected update. It leaves no event, and the inputs behind it move up by one seq. */
 export interface RejectedUpdate {
-  /** The seq that it came with. */
+  /** The seq that it was activated with. */
   readonly seq: number;
-  /** Encoded. */
+  /** Encoded failure. */
   readonly failure: Uint8Array;
 }
 
@@ -68,7 +69,7 @@ export type ActivationResult =
       readonly ok: true;
       readonly outputs: readonly NewEvent[];
       readonly logs: readonly LogLine[];
-      /** Absent when there are none. */
+      /** Absent when no update was rejected. */
       readonly rejected?: readonly RejectedUpdate[];
     }
   | { readonly ok: false; readonly failure: TaskFailure; readonly logs: readonly LogLine[] };
@@ -78,41 +79,41 @@ export type QueryResult =
   | { readonly ok: true; readonly payload: Uint8Array }
   | { readonly ok: false; readonly failure: Uint8Array; readonly registered: boolean };
 
-/** Options of an activity as they stand in `meta` of ActivityScheduled: short keys, absent when default. */
+/** Options of an activity in `meta` of ActivityScheduled. Keys are short and absent when default. */
 export interface ScheduledMeta {
-  /** Activity id when it is not the decimal count. */
+  /** Activity id, when it is not the decimal count. */
   id: string;
-  /** startToClose, scheduleToClose, scheduleToStart, heartbeat timeouts, ms. */
+  /** startToClose, scheduleToClose, scheduleToStart and heartbeat timeouts, ms. */
   stc?: number;
   s2c?: number;
   s2s?: number;
   hb?: number;
-  /** Task queue when it is not the run's. */
+  /** Task queue, when it differs from the run's. */
   queue?: string;
   retry?: RetryMeta;
-  /** TRY_CANCEL and ABANDON; absent = WAIT_CANCELLATION_COMPLETED. */
+  /** TRY_CANCEL or ABANDON; absent = WAIT_CANCELLATION_COMPLETED. */
   cancel?: 'TRY_CANCEL' | 'ABANDON';
   effect?: 'none' | 'tx' | 'unsafe';
-  /** Executed by the worker that owns the run, never offered to another. */
+  /** Only the worker that owns the run executes it; it is never offered to another worker. */
   local?: true;
   summary?: string;
 }
 
 /** `meta` of ExternalSignalInitiated and ExternalCancelInitiated; null when neither is set. */
 export interface ExternalMeta {
-  /** Only that run; absent: the open run of the workflow id. */
+  /** The run to address; absent: the open run of the workflow id. */
   runId?: string;
-  /** seq of the ChildWorkflowInitiated of the child that is meant. */
+  /** Seq of the addressed child's ChildWorkflowInitiated. */
   child?: number;
 }
 
-/** Another run of which a run knows. */
+/** A reference to another run. */
 export interface RunLink {
   workflowId: string;
   runId: string;
 }
 
-/** Retry policy, ms; absent parts are the defaults: 1 s, ×2, at most 100 × initial, without limit. */
+/** Retry policy, durations in ms. Absent parts are the defaults: 1 s, ×2, at most 100 × initial, no limit. */
 export interface RetryMeta {
   initial?: number;
   coefficient?: number;
@@ -121,7 +122,7 @@ export interface RetryMeta {
   fatal?: string[];
 }
 
-/** `meta` of WorkflowFailed and WorkflowTimedOut, of a run that has a retry policy. */
+/** `meta` of WorkflowFailed and WorkflowTimedOut when the run has a retry policy. */
 export interface FailedMeta {
   /** IN_PROGRESS when another attempt follows. */
   retryState: string;
@@ -135,11 +136,11 @@ export interface ActivityClosedMeta {
 
 /** `meta` of VersionMarked; null when nothing in it is set. */
 export interface VersionMeta {
-  /** By `deprecatePatch`: code that asks for it no more may replay it. */
+  /** Set by `deprecatePatch`: code that no longer calls it may replay the run. */
   deprecated: boolean;
 }
 
-/** `meta` of TimerStarted: due time, µs since 1970 as in `at`. */
+/** `meta` of TimerStarted: due time in µs since 1970, as in `at`. */
 export interface TimerMeta {
   due: Micros;
   summary?: string;

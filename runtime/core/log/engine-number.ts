@@ -1,13 +1,14 @@
-// The behavior number of the engine: it stands in a run's first event, and grows when runs must be replayed differently.
+// The engine number: the version of the replay rules. A run's first event holds it. It grows when new runs must be
+// replayed differently.
 import type { TaskFailure } from './activation.ts';
 
 /**
- * Of runs that this version starts, and the highest that it knows.
- * 2: update() of the context records what was inserted as it is when the update ends, and what the update returned.
+ * The number of runs that this version starts, and the highest it can replay. 2: the context's update() records
+ * inserted values in their final state, and records the value that the update returned.
  */
 export const engineNumber = 2;
 
-/** Why this version cannot work on a run that a newer one started; undefined when it can. */
+/** Why this version cannot replay a run that a newer one started; undefined when it can. */
 export function engineFault({
   engine,
   workflowId,
@@ -19,7 +20,7 @@ export function engineFault({
   return {
     code: 'UNSUPPORTED_ENGINE',
     message:
-      `Workflow ${workflowId ?? ''} was started by a newer version of reprise: its engine number is ${engine}, this worker ` +
-      `knows ${engineNumber} as the highest. It is left to other workers; upgrade the package of this one, or stop it.`,
+      `Workflow ${workflowId ?? ''} was started by a newer version of reprise: its engine number is ${engine}, but this worker ` +
+      `supports at most ${engineNumber}. The run is left to other workers. Upgrade this worker's package, or stop this worker.`,
   };
 }

@@ -1,5 +1,5 @@
-// The vocabulary of the log: every event type with the number it is stored under, and the shape of one event.
-// Numbers are written for ever: a type may be added, never renumbered, never reused.
+// The vocabulary of the log: every event type with its stored number, and the shape of one event. Numbers are
+// permanent: a type may be added, but never renumbered, and no number is reused.
 
 import { RuntimeError } from '../failure/runtime-error.ts';
 
@@ -61,13 +61,13 @@ const typeByCode = new Map<number, EventType>(
   Object.entries(eventCode).map(([type, code]) => [code, type as EventType]),
 );
 
-/** The type stored under `code`. Throws on an unknown code: the log was written by a newer version. */
+/** The event type of a stored number. @throws when the number is unknown, because a newer version wrote the log */
 export function eventTypeOf(code: number): EventType {
   const type = typeByCode.get(code);
   if (type === undefined) {
     throw new RuntimeError(
       'UNSUPPORTED_ENGINE',
-      `Event type code ${code} is not known to this version of reprise: a newer one wrote it. Upgrade the package of this process.`,
+      `Event type code ${code} is unknown to this version of reprise: a newer version wrote it. Upgrade the package of this process.`,
     );
   }
   return type;
@@ -80,14 +80,14 @@ export const contextSources = ['tool', 'agent', 'llm', 'system', 'user'] as cons
 export type ContextSource = (typeof contextSources)[number];
 
 /**
- * One fact of a run. `payload` holds what is the user's (arguments, results, failures; see payload.ts), `meta` what is
- * the engine's (options, durations, usage), as JSON text so that SQL can read it.
+ * One fact of a run. `payload` holds the user's data (arguments, results, failures; see payload.ts). `meta` holds the
+ * engine's data (options, durations, usage), as JSON text that SQL can read.
  */
 export interface HistoryEvent {
   /** Position in the run: 1-based, dense. */
   readonly seq: number;
   readonly type: EventType;
-  /** Database clock; the same for all events of one turn. */
+  /** Database clock. All events of a turn have the same time. */
   readonly at: Micros;
   /** Workflow type (also of a child), activity type, name of a signal or update, id of a version marker. */
   readonly name: string | null;
@@ -98,22 +98,22 @@ export interface HistoryEvent {
   readonly source: ContextSource | null;
   readonly sourceId: string | null;
   readonly reason: string | null;
-  /** Of an update: its id. Of a child and of a message to another run: its workflow id, then its run id. */
+  /** An update's id. For a child and a message to another run: its workflow id, later its run id. */
   readonly correlationId: string | null;
   /** JSON text of RFC 6902 operations (ContextPatched only). */
   readonly ops: string | null;
   readonly payload: Uint8Array | null;
   readonly meta: string | null;
-  /** Chain hash, on the last event of a turn only: it marks the end of a turn. */
+  /** Chain hash. Only the last event of a turn has one, so it marks the end of the turn. */
   readonly hash: Uint8Array | null;
 }
 
-/** What a command causes: the event, complete but for the time and the hash that the append gives it. */
+/** The event of a command, without the time and the hash, which the append adds. */
 export type NewEvent = Omit<HistoryEvent, 'at' | 'hash'>;
 
 /**
- * The part of a run's past that workflow code caused (outputs), against what happened to it (inputs).
- * In a turn all inputs come first, then all outputs; a ContextPatched is an input when it answers another event.
+ * Outputs are the events that workflow code caused; inputs are all others. In a turn all inputs precede all outputs. A
+ * ContextPatched is an input when it answers another event.
  */
 const outputTypes: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowCompleted',

@@ -1,19 +1,19 @@
-// Hash chain of a run: one hash a turn over the canonical bytes of its events, contents by their digest, so that
-// erasing a content by its digest leaves the chain whole. Pure: sha256 is handed in.
-// The bytes are fixed for ever: reprise_audit.verify computes the same in SQL.
+// The hash chain of a run: one hash per turn over the canonical bytes of its events. Contents enter by their digest, so
+// erasing a content and keeping its digest leaves the chain intact. Pure: the caller passes sha256. The byte format is
+// permanent: reprise_audit.verify computes the same in SQL.
 import { eventCode, type HistoryEvent, type Micros } from './event.ts';
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
-/** An event as it is hashed: all columns but the hash itself. */
+/** An event as it is hashed: all columns except the hash itself. */
 export type ChainEvent = Omit<HistoryEvent, 'hash'>;
 
-/** `seq`: where the fault shows; of a broken hash it is the last event of the turn. */
+/** `seq`: where the fault shows. For a broken hash, the last event of the turn. */
 export type ChainVerdict =
   | { readonly ok: true; readonly head: Uint8Array }
   | { readonly ok: false; readonly seq: number; readonly problem: string };
 
-/** 2000-01-01, from which Postgres counts, in µs since 1970. */
+/** 2000-01-01, the epoch of Postgres, in µs since 1970. */
 const postgresEpoch: Micros = 946_684_800_000_000;
 const digestBytes = 32;
 const runIdBytes = 16;
@@ -23,7 +23,7 @@ const fixedBytes = 20;
 const textEncoder = new TextEncoder();
 const noHash = new Uint8Array(0);
 
-// One growing buffer for all turns; nothing in it outlives a call.
+// One growing buffer for all turns. Its content is valid only during a call.
 let buffer = new Uint8Array(4096);
 let view = new DataView(buffer.buffer);
 let length = 0;
@@ -36,7 +36,7 @@ function reserve(byteCount: number): void {
   view = new DataView(grown.buffer);
 }
 
-/** Writes UTF-8 at `at`, without moving `length`. Returns the byte count. */
+/** Writes UTF-8 at `at` without changing `length`. Returns the byte count. */
 function putText(text: string, at: number): number {
   reserve(at - length + text.length * 3);
   for (let index = 0; index < text.length; index += 1) {
@@ -68,7 +68,7 @@ function appendDigest(content: string | Uint8Array | null, sha256: Sha256): void
   }
   let bytes: Uint8Array;
   if (typeof content === 'string') {
-    // Laid where the digest goes, which then overwrites it.
+    // Written where the digest goes, which then overwrites it.
     const byteCount = putText(content, length + 1);
     bytes = buffer.subarray(length + 1, length + 1 + byteCount);
   } else {
@@ -80,7 +80,7 @@ function appendDigest(content: string | Uint8Array | null, sha256: Sha256): void
   length += 1 + digestBytes;
 }
 
-/** Value of a hex digit, -1 for another character. */
+/** Value of a hex digit; -1 for any other character. */
 function hexDigit(unit: number): number {
   if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
   const lower = unit | 0x20;
@@ -121,8 +121,8 @@ function appendFixed(event: ChainEvent): void {
 }
 
 /**
- * sha256 over the previous turn's hash (no bytes for the first turn of a run) and the canonical bytes of this one.
- * @throws TypeError when `runId` is not a UUID.
+ * sha256 of the previous turn's hash (no bytes for the first turn of a run) and the canonical bytes of this turn.
+ * @throws TypeError when `runId` is not a UUID
  */
 export function turnHash(
   previous: Uint8Array,
@@ -165,8 +165,9 @@ function sequenceProblem(expected: number, found: number): string {
 }
 
 /**
- * Checks a whole run, in order of seq from 1, and names the first fault. Whether the tail was cut off, only a copy of
- * the head kept elsewhere can tell. The head of a run that no worker has touched yet is empty. Holds the events of one turn at a time.
+ * Checks a whole run, ordered by seq from 1, and returns the first fault. It cannot detect a truncated tail; that needs
+ * a copy of the head kept elsewhere. The head is empty until a worker has run the first turn. Holds the events of one
+ * turn at a time.
  */
 export function verifyChain(runId: string, events: Iterable<HistoryEvent>, sha256: Sha256): ChainVerdict {
   let head: Uint8Array = noHash;
@@ -189,7 +190,7 @@ export function verifyChain(runId: string, events: Iterable<HistoryEvent>, sha25
     turn = [];
   }
   if (expected === 1) return { ok: false, seq: 1, problem: 'event 1 is missing' };
-  // A client writes the start of a run without a hash; the first turn of its worker covers it.
+  // A client writes the start without a hash. The first turn of a worker covers it.
   const onlyStarted = expected === 2 && turn[0]?.type === 'WorkflowStarted';
   if (turn.length > 0 && !onlyStarted) {
     const first = expected - turn.length;

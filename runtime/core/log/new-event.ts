@@ -1,4 +1,4 @@
-// Builds events that the log does not hold yet: every column explicit, absent ones null.
+// Builds events that are not in the log yet, with every column set: absent ones are null.
 import type { NewEvent, EventType } from './event.ts';
 
 /** Columns that are not given are null. */
@@ -25,7 +25,7 @@ export function newEvent(
 
 const reasonChars = 8_192;
 
-/** Reasons often are messages of foreign errors: cut to what a reader needs, without what a text column refuses. */
+/** A reason is often a foreign error's message. Shortens it, and removes what a text column rejects. */
 function storable(reason: string): string {
   return reason.slice(0, reasonChars).replaceAll('\0', '\uFFFD').toWellFormed();
 }

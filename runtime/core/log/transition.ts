@@ -201,17 +201,17 @@ export function isClosed(status: RunStatus): boolean {
   return transition[status] === whenClosed;
 }
 
-/** `status` undefined: the run does not exist yet, and only WorkflowStarted may happen. */
+/** `status` undefined: the run does not exist yet, and only WorkflowStarted is legal. */
 export function statusAfter(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {
   if (status !== undefined) return transition[status][type];
   return type === 'WorkflowStarted' ? 'running' : 'refused';
 }
 
 /**
- * What must hold of every turn that is appended: seqs dense, inputs before outputs, answers point backwards, and
- * nothing follows the event that closes the run. `status` (undefined: the run does not exist) and `lastSeq` (0 then)
- * are those before the turn. Returns the status after it.
- * @throws ASSERTION_FAILED: a fault of the engine, so nothing of the turn may be written.
+ * Checks the rules for every appended turn: seqs are dense, inputs precede outputs, answers point backwards, and no
+ * event follows the one that closes the run. `status` (undefined: no run yet) and `lastSeq` (then 0) are those before
+ * the turn. Returns the status after it.
+ * @throws ASSERTION_FAILED: a fault of the engine; nothing of the turn may be written
  */
 export function assertTurn(
   status: RunStatus | undefined,

@@ -1,4 +1,4 @@
-// Which events workflow code sees: a turn with none of them activates nothing.
+// Which events workflow code sees. A turn without visible events activates nothing.
 import { type EventType, type HistoryEvent, isOutput } from './event.ts';
 
 const invisible: ReadonlySet<EventType> = new Set<EventType>([
@@ -12,12 +12,12 @@ const invisible: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTimedOut',
 ]);
 
-/** False for events that say nothing to workflow code: alone they cause no activation. */
+/** False for events that mean nothing to workflow code. Alone they cause no activation. */
 export function isVisible(type: EventType): boolean {
   return !invisible.has(type);
 }
 
-/** The events of a turn that workflow code is to see. */
+/** The events of a turn that workflow code sees. */
 export function visibleInputs(events: readonly HistoryEvent[]): HistoryEvent[] {
   return events.filter((event) => !isOutput(event) && isVisible(event.type));
 }

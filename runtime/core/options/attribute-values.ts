@@ -1,6 +1,6 @@
-// Search attributes as users hand them in, checked and brought into the form of the log, and back. In the log, and on the
-// run's row, values stand by name as plain JSON, and their types in an object beside them.
-// Texts of errors: Temporal's converters, where it has one.
+// Checks users' search attributes and converts them to and from their form in the log. The log and the run's row hold
+// values as plain JSON by name, and the types in a second object. Error texts are Temporal's where its converters have
+// one.
 import { describeValue, isStorableName, isStorableText } from '../json/json.ts';
 import type { PropertiesMeta, RunProperties, StoredAttribute } from '../run/run-properties.ts';
 import {
@@ -19,7 +19,7 @@ import { ValueError } from '../failure/value-error.ts';
 type Attributes = Pick<RunProperties, 'searchAttributes' | 'searchAttributeTypes'>;
 type AttributesMeta = Required<Pick<PropertiesMeta, 'searchAttributes' | 'searchAttributeTypes'>>;
 
-/** Fields of a run that queries know by these names; no attribute can be called so. */
+/** Names of run fields in queries. No attribute may have one of these names. */
 export const fieldNames = [
   'WorkflowId',
   'RunId',
@@ -33,10 +33,13 @@ export const fieldNames = [
 ] as const;
 export type FieldName = (typeof fieldNames)[number];
 
-/** Temporal's name for the changes (`patched`) whose code a run has taken; queries and descriptions know it. */
+/** Temporal's name for the changes (`patched`) that a run's code has taken. Queries and descriptions use it. */
 export const changesName = 'TemporalChangeVersion';
 
-/** Fields of Temporal's runs that are not kept here: a query that asks for one would find nothing, and say nothing. */
+/**
+ * Fields of Temporal's runs that this engine does not store. A query for one is rejected, since it would silently find
+ * nothing.
+ */
 const foreignFields: ReadonlySet<string> = new Set([
   'BatcherUser',
   'BinaryChecksums',
@@ -51,13 +54,13 @@ const foreignFields: ReadonlySet<string> = new Set([
   'VisibilityArchivalUri',
 ]);
 
-/** Temporal keeps its own attributes under the first; nothing of a user's begins with the second. */
+/** Temporal reserves the first prefix for itself; the second is reserved too. */
 const reservedPrefixes = ['Temporal', '__'];
 const nameMax = 200;
-/** A date and a time of day with its zone. */
+/** Date and time of day with a zone. */
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/;
 
-/** What an upsert writes. `before` is what the run has: an attribute keeps its type. @throws ValueError */
+/** The change that an upsert writes. `before`: the run's attributes, whose types cannot change. @throws ValueError */
 export function attributeChanges(
   given: SearchAttributes | readonly SearchAttributeUpdatePair[],
   before: Attributes,
@@ -73,7 +76,8 @@ export function attributeChanges(
 }
 
 /**
- * What a start writes; undefined when no attributes are given. Of a name in both forms the typed value counts.
+ * The attributes that a start writes; undefined when none are given. If a name occurs in both forms, the typed value
+ * counts.
  * @throws ValueError
  */
 export function startAttributes(
@@ -130,11 +134,11 @@ function checkedPair(pair: unknown): SearchAttributeUpdatePair {
   return pair as SearchAttributeUpdatePair;
 }
 
-/** @throws ValueError for what is no name of an attribute */
+/** @throws ValueError for an invalid attribute name */
 export function checkAttributeName(name: unknown): asserts name is string {
   if (typeof name !== 'string' || !isStorableName(name) || name.length > nameMax) {
     throw new ValueError(
-      `A search attribute cannot be called ${describeValue(name)}: expected text of 1 to ${nameMax} characters without NUL and lone surrogates`,
+      `A search attribute cannot have the name ${describeValue(name)}: expected text of 1 to ${nameMax} characters without NUL and lone surrogates`,
     );
   }
   const prefix = reservedPrefixes.find((reserved) => name.startsWith(reserved));
@@ -143,7 +147,7 @@ export function checkAttributeName(name: unknown): asserts name is string {
   }
   if (foreignFields.has(name)) {
     throw new ValueError(
-      `Cannot use search attribute name: '${name}', which is a field of Temporal's that is not kept here`,
+      `Cannot use search attribute name: '${name}', which is a Temporal field that this engine does not store`,
     );
   }
   if ((fieldNames as readonly string[]).includes(name)) {
@@ -179,7 +183,7 @@ function typeBefore(
   return Object.hasOwn(types, name) ? types[name] : undefined;
 }
 
-/** Of a checked value. */
+/** `value` is checked already. */
 function storedValue(name: string, value: NonNullable<SearchAttributeUpdatePair['value']>): StoredAttribute {
   if (typeof value === 'number') return value + 0; // -0 is 0
   if (typeof value === 'boolean') return value;
@@ -190,7 +194,7 @@ function storedValue(name: string, value: NonNullable<SearchAttributeUpdatePair[
 
 function storableText(name: string, text: string): string {
   if (isStorableText(text)) return text;
-  throw new ValueError(`Search attribute '${name}' holds NUL or half a surrogate pair, which Postgres cannot store`);
+  throw new ValueError(`Search attribute '${name}' holds NUL or a lone surrogate, which Postgres cannot store`);
 }
 
 function addLegacy(
@@ -237,14 +241,14 @@ function checkLegacyValues(name: string, values: unknown): asserts values is Sea
   }
 }
 
-/** The values as one of this type; undefined when they are none. */
+/** The values as one value of `type`; undefined when they do not fit it. */
 function legacyValue(type: SearchAttributeType, values: Readonly<SearchAttributeValue>): unknown {
   let value: unknown = type === 'KEYWORD_LIST' ? values : values.length === 1 ? values[0] : undefined;
   if (type === 'DATETIME' && typeof value === 'string') value = isoTime.test(value) ? new Date(value) : undefined;
   return isValueOf(type, value) ? value : undefined;
 }
 
-/** What the type of values without one must be: text is TEXT, or DATETIME where it is a time in ISO 8601. */
+/** The inferred type of an untyped value. Text is DATETIME when it is an ISO 8601 time, else TEXT. */
 function inferredType(name: string, values: Readonly<SearchAttributeValue>): SearchAttributeType {
   for (const type of ['DATETIME', 'BOOL', 'INT', 'DOUBLE', 'TEXT'] as const) {
     if (legacyValue(type, values) !== undefined) return type;
@@ -256,7 +260,7 @@ function inferredType(name: string, values: Readonly<SearchAttributeValue>): Sea
   );
 }
 
-/** A time of the log as a Date. */
+/** Converts a time of the log to a Date. */
 function valueOf(type: SearchAttributeType, stored: StoredAttribute): unknown {
   if (type === 'DATETIME') return new Date(stored as string);
   return Array.isArray(stored) ? [...(stored as string[])] : stored;

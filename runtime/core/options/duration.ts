@@ -5,7 +5,7 @@ import ms from 'ms';
 export type Duration = number | StringValue;
 export type StringValue = ms.StringValue;
 
-/** Milliseconds. @throws TypeError for what is no finite number and no such text. */
+/** Duration in ms. @throws TypeError for a non-finite number or a text that `ms` cannot read */
 export function durationMs(duration: Duration): number {
   if (typeof duration === 'number' && Number.isFinite(duration)) return duration;
   if (typeof duration === 'string') {
@@ -17,13 +17,13 @@ export function durationMs(duration: Duration): number {
   throw new TypeError(`Invalid duration: ${String(duration)}. Expected milliseconds or a text such as '30s'`);
 }
 
-/** What anything may take or be put off at most: 100 years. Times of the database and of the log hold sums of them. */
+/** The longest duration or delay: 100 years, in ms. The database and the log can hold sums of such times. */
 export const longestMs: number = 100 * 365.25 * 86_400_000;
 
 /** What one timer of the process can hold, ms: a longer one would fire at once. */
 export const timerMsMax = 2_147_483_647;
 
-/** Milliseconds of an option, from 0 to 100 years. @throws TypeError that names the option */
+/** An option's duration in ms, from 0 to 100 years. @throws TypeError that names the option */
 export function optionMs(option: string, duration: Duration): number {
   let value: number;
   try {
@@ -35,7 +35,7 @@ export function optionMs(option: string, duration: Duration): number {
   throw new TypeError(`${option} is ${value} ms, expected 0 to 100 years`);
 }
 
-/** Durations of timers: never below 1 ms. */
+/** A timer's duration in ms, at least 1. */
 export function timerMs(duration: Duration): number {
   return Math.max(1, durationMs(duration));
 }

@@ -1,12 +1,13 @@
-// A memo as users hand it in, as JSON text that jsonb can hold. What JSON would drop or change is refused: the loss would
-// be found when somebody reads the memo, and not before.
+// Converts a user's memo to JSON text that jsonb can hold. Rejects values that JSON would drop or change: otherwise the
+// loss would only show when somebody reads the memo.
 import { depthMax, describeValue, isJsonbText, isPlain, type Members, putMember, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 import { propertyPath } from '../payload/unserialisable.ts';
 
 /**
- * Dates, and what else has a toJSON, are kept as that says; members that are undefined are left out. `undefinedAs` 'null'
- * keeps those of the memo itself as null, which deletes. @throws INVALID_INPUT, NOT_SERIALISABLE with the value's path
+ * A Date or any value with a toJSON is stored as its JSON; undefined members are dropped. `undefinedAs` 'null' stores
+ * undefined members at the top level as null, which deletes them.
+ * @throws INVALID_INPUT, NOT_SERIALISABLE with the value's path
  */
 export function memoText(memo: unknown, undefinedAs?: 'null'): string {
   if (typeof memo !== 'object' || memo === null || !isPlain(memo)) {
@@ -17,7 +18,7 @@ export function memoText(memo: unknown, undefinedAs?: 'null'): string {
   if (isJsonbText(text)) return text;
   throw new RuntimeError(
     'INVALID_INPUT',
-    'memo holds a NUL character or half a surrogate pair, which Postgres cannot store. Remove it.',
+    'memo holds a NUL character or a lone surrogate, which Postgres cannot store. Remove it.',
   );
 }
 
@@ -43,7 +44,7 @@ function jsonOf(value: unknown, path: string, above: readonly object[]): Value {
   if (above.length >= depthMax) throw refusal(path.slice(0, 100), `nested deeper than ${depthMax}`);
   const inside = [...above, value];
   if (Array.isArray(value)) {
-    // By index, to see holes.
+    // By index, to find holes.
     return Array.from({ length: value.length }, (_, index) => jsonOf(value[index], `${path}[${index}]`, inside));
   }
   const { toJSON } = value as { toJSON?: unknown };
@@ -66,6 +67,6 @@ function read(path: string, ask: () => unknown): unknown {
 }
 
 function refusal(path: string, found: string, cause?: unknown): RuntimeError {
-  const message = `${path} is ${found}, which JSON would drop or change. Expected plain JSON values or Dates; convert it first.`;
+  const message = `${path} is ${found}, which JSON would drop or change. Expected plain JSON values or Dates. Convert it first.`;
   return new RuntimeError('NOT_SERIALISABLE', message, cause === undefined ? {} : { cause });
 }

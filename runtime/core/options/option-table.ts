@@ -1,20 +1,21 @@
-// The one checker of options: a table names the options of a call and says what each may be. Types alone stop nobody, since
-// Node strips them. Pure, and fit for the sandbox: what is right costs no allocation. It converts nothing and sets no defaults.
+// The one checker of options: a table lists the options of a call and the rule for each. Types alone do not protect,
+// since Node strips them. Pure, and usable in the sandbox: valid options cost no allocation. Converts nothing and sets
+// no defaults.
 import { RuntimeError } from '../failure/runtime-error.ts';
 import { describeValue, isStorableName, isStorableText } from '../json/json.ts';
 import { type Duration, optionMs } from './duration.ts';
 
-/** `at`: where inside the checked value. `problem` follows the option's name: ` is 5, expected text.` */
+/** `at`: place inside the checked value. `problem` follows the option's name: ` is 5, expected text.` */
 interface OptionFault {
   readonly at: string;
   readonly problem: string;
 }
 
 export interface OptionRule {
-  /** Undefined when the value will do. Not asked about an option that was left out. */
+  /** Undefined when the value is valid. Not called for an absent option. */
   readonly faultOf: (value: unknown) => OptionFault | undefined;
   readonly isRequired?: true;
-  /** Accepted, and left out of the list of known options. */
+  /** Accepted, but not in the list of known options. */
   readonly isHidden?: true;
 }
 
@@ -23,17 +24,17 @@ type Rules = Readonly<Record<string, OptionRule>>;
 export interface OptionTable {
   readonly rules: Rules;
   readonly required: readonly string[];
-  /** Why an option that users may expect is refused, by its name. */
+  /** Reasons for rejecting options that users may expect, by option name. */
   readonly refused: ReadonlyMap<string, string>;
-  /** Stands before an option's name when its value is wrong. */
+  /** Prefix of an option's name in messages about its value. */
   readonly label: string;
 }
 
-/** Why options of the Temporal SDK are refused. */
+/** Reasons for rejecting options of the Temporal SDK. */
 export const notYet = 'is not supported yet';
 export const meaningless = 'has no meaning here';
 
-/** `refused`: lists of options by the reason why they are refused. */
+/** `refused`: rejected options, grouped by reason. */
 export function optionTable<Options>(
   rules: Readonly<Record<keyof Options, OptionRule>>,
   refused: Readonly<Record<string, readonly string[]>> = {},
@@ -44,7 +45,7 @@ export function optionTable<Options>(
   return { rules, required: required.map(([name]) => name), refused: new Map(reasons), label };
 }
 
-/** An option whose value is undefined was left out. @throws RuntimeError INVALID_INPUT */
+/** An option whose value is undefined counts as absent. @throws RuntimeError INVALID_INPUT */
 export function checkOptions(call: string, options: unknown, table: OptionTable): void {
   if (!isObject(options)) {
     const known = knownNames(table);
@@ -56,7 +57,7 @@ export function checkOptions(call: string, options: unknown, table: OptionTable)
   throw invalid(`${fault.at === '' ? call : `${table.label}${fault.at}`}${fault.problem}`);
 }
 
-/** A single value, by the name that its caller knows. @throws RuntimeError INVALID_INPUT */
+/** Checks a single value; `name` is what the caller calls it. @throws RuntimeError INVALID_INPUT */
 export function checkOption(name: string, value: unknown, rule: OptionRule): void {
   const fault = rule.faultOf(value);
   if (fault !== undefined) throw invalid(`${name}${fault.at === '' ? '' : `.${fault.at}`}${fault.problem}`);
@@ -112,7 +113,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return best !== undefined && best.distance <= Math.max(1, Math.floor(name.length / 3)) ? best.other : undefined;
 }
 
-/** Letters to insert, delete or replace. */
+/** The number of letters to insert, delete or replace. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 0; i < a.length; i++) {
@@ -127,7 +128,7 @@ function editDistance(a: string, b: string): number {
 
 // Rules.
 
-/** What `fits` accepts; `expected` says what that is. */
+/** `expected` describes the values that `fits` accepts. */
 export function ruleOf(expected: string, fits: (value: unknown) => boolean): OptionRule {
   return {
     faultOf: (value) => {
@@ -142,7 +143,7 @@ export function ruleOf(expected: string, fits: (value: unknown) => boolean): Opt
 
 const anything: OptionRule = { faultOf: () => undefined };
 
-/** Options without meaning here, and those that are checked where they are read, with an error of their own. */
+/** For options that have no effect here, and for those that the code which reads them checks with its own error. */
 export function unchecked<Name extends string>(...names: Name[]): Record<Name, OptionRule> {
   return Object.fromEntries(names.map((name) => [name, anything])) as Record<Name, OptionRule>;
 }
@@ -151,10 +152,10 @@ export function required(rule: OptionRule): OptionRule {
   return { ...rule, isRequired: true };
 }
 
-/** Of tests and tools. */
+/** For options of tests and tools. */
 export const hidden: OptionRule = { ...anything, isHidden: true };
 
-/** null counts as left out, as in the Temporal SDK. */
+/** null counts as absent, as in the Temporal SDK. */
 export function orNull({ faultOf }: OptionRule): OptionRule {
   return { faultOf: (value) => (value === null ? undefined : faultOf(value)) };
 }
@@ -176,7 +177,7 @@ export const storableText: OptionRule = ruleOf(
   'text without NUL and lone surrogates',
   (value) => typeof value === 'string' && isStorableText(value),
 );
-/** Text that an index can hold. */
+/** Text that an index of Postgres can hold. */
 export const storableName: OptionRule = ruleOf(
   'text of 1 to 1000 characters without NUL and lone surrogates',
   (value) => typeof value === 'string' && isStorableName(value),
@@ -203,7 +204,7 @@ export const duration: OptionRule = {
   },
 };
 
-/** One of an enum's values, some of which may have several names. */
+/** One of an enum's values. A value may have several names. */
 export function oneOf(names: Readonly<Record<string, string | undefined>>): OptionRule {
   const values = new Set<unknown>(Object.values(names).filter((name) => name !== undefined));
   const all = [...values];
@@ -216,7 +217,7 @@ export function nested(table: OptionTable): OptionRule {
   return { faultOf: (value) => object.faultOf(value) ?? faultIn(table, value as Readonly<Record<string, unknown>>) };
 }
 
-/** A list, or an object of any keys, whose values all keep to the rule. */
+/** A list, or an object with any keys, whose values all satisfy the rule. */
 export function listOf(rule: OptionRule): OptionRule {
   return { faultOf: (value) => aList.faultOf(value) ?? faultAmong(value as readonly unknown[], rule) };
 }

@@ -1,10 +1,11 @@
-// Names that the engine keeps for itself. Source: Temporal (spec/sdk.md behavior 62).
+// Names that the engine reserves.
+// Source: Temporal (spec/sdk.md behavior 62).
 import { enhancedStackTraceQueryName, stackTraceQueryName } from '../run/stack-trace.ts';
 
 const prefixes = ['__temporal_', '__reprise_'];
 const names = new Set([stackTraceQueryName, enhancedStackTraceQueryName]);
 
-/** Temporal's error, with our code. */
+/** Temporal's error with our code. */
 class ReservedNameError extends TypeError {
   readonly code = 'INVALID_INPUT';
 

@@ -1,5 +1,5 @@
-// Retry policies as users write them, checked and brought into the form of the log.
-// Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40); the texts are its.
+// Checks retry policies as users write them and converts them to the form of the log.
+// Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40), error texts included.
 import type { RetryMeta } from '../log/activation.ts';
 import { type Duration, durationMs, longestMs } from './duration.ts';
 import { isStorableText } from '../json/json.ts';
@@ -7,26 +7,29 @@ import { ValueError } from '../failure/value-error.ts';
 import { checkOption, nested, optionTable, unchecked } from './option-table.ts';
 
 export interface RetryPolicy {
-  /** Before the second attempt. Default 1 s. */
+  /** Delay before the second attempt. Default 1 s. */
   readonly initialInterval?: Duration;
-  /** Each interval is the one before times this. Default 2, at least 1. */
+  /** Factor from each interval to the next. Default 2, at least 1. */
   readonly backoffCoefficient?: number;
   /** Default: 100 times the initial interval. */
   readonly maximumInterval?: Duration;
-  /** The first attempt included. Default: without limit. */
+  /** Includes the first attempt. Default: no limit. */
   readonly maximumAttempts?: number;
-  /** `type` of an ApplicationFailure, exactly. */
+  /** Exact `type` of an ApplicationFailure. */
   readonly nonRetryableErrorTypes?: readonly string[];
 }
 
-/** Values have Temporal's errors, below. */
+/** Faults of values throw Temporal's errors, below. */
 const policyRule = nested(
   optionTable<RetryPolicy>(
     unchecked('initialInterval', 'backoffCoefficient', 'maximumInterval', 'maximumAttempts', 'nonRetryableErrorTypes'),
   ),
 );
 
-/** What is null counts as unset. @throws ValueError, TypeError for what is no duration, INVALID_INPUT for no policy at all */
+/**
+ * null counts as unset.
+ * @throws ValueError, TypeError for an invalid duration, INVALID_INPUT when `policy` is not a policy
+ */
 export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
   checkOption('retry', policy, policyRule);
   const meta: RetryMeta = {};
@@ -53,7 +56,7 @@ export function compileRetryPolicy(policy: RetryPolicy): RetryMeta {
   return meta;
 }
 
-/** A policy as it was compiled, in the words of its options. */
+/** A compiled policy in the form of the user's options. */
 export function retryPolicyOf({ initial, coefficient, max, attempts, fatal }: RetryMeta): RetryPolicy {
   return {
     ...(initial === undefined ? {} : { initialInterval: initial }),

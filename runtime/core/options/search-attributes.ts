@@ -1,20 +1,20 @@
-// Search attributes: typed values of a run that lists of runs are narrowed by. The public classes and types only; what is
-// stored of them is attribute-values.ts. Names: Temporal's (spec/sdk.md 1.5).
+// Search attributes: typed values of a run that lists of runs filter by. Holds the public classes and types only;
+// attribute-values.ts holds the stored form. Names are Temporal's (spec/sdk.md 1.5).
 import { describeValue } from '../json/json.ts';
 import { kindOf } from '../payload/value-kind.ts';
 import { ValueError } from '../failure/value-error.ts';
 
 export const SearchAttributeType = {
-  /** Found by its words. */
+  /** Matched by its words. */
   TEXT: 'TEXT',
-  /** Found as a whole. */
+  /** Matched as a whole. */
   KEYWORD: 'KEYWORD',
   INT: 'INT',
   DOUBLE: 'DOUBLE',
   BOOL: 'BOOL',
   /** A Date of the years 0 to 9999. */
   DATETIME: 'DATETIME',
-  /** Found by each of its texts. */
+  /** Matched by each of its texts. */
   KEYWORD_LIST: 'KEYWORD_LIST',
 } as const;
 export type SearchAttributeType = (typeof SearchAttributeType)[keyof typeof SearchAttributeType];
@@ -43,11 +43,11 @@ export type SearchAttributeUpdatePair = {
   [T in SearchAttributeType]: { key: SearchAttributeKey<T>; value: ValueOfType[T] | null };
 }[SearchAttributeType];
 
-/** The older form, without types: a list of values for each name, an empty one for none. */
+/** The older, untyped form: a list of values per name. An empty list deletes the attribute. */
 export type SearchAttributeValue = string[] | number[] | boolean[] | Date[];
 export type SearchAttributes = Record<string, SearchAttributeValue | Readonly<SearchAttributeValue> | undefined>;
 
-/** A name and the type of its values. Makes nothing: keys need no registration. */
+/** A name and the type of its values. Has no side effect: keys need no registration. */
 export function defineSearchAttributeKey<T extends SearchAttributeType>(name: string, type: T): SearchAttributeKey<T> {
   return { name, type };
 }
@@ -62,7 +62,7 @@ function isStorableDate(value: unknown): value is Date {
   return year >= 0 && year <= 9999;
 }
 
-/** Also for values of another realm. */
+/** Also accepts values of another realm. */
 function isValidValueForType(type: SearchAttributeType, value: unknown): boolean {
   switch (type) {
     case 'TEXT':
@@ -107,12 +107,12 @@ function copyValue(value: TypedValue['value']): TypedValue['value'] {
   return isDate(value) ? new Date(value.getTime()) : value;
 }
 
-/** A set of search attributes; `updateCopy` makes another one. */
+/** A set of search attributes. `updateCopy` returns a changed copy. */
 export class TypedSearchAttributes {
-  // Not #private: two sets with the same attributes are deeply equal.
+  // Not #private: two sets with the same attributes must be deeply equal.
   private readonly attributes: Map<string, TypedValue> = new Map();
 
-  /** @throws Error when two pairs have the same name, ValueError for a value that is not of its key's type */
+  /** @throws Error for a duplicate name, ValueError for a value that does not fit its key's type */
   constructor(initialAttributes: readonly SearchAttributePair[] = []) {
     for (const pair of initialAttributes) {
       if (this.attributes.has(pair.key.name)) throw new Error(`Duplicate search attribute key: ${pair.key.name}`);
@@ -120,7 +120,7 @@ export class TypedSearchAttributes {
     }
   }
 
-  /** Undefined when there is none, or one of another type. */
+  /** Undefined when there is none, or when it has another type. */
   get<T extends SearchAttributeType>(key: SearchAttributeKey<T>): ValueOfType[T] | undefined {
     const value = this.attributes.get(key.name)?.value;
     return isValueOf(key.type, value) ? value : undefined;
@@ -136,7 +136,7 @@ export class TypedSearchAttributes {
     return new TypedSearchAttributes(this.getAll());
   }
 
-  /** A copy with these changes; a deletion counts when name and type are those of the attribute. @throws ValueError */
+  /** A copy with `updates` applied. A deletion applies when both name and type match. @throws ValueError */
   updateCopy(updates: readonly SearchAttributeUpdatePair[]): TypedSearchAttributes {
     const copy = this.copy();
     for (const pair of updates) {

@@ -1,7 +1,7 @@
-// Payload codec: user values (arguments, results, details) to bytes and back, without losing what JSON loses.
-// First byte is a tag: 0x02 JSON text in UTF-8, for all that JSON gives back as it is; 0x01 msgpack, for the rest.
-// The data of every msgpack extension is itself one msgpack value, so a reader in SQL needs one recursive function.
-// Works in Node and inside a vm context, with values of either realm. Knows no limits on size.
+// The payload codec: converts user values (arguments, results, details) to bytes and back, and keeps what JSON loses.
+// The first byte is a tag: 0x02 is JSON text in UTF-8, for values that JSON returns unchanged; 0x01 is msgpack, for the
+// rest. The data of every msgpack extension is itself one msgpack value, so a reader in SQL needs one recursive
+// function. Works in Node and inside a vm context, with values of either realm. Does not limit the size.
 import { Decoder, Encoder, type ExtensionCodecType, ExtData } from '@msgpack/msgpack';
 import { isPlainJson } from './plain-json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
@@ -14,17 +14,17 @@ const jsonMark = String.fromCharCode(tagJson);
 const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Values in values; the count starts anew inside a Map, Set, Error or toJSON result, of which as many may nest. */
+/** Maximum nesting. The count restarts inside a Map, Set, Error or toJSON result, of which as many may nest. */
 const depthMax = 200;
 
-/** An encoder keeps its buffer; after a larger payload than this it is let go. */
+/** An encoder keeps its buffer. It is discarded after a larger payload than this. */
 const keptBufferBytes = 1 << 20;
 
-/** Extension numbers are stored for ever: never renumber, never reuse. */
+/** Extension numbers are stored permanently: never renumber, never reuse. */
 const extension = {
-  /** nil: undefined; 0: minus zero. */
+  /** nil is undefined; 0 is minus zero. */
   unit: 0,
-  /** Milliseconds since 1970, NaN for an invalid date. */
+  /** Milliseconds since 1970; NaN for an invalid date. */
   date: 1,
   /** Decimal digits. */
   bigint: 2,
@@ -32,13 +32,16 @@ const extension = {
   map: 3,
   /** Array. */
   set: 4,
-  /** Map with name, message and, when there, stack and cause. */
+  /** Map with name, message and, if present, stack and cause. */
   error: 5,
-  /** Flat array of an object that msgpack cannot hold: it has a key `__proto__`, minus zero or a lone surrogate. */
+  /**
+   * Flat array of the members of an object that msgpack cannot hold: it has a key `__proto__`, minus zero or a lone
+   * surrogate.
+   */
   entries: 6,
   /** JSON text of a string with lone surrogates, which UTF-8 cannot hold. */
   text: 7,
-  /** The value itself: what toJSON returned, an array with undefined in it. */
+  /** The value itself: the result of toJSON, or an array that contains undefined. */
   inline: 8,
 } as const;
 
@@ -52,7 +55,7 @@ class LoneSurrogates {
   }
 }
 
-/** Stand-ins for primitives that the encoder would change without asking the codec. */
+/** Stand-ins for primitives that the encoder would change without calling the codec. */
 const undefinedUnit = Object.freeze({});
 const minusZeroUnit = Object.freeze({});
 const undefinedData = new ExtData(extension.unit, Uint8Array.of(0xc0));
@@ -206,19 +209,19 @@ function decodeExtension(data: Uint8Array, type: number): unknown {
     case extension.inline:
       return value;
     default:
-      throw new TypeError(`extension type ${type} is not known`);
+      throw new TypeError(`extension type ${type} is unknown`);
   }
 }
 
 const extensionCodec: ExtensionCodecType<undefined> = { tryToEncode, decode: decodeExtension };
 
-// One encoder a nesting level, since a busy one would clone itself (and its buffer) for every nested value.
+// One encoder per nesting level: a busy encoder clones itself and its buffer for every nested value.
 const encoders: Encoder[] = [];
 const decoders: Decoder[] = [];
 let encodeLevel = 0;
 let decodeLevel = 0;
 
-/** The bytes belong to the encoder of this level: valid until it encodes again. */
+/** The bytes belong to this level's encoder. They are valid until it encodes again. */
 function encodeNested(value: unknown): Uint8Array {
   if (encodeLevel > depthMax) throw new RangeError(`nested deeper than ${depthMax}`);
   const encoder = (encoders[encodeLevel] ??= new Encoder({
@@ -246,9 +249,9 @@ function decodeNested(bytes: Uint8Array): unknown {
 }
 
 /**
- * Keeps Date, bigint, Uint8Array, Map, Set, Error, undefined, NaN, ±Infinity, -0 and every string. As JSON does, it
- * drops undefined properties and symbol keys, goes through toJSON, and sees a class instance as its own properties.
- * @throws NOT_SERIALISABLE with the path of the value in the message.
+ * Keeps Date, bigint, Uint8Array, Map, Set, Error, undefined, NaN, ±Infinity, -0 and every string. Like JSON, it drops
+ * undefined properties and symbol keys, calls toJSON, and encodes a class instance as its own properties.
+ * @throws NOT_SERIALISABLE with the path of the value in the message
  */
 export function encodePayload(value: unknown): Uint8Array {
   let body: Uint8Array;
@@ -264,7 +267,7 @@ export function encodePayload(value: unknown): Uint8Array {
     throw new RuntimeError(
       'NOT_SERIALISABLE',
       `Cannot serialise ${path}: ${reason}. Expected plain data (JSON values, Date, bigint, Uint8Array, Map, Set, Error); ` +
-        'remove the value or convert it first.',
+        'Remove the value or convert it first.',
       { cause },
     );
   }
@@ -275,10 +278,7 @@ export function encodePayload(value: unknown): Uint8Array {
   return bytes;
 }
 
-/**
- * Decoded Uint8Arrays share no memory with `bytes`.
- * @throws PAYLOAD_UNREADABLE
- */
+/** Decoded Uint8Arrays share no memory with `bytes`. @throws PAYLOAD_UNREADABLE */
 export function decodePayload(bytes: Uint8Array): unknown {
   const tag = bytes[0];
   if (tag !== tagMsgpack && tag !== tagJson) {
@@ -291,7 +291,7 @@ export function decodePayload(bytes: Uint8Array): unknown {
   }
   try {
     if (tag === tagJson) return JSON.parse(textDecoder.decode(bytes.subarray(1)));
-    // A plain copy of this realm: msgpack hands out views of what it reads, and of a Buffer they would be Buffers.
+    // A plain copy of this realm: msgpack returns views of its input, and views of a Buffer would be Buffers.
     const body = new Uint8Array(bytes.length - 1);
     body.set(bytes.subarray(1));
     return decodeNested(body);

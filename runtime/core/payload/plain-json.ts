@@ -1,7 +1,8 @@
-// Tells values that JSON gives back just as they are. For them it takes a third of msgpack's time, and SQL can read them.
+// Detects values that JSON returns unchanged. Encoding these as JSON takes a third of msgpack's time, and SQL can read
+// them.
 import { kindOf } from './value-kind.ts';
 
-/** False for what JSON changes, or may change, and below `depth` levels. Reads getters. */
+/** False for values that JSON changes or may change, and for values nested deeper than `depth`. Calls getters. */
 export function isPlainJson(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
@@ -19,7 +20,7 @@ export function isPlainJson(value: unknown, depth: number): boolean {
 function isPlainObject(object: object, depth: number): boolean {
   switch (kindOf(object)) {
     case 'array':
-      // An array has its toJSON asked by JSON alone. By index, to see holes.
+      // Only JSON calls an array's toJSON. By index, to find holes.
       for (let i = 0; i < (object as unknown[]).length; i++) {
         if (!isPlainJson((object as unknown[])[i], depth)) return false;
       }
@@ -27,7 +28,7 @@ function isPlainObject(object: object, depth: number): boolean {
     case 'object':
       for (const key of Object.keys(object)) {
         const member = (object as Record<string, unknown>)[key];
-        // JSON leaves it out, as msgpack does here.
+        // JSON drops it, as msgpack does here.
         if (member !== undefined && !isPlainJson(member, depth)) return false;
       }
       return true;

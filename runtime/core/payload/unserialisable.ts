@@ -1,11 +1,11 @@
-// Finds the value that made encoding fail, and its path. Slow and only run after a failure; encodes nothing.
+// Finds the value that made encoding fail, and its path. Slow, and only runs after a failure. Encodes nothing.
 import { kindOf, tagOf } from './value-kind.ts';
 
 export interface Unserialisable {
-  /** From `$`, the encoded value itself: `$.items[3].socket`. */
+  /** Path from `$`, the encoded value: `$.items[3].socket`. */
   readonly path: string;
   readonly reason: string;
-  /** What the value threw while it was read. */
+  /** The error that reading the value threw. */
   readonly cause?: unknown;
 }
 
@@ -69,7 +69,7 @@ function* children(value: object, path: string): Generator<[path: string, read: 
   }
 }
 
-/** The first value, in depth-first order, that cannot be encoded; undefined when there is none. */
+/** The first value in depth-first order that cannot be encoded; undefined when there is none. */
 export function findUnserialisable(root: unknown, depthMax: number): Unserialisable | undefined {
   const ancestors = new Map<object, string>();
 

@@ -1,7 +1,7 @@
-// Tells how an object travels in a payload. Works for objects of any realm: never asks instanceof, reads no getters
-// but toJSON and Symbol.toStringTag.
+// Decides how an object is encoded in a payload. Works for objects of any realm: never uses instanceof, and calls no
+// getters except toJSON and Symbol.toStringTag.
 
-/** `json`: through its toJSON. `boxed`: new Number(1) and the like. `refused`: has no meaning outside its process. */
+/** `json`: by its toJSON. `boxed`: new Number(1) and the like. `refused`: meaningless outside of its process. */
 export type ValueKind = 'object' | 'array' | 'bytes' | 'date' | 'map' | 'set' | 'error' | 'json' | 'boxed' | 'refused';
 
 const kindByTag: ReadonlyMap<string, ValueKind> = new Map<string, ValueKind>([
@@ -46,7 +46,7 @@ const kindByTag: ReadonlyMap<string, ValueKind> = new Map<string, ValueKind>([
   ].map((name): [string, ValueKind] => [`[object ${name}]`, 'refused']),
 ]);
 
-/** What `value` is, as Object.prototype.toString names it: `[object Map]`. */
+/** The tag that Object.prototype.toString gives: `[object Map]`. */
 export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value);
 }

@@ -1,4 +1,4 @@
-// How long to wait after so many failures in a row: the first delay, doubled each time up to a limit.
+// The delay after a number of failures in a row: the first delay, doubled each time up to a limit.
 
 export interface BackOff {
   readonly firstMs: number;

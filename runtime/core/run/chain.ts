@@ -1,5 +1,6 @@
-// The chain of runs that a workflow with a retry policy, a cron schedule or timeouts makes: when a run is over, and what
-// follows when it closes. Pure: all of it is in the run's start. Source: Temporal (spec/sdk.md behaviors 50, 52, 55).
+// The chain of runs that retry policies, cron schedules and timeouts create: when a run times out, and what follows
+// when it closes. Pure: the run's start holds all rules.
+// Source: Temporal (spec/sdk.md behaviors 50, 52, 55).
 import type { FailedMeta } from '../log/activation.ts';
 import type { StartedMeta, SuccessorMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
@@ -9,17 +10,17 @@ import { decodeFailureInfo, type FailureInfo } from '../failure/failure-info.ts'
 import { encodePayload } from '../payload/payload.ts';
 import { nextRetry } from '../activity/retry-policy.ts';
 
-/** What a run's start says of its chain. */
+/** What a run's start says about its chain. */
 export interface ChainRules {
   readonly meta: StartedMeta;
   readonly startedAt: Micros;
-  /** The first task waits until then, whatever comes. */
+  /** The first task waits until this time, whatever happens before. */
   readonly notBefore: Micros;
-  /** The run times out then. */
+  /** When the run times out. */
   readonly deadline: Micros | undefined;
 }
 
-/** Undefined for a run without rules: the next time it does something is its own affair, and nothing follows it. */
+/** Undefined for a run without such rules: it never times out, and nothing follows it. */
 export function chainRules(meta: StartedMeta, startedAt: Micros): ChainRules | undefined {
   const { retry, cron, runTimeoutMs, backoffMs } = meta;
   const executionDeadline = executionDeadlineOf(meta, startedAt);
@@ -32,11 +33,11 @@ export function chainRules(meta: StartedMeta, startedAt: Micros): ChainRules | u
   return { meta, startedAt, notBefore, deadline: earlier(executionDeadline, runDeadline) };
 }
 
-/** When a new run is due, ms from its start. */
+/** Times of a new run, in ms from its start. */
 export interface StartTiming {
-  /** How long its first task waits; a message that comes with the start does not end the wait. */
+  /** Delay of the first task. A message that comes with the start does not end the delay. */
   readonly delayMs: number;
-  /** When it times out. */
+  /** When the run times out. */
   readonly deadlineMs?: number;
 }
 
@@ -59,7 +60,7 @@ function earlier(a: Micros | undefined, b: Micros | undefined): Micros | undefin
   return Math.min(a, b);
 }
 
-/** The deadline that a run hands on to the next of its chain. */
+/** The execution deadline that a run passes to the next run of its chain. */
 export function inheritedMeta(rules: ChainRules | undefined): SuccessorMeta {
   const executionDeadline = rules === undefined ? undefined : executionDeadlineOf(rules.meta, rules.startedAt);
   return executionDeadline === undefined ? {} : { executionDeadline };
@@ -70,13 +71,13 @@ export interface ClosingEvent extends Pick<HistoryEvent, 'payload' | 'at'> {
 }
 
 export interface Succession {
-  /** Of the run that follows; undefined when none does. */
+  /** The changes for the start of the next run; undefined when none follows. */
   readonly next: SuccessorMeta | undefined;
-  /** For the closing event; undefined when it has nothing to say. */
+  /** `meta` of the closing event; undefined when there is nothing to record. */
   readonly failed: FailedMeta | undefined;
 }
 
-/** Ten years: what another attempt may be put off at most. */
+/** The longest retry delay: ten years, in ms. */
 const backoffMsMax = 315_360_000_000;
 
 /** What follows a run that completed, failed or timed out. */
@@ -115,7 +116,7 @@ function resultsOf(
   if (type === 'WorkflowCompleted') return payload === null ? {} : { lastResult: hex(payload) };
   const handedOn = lastResult === undefined ? {} : { lastResult };
   if (failure === undefined) return handedOn;
-  // A timeout stands in the log without a failure of its own.
+  // The log holds a timeout without a failure payload.
   return { ...handedOn, lastFailure: hex(payload ?? encodePayload(failure)) };
 }
 

@@ -1,6 +1,6 @@
-// Versions of worker deployments: their names, what a run's log says of them, and the queues that follow from it. A run
-// belongs to no version (`open`), to a deployment whichever version of it is current, or to one version alone.
-// Names: Temporal's (worker-deployments).
+// Versions of worker deployments: their names, their traces in a run's log, and the queues that follow from them. A run
+// belongs to no version (`open`), to a deployment (its current version), or to one version only. Names are Temporal's
+// (worker-deployments).
 
 /** A build of a worker's code. */
 export interface WorkerDeploymentVersion {
@@ -13,20 +13,23 @@ export function toCanonicalString({ deploymentName, buildId }: WorkerDeploymentV
   return `${deploymentName}.${buildId}`;
 }
 
-/** When a run may move from workers of one build to those of another. */
+/** When a run may move from one build to another. */
 export const VersioningBehavior = {
   /** Never: the run ends on the build that completed its first task. */
   PINNED: 'PINNED',
-  /** With its next task, when another build is current. Its code must follow the histories of the builds before. */
+  /**
+   * With its next task after another build becomes current. The new code must be able to replay histories of earlier
+   * builds.
+   */
   AUTO_UPGRADE: 'AUTO_UPGRADE',
 } as const;
 export type VersioningBehavior = (typeof VersioningBehavior)[keyof typeof VersioningBehavior];
 
-/** Where the run begins that a pinned one continues as; without it, on the same build. */
+/** Where the next run of a pinned run begins after continue-as-new. Default: on the same build. */
 export const InitialVersioningBehavior = {
-  /** On the current build, or the ramping one by its share. */
+  /** On the current build, or on the ramping one by its share. */
   AUTO_UPGRADE: 'AUTO_UPGRADE',
-  /** On the ramping build, whatever its share; on the current one when none is ramping. */
+  /** On the ramping build, whatever its share; on the current one if none is ramping. */
   USE_RAMPING_VERSION: 'USE_RAMPING_VERSION',
 } as const;
 export type InitialVersioningBehavior = (typeof InitialVersioningBehavior)[keyof typeof InitialVersioningBehavior];
@@ -34,36 +37,36 @@ export type InitialVersioningBehavior = (typeof InitialVersioningBehavior)[keyof
 export interface PinnedVersioningOverride {
   readonly pinnedTo: WorkerDeploymentVersion;
 }
-/** What a start says of its run, whatever the code says. */
-/** @deprecated Temporal's older versions of workers; options that take it are accepted, without meaning here. */
+/** @deprecated Temporal's earlier worker versioning. Options accept it and ignore it. */
 export const VersioningIntent = { COMPATIBLE: 'COMPATIBLE', DEFAULT: 'DEFAULT' } as const;
 export type VersioningIntent = (typeof VersioningIntent)[keyof typeof VersioningIntent];
 
 export type AutoUpgradeVersioningOverride = 'AUTO_UPGRADE';
+/** The versioning that a start sets for its run. It overrides the code's. */
 export type VersioningOverride = PinnedVersioningOverride | AutoUpgradeVersioningOverride;
 
-/** Part of the `meta` of WorkflowStarted; absent when the run has nothing to do with versions. */
+/** The versioning part of `meta` of WorkflowStarted; absent when the run has no versioning. */
 export interface StartedVersioning {
   versioningOverride?: VersioningOverride;
-  /** Of the pinned run that this one continues or is a child of: where its first task runs. */
+  /** The version of the pinned run that this run continues or is a child of. Its first task runs there. */
   inheritedVersion?: WorkerDeploymentVersion;
 }
 
-/** `meta` of a WorkflowTaskCompleted that has one: from its turn on the run is worked on by another build. */
+/** `meta` of a WorkflowTaskCompleted after which another build works on the run. */
 export interface DeploymentMeta {
   version: WorkerDeploymentVersion;
-  /** Absent when the worker does not take part in versioning. */
+  /** Absent when the worker does not use versioning. */
   behavior?: VersioningBehavior;
-  /** A pinned run would begin on another version by now. */
+  /** A new run would now begin on another version than this pinned run. */
   targetChanged?: boolean;
 }
 
-/** What a run's log says so far. */
+/** The versioning that a run's log records so far. */
 export interface RunVersioning extends StartedVersioning {
   recorded?: DeploymentMeta;
 }
 
-/** The part of a run's start that has to do with versions; undefined when there is none. */
+/** The versioning part of a run's start; undefined when there is none. */
 export function startedVersioning(started: StartedVersioning): StartedVersioning | undefined {
   const { versioningOverride, inheritedVersion } = started;
   if (versioningOverride === undefined && inheritedVersion === undefined) return undefined;
@@ -73,7 +76,7 @@ export function startedVersioning(started: StartedVersioning): StartedVersioning
   };
 }
 
-/** What holds for a run; undefined while it belongs to no version. */
+/** The versioning in force for a run; undefined while it belongs to no version. */
 export interface EffectiveVersioning {
   readonly behavior: VersioningBehavior;
   readonly version: WorkerDeploymentVersion;
@@ -93,24 +96,27 @@ export function isSameVersion(a: WorkerDeploymentVersion, b: WorkerDeploymentVer
   return a.deploymentName === b.deploymentName && a.buildId === b.buildId;
 }
 
-/** The name under which runs of a task queue wait that belong to no version. */
+/** The queue in which unversioned runs of a task queue wait. */
 export function queueKey(namespace: string, taskQueue: string): string {
   return `${namespace}/${taskQueue}`;
 }
 
-/** Stands before a queue's key: runs of any version of a deployment. No namespace begins with @. */
+/** Prefix of a queue's key for runs of any version of a deployment. Namespaces cannot begin with @. */
 export function deploymentPrefix(deploymentName: string): string {
   return `@${encodeURIComponent(deploymentName)}/`;
 }
 
-/** Stands before a queue's key: runs of this version alone. */
+/** Prefix of a queue's key for runs of this version only. */
 export function versionPrefix({ deploymentName, buildId }: WorkerDeploymentVersion): string {
   return `@${encodeURIComponent(deploymentName)}:${encodeURIComponent(buildId)}/`;
 }
 
-/** What the key of a queue says: the queue's own key, and whose runs or activities wait there. */
+/**
+ * The parts of a queue's key: the task queue's own key, and the version or deployment whose runs and activities wait
+ * there.
+ */
 export interface PlacedQueue {
-  /** Of the task queue itself. */
+  /** Key of the task queue itself. */
   readonly key: string;
   /** Empty when they belong to no version. */
   readonly prefix: string;
@@ -126,31 +132,35 @@ export function placedQueue(queue: string): PlacedQueue {
   return { key: queue.slice(end + 1), prefix: queue.slice(0, end + 1), deploymentName, buildId };
 }
 
-/** Stands before the key of the queue in which such a run waits; empty when it belongs to no version. */
+/** Prefix of the key of the queue in which such a run waits; empty when it belongs to no version. */
 export function prefixOf(effective: EffectiveVersioning | undefined): string {
   if (effective === undefined) return '';
   const { behavior, version } = effective;
   return behavior === 'PINNED' ? versionPrefix(version) : deploymentPrefix(version.deploymentName);
 }
 
-/** Where a run begins that follows from another one. */
+/** Where a run begins that follows another run. */
 export interface VersionedPlace {
-  /** Stands before the key of its queue. */
+  /** Prefix of the key of its queue. */
   readonly prefix: string;
   readonly deploymentName: string;
-  /** The version that its first task runs on; undefined: what is current then. */
+  /** The version that its first task runs on; undefined: the version that is current then. */
   readonly inherits: WorkerDeploymentVersion | undefined;
-  /** Whatever its queue is; else workers of the version, or of any of the deployment, must have polled that. */
+  /**
+   * True: the prefix applies to any task queue. False: only if workers of the version (or of the deployment) ever
+   * polled that task queue.
+   */
   readonly isOverride: boolean;
 }
 
-/** How a run follows from another one: it continues it as new, tries it again, is the next of its schedule, is its child. */
+/** How a run follows another: by continue-as-new, retry, cron schedule, or as its child. */
 export type Follows = 'continued' | 'retried' | 'scheduled' | 'child';
 
 /**
- * Where a run begins that follows from one of these versions; undefined when that has none. A pinned run hands its version
- * on to what it continues as and to its children; to another try only when it had been handed it itself; never to the next
- * of its schedule. `instead`: a version that was asked for. What a start said holds for the whole chain.
+ * Where a run begins that follows a run with this versioning; undefined when that run has no version. A pinned run
+ * passes its version on to the run that it continues as and to its children. It passes it on to a retry only if it
+ * inherited the version itself, and never to the next run of a cron schedule. `instead`: a requested version. An
+ * override in a start holds for the whole chain.
  * Source: Temporal (worker versioning, inheritance semantics).
  */
 export function placeAfter(

@@ -1,4 +1,4 @@
-// A run's family, for people: who started it, and which children it has. A view of the fold.
+// A run's parent, root and children, for display. A view of RunState.
 import type { RunLink } from '../log/activation.ts';
 import type { RunState } from './run-state.ts';
 
@@ -7,9 +7,9 @@ export interface Family {
   readonly parentExecution: RunLink | undefined;
   /** The run at the top of the family. */
   readonly rootExecution: RunLink;
-  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  /** When its first task is, or was, due. Later than the start if that had a delay, a back-off or a schedule. */
   readonly executionTime: Date;
-  /** Children that have not ended. */
+  /** Children that have not closed. */
   readonly pendingChildren: readonly PendingChild[];
 }
 

@@ -1,10 +1,10 @@
-// What happened to a run and is not in its log yet. A turn gives it a seq.
+// Something that happened to a run and is not in its log yet. A turn assigns its seq.
 import type { NewEvent, EventType } from '../log/event.ts';
 
 export interface Input extends Omit<NewEvent, 'seq'> {
-  /** Mail number, when it came through the inbox. */
+  /** Message number, when it came from the inbox. */
   readonly mailId?: number;
-  /** It leaves no event: it tells of an attempt that is over. */
+  /** Consume it without an event: it concerns an attempt that is already closed. */
   readonly isVoid?: boolean;
 }
 
@@ -14,7 +14,7 @@ const impatient: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowCancelRequested',
 ]);
 
-/** Whether this ends a run's wait for its first task. */
+/** True when the event ends a run's wait for its first task. */
 export function endsWait(type: EventType): boolean {
   return impatient.has(type);
 }

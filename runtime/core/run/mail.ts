@@ -1,9 +1,9 @@
-// A message as the run that it was sent to reads it.
+// A message as its receiving run reads it.
 import type { EventType } from '../log/event.ts';
 
 export interface Mail {
   readonly runId: string;
-  /** Mail number: 1-based, dense in a run. */
+  /** Message number: 1-based, dense in a run. */
   readonly id: number;
   readonly type: EventType;
   readonly name: string | null;

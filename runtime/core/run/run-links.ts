@@ -1,5 +1,5 @@
-// What a run has under way with other runs: children that have not ended, messages whose arrival is not in the log yet.
-// A fold of its events, so that whoever takes over, or has to finish for a closed run, arrives at the same.
+// A run's pending relations to other runs: children that have not closed, and messages whose delivery is not in the log
+// yet. A fold of the log, so that a new owner, or whoever finishes the work of a closed run, gets the same result.
 import type { ExternalMeta } from '../log/activation.ts';
 import type { ChildMeta } from './start-meta.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
@@ -10,15 +10,15 @@ export interface OpenChild {
   readonly workflowType: string;
   readonly meta: ChildMeta;
   readonly initiatedAt: Micros;
-  /** Its start is in the log. */
+  /** The child's start is in the log. */
   isStarted: boolean;
 }
 
-/** A signal or a request for cancellation that was asked for. */
+/** A signal or cancel request that the run sent. */
 export interface OpenMessage {
   readonly seq: number;
   readonly kind: 'signal' | 'cancel';
-  /** Of a signal. */
+  /** Signal name; null for a cancel request. */
   readonly name: string | null;
   readonly workflowId: string;
   readonly meta: ExternalMeta;
@@ -28,7 +28,7 @@ export class RunLinks {
   readonly children: Map<number, OpenChild> = new Map();
   readonly messages: Map<number, OpenMessage> = new Map();
 
-  /** True for the events that concern it. */
+  /** Returns true when the event concerns these relations. */
   record(event: HistoryEvent): boolean {
     switch (event.type) {
       case 'ChildWorkflowInitiated':
@@ -75,12 +75,12 @@ export class RunLinks {
     }
   }
 
-  /** Nothing is under way. */
+  /** Nothing is pending. */
   get isEmpty(): boolean {
     return this.children.size === 0 && this.messages.size === 0;
   }
 
-  /** Something has not been sent for certain. */
+  /** Some message is not known to be sent. */
   get hasUnsent(): boolean {
     if (this.messages.size > 0) return true;
     for (const child of this.children.values()) if (!child.isStarted) return true;

@@ -1,13 +1,13 @@
-// What a run says of itself to those who look for it: memo and search attributes. They are written to its row with the
-// turn whose events change them; the row is the fold of those events, as `changedProperties` does it.
+// A run's memo and search attributes, by which people find it. The turn whose events change them also writes them to
+// the run's row. The row is the fold of these events by `changedProperties`.
 import type { SearchAttributeType } from '../options/search-attributes.ts';
 
-/** A DATETIME is text, as Date.toISOString writes it. */
+/** A DATETIME is text in the form of Date.toISOString. */
 export type StoredAttribute = string | number | boolean | readonly string[];
 
 /**
- * The part of `meta` of WorkflowStarted, MemoUpserted, SearchAttributesUpserted and WorkflowContinuedAsNew that concerns
- * memo and search attributes. In a change null deletes; a type stands beside each value.
+ * The memo and search attributes in `meta` of WorkflowStarted, MemoUpserted, SearchAttributesUpserted and
+ * WorkflowContinuedAsNew. In a change, null deletes, and each value has its type beside it.
  */
 export interface PropertiesMeta {
   memo?: Record<string, unknown>;
@@ -15,7 +15,7 @@ export interface PropertiesMeta {
   searchAttributeTypes?: Record<string, SearchAttributeType | null>;
 }
 
-/** As a run has them; never changed in place. */
+/** The current values of a run. Never changed in place. */
 export interface RunProperties {
   readonly memo: Readonly<Record<string, unknown>> | undefined;
   readonly searchAttributes: Readonly<Record<string, StoredAttribute>>;
@@ -43,7 +43,7 @@ function withoutNulls<T>(members: Record<string, T>): Record<string, NonNullable
   return Object.fromEntries(left);
 }
 
-/** Two changes as one. */
+/** Merges two changes. */
 export function joinedChanges(first: PropertiesMeta, second: PropertiesMeta): PropertiesMeta {
   const joined: PropertiesMeta = {};
   for (const key of ['memo', 'searchAttributes', 'searchAttributeTypes'] as const) {

@@ -1,6 +1,6 @@
-// What a run's log says about it: its head, what its start said, and what is pending. The one fold: whoever needs to know
-// (owner, describe, forks, replay) applies the events in order, from the first or on top of a snapshot. Pure.
-// An event costs the same however long the log is, and allocates only for what is pending.
+// What a run's log says about it: its head, the content of its start, and what is pending. The one fold: the owner,
+// describe, forks and replay apply the events in order, from the first event or on top of a snapshot. Pure. The cost of
+// an event does not depend on the length of the log, and only pending items allocate.
 import {
   type FoldedActivity,
   foldFailedAttempt,
@@ -19,8 +19,8 @@ import type { TaskFailureColumns } from './task-failure-info.ts';
 import { lostActivities } from './worker-lost.ts';
 
 /**
- * Turns that end with one of these say nothing about how workflow code fares: a failed workflow task stands behind them as
- * it stood before.
+ * A turn that ends with one of these events does not show whether workflow code works, so the count of failed workflow
+ * tasks stays.
  */
 export const besideTasks: readonly EventType[] = [
   'ActivityAttemptStarted',
@@ -43,7 +43,7 @@ export interface RunSnapshot {
   readonly versionMarkers: ReadonlySet<string>;
 }
 
-/** The part of a RunState that has a fixed size. */
+/** The fixed-size part of a RunState. */
 type RunFacts = {
   readonly [K in keyof RunState as RunState[K] extends (...args: never[]) => unknown
     ? never
@@ -56,7 +56,7 @@ export class RunState {
   readonly runId: string;
   /** Undefined before the first event. */
   status: RunStatus | undefined = undefined;
-  /** The last event's. */
+  /** Seq of the last event. */
   seq = 0;
   at: Micros = 0;
   /** The last hash; empty before the first turn. */
@@ -67,13 +67,13 @@ export class RunState {
   taskQueue = '';
   parent: StartedMeta['parent'] = undefined;
   root: RunLink | undefined = undefined;
-  /** Behavior number of the engine that the run was started under. */
+  /** Engine number that the run was started under. */
   engine: number | undefined = undefined;
-  /** When the first task is, or was, due: later than the start by its delay and back-off. */
+  /** When the first task is, or was, due: the start plus its delay and back-off. */
   firstTaskAt: Micros = 0;
   /** Timeouts, retries and schedule; undefined for a run that has none of them. */
   chain: ChainRules | undefined = undefined;
-  /** Which deployment's version the run belongs to; undefined when it has nothing to do with versions. */
+  /** The run's deployment and version; undefined when it has no versioning. */
   versioning: RunVersioning | undefined = undefined;
   properties: RunProperties = noProperties;
   cancelRequested = false;
@@ -81,17 +81,19 @@ export class RunState {
   contextSeq = 0;
   /** Seq of the last WorkerLost; 0 before the first. */
   workerLostSeq = 0;
-  /** The failed workflow task that the run stands at; undefined once a later task completed. */
+  /** The current workflow task failure; undefined once a later task completed. */
   taskFailure: (TaskFailureColumns & { readonly seq: number }) | undefined = undefined;
   /** By the seq of ActivityScheduled. */
   readonly activities: Map<number, PendingActivity> = new Map();
   /** Due times, by the seq of TimerStarted. */
   readonly timers: Map<number, Micros> = new Map();
-  /** Children and messages to other runs that are under way; made with the first. */
+  /** Pending children and messages to other runs; undefined before the first. */
   links: RunLinks | undefined = undefined;
-  /** Ids of accepted updates, each with the seq of its UpdateAccepted, or 0 once it is answered; made with the first. */
+  /**
+   * Ids of accepted updates, each with the seq of its UpdateAccepted, or 0 once completed; undefined before the first.
+   */
   updates: Map<string, number> | undefined = undefined;
-  /** What `patched` decided for; made with the first. */
+  /** Ids of version markers that `patched` recorded; undefined before the first. */
   versionMarkers: Set<string> | undefined = undefined;
 
   constructor(runId: string) {
@@ -105,7 +107,7 @@ export class RunState {
     return state;
   }
 
-  /** The state that a snapshot was taken of, to apply later events to. It shares nothing with the snapshot that it changes. */
+  /** The state of a snapshot, ready for later events. It copies the parts of the snapshot that it changes. */
   static resume(snapshot: RunSnapshot): RunState {
     const state = new RunState(snapshot.facts.runId);
     Object.assign(state, snapshot.facts);
@@ -134,18 +136,18 @@ export class RunState {
     };
   }
 
-  /** Failed workflow tasks in a row. */
+  /** Number of failed workflow tasks in a row. */
   get taskFailures(): number {
     return this.taskFailure === undefined ? 0 : (this.taskFailure.attempt ?? 1);
   }
 
-  /** Arguments of a pending activity that the log was read without. */
+  /** Adds the arguments of a pending activity, when the log was read without them. */
   giveArguments(seq: number, args: Uint8Array | null): void {
     const activity = this.#activity(seq);
     if (activity !== undefined) activity.args = args;
   }
 
-  /** Takes in the next event. Between it and the one before, only events may be missing that leave nothing pending. */
+  /** Applies the next event. Events may be skipped only if they leave nothing pending. */
   apply(event: HistoryEvent): void {
     this.seq = event.seq;
     this.at = event.at;
@@ -235,7 +237,7 @@ export class RunState {
         this.links ??= new RunLinks();
         this.links.record(event);
         return;
-      // A signal leaves nothing pending. What clients ask of a standalone activity, `activityControls` folds.
+      // A signal leaves nothing pending. `activityControls` folds the commands of clients on standalone activities.
       case 'SignalReceived':
       case 'WorkflowTaskDeferred':
       case 'ActivityPaused':
@@ -296,6 +298,6 @@ export class RunState {
 
 function closedBy(type: EventType): RunStatus {
   const status = statusAfter('running', type);
-  if (status === 'refused') throw new TypeError(`${type} closes no run`);
+  if (status === 'refused') throw new TypeError(`${type} does not close a run`);
   return status;
 }

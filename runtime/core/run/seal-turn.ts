@@ -1,5 +1,6 @@
-// Makes the events of one turn from what is new: dense seqs, one time, and the chain hash that ends the turn. Every
-// writer of turns comes through here; only starts, which their first turn covers, have no hash. Pure: sha256 is handed in.
+// Makes the events of one turn from new inputs and outputs: dense seqs, one time, and the chain hash that ends the
+// turn. All turns are sealed here. Only starts have no hash; the first turn covers them. Pure: the caller passes
+// sha256.
 import type { NewEvent, HistoryEvent, Micros } from '../log/event.ts';
 import { type Sha256, turnHash } from '../log/hash-chain.ts';
 import { assertTurn, type RunStatus } from '../log/transition.ts';
@@ -15,18 +16,19 @@ export interface LogHead {
 
 export interface SealedTurn {
   readonly events: HistoryEvent[];
-  /** Of the run, after them. */
+  /** Status of the run after the turn. */
   readonly status: RunStatus;
 }
 
-/** The time of the turn behind `head`: it rises strictly from turn to turn. `now`: the database's clock. */
+/** The time of the turn after `head`. It rises strictly from turn to turn. `now`: the database's clock. */
 export function turnTime(head: LogHead, now: Micros): Micros {
   return Math.max(head.at + 1, now);
 }
 
 /**
- * `unhashed`: events in the log that no hash covers yet. An event with seq 0 gets the next one; any other must have it.
- * @throws ILLEGAL_STATE for a turn that breaks the rules of the log
+ * `unhashed`: events in the log that no hash covers yet. An event with seq 0 gets the next seq; any other event must
+ * already have it.
+ * @throws ASSERTION_FAILED for a turn that breaks the rules of the log
  */
 export function sealTurn(
   head: LogHead,

@@ -1,4 +1,4 @@
-// What the stack trace queries answer. Names and shapes are Temporal's, which its tools read.
+// The answers of the stack trace queries. Names and shapes are Temporal's, which its tools read.
 
 export const stackTraceQueryName = '__stack_trace';
 export const enhancedStackTraceQueryName = '__enhanced_stack_trace';
@@ -10,23 +10,23 @@ export interface StackTraceSDKInfo {
 
 /** A part of a source file. */
 export interface StackTraceFileSlice {
-  /** Line at which it begins, from 0. */
+  /** Its first line, from 0. */
   readonly line_offset: number;
   readonly content: string;
 }
 
 export interface StackTraceFileLocation {
-  /** Relative to the package of the workflows file; absent in the engine's code. */
+  /** Relative to the package of the workflows file; absent for code of the engine. */
   readonly file_path?: string;
   /** 1-based, as is the column. */
   readonly line?: number;
   readonly column?: number;
-  /** Of ours: `sleep`, `condition`, `activity`. */
+  /** For engine code: `sleep`, `condition`, `activity`. */
   readonly function_name?: string;
   readonly internal_code: boolean;
 }
 
-/** One wait: the innermost frame first. */
+/** One wait, innermost frame first. */
 export interface StackTrace {
   readonly locations: readonly StackTraceFileLocation[];
 }

@@ -1,5 +1,5 @@
-// The meta of WorkflowStarted: what it may hold, how every kind of start makes it, and how it is read. Pure: the seed comes
-// from the caller.
+// The meta of WorkflowStarted: its content, how each kind of start builds it, and how it is read. Pure: the caller
+// passes the seed.
 import type { RetryMeta, RunLink, ScheduledMeta } from '../log/activation.ts';
 import { engineNumber } from '../log/engine-number.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
@@ -13,44 +13,44 @@ export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   namespace: string;
   /** Seed of Math.random and uuid4, 32 hex digits. */
   seed: string;
-  /** Of a standalone activity: its options. */
+  /** Options of a standalone activity. */
   activity?: ScheduledMeta;
-  /** Behavior number of the engine that the run was started under. */
+  /** Engine number that the run was started under. */
   engine: number;
-  /** Of the chain that the run belongs to, when it is not the first. */
+  /** First run of the chain; absent when it is this run. */
   firstRunId?: string;
   /** The run that continued as this one. */
   continuedFrom?: string;
-  /** The run whose child this one is; `seq` of its ChildWorkflowInitiated. */
+  /** The parent run, with the seq of its ChildWorkflowInitiated. */
   parent?: RunLink & { seq: number };
-  /** The run at the top of the family; absent when it is this one. */
+  /** The run at the top of the family; absent when it is this run. */
   root?: RunLink;
-  /** When the first run of the chain was started, if it is not this one. */
+  /** When the first run of the chain started; absent when it is this run. */
   chainStartedAt?: Micros;
-  /** Of the workflow's retry policy; absent: the first. */
+  /** Attempt under the workflow's retry policy; absent: the first. */
   attempt?: number;
-  /** For people: a line, and more of it. */
+  /** Texts for display: one line, and details. */
   staticSummary?: string;
   staticDetails?: string;
   runTimeoutMs?: number;
   executionTimeoutMs?: number;
-  /** When the whole chain is over, µs since 1970; in runs that are not the first of a chain with an execution timeout. */
+  /** End of the whole chain, µs since 1970. Set in all but the first run of a chain with an execution timeout. */
   executionDeadline?: Micros;
-  /** How long the first task waited, unless a message ended the wait. */
+  /** Delay of the first task. A message ends it early. */
   startDelayMs?: number;
-  /** How long the first task waited whatever came: for the next attempt, or the next time of the cron schedule. */
+  /** Delay of the first task that messages do not end: back-off of a retry, or the wait for the cron schedule. */
   backoffMs?: number;
   taskTimeoutMs?: number;
-  /** Of the workflow itself. */
+  /** Retry policy of the workflow itself. */
   retry?: RetryMeta;
   cron?: string;
-  /** Payload that the last completed run of the chain returned, in hex. */
+  /** Result payload of the last completed run of the chain, in hex. */
   lastResult?: string;
-  /** Payload that the run before failed with, in hex. */
+  /** Failure payload of the previous run, in hex. */
   lastFailure?: string;
 }
 
-/** `meta` of ChildWorkflowInitiated; what is absent is the default. */
+/** `meta` of ChildWorkflowInitiated. Absent parts are the defaults. */
 export interface ChildMeta
   extends PropertiesMeta,
     Pick<
@@ -64,14 +64,14 @@ export interface ChildMeta
       | 'staticSummary'
       | 'staticDetails'
     > {
-  /** When it is not the parent's. */
+  /** Task queue, when it differs from the parent's. */
   taskQueue?: string;
   /** What happens to the child when the parent closes; absent = TERMINATE. */
   parentClose?: 'ABANDON' | 'REQUEST_CANCEL';
   reuse?: 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE';
 }
 
-/** `meta` of WorkflowContinuedAsNew: what the new run's start has in place of the old one's. */
+/** `meta` of WorkflowContinuedAsNew: the parts of the new run's start that differ from the old one's. */
 export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
   startDelayMs?: number;
@@ -80,10 +80,10 @@ export interface ContinuedMeta extends PropertiesMeta {
   initialVersioningBehavior?: InitialVersioningBehavior;
 }
 
-/** What the start of the next run of a chain has in place of this one's. */
+/** The parts of the next run's start that differ from this one's. */
 export type SuccessorMeta = Partial<StartedMeta>;
 
-/** What a run's start says that does not hold for the next run of its chain; all else is handed on. */
+/** Parts of a run's start that the next run of its chain does not inherit. All others are inherited. */
 export const notHandedOn: readonly (keyof StartedMeta)[] = [
   'startDelayMs',
   'backoffMs',
@@ -94,7 +94,7 @@ export const notHandedOn: readonly (keyof StartedMeta)[] = [
 
 type Place = Pick<StartedMeta, 'workflowId' | 'taskQueue' | 'namespace'>;
 
-/** Of a run, or a standalone activity, that a client starts. */
+/** For a run or a standalone activity that a client starts. */
 export function startMeta(
   { workflowId, taskQueue, namespace }: Place,
   seed: string,
@@ -103,7 +103,7 @@ export function startMeta(
   return { workflowId, taskQueue, namespace, seed, engine: engineNumber, ...options };
 }
 
-/** Of a child; `parent` with its own place. */
+/** For a child. `parent` also gives the default task queue, the namespace and the root. */
 export function childStartMeta(
   parent: Place & { readonly runId: string; readonly root: RunLink | undefined },
   { workflowId, seq, meta }: { readonly workflowId: string; readonly seq: number; readonly meta: ChildMeta },
@@ -120,7 +120,7 @@ export function childStartMeta(
   });
 }
 
-/** `event`: WorkflowStarted, the first of a log. */
+/** `event`: WorkflowStarted, the first event of a log. */
 export function readStartMeta(event: Pick<HistoryEvent, 'meta'> | undefined): StartedMeta {
   return JSON.parse(event?.meta ?? '{}') as StartedMeta;
 }

@@ -1,5 +1,5 @@
-// The part of a start that says when a run begins, how long it may take and what follows it: the same for a client's start
-// and for a child's.
+// The part of a start that says when a run begins, how long it may take and what follows it. Starts of clients and of
+// children share it.
 import type { StartedMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
 import { type Duration, optionMs } from '../options/duration.ts';
@@ -7,19 +7,19 @@ import { type OptionRule, unchecked } from '../options/option-table.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../options/retry-options.ts';
 
 export interface StartTimingOptions {
-  /** Of the whole workflow: when a run fails or times out, another begins. Default: none. */
+  /** Retry policy of the whole workflow: after a run fails or times out, another one starts. Default: none. */
   retry?: RetryPolicy;
-  /** `minute hour day month weekday`, in UTC unless `CRON_TZ=<zone>` stands in front; also `@daily`, `@every 1h`. */
+  /** `minute hour day month weekday`, in UTC unless prefixed with `CRON_TZ=<zone>`; also `@daily`, `@every 1h`. */
   cronSchedule?: string;
-  /** Of one run. Default: without limit. */
+  /** Limit of one run. Default: no limit. */
   workflowRunTimeout?: Duration;
-  /** Of the whole chain: retries, cron and continue-as-new included. Default: without limit. */
+  /** Limit of the whole chain: retries, cron and continue-as-new included. Default: no limit. */
   workflowExecutionTimeout?: Duration;
-  /** Kept for the record: what an activation may take is the worker's `deadlockTimeoutMs`. */
+  /** Recorded only. The worker's `deadlockTimeoutMs` limits an activation. */
   workflowTaskTimeout?: Duration;
 }
 
-/** For tables of options; `startTiming` checks the values. */
+/** For tables of options. `startTiming` checks the values. */
 export const startTimingRules: Readonly<Record<keyof StartTimingOptions, OptionRule>> = unchecked(
   'retry',
   'cronSchedule',
@@ -28,14 +28,15 @@ export const startTimingRules: Readonly<Record<keyof StartTimingOptions, OptionR
   'workflowTaskTimeout',
 );
 
-/** `nowMs` since 1970: a cron schedule begins with its next time. @throws ValueError, TypeError */
+/** `nowMs`: ms since 1970; a cron schedule starts at its next due time. @throws ValueError, TypeError */
 export function startTiming(options: StartTimingOptions, nowMs: number): Partial<StartedMeta> {
   const meta: Partial<StartedMeta> = {};
   const retry = options.retry ?? undefined;
   if (retry !== undefined) meta.retry = compileRetryPolicy(retry);
   if (options.cronSchedule !== undefined && options.cronSchedule !== '') {
     const next = nextCronTime(options.cronSchedule, nowMs);
-    if (next === undefined) throw new TypeError(`Cron schedule '${options.cronSchedule}' names no time to come`);
+    if (next === undefined)
+      throw new TypeError(`Cron schedule '${options.cronSchedule}' has no due time in the future`);
     meta.cron = options.cronSchedule;
     meta.backoffMs = next - nowMs;
   }
@@ -48,7 +49,7 @@ export function startTiming(options: StartTimingOptions, nowMs: number): Partial
   return meta;
 }
 
-/** 0 is no limit, as in Temporal. */
+/** 0 means no limit, as in Temporal. */
 function timeoutMs(option: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
   const ms = optionMs(option, duration);

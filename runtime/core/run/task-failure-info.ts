@@ -1,4 +1,4 @@
-// A failed workflow task as people are shown it: Temporal's name for its cause, and the line of the user's that it names.
+// A failed workflow task for display: Temporal's name for its cause, and the line of user code where it failed.
 import type { Micros } from '../log/event.ts';
 import { decodePayload } from '../payload/payload.ts';
 import type { ErrorCode } from '../failure/runtime-error.ts';
@@ -10,13 +10,13 @@ export interface TaskFailureInfo {
   readonly code: ErrorCode;
   readonly cause: TaskFailureCause;
   readonly message: string;
-  /** The function and line of workflow code that it happened at, such as `order (src/workflows.ts:12:5)`. */
+  /** The function and line of workflow code that failed, such as `order (src/workflows.ts:12:5)`. */
   readonly place: string | undefined;
   readonly stack: string | undefined;
-  /** Failures in a row. */
+  /** Number of failures in a row. */
   readonly attempt: number;
   readonly at: Date;
-  /** The task is not tried again before this time, unless something happens to the run. */
+  /** The task is not retried before this time, unless something happens to the run. */
   readonly nextAttempt: Date;
 }
 
@@ -48,11 +48,11 @@ export function taskFailureInfo({ name, reason, attempt, at, payload }: TaskFail
   };
 }
 
-/** A line of a stack with a position in a file. */
+/** A stack line with a position in a file. */
 const positioned = /^\s+at (?:async )?(.*:\d+:\d+\)?)$/;
 const ofEngine = /\(?reprise-[a-z]+(?:-\w+)?\.js:/;
 
-/** The first frame of the user's own code, else of a library's. */
+/** The first frame in the user's own code, else the first in a library. */
 function placeIn(stack: string): string | undefined {
   const frames = stack
     .split('\n')

@@ -1,9 +1,9 @@
-// The event that says which activities a run's lost owner may have executed: their attempts count as lost.
+// The event that lists the activities that a run's lost owner may have executed. Their attempts count as lost.
 import { newEvent } from '../log/new-event.ts';
 import type { HistoryEvent } from '../log/event.ts';
 import type { Input } from './input.ts';
 
-/** `epoch`: of the owner; `activities`: their seqs. */
+/** `epoch`: the lost owner's; `activities`: their seqs. */
 export function workerLost(
   epoch: number,
   activities: readonly number[],
@@ -12,7 +12,7 @@ export function workerLost(
   return newEvent(0, 'WorkerLost', { meta: JSON.stringify({ epoch, activities }), reason });
 }
 
-/** The seqs of the activities that a WorkerLost names. */
+/** The seqs of the activities that a WorkerLost lists. */
 export function lostActivities(event: Pick<HistoryEvent, 'meta'>): readonly number[] {
   return (JSON.parse(event.meta ?? '{}') as { activities?: number[] }).activities ?? [];
 }

@@ -1,5 +1,5 @@
-// What calls in workflow code refuse: names that the engine keeps for itself (behavior 62 of spec/sdk.md), and options that
-// nobody would read.
+// Calls that workflow code must not make: names that the engine reserves (behavior 62 of spec/sdk.md), and options that
+// nothing reads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as workflow from '../../../sdk/workflow.ts';
@@ -11,7 +11,7 @@ const reserved = (kind: string, name: string, prefix = '__temporal_'): object =>
   message: `Cannot use ${kind} name: '${name}', with reserved prefix: '${prefix}'`,
 });
 
-test('reserved names of task queues, activities and workflows are refused before a run begins', () => {
+test('reserved names of task queues, activities and workflows are rejected before a run begins', () => {
   const { proxyActivities, makeContinueAsNewFunc } = workflow;
   assert.throws(() => proxyActivities({ ...short, taskQueue: '__temporal_q' }), reserved('task queue', '__temporal_q'));
   assert.throws(() => proxyActivities(short)['__temporal_a'], reserved('activity', '__temporal_a'));
@@ -37,7 +37,7 @@ const refused: [string, () => unknown, object][] = [
   [
     'a child without a name',
     () => workflow.startChild(async () => undefined),
-    { code: 'INVALID_INPUT', message: /^startChild: the workflow function has no name\. Pass the one/ },
+    { code: 'INVALID_INPUT', message: /^startChild: the workflow function has no name\. Pass the function/ },
   ],
   ['a child of a reserved type', () => workflow.startChild('__temporal_w'), reserved('workflow', '__temporal_w')],
   [
@@ -51,7 +51,7 @@ const refused: [string, () => unknown, object][] = [
     reserved('activity', '__temporal_a'),
   ],
   [
-    'an option of a child that is not there yet',
+    'an option of a child that is not supported yet',
     () => workflow.startChild('w', { eventGroups: [] } as object),
     { code: 'INVALID_INPUT', message: /^A child workflow has no option "eventGroups"/ },
   ],
@@ -94,7 +94,7 @@ const refused: [string, () => unknown, object][] = [
     },
   ],
   [
-    'an unfinishedPolicy that there is not',
+    'an unknown unfinishedPolicy',
     () => workflow.setHandler(workflow.defineSignal('s'), () => undefined, { unfinishedPolicy: 'WARN' as 'ABANDON' }),
     { name: 'TypeError', message: "Invalid unfinishedPolicy: 'WARN'. Expected WARN_AND_ABANDON or ABANDON" },
   ],
@@ -112,7 +112,7 @@ const code = (): Record<string, unknown> => ({
   },
 });
 
-workflowTest('calls in a run that are refused leave nothing in its history', code, async (driver) => {
+workflowTest('rejected calls leave nothing in the history of their run', code, async (driver) => {
   const outputs = await driver.start();
   assert.deepEqual(
     outputs.map(({ type }) => type),

@@ -1,4 +1,4 @@
-// Back-off of what is tried again: of runs in quarantine, failed workflow tasks, and incarnations.
+// Back-off of retries: of quarantined runs, failed workflow tasks and incarnations.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as assertEngine, isAssertion, RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
@@ -7,20 +7,20 @@ import { quarantineCause, quarantineDelayMs } from '../../../runtime/core/run/qu
 import { taskRetryDelayMs } from '../../../runtime/core/run/task-retry.ts';
 import { RestartDelay } from '../../../runtime/worker/life/restart-delay.ts';
 
-test('a delay doubles with every failure up to its limit, however many there are', () => {
+test('a delay doubles with every failure up to its limit', () => {
   const delays = [1, 2, 3, 4, 5, 1_000_000].map((failures) => backOffMs(failures, { firstMs: 10, maxMs: 100 }));
   assert.deepEqual(delays, [10, 20, 40, 80, 100, 100]);
 });
 
-test('a run stays in quarantine for a second at first and two minutes at last', () => {
+test('quarantine lasts from one second to at most two minutes', () => {
   assert.deepEqual([1, 2, 3, 7, 8, 50].map(quarantineDelayMs), [1_000, 2_000, 4_000, 64_000, 120_000, 120_000]);
 });
 
-test('a failed workflow task waits for a second at first and a minute at last', () => {
+test('a failed workflow task waits from one second to at most one minute', () => {
   assert.deepEqual([1, 2, 6, 7, 32_767].map(taskRetryDelayMs), [1_000, 2_000, 32_000, 60_000, 60_000]);
 });
 
-test('incarnations that die young are restarted later and later, until one has lived for a while', () => {
+test('restarts of incarnations that die early back off, until one has lived for a while', () => {
   const delay = new RestartDelay();
   assert.deepEqual(
     [0, 200, 0, 9_999].map((ms) => delay.after(ms)),
@@ -43,7 +43,7 @@ test('the cause of a quarantine is an error code, a SQLSTATE, or the name of the
   ]);
 });
 
-test('an assertion has a code of its own', () => {
+test('a failed assertion has its own error code', () => {
   assert.throws(() => assertEngine(false, 'it holds'), {
     code: 'ASSERTION_FAILED',
     message: 'Assertion failed: it holds',

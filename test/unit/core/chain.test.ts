@@ -1,4 +1,4 @@
-// Chains of runs and cron schedules, without an engine: what follows a closed run, when it is due, when it is over.
+// Chains of runs and cron schedules without an engine: what follows a closed run, when it is due, when it times out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -21,12 +21,12 @@ function failed(at: number, failure: Error = ApplicationFailure.create({ message
   return { type: 'WorkflowFailed', payload: encodeFailure(failure), at };
 }
 
-test('a run without rules has none', () => {
+test('a run without retry, schedule or timeout has no chain rules', () => {
   assert.equal(chainRules(started, 1), undefined);
   assert.equal(chainRules({ ...started, startDelayMs: 5, taskTimeoutMs: 10 }, 1), undefined);
 });
 
-test('a run is over at the earlier of its deadlines; its own time begins with its first task', () => {
+test('a run times out at the earlier of its deadlines, and its own timeout counts from its first task', () => {
   const deadline = (meta: Partial<StartedMeta>) => rules(meta).deadline;
   assert.equal(deadline({ runTimeoutMs: 3000 }), 13 * second);
   assert.equal(deadline({ runTimeoutMs: 3000, startDelayMs: 2000, backoffMs: 1000 }), 16 * second);
@@ -36,7 +36,7 @@ test('a run is over at the earlier of its deadlines; its own time begins with it
   assert.equal(deadline({ retry: {} }), undefined);
 });
 
-test('what follows: another attempt, the next time, or nothing', () => {
+test('a closed run is followed by a retry, the next run of the schedule, or nothing', () => {
   const retry = { initial: 500, attempts: 3 };
   for (const [meta, closing, retryState, next] of [
     [{ retry }, failed(20 * second), 'IN_PROGRESS', { attempt: 2, backoffMs: 500 }],
@@ -63,12 +63,12 @@ test('what follows: another attempt, the next time, or nothing', () => {
   }
 });
 
-test('a failure may say when it is to be tried again', () => {
+test('a failure may set the delay of the retry', () => {
   const failure = ApplicationFailure.create({ message: 'later', nextRetryDelay: '7s' });
   assert.equal(succession(rules({ retry: {} }), failed(20 * second, failure)).next?.backoffMs, 7000);
 });
 
-test('results and failures are handed on as they were', () => {
+test('results and failures are passed on unchanged', () => {
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
   const payload = encodePayload({ at: new Date(5), list: [1n] });
   const completed = succession(rules({ cron: '@hourly', lastFailure: 'ff' }), {
@@ -85,7 +85,7 @@ test('results and failures are handed on as they were', () => {
   assert.equal(decodeFailure(Buffer.from(lastFailure!, 'hex')).message, 'Workflow execution timed out');
 });
 
-test('cron schedules: times to come, in their zone', () => {
+test('cron schedules yield future times in their zone', () => {
   const from = Date.UTC(2026, 0, 1, 0, 0, 30);
   const next = (schedule: string) => {
     const time = nextCronTime(schedule, from);
@@ -102,7 +102,7 @@ test('cron schedules: times to come, in their zone', () => {
   }
 });
 
-test('the next time of an interval lies behind now, at most one interval, in the same phase for all', () => {
+test('the next time of an interval is at most one interval away and in the same phase for all runs', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 0, max: 4e12 }), (seconds, now) => {
       const next = nextCronTime(`@every ${seconds}s`, now)!;
@@ -112,7 +112,7 @@ test('the next time of an interval lies behind now, at most one interval, in the
   );
 });
 
-test('timeouts of zero are none; what is no duration is refused by name', () => {
+test('a timeout of zero means no timeout, and an invalid duration is rejected by name', () => {
   assert.deepEqual(startTiming({ workflowRunTimeout: 0, workflowExecutionTimeout: '0s', cronSchedule: '' }, 0), {});
   assert.deepEqual(startTiming({ workflowRunTimeout: '2s', workflowTaskTimeout: 5 }, 0), {
     runTimeoutMs: 2000,

@@ -1,4 +1,4 @@
-// ContextDocument: what is logged, what is refused, and that a refused patch leaves no trace.
+// ContextDocument: what it logs, what it rejects, and that a rejected patch leaves no trace.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
@@ -48,7 +48,7 @@ suite('prev', () => {
     ]);
   });
 
-  test('add, move and copy log what they overwrite, and only then', () => {
+  test('add, move and copy log a previous value only when they overwrite one', () => {
     const { logged } = applied(
       { a: 1, b: 2, c: 3 },
       { op: 'add', path: '/a', value: 0 },
@@ -68,7 +68,7 @@ suite('prev', () => {
     ]);
   });
 
-  test('an old value up to 1024 bytes of UTF-8 JSON is logged, a longer one is not', () => {
+  test('an old value of up to 1024 bytes of UTF-8 JSON is logged, and a longer one is not', () => {
     const fits: readonly Value[] = [
       'x'.repeat(1022),
       'é'.repeat(511),
@@ -93,7 +93,7 @@ suite('prev', () => {
     ]);
   });
 
-  test('confidence is logged, members that RFC 6902 does not know are not', () => {
+  test('confidence is logged, and members that RFC 6902 does not define are not', () => {
     const op = { op: 'add', path: '/a', value: 1, confidence: 0.5, note: 'mine' } as const;
     assert.deepEqual(applied({}, op).logged, [{ op: 'add', path: '/a', value: 1, confidence: 0.5 }]);
   });
@@ -108,7 +108,7 @@ suite('verbs', () => {
     ]);
   });
 
-  test('set replaces what exists, in objects and lists', () => {
+  test('set replaces existing values in objects and lists', () => {
     const { document, logged } = applied(
       { records: [{ dob: 1 }] },
       { op: 'set', path: '/records/0/dob', value: 2 },
@@ -123,7 +123,7 @@ suite('verbs', () => {
     );
   });
 
-  test('set makes no list items on the way and replaces no scalar on the way', () => {
+  test('set creates no missing list items on its path and replaces no scalars on it', () => {
     refused({ list: [] }, [{ op: 'set', path: '/list/0/a', value: 1 }], /no such item in a list at "\/list\/0"/);
     refused({ list: [] }, [{ op: 'set', path: '/list/-/a', value: 1 }], /no such item in a list at "\/list\/-"/);
     refused({ list: [] }, [{ op: 'set', path: '/list/a', value: 1 }], /no such item in a list at "\/list\/a"/);
@@ -136,7 +136,7 @@ suite('verbs', () => {
     refused({ a: null }, [{ op: 'set', path: '/a/b', value: 1 }], /found null at "\/a"/);
   });
 
-  test('delete of what is absent is nothing', () => {
+  test('delete of an absent value logs nothing', () => {
     for (const path of ['/b', '/a/0', '/list/3', '/list/-', '/list/x/y', '/toString']) {
       assert.deepEqual(applied({ a: 1, list: [] }, { op: 'delete', path }).logged, []);
     }
@@ -146,7 +146,7 @@ suite('verbs', () => {
     refused({ a: 1 }, [{ op: 'delete', path: '' }], /the whole document/);
   });
 
-  test('append is add at "-" of a list that exists', () => {
+  test('append is add at "-" of an existing list', () => {
     assert.deepEqual(applied({ a: [1] }, { op: 'append', path: '/a', value: 2 }).logged, [
       { op: 'add', path: '/a/-', value: 2 },
     ]);
@@ -164,31 +164,31 @@ suite('verbs', () => {
     ]);
   });
 
-  test('merge into nothing is set without the nulls', () => {
+  test('merge into an absent value sets the patch without its nulls', () => {
     assert.deepEqual(applied({}, { op: 'merge', path: '/a/b', value: { c: null, d: [null] } }).document, {
       a: { b: { d: [null] } },
     });
   });
 
-  test('each verb sees the operations before it', () => {
+  test('each verb sees the effect of earlier operations', () => {
     const { document } = applied({}, { op: 'set', path: '/a', value: [] }, { op: 'append', path: '/a', value: 1 });
     assert.deepEqual(document, { a: [1] });
   });
 });
 
 suite('refusals', () => {
-  test('the message names operation, pointer, what was found and what was expected', () => {
+  test('the message names the operation, the pointer, the found and the expected value', () => {
     refused(
       { a: { b: 1 } },
       [
         { op: 'add', path: '/x', value: 1 },
         { op: 'replace', path: '/a/b/c', value: 2 },
       ],
-      /^Context patch, operation 1 \(replace "\/a\/b\/c"\): found 1 at "\/a\/b", expected an object or a list\. Nothing/,
+      /^Context patch, operation 1 \(replace "\/a\/b\/c"\): found 1 at "\/a\/b", expected an object or a list\. The patch was not/,
     );
   });
 
-  test('values that JSON or jsonb cannot hold are refused with their pointer', () => {
+  test('values that JSON or jsonb cannot hold are rejected with their pointer', () => {
     const cyclic: Loose = {};
     cyclic.self = cyclic;
     const bad: readonly (readonly [unknown, RegExp])[] = [
@@ -217,7 +217,7 @@ suite('refusals', () => {
     }
   });
 
-  test('operations of the wrong shape are refused', () => {
+  test('operations of the wrong shape are rejected', () => {
     refused({}, [null], /operation 0: found null, expected an operation/);
     refused({}, 'add', /expected a list of operations/);
     refused({}, { op: 'add', path: '/a', value: 1 }, /found an object, expected a list of operations/);
@@ -239,7 +239,7 @@ suite('refusals', () => {
     refused({}, [{ op: 'add', path: '/a', value: 1, confidence: Number.NaN }], /NaN as confidence/);
   });
 
-  test('nesting is limited over path and value together', () => {
+  test('the nesting limit counts path and value together', () => {
     const nested = (depth: number): Json => JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as Json;
     assert.deepEqual(applied({}, { op: 'add', path: '/a', value: nested(199) }).document, { a: nested(199) });
     refused({}, [{ op: 'add', path: '/a', value: nested(200) }], /at most 200 levels/);
@@ -253,7 +253,7 @@ suite('refusals', () => {
     assert.throws(() => new ContextDocument('text'), /Initial context: found the text "text"/);
   });
 
-  test('a patch that fails at its last operation is undone, whatever came before', () => {
+  test('a patch that fails at its last operation is undone completely', () => {
     refused(
       { a: { b: [1, { c: 2 }, 3] }, d: 'old', e: null },
       [
@@ -270,11 +270,11 @@ suite('refusals', () => {
         { op: 'append', path: '', value: 1 },
         { op: 'test', path: '/0', value: 2 },
       ],
-      /operation 11 \(test "\/0"\): found 1 at "\/0", expected 2, as it tests for/,
+      /operation 11 \(test "\/0"\): found 1 at "\/0", expected 2 \(the tested value\)/,
     );
   });
 
-  test('a move into its own child is named as such', () => {
+  test('the error for a move into its own child says so', () => {
     refused(
       { a: { b: {} } },
       [{ op: 'move', from: '/a', path: '/a/b/c' }],
@@ -283,13 +283,13 @@ suite('refusals', () => {
     refused({ a: {} }, [{ op: 'move', from: '', path: '/a' }], /found a place inside the whole document at "\/a"/);
   });
 
-  test('a move whose target is refused brings its source back', () => {
+  test('a move with an invalid target restores its source', () => {
     refused({ a: 1 }, [{ op: 'move', from: '/a', path: '/b/c' }], /found nothing at "\/b"/);
   });
 });
 
 suite('sharing', () => {
-  test('what was passed in can be changed later without effect', () => {
+  test('changing a passed value later has no effect', () => {
     const value = { list: [{ n: 1 }] };
     const context = new ContextDocument(value);
     const op = { op: 'add' as const, path: '/b', value };
@@ -300,7 +300,7 @@ suite('sharing', () => {
     assert.deepEqual(logged, [{ op: 'add', path: '/b', value: { list: [{ n: 1 }] } }]);
   });
 
-  test('what was logged does not change with the document', () => {
+  test('logged operations do not change with the document', () => {
     const context = new ContextDocument({});
     const logged = context.apply([
       { op: 'add', path: '/a', value: { n: 1 } },
@@ -342,7 +342,7 @@ suite('sharing', () => {
     assert.deepEqual(context.snapshot(), { a: 1, b: { seen: '{}' } });
   });
 
-  test('minus zero becomes zero', () => {
+  test('-0 becomes 0', () => {
     const context = new ContextDocument({ a: -0 });
     const logged = context.apply([{ op: 'add', path: '/b', value: [-0] }]);
     assert.deepEqual(logged, [{ op: 'add', path: '/b', value: [0] }]);
@@ -368,12 +368,12 @@ suite('sharing', () => {
     assert.equal(Object.getPrototypeOf(context.snapshot()), Object.prototype);
   });
 
-  test('values of another realm are taken', () => {
+  test('values of another realm are accepted', () => {
     const value = runInNewContext('({ list: [{ n: 1 }], bare: Object.create(null) })') as Json;
     assert.deepEqual(applied({}, { op: 'add', path: '/a', value }).document, { a: { list: [{ n: 1 }], bare: {} } });
   });
 
-  test('the document starts as nothing when its first patch is in the log', () => {
+  test('the document does not exist before its first patch in the log', () => {
     const context = new ContextDocument(null);
     assert.equal(context.state, null);
     context.applyRecorded([{ op: 'add', path: '', value: { a: 1 } }]);
@@ -438,7 +438,7 @@ suite('state', () => {
     });
   });
 
-  test('refuses every way of writing, at every depth', () => {
+  test('rejects every way of writing, at every depth', () => {
     const context = repair();
     const state = context.state as unknown as { done: number; fixes: Loose; queue: { id: number }[] };
     const before = context.snapshot();
@@ -473,7 +473,7 @@ suite('state', () => {
 });
 
 suite('cost', () => {
-  /** A document that notes each property that is looked at, by path. */
+  /** A document that records each read property by path. */
   function watched(value: Value, path: string, seen: string[], known = new WeakMap<object, Value>()): Value {
     if (typeof value !== 'object' || value === null) return value;
     const before = known.get(value);
@@ -512,7 +512,7 @@ suite('cost', () => {
     { op: 'test', path: '/records/4/id', value: 4 },
   ];
 
-  test('a patch looks at its own path, in a small document and in one of a million values', () => {
+  test('a patch reads only its own path, also in a document of a million values', () => {
     const patch = (holder: { '': Value }) => {
       for (const input of ops) {
         for (const op of lowerOp(holder, input)) {
@@ -526,7 +526,7 @@ suite('cost', () => {
     assert(small.length < 100);
   });
 
-  test('an update looks at its own path, in a small document and in one of a million values', () => {
+  test('an update reads only its own path, also in a document of a million values', () => {
     const update = (holder: { '': Value }) => {
       const ops = new ContextRecorder().record(holder[''], (draft) => {
         const { records, byKey } = draft as { records: Loose[]; byKey: Record<string, Loose> };

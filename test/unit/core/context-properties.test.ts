@@ -1,5 +1,5 @@
-// Properties of the fold, the inverse and the recorder over random documents, with fast-json-patch as oracle for
-// RFC 6902 and plain objects as oracle for drafts. Keys are few and nasty, so that operations meet each other.
+// Properties of the fold, the inverse and the recorder over random documents. Oracles: fast-json-patch for RFC 6902,
+// plain objects for drafts. Keys are few and awkward, so that operations collide.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -40,7 +40,7 @@ function membersOf(entries: readonly (readonly [string, Value])[]): Members {
   return Object.fromEntries(entries);
 }
 
-/** A place to be found by walking the document: so most paths exist. */
+/** A place that is found by walking the document, so that most paths exist. */
 type Walk = readonly number[];
 const walk: fc.Arbitrary<Walk> = fc.array(fc.nat({ max: 7 }), { maxLength: 4 });
 
@@ -112,7 +112,7 @@ test('on 10,000 random documents the fold agrees with fast-json-patch where both
           continue;
         }
         all.push(...ops);
-        // It refuses paths through `__proto__`, and where it does not, it sets the prototype.
+        // fast-json-patch rejects some paths through `__proto__`; for the others it sets the prototype.
         if (ops.some((op) => /__proto__/.test(op.path + ('from' in op ? op.from : '')))) continue;
         const patch = structuredClone(ops) as Parameters<typeof fastJsonPatch.applyPatch>[1];
         let theirs: unknown;
@@ -120,7 +120,8 @@ test('on 10,000 random documents the fold agrees with fast-json-patch where both
           theirs = fastJsonPatch.applyPatch(structuredClone(before), patch, true).newDocument;
         });
         if (theyRefused !== undefined) {
-          // RFC 6902 section 4.4: a move is a removal, then an addition. It looks for the target before the removal.
+          // RFC 6902 section 4.4: a move is a removal, then an addition. fast-json-patch looks for the target before
+          // the removal.
           assert.equal(input.op, 'move');
           continue;
         }
@@ -129,7 +130,7 @@ test('on 10,000 random documents the fold agrees with fast-json-patch where both
       }
       const folded = foldOps(copyJson(document), all);
       assert.deepEqual(folded, context.snapshot());
-      // Undoing a removal brings a member back as the last one; without refusals the order of keys is the same too.
+      // Undoing a removal brings a member back as the last one. Without rejections the order of keys is the same too.
       if (!anyRefused) assert.equal(JSON.stringify(folded), JSON.stringify(context.state));
       assert.deepEqual(JSON.parse(JSON.stringify(all)), all);
       assert.equal(JSON.stringify(document), original);
@@ -139,7 +140,7 @@ test('on 10,000 random documents the fold agrees with fast-json-patch where both
   assert(accepted > 10_000, `only ${accepted} operations were accepted`);
 });
 
-/** What takes `op` back, from what is logged alone; `after` only tells how long a list became. */
+/** The operations that undo `op`, made only from the log. `after` only gives the new length of a list. */
 function inverse(op: Op, after: Json): Op[] {
   const { path, prev } = op;
   const undo: Op =
@@ -170,7 +171,7 @@ function atEnd(path: string, document: Json): string {
   return Array.isArray(list) && tokens.at(-1) === '-' ? formatPointer([...tokens.slice(0, -1), list.length - 1]) : path;
 }
 
-test('the inverse of a patch, made of its operations and their prev, restores the document', () => {
+test('the inverse of a patch, made from its operations and their prev, restores the document', () => {
   fc.assert(
     fc.property(container, fc.array(plan, { minLength: 1, maxLength: 4 }), (document, plans) => {
       fc.pre(JSON.stringify(document).length < 200);
@@ -217,7 +218,7 @@ test('a patch that fails in the middle leaves the document as it was', () => {
   );
 });
 
-// What a program does to a list or an object that it found by walking.
+// What a program does to a list or an object that it reached by walking.
 const listActions: readonly ((list: List, values: () => Value, n: number) => unknown)[] = [
   (list, values) => list.push(values(), values()),
   (list) => list.pop(),
@@ -239,7 +240,7 @@ const memberActions: readonly ((members: Members, values: () => Value, key: stri
   (members, _, key) => members[key] === undefined,
 ];
 
-/** A plain object would take `__proto__` for its prototype; a draft has no such trap. */
+/** On a plain object `__proto__` would set the prototype. A draft has no such trap. */
 function assign(members: Members, key: string, value: Value): void {
   if (key !== '__proto__') members[key] = value;
 }
@@ -261,7 +262,7 @@ const move: fc.Arbitrary<Move> = fc.record({
   values: fc.array(json, { minLength: 2, maxLength: 2 }),
 });
 
-/** Runs the same moves on a draft and on a plain object; holds on to a container now and then. */
+/** Runs the same moves on a draft and on a plain object. Sometimes keeps a reference to a container. */
 function perform(root: Value, moves: readonly Move[]): string[] {
   const results: string[] = [];
   let held = root;
@@ -282,7 +283,7 @@ function perform(root: Value, moves: readonly Move[]): string[] {
   return results;
 }
 
-test('a draft behaves as a plain object, and what it recorded replays to the same document', () => {
+test('a draft behaves like a plain object, and its recorded operations give the same document', () => {
   fc.assert(
     fc.property(container, fc.array(move, { minLength: 1, maxLength: 8 }), (initial, moves) => {
       const document = copyJson(initial);

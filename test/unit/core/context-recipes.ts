@@ -1,4 +1,4 @@
-// Random documents and random recipes for them, and what immer makes of both.
+// Random documents and random recipes for them, and immer's results.
 import fc from 'fast-check';
 import { produce, setAutoFreeze } from 'immer';
 import { copyJson, type Json } from '../../../runtime/core/json/json.ts';
@@ -36,9 +36,9 @@ export const recipes: fc.Arbitrary<Recipe> = fc.record({
   returns: fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: source }),
 });
 
-/** The document that immer produces; undefined when immer refuses the recipe, or JSON cannot hold its result. */
+/** The document that immer produces; undefined when immer rejects the recipe, or when JSON cannot hold its result. */
 export function produced(document: Json, recipe: Recipe): Json | undefined {
-  // What a recipe makes is its own: frozen, it could not be changed by the next recipe that is given it.
+  // A frozen result could not be changed by the next recipe that gets it.
   setAutoFreeze(false);
   try {
     const after = copyJson(produce(document, (draft: unknown) => follow(recipe, draft)));

@@ -1,4 +1,4 @@
-// update(): what a draft records, what it refuses, and that it behaves as the object it stands for.
+// update(): what a draft records, what it rejects, and that it behaves like the object it represents.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { ContextDocument, foldOps, type Mutable } from '../../../runtime/core/context/context-patch.ts';
@@ -23,7 +23,7 @@ function recorded(fn: (draft: Mutable<Doc>) => unknown): { readonly ops: Op[]; r
   const ops = context.record(fn);
   const document = context.snapshot() as unknown as Doc;
   assert.deepEqual(foldOps(start as unknown as Json, ops), document);
-  // A draft does what the same code does to a plain object.
+  // The same code on a plain object gives the same document.
   const plain = structuredClone(start);
   fn(plain);
   assert.deepEqual(document, plain);
@@ -58,7 +58,7 @@ suite('recorded operations', () => {
     ]);
   });
 
-  test('delete removes; of what is absent it is nothing', () => {
+  test('delete removes a member, and of an absent one records nothing', () => {
     const { ops } = recorded((draft) => {
       delete draft.map.x;
       delete draft.map.absent;
@@ -67,7 +67,7 @@ suite('recorded operations', () => {
     assert.deepEqual(ops, [{ op: 'remove', path: '/map/x', prev: { id: 9 } }]);
   });
 
-  test('writing what is there already is nothing', () => {
+  test('writing the existing value records nothing', () => {
     const { ops } = recorded((draft) => {
       draft.n = 1;
       draft.list = draft.list;
@@ -99,7 +99,7 @@ suite('recorded operations', () => {
     ]);
   });
 
-  test('a place that several methods touch is recorded once', () => {
+  test('a place that several methods change is recorded once', () => {
     const { ops } = recorded((draft) => {
       assert.equal(draft.words.pop(), 'b');
       assert.equal(draft.words.shift(), 'c');
@@ -123,7 +123,7 @@ suite('recorded operations', () => {
     ]);
   });
 
-  test('an index assigned at the end adds, a shorter length removes, both together are nothing', () => {
+  test('an assignment at the end adds an item, a shorter length removes it, and both together record nothing', () => {
     assert.deepEqual(recorded((draft) => void (draft.words[3] = 'd')).ops, [
       { op: 'add', path: '/words/-', value: 'd' },
     ]);
@@ -138,7 +138,7 @@ suite('recorded operations', () => {
     assert.deepEqual(ops, []);
   });
 
-  test('sort of a list that is nearly in order replaces what it moved', () => {
+  test('sorting a nearly sorted list replaces only the moved items', () => {
     const context = new ContextDocument<number[]>([0, 1, 2, 3, 4, 6, 5, 7]);
     assert.deepEqual(
       context.record((draft) => void draft.sort()),
@@ -149,7 +149,7 @@ suite('recorded operations', () => {
     );
   });
 
-  test('an object is taken as it is when the update ends', () => {
+  test('an inserted object is recorded in its state at the end of the update', () => {
     interface Loose {
       m: Record<string, Record<string, number>>;
       arr: { n: number }[];
@@ -185,7 +185,7 @@ suite('recorded operations', () => {
     );
   });
 
-  test('what was changed and then changed back is nothing', () => {
+  test('a reverted change records nothing', () => {
     const { ops } = recorded((draft) => {
       const { map } = draft;
       draft.n = 2;
@@ -200,7 +200,7 @@ suite('recorded operations', () => {
     assert.deepEqual(ops, []);
   });
 
-  test('paths are those of the document that the operations before have made', () => {
+  test('paths refer to the document after the earlier operations', () => {
     const { ops } = recorded((draft) => {
       draft.list.shift();
       draft.list[1]!.id = 30;
@@ -213,7 +213,7 @@ suite('recorded operations', () => {
     ]);
   });
 
-  test('sort and reverse are one replace of the list, or nothing', () => {
+  test('sort and reverse record one replace of the list, or nothing', () => {
     const { ops } = recorded((draft) => {
       assert.equal(draft.words.sort(), draft.words);
       draft.words.sort();
@@ -244,7 +244,7 @@ suite('recorded operations', () => {
     assert.deepEqual(document.list, [{ id: 2 }, { id: 10, tags: ['a', 'b'], next: { id: 12 } }, { id: 0 }]);
   });
 
-  test('what was taken out can be changed and put back, and only then is recorded', () => {
+  test('a removed item can be changed and put back, and only then its change is recorded', () => {
     const { ops } = recorded((draft) => {
       const taken = draft.list.pop() as Item;
       taken.id = 30;
@@ -257,7 +257,7 @@ suite('recorded operations', () => {
     ]);
   });
 
-  test('native list methods that are not specially recorded work too', () => {
+  test('list methods without a recorder of their own work too', () => {
     recorded((draft) => {
       draft.words.fill('z', 1);
       draft.words.copyWithin(0, 2);
@@ -268,7 +268,7 @@ suite('recorded operations', () => {
     });
   });
 
-  test('the draft shows its own writes at once, the document when the update has ended', () => {
+  test('the draft shows its writes at once, and the document after the update has ended', () => {
     const context = new ContextDocument<Doc>(start);
     context.record((draft) => {
       draft.n = 5;
@@ -281,7 +281,7 @@ suite('recorded operations', () => {
     assert.equal(context.state.n, 5);
   });
 
-  test('values are copied in when the update ends', () => {
+  test('inserted values are copied when the update ends', () => {
     const item: Item = { id: 7, tags: [] };
     const context = new ContextDocument<Doc>(start);
     const ops = context.record((draft) => {
@@ -298,7 +298,7 @@ suite('recorded operations', () => {
     assert.deepEqual(context.state.map.b, { id: 8, tags: ['both'] });
   });
 
-  test('what the function returns stands in the place of the document', () => {
+  test('the value that the function returns replaces the document', () => {
     const next: Doc = { n: 2, list: [], words: [], map: {} };
     const context = new ContextDocument<Doc>(start);
     assert.deepEqual(
@@ -342,22 +342,22 @@ suite('refusals', () => {
     assert.deepEqual(context.snapshot(), start);
   });
 
-  test('a write that is refused at once leaves the others when it is caught', () => {
+  test('a caught write error keeps the other writes', () => {
     const context = new ContextDocument<Doc>(start);
     const ops = context.record((draft) => {
       draft.n = 2;
       assert.throws(() => Object.assign(draft, { [Symbol('s')]: 1 }), { code: 'CONTEXT_PATCH_INVALID' });
-      assert.throws(() => Object.assign(draft.words, { name: 1 }), { message: /The write did not take place/ });
+      assert.throws(() => Object.assign(draft.words, { name: 1 }), { message: /The write was not applied/ });
     });
     assert.deepEqual(ops, [{ op: 'replace', path: '/n', value: 2, prev: 1 }]);
     assert.deepEqual(context.snapshot(), { ...start, n: 2 });
   });
 
-  test('a value that JSON cannot hold is refused when the update ends, if it is still there', () => {
+  test('a value that JSON cannot hold is rejected when the update ends, if it is still in the document', () => {
     refused(
       (draft) => void draft.words.push('fine', '\0'),
       'CONTEXT_PATCH_INVALID',
-      /NUL or a lone surrogate at "\/words\/4".*Nothing of the update was applied/,
+      /NUL or a lone surrogate at "\/words\/4".*The update was not applied/,
     );
     refused((draft) => void Object.assign(draft, { title: 5n }), 'CONTEXT_PATCH_INVALID', /the bigint 5 at "\/title"/);
     refused((draft) => void (draft.list[0]!.next = draft.list[0]!), 'CONTEXT_PATCH_INVALID', /a cycle or deep nesting/);
@@ -368,14 +368,14 @@ suite('refusals', () => {
     assert.deepEqual(ops, []);
   });
 
-  test('a new document is not returned beside changes, and is an object or a list', () => {
+  test('a returned document must be an object or a list, and excludes changes to the draft', () => {
     refused((draft) => draft.words.push('d'), 'CONTEXT_PATCH_INVALID', /both changed its draft and returned a value/);
     refused(() => 5, 'CONTEXT_PATCH_INVALID', /found 5 at the whole document, expected an object or a list/);
     refused(() => null, 'CONTEXT_PATCH_INVALID', /found null at the whole document/);
     refused(() => ({ at: new Date(0) }), 'CONTEXT_PATCH_INVALID', /an instance of Date at "\/at"/);
   });
 
-  test('lists keep no holes and get no names', () => {
+  test('lists cannot have holes or named members at the end', () => {
     refused((draft) => void delete draft.words[1], 'CONTEXT_PATCH_INVALID', /found undefined at "\/words\/1"/);
     refused((draft) => void (draft.words[5] = 'x'), 'CONTEXT_PATCH_INVALID', /found undefined at "\/words\/3"/);
     refused((draft) => void (draft.words.length = 4), 'CONTEXT_PATCH_INVALID', /found undefined at "\/words\/3"/);
@@ -393,7 +393,7 @@ suite('refusals', () => {
     });
   });
 
-  test('a draft is neither frozen, nor defined on, nor given a prototype', () => {
+  test('a draft rejects freezing, property definitions and a new prototype', () => {
     refused((draft) => Object.freeze(draft.map), 'CONTEXT_PATCH_INVALID', /a freeze at "\/map"/);
     refused(
       (draft) => Object.defineProperty(draft, 'n', { get: () => 1 }),
@@ -403,7 +403,7 @@ suite('refusals', () => {
     refused((draft) => Object.setPrototypeOf(draft, null), 'CONTEXT_PATCH_INVALID', /a new prototype/);
   });
 
-  test('a function that returns a promise is refused, and its later writes too', async () => {
+  test('a function that returns a promise is rejected, and so are its later writes', async () => {
     const context = new ContextDocument<Doc>(start);
     let late: unknown;
     const update = async (draft: Mutable<Doc>) => {
@@ -422,7 +422,7 @@ suite('refusals', () => {
     assert.deepEqual(context.snapshot(), start);
   });
 
-  test('a draft can be read but not written after its update', () => {
+  test('a draft is read-only after its update', () => {
     const context = new ContextDocument<Doc>(start);
     const escaped: Item[] = [];
     context.record((draft) => void escaped.push(draft.list.pop() as Item, draft.list[0] as Item));
@@ -445,14 +445,14 @@ suite('refusals', () => {
     assert.equal(context.state.n, 2);
   });
 
-  test('a comparison may write, as on a plain list', () => {
+  test('a comparison function may write, as on a plain list', () => {
     recorded((draft) => {
       draft.list.sort((left, right) => (left.id = -left.id) - right.id);
     });
   });
 });
 
-test('text that Postgres can store is told from text it cannot', () => {
+test('isJsonbText accepts exactly the text that Postgres can store', () => {
   for (const text of ['', 'é', '\u{1f600}', '\u0001', '\uffff']) assert(isStorableText(text));
   for (const text of ['\0', 'a\0b', '\ud800', '\udc00\ud800']) assert(!isStorableText(text));
 });

@@ -1,4 +1,5 @@
-// The published cases of RFC 6902 (appendix A), and what they leave open. Both folds must pass them: TypeScript and SQL.
+// The published cases of RFC 6902 (appendix A), and cases that it leaves open. The folds in TypeScript and SQL must
+// both pass.
 import type { Op } from '../../../runtime/core/json/operation.ts';
 import type { Json } from '../../../runtime/core/json/json.ts';
 
@@ -6,7 +7,7 @@ export interface Rfc6902Case {
   readonly name: string;
   readonly document: Json;
   readonly patch: readonly (Op & { readonly xyz?: number })[];
-  /** Absent: the patch is refused. */
+  /** Absent: the patch is rejected. */
   readonly result?: Json;
 }
 
@@ -110,7 +111,7 @@ const appendix: readonly Rfc6902Case[] = [
 
 const further: readonly Rfc6902Case[] = [
   {
-    name: 'add replaces a member that exists',
+    name: 'add replaces an existing member',
     document: { a: 1 },
     patch: [{ op: 'add', path: '/a', value: 2 }],
     result: { a: 2 },
@@ -121,17 +122,17 @@ const further: readonly Rfc6902Case[] = [
     patch: [{ op: 'add', path: '/1', value: 2 }],
     result: [1, 2],
   },
-  { name: 'add beyond the end of a list is refused', document: [1], patch: [{ op: 'add', path: '/2', value: 2 }] },
+  { name: 'add beyond the end of a list is rejected', document: [1], patch: [{ op: 'add', path: '/2', value: 2 }] },
   {
-    name: 'an index with a leading zero is refused',
+    name: 'an index with a leading zero is rejected',
     document: [1, 2],
     patch: [{ op: 'replace', path: '/01', value: 0 }],
   },
-  { name: 'a signed index is refused', document: [1, 2], patch: [{ op: 'replace', path: '/-1', value: 0 }] },
-  { name: 'an exponent is no index', document: [1, 2], patch: [{ op: 'replace', path: '/1e0', value: 0 }] },
+  { name: 'a signed index is rejected', document: [1, 2], patch: [{ op: 'replace', path: '/-1', value: 0 }] },
+  { name: 'an exponent is not an index', document: [1, 2], patch: [{ op: 'replace', path: '/1e0', value: 0 }] },
   { name: 'a list has no named members', document: [1, 2], patch: [{ op: 'add', path: '/length', value: 0 }] },
   {
-    name: 'a path through an index with a zero ahead is refused',
+    name: 'a path through an index with a leading zero is rejected',
     document: [[1]],
     patch: [{ op: 'add', path: '/00/0', value: 0 }],
   },
@@ -145,14 +146,14 @@ const further: readonly Rfc6902Case[] = [
     patch: [{ op: 'replace', path: '/-', value: 2 }],
     result: { '-': 2 },
   },
-  { name: 'replace needs a value there', document: { a: 1 }, patch: [{ op: 'replace', path: '/b', value: 2 }] },
-  { name: 'remove needs a value there', document: { a: 1 }, patch: [{ op: 'remove', path: '/b' }] },
+  { name: 'replace needs an existing value', document: { a: 1 }, patch: [{ op: 'replace', path: '/b', value: 2 }] },
+  { name: 'remove needs an existing value', document: { a: 1 }, patch: [{ op: 'remove', path: '/b' }] },
   {
     name: 'a member of Object.prototype is not in the document',
     document: {},
     patch: [{ op: 'remove', path: '/toString' }],
   },
-  { name: 'nothing is below a scalar', document: { a: 'text' }, patch: [{ op: 'add', path: '/a/0', value: 1 }] },
+  { name: 'a scalar has no members', document: { a: 'text' }, patch: [{ op: 'add', path: '/a/0', value: 1 }] },
   { name: 'the whole document cannot be removed', document: { a: 1 }, patch: [{ op: 'remove', path: '' }] },
   {
     name: 'replace of the whole document',
@@ -187,7 +188,7 @@ const further: readonly Rfc6902Case[] = [
   { name: 'null is not absence', document: {}, patch: [{ op: 'test', path: '/a', value: null }] },
   { name: 'a number is not its text', document: { a: 1 }, patch: [{ op: 'test', path: '/a', value: '1' }] },
   {
-    name: 'move into its own child is refused',
+    name: 'move into its own child is rejected',
     document: { a: { b: {} } },
     patch: [{ op: 'move', from: '/a', path: '/a/b/c' }],
   },
@@ -197,7 +198,7 @@ const further: readonly Rfc6902Case[] = [
     patch: [{ op: 'move', from: '', path: '/a' }],
   },
   {
-    name: 'a key that only starts alike is no child',
+    name: 'a key with the same prefix is not a child',
     document: { a: 1, ab: {} },
     patch: [{ op: 'move', from: '/a', path: '/ab/c' }],
     result: { ab: { c: 1 } },
@@ -228,7 +229,7 @@ const further: readonly Rfc6902Case[] = [
     result: [2, 3, 1],
   },
   {
-    name: 'move beyond the shortened list is refused',
+    name: 'move beyond the shortened list is rejected',
     document: [1, 2, 3],
     patch: [{ op: 'move', from: '/0', path: '/3' }],
   },

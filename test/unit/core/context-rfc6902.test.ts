@@ -95,7 +95,7 @@ suite('RFC 7396', () => {
       const logged = context.apply([merge]);
       assert.deepEqual(context.snapshot(), { at: result });
       assert.deepEqual(foldOps({ at: target }, logged), { at: result });
-      assert.deepEqual(context.apply([merge]), [], 'a second time there is nothing left to do');
+      assert.deepEqual(context.apply([merge]), [], 'the second merge changes nothing');
     });
   }
 });

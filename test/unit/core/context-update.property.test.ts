@@ -1,5 +1,5 @@
-// update() against immer: random recipes insert, move, alias, delete and re-insert, and call the methods of lists. What
-// becomes of the document, and what the recorded operations make of the document before, is what immer produces.
+// update() against immer. Random recipes insert, move, alias, delete and re-insert values, and call list methods. The
+// document, and the recorded operations applied to the earlier document, must both equal immer's result.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -9,7 +9,7 @@ import { copyJson, type Json } from '../../../runtime/core/json/json.ts';
 import { follow } from '../../support/fixtures/recipes.ts';
 import { documents, produced, recipes } from './context-recipes.ts';
 
-test('random updates give what immer gives, live and from the operations; what is refused changes nothing', () => {
+test("random updates give immer's result, live and from the operations, and rejected updates change nothing", () => {
   let applied = 0;
   fc.assert(
     fc.property(documents, fc.array(recipes, { minLength: 1, maxLength: 3 }), (initial, all) => {

@@ -59,7 +59,7 @@ for (const failure of oneOfEach) {
   });
 }
 
-test('instanceof holds for another copy of the module and not for anything else', async () => {
+test('instanceof holds across copies of the module and for nothing else', async () => {
   const copy = (await import(`${new URL('../../../runtime/core/failure/failure.ts', import.meta.url).href}?copy`)) as {
     ApplicationFailure: typeof ApplicationFailure;
     CancelledFailure: typeof CancelledFailure;
@@ -76,14 +76,14 @@ test('instanceof holds for another copy of the module and not for anything else'
   }
 });
 
-test('a user class below ApplicationFailure is told apart from its base', () => {
+test("a user's subclass of ApplicationFailure differs from its base", () => {
   class PaymentDeclined extends ApplicationFailure {}
   assert.ok(new PaymentDeclined('x') instanceof ApplicationFailure);
   assert.ok(new PaymentDeclined('x') instanceof PaymentDeclined);
   assert.equal(new ApplicationFailure('x') instanceof PaymentDeclined, false);
 });
 
-test('statics of ApplicationFailure set what they say', () => {
+test('static factories of ApplicationFailure set the fields they name', () => {
   const cause = new Error('below');
   const made = ApplicationFailure.create({
     message: 'm',
@@ -100,7 +100,7 @@ test('statics of ApplicationFailure set what they say', () => {
   assert.equal(ApplicationFailure.retryable('m').nonRetryable, false);
 });
 
-test('fromError wraps, replaces the fields given and keeps the rest', () => {
+test('fromError wraps an error, replaces the given fields and keeps the rest', () => {
   const error = new RangeError('m', { cause: new Error('below') });
   const failure = ApplicationFailure.fromError(error, { nonRetryable: true, details: ['d'] });
   assert.deepStrictEqual(
@@ -110,7 +110,7 @@ test('fromError wraps, replaces the fields given and keeps the rest', () => {
   assert.equal(ApplicationFailure.fromError(failure, { type: 'Other' }).nonRetryable, true);
 });
 
-test('a delay that is no duration is refused at once', () => {
+test('an invalid delay is rejected at once', () => {
   for (const nextRetryDelay of ['garbage', '', -1, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => ApplicationFailure.create({ nextRetryDelay }), /Invalid nextRetryDelay/);
   }
@@ -131,12 +131,12 @@ test('an Error is wrapped with its constructor name, message, stack and causes',
   assert.deepStrictEqual([foreign.type, foreign.message], ['RangeError', 'r']);
 });
 
-test('another failure is wrapped like an Error', () => {
+test('another kind of failure is wrapped like an Error', () => {
   const wrapped = ensureApplicationFailure(new CancelledFailure('CANCELLED'));
   assert.deepStrictEqual([wrapped.type, wrapped.message], ['CancelledFailure', 'CANCELLED']);
 });
 
-test('a thrown value that is no Error gets the recommendation', () => {
+test('a thrown value that is not an Error gets the recommendation', () => {
   for (const [value, text] of [
     ['text', 'text'],
     [42, '42'],
@@ -150,7 +150,7 @@ test('a thrown value that is no Error gets the recommendation', () => {
   }
 });
 
-test('whatever is thrown can be stored', () => {
+test('any thrown value can be stored', () => {
   const hostile = new Error('x');
   for (const key of ['message', 'stack', 'cause', 'constructor', 'name']) {
     Object.defineProperty(hostile, key, {
@@ -166,7 +166,7 @@ test('whatever is thrown can be stored', () => {
   }
 });
 
-test('details that cannot be stored are replaced, the others kept', () => {
+test('details that cannot be stored are replaced, and the others are kept', () => {
   const failure = new ApplicationFailure(
     'm',
     't',
@@ -217,7 +217,7 @@ test('isCancellation looks through activities and children only', () => {
   assert.equal(isCancellation(new Error('x', { cause: cancelled })), false);
 });
 
-test('rootCause gives the message of the innermost failure', () => {
+test('rootCause returns the message of the innermost failure', () => {
   const inner = new ApplicationFailure('inner');
   assert.equal(rootCause(new ActivityFailure('outer', 't', '1', RetryState.TIMEOUT, undefined, inner)), 'inner');
   assert.deepEqual([rootCause(new Error('e')), rootCause('text'), rootCause(1)], ['e', 'text', undefined]);
@@ -228,13 +228,13 @@ test('a child failure has the fixed message', () => {
   assert.equal(failure.message, 'Child Workflow execution failed');
 });
 
-test('a payload without a kind, and an unknown kind, are named', () => {
+test('a payload without a kind and one of an unknown kind give clear errors', () => {
   assert.throws(() => decodeFailure(encodePayload({ message: 'x' })), {
     code: 'PAYLOAD_UNREADABLE',
     message: /no kind/,
   });
   const newer = encodePayload({ kind: 'nexus', message: 'x' });
-  assert.throws(() => decodeFailure(newer), { code: 'PAYLOAD_UNREADABLE', message: /"nexus" is not known/ });
+  assert.throws(() => decodeFailure(newer), { code: 'PAYLOAD_UNREADABLE', message: /"nexus" is unknown/ });
 });
 
 const short = fc.string({ unit: 'binary', maxLength: 20 });
@@ -294,7 +294,7 @@ const { info: anyInfo } = fc.letrec<{ info: FailureInfo }>((tie) => {
   };
 });
 
-test('plain data, class and bytes say the same', () => {
+test('plain data, class and bytes convert into each other', () => {
   fc.assert(
     fc.property(anyInfo, (info) => {
       const storedOnce = decodePayload(encodePayload(info)) as FailureInfo;

@@ -1,4 +1,4 @@
-// The hash chain: what it covers, that every change of a log is found and named, and that SQL computes the same.
+// The hash chain: what it covers, that every change of a log is found and located, and that SQL computes the same.
 import assert from 'node:assert/strict';
 import { createHash, hash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -49,7 +49,7 @@ const chain = fc.array(column, { minLength: 1, maxLength: 20 }).map((columns): H
   return events;
 });
 
-/** The canonical bytes, written down a second time and slowly. */
+/** An independent, slow implementation of the canonical bytes. */
 function plainTurnHash(previous: Uint8Array, events: readonly ChainEvent[]): Uint8Array {
   const sum = createHash('sha256').update(previous);
   const int = (value: number, bytes: 2 | 4): void => {
@@ -91,7 +91,7 @@ test('the hash is the sha256 of the previous hash and the canonical bytes', () =
   );
 });
 
-test('contents larger than the buffer are hashed whole', () => {
+test('contents larger than the buffer are hashed completely', () => {
   const large = 'ä'.repeat(100_000);
   const event = {
     seq: 1,
@@ -114,13 +114,13 @@ test('contents larger than the buffer are hashed whole', () => {
   assert.deepEqual(Buffer.from(turnHash(noHash, runId, events, sha256)), plainTurnHash(noHash, events));
 });
 
-test('a run id that is no UUID is refused', () => {
+test('a run id that is not a UUID is rejected', () => {
   for (const id of ['', 'run', runId.slice(1), `${runId}0`, runId.replace('a', 'g')]) {
     assert.throws(() => turnHash(noHash, id, [], sha256), /is not a UUID/);
   }
 });
 
-test('an untouched chain verifies and gives its head', () => {
+test('an unchanged chain verifies and returns its head', () => {
   fc.assert(
     fc.property(chain, (events) => {
       assert.deepEqual(verifyChain(runId, events, sha256), { ok: true, head: events.at(-1)?.hash });
@@ -136,14 +136,14 @@ test('the chain of one run is not valid for another', () => {
   );
 });
 
-/** Last seq of the turn that holds the event at `index`. */
+/** Last seq of the turn that contains the event at `index`. */
 function turnEnd(events: readonly HistoryEvent[], index: number): number {
   return events.findIndex((event, at) => at >= index && event.hash !== null) + 1;
 }
 
 const types = Object.keys(eventCode) as EventType[];
 
-/** One changed event for each column. */
+/** One changed event per column. */
 function edits(event: HistoryEvent): HistoryEvent[] {
   const texts = ['name', 'sourceId', 'reason', 'correlationId', 'ops', 'meta'] as const;
   return [
@@ -161,7 +161,7 @@ function edits(event: HistoryEvent): HistoryEvent[] {
   ];
 }
 
-test('an edit of any column of any event is found and named to its turn', () => {
+test('an edit of any column of any event is found and located by turn', () => {
   fc.assert(
     fc.property(chain, fc.nat(), (events, pick) => {
       const index = pick % events.length;
@@ -175,7 +175,7 @@ test('an edit of any column of any event is found and named to its turn', () => 
   );
 });
 
-test('an altered hash is found, and one rewritten to fit an edit shows in the next turn', () => {
+test('an altered hash is found, and a hash recomputed after an edit breaks the next turn', () => {
   fc.assert(
     fc.property(chain, chain, (before, after) => {
       const last = before.length - 1;
@@ -183,7 +183,7 @@ test('an altered hash is found, and one rewritten to fit an edit shows in the ne
       const verdict = verifyChain(runId, before.with(last, forged), sha256);
       assert.ok(!verdict.ok && verdict.seq === before.length);
 
-      // Two runs' events joined: the first turn of the second part was not made after the first part.
+      // Events of two runs joined: the second part's first turn does not follow the first part.
       const joined = [...before, ...after.map((event) => ({ ...event, seq: event.seq + before.length }))];
       const second = verifyChain(runId, joined, sha256);
       assert.ok(!second.ok && second.seq === before.length + turnEnd(after, 0));
@@ -191,7 +191,7 @@ test('an altered hash is found, and one rewritten to fit an edit shows in the ne
   );
 });
 
-test('a missing event is named by its seq', () => {
+test('a missing event is reported by its seq', () => {
   fc.assert(
     fc.property(chain, fc.nat(), (events, pick) => {
       fc.pre(events.length > 1);
@@ -202,7 +202,7 @@ test('a missing event is named by its seq', () => {
   );
 });
 
-test('an added event and a wrong seq are found where they stand', () => {
+test('an added event and a wrong seq are found at their place', () => {
   fc.assert(
     fc.property(chain, fc.nat(), (events, pick) => {
       const index = pick % events.length;
@@ -215,7 +215,7 @@ test('an added event and a wrong seq are found where they stand', () => {
   );
 });
 
-test('a run that its client has just started has no hash yet', () => {
+test('a newly started run has no hash yet', () => {
   const [start] = fc.sample(column, { numRuns: 1, seed: testSeed });
   assert.ok(start !== undefined);
   const { endsTurn: _, ...columns } = start;
@@ -223,7 +223,7 @@ test('a run that its client has just started has no hash yet', () => {
   assert.deepEqual(verifyChain(runId, [started], sha256), { ok: true, head: noHash });
 });
 
-test('a turn that lost its end has no hash, and an empty log has no first event', () => {
+test('a turn without its end is reported as unhashed, and an empty log as without a first event', () => {
   fc.assert(
     fc.property(chain, (events) => {
       const last = events.at(-1) as HistoryEvent;

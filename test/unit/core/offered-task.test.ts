@@ -1,4 +1,4 @@
-// The next attempt of an activity as the row that others claim.
+// The next attempt of an activity as the row that other workers claim.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PendingActivity } from '../../../runtime/core/activity/pending-activity.ts';
@@ -24,7 +24,7 @@ function pending(options: object, nextAttemptAt = 0): PendingActivity {
   };
 }
 
-test('what an old log allows an activity is never more than the database can count', () => {
+test('limits from old logs never exceed the range of the database', () => {
   const { closeBy, startBy, ...task } = offeredTask(
     'run',
     pending({ stc: 1e16, s2c: 1e300, s2s: 9.223e15, hb: 1e16 }),
@@ -35,7 +35,7 @@ test('what an old log allows an activity is never more than the database can cou
   assert.equal(offeredTask('run', pending({ stc: 1 }, 9e18), place).dueAt, now + 100 * year * 1000);
 });
 
-test('100 years are kept', () => {
+test('a limit of 100 years is kept', () => {
   const task = offeredTask('run', pending({ stc: 100 * year, s2c: 100 * year }), place);
   assert.deepEqual([task.startToCloseMs, task.closeBy], [100 * year, now + 100 * year * 1000]);
 });

@@ -1,4 +1,4 @@
-// The checker of options: what is refused, and the words for it.
+// The checker of options: what it rejects, and its messages.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -46,7 +46,7 @@ const table = optionTable<Options>(
   'Option ',
 );
 
-test('options that keep to the table pass, undefined counts as left out', () => {
+test('valid options pass, and undefined counts as absent', () => {
   const all = { count: 1, rate: 0.5, wait: '2s', color: null, deep: {}, lists: { a: ['b'] }, secret: 1 };
   checkOptions('call', { name: '', ...all }, table);
   checkOptions('call', { name: 'x', count: undefined, elephants: undefined }, table);
@@ -73,12 +73,12 @@ const refused: [unknown, string][] = [
   [{ name: 'x', lists: { a: ['b', 5] } }, 'Option lists.a.1 is 5, expected text.'],
 ];
 for (const [options, message] of refused) {
-  test(`options are refused: ${message}`, () => {
+  test(`options are rejected: ${message}`, () => {
     assert.throws(() => checkOptions('call', options, table), { code: 'INVALID_INPUT', message });
   });
 }
 
-test('a call without options refuses every option', () => {
+test('a call without options rejects every option', () => {
   const none = optionTable<object>({});
   checkOptions('call', {}, none);
   assert.throws(() => checkOptions('call', { x: 1 }, none), { message: 'call has no option "x". It takes none.' });

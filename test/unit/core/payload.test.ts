@@ -1,4 +1,4 @@
-// What survives a payload, in both realms, and what is refused with its path.
+// What a payload preserves, in both realms, and what is rejected with its path.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import vm from 'node:vm';
@@ -17,7 +17,7 @@ const primitive = fc.oneof(
   fc.double(),
   fc.bigInt({ min: -(2n ** 600n), max: 2n ** 600n }),
   fc.string({ unit: 'binary', maxLength: 80 }),
-  // UTF-16 units, so lone surrogates too.
+  // UTF-16 units, so that lone surrogates occur too.
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 80 }).map((units) => String.fromCharCode(...units)),
 );
 
@@ -50,7 +50,7 @@ const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-test('every value survives exactly', () => {
+test('every value is preserved exactly', () => {
   fc.assert(
     fc.property(anyValue, (value) => {
       assert.deepStrictEqual(survive(value), value);
@@ -59,7 +59,7 @@ test('every value survives exactly', () => {
   );
 });
 
-test('the same bytes come from the same value made in another realm', () => {
+test('a value of another realm encodes to the same bytes', () => {
   const context = vm.createContext({ decodeHere: undefined });
   // A realm's own Object, Array, Map, Set, Date, Uint8Array, rebuilt from a description.
   const rebuild: unknown = vm.runInContext(
@@ -93,7 +93,7 @@ test('the same bytes come from the same value made in another realm', () => {
   );
 });
 
-test('the codec runs inside a vm context and makes values of that realm', async () => {
+test('the codec runs inside a vm context and creates values of that realm', async () => {
   const entry = `export * from ${JSON.stringify(new URL('../../../runtime/core/payload/payload.ts', import.meta.url).pathname)}`;
   const { outputFiles } = await build({
     stdin: { contents: entry, resolveDir: import.meta.dirname },
@@ -131,13 +131,13 @@ test('errors keep name, message, stack and cause', () => {
   assert.deepEqual(Object.keys(decoded), []);
 });
 
-test('undefined properties are dropped, undefined elements and holes stay undefined', () => {
+test('undefined properties are dropped, and undefined elements and holes become undefined', () => {
   // biome-ignore lint/suspicious/noSparseArray: the hole is the point
   assert.deepStrictEqual(survive({ a: undefined, b: [1, , undefined] }), { b: [1, undefined, undefined] });
   assert.equal(survive(undefined), undefined);
 });
 
-test('a class instance is its own enumerable properties, toJSON is heeded, boxes are opened', () => {
+test('a class instance becomes its own enumerable properties, toJSON is called, and boxed primitives are unboxed', () => {
   class Point {
     x = 1;
     readonly #hidden = 2;
@@ -174,7 +174,7 @@ test('decoded bytes are plain Uint8Arrays that share no memory with their input'
   assert.deepStrictEqual(decoded, { bytes: Uint8Array.of(1, 2, 3), nested: new Map([['k', Uint8Array.of(4)]]) });
 });
 
-test('the encoder may be re-entered by a getter and by toJSON', () => {
+test('a getter and toJSON may re-enter the encoder', () => {
   const value = {
     get inner(): Uint8Array {
       return encodePayload({ deep: new Map([[1, { toJSON: () => survive([new Set([2])]) }]]) });
@@ -191,7 +191,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-test('values nest as deep as allowed and no deeper', () => {
+test('values nest up to the limit and no deeper', () => {
   assert.deepStrictEqual(survive(nested(199)), nested(199));
   assert.throws(() => encodePayload(nested(200)), { code: 'NOT_SERIALISABLE', message: /nested deeper than 200/ });
   let maps: unknown = 1;
@@ -224,13 +224,13 @@ const refusals: readonly [name: string, value: unknown, message: RegExp][] = [
 ];
 
 for (const [name, value, message] of refusals) {
-  test(`${name} is refused with its path`, () => {
+  test(`${name} is rejected with its path`, () => {
     assert.throws(() => encodePayload(value), { code: 'NOT_SERIALISABLE', message });
     assert.deepStrictEqual(survive({ fine: 1 }), { fine: 1 }, 'the next payload is not affected');
   });
 }
 
-test('what a getter, a trap, a toJSON or a revoked proxy throws travels as cause', () => {
+test('errors of getters, traps, toJSON and revoked proxies become the cause', () => {
   const boom = new Error('boom');
   function throwing(): never {
     throw boom;
@@ -261,7 +261,7 @@ test('JSON written by SQL is read', () => {
   assert.deepStrictEqual(decodePayload(bytes), { id: 1, name: 'Zürich' });
 });
 
-test('an unknown tag, an empty payload and a damaged one are named', () => {
+test('an unknown tag, an empty payload and a damaged payload give clear errors', () => {
   const unreadable = (message: RegExp): object => ({ code: 'PAYLOAD_UNREADABLE', message });
   assert.throws(() => decodePayload(Uint8Array.of(9, 1)), unreadable(/unknown tag: found 0x09/));
   assert.throws(() => decodePayload(new Uint8Array(0)), unreadable(/no byte/));
@@ -270,7 +270,7 @@ test('an unknown tag, an empty payload and a damaged one are named', () => {
   assert.throws(() => decodePayload(Uint8Array.of(1, 0xd4, 0x63, 0xc0)), unreadable(/not valid msgpack/));
 });
 
-test('bytes that are cut or altered never crash the reader in another way', () => {
+test('truncated or altered bytes never cause another kind of error', () => {
   fc.assert(
     fc.property(anyValue, fc.nat(), fc.nat(255), (value, position, byte) => {
       const bytes = encodePayload(value);

@@ -23,7 +23,7 @@ const retryMeta: fc.Arbitrary<RetryMeta> = fc.record(
   { requiredKeys: [] },
 );
 
-test('without a policy the delays are 1 s, doubled each time, at most 100 s, for ever', () => {
+test('without a policy delays start at 1 s, double up to 100 s, and have no end', () => {
   const delays = [1, 2, 3, 7, 8, 1000].map((attempt) => nextRetry({ ...first, attempt }));
   assert.deepEqual(
     delays,
@@ -35,7 +35,7 @@ test('the longest default delay is 100 times the initial one', () => {
   assert.equal(retryDelayMs({ initial: 10 }, 40), 1000);
 });
 
-test('delays never shrink from attempt to attempt and keep between initial and longest', () => {
+test('delays never shrink and stay between the initial and the maximum interval', () => {
   fc.assert(
     fc.property(retryMeta, fc.integer({ min: 1, max: 5000 }), (retry, attempt) => {
       const delay = retryDelayMs(retry, attempt);
@@ -47,7 +47,7 @@ test('delays never shrink from attempt to attempt and keep between initial and l
   );
 });
 
-test('an activity whose attempts fail is tried exactly `attempts` times', () => {
+test('a failing activity is tried exactly `attempts` times', () => {
   fc.assert(
     fc.property(retryMeta, fc.integer({ min: 1, max: 50 }), (retry, attempts) => {
       let attempt = 1;
@@ -94,17 +94,17 @@ test('a non-retryable failure is not retried', () => {
   assert.deepEqual(
     nextRetry({ ...first, retry: { attempts: 1 }, failure: { ...broken, nonRetryable: true } }),
     refused,
-    'it wins over used-up attempts',
+    'it takes precedence over exhausted attempts',
   );
 });
 
-test('a listed type matches exactly and only the top-level failure', () => {
+test('a listed type matches exactly, and only the top-level failure', () => {
   assert.equal(nextRetry({ ...first, retry: { fatal: ['broken', 'Brok'] } }).retry, true);
   const outer: FailureInfo = { kind: 'application', message: 'outer', type: 'Outer', cause: broken };
   assert.equal(nextRetry({ ...first, retry: { fatal: ['Broken'] }, failure: outer }).retry, true);
 });
 
-test('nextRetryDelay replaces the computed delay and its bound, and can also be too late', () => {
+test('nextRetryDelay replaces the computed delay and its limit, and can also exceed scheduleToClose', () => {
   const failure: FailureInfo = { ...broken, nextRetryDelayMs: 500_000 };
   assert.deepEqual(nextRetry({ ...first, retry: { max: 1000 }, failure }), { retry: true, delayMs: 500_000 });
   assert.deepEqual(nextRetry({ ...first, failure: { ...broken, nextRetryDelayMs: 0 } }), { retry: true, delayMs: 0 });

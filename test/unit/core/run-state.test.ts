@@ -1,4 +1,4 @@
-// The fold of a run's log: what each event type changes, and that a snapshot can be resumed anywhere.
+// The fold of a run's log: what each event type changes, and that a snapshot can be resumed at any event.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -22,7 +22,7 @@ const started = event(1, 'WorkflowStarted', {
   meta: JSON.stringify({ workflowId: 'w', namespace: 'n', taskQueue: 'q', engine: 1, memo: { a: 1 } }),
 });
 
-/** A run in which something of every kind is open. */
+/** A run with something of every kind pending. */
 const opened: readonly HistoryEvent[] = [
   started,
   event(2, 'ActivityScheduled', { name: 'pay', payload: new Uint8Array([1]), meta: '{"id":"a","stc":1000}' }),
@@ -39,7 +39,7 @@ const ofUpdate = { answers: 7, correlationId: 'id' };
 
 type Part = Exclude<keyof RunSnapshot, 'facts'> | keyof RunSnapshot['facts'];
 
-/** What the event has, and which parts of the state differ behind it, but for seq and at, which always do. */
+/** Columns of the event, and the parts of the state that it changes, except seq and at, which always change. */
 const effects: { readonly [T in EventType]: readonly [Columns, ...Part[]] } = {
   WorkflowStarted: [
     { name: 'other', meta: '{"workflowId":"x","runTimeoutMs":5,"engine":2}' },
@@ -121,7 +121,7 @@ for (const type of Object.keys(eventCode) as EventType[]) {
   });
 }
 
-test('a start says who the run is, and with which memo', () => {
+test("a start sets the run's identity and memo", () => {
   const state = RunState.of(runId, [started]);
   assert.deepEqual(
     [state.status, state.workflowType, state.workflowId, state.namespace, state.taskQueue, state.engine, state.chain],
@@ -130,7 +130,7 @@ test('a start says who the run is, and with which memo', () => {
   assert.deepEqual(state.properties.memo, { a: 1 });
 });
 
-test('a pending activity counts failed and lost attempts, and what its next attempt waits for', () => {
+test('a pending activity counts failed and lost attempts, and knows when its next attempt is due', () => {
   const state = RunState.of(runId, [
     ...opened,
     event(8, 'ActivityAttemptStarted', { answers: 2, attempt: 1 }),
@@ -155,7 +155,7 @@ test('a pending activity counts failed and lost attempts, and what its next atte
   });
 });
 
-test('a failed workflow task stands until a task completes, whatever attempts and lost workers do meanwhile', () => {
+test('a failed workflow task stays current until a task completes, even across attempts and lost workers', () => {
   const failed = { ...event(8, 'WorkflowTaskFailed', { name: 'WORKFLOW_ERROR', attempt: 2, reason: 'no' }), hash };
   const state = RunState.of(runId, [...opened, failed]);
   assert.equal(state.taskFailures, 2);
@@ -169,14 +169,14 @@ test('a failed workflow task stands until a task completes, whatever attempts an
   assert.deepEqual([state.taskFailures, state.taskFailure], [0, undefined]);
 });
 
-test('an update is unanswered until its outcome, and its id is known for ever', () => {
+test('an update is pending until its outcome, and its id stays known', () => {
   const state = RunState.of(runId, opened);
   assert.deepEqual(state.updates, new Map([['id', 7]]));
   state.apply(event(8, 'UpdateCompleted', ofUpdate));
   assert.deepEqual(state.updates, new Map([['id', 0]]));
 });
 
-test('a snapshot survives the codec, is not touched by later events, and resumes to the fold of the whole log', () => {
+test('a snapshot survives the codec, is not changed by later events, and resumes to the fold of the whole log', () => {
   fc.assert(
     fc.property(randomLog(runId, 20), fc.nat(), (log, at) => {
       const cut = at % (log.length + 1);

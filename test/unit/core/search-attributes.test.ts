@@ -1,4 +1,4 @@
-// Search attributes in themselves: the set that users hold, and what is made of what they hand in.
+// Search attributes without a database: the set that users hold, and the conversion of users' values.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
@@ -22,7 +22,7 @@ const tags = defineSearchAttributeKey('Tags', 'KEYWORD_LIST');
 const count = defineSearchAttributeKey('Count', 'INT');
 const at = new Date('2026-01-31T12:00:00Z');
 
-test('a set gives what it was made of, and copies share nothing', () => {
+test('a set returns its attributes, and copies share nothing', () => {
   const list = ['a'];
   const set = new TypedSearchAttributes([
     { key: due, value: at },
@@ -55,7 +55,7 @@ test('updateCopy adds, replaces and deletes, and leaves the set as it is', () =>
   assert.equal(set.updateCopy([otherType]).get(count), 1);
 });
 
-test('a set takes one value a name, and of the right type', () => {
+test('a set accepts one value per name, of the right type', () => {
   const twice = [
     { key: count, value: 1 },
     { key: count, value: 2 },
@@ -87,7 +87,7 @@ test('a set takes one value a name, and of the right type', () => {
   assert.throws(() => new TypedSearchAttributes([unknown]), { message: /^Unknown search attribute type: NUMBER/ });
 });
 
-test('values of another realm are taken', () => {
+test('values of another realm are accepted', () => {
   const value = runInNewContext('[new Date(0), ["a"]]') as [Date, string[]];
   const set = new TypedSearchAttributes([
     { key: due, value: value[0] },
@@ -96,7 +96,7 @@ test('values of another realm are taken', () => {
   assert.deepEqual([set.get(due), set.get(tags)], [new Date(0), ['a']]);
 });
 
-test('what is stored gives back what was handed in', () => {
+test('stored values convert back to the originals', () => {
   const pairs: SearchAttributePair[] = [
     { key: due, value: at },
     { key: tags, value: [] },
@@ -119,7 +119,7 @@ test('what is stored gives back what was handed in', () => {
   assert.deepEqual(legacyAttributes(read), { Due: [at], Tags: [], Count: [0], constructor: [''], 'ü b': [false] });
 });
 
-test('what cannot be an attribute is refused by name', () => {
+test('invalid attributes are rejected by name', () => {
   const legacy: readonly [SearchAttributes, RegExp][] = [
     [{ A: 'x' } as unknown as SearchAttributes, /^SearchAttribute value must be an array \(search attribute 'A'\)/],
     [{ A: 5 } as unknown as SearchAttributes, /^SearchAttribute value must be an array/],
@@ -140,9 +140,9 @@ test('what cannot be an attribute is refused by name', () => {
     [{ A: [Number.NaN] }, /has the value NaN, expected/],
     [{ A: [new Date(Number.NaN)] }, /has the value Invalid Date, expected/],
     [{ A: ['a\0'] }, /holds NUL/],
-    [{ A: ['a', '\ud800'] }, /half a surrogate pair/],
-    [{ '': ['a'] }, /cannot be called the text ""/],
-    [{ 'a\0': ['a'] }, /cannot be called/],
+    [{ A: ['a', '\ud800'] }, /a lone surrogate/],
+    [{ '': ['a'] }, /cannot have the name the text ""/],
+    [{ 'a\0': ['a'] }, /cannot have the name/],
     [{ ['x'.repeat(201)]: ['a'] }, /1 to 200 characters/],
     [{ __temporal_x: ['a'] }, /reserved prefix: '__'/],
     [{ TemporalScheduledById: ['a'] }, /reserved prefix: 'Temporal'/],
@@ -175,13 +175,13 @@ test('what cannot be an attribute is refused by name', () => {
   }
 });
 
-test('a text that happens to be read as a date by JavaScript stays a text', () => {
+test('a text that JavaScript would parse as a date stays a text', () => {
   const searchAttributes = { A: ['1'], B: ['order 5'], C: ['2026-01-31'], D: ['2026-01-31T12:00:00Z'] };
   const { searchAttributeTypes } = startAttributes(searchAttributes, undefined)!;
   assert.deepEqual(searchAttributeTypes, { A: 'TEXT', B: 'TEXT', C: 'TEXT', D: 'DATETIME' });
 });
 
-test('deletions and changes of one upsert count in their order', () => {
+test('deletions and changes of one upsert apply in order', () => {
   const before = changedProperties(noProperties, startAttributes(undefined, [{ key: count, value: 1 }])!);
   const asText = { key: { name: 'Count', type: 'TEXT' }, value: 'one' } as const;
   const gone: SearchAttributeUpdatePair = { key: count, value: null };

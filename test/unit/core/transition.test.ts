@@ -21,7 +21,7 @@ const closing: Partial<Record<EventType, RunStatus>> = {
   WorkflowContinuedAsNew: 'continued_as_new',
 };
 
-/** What workflow code causes, and what goes with running it: none of it happens while a run is paused. */
+/** Outputs of workflow code and events of running it. None of them is legal while a run is paused. */
 const refusedWhenPaused: readonly EventType[] = [
   'WorkflowStarted',
   'WorkflowCompleted',
@@ -54,7 +54,7 @@ function expected(status: RunStatus | undefined, type: EventType): RunStatus | '
 }
 
 for (const status of [undefined, ...runStatuses]) {
-  test(`every event type has its answer when the run is ${status ?? 'not started'}`, () => {
+  test(`the table covers every event type when the run is ${status ?? 'not started'}`, () => {
     for (const type of types) assert.equal(statusAfter(status, type), expected(status, type), type);
   });
 }
@@ -88,33 +88,33 @@ test('a turn may close the run with its last event', () => {
   assert.equal(assertTurn('running', 7, events), 'completed');
 });
 
-test('a patch that answers an event is an input, another one an output', () => {
+test('a patch that answers an event is an input, and any other patch is an output', () => {
   const inputFirst = [event(5, 'ContextPatched', 4), event(6, 'ActivityCompleted', 2), event(7, 'ContextPatched')];
   assert.equal(assertTurn('running', 4, inputFirst), 'running');
   const outputFirst = [event(5, 'ContextPatched'), event(6, 'ActivityCompleted', 2)];
   assert.throws(() => assertTurn('running', 4, outputFirst), refusal(/behind an output/));
 });
 
-test('an input behind an output is refused', () => {
+test('an input behind an output is rejected', () => {
   const events = [event(5, 'ActivityScheduled'), event(6, 'SignalReceived')];
   assert.throws(() => assertTurn('running', 4, events), refusal(/SignalReceived \(seq 6\)/));
 });
 
-test('a gap, a repetition and a wrong first seq are refused', () => {
+test('a gap, a repetition and a wrong first seq are rejected', () => {
   for (const seqs of [[5, 7], [5, 5], [6], [4]]) {
     const events = seqs.map((seq) => event(seq, 'SignalReceived'));
     assert.throws(() => assertTurn('running', 4, events), refusal(/expected [56]/));
   }
 });
 
-test('an answer to itself, to the future and to 0 is refused', () => {
+test('an answer to itself, to a later event or to 0 is rejected', () => {
   for (const answers of [5, 6, 0, -1, Number.NaN]) {
     const events = [event(5, 'TimerFired', answers)];
     assert.throws(() => assertTurn('running', 4, events), refusal(/earlier seq/));
   }
 });
 
-test('nothing follows the event that closes a run, not even a second one', () => {
+test('nothing follows the event that closes a run, not even another closing event', () => {
   for (const last of types) {
     const events = [event(5, 'WorkflowCompleted'), event(6, last)];
     assert.throws(() => assertTurn('running', 4, events), refusal(/when the run is completed/));
@@ -129,7 +129,7 @@ test('a closed run takes no event', () => {
   }
 });
 
-test('a run that is not started takes only WorkflowStarted, and does not start without it', () => {
+test('the first event of a run must be WorkflowStarted', () => {
   const events = [event(1, 'SignalReceived')];
   assert.throws(() => assertTurn(undefined, 0, events), refusal(/not started/));
   assert.throws(() => assertTurn(undefined, 0, []), refusal(/no event/));
