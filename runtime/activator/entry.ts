@@ -1,4 +1,4 @@
-// What the host calls in the sandbox's shared bundle: install once a vm context, then create runs.
+// What the host calls in the sandbox's shared bundle: `install` once per vm context, then `createRun` per run.
 import type { FailureErrorTypes } from '../core/failure/failure-types.ts';
 import { Run, type SandboxRun } from './run/run.ts';
 
@@ -7,7 +7,7 @@ export type { HostHooks } from './run/host-hooks.ts';
 export type { SandboxRun } from './run/run.ts';
 
 /**
- * `load` evaluates the user's code for this run alone and returns its exports; called in the first activation.
+ * `load` evaluates the user's code for this run only and returns its exports; called in the first activation.
  * `failureTypes`: errors that fail the run instead of its task.
  */
 export function createRun(

@@ -1,31 +1,35 @@
-// Sends items together: what arrives while a batch is under way goes out with the next. It never waits for more to come, so
-// on an idle system a single item goes out at once. It keeps no results: an item carries what its owner waits for.
+// Sends items in batches: items that arrive while a batch is in flight go out with the next one. Never waits for more
+// items, so on an idle system a single item goes out at once. Keeps no results: an item carries whatever its owner
+// awaits.
 import { InFlight } from './in-flight.ts';
 
 export interface BatchSender<T> {
   /**
-   * Sends one batch and settles each of its items. The next batch may take its place once the promise resolves; it must
-   * not reject. Returns items to send again, behind those that wait.
+   * Sends one batch and settles each of its items. The next batch may start once the promise resolves; it must not
+   * reject. Returns items to send again, behind those that wait.
    */
   send(items: readonly T[]): Promise<readonly T[] | void>;
-  /** Counts towards `bytesMax`. */
+  /** Size of an item, counted towards `bytesMax`. */
   sizeOf?(item: T): number;
 }
 
 export interface BatchLimits {
-  /** Batches under way at once; 1 by default. */
+  /** Maximum number of batches in flight. Default 1. */
   readonly inFlightMax?: number;
   readonly itemsMax?: number;
-  /** A single item may be larger: it goes out alone. */
+  /** A single larger item goes out alone. */
   readonly bytesMax?: number;
-  /** When more items than this wait, the batches that may go out now share them. By default the first takes all it can. */
+  /**
+   * When more items than this wait, the batches that may start now share them. By default the first batch takes all it
+   * can.
+   */
   readonly shareMin?: number;
 }
 
 export class Batcher<T> {
   readonly #sender: BatchSender<T>;
   readonly #limits: Required<BatchLimits>;
-  /** A set: an item that waits already is not sent twice. */
+  /** A set: a waiting item is not sent twice. */
   readonly #waiting = new Set<T>();
   readonly #inFlight = new InFlight();
   #scheduled = false;
@@ -36,7 +40,7 @@ export class Batcher<T> {
     this.#limits = { inFlightMax: 1, itemsMax: Infinity, bytesMax: Infinity, shareMin: Infinity, ...limits };
   }
 
-  /** Sends the item with all others that are added in this macrotask. */
+  /** Sends the item together with all others added in this macrotask. */
   add(item: T): void {
     this.put(item);
     if (this.#scheduled) return;
@@ -47,12 +51,12 @@ export class Batcher<T> {
     });
   }
 
-  /** Adds the item; its owner calls `pump` when all that belong together are there. */
+  /** Adds the item without sending. Its owner calls `pump` once all items that belong together are added. */
   put(item: T): void {
     if (!this.#closed) this.#waiting.add(item);
   }
 
-  /** Sends what waits, as far as the limits allow. */
+  /** Sends waiting items, as far as the limits allow. */
   pump(): void {
     while (this.#waiting.size > 0 && this.#inFlight.count < this.#limits.inFlightMax) void this.#send(this.#take());
   }
@@ -61,13 +65,13 @@ export class Batcher<T> {
     return this.#waiting.size === 0 && this.#inFlight.count === 0;
   }
 
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Resolves when nothing waits and nothing is in flight. */
   async drained(): Promise<void> {
     this.pump();
     while (!this.isIdle) await this.#inFlight.below(1);
   }
 
-  /** Sends nothing any more and ignores later items. Returns the items that still waited. */
+  /** Stops sending and ignores later items. Returns the items that still waited. */
   close(): T[] {
     this.#closed = true;
     const left = [...this.#waiting];

@@ -1,4 +1,4 @@
-// Counts work that is under way, and waits until little or none of it is left.
+// Counts work in flight, and waits until little or none of it is left.
 
 interface Waiting {
   readonly limit: number;
@@ -34,13 +34,13 @@ export class InFlight {
     }
   }
 
-  /** Resolves once less than `limit` is under way. */
+  /** Resolves once less than `limit` is in flight. */
   below(limit: number): Promise<void> {
     if (this.#count < limit) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ limit, resolve }));
   }
 
-  /** Waits for the work to end, no longer than `ms`. True when none is left. */
+  /** Waits for the work to end, at most `ms`. Resolves to true when none is left. */
   async drained(ms: number): Promise<boolean> {
     if (this.#count === 0) return true;
     let timer: NodeJS.Timeout | undefined;
@@ -53,5 +53,5 @@ export class InFlight {
   }
 }
 
-/** A timer cannot hold more. */
+/** The longest delay of a Node timer, ms. */
 const timerMsMax = 2_147_483_647;

@@ -1,20 +1,23 @@
-// Looks for something at intervals, and at once when nudged. Looks never overlap: a nudge during a look causes one more
-// after it. A look that fails is reported to the looker, unless it was stopped, and the next one comes later, up to a limit.
+// Polls at intervals, and at once when nudged. Polls never overlap: a nudge during a poll causes one more poll after
+// it. A failed poll is reported to the looker (unless the poller was stopped), and delays the next poll, up to a limit.
 
 export interface Looker {
-  /** From the beginning of one look to that of the next; undefined: only when nudged. Read after each look. */
+  /**
+   * Interval from the start of one poll to the start of the next; undefined: poll only when nudged. Read after each
+   * poll.
+   */
   readonly everyMs?: number | undefined;
   look(): Promise<void>;
   failed(error: unknown): void;
 }
 
-/** Time and chance, as a poller sees them. */
+/** The clock and randomness of a poller. */
 export interface PollClock {
-  /** Ms, of a clock that never goes back. */
+  /** Monotonic time, ms. */
   now(): number;
   /** From 0 to 1. */
   random(): number;
-  /** Calls `work` after `ms`, unless the function that it returns is called first. */
+  /** Calls `work` after `ms`, unless the returned function is called first. */
   after(ms: number, work: () => void): () => void;
 }
 
@@ -27,7 +30,7 @@ const systemClock: PollClock = {
   },
 };
 
-/** An interval is shorter by up to this part, so that workers that start together do not look together for ever. */
+/** Shortens each interval by up to this fraction, so that workers that start together do not keep polling together. */
 const jitter = 0.1;
 /** Failures double the interval, up to this. */
 const backOffMsMax = 1_000;
@@ -47,12 +50,12 @@ export class Poller {
     this.#clock = clock;
   }
 
-  /** Looks after one interval, unless a look is under way or planned. */
+  /** Polls after one interval, unless a poll is running or scheduled. */
   start(): void {
     if (!this.#isLooking && this.#cancel === undefined) this.#plan(this.#clock.now());
   }
 
-  /** Looks now, or once more after the look under way. */
+  /** Polls now, or once more after the running poll. */
   nudge(): void {
     if (this.#stopped) return;
     this.#nudged = true;
@@ -63,7 +66,7 @@ export class Poller {
     this.#looking = this.#look();
   }
 
-  /** Looks no more; resolves when the look under way has ended. */
+  /** Stops polling. Resolves when the running poll has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();

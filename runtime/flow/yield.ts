@@ -1,17 +1,17 @@
-// Yields to the event loop between pieces of synchronous work. Workflow code of many runs, one after the other, would else
-// keep heartbeats away for as long as a lease: the worker would be declared dead, and the next one as well.
+// Yields to the event loop between pieces of synchronous work. Without it, workflow code of many runs in a row could
+// delay heartbeats beyond the lease; the worker, and then its successor, would be declared dead.
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
-/** Work goes on for this long before it yields, ms. */
+/** Longest stretch of work without a yield, ms. */
 const workMs = 50;
-/** After a single piece as long as this, wait for a heartbeat and its answer, ms. */
+/** After a single piece this long, wait for a heartbeat and its answer, ms. */
 const longPieceMs = 250;
 const roundTripMs = 20;
 
 export class Yielder {
   #since = performance.now();
 
-  /** Time to `yield`. */
+  /** True when it is time to `yield`. */
   get isDue(): boolean {
     return performance.now() - this.#since > workMs;
   }

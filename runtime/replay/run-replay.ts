@@ -1,12 +1,12 @@
-// Rebuilding a run from its log: every recorded turn is activated again with its own inputs and time, and the code must
-// ask for the same things. Streams the history, so memory does not grow with it.
+// Rebuilds a run from its log: activates every recorded turn again with its own inputs and time, and checks that the
+// code issues the same commands. Streams the history, so memory does not grow with it.
 import type { Divergence, TaskFailure } from '../core/log/activation.ts';
 import type { DeploymentMeta } from '../core/run/deployment.ts';
 import { type EventType, type HistoryEvent, isOutput } from '../core/log/event.ts';
 import type { ActiveRun } from '../sandbox/realm/active-run.ts';
 import { isVisible } from '../core/log/visible.ts';
 
-/** Turns that end so were not activated; what they hold for the code joins the next activation. */
+/** Turns that end with one of these were not activated. Their inputs join the next activation. */
 const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTaskFailed',
   'WorkflowTaskDeferred',
@@ -14,23 +14,23 @@ const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTimedOut',
 ]);
 
-/** As many events as tell where in its history a run was. */
+/** Number of events that show where in its history a run was. */
 const previousMax = 3;
 
-/** Feeds a log to workflow code, turn by turn; the last event of a turn is the one that carries a hash. */
+/** Feeds a log to workflow code turn by turn. The last event of a turn is the one with a hash. */
 export class RunReplay {
   readonly #sandbox: ActiveRun;
   readonly #explains: boolean;
   #turn: HistoryEvent[] = [];
-  /** Inputs in the log that no activation has seen: of failed workflow tasks, and behind the last hash. */
+  /** Inputs in the log that no activation has seen: those of failed workflow tasks, and those after the last hash. */
   carried: HistoryEvent[] = [];
-  /** Why the code could not follow the log; nothing is activated from there on. */
+  /** Why the code could not follow the log. Nothing is activated after a failure. */
   failure: TaskFailure | undefined;
 
-  /** The last events that the code followed, when it explains. */
+  /** The last events that the code followed; filled only with `explains`. */
   previous: readonly HistoryEvent[] = [];
 
-  /** `explains`: to say more of a failure; needs the arguments of activities too, and takes longer. */
+  /** `explains`: collects details for a failure's message. Needs the arguments of activities and takes longer. */
   constructor(sandbox: ActiveRun, explains = false) {
     this.#sandbox = sandbox;
     this.#explains = explains;
@@ -47,7 +47,7 @@ export class RunReplay {
     }
   }
 
-  /** To be called after the last event. Returns the events that no hash covers yet. */
+  /** Call after the last event. Returns the events that no hash covers yet. */
   finish(): HistoryEvent[] {
     for (const event of this.#turn) if (isVisible(event.type)) this.carried.push(event);
     return this.#turn;
@@ -75,7 +75,7 @@ export class RunReplay {
     if (!result.ok) this.failure = result.failure;
     if (this.#explains) this.#remember(turn);
   }
-  /** Of the turn in which it failed only what comes before the difference was followed. */
+  /** In the turn that failed, the code followed only the events before the difference. */
   #remember(turn: readonly HistoryEvent[]): void {
     const { divergence } = this.failure ?? {};
     const followed = divergence === undefined ? turn : turn.filter(({ seq }) => seq < seqOf(divergence));

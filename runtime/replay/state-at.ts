@@ -1,4 +1,4 @@
-// PATCH_ONLY: the context document at any point, folded from the recorded patches. No code runs, nothing is written.
+// PATCH_ONLY: the context document at any point, folded from the recorded patches. Runs no code, writes nothing.
 import type { Op } from '../core/json/operation.ts';
 import type { ContextSource } from '../core/log/event.ts';
 import type { Json } from '../core/json/json.ts';
@@ -16,14 +16,14 @@ export interface StatePoint {
 export interface StateResult<T = Json> {
   /** Undefined when the run had no context at that point. */
   readonly state: T | undefined;
-  /** seq of the last patch that counts; 0 when there is none. */
+  /** Seq of the last included patch; 0 when there is none. */
   readonly seq: number;
-  /** Patches (events) folded. */
+  /** Number of folded patches (events). */
   readonly patches: number;
 }
 
 export interface PatchFilter {
-  /** JSON Pointer: patches at, above or below it. */
+  /** JSON Pointer: selects patches at, above or below it. */
   path?: string;
   source?: ContextSource;
   sourceId?: string;
@@ -36,11 +36,11 @@ export interface PatchRecord {
   readonly source: ContextSource | null;
   readonly sourceId: string | null;
   readonly reason: string | null;
-  /** seq of the event that it follows from, when it came from outside the workflow code. */
+  /** Seq of the event that caused the patch, when the patch did not come from workflow code. */
   readonly cause: number | null;
 }
 
-/** @throws INVALID_INPUT for a point that is none */
+/** @throws INVALID_INPUT for an invalid point */
 export async function stateAt<T = Json>(database: Database, runId: string, point: StatePoint): Promise<StateResult<T>> {
   const holder = holderOf(null);
   let seq = 0;
@@ -92,7 +92,7 @@ function pointLimit(point: StatePoint): PatchLimit {
     if (!Number.isSafeInteger(point.seq) || point.seq < 0 || point.seq > 2_147_483_647) {
       throw new RuntimeError(
         'INVALID_INPUT',
-        `stateAt: seq must be a whole number from 0 on, got ${String(point.seq)}.`,
+        `stateAt: seq must be a whole number of 0 or more, got ${String(point.seq)}.`,
       );
     }
     return { upTo: point.seq };
@@ -104,6 +104,6 @@ function pointLimit(point: StatePoint): PatchLimit {
       'INVALID_INPUT',
       `stateAt: time "${String(point.time)}" is not a date. Expected a Date, ISO text such as 2026-01-31T12:00:00Z, or { seq }.`,
     );
-  // A Date has milliseconds, events have microseconds: the whole millisecond counts.
+  // A Date has milliseconds, events have microseconds. The whole millisecond is included.
   return { upToTime: time * 1000 + 999 };
 }

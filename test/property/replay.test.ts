@@ -1,4 +1,4 @@
-// Random programs run on the real engine; their logs are then replayed by fresh code, whole and up to every turn.
+// Runs random programs on the real engine. Fresh code then replays their logs, whole and up to every turn.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
@@ -37,7 +37,7 @@ async function readAll(runId: string): Promise<StoredEvent[]> {
 
 const recorded: string[] = [];
 
-it('replaying any recorded history asks for the same, and the folded patches are the context at every turn', async () => {
+it('replaying any recorded history issues the same commands, and the folded patches give the context at every turn', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
       const handle = await engine.start('program', [steps]);
@@ -67,7 +67,7 @@ it('replaying any recorded history asks for the same, and the folded patches are
   );
 });
 
-it('what is read of a recorded history for recovery folds to the state that the whole history folds to', async () => {
+it('the part of a history that recovery reads folds to the same state as the whole history', async () => {
   assert.ok(recorded.length > 0);
   for (const runId of recorded) {
     const whole = RunState.of(runId, await readAll(runId));

@@ -48,7 +48,7 @@ const failures: [string, string, RegExp, string | undefined][] = [
   [
     'loops',
     'DEADLOCK',
-    /^Workflow code computed for more than 100 ms without coming to rest: run \S+ was interrupted at loops \(src\/workflows\.ts:10:\d+\)\. /,
+    /^Workflow code computed for more than 100 ms without waiting: run \S+ was interrupted at loops \(src\/workflows\.ts:10:\d+\)\. /,
     undefined,
   ],
   [
@@ -121,11 +121,11 @@ test('code that left the history of a run is described in full, and the run heal
     assert.equal(
       failure.message,
       `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'charge' with id '1', but the workflow code produced ActivityScheduled of activity 'refund' with id '1'.
-The code asks for another one here.
-Asked for at: order (src/workflows.ts:5:9)
+The code issues the same kind of command with another name.
+Issued at: order (src/workflows.ts:5:9)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
+What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.`,
     );
     await assert.rejects(handle.query('at'), { message: failure.message });
     await assert.rejects(handle.query('__stack_trace'), { message: failure.message });

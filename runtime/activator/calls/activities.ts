@@ -1,4 +1,4 @@
-// The activities of a run that are scheduled and not answered yet. Settled ones leave no trace here.
+// The scheduled activities of a run that have no outcome yet. Closed ones leave no trace here.
 import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
@@ -19,7 +19,10 @@ import { type Command, PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { currentItem } from '../scopes/item-scope.ts';
 import { taskFailureOf } from '../run/task-failure.ts';
 
-/** What ActivityFailures say. Source: Temporal's. */
+/**
+ * Messages of ActivityFailures.
+ * Source: Temporal.
+ */
 const messages = {
   ActivityFailed: 'Activity task failed',
   ActivityTimedOut: 'Activity task timed out',
@@ -77,7 +80,7 @@ class PendingActivity implements Command, CancelListener {
     this.#activities.cancel(this, error);
   }
 
-  /** What a call rejects with: of a local activity that failed what it threw, as in Temporal. */
+  /** The error that a call rejects with. A failed local activity rejects with what it threw, as in Temporal. */
   failure(type: Unsuccessful, cause: Error | undefined, meta: ActivityClosedMeta = {}): Error {
     const { isLocal } = this.options;
     if (isLocal && type === 'ActivityFailed' && cause !== undefined) return cause;
@@ -98,19 +101,22 @@ function causeOf(event: HistoryEvent): Error | undefined {
   return event.type === 'ActivityCancelled' ? new CancelledFailure('Activity cancelled') : undefined;
 }
 
-/** Workflow code is told of a local activity that its worker lacks, since no other worker may run it. */
+/** Workflow code learns when its worker lacks a local activity, since no other worker may run it. */
 type IsRegistered = (activityType: string) => boolean;
 
 let isRegistered: IsRegistered | undefined;
 
-/** To be called once a context; undefined: nobody knows, as where a history is replayed. */
+/**
+ * Call once per vm context. Undefined: the activities are unknown, as when a history is replayed outside of a worker.
+ */
 export function installRegistered(lookup: IsRegistered | undefined): void {
   isRegistered = lookup;
 }
 
 /**
- * On replay the record decides: an activity that it lacks was refused when the turn happened.
- * @throws ReferenceError when the worker has no such activity. Source: Temporal (spec/sdk.md behavior 46).
+ * On replay the record decides: if it lacks the activity, the call was refused in the original turn.
+ * @throws ReferenceError when the worker has no such activity
+ * Source: Temporal (spec/sdk.md behavior 46).
  */
 function refuseUnregistered(turn: OpenTurn, activityType: string): void {
   if (isRegistered === undefined || isRegistered(activityType)) return;
@@ -135,14 +141,14 @@ export class ActivityCalls {
     this.#turn = turn;
   }
 
-  /** Rejects, and leaves nothing in the history, when the scope is cancelled or the arguments cannot be encoded. */
+  /** Rejects without a trace in the history when the scope is cancelled or the arguments cannot be encoded. */
   schedule(name: string, args: readonly unknown[], options: CompiledActivityOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#turn.assertWritable();
       if (!isStorableName(name)) {
         throw new RuntimeError(
           'INVALID_INPUT',
-          `An activity cannot be called ${describeValue(name)}: expected 1 to 1000 characters without NUL and lone surrogates.`,
+          `An activity cannot have the name ${describeValue(name)}: expected 1 to 1000 characters without NUL and lone surrogates.`,
         );
       }
       this.#count += 1;
@@ -164,8 +170,9 @@ export class ActivityCalls {
   }
 
   /**
-   * On replay arguments need not be encoded again, which is most of the cost, when the record shows that this very call
-   * was: our own ids are given to one call each, also to one whose arguments are refused.
+   * True when the record proves that it holds this very call. Then replay skips encoding the arguments, which is most
+   * of the cost. The proof needs an id that we assigned: each is given to one call only, even to a call whose arguments
+   * are rejected.
    */
   #isRecorded(name: string, meta: string, options: CompiledActivityOptions): boolean {
     const recorded = this.#turn.expected();
@@ -181,7 +188,7 @@ export class ActivityCalls {
       `Activity '${name}' cannot be scheduled with id '${id}': an open activity of this run has that id. ` +
         'Give each a different activityId, or wait for the first.',
     );
-    // Code cannot catch it, as in Temporal, where it is the server that refuses the task.
+    // Code cannot catch this. In Temporal the server refuses the task.
     this.#turn.fail(taskFailureOf(taken));
     throw taken;
   }
@@ -191,17 +198,17 @@ export class ActivityCalls {
     if (activity.options.isLocal) this.#localCount += 1;
   }
 
-  /** Whether any local activity is waited for. */
+  /** True while a local activity is pending. */
   get hasLocal(): boolean {
     return this.#localCount > 0;
   }
 
-  /** Whether the event is the end of a local activity. */
+  /** True when the event closes a local activity. */
   endsLocal(event: HistoryEvent): boolean {
     return event.answers !== null && this.#pending.get(event.answers)?.options.isLocal === true;
   }
 
-  /** An activity that is no longer waited for is ignored: it was abandoned. */
+  /** Ignores an activity that is no longer pending: it was abandoned. */
   settle(event: HistoryEvent): void {
     const activity = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (activity === undefined) return;

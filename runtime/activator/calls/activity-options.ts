@@ -1,4 +1,4 @@
-// Options of activities as users write them, checked and brought into the form of the log.
+// Checks activity options as users write them and converts them to the form of the log.
 // Source: Temporal's ActivityOptions and LocalActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40, 46).
 import type { ScheduledMeta } from '../../core/log/activation.ts';
 import { type Duration, optionMs } from '../../core/options/duration.ts';
@@ -7,54 +7,54 @@ import { compileRetryPolicy, type RetryPolicy } from '../../core/options/retry-o
 import { checkOptions, optionTable, storableName, storableText, unchecked } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
-/** When a cancelled scope lets go of a running activity. */
+/** When a call in a cancelled scope stops waiting for its running activity. */
 export const ActivityCancellationType = {
-  /** Asks the activity to stop and rejects at once. */
+  /** Request cancellation and reject at once. */
   TRY_CANCEL: 'TRY_CANCEL',
-  /** Asks, and waits for what the activity answers: it may still complete. The default. */
+  /** Request cancellation and wait for the activity's outcome: it may still complete. The default. */
   WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
-  /** Rejects at once and asks nothing. */
+  /** Reject at once and do not request cancellation. */
   ABANDON: 'ABANDON',
 } as const;
 export type ActivityCancellationType = (typeof ActivityCancellationType)[keyof typeof ActivityCancellationType];
 
-/** What holds for activities of either kind. One of startToCloseTimeout and scheduleToCloseTimeout is required. */
+/** Options of activities of either kind. One of startToCloseTimeout and scheduleToCloseTimeout is required. */
 interface CommonOptions {
-  /** One attempt, from its start. */
+  /** Limit of one attempt, from its start. */
   readonly startToCloseTimeout?: Duration;
-  /** All attempts and the waits between them. */
+  /** Limit of all attempts and the delays between them. */
   readonly scheduleToCloseTimeout?: Duration;
-  /** Waiting for a worker. Not retried. */
+  /** Limit of the wait for a worker. This timeout is not retried. */
   readonly scheduleToStartTimeout?: Duration;
   readonly retry?: RetryPolicy;
   readonly cancellationType?: ActivityCancellationType;
-  /** Shown to people. */
+  /** For display. */
   readonly summary?: string;
 }
 
 export interface ActivityOptions extends CommonOptions {
-  /** Between two heartbeats. */
+  /** Maximum time between two heartbeats. */
   readonly heartbeatTimeout?: Duration;
-  /** Unique among the run's open activities. Default: the decimal count of its activities. */
+  /** Unique among the run's open activities. Default: the decimal count of the run's activities. */
   readonly activityId?: string;
-  /** Workers of this queue execute it; default the run's own. */
+  /** Workers of this queue execute the activity. Default: the run's queue. */
   readonly taskQueue?: string;
-  /** Accepted for Temporal's sake, without meaning here. */
+  /** Accepted for compatibility with Temporal, and ignored. */
   readonly allowEagerDispatch?: boolean;
-  /** Accepted for Temporal's sake, without meaning here. */
+  /** Accepted for compatibility with Temporal, and ignored. */
   readonly versioningIntent?: unknown;
 }
 
-/** Of an activity that the worker which owns the run executes itself, always. */
+/** Options of an activity that only the worker that owns the run executes. */
 export interface LocalActivityOptions extends CommonOptions {
   /**
-   * Accepted for Temporal's sake, where a longer back-off becomes a timer of the server. Here every back-off outlives its
-   * worker, so there is nothing to choose.
+   * Accepted for compatibility with Temporal, and ignored. There a longer back-off becomes a timer of the server; here
+   * every back-off survives its worker.
    */
   readonly localRetryThreshold?: Duration;
 }
 
-/** Values that are unchecked here have errors of Temporal's, below. */
+/** Faults of values that are unchecked here throw Temporal's errors, below. */
 const commonRules = {
   ...unchecked('startToCloseTimeout', 'scheduleToCloseTimeout', 'scheduleToStartTimeout', 'retry', 'cancellationType'),
   summary: storableText,
@@ -67,7 +67,7 @@ const table = optionTable<ActivityOptions>({
 const localTable = optionTable<LocalActivityOptions>(
   { ...commonRules, ...unchecked('localRetryThreshold') },
   {
-    'is for activities that are not local': [
+    'is only for activities that are not local': [
       'heartbeatTimeout',
       'activityId',
       'taskQueue',
@@ -77,7 +77,7 @@ const localTable = optionTable<LocalActivityOptions>(
   },
 );
 
-/** Checked options: what stands in the log but for the id, already as text since it is the same for every call. */
+/** Checked options: the content of the log except for the id. Already text, since it is the same for every call. */
 export interface CompiledActivityOptions {
   readonly activityId: string | undefined;
   readonly cancellationType: ActivityCancellationType;
@@ -168,7 +168,7 @@ function compileTimeouts<Name extends string>(
   return meta;
 }
 
-/** `overrides` win, also inside `retry`; one that is undefined takes the option away. */
+/** `overrides` win, also inside `retry`. An undefined override removes the option. */
 export function mergeActivityOptions<O extends CommonOptions>(base: O, overrides: O): O {
   const merged = { ...base, ...overrides };
   return isPolicy(base.retry) && isPolicy(overrides.retry)

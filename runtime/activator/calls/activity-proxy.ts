@@ -1,5 +1,6 @@
 // Typed activities for workflow code: an object whose every property is a function that schedules the activity of that
-// name. Source: Temporal's proxyActivities and proxyLocalActivities (spec/sdk.md 1.1).
+// name.
+// Source: Temporal's proxyActivities and proxyLocalActivities (spec/sdk.md 1.1).
 import {
   type ActivityOptions,
   type CompiledActivityOptions,
@@ -15,7 +16,7 @@ export type ActivityFunction<Args extends readonly unknown[] = never[], Result =
   ...args: Args
 ) => Promise<Result>;
 
-/** Activities whose types are not known here. */
+/** Activities of unknown types. */
 export type UntypedActivities = Record<string, ActivityFunction<unknown[]>>;
 
 /** @deprecated Temporal's older name for UntypedActivities. */
@@ -24,16 +25,18 @@ export type ActivityInterface = UntypedActivities;
 export type ActivityProxyOptions = ActivityOptions;
 export type LocalActivityProxyOptions = LocalActivityOptions;
 
-/** What stands for a member that is no function, or returns no promise: it is not an activity and cannot be called. */
+/**
+ * The type of a member that is not a function or does not return a promise. It is not an activity and cannot be called.
+ */
 export const NotAnActivityMethod: unique symbol = Symbol.for('reprise.NotAnActivityMethod');
 
 export type ActivityFunctionWithOptions<F extends ActivityFunction> = F & {
-  /** Calls with other options: `overrides` win over the proxy's, also inside `retry`. */
+  /** Calls the activity with other options: `overrides` win over the proxy's, also inside `retry`. */
   executeWithOptions(overrides: ActivityOptions, args: Parameters<F>): ReturnType<F>;
 };
 
 export type LocalActivityFunctionWithOptions<F extends ActivityFunction> = F & {
-  /** Calls with other options: `overrides` win over the proxy's, also inside `retry`. */
+  /** Calls the activity with other options: `overrides` win over the proxy's, also inside `retry`. */
   executeWithOptions(overrides: LocalActivityOptions, args: Parameters<F>): ReturnType<F>;
 };
 
@@ -53,9 +56,9 @@ type Scheduler<O> = ((...args: unknown[]) => Promise<unknown>) & {
   executeWithOptions(overrides: O, args: readonly unknown[]): Promise<unknown>;
 };
 
-/** What differs between the two kinds of proxies. */
+/** The difference between the two kinds of proxies. */
 interface Kind<O> {
-  /** The public function, for errors outside of workflow code. */
+  /** The public function's name, for errors outside of workflow code. */
   readonly caller: string;
   compile(options: O): CompiledActivityOptions;
 }
@@ -70,7 +73,7 @@ function scheduler<O extends ActivityOptions | LocalActivityOptions>(
   compiled: CompiledActivityOptions,
 ): Scheduler<O> {
   refuseReservedName('activity', name);
-  // Its name is what stack traces call it.
+  // Stack traces show this name.
   const activity = (...args: unknown[]): Promise<unknown> =>
     currentRun(kind.caller).activities.schedule(name, args, compiled);
   return Object.assign(activity, {
@@ -101,7 +104,7 @@ function proxy<O extends ActivityOptions | LocalActivityOptions>(kind: Kind<O>, 
 }
 
 /**
- * May be called at module level. Options are checked here, not at the call.
+ * May be called at module level. Checks the options here, not at the call.
  * @throws TypeError, ValueError, RuntimeError INVALID_INPUT
  */
 export function proxyActivities<A = UntypedActivities>(options: ActivityOptions): ActivityInterfaceFor<A> {
@@ -109,9 +112,10 @@ export function proxyActivities<A = UntypedActivities>(options: ActivityOptions)
 }
 
 /**
- * Activities that the worker which owns the run executes itself, always. What one throws reaches the caller as it is, not
- * inside an ActivityFailure, and of the results that arrive together theirs come last; both as in Temporal. A call of one
- * that the worker does not have throws a ReferenceError. May be called at module level; options are checked here.
+ * Activities that only the worker that owns the run executes. Two rules follow Temporal: the caller gets the thrown
+ * error itself, not inside an ActivityFailure; and of results that arrive together, those of local activities are
+ * handled last. Calling an activity that the worker lacks throws a ReferenceError. May be called at module level;
+ * checks the options here.
  * @throws TypeError, ValueError, RuntimeError INVALID_INPUT
  */
 export function proxyLocalActivities<A = UntypedActivities>(
@@ -131,7 +135,7 @@ function scheduleOne<O>(
   return run.activities.schedule(call.type, call.args, compile(call.options));
 }
 
-/** Without a proxy; rejects where `proxyActivities` throws. */
+/** Schedules an activity without a proxy. Rejects where `proxyActivities` throws. */
 export async function scheduleActivity<R>(
   type: string,
   args: readonly unknown[],
@@ -140,7 +144,7 @@ export async function scheduleActivity<R>(
   return (await scheduleOne(ordinary, 'scheduleActivity', { type, args, options })) as R;
 }
 
-/** Without a proxy; rejects where `proxyLocalActivities` throws. */
+/** Schedules a local activity without a proxy. Rejects where `proxyLocalActivities` throws. */
 export async function scheduleLocalActivity<R>(
   type: string,
   args: readonly unknown[],

@@ -1,4 +1,4 @@
-// Options of child workflows as users write them, checked and brought into the form of the log. Names: Temporal's.
+// Checks child workflow options as users write them and converts them to the form of the log. Names are Temporal's.
 import type { ChildMeta } from '../../core/run/start-meta.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
@@ -19,21 +19,21 @@ import type {
 } from '../../core/options/search-attributes.ts';
 import { startTiming, startTimingRules, type StartTimingOptions } from '../../core/run/start-timing.ts';
 
-/** How a cancelled scope treats the children in it. */
+/** What a cancelled scope does with its children. */
 export const ChildWorkflowCancellationType = {
-  /** Nothing is sent; the promise is rejected at once. */
+  /** Send nothing; reject the promise at once. */
   ABANDON: 'ABANDON',
-  /** The request is sent; the promise is rejected at once. */
+  /** Send the request; reject the promise at once. */
   TRY_CANCEL: 'TRY_CANCEL',
-  /** Rejected when the child has got the request. */
+  /** Send the request; reject the promise when the child has received it. */
   WAIT_CANCELLATION_REQUESTED: 'WAIT_CANCELLATION_REQUESTED',
-  /** Settled as the child ends. The default. */
+  /** Send the request; settle the promise when the child closes. The default. */
   WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
 } as const;
 export type ChildWorkflowCancellationType =
   (typeof ChildWorkflowCancellationType)[keyof typeof ChildWorkflowCancellationType];
 
-/** What becomes of a child when its parent closes, or continues as new. */
+/** What happens to a child when its parent closes or continues as new. */
 export const ParentClosePolicy = {
   /** The default. */
   TERMINATE: 'TERMINATE',
@@ -54,24 +54,24 @@ const reusePolicies = {
 } as const;
 
 export interface ChildWorkflowOptions extends StartTimingOptions {
-  /** Default: a uuid. */
+  /** Default: a UUID. */
   readonly workflowId?: string;
-  /** Default: the parent's. */
+  /** Default: the parent's task queue. */
   readonly taskQueue?: string;
   readonly cancellationType?: ChildWorkflowCancellationType;
   readonly parentClosePolicy?: ParentClosePolicy | undefined;
-  /** When the latest run of the workflow id is closed. Default ALLOW_DUPLICATE. */
+  /** Applies when the latest run of the workflow id is closed. Default ALLOW_DUPLICATE. */
   readonly workflowIdReusePolicy?: keyof typeof reusePolicies | undefined;
   readonly memo?: Record<string, unknown>;
   readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
-  /** @deprecated `typedSearchAttributes`. */
+  /** @deprecated Use `typedSearchAttributes`. */
   readonly searchAttributes?: SearchAttributes;
-  /** One line and a text for people, in the history. */
+  /** One line and a text for display, stored in the history. */
   readonly staticSummary?: string;
   readonly staticDetails?: string;
-  /** Accepted for Temporal's sake, without meaning here. */
+  /** Accepted for compatibility with Temporal, and ignored. */
   readonly versioningIntent?: unknown;
-  /** Accepted for Temporal's sake, without meaning yet. */
+  /** Accepted for compatibility with Temporal. Has no effect yet. */
   readonly priority?: unknown;
 }
 

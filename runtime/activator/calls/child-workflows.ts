@@ -1,4 +1,5 @@
-// `startChild`, `executeChild` and handles of other workflows, for workflow code. Names: Temporal's (spec/sdk.md 1.1).
+// `startChild`, `executeChild` and handles of other workflows, for workflow code. Names are Temporal's (spec/sdk.md
+// 1.1).
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { type ChildWorkflowOptions, compileChildOptions } from './child-options.ts';
@@ -13,7 +14,7 @@ import { uuid4 } from '../determinism/random-streams.ts';
 
 type Workflow = (...args: never[]) => Promise<unknown>;
 
-/** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
+/** A workflow given by name takes any arguments. One whose type is known takes its own. */
 type ChildArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
   ? { readonly args?: readonly unknown[] }
   : [] extends Parameters<W>
@@ -33,16 +34,19 @@ interface SignalOptions<Args extends readonly unknown[]> {
 
 const signalOptions = optionTable<SignalOptions<never>>(unchecked('args'));
 
-/** Another run that can be sent messages. */
+/** Another run that can receive signals. */
 interface Signallable {
   readonly workflowId: string;
-  /** Resolves when the signal is durable. @throws ApplicationFailure when there is no such open run */
+  /** Resolves when the signal is durable. @throws ApplicationFailure when no such run is open */
   signal<Args extends unknown[]>(signal: SignalDefinition<Args> | string, ...args: Args): Promise<void>;
   signalWithOptions<Args extends unknown[]>(
     signal: SignalDefinition<Args> | string,
     options?: SignalOptions<Args>,
   ): Promise<void>;
-  /** Asks for cancellation; resolves when the request is durable. @throws ApplicationFailure when there is no such open run */
+  /**
+   * Requests cancellation. Resolves when the request is durable.
+   * @throws ApplicationFailure when no such run is open
+   */
   cancel(): Promise<void>;
 }
 
@@ -52,12 +56,12 @@ export interface ExternalWorkflowHandle extends Signallable {
 
 export interface ChildWorkflowHandle<W extends Workflow = Workflow> extends Signallable {
   readonly firstExecutionRunId: string;
-  /** Of the last run of the child's chain. @throws ChildWorkflowFailure */
+  /** Result of the last run of the child's chain. @throws ChildWorkflowFailure */
   result(): Promise<Awaited<ReturnType<W>>>;
 }
 
 /**
- * Starts a child; resolves when its start is in the log.
+ * Starts a child. Resolves when its start is in the log.
  * @throws WorkflowExecutionAlreadyStartedError, INVALID_INPUT, NOT_SERIALISABLE
  */
 export async function startChild<W extends Workflow>(
@@ -101,7 +105,9 @@ function start(
   return { child, workflowId };
 }
 
-/** A handle to a run of somebody else's; makes no call. `runId`: that run alone, instead of the open one. */
+/**
+ * A handle to any run of the namespace. Makes no call. `runId`: only that run, instead of the workflow id's open run.
+ */
 export function getExternalWorkflowHandle(workflowId: string, runId?: string): ExternalWorkflowHandle {
   const run = currentRun('getExternalWorkflowHandle');
   nameOf('getExternalWorkflowHandle', 'workflowId', workflowId);

@@ -1,4 +1,4 @@
-// The children of a run that have not ended. Settled ones leave no trace here.
+// The children of a run that have not closed. Closed ones leave no trace here.
 // Source: Temporal (spec/sdk.md behaviors 36, 38, 48).
 import type { Deferred } from '../../core/deferred.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -36,10 +36,10 @@ export interface ChildCall {
 
 /** A child as its caller holds it. */
 export interface StartedChild {
-  /** Its run id, once its start is in the log. */
+  /** Resolves to its run id once its start is in the log. */
   readonly started: Promise<string>;
   readonly result: Promise<unknown>;
-  /** seq of its ChildWorkflowInitiated; undefined within the turn that asked for it. */
+  /** Seq of its ChildWorkflowInitiated; undefined within the turn that started it. */
   readonly seq: number | undefined;
 }
 
@@ -65,7 +65,7 @@ class PendingChild implements Command, CancelListener, StartedChild {
     this.cancellationType = options.cancellationType;
     this.#meta = JSON.stringify(options.meta);
     this.#payload = encodePayload(args);
-    // Not everybody waits for both.
+    // A caller may await only one of the two promises.
     this.start.promise.catch(() => undefined);
     this.end.promise.catch(() => undefined);
   }
@@ -91,7 +91,7 @@ class PendingChild implements Command, CancelListener, StartedChild {
     this.#children.cancel(this, error);
   }
 
-  /** Both promises, as far as they are open. */
+  /** Rejects both promises if they are pending. */
   reject(error: Error): void {
     this.start.reject(error);
     this.end.reject(error);
@@ -129,11 +129,11 @@ export class Children {
     this.#pending.set(seq, child);
   }
 
-  /** A child that nobody waits for any more is passed over. */
+  /** Ignores a child that is no longer pending. */
   settle(event: HistoryEvent): void {
     const child = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (child === undefined) return;
-    // Its end may be known before its start: both are told by messages.
+    // Both events come by message, so the child's end may arrive before its start.
     child.runId ??= event.correlationId ?? undefined;
     if (event.type === 'ChildWorkflowStarted') {
       child.start.resolve(event.correlationId ?? '');
@@ -162,7 +162,7 @@ export class Children {
     }
     if (cancellationType === ChildWorkflowCancellationType.ABANDON) return reject();
     const requested = this.#externals.cancel({ workflowId, meta: { child: seq } });
-    requested.catch(() => undefined); // it has closed: its end is on the way
+    requested.catch(() => undefined); // the child has closed: the event of its end follows
     if (cancellationType === ChildWorkflowCancellationType.TRY_CANCEL) return reject();
     if (cancellationType === ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED) {
       requested.then(reject, () => undefined);

@@ -1,5 +1,5 @@
-// Continue-as-new: the run ends, and another of its workflow id takes over with new arguments and an empty history.
-// Names: Temporal's (spec/sdk.md behavior 50).
+// Continue-as-new: the run closes, and a new run of the workflow id starts with new arguments and an empty history.
+// Names are Temporal's (spec/sdk.md behavior 50).
 import { type Duration, optionMs } from '../../core/options/duration.ts';
 import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
@@ -21,22 +21,25 @@ export interface ContinueAsNewOptions {
   readonly workflowType?: string;
   /** Default: the same task queue. */
   readonly taskQueue?: string;
-  /** Of the new run; default as of this one. */
+  /** Limit of the new run. Default: the limit of this run. */
   readonly workflowRunTimeout?: Duration;
-  /** Kept for the record, as in the options of a start. */
+  /** Recorded only, as in the options of a start. */
   readonly workflowTaskTimeout?: Duration;
-  /** Default: the memo as it stands. */
+  /** Default: the current memo. */
   readonly memo?: Record<string, unknown>;
-  /** In place of the search attributes as they stand. Of a name in both forms the typed value counts. */
+  /** Replace the current search attributes. If a name occurs in both forms, the typed value counts. */
   readonly searchAttributes?: SearchAttributes;
   readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
-  /** How long the first task of the new run waits, ms or '10s'; a message ends the wait. */
+  /** Delay of the new run's first task, ms or '10s'. A message ends the delay. */
   readonly backoffStartInterval?: Duration;
-  /** `carry`, the default: the new run begins with the context document as it stands. `fresh`: with the initial one. */
+  /**
+   * `carry`, the default: the new run begins with the current context document. `fresh`: it begins with the initial
+   * document.
+   */
   readonly context?: 'carry' | 'fresh';
-  /** On which build the new run begins; default the same when this run is pinned. */
+  /** The build on which the new run begins. Default: the same build when this run is pinned. */
   readonly initialVersioningBehavior?: InitialVersioningBehavior;
-  /** Accepted for Temporal's sake, without meaning here. */
+  /** Accepted for compatibility with Temporal, and ignored. */
   readonly versioningIntent?: unknown;
 }
 
@@ -60,7 +63,7 @@ const table = optionTable<ContinueAsNewOptions>(
   'continueAsNew: ',
 );
 
-/** What is written of it. */
+/** The content of the closing event. */
 export interface Continuation {
   readonly workflowType: string;
   readonly payload: Uint8Array;
@@ -68,7 +71,7 @@ export interface Continuation {
   readonly carriesContext: boolean;
 }
 
-/** Ends the run by being thrown; code that catches it must throw it again. */
+/** Thrown to end the run. Code that catches it must rethrow it. */
 export class ContinueAsNew extends Error {
   readonly #continuation: Continuation;
 
@@ -85,7 +88,7 @@ export class ContinueAsNew extends Error {
 
 type Workflow = (...args: never[]) => Promise<unknown>;
 
-/** 0 leaves them as they are. */
+/** 0 keeps a timeout as it is. */
 function timeoutsOf({ workflowRunTimeout, workflowTaskTimeout }: ContinueAsNewOptions): Partial<ContinuedMeta> {
   const run = workflowRunTimeout === undefined ? {} : { workflowRunTimeout };
   const task = workflowTaskTimeout === undefined ? {} : { workflowTaskTimeout };
@@ -108,7 +111,9 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
   return meta;
 }
 
-/** A function that ends the run that calls it, and has another begin with its arguments. It always throws. */
+/**
+ * Returns a function that ends the calling run and starts another one with its arguments. That function always throws.
+ */
 export function makeContinueAsNewFunc<W extends Workflow>(
   options: ContinueAsNewOptions = {},
 ): (...args: Parameters<W>) => Promise<never> {
@@ -128,7 +133,7 @@ export function makeContinueAsNewFunc<W extends Workflow>(
   };
 }
 
-/** Ends this run, and has another of the same type begin with these arguments. It always throws. */
+/** Ends this run and starts another one of the same type with these arguments. Always throws. */
 export function continueAsNew<W extends Workflow>(...args: Parameters<W>): Promise<never> {
   return makeContinueAsNewFunc<W>()(...args);
 }

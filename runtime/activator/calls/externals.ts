@@ -1,5 +1,6 @@
-// Signals and requests for cancellation that a run sends to other runs: written to the log, sent after the commit, settled
-// when they have arrived. Source: Temporal (spec/sdk.md behavior 9).
+// Signals and cancel requests that a run sends to other runs. Each is written to the log, sent after the commit, and
+// settled when it is delivered.
+// Source: Temporal (spec/sdk.md behavior 9).
 import type { Deferred } from '../../core/deferred.ts';
 import type { ExternalMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -15,7 +16,7 @@ import {
 } from '../scopes/cancellation-scope.ts';
 import type { Command, OpenTurn } from '../run/open-turn.ts';
 
-/** The run that is meant. */
+/** The receiving run. */
 export interface Target {
   readonly workflowId: string;
   readonly meta: ExternalMeta;
@@ -25,7 +26,7 @@ class PendingMessage implements Command {
   readonly type: 'ExternalSignalInitiated' | 'ExternalCancelInitiated';
   readonly name: string | null;
   readonly arrival: Deferred<void> = Promise.withResolvers();
-  /** Called once it has its place in the log, or is settled. */
+  /** Called when it has its place in the log, or when it is settled. */
   onSent: (() => void) | undefined;
   readonly #externals: Externals;
   readonly #target: Target;
@@ -59,7 +60,7 @@ export class Externals {
   }
 
   /**
-   * Resolves when the signal is in the other run's mail. Cancelling the scope takes it back only within the turn.
+   * Resolves when the signal is in the other run's inbox. Cancelling the scope withdraws it only within the turn.
    * @throws NOT_SERIALISABLE, READ_ONLY
    */
   signal(target: Target, name: string, args: readonly unknown[]): Promise<void> {
@@ -79,7 +80,7 @@ export class Externals {
     return message.arrival.promise;
   }
 
-  /** Resolves when the request is in the other run's mail. @throws READ_ONLY */
+  /** Resolves when the request is in the other run's inbox. @throws READ_ONLY */
   cancel(target: Target): Promise<void> {
     const message = new PendingMessage(this, target);
     this.#turn.issue(message);

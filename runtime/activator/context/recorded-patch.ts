@@ -1,11 +1,11 @@
-// What replay takes from the record instead of making it again. A patch that plainly asks for what the record holds: its
-// recorded operations are folded in without lowering and checking the asked ones, which is most of the cost. And the
-// updates of runs that were started by engine 1, which recorded less than what they did.
+// What replay takes from the record instead of computing it again. First: when a patch visibly matches the recorded
+// operations, replay applies those and skips lowering and checking, which is most of the cost. Second: updates of runs
+// that engine 1 started, which recorded less than they did.
 import { type Check, ContextDocument } from '../../core/context/context-patch.ts';
 import type { InputOp } from '../../core/context/context-input.ts';
 import type { Op } from '../../core/json/operation.ts';
 
-/** The recorded operations, or undefined when only the long way can tell whether they are what was asked for. */
+/** The recorded operations; undefined when only lowering the patch can tell whether they match. */
 export function recordedOps(
   asked: readonly InputOp[],
   recorded: string,
@@ -23,7 +23,7 @@ export function recordedOps(
   return next === ops.length ? ops : undefined;
 }
 
-/** `set` makes missing parents first, each an empty object. */
+/** `set` adds missing parents first, each an empty object. */
 function passParents(ops: readonly Op[], from: number, path: string, confidence: number | undefined): number {
   let next = from;
   for (;;) {
@@ -43,10 +43,10 @@ function isPlainly(given: InputOp, op: Op, confidence: number | undefined): bool
 }
 
 /**
- * Engine 1 lost what was changed on an object after it had been put into the draft, noted each write where there is one
- * operation now, and did not look at what `change` returned. So its runs go by what they recorded: the operations of
- * the log are applied for an update that wrote something, whatever it would come to by now. They still need `change` to
- * run, for what it does besides. An update that did not pass its schema recorded nothing, and fails again.
+ * Replays an update of a run that engine 1 started. That engine lost later changes to an inserted object, logged each
+ * write separately, and ignored what `change` returned. So the log decides: its operations are applied if the update
+ * wrote something. `change` still runs for its other effects. An update that its schema rejected recorded nothing, and
+ * is rejected again.
  */
 export function updateOfEngineOne(
   document: ContextDocument,

@@ -1,4 +1,4 @@
-// The context document of one run: attached at its first use, written by patches that are events.
+// The context document of one run: attached at its first use, and written by patches that are events.
 import { type Check, ContextDocument } from '../../core/context/context-patch.ts';
 import type { InputOp } from '../../core/context/context-input.ts';
 import type { Op } from '../../core/json/operation.ts';
@@ -13,20 +13,20 @@ import type { WorkflowInfo } from '../info/workflow-info.ts';
 export interface Provenance {
   /** Default 'system'. */
   readonly source?: ContextSource;
-  /** Who exactly. Default: the workflow type. */
+  /** Identity within the source. Default: the workflow type. */
   readonly sourceId?: string;
   /** Required when the source is 'user'. */
   readonly reason?: string;
-  /** 0 to 1; noted on each operation that has none of its own. */
+  /** 0 to 1. Recorded on each operation that has no confidence of its own. */
   readonly confidence?: number;
 }
 
-/** As much of a zod schema as is needed. */
+/** The part of a zod schema that is used. */
 export interface ContextSchema {
   safeParse(value: unknown): { readonly success: boolean; readonly error?: unknown };
 }
 
-/** What `defineContext` was given; two definitions are the same if they are the same object. */
+/** The argument of `defineContext`. Two definitions are equal if they are the same object. */
 export interface ContextDefinition {
   readonly initial: unknown;
   readonly schema: ContextSchema | undefined;
@@ -44,7 +44,7 @@ interface Attached {
   readonly document: ContextDocument;
 }
 
-/** What zod finds wrong, in words; undefined when nothing is. */
+/** zod's findings as text; undefined when there are none. */
 function schemaFault(schema: ContextSchema, state: unknown): { text: string; error: unknown } | undefined {
   let error: unknown;
   try {
@@ -52,8 +52,11 @@ function schemaFault(schema: ContextSchema, state: unknown): { text: string; err
     if (verdict.success) return undefined;
     error = verdict.error;
   } catch (thrown) {
-    // What a schema with an asynchronous refinement does; a context is checked at once.
-    return { text: `it cannot check synchronously, as a context's schema must (${String(thrown)})`, error: thrown };
+    // A schema with an asynchronous refinement throws. A context is checked synchronously.
+    return {
+      text: `the schema cannot check synchronously (${String(thrown)}). Use only synchronous refinements`,
+      error: thrown,
+    };
   }
   const issues = (error as { issues?: readonly { path?: readonly unknown[]; message?: unknown }[] } | undefined)
     ?.issues;
@@ -88,26 +91,26 @@ function originOf(provenance: Provenance, workflowType: string): Origin {
   return { source, sourceId, reason: reason ?? null, confidence };
 }
 
-/** What a context asks of its run. */
+/** What a context uses of its run. */
 interface ContextRun {
   readonly runId: string;
   readonly turn: OpenTurn;
   readonly info: WorkflowInfo;
-  /** The engine number that the run was started with. */
+  /** Engine number that the run was started under. */
   readonly engine: number;
 }
 
 export class RunContext {
   readonly #run: ContextRun;
   #attached: Attached | undefined;
-  /** Ops of the document that the run before left, until it is attached. */
+  /** Operations for the document of the previous run, until the context is attached. */
   #inherited: string | undefined;
 
   constructor(run: ContextRun) {
     this.#run = run;
   }
 
-  /** A live view. A query may come before the first use: it sees the initial document and attaches nothing. */
+  /** A live view. A query before the first use sees the initial document and attaches nothing. */
   state(definition: ContextDefinition): unknown {
     if (this.#attached === undefined && !this.#run.turn.isWritable) {
       const document =
@@ -168,15 +171,15 @@ export class RunContext {
     if (made.length > 0) this.#issue(made, origin);
   }
 
-  /** A patch from outside the code. Before the context is attached there is nothing to patch: it has no effect. */
+  /** Applies a patch that did not come from workflow code. Before the context is attached it has no effect. */
   applyInput(event: HistoryEvent): void {
     if (event.answers === null || event.ops === null) return;
-    // The start's own: the document of the run before.
+    // It answers the start: the document of the previous run.
     if (event.answers === 1) this.#inherited = event.ops;
     this.#attached?.document.applyRecorded(JSON.parse(event.ops) as Op[]);
   }
 
-  /** Ops that make the document as it stands, for the run that takes over; null when there is none. */
+  /** Operations that create the current document, for the run that takes over; null without a context. */
   carried(): string | null {
     if (this.#attached === undefined) return this.#inherited ?? null;
     return JSON.stringify([{ op: 'add', path: '', value: this.#attached.document.snapshot() }]);
@@ -205,7 +208,7 @@ export class RunContext {
       throw new RuntimeError(
         'CONTEXT_ALREADY_DEFINED',
         `Run ${this.#run.runId} uses a second context definition. A run has one context: ` +
-          'call defineContext once, at module level, and import what it returns.',
+          'call defineContext once, at module level, and import its result.',
         { runId: this.#run.runId },
       );
     }
@@ -213,8 +216,8 @@ export class RunContext {
   }
 
   /**
-   * On replay a recorded patch is not checked again, so that a schema may be tightened while runs are open; one that is
-   * not recorded was refused when it happened, and is again.
+   * On replay, recorded patches are not checked again, so a schema may be tightened while runs are open. A patch that
+   * is not recorded was rejected in the original turn, and is rejected again.
    */
   #check(schema: ContextSchema, document: ContextDocument, made: readonly Op[], origin: Origin): void {
     if (this.#run.turn.nextRecordedPatch()?.ops === textOf(made, origin.confidence)) return;
@@ -223,7 +226,7 @@ export class RunContext {
     throw new RuntimeError(
       'CONTEXT_PATCH_INVALID',
       `${this.#attached === undefined ? 'The initial document of the context' : 'A context patch'} of run ` +
-        `${this.#run.runId} does not fit the context's schema: ${fault.text}. Nothing of it was applied.`,
+        `${this.#run.runId} does not fit the context's schema: ${fault.text}. It was not applied.`,
       { runId: this.#run.runId, cause: fault.error },
     );
   }

@@ -1,24 +1,25 @@
-// Compares what replayed code asks for with what the log holds. Pure; knows nothing of runs.
-// Compared: type, activity type, id and whether it is local, what is answered, context operations and their origin. Not compared: activity
-// arguments, timer durations, options. Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
+// Compares the commands of replayed code with the log. Pure; knows nothing about runs. Compared: type, activity type
+// and id, whether an activity is local, the answered event, context operations and their origin. Not compared: activity
+// arguments, timer durations, options.
+// Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
 import type { Divergence, DivergenceKind, ScheduledMeta, VersionMeta } from '../../core/log/activation.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 
-/** `meta` of the marker that `deprecatePatch` makes. */
+/** `meta` of the marker that `deprecatePatch` records. */
 export const deprecatedMeta: string = JSON.stringify({ deprecated: true } satisfies VersionMeta);
 
 export function isDeprecatedMarker(event: Pick<NewEvent, 'type' | 'meta'>): boolean {
   return event.type === 'VersionMarked' && event.meta === deprecatedMeta;
 }
 
-/** As many characters of context operations as a message shows. */
+/** Number of characters of context operations that a message shows. */
 const opsShownMax = 200;
 
 function scheduledMeta(event: NewEvent): Partial<ScheduledMeta> {
   return event.meta === null ? {} : (JSON.parse(event.meta) as ScheduledMeta);
 }
 
-/** Ends of local activities are handled last, so one kind cannot stand for the other. */
+/** Outcomes of local activities are handled last, so a local activity cannot match a remote one. */
 function sameActivity(recorded: NewEvent, produced: NewEvent): boolean {
   if (recorded.name !== produced.name) return false;
   if (recorded.meta === produced.meta) return true;
@@ -42,7 +43,7 @@ function matches(recorded: NewEvent, produced: NewEvent): boolean {
       return recorded.name === produced.name && recorded.correlationId === produced.correlationId;
     case 'ExternalSignalInitiated':
     case 'ExternalCancelInitiated':
-      // All of its meta says whom it is for.
+      // Its meta only says who receives it.
       return (
         recorded.name === produced.name &&
         recorded.correlationId === produced.correlationId &&
@@ -57,7 +58,7 @@ function matches(recorded: NewEvent, produced: NewEvent): boolean {
   }
 }
 
-/** The event as messages call it. */
+/** The event as messages describe it. */
 export function describe(event: NewEvent): string {
   switch (event.type) {
     case 'ActivityScheduled': {
@@ -87,7 +88,7 @@ export function describe(event: NewEvent): string {
   }
 }
 
-/** Whether both are the same thing at a first look: what a person would call moved, not replaced. */
+/** True when both look like the same command: a person would say it moved, not that it was replaced. */
 function areAlike(recorded: NewEvent, produced: NewEvent): boolean {
   return recorded.type === produced.type && recorded.name === produced.name && recorded.answers === produced.answers;
 }

@@ -1,28 +1,28 @@
-// What people read when workflow code left its history: the event, the command, where it was asked for, what differs, what
-// to do. One format for all kinds; the parts that only a second look gives are left out when there was none.
+// The message for workflow code that diverged from its history: the event, the command, where the code issued it, the
+// difference, the remedy. One format for all kinds. Parts that only a second replay finds are left out without one.
 import type { Divergence, DivergenceKind } from '../../core/log/activation.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';
 import { valueDifferences } from '../../core/json/value-difference.ts';
 import { describe } from './determinism.ts';
 
-/** What is known once the history was replayed again with its commands traced. */
+/** Facts from a second replay that traces commands. */
 export interface DivergenceFacts {
-  /** Where the code waits instead, when it asked for nothing. */
+  /** Where the code waits, when it issued no command. */
   readonly waits?: readonly string[];
-  /** The last events that the code did follow. */
+  /** The last events that the code followed. */
   readonly previous?: readonly HistoryEvent[];
 }
 
 const changes: Readonly<Record<DivergenceKind, string>> = {
-  type: 'The code asks for another kind of thing here.',
-  name: 'The code asks for another one here.',
-  id: 'It is the same thing with another id.',
-  answers: 'It is meant for another event.',
-  order: 'The code asks for the same things in another order.',
-  removed: 'The code no longer asks for what the history holds.',
-  added: 'The code asks for something that the history does not hold.',
-  patch: 'It is another patch of the context.',
+  type: 'The code issues another kind of command here.',
+  name: 'The code issues the same kind of command with another name.',
+  id: 'The command is the same but has another id.',
+  answers: 'The command answers another event.',
+  order: 'The code issues the same commands in another order.',
+  removed: 'The code no longer issues the command that the history holds.',
+  added: 'The code issues a command that the history does not hold.',
+  patch: 'The context patch is different.',
 };
 
 const replaced =
@@ -30,11 +30,11 @@ const replaced =
 const remedies: Readonly<Record<DivergenceKind, string>> = {
   type: replaced,
   name: replaced,
-  id: 'give it the id that it had',
+  id: 'give it its recorded id',
   answers: replaced,
   order: replaced,
-  removed: "keep it for open runs: if (!patched('a-name-for-this-change')) { what was removed }",
-  added: "leave it out in open runs: if (patched('a-name-for-this-change')) { what was added }",
+  removed: "keep it for open runs: if (!patched('a-name-for-this-change')) { the removed code }",
+  added: "leave it out in open runs: if (patched('a-name-for-this-change')) { the added code }",
   patch: replaced,
 };
 
@@ -46,12 +46,12 @@ export function divergenceText(divergence: Divergence, facts: DivergenceFacts = 
   const parts = [
     `Nondeterminism error at event ${event?.seq} (${event?.type}): the history holds ${expected}, but the workflow code produced ${got}.`,
     changes[kind],
-    ...(place === undefined ? [] : [`Asked for at: ${place}`]),
+    ...(place === undefined ? [] : [`Issued at: ${place}`]),
     ...list('The code waits at:', facts.waits ?? []),
     ...list('Events before it, which the code followed:', (facts.previous ?? []).map(eventText)),
-    ...list('What differs in the arguments (a hint, they are not compared):', argumentDifferences(divergence)),
-    ...list('What differs in the operations:', operationDifferences(divergence)),
-    `What to do: ${remedies[kind]}; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
+    ...list('Differences in the arguments (a hint: arguments are not compared):', argumentDifferences(divergence)),
+    ...list('Differences in the operations:', operationDifferences(divergence)),
+    `What to do: ${remedies[kind]}; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.`,
   ];
   return parts.join('\n');
 }
@@ -60,7 +60,7 @@ function list(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
 }
 
-/** Also inputs, which no comparison describes. */
+/** Includes inputs, which `describe` does not cover. */
 function eventText(event: HistoryEvent): string {
   const text = describe(event);
   if (text !== event.type) return `${event.seq} ${text}`;

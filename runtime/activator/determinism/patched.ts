@@ -1,4 +1,5 @@
-// `patched` and `deprecatePatch` of workflow code. Source: Temporal (spec/sdk.md behavior 57).
+// `patched` and `deprecatePatch` of workflow code.
+// Source: Temporal (spec/sdk.md behavior 57).
 import { IllegalStateError } from '../../core/failure/runtime-error.ts';
 import { currentRun } from '../run/current-run.ts';
 
@@ -12,14 +13,14 @@ function mark(caller: string, id: string, deprecated: boolean): boolean {
 }
 
 /**
- * Whether this run takes the code behind a change: true in runs that come to it for the first time, false in those that
- * had passed this place before the change. Decided once for each id and run, and kept in the log.
+ * Whether this run takes the new code of a change. True in runs that reach this call for the first time, false in runs
+ * that passed it before the change. Decided once per id and run, and recorded in the log.
  */
 export function patched(id: string): boolean {
   return mark('patched', id, false);
 }
 
-/** In place of `patched` when no run is left that takes the old code; to be removed when none is left that has the marker. */
+/** Replaces `patched` when no open run takes the old code. Remove it when no open run has the marker. */
 export function deprecatePatch(id: string): void {
   mark('deprecatePatch', id, true);
 }

@@ -1,5 +1,5 @@
-// Named sequences of random numbers beside that of Math.random: a library that draws from its own does not shift what
-// the workflow draws. Names: Temporal's.
+// Named sequences of random numbers beside Math.random: draws of a library from its own sequence do not shift the
+// workflow's draws. Names are Temporal's.
 import { currentRun, maybeCurrentRun } from '../run/current-run.ts';
 import { FlowValue } from '../run/flow-value.ts';
 import type { Random } from './random.ts';
@@ -8,16 +8,16 @@ export interface WorkflowRandomStream {
   /** In [0, 1), as Math.random. */
   random(): number;
   uuid4(): string;
-  /** Fills the array, and returns it. */
+  /** Fills the array and returns it. */
   fill(bytes: Uint8Array): Uint8Array;
-  /** Math.random and uuid4 draw from this stream inside `fn`, and in what it awaits. */
+  /** Inside `fn` and in what it awaits, Math.random and uuid4 draw from this stream. */
   with<T>(fn: () => T): T;
 }
 
-/** The stream that `with` has put in the place of the run's own. */
+/** The stream that `with` substitutes for the run's own. */
 const flow = new FlowValue<Random>();
 
-/** Where Math.random and uuid4 draw from here; undefined outside of runs. */
+/** The stream of Math.random and uuid4 at this point; undefined outside of runs. */
 export function flowRandom(): Random | undefined {
   return flow.get() ?? maybeCurrentRun()?.random;
 }
@@ -41,12 +41,12 @@ export function uuid4(): string {
   return flowRandom()!.uuid4();
 }
 
-/** The run's stream of this name: the same state however often it is asked for, and on every replay. */
+/** The run's stream of this name. Every call and every replay continues the same sequence. */
 export function getRandomStream(name: string): WorkflowRandomStream {
   const run = currentRun('getRandomStream');
   if (typeof name !== 'string' || name === '') throw new TypeError('getRandomStream needs the name of a stream');
   return stream(() => run.randomStreams.get(name));
 }
 
-/** The run's own stream, also where `with` has put another in its place. Works at module level. */
+/** The run's own stream, also inside a `with` of another stream. Works at module level. */
 export const workflowRandom: WorkflowRandomStream = stream(() => currentRun('workflowRandom').random);

@@ -1,4 +1,4 @@
-// Randomness that a run repeats on every replay: a pseudo-random sequence from the seed in WorkflowStarted.
+// Random numbers that every replay repeats: a pseudo-random sequence from the seed in WorkflowStarted.
 // Source: sfc32 of PractRand (Chris Doty-Humphrey), 128 bits of state.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
@@ -59,7 +59,7 @@ export class Random {
 }
 
 const offsetBasis = 0x811c9dc5;
-/** One odd multiplier a lane: FNV-1a's own, and three of the same kind. */
+/** One odd multiplier per lane: FNV-1a's own, and three similar ones. */
 const primes = [0x01000193, 0x01000197, 0x010001a5, 0x010001b1];
 
 /** 32 hex digits from a run's seed and a name: four lanes of FNV-1a. */
@@ -73,7 +73,7 @@ function seedOf(seed: string, name: string): string {
     .join('');
 }
 
-/** The named sequences of a run, each made when it is first asked for. */
+/** The named sequences of a run, each created at its first use. */
 export class RandomStreams {
   readonly #seed: () => string;
   readonly #byName = new Map<string, Random>();

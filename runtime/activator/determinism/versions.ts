@@ -1,5 +1,5 @@
-// Version markers: which of two codes a run has taken, decided once and kept in its log. Source: Temporal's patched and
-// deprecatePatch (spec/sdk.md behavior 57).
+// Version markers: which side of a change a run has taken, decided once and recorded in its log.
+// Source: Temporal's patched and deprecatePatch (spec/sdk.md behavior 57).
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 import type { Command, OpenTurn } from '../run/open-turn.ts';
@@ -7,14 +7,14 @@ import { deprecatedMeta } from './determinism.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 
 /**
- * Whether a run takes the code behind a change that it comes to for the first time; given by the worker. On replay nobody
- * is asked: the log says.
+ * The worker's callback: whether a run takes the new code of a change that it reaches for the first time. On replay the
+ * log decides instead.
  */
 export type ActivatesChange = (info: WorkflowInfo, id: string) => boolean;
 
 let activates: ActivatesChange | undefined;
 
-/** To be called once a context; undefined: every change is active. */
+/** Call once per vm context. Undefined: every change is active. */
 export function installActivation(callback: ActivatesChange | undefined): void {
   activates = callback;
 }
@@ -36,26 +36,26 @@ class VersionMarker implements Command {
 
 export class Versions {
   readonly #turn: OpenTurn;
-  /** Ids with a marker in the log, or in this turn. */
+  /** Ids with a marker in the log or in this turn. */
   readonly #marked = new Set<string>();
-  /** Ids that this worker was told to leave inactive; made when there are any. */
+  /** Ids that the worker's callback left inactive; undefined before the first. */
   #inactive: Set<string> | undefined;
 
   constructor(turn: OpenTurn) {
     this.#turn = turn;
   }
 
-  /** True when the marker is there, or is made now. */
+  /** True when the marker is recorded already or is recorded now. */
   mark(id: string, deprecated: boolean, run: { readonly info: WorkflowInfo }): boolean {
     if (this.#marked.has(id)) return true;
-    // A query decides nothing.
+    // A query records nothing.
     if (!this.#turn.isWritable) return false;
     if (!this.#turn.isReplaying) {
       if (!deprecated && !this.#isActive(id, run)) return false;
       this.#issue(id, deprecated ? deprecatedMeta : null);
       return true;
     }
-    // What is not marked yet may be, once this replay has come to its end: nothing is remembered.
+    // The marker may still follow in a later turn of this replay, so the answer is not cached.
     const recorded = this.#turn.recordedMarker(id);
     if (recorded === undefined) return false;
     this.#issue(id, recorded.meta);

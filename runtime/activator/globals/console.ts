@@ -1,4 +1,4 @@
-// `console` in workflow code: lines of the workflow's log.
+// `console` in workflow code writes to the workflow's log.
 import type { LogLine } from '../../core/log/activation.ts';
 import { isError } from '../../core/failure/failure.ts';
 import { maybeCurrentRun } from '../run/current-run.ts';

@@ -1,9 +1,12 @@
-// `Date` whose present is the time of the turn. Everything else is the real Date's.
+// `Date` with the time of the turn as its present. Everything else is the real Date.
 import { maybeCurrentRun } from '../run/current-run.ts';
 
 const RealDate = Date;
 
-/** 0 with no run active: a library that all runs share is loading, and must find the same on every machine. */
+/**
+ * 0 while no run is active: then a library that all runs share is loading, and must find the same time on every
+ * machine.
+ */
 function now(): number {
   return maybeCurrentRun()?.turn.nowMs ?? 0;
 }
@@ -24,7 +27,7 @@ export function createDate(): DateConstructor {
   return WorkflowDate as unknown as DateConstructor;
 }
 
-/** The part of the Temporal proposal that tells the time; ECMAScript's Temporal, not the company's. */
+/** The part of ECMAScript's Temporal proposal (not the company Temporal) that tells the time. */
 export interface TemporalNamespace {
   readonly Instant: { fromEpochMilliseconds(ms: number): Instant };
   readonly Now: object;
@@ -38,7 +41,7 @@ interface ZonedDateTime {
   toPlainTime(): unknown;
 }
 
-/** `Temporal.Now` at the time of the turn; the time zone is UTC unless given, since machines differ. */
+/** `Temporal.Now` at the time of the turn. The default time zone is UTC, since machines differ. */
 export function createTemporalNow(temporal: TemporalNamespace): object {
   const instant = (): Instant => temporal.Instant.fromEpochMilliseconds(now());
   const zoned = (timeZone: unknown = 'UTC'): ZonedDateTime => instant().toZonedDateTimeISO(timeZone);

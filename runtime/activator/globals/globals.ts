@@ -1,5 +1,5 @@
-// The globals of workflow code: what differs between machines or moments is replaced, what a bare vm context lacks and
-// is harmless is added. No setInterval, fetch, process: they have no durable meaning.
+// The globals of workflow code. Replaces what differs between machines or moments, and adds harmless globals that a
+// bare vm context lacks. Omits setInterval, fetch and process, which have no durable meaning.
 import { DeterminismViolationError } from '../../core/failure/runtime-error.ts';
 import { AbortController, AbortSignal } from '../scopes/abort.ts';
 import { workflowConsole } from './console.ts';
@@ -19,7 +19,7 @@ interface Globals {
   Temporal?: TemporalNamespace;
 }
 
-/** A class that depends on garbage collection: making one is a determinism error. */
+/** A class whose behaviour depends on garbage collection. Its constructor throws a determinism error. */
 function collectorDependent(name: string): unknown {
   return class {
     constructor() {
@@ -31,7 +31,7 @@ function collectorDependent(name: string): unknown {
   };
 }
 
-/** At least 1 ms; anything but a number means 1 ms, as in browsers. */
+/** At least 1 ms. A delay that is not a number means 1 ms, as in browsers. */
 function setTimeout(callback: (...args: unknown[]) => unknown, delay?: number, ...args: unknown[]): number {
   const run = currentRun('setTimeout');
   if (typeof callback !== 'function') {
@@ -49,7 +49,7 @@ function define(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true });
 }
 
-/** `global` is the vm context's global object. To be called once a context, before any run is created. */
+/** `global` is the vm context's global object. Call once per vm context, before any run is created. */
 export function install(global: object, hooks: HostHooks): void {
   installFlowStorage(hooks.AsyncLocalStorage);
   installAsyncLocalStorage(hooks.AsyncLocalStorage);
@@ -59,7 +59,7 @@ export function install(global: object, hooks: HostHooks): void {
   const WorkflowDate = createDate();
   define(global, 'Date', WorkflowDate);
   define(WorkflowDate.prototype, 'constructor', WorkflowDate);
-  // With no run active a library that all runs share is loading, and must find the same on every machine.
+  // While no run is active, a library that all runs share is loading, and must find the same numbers on every machine.
   const loading = new Random('0'.repeat(32));
   define(math, 'random', () => (flowRandom() ?? loading).next());
   if (temporal !== undefined) define(temporal, 'Now', createTemporalNow(temporal));

@@ -1,4 +1,4 @@
-// Builds what workflowInfo() returns from the run's start event and its turn.
+// Builds the result of workflowInfo() from the run's start event and its turn.
 import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { legacyAttributes, typedAttributes } from '../../core/options/attribute-values.ts';
 import { nextCronTime } from '../../core/options/cron-schedule.ts';
@@ -25,7 +25,7 @@ export function startedProperties({ memo, searchAttributes, searchAttributeTypes
 
 const defaultTaskTimeoutMs = 10_000;
 
-/** Of one run: built once, and again when its memo or search attributes change. */
+/** Built once per run, and again when its memo or search attributes change. */
 export function createWorkflowInfo(
   run: { runId: string; turn: OpenTurn; deployment: DeploymentMeta | undefined },
   started: HistoryEvent,
@@ -86,7 +86,7 @@ export function createWorkflowInfo(
   };
 }
 
-/** How the run stands in its chain: attempts, schedule, time that is left. */
+/** The run's place in its chain: attempts, schedule, remaining time. */
 type ChainInfo = Pick<
   WorkflowInfo,
   | 'executionExpirationTime'

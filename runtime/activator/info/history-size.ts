@@ -1,11 +1,11 @@
-// How large a run's history has become, as far as every replay of it finds the same: a replay reads no arguments of
-// activities, and sees no events that say nothing to workflow code. And when it is so large that the run should continue
-// as new: limits and names are Temporal's.
+// The size of a run's history, counted so that every replay finds the same: activity arguments are left out because a
+// replay does not read them, and so are events that workflow code does not see. Also decides when the run should
+// continue as new. Limits and names are Temporal's.
 import type { RejectedUpdate } from '../../core/log/activation.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 import { inputRank } from '../run/input-rank.ts';
 
-/** What a row of the log takes beside its contents, bytes; about. */
+/** Approximate size of a log row without its contents, bytes. */
 const rowBytes = 120;
 
 function bytesOf({ type, payload, ops, meta }: NewEvent): number {
@@ -13,7 +13,7 @@ function bytesOf({ type, payload, ops, meta }: NewEvent): number {
   return rowBytes + content + (ops?.length ?? 0) + (meta?.length ?? 0);
 }
 
-/** Without updates, which are not in the log before they are accepted. */
+/** Excludes updates, which are not in the log before they are accepted. */
 export function inputBytes(inputs: readonly NewEvent[]): number {
   let bytes = 0;
   for (const event of inputs) {
@@ -22,7 +22,7 @@ export function inputBytes(inputs: readonly NewEvent[]): number {
   return bytes;
 }
 
-/** Of the updates among the inputs that were not rejected. */
+/** Size of the updates among the inputs that were not rejected. */
 export function acceptedBytes(inputs: readonly NewEvent[], rejected: readonly RejectedUpdate[]): number {
   let bytes = 0;
   for (const event of inputs) {
@@ -53,7 +53,7 @@ export type SuggestContinueAsNewReason = (typeof SuggestContinueAsNewReason)[key
 const eventsMax = 4096;
 const bytesMax = 4 * 1024 * 1024;
 
-/** undefined when there is no reason. */
+/** Undefined when there is no reason. */
 export function continueAsNewReasons(history: {
   readonly historyLength: number;
   readonly historySize: number;

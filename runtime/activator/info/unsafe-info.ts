@@ -1,8 +1,9 @@
-// What workflow code may ask of the machine, at its own risk: differs on every replay, so nothing may be decided by it.
+// Facts about the machine that workflow code may read at its own risk. They differ on every replay, so the workflow
+// must not base decisions on them.
 import { Random } from '../determinism/random.ts';
 import type { OpenTurn } from '../run/open-turn.ts';
 
-/** Fresh with every draw: for query handlers and update validators, whose answers no replay repeats. */
+/** New random numbers at every draw: for query handlers and update validators, whose answers no replay repeats. */
 export interface UnsafeRandomSource {
   /** In [0, 1). */
   random(): number;
@@ -14,14 +15,14 @@ export interface UnsafeRandomSource {
 export interface UnsafeWorkflowInfo {
   /** The clock of the machine, ms. */
   now(): number;
-  /** Also in queries and validators that come between replayed activations. */
+  /** Also true in queries and validators that come between replayed activations. */
   readonly isReplaying: boolean;
-  /** False in queries and validators, which happen now: what is logged is suppressed while it is true. */
+  /** False in queries and validators, which run now. While it is true, log output is suppressed. */
   readonly isReplayingHistoryEvents: boolean;
   readonly random: UnsafeRandomSource;
 }
 
-/** Taken when this module loads, before `Date` and `Math` are made deterministic. */
+/** Captured when this module loads, before `Date` and `Math` become deterministic. */
 const machineNow = Date.now;
 const machineRandom = Math.random;
 

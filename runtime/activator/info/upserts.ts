@@ -1,6 +1,6 @@
-// What workflow code says about its run. Memo and search attributes: each change is an event, and workflowInfo() shows it
-// at once. Current details: text for people, not in the history.
-// Names: Temporal's (spec/sdk.md 1.1). Values are not compared on replay (behavior 58).
+// Metadata that workflow code sets on its run. Memo and search attributes: each change is an event, and workflowInfo()
+// shows it at once. Current details: text for display, not in the history. Names are Temporal's (spec/sdk.md 1.1).
+// Replay does not compare values (behavior 58).
 import { attributeChanges } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
 import { changedProperties, type PropertiesMeta } from '../../core/run/run-properties.ts';
@@ -9,9 +9,9 @@ import { PlainCommand } from '../run/open-turn.ts';
 import { type CurrentRun, currentRun } from '../run/current-run.ts';
 
 /**
- * Sets search attributes of this run; those not named stay. Pairs with their keys, where null deletes; or lists of values
+ * Sets search attributes of this run; others stay. Takes pairs of key and value, where null deletes, or lists of values
  * by name, where an empty list deletes.
- * @throws ValueError for a bad name or value, and for a type that is not the attribute's
+ * @throws ValueError for an invalid name or value, and for a type that differs from the attribute's
  */
 export function upsertSearchAttributes(
   searchAttributes: SearchAttributes | readonly SearchAttributeUpdatePair[],
@@ -23,8 +23,8 @@ export function upsertSearchAttributes(
 }
 
 /**
- * Sets members of this run's memo, each as a whole; those not named stay, null deletes. Values are kept as JSON.
- * @throws RuntimeError NOT_SERIALISABLE for what JSON would drop or change, INVALID_INPUT
+ * Sets members of this run's memo, each as a whole; others stay, and null deletes. Values are stored as JSON.
+ * @throws RuntimeError NOT_SERIALISABLE for values that JSON would drop or change, INVALID_INPUT
  */
 export function upsertMemo(memo: Record<string, unknown>): void {
   const run = currentRun('upsertMemo');
@@ -43,7 +43,7 @@ function upsert(
   run.properties = changedProperties(run.properties, change);
 }
 
-/** Markdown that people see beside the run, until it is set again. Not in the history: a replay sets it anew. */
+/** Sets Markdown that people see beside the run. Not in the history: a replay sets it again. */
 export function setCurrentDetails(details: string): void {
   const run = currentRun('setCurrentDetails');
   run.turn.assertWritable();

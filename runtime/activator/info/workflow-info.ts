@@ -1,4 +1,5 @@
-// What workflow code may know about its run: the shape alone, which the run, its parts and the public names share.
+// The shape of workflowInfo(), the facts that workflow code may read about its run. Types only; the run, its parts and
+// the public API share them.
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
 import type { TemporalFailure } from '../../core/failure/failure.ts';
 import type { RetryPolicy } from '../../core/options/retry-options.ts';
@@ -34,36 +35,38 @@ export interface WorkflowInfo {
   /** By name, without their types. */
   readonly searchAttributes: SearchAttributes;
   readonly typedSearchAttributes: TypedSearchAttributes;
-  /** Of the first run of the chain. */
+  /** Start time of the first run of the chain. */
   readonly startTime: Date;
   readonly runStartTime: Date;
   readonly executionTimeoutMs: number | undefined;
   readonly runTimeoutMs: number | undefined;
-  /** As the start said, or Temporal's default; kept for the record. */
+  /** From the start, or Temporal's default. Recorded only. */
   readonly taskTimeoutMs: number;
-  /** When the chain's execution timeout is over. */
+  /** When the chain's execution timeout expires. */
   readonly executionExpirationTime: Date | undefined;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly cronSchedule: string | undefined;
-  /** ms between the next two times of the schedule; undefined without a schedule. */
+  /** ms between the next two due times of the schedule; undefined without a schedule. */
   readonly cronScheduleToScheduleInterval: number | undefined;
-  /** What the last completed run of a cron schedule returned. */
+  /** Result of the last completed run of a cron schedule. */
   readonly lastResult: unknown;
-  /** What the run before failed with, when this one is its next attempt or time. */
+  /** Failure of the previous run, when this run is its retry or the next of its schedule. */
   readonly lastFailure: TemporalFailure | undefined;
-  /** Events so far; what this activation adds, and updates that came with it, are not counted. */
+  /** Number of events so far. Excludes what this activation adds and the updates that came with it. */
   readonly historyLength: number;
-  /** Bytes of these events, about; arguments of activities are not counted. */
+  /** Approximate size of these events in bytes. Excludes arguments of activities. */
   readonly historySize: number;
-  /** The history has become long: time to continue as new. */
+  /** The history is long: the run should continue as new. */
   readonly continueAsNewSuggested: boolean;
-  /** Why; undefined when it is not suggested. */
+  /** The reasons; undefined when it is not suggested. */
   readonly suggestedContinueAsNewReasons: readonly SuggestContinueAsNewReason[] | undefined;
-  /** The build that completed, or completes, this task; undefined for a worker without one. Safe to decide by. */
+  /** The build that completed, or completes, this task; undefined for an unversioned worker. Safe for decisions. */
   readonly currentDeploymentVersion: WorkerDeploymentVersion | undefined;
-  /** Temporal's older name for its build id. */
+  /** Temporal's older name for the build id. */
   readonly currentBuildId: string | undefined;
-  /** A pinned run would begin on another build by now: time to continue as new with `initialVersioningBehavior`. */
+  /**
+   * A new run would now begin on another build than this pinned run: continue as new with `initialVersioningBehavior`.
+   */
   readonly targetWorkerDeploymentVersionChanged: boolean;
   readonly unsafe: UnsafeWorkflowInfo;
 }

@@ -1,5 +1,5 @@
-// Options that belong to a workflow function, and what follows from them for the errors that it throws.
-// Names: Temporal's (spec/sdk.md 1 and behavior 56).
+// Options of a workflow function, and their effect on the errors that it throws. Names are Temporal's (spec/sdk.md 1
+// and behavior 56).
 import { VersioningBehavior } from '../../core/run/deployment.ts';
 import { failsOnNondeterminism } from '../../core/failure/failure-types.ts';
 import { describeValue } from '../../core/json/json.ts';
@@ -7,22 +7,22 @@ import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { checkOptions, listOf, oneOf, optionTable, ruleOf } from '../../core/options/option-table.ts';
 
 export interface WorkflowDefinitionOptions {
-  /** When runs of the workflow may move to another build; default the worker's `defaultVersioningBehavior`. */
+  /** When runs of the workflow may move to another build. Default: the worker's `defaultVersioningBehavior`. */
   readonly versioningBehavior?: VersioningBehavior;
   /**
-   * Errors of these classes fail the run (or the update whose handler threw) instead of its task; `Error` stands for all.
-   * A history that the code cannot follow is none of them: see the worker's `workflowFailureErrorTypes`.
+   * Errors of these classes fail the run (or the update whose handler threw) instead of its task. `Error` means all.
+   * Does not cover a history that the code cannot follow: see the worker's `workflowFailureErrorTypes`.
    */
   readonly failureExceptionTypes?: readonly (new (
     ...args: never[]
   ) => Error)[];
 }
-/** A function is called once a run, just before its workflow function; it may use `workflowInfo()`. */
+/** A function is called once per run, just before the workflow function. It may use `workflowInfo()`. */
 export type WorkflowDefinitionOptionsOrGetter = WorkflowDefinitionOptions | (() => WorkflowDefinitionOptions);
 
 type WorkflowFunction = (...args: never[]) => Promise<unknown>;
 
-/** Where a function keeps them; Temporal's name. */
+/** Property of the function that holds its options. Temporal's name. */
 const property = 'workflowDefinitionOptions';
 const table = optionTable<WorkflowDefinitionOptions>(
   {
@@ -45,13 +45,16 @@ function checked(options: WorkflowDefinitionOptions): WorkflowDefinitionOptions 
   return options;
 }
 
-/** Sets the options of a workflow function; at the top of its module, before any run calls it. @throws INVALID_INPUT */
+/**
+ * Sets the options of a workflow function. Call it at the top level of the module, before any run calls the function.
+ * @throws INVALID_INPUT
+ */
 export function setWorkflowOptions(options: WorkflowDefinitionOptionsOrGetter, fn: WorkflowFunction): void {
   if (typeof fn !== 'function') throw invalid(`the workflow is ${describeValue(fn)}, expected a function`);
   Object.assign(fn, { [property]: typeof options === 'function' ? options : checked(options) });
 }
 
-/** As `setWorkflowOptions`; returns the function, for `export const`. */
+/** Like `setWorkflowOptions`, but returns the function, for `export const`. */
 export function defineWorkflowOptions<W extends WorkflowFunction>(
   options: WorkflowDefinitionOptionsOrGetter,
   fn: W,
@@ -62,7 +65,7 @@ export function defineWorkflowOptions<W extends WorkflowFunction>(
 
 const none: WorkflowDefinitionOptions = {};
 
-/** To be called in the run, since a getter may ask about it. */
+/** Call inside the run, since a getter may use workflowInfo(). */
 export function optionsOf(fn: object): WorkflowDefinitionOptions {
   const options = (fn as { [property]?: WorkflowDefinitionOptionsOrGetter })[property];
   if (options === undefined) return none;
@@ -79,7 +82,7 @@ function classNames(thrown: unknown): string[] {
   return names;
 }
 
-/** Whether an error fails the run instead of its task, by the workflow's own options or the names the worker was given. */
+/** True when an error fails the run instead of its task, by the workflow's own options or by the worker's names. */
 export function isConfiguredFailure(
   thrown: unknown,
   types: readonly (new (...args: never[]) => Error)[] | undefined,

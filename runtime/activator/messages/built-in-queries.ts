@@ -1,5 +1,5 @@
-// The queries that every run answers without a handler of its own: where it waits, and what handlers it has. A worker
-// answers the first two by running the code once more, watched. Names and texts: Temporal's.
+// The queries that every run answers without a handler of its own: where it waits, and which handlers it has. For the
+// first two a worker runs the code once more with tracing. Names and texts are Temporal's.
 import {
   type EnhancedStackTrace,
   enhancedStackTraceQueryName,
@@ -9,23 +9,23 @@ import type { QueryDefinition } from './message-definition.ts';
 
 export const metadataQueryName = '__temporal_workflow_metadata';
 
-/** A handler as people see it. */
+/** A handler as shown to people. */
 export interface HandlerDescription {
   readonly name: string;
   readonly description?: string;
 }
 
-/** What every run answers, before its own: Temporal's, in its order. */
+/** Queries that every run answers, in Temporal's order. They precede the run's own. */
 export const builtIn: readonly HandlerDescription[] = [
   { name: stackTraceQueryName, description: 'Returns a sensible stack trace.' },
   { name: enhancedStackTraceQueryName, description: 'Returns a stack trace annotated with source information.' },
   { name: metadataQueryName, description: 'Returns metadata associated with this workflow.' },
 ];
 
-/** Where the run waits: frames of user code for each wait, with what it called; blank lines between waits. */
+/** Where the run waits: frames of user code for each wait, with the called function, separated by blank lines. */
 export const stackTraceQuery: QueryDefinition<string> = { type: 'query', name: stackTraceQueryName };
 
-/** The same as data, with the sources if the worker shows them. */
+/** The same as data, with sources if the worker shows them. */
 export const enhancedStackTraceQuery: QueryDefinition<EnhancedStackTrace> = {
   type: 'query',
   name: enhancedStackTraceQueryName,

@@ -1,4 +1,4 @@
-// How workflow code says what handles its signals, queries and updates.
+// Functions that workflow code calls to set its handlers for signals, queries and updates.
 import { currentRun } from '../run/current-run.ts';
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from './message-definition.ts';
 import type { DefaultQueryHandler, QueryHandler } from './queries.ts';
@@ -9,7 +9,7 @@ import type { DefaultSignalHandler, SignalHandler } from './signals.ts';
 import { type DefaultUpdateHandler, type UpdateHandler, type UpdateInfo, updateOfFlow } from './updates.ts';
 
 export interface QueryHandlerOptions {
-  /** For people who look at the run. */
+  /** For display. */
   readonly description?: string;
 }
 
@@ -20,8 +20,8 @@ export interface SignalHandlerOptions extends QueryHandlerOptions {
 
 export interface UpdateHandlerOptions<Args extends unknown[]> extends SignalHandlerOptions {
   /**
-   * Called before an update is accepted, never on replay; must be synchronous and change nothing. What it throws rejects
-   * the update, which then leaves no trace in the history.
+   * Called before an update is accepted, never on replay. Must be synchronous and change nothing. If it throws, the
+   * update is rejected and leaves no trace in the history.
    */
   readonly validator?: (...args: Args) => void;
 }
@@ -38,8 +38,8 @@ function assertHandler(handler: unknown): void {
 }
 
 /**
- * Sets, replaces or (with undefined) removes a handler. Signals and updates of that name that arrived earlier are handed
- * to it before this returns. A query handler must be synchronous.
+ * Sets, replaces or (with undefined) removes a handler. Earlier signals and updates of that name are dispatched to it
+ * before this returns. A query handler must be synchronous.
  */
 export function setHandler<Args extends unknown[]>(
   definition: SignalDefinition<Args>,
@@ -93,33 +93,35 @@ export function setHandler(
   }
 }
 
-/** Handles signals that no named handler takes; receives all that are kept, in order. undefined removes it. */
+/** Handles signals without a named handler. Receives all buffered ones, in order. undefined removes it. */
 export function setDefaultSignalHandler(handler: DefaultSignalHandler | undefined): void {
   const run = currentRun('setDefaultSignalHandler');
   assertHandler(handler);
   run.signals.setDefaultHandler(handler ?? undefined);
 }
 
-/** Handles updates that no named handler takes, without a validator. undefined removes it. */
+/** Handles updates without a named handler, with no validator. undefined removes it. */
 export function setDefaultUpdateHandler(handler: DefaultUpdateHandler | undefined): void {
   const run = currentRun('setDefaultUpdateHandler');
   assertHandler(handler);
   run.updates.setDefaultHandler(handler ?? undefined);
 }
 
-/** Answers queries that no named handler takes. undefined removes it. */
+/** Answers queries without a named handler. undefined removes it. */
 export function setDefaultQueryHandler(handler: DefaultQueryHandler | undefined): void {
   const run = currentRun('setDefaultQueryHandler');
   assertHandler(handler);
   run.queries.setDefaultHandler(handler ?? undefined);
 }
 
-/** True when no signal or update handler is running: `await condition(allHandlersFinished)` before the workflow ends. */
+/**
+ * True when no signal or update handler is running: `await condition(allHandlersFinished)` before the workflow ends.
+ */
 export function allHandlersFinished(): boolean {
   return currentRun('allHandlersFinished').running.isEmpty;
 }
 
-/** Id and name of the update that is being handled here; undefined elsewhere. */
+/** Id and name of the update whose handler is running here; undefined elsewhere. */
 export function currentUpdateInfo(): UpdateInfo | undefined {
   currentRun('currentUpdateInfo');
   return updateOfFlow();

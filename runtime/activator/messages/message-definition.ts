@@ -1,12 +1,13 @@
-// What names a signal, a query or an update, with the types of its arguments. Pure data: clients import it too.
+// Definitions of signals, queries and updates: a name plus the types of the arguments. Pure data: clients import it
+// too.
 import { checkOptions, optionTable } from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
-/** Keys that only carry types; nothing has them. */
+/** These keys only carry types. No object has them. */
 export declare const argsType: unique symbol;
 export declare const resultType: unique symbol;
 
-/** Temporal's `typeInfo` is not here yet. */
+/** Temporal's `typeInfo` is not supported yet. */
 export type NoOptions = Readonly<Record<string, never>>;
 const noOptions = optionTable<object>({});
 
@@ -30,7 +31,7 @@ export interface UpdateDefinition<Result, Args extends unknown[] = [], Name exte
   readonly [resultType]?: Result;
 }
 
-/** @throws TypeError for a reserved name, INVALID_INPUT for an option. */
+/** @throws TypeError for a reserved name, INVALID_INPUT for an unknown option */
 export function defineSignal<Args extends unknown[] = [], Name extends string = string>(
   name: Name,
   options?: NoOptions,
@@ -40,7 +41,7 @@ export function defineSignal<Args extends unknown[] = [], Name extends string = 
   return { type: 'signal', name };
 }
 
-/** @throws TypeError for a reserved name, INVALID_INPUT for an option. */
+/** @throws TypeError for a reserved name, INVALID_INPUT for an unknown option */
 export function defineQuery<Result, Args extends unknown[] = [], Name extends string = string>(
   name: Name,
   options?: NoOptions,
@@ -50,7 +51,7 @@ export function defineQuery<Result, Args extends unknown[] = [], Name extends st
   return { type: 'query', name };
 }
 
-/** @throws TypeError for a reserved name, INVALID_INPUT for an option. */
+/** @throws TypeError for a reserved name, INVALID_INPUT for an unknown option */
 export function defineUpdate<Result, Args extends unknown[] = [], Name extends string = string>(
   name: Name,
   options?: NoOptions,

@@ -1,4 +1,4 @@
-// Query handlers of a run, and how a query is answered: synchronously, from memory, changing nothing.
+// Query handlers of a run, and how a query is answered: synchronously, from memory, without changes.
 import type { QueryResult } from '../../core/log/activation.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
@@ -22,7 +22,7 @@ export function describeHandlers(
   );
 }
 
-/** Asked where nobody can look at the run from outside. */
+/** Used where the run cannot be observed from outside. */
 function untraced(): never {
   throw new IllegalStateError('Workflow stack traces are not enabled on this worker');
 }
@@ -31,7 +31,7 @@ export class Queries {
   readonly #handlers = new Map<string, { handler: QueryHandler; description: string | undefined }>();
   readonly #metadata: () => unknown;
 
-  /** `metadata`: what the built-in query about the workflow itself answers. */
+  /** `metadata`: answers the built-in query about the workflow itself. */
   constructor(metadata: () => unknown) {
     this.#metadata = metadata;
   }
@@ -57,7 +57,7 @@ export class Queries {
     return this.#handlers.get(name)?.handler as ((...args: unknown[]) => unknown) | undefined;
   }
 
-  /** What the handler throws is the answer; it never harms the run. */
+  /** An error of the handler becomes the answer. It never affects the run. */
   answer(name: string, args: Uint8Array): QueryResult {
     const handler = this.#handler(name);
     const fallback = isReservedName(name) ? undefined : this.#defaultHandler;
@@ -72,7 +72,7 @@ export class Queries {
       const decoded = decodePayload(args) as unknown[];
       const value = handler === undefined ? fallback?.(name, ...decoded) : handler(...decoded);
       if (isThenable(value)) {
-        value.then(undefined, () => undefined); // its rejection is not the run's
+        value.then(undefined, () => undefined); // its rejection does not concern the run
         throw new Error('Query handlers should not return a Promise');
       }
       return { ok: true, payload: encodePayload(value) };

@@ -1,12 +1,12 @@
-// Signal and update handlers that have begun and not ended: `allHandlersFinished`, and the warning about those that the
-// end of the run cuts off. Texts: Temporal's (spec/sdk.md behavior 64).
+// Signal and update handlers that are running: `allHandlersFinished`, and the warning about handlers that the end of
+// the run cuts off. Texts are Temporal's (spec/sdk.md behavior 64).
 
 import { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 
 export interface RunningHandler {
   readonly kind: 'signal' | 'update';
   readonly name: string;
-  /** Of an update. */
+  /** Id of an update. */
   readonly id?: string;
   readonly policy: HandlerUnfinishedPolicy | undefined;
 }
@@ -26,7 +26,7 @@ export class RunningHandlers {
     this.#running.delete(handler);
   }
 
-  /** What to warn of when the run ends now. */
+  /** The warnings to log if the run ended now. */
   warnings(): string[] {
     const unfinished = [...this.#running].filter(({ policy }) => policy !== HandlerUnfinishedPolicy.ABANDON);
     const updates = unfinished.filter(({ kind }) => kind === 'update');

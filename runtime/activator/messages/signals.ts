@@ -1,4 +1,4 @@
-// Signals of a run: handed to their handler, or kept until there is one, for ever if need be.
+// Signals of a run: dispatched to their handler, or buffered until there is one, without a limit in time.
 // Source: Temporal's dispatch and its re-entrant drain (spec/sdk.md 4 A).
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';
@@ -26,7 +26,7 @@ export class Signals {
   readonly #handlers = new Map<string, RegisteredSignal>();
   #defaultHandler: DefaultSignalHandler | undefined;
   readonly #buffered: Signal[] = [];
-  /** Runs a handler and routes what it throws or rejects with. */
+  /** Runs a handler and routes its error or rejection. */
   readonly #invoke: (handler: () => unknown, task: RunningHandler) => void;
 
   constructor(invoke: (handler: () => unknown, task: RunningHandler) => void) {
@@ -61,12 +61,15 @@ export class Signals {
     return this.#handlers.has(signal.name) || (this.#defaultHandler !== undefined && !isReservedName(signal.name));
   }
 
-  /** In the order of arrival. Looks anew each time: a handler may set and remove handlers, and so drain itself. */
+  /**
+   * Dispatches in the order of arrival. Searches anew each time, because a handler may set and remove handlers and so
+   * drain itself.
+   */
   #drain(): void {
     while (this.#buffered.length > 0) {
       const index = this.#buffered.findIndex((signal) => this.#handles(signal));
       if (index < 0) return;
-      // shift() is cheap where splice() would move the rest of the array.
+      // shift() is cheap, whereas splice() would move the rest of the array.
       const next = index === 0 ? this.#buffered.shift() : this.#buffered.splice(index, 1)[0];
       if (next !== undefined) this.#dispatch(next);
     }

@@ -1,5 +1,5 @@
-// Updates of a run: validated, accepted or rejected, handled, and answered by an event. Live, an update that is rejected
-// leaves no trace in the log; on replay there are only accepted ones, and validators do not run.
+// Updates of a run: validated, accepted or rejected, handled, and answered by an event. A rejected update leaves no
+// trace in the log. On replay there are only accepted ones, and validators do not run.
 // Source: Temporal's dispatch (spec/sdk.md 4 B).
 import type { RejectedUpdate } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -33,11 +33,11 @@ export interface RegisteredUpdate {
 
 interface Update extends UpdateInfo {
   readonly payload: Uint8Array | null;
-  /** Of its UpdateAccepted; known at the end of the turn in which it arrived. */
+  /** Seq of its UpdateAccepted; known at the end of the turn in which it arrived. */
   seq: number;
 }
 
-/** The update whose handler, or validator, is running. */
+/** The update whose handler or validator is running. */
 const flow = new FlowValue<UpdateInfo>();
 
 export function updateOfFlow(): UpdateInfo | undefined {
@@ -70,9 +70,9 @@ export interface UpdatesOptions {
   readonly running: RunningHandlers;
   /** Calls user code in the run's root scope. */
   enter(fn: () => unknown): unknown;
-  /** Whether an error fails the update, as opposed to the task. */
+  /** True when an error fails the update instead of the task. */
   isFailure(thrown: unknown): boolean;
-  /** Takes what is no failure of the update: a bug fails the task, ContinueAsNew ends the run. */
+  /** Handles an error that does not fail the update: a bug fails the task, ContinueAsNew ends the run. */
   route(thrown: unknown): void;
 }
 
@@ -81,7 +81,7 @@ export class Updates {
   readonly #handlers = new Map<string, RegisteredUpdate>();
   #defaultHandler: DefaultUpdateHandler | undefined;
   #buffered: Update[] = [];
-  /** Those that came in this turn, in the order of the log. */
+  /** Updates of this turn, in the order of the log. */
   #arrived: Update[] = [];
   #rejected = new Map<Update, Uint8Array>();
 
@@ -116,8 +116,8 @@ export class Updates {
   }
 
   /**
-   * To be called at the end of every turn: what nobody handled is rejected, and the others get their place in the log,
-   * which those that were rejected do not have. Returns the rejected ones, by the seq that they came with.
+   * Call at the end of every turn. Rejects updates without a handler and assigns seqs to the others; rejected ones take
+   * none. Returns the rejected ones by their original seq.
    */
   conclude(): readonly RejectedUpdate[] {
     if (this.#arrived.length === 0) return noneRejected;
@@ -140,7 +140,7 @@ export class Updates {
     return this.#handlers.has(update.name) || (this.#defaultHandler !== undefined && !isReservedName(update.name));
   }
 
-  /** In the order of arrival; looks anew each time, as for signals. */
+  /** Dispatches in the order of arrival. Searches anew each time, as for signals. */
   #drain(): void {
     for (;;) {
       const index = this.#buffered.findIndex((update) => this.#handles(update));
@@ -157,7 +157,7 @@ export class Updates {
     const call = handler ?? ((...args: unknown[]): unknown => fallback?.(update.name, ...args));
     if (!this.#isValid(update, registered?.validator)) return;
     try {
-      // Decoded anew: what the validator did to its arguments is not seen here.
+      // Decoded again, so that the handler does not see what the validator did to its arguments.
       const args = argumentsOf(update);
       const result = flow.run(infoOf(update), () => this.#options.enter(() => call(...args)));
       if (!isThenable(result)) {
@@ -191,7 +191,7 @@ export class Updates {
       const validate = validator as ((...args: unknown[]) => unknown) | undefined;
       const result = flow.run(infoOf(update), () => turn.readOnly(() => validate?.(...args)));
       if (!isThenable(result)) return true;
-      result.then(undefined, () => undefined); // its rejection is not the run's
+      result.then(undefined, () => undefined); // its rejection does not concern the run
       throw new TypeError(`The validator of update ${update.name} returned a promise, expected it to be synchronous`);
     } catch (thrown) {
       this.#reject(update, thrown);
@@ -205,7 +205,7 @@ export class Updates {
         code: 'DETERMINISM',
         message:
           `Nondeterminism error at event ${update.seq} (UpdateAccepted): the history holds update '${update.name}', ` +
-          'which the workflow code has no handler for any more. Set it as when the history was written.',
+          'for which the workflow code no longer has a handler. Restore the handler that accepted it.',
       });
       return;
     }
@@ -220,7 +220,7 @@ export class Updates {
     }
   }
 
-  /** A failure is the caller's to deal with, any other error fails the task: code is to be fixed. */
+  /** A failure is the caller's to handle. Any other error is a bug and fails the task. */
   #fail(update: Update, thrown: unknown): void {
     if (this.#options.isFailure(thrown)) {
       this.#options.turn.issue(new UpdateOutcome('UpdateFailed', update, encodeFailure(thrown)));

@@ -1,8 +1,8 @@
-// The run whose code is executing now. This is the one module-level variable of the activator: workflow code calls free
-// functions (`sleep`, `condition`), also from preloaded modules that all runs of a vm context share, and only the engine
-// knows which run they are called in. One run at a time is entered, and its microtasks drain before the next one is, so
-// the variable is always right. The run's class implements `CurrentRun` and its parts never import this file: that keeps
-// the imports free of circles.
+// The run whose code executes now. This is the activator's only module-level variable. Workflow code calls free
+// functions (`sleep`, `condition`), also from preloaded modules that all runs of a vm context share, and only the
+// engine knows which run calls them. The engine enters one run at a time and drains its microtasks before it enters the
+// next, so the variable is always right. The run's class implements `CurrentRun`, and its parts never import this file,
+// which avoids import cycles.
 import type { RunProperties } from '../../core/run/run-properties.ts';
 import type { ActivityCalls } from '../calls/activities.ts';
 import type { Children } from '../calls/children.ts';
@@ -27,7 +27,7 @@ export interface CurrentRun {
   readonly info: WorkflowInfo;
   /** The user's modules have been evaluated. */
   readonly isLoaded: boolean;
-  /** Memo and search attributes as they stand. */
+  /** Current memo and search attributes. */
   properties: RunProperties;
   /** Markdown that people see beside the run; not in the history. */
   currentDetails: string;
@@ -45,7 +45,7 @@ export interface CurrentRun {
   readonly context: RunContext;
   readonly random: Random;
   readonly randomStreams: RandomStreams;
-  /** `disposable` is disabled when the run leaves memory. */
+  /** `disposable` is disabled when the run is evicted. */
   onDispose(disposable: { disable(): void }): void;
 }
 
@@ -59,7 +59,7 @@ export function maybeCurrentRun(): CurrentRun | undefined {
   return current;
 }
 
-/** @throws ILLEGAL_STATE outside workflow code; `caller` is the public name that was called. */
+/** @throws ILLEGAL_STATE outside workflow code; `caller` is the public name of the called function */
 export function currentRun(caller: string): CurrentRun {
   if (current === undefined) throw outsideWorkflow(caller);
   return current;
@@ -69,7 +69,7 @@ export function inWorkflowContext(): boolean {
   return current !== undefined;
 }
 
-/** @throws ILLEGAL_STATE outside workflow code. */
+/** @throws ILLEGAL_STATE outside workflow code */
 export function workflowInfo(): WorkflowInfo {
   return currentRun('workflowInfo').info;
 }

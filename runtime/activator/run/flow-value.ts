@@ -1,15 +1,15 @@
-// A value that travels with a flow of control, through `await`: the engine's own use of the host's AsyncLocalStorage.
+// A value that follows a flow of control through `await`: the engine's own use of the host's AsyncLocalStorage.
 import { IllegalStateError } from '../../core/failure/runtime-error.ts';
 import type { FlowStorage, FlowStorageConstructor } from './host-hooks.ts';
 
 let Storage: FlowStorageConstructor | undefined;
 
-/** To be called once a context. */
+/** Call once per vm context. */
 export function installFlowStorage(constructor: FlowStorageConstructor): void {
   Storage = constructor;
 }
 
-/** All runs of a context share the object; the value that a run puts into it stays within that run. */
+/** All runs of a context share the object. A value that a run sets is visible in that run only. */
 export class FlowValue<T> {
   #storage: FlowStorage<T> | undefined;
 

@@ -1,4 +1,4 @@
-// What a bare vm context lacks and the host realm lends: only the shapes; `globals/` installs them.
+// What the host realm lends to a bare vm context. Types only; `globals/` installs them.
 import type { ActivatesChange } from '../determinism/versions.ts';
 
 /** The part of node:async_hooks' AsyncLocalStorage that is safe in workflow code. */
@@ -21,7 +21,7 @@ export interface HostHooks {
   readonly TextDecoder: unknown;
   readonly URL: unknown;
   readonly URLSearchParams: unknown;
-  /** Whether the worker has an activity of this type; undefined: nobody knows. */
+  /** True when the worker has an activity of this type. Undefined: the activities are unknown. */
   readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
   readonly activatesChange?: ActivatesChange | undefined;
 }

@@ -1,8 +1,9 @@
-// The order in which the inputs of one activation are handled: the start, then messages, then everything else, each
-// group in the order of the log; ends of local activities come last. Source: Temporal's activation (spec/sdk.md 2, 4.3).
+// The order in which an activation handles its inputs: the start, then messages, then everything else, each group in
+// the order of the log. Outcomes of local activities come last.
+// Source: Temporal's activation (spec/sdk.md 2, 4.3).
 import type { EventType } from '../../core/log/event.ts';
 
-/** When an input is handled within an activation; undefined: it says nothing to workflow code. Total by type. */
+/** Group of an input within an activation; undefined: workflow code does not see it. Total by type. */
 export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   WorkflowStarted: 0,
   SignalReceived: 1,
@@ -53,7 +54,7 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   ActivityUnpaused: undefined,
   ActivityOptionsUpdated: undefined,
 };
-/** Ends of local activities, whose events are those of all activities. */
+/** Outcomes of local activities. They have the event types of all activities. */
 export const localRank = 3;
 /** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];

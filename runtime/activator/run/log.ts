@@ -1,4 +1,5 @@
-// The workflow's log, silent while a recorded turn is replayed. Lines leave with the turn's result; the host prints them.
+// The workflow's log, silent while a recorded turn is replayed. The turn's result carries the lines; the host prints
+// them.
 import type { LogLine } from '../../core/log/activation.ts';
 import { type CurrentRun, currentRun } from './current-run.ts';
 import { thrownText } from './task-failure.ts';
@@ -6,7 +7,7 @@ import { updateOfFlow } from '../messages/updates.ts';
 
 type Level = LogLine['level'];
 
-/** On replay nothing of an attribute is read, so what reading one throws must not reach the code either. */
+/** Replay does not read the attributes, so an error of reading one must not reach the code either. */
 function copy(attributes: Record<string, unknown> | undefined): Record<string, unknown> {
   try {
     return { ...attributes };

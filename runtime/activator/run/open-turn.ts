@@ -1,5 +1,5 @@
-// The turn that is open in a run: its time, the commands that code issues, what it logs, how it ends. A run has one such
-// object, opened again for each activation. It keeps commands in order and gives them their seqs; it runs no user code.
+// The open turn of a run: its time, the commands that code issues, what it logs, how it ends. A run has one such
+// object, reopened for each activation. Keeps commands in order and assigns their seqs. Runs no user code.
 import type { Activation, ActivationResult, LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
 import type { NewEvent, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -11,17 +11,17 @@ import { acceptedBytes, countUpdates, inputBytes, outputBytes } from '../info/hi
 const noInputs: readonly HistoryEvent[] = [];
 const noOutputs: readonly NewEvent[] = [];
 
-/** What workflow code asked for in a turn, before the log gives it a place. */
+/** A command that workflow code issued in a turn, before it has a place in the log. */
 export interface Command {
-  /** The event it will be. */
+  /** The type of its event. */
   readonly type: EventType;
   /** Activity type; null where the event has no name. */
   readonly name: string | null;
-  /** Called once, when the turn ends and the command was not undone: the event's place is known. */
+  /** Called once at the end of the turn, when the event's seq is known, unless the command was undone. */
   toEvent(seq: number): NewEvent;
 }
 
-/** A command that nothing needs to find again. */
+/** A command that is never looked up again. */
 export class PlainCommand implements Command {
   readonly type: EventType;
   readonly name = null;
@@ -36,7 +36,9 @@ export class PlainCommand implements Command {
   }
 }
 
-/** Stands for a recorded marker that the code asks for no more: it keeps its place, so that all others keep theirs. */
+/**
+ * Stands for a recorded marker that the code no longer asks for. It keeps its place, so that all others keep theirs.
+ */
 class PassedMarker implements Command {
   readonly type = 'VersionMarked';
   readonly name: string | null;
@@ -53,21 +55,21 @@ class PassedMarker implements Command {
 }
 
 export class OpenTurn {
-  /** `active`: commands are taken. `query`: user code runs, or may still run, read-only. */
+  /** `active`: commands are accepted. `query`: user code is read-only, including code that is still running. */
   #phase: 'idle' | 'active' | 'query' = 'idle';
   #at: Micros = 0;
   #nextSeq = 1;
   #recorded: readonly HistoryEvent[] | undefined;
   #patchCount = 0;
   readonly #commands = new Set<Command>();
-  /** Where commands were asked for, in an activation that explains. */
+  /** Where commands were issued, in an activation that explains. */
   #traces: Map<Command, Error> | undefined;
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
   #logs: LogLine[] = [];
-  /** Bytes of the log up to this turn's inputs. */
+  /** Size of the log up to this turn's inputs, bytes. */
   #size = 0;
-  /** This turn's, while it may still refuse updates among them. */
+  /** Inputs of this turn, while updates among them may still be rejected. */
   #inputs: readonly HistoryEvent[] = noInputs;
   #closed = false;
 
@@ -82,7 +84,7 @@ export class OpenTurn {
     this.#traces = activation.explains === true ? new Map() : undefined;
   }
 
-  /** Nothing is written while `fn` runs. */
+  /** Nothing can be written while `fn` runs. */
   readOnly<T>(fn: () => T): T {
     const before = this.#phase;
     this.#phase = 'query';
@@ -93,7 +95,7 @@ export class OpenTurn {
     }
   }
 
-  /** From here on until the next turn opens nothing is written. */
+  /** Nothing can be written until the next turn opens. */
   openQuery(): void {
     this.#phase = 'query';
   }
@@ -106,17 +108,20 @@ export class OpenTurn {
     return Math.floor(this.#at / 1000);
   }
 
-  /** Events in the log before this turn's outputs; without its updates, since a refused one leaves none. */
+  /**
+   * Number of events in the log before this turn's outputs. Excludes this turn's updates, since a rejected one leaves
+   * no event.
+   */
   get historyLength(): number {
     return this.#nextSeq - 1 - countUpdates(this.#inputs);
   }
 
-  /** Bytes of these events, about. */
+  /** Approximate size of these events in bytes. */
   get historySize(): number {
     return this.#size;
   }
 
-  /** Whether this turn is replayed, or was: a query comes after it. */
+  /** True when this turn is replayed, or when the last one was and a query follows it. */
   get isOfReplay(): boolean {
     return this.#recorded !== undefined;
   }
@@ -125,7 +130,7 @@ export class OpenTurn {
     return this.#recorded !== undefined && this.#phase !== 'query';
   }
 
-  /** True once the run has a terminal event, or its task failed: it takes no more input. */
+  /** True once the run has a terminal event or its task failed: it takes no more input. */
   get isOver(): boolean {
     return this.#closed || this.#failure !== undefined;
   }
@@ -134,13 +139,13 @@ export class OpenTurn {
     return this.#phase === 'active';
   }
 
-  /** @throws READ_ONLY in a query handler, and outside a turn. */
+  /** @throws READ_ONLY in a query handler, and outside a turn */
   assertWritable(): void {
     if (this.isWritable) return;
     throw new RuntimeError(
       'READ_ONLY',
-      'A query handler or an update validator tried to change the run. They only read: expected no timers, activities, ' +
-        'context patches or cancellations in it. Use a signal or an update handler for changes.',
+      'A query handler or an update validator tried to change the run. They are read-only: no timers, activities, ' +
+        'context patches or cancellations. Use a signal or an update handler for changes.',
     );
   }
 
@@ -151,12 +156,12 @@ export class OpenTurn {
     this.#commands.add(command);
   }
 
-  /** The recorded event at the place that the next command would take, when the turn is replayed. */
+  /** The recorded event at the next command's place, when the turn is replayed. */
   expected(): HistoryEvent | undefined {
     return this.#recorded?.[this.#commands.size];
   }
 
-  /** Whether this turn is replayed and one of its recorded outputs is like that. */
+  /** True when this turn is replayed and one of its recorded outputs matches. */
   recordHas(isLike: (event: HistoryEvent) => boolean): boolean {
     return this.#recorded?.some(isLike) === true;
   }
@@ -166,13 +171,13 @@ export class OpenTurn {
     return this.#recorded?.find((event) => event.type === 'VersionMarked' && event.name === id);
   }
 
-  /** Takes back a command of this turn: it leaves no event. */
+  /** Withdraws a command of this turn: it leaves no event. */
   undo(command: Command): void {
     this.#commands.delete(command);
     this.#traces?.delete(command);
   }
 
-  /** Ends the run. The first terminal command wins and becomes the last event; commands made after it are kept. */
+  /** Ends the run. The first terminal command wins and becomes the last event; commands issued after it are kept. */
   close(terminal: Command): void {
     this.#terminal ??= terminal;
   }
@@ -182,7 +187,7 @@ export class OpenTurn {
     this.#failure ??= failure;
   }
 
-  /** False while a recorded turn is replayed: what it logged was logged when it happened. */
+  /** False while a recorded turn is replayed: its lines were logged in the original turn. */
   get isLogging(): boolean {
     return this.#recorded === undefined || this.#phase === 'query';
   }
@@ -197,7 +202,7 @@ export class OpenTurn {
     return logs;
   }
 
-  /** The recorded event that the next context patch of this turn answers to, when it is replayed. */
+  /** The recorded event that the next context patch of this turn must match, when the turn is replayed. */
   nextRecordedPatch(): HistoryEvent | undefined {
     let passed = 0;
     return this.#recorded?.find((event) => event.type === 'ContextPatched' && passed++ === this.#patchCount);
@@ -208,7 +213,7 @@ export class OpenTurn {
     return this.#terminal?.type;
   }
 
-  /** `rejected` updates have no place in the log: what the turn adds moves up by as many. */
+  /** `rejected` updates have no place in the log, so the seqs of this turn's outputs move up by their number. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
     this.#size += acceptedBytes(this.#inputs, rejected);
@@ -237,7 +242,7 @@ export class OpenTurn {
     return outputs;
   }
 
-  /** Recorded markers that are deprecated need not be asked for; they keep their places. */
+  /** The code need not ask for recorded markers that are deprecated. They keep their places. */
   #passMarkers(recorded: readonly HistoryEvent[]): void {
     const asked = [...this.#commands];
     this.#commands.clear();

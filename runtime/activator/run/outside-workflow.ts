@@ -1,7 +1,7 @@
-// The error of a function of `reprise/workflow` that is called outside workflow code.
+// The error of a `reprise/workflow` function that is called outside workflow code.
 import { IllegalStateError } from '../../core/failure/runtime-error.ts';
 
-/** Temporal's texts for these names, word for word: texts of errors are API. */
+/** Temporal's exact texts for these names: error texts are API. */
 const ownTexts: Readonly<Record<string, string>> = {
   allHandlersFinished: 'allHandlersFinished() may only be used from a Workflow Execution.',
   continueAsNew:
@@ -27,7 +27,7 @@ const ownTexts: Readonly<Record<string, string>> = {
   workflowRandom: 'Workflow.workflowRandom may only be used from workflow context.',
 };
 
-/** `caller`: the public name that was called. */
+/** `caller`: the public name of the called function. */
 export function outsideWorkflow(caller: string): IllegalStateError {
   const text = Object.hasOwn(ownTexts, caller) ? ownTexts[caller] : undefined;
   return new IllegalStateError(text ?? `Workflow.${caller}(...) may only be used from a Workflow Execution.`);

@@ -1,6 +1,6 @@
-// One run inside the sandbox: turns the events of an activation into resolved promises, starts the main function, and
-// routes how it ends. What is pending lives in its parts (timers, activities, signals …). No I/O, no clock.
-// Source of the order of inputs: Temporal's activation (spec/sdk.md 2, 4.3).
+// One run inside the sandbox: turns the events of an activation into settled promises, starts the main function, and
+// routes its outcome. Its parts (timers, activities, signals …) hold what is pending. No I/O, no clock.
+// Source: the order of inputs is that of Temporal's activation (spec/sdk.md 2, 4.3).
 import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
 import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
@@ -36,17 +36,17 @@ import { createWorkflowInfo, startedProperties } from '../info/build-info.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from '../info/workflow-options.ts';
 
-/** A run as the host drives it: begin, let microtasks drain, unblock and drain until it says false, conclude. */
+/** A run as the host drives it: begin, drain microtasks, unblock and drain until it returns false, conclude. */
 export interface SandboxRun {
   begin(activation: Activation): void;
   /** True when a condition was settled: drain microtasks and call again. */
   unblock(): boolean;
   conclude(): ActivationResult;
-  /** Also after the run has closed. Logs of the handler come along. */
+  /** Also works after the run has closed. The result includes the handler's log lines. */
   query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
-  /** Of the workflow's options; undefined before the first activation, and when they do not say. */
+  /** From the workflow's options; undefined before the first activation, and when the options do not set it. */
   readonly versioningBehavior: VersioningBehavior | undefined;
-  /** What the host saw go wrong in the running activation, such as an unhandled rejection. */
+  /** Reports a failure that the host saw in the running activation, such as an unhandled rejection. */
   fail(failure: TaskFailure): void;
   dispose(): void;
 }
@@ -81,7 +81,7 @@ export class Run implements SandboxRun, CurrentRun {
   readonly #load: () => Record<string, unknown>;
   readonly #failureTypes: FailureErrorTypes | undefined;
   #options: WorkflowDefinitionOptions | undefined;
-  /** The build that works on the run from this turn on, as the log has it. */
+  /** The build that works on the run from this turn on, according to the log. */
   deployment: DeploymentMeta | undefined;
   isLoaded = false;
   #externals: Externals | undefined;
@@ -94,14 +94,14 @@ export class Run implements SandboxRun, CurrentRun {
   #cancelRequested = false;
   #disposables: { disable(): void }[] | undefined;
 
-  /** `load` evaluates the user's code and returns what it exports; it is called once, in the first activation. */
+  /** `load` evaluates the user's code and returns its exports; called once, in the first activation. */
   constructor(runId: string, load: () => Record<string, unknown>, failureTypes?: FailureErrorTypes) {
     this.runId = runId;
     this.#load = load;
     this.#failureTypes = failureTypes;
   }
 
-  /** Made when first needed: most runs deal with no others. */
+  /** Created at first use: most runs send nothing to other runs. */
   get externals(): Externals {
     this.#externals ??= new Externals(this.turn);
     return this.#externals;
@@ -138,7 +138,7 @@ export class Run implements SandboxRun, CurrentRun {
 
   readonly randomStreams: RandomStreams = new RandomStreams(() => this.#startedMeta().seed);
 
-  /** What people may want to know of the workflow before they talk to it. */
+  /** The answer to the metadata query. */
   get metadata(): WorkflowMetadata {
     return {
       definition: {
@@ -156,7 +156,7 @@ export class Run implements SandboxRun, CurrentRun {
     return this.#started;
   }
 
-  /** The engine number that the run was started with. */
+  /** Engine number that the run was started under. */
   get engine(): number {
     return this.#startedMeta().engine ?? 1;
   }
@@ -195,7 +195,7 @@ export class Run implements SandboxRun, CurrentRun {
 
   #rankOf(input: HistoryEvent): (typeof ranksWithLocal)[number] | undefined {
     const rank = inputRank[input.type];
-    // Failed attempts answer it too, and say nothing to the code.
+    // A failed attempt answers the activity too, but workflow code does not see it.
     return rank === 2 && this.activities.hasLocal && this.activities.endsLocal(input) ? localRank : rank;
   }
 
@@ -208,7 +208,7 @@ export class Run implements SandboxRun, CurrentRun {
     let result: ActivationResult;
     try {
       const rejected = this.updates.conclude();
-      // A failure says enough by itself.
+      // A failed run needs no warning about its handlers.
       const { terminal } = this.turn;
       if (terminal !== undefined && terminal !== 'WorkflowFailed') {
         for (const warning of this.running.warnings()) writeLog(this, 'warn', warning);
@@ -246,9 +246,9 @@ export class Run implements SandboxRun, CurrentRun {
     this.#disposables = undefined;
   }
 
-  /** Evaluates the user's code; the main function is returned, to be started after the other inputs. */
+  /** Evaluates the user's code. Returns the main function, to be started after the other inputs. */
   #initialize(event: HistoryEvent): (() => void) | undefined {
-    // Without its arguments: a live run keeps nothing of its history.
+    // Drops the arguments: a live run keeps nothing of its history.
     this.#started = { ...event, payload: null };
     const exported = this.#load();
     this.isLoaded = true;
@@ -261,7 +261,7 @@ export class Run implements SandboxRun, CurrentRun {
         message:
           `Failed to initialize workflow of type '${type}': no such function is exported by the workflow bundle. ` +
           `It exports ${functionNames(exported).join(', ') || 'no function'}. Export the workflow from the file of ` +
-          'workflowsPath, or terminate this run and start one of a type that is there.',
+          'workflowsPath, or terminate this run and start one of an exported type.',
       });
       return undefined;
     }
@@ -322,7 +322,7 @@ export class Run implements SandboxRun, CurrentRun {
     }
   }
 
-  /** Runs a signal handler. Handlers are tasks of their own: nobody waits for them. */
+  /** Runs a signal handler. Handlers are tasks of their own; nothing awaits them. */
   #invoke(handler: () => unknown, task: RunningHandler): void {
     try {
       const result = enterScope(this.rootScope, handler);
@@ -353,13 +353,13 @@ export class Run implements SandboxRun, CurrentRun {
     }
   }
 
-  /** The context goes along in `ops`; the worker hands it to the new run. */
+  /** The context travels in `ops`; the worker passes it to the new run. */
   #continueAsNew({ workflowType, payload, meta, carriesContext }: Continuation): void {
     const ops = carriesContext ? this.context.carried() : null;
     this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
   }
 
-  /** What the log says goes, should the options have changed since. */
+  /** If the options have changed since, the log decides. */
   #isFailure(thrown: unknown, event: 'WorkflowFailed' | 'UpdateFailed'): boolean {
     if (thrown instanceof TemporalFailure || this.turn.recordHas(({ type }) => type === event)) return true;
     const types = this.#options?.failureExceptionTypes;
@@ -367,7 +367,10 @@ export class Run implements SandboxRun, CurrentRun {
     return isConfiguredFailure(thrown, types, failureErrorNames(this.#failureTypes, this.info.workflowType));
   }
 
-  /** A failure ends the run, any other error only its task: code is to be fixed. Source: Temporal (behaviors 6, 34, 56). */
+  /**
+   * A failure ends the run. Any other error is a bug and fails only the task.
+   * Source: Temporal (behaviors 6, 34, 56).
+   */
   #closeWithError(thrown: unknown): void {
     try {
       const continuation = ContinueAsNew.continuationOf(thrown);

@@ -1,9 +1,9 @@
-// Why workflow code could not go on, as it is shown to people. Reads thrown values that may be anything.
+// Why workflow code could not continue, as text for people. Reads thrown values of any kind.
 import type { TaskFailure } from '../../core/log/activation.ts';
 import { isError } from '../../core/failure/failure.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
-/** A property or text of a thrown value; a getter or toString that throws is a value like any other. */
+/** A property or text of a thrown value. A getter or toString that throws yields a placeholder. */
 function attempt(read: () => unknown): string {
   try {
     const value = read();
@@ -13,7 +13,7 @@ function attempt(read: () => unknown): string {
   }
 }
 
-/** The text of a thrown value, never throwing itself. */
+/** The text of a thrown value. Never throws. */
 export function thrownText(thrown: unknown): string {
   if (!isError(thrown)) return attempt(() => thrown);
   const message = attempt(() => thrown.message);
@@ -22,7 +22,7 @@ export function thrownText(thrown: unknown): string {
   return message === '' ? name : `${name}: ${message}`;
 }
 
-/** What an error that does not fail the run does to it: its task fails. */
+/** The task failure for an error that does not fail the run. */
 export function taskFailureOf(thrown: unknown): TaskFailure {
   const code = thrown instanceof RuntimeError ? thrown.code : 'WORKFLOW_ERROR';
   const message = thrownText(thrown);

@@ -1,5 +1,6 @@
-// AbortController and AbortSignal for workflow code, since libraries take them; as much as works without a clock and
-// without an event loop. Source: the DOM standard, section 3.
+// AbortController and AbortSignal for workflow code, because libraries take them. Covers what works without a clock and
+// an event loop.
+// Source: the DOM standard, section 3.
 type AbortListener = ((event: AbortEvent) => unknown) | { handleEvent(event: AbortEvent): unknown };
 
 interface AbortEvent {
@@ -41,14 +42,14 @@ export class AbortSignal {
     if (type === 'abort' && listener !== null) this.#listeners.delete(listener);
   }
 
-  /** Aborted from the start. */
+  /** A signal that is already aborted. */
   static abort(reason?: unknown): AbortSignal {
     const signal = new AbortSignal();
     abort(signal, reason);
     return signal;
   }
 
-  /** Aborted as soon as one of `signals` is. */
+  /** A signal that aborts as soon as one of `signals` does. */
   static any(signals: Iterable<AbortSignal>): AbortSignal {
     const all = [...signals];
     const joined = new AbortSignal();

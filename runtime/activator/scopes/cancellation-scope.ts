@@ -1,8 +1,9 @@
-// A tree of scopes through which cancellation travels. Source: Temporal's CancellationScope (spec/sdk.md 4 E).
+// A tree of scopes through which cancellation spreads.
+// Source: Temporal's CancellationScope (spec/sdk.md 4 E).
 //
-// A scope is marked at once; what waits in it hears of it in a microtask, so that a result which arrives in the same
-// activation wins. A scope is known to its parent only while something waits in it: a run that opens a million scopes
-// one after another keeps none of them.
+// A scope is marked cancelled at once, but its listeners run in a microtask, so that a result which arrives in the same
+// activation wins. A parent knows a scope only while something waits in it: a run that opens a million scopes one after
+// another keeps none of them.
 import { CancelledFailure } from '../../core/failure/failure.ts';
 import { assert } from '../../core/failure/runtime-error.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
@@ -12,7 +13,7 @@ import type { OpenTurn } from '../run/open-turn.ts';
 import type { Timers } from './timers.ts';
 
 export interface CancellationScopeOptions {
-  /** false shields what runs inside from cancellation of the scopes around. Default true. */
+  /** false shields the code inside from cancellation of outer scopes. Default true. */
   readonly cancellable?: boolean;
   /** Cancels the scope when `run` takes longer. */
   readonly timeout?: Duration;
@@ -20,12 +21,12 @@ export interface CancellationScopeOptions {
   readonly parent?: CancellationScope;
 }
 
-/** Something that waits in a scope. It must take itself off the scope when it is settled otherwise. */
+/** An operation that waits in a scope. It must remove itself when it is settled otherwise. */
 export interface CancelListener {
   cancelled(error: CancelledFailure): void;
 }
 
-/** What scopes need of their run; the root scope has it. */
+/** What scopes use of their run. The root scope holds it. */
 export interface ScopeRun {
   readonly turn: OpenTurn;
   readonly timers: Timers;
@@ -34,14 +35,14 @@ export interface ScopeRun {
 /** The current scope. The host enters every run through its root scope, so workflow code always has one. */
 const flow = new FlowValue<CancellationScope>();
 
-/** Runs `fn` with `scope` as the current one, without making the scope's life depend on it. */
+/** Runs `fn` with `scope` as the current scope. Does not tie the scope's life to `fn`. */
 export function enterScope<R>(scope: CancellationScope, fn: () => R): R {
   return flow.run(scope, fn);
 }
 
-/** The error that operations of `scope` are to be rejected with, if it is cancelled and not shielded. */
+/** The error with which to reject operations of `scope`, when it is cancelled and not shielded. */
 export let cancellationOf: (scope: CancellationScope) => CancelledFailure | undefined;
-/** A shielded scope is not listened to. */
+/** Does nothing for a shielded scope. */
 export let addCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
 export let removeCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
 export let cancelWith: (scope: CancellationScope, error: CancelledFailure) => void;
@@ -54,7 +55,7 @@ export class CancellationScope {
   #listeners: Set<CancelListener> | undefined;
   #requested: Promise<never> | undefined;
   #rejectRequested: ((error: CancelledFailure) => void) | undefined;
-  /** `cancelRequested` was handed out, and the scope has not ended since. */
+  /** Code has read `cancelRequested`, and the scope has not ended since. */
   #watched = false;
   #running = 0;
   #link: CancelListener | undefined;
@@ -78,7 +79,7 @@ export class CancellationScope {
     return this.parent.scopeRun();
   }
 
-  /** @throws ILLEGAL_STATE outside workflow code. */
+  /** @throws ILLEGAL_STATE outside workflow code */
   static current(): CancellationScope {
     const scope = flow.get();
     if (scope === undefined) throw outsideWorkflow('CancellationScope.current');
@@ -97,21 +98,21 @@ export class CancellationScope {
     return new CancellationScope({ cancellable: true, timeout }).run(fn);
   }
 
-  /** True when cancelled and not shielded: whatever starts here is rejected at once. */
+  /** True when cancelled and not shielded: anything that starts here is rejected at once. */
   get consideredCancelled(): boolean {
     return cancellationOf(this) !== undefined;
   }
 
   /**
-   * Rejected when the scope is cancelled, even if it is shielded. Of a scope that has ended it hears only of the scope's
-   * own `cancel()`, no longer of cancellation further out.
+   * Rejects when the scope is cancelled, even if it is shielded. After the scope has ended, only the scope's own
+   * `cancel()` rejects it, not the cancellation of outer scopes.
    */
   get cancelRequested(): Promise<never> {
     if (this.#requested === undefined) {
       this.#requested = new Promise((_resolve, reject) => {
         this.#rejectRequested = reject;
       });
-      this.#requested.catch(() => undefined); // nobody need be listening
+      this.#requested.catch(() => undefined); // it may have no listeners
       const error = this.#requestError();
       if (error === undefined) this.#watch();
       else this.#rejectRequested?.(error);
@@ -123,7 +124,7 @@ export class CancellationScope {
     return flow.run(this, () => this.#run(fn));
   }
 
-  /** Once cancelled, a scope stays so; the first cancellation counts. */
+  /** The first cancellation counts. A scope stays cancelled. */
   cancel(): void {
     cancelWith(this, new CancelledFailure(this.cancelMessage()));
   }
@@ -213,7 +214,7 @@ export class CancellationScope {
   }
 }
 
-/** The outermost scope of a run, which a cancel request cancels. */
+/** The outermost scope of a run. A cancel request cancels it. */
 export class RootScope extends CancellationScope {
   readonly #run: ScopeRun;
 

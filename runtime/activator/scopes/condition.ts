@@ -1,4 +1,4 @@
-// Waiting for state: a promise that resolves when a predicate of workflow state becomes true.
+// Waiting for state: a promise that resolves when a predicate on workflow state becomes true.
 import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Waiter } from './conditions.ts';
 import { type CurrentRun, currentRun } from '../run/current-run.ts';
@@ -8,11 +8,11 @@ import { type TimerOptions, timerOptions } from './sleep.ts';
 import type { Timer } from './timers.ts';
 
 /**
- * Resolves when `predicate` returns true: called at once, then after every input and every round of microtasks, so it
- * must be cheap and change nothing. Leaves no trace in the history.
+ * Resolves when `predicate` returns true. The predicate runs at once, then after every input and every round of
+ * microtasks, so it must be cheap and change nothing. Leaves no trace in the history.
  */
 export function condition(predicate: () => boolean): Promise<void>;
-/** With a timeout (0 is 1 ms): true when met, false when the time is over. */
+/** With a timeout (0 is 1 ms): true when the predicate became true, false when the timeout expired. */
 export function condition(predicate: () => boolean, timeout: Duration, options?: TimerOptions): Promise<boolean>;
 export function condition(
   predicate: () => boolean,
@@ -32,7 +32,7 @@ interface Limit {
   timer?: Timer;
 }
 
-/** The timer ends in a microtask, so that one which fires in the same activation is not cancelled after the fact. */
+/** The timer ends in a microtask, so that a timer which fires in the same activation is not cancelled afterwards. */
 async function waitAtMost(
   run: CurrentRun,
   scope: CancellationScope,

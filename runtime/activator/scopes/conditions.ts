@@ -1,9 +1,10 @@
-// What blocked `condition` calls wait for. Predicates are tried at the call, after every input and after every drain of
-// microtasks, so the list is walked only while somebody waits. Source: Temporal (spec/sdk.md 2, 4.3 and behavior 26).
+// The pending `condition` calls of a run. Predicates run at the call, after every input and after every drain of
+// microtasks, so the list is walked only while a call waits.
+// Source: Temporal (spec/sdk.md 2, 4.3 and behavior 26).
 export interface Waiter {
   readonly predicate: () => boolean;
   resolve(): void;
-  /** With what the predicate threw. */
+  /** Rejects with what the predicate threw. */
   reject(thrown: unknown): void;
 }
 
@@ -22,7 +23,7 @@ export class Conditions {
     this.#waiting.clear();
   }
 
-  /** Tries all, in the order of their calls, until none resolves any more. True when one was settled. */
+  /** Tries all in the order of their calls, until none resolves any more. True when one was settled. */
   unblock(): boolean {
     if (this.#waiting.size === 0) return false;
     let settledAny = false;

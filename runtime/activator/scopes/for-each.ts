@@ -1,25 +1,26 @@
-// A loop over many items, some at a time. `fn` runs for each item on replay too: only what it asked activities for is
-// taken from the history.
+// A loop over many items with limited concurrency. `fn` runs for each item on replay too; only outcomes of its
+// activities come from the history.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { currentRun } from '../run/current-run.ts';
 import { currentItem, ItemScope, runInItem } from './item-scope.ts';
 
 export interface ForEachOptions<T> {
   /**
-   * Names an item: activities called in its `fn` get ids made of it (`type:key`, then `type:key#2`).
-   * Must be unique in the loop.
+   * Names an item. Activities called in its `fn` get ids made of it (`type:key`, then `type:key#2`). Must be unique in
+   * the loop.
    */
   readonly key?: (item: T, index: number) => string | number;
-  /** Items at a time. Default 16. */
+  /** Maximum number of items at a time. Default 16. */
   readonly concurrency?: number;
 }
 
 const defaultConcurrency = 16;
 
 /**
- * Resolves when `fn` has for all items. After the first error no further item begins; those that run are awaited, then
- * the error is thrown.
- * @throws INVALID_INPUT for a duplicate key (before any item begins) and for a concurrency that is no positive integer.
+ * Resolves when `fn` has resolved for all items. After the first error no further item begins; running items are
+ * awaited, then the error is thrown.
+ * @throws INVALID_INPUT for a duplicate key (before any item begins) and for a concurrency that is not a positive
+ * integer
  */
 export async function forEach<T>(
   items: Iterable<T>,

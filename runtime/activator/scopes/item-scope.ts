@@ -1,17 +1,17 @@
-// The item of a keyed `forEach` in which code runs: it names the activities that the code schedules, so that an id tells
-// which item it belongs to, whatever the order in which items proceed.
+// The item of a keyed `forEach` in which code runs. It names the activities that the code schedules, so that an id
+// shows its item in whatever order items proceed.
 import { FlowValue } from '../run/flow-value.ts';
 
 export class ItemScope {
   readonly #key: string;
   readonly #calls = new Map<string, number>();
 
-  /** `outer`: the item around, when loops are nested. */
+  /** `outer`: the enclosing item, when loops are nested. */
   constructor(key: string, outer: ItemScope | undefined) {
     this.#key = outer === undefined ? key : `${outer.#key}/${key}`;
   }
 
-  /** `type:key`, with `#n` for the n-th call of that type in this item; never one of `open`. */
+  /** `type:key`, with `#n` for the n-th call of that type in this item. Skips ids in `open`. */
   activityId(type: string, open: ReadonlySet<string>): string {
     let call = this.#calls.get(type) ?? 0;
     let id: string;

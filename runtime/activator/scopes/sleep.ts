@@ -5,15 +5,15 @@ import { checkOptions, optionTable, type OptionTable, unchecked } from '../../co
 import { type Duration, timerMs } from '../../core/options/duration.ts';
 
 export interface TimerOptions {
-  /** Shown to people. */
+  /** For display. */
   readonly summary?: string;
 }
 
 export const timerOptions: OptionTable = optionTable<TimerOptions>(unchecked('summary'));
 
 /**
- * At least 1 ms. Rejected when the scope is cancelled.
- * @throws TypeError (at once) for what is no duration.
+ * Sleeps at least 1 ms. Rejects when the scope is cancelled.
+ * @throws TypeError (synchronously) for an invalid duration
  */
 export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
   const run = currentRun('sleep');

@@ -1,11 +1,11 @@
-// The timeouts of a run: durable timers under a number, cancelled with their scope. `setTimeout` is made of them.
+// The timeouts of a run: durable timers with a number, cancelled with their scope. `setTimeout` uses them.
 import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Timers } from './timers.ts';
 
-/** What timeouts need of their run. */
+/** What timeouts use of their run. */
 export interface TimeoutsRun {
   readonly timers: Timers;
-  /** A callback threw. */
+  /** Reports an error that a callback threw. */
   failTask(thrown: unknown): void;
 }
 

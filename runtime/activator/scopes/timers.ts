@@ -39,11 +39,13 @@ export class Timers {
     this.#turn = turn;
   }
 
-  /** `ms` is at least 1; `onFire` is called while the TimerFired event is handled. */
+  /** `ms` is at least 1. `onFire` is called while the TimerFired event is handled. */
   start(ms: number, onFire: () => void, summary?: string): Timer {
     const due = this.#turn.at + Math.ceil(ms * 1000);
     if (!Number.isSafeInteger(due)) {
-      throw new TypeError(`Invalid duration: ${ms} ms from now is past the year 2255, the last that can be stored`);
+      throw new TypeError(
+        `Invalid duration: ${ms} ms from now is past the year 2255, the last year that can be stored`,
+      );
     }
     if (summary !== undefined) checkOption('summary', summary, storableText);
     const meta = summary === undefined ? { due } : { due, summary };
@@ -56,7 +58,7 @@ export class Timers {
     this.#pending.set(seq, timer);
   }
 
-  /** A timer that is no longer pending is ignored: it was cancelled in the turn in which it fired. */
+  /** Ignores a timer that is no longer pending: it was cancelled in the turn in which it fired. */
   fire(seq: number): void {
     const timer = this.#pending.get(seq);
     if (timer === undefined) return;

@@ -1,4 +1,4 @@
-// A promise that workflow code settles from outside, and that its scope's cancellation rejects.
+// A promise that workflow code settles explicitly, and that cancelling its scope rejects.
 import {
   type CancelListener,
   CancellationScope,
@@ -28,10 +28,10 @@ export class Trigger<T> implements PromiseLike<T> {
     const cancelled = cancellationOf(scope);
     if (cancelled === undefined) addCancelListener(scope, listener);
     else reject(cancelled);
-    promise.catch(() => undefined); // a trigger that nobody awaits may be rejected
+    promise.catch(() => undefined); // a trigger without listeners may reject
   }
 
-  // A thenable on purpose: `await trigger` is how it is used.
+  // `await trigger` needs a thenable.
   // oxlint-disable-next-line unicorn/no-thenable
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,

@@ -1,5 +1,5 @@
-// Bundles workflow code for the sandbox, once per code version: what `Worker.create({ workflowsPath })` does, and what a
-// build step does ahead of it. Reads files; writes none.
+// Bundles workflow code for the sandbox, once per code version. `Worker.create({ workflowsPath })` uses it, or a build
+// step does so ahead of time. Reads files, writes none.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -14,29 +14,29 @@ import { bundleShared } from './shared-bundle.ts';
 import { SourcePositions } from '../stacks/source-positions.ts';
 
 export interface BundleOptions {
-  /** The file that exports the workflow functions; TypeScript or JavaScript. A path, or a file URL. */
+  /** The file that exports the workflow functions, TypeScript or JavaScript. A path or a file URL. */
   readonly workflowsPath: string | URL;
   /**
-   * Packages or files that are evaluated once for all runs and frozen; their loops are not guarded. They must keep no
-   * state that depends on a run. A file of zod schemas belongs here: making one schema takes zod longer than a short
-   * workflow takes us. zod and fast-json-patch are preloaded without being named, when workflow code imports them.
+   * Packages or files that are evaluated once for all runs and frozen. Their loops are not guarded. They must keep no
+   * state that depends on a run. Put a file of zod schemas here: zod takes longer to create one schema than a short
+   * workflow takes to run. zod and fast-json-patch are always preloaded when workflow code imports them.
    */
   readonly preloadModules?: readonly string[];
-  /** Modules replaced by an empty one: imported somewhere, but never used inside a workflow. */
+  /** Modules to replace by an empty one: imported somewhere, but never used inside a workflow. */
   readonly ignoreModules?: readonly string[];
 }
 
 export interface WorkflowBundle {
-  /** The user's code with guards, to be evaluated for each run. */
+  /** The user's code with guards, evaluated for each run. */
   readonly code: string;
   readonly sourceMap: string;
-  /** The engine's inside part and the preloaded modules, to be evaluated once. */
+  /** The engine's inside part and the preloaded modules, evaluated once. */
   readonly shared: string;
   /** SHA-256 of the three, hex. */
   readonly hash: string;
 }
 
-/** A bundle, or its JSON text, or the path of a file that holds it. */
+/** A bundle, its JSON text, or the path of a file that holds it. */
 export type WorkflowBundleOption = WorkflowBundle | { readonly code: string } | { readonly codePath: string };
 
 function filePath(path: string | URL): string {
@@ -64,7 +64,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   if (!existsSync(workflowsFile)) {
     throw new RuntimeError(
       'BUNDLE_FAILED',
-      `workflowsPath ${workflowsFile} does not exist. Expected the file that exports the workflow functions, with its ` +
+      `workflowsPath ${workflowsFile} does not exist. Expected the file that exports the workflow functions, with its file ` +
         "extension, as an absolute path or `new URL('./workflows.ts', import.meta.url)`.",
     );
   }
@@ -96,11 +96,11 @@ function instrumented(user: BundledCode, esmIds: ReadonlySet<string>, workflowsF
   }
 }
 
-/** @throws BUNDLE_FAILED when it is not what `bundleWorkflowCode` made, or was changed since */
+/** @throws BUNDLE_FAILED when it is not a result of `bundleWorkflowCode`, or was changed afterwards */
 export function loadBundle(option: WorkflowBundleOption): WorkflowBundle {
   if ('shared' in option) return checked(option, 'workflowBundle');
   const name = 'codePath' in option ? option.codePath : 'workflowBundle.code';
-  const expected = 'Expected the JSON text of what bundleWorkflowCode() returned (`JSON.stringify(bundle)`).';
+  const expected = 'Expected the JSON text of the result of bundleWorkflowCode() (`JSON.stringify(bundle)`).';
   try {
     const text = 'codePath' in option ? readFileSync(option.codePath, 'utf8') : option.code;
     return checked(JSON.parse(text) as Partial<WorkflowBundle>, name);
@@ -123,6 +123,6 @@ function checked(bundle: Partial<WorkflowBundle>, name: string): WorkflowBundle 
   throw new RuntimeError(
     'BUNDLE_FAILED',
     `The workflow bundle ${name} is incomplete, or does not match its hash ${hash}. ` +
-      'Expected what bundleWorkflowCode() returned, unchanged; make it anew.',
+      'Expected the unchanged result of bundleWorkflowCode(). Bundle the code again.',
   );
 }

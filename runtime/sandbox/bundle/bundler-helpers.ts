@@ -1,6 +1,7 @@
-// Takes work out of bundled code that esbuild's helpers would repeat in every run: copies of the namespace of a shared
-// module (`__toESM`), the copy of the exports (`__toCommonJS`), and names set on functions that have them anyway
-// (`__name`). Source: esbuild's runtime, which these helpers belong to; their names are reserved in its output.
+// Removes work from bundled code that esbuild's helpers would repeat in every run: copies of a shared module's
+// namespace (`__toESM`), the copy of the exports (`__toCommonJS`), and names set on functions that already have them
+// (`__name`).
+// Source: esbuild's runtime, to which these helpers belong. Their names are reserved in its output.
 import type { AnyNode, CallExpression, Class } from 'acorn';
 import { blanks, type CodeEdit, type CodeRule } from './code-edit.ts';
 
@@ -31,11 +32,11 @@ function inferredName(value: AnyNode, parent: AnyNode): string | undefined {
 function* leaveFirstArgument(call: CallExpression, code: string): Generator<CodeEdit> {
   yield blanks(code, call.callee.start, call.callee.end);
   const [, second] = call.arguments;
-  // Not from the end of the first argument, which may stand in brackets.
+  // Not from the end of the first argument, which may be in parentheses.
   if (second !== undefined) yield blanks(code, code.lastIndexOf(',', second.start), call.end - 1);
 }
 
-/** `__name(function f() {}, "f")` and `const f = __name(() => {}, "f")`: the first argument alone is as good. */
+/** `__name(function f() {}, "f")` and `const f = __name(() => {}, "f")`: keeps only the first argument. */
 function* dropNameCall(call: CallExpression, parent: AnyNode, code: string): Generator<CodeEdit> {
   const [target, name] = call.arguments;
   if (target === undefined || name?.type !== 'Literal') return;
@@ -65,7 +66,7 @@ function isCallTo(helper: string, node: AnyNode | undefined): node is CallExpres
   return node?.type === 'CallExpression' && node.callee.type === 'Identifier' && node.callee.name === helper;
 }
 
-/** `__toESM(require("zod"), 1)`: leaves `(require("zod"))`, since a shared namespace needs no conversion. */
+/** `__toESM(require("zod"), 1)` becomes `(require("zod"))`, since a shared namespace needs no conversion. */
 function* dropConversion(call: CallExpression, code: string, sharedEsm: ReadonlySet<string>): Generator<CodeEdit> {
   const [required] = call.arguments;
   if (required === undefined || !isCallTo('require', required)) return;
@@ -74,7 +75,7 @@ function* dropConversion(call: CallExpression, code: string, sharedEsm: Readonly
   yield* leaveFirstArgument(call, code);
 }
 
-/** `sharedEsm`: ids of shared modules whose `require` gives a namespace object. */
+/** `sharedEsm`: ids of shared modules whose `require` returns a namespace object. */
 export function bundlerHelperRule(sharedEsm: ReadonlySet<string>): CodeRule {
   return ({ node, parent }, code) => {
     if (parent === undefined) return [];

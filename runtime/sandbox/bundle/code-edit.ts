@@ -1,21 +1,22 @@
-// Edits on generated JavaScript by the positions of its syntax tree, without printing the tree anew: lines never move.
+// Edits generated JavaScript by positions of its syntax tree, without printing the tree again. Line numbers never
+// change.
 import { type AnyNode, type Program, parse } from 'acorn';
 
-/** Replaces `[start, end)`; an insertion has start = end. */
+/** Replaces `[start, end)`. An insertion has start = end. */
 export interface CodeEdit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** Stands before a bracket that an edit puts in to close its own: tells it from those of the code. */
+/** Precedes each closing bracket that an edit inserts, to tell it from brackets of the code. */
 export const closeMark = '/*reprise*/';
 
 export function insertion(at: number, text: string): CodeEdit {
   return { start: at, end: at, text };
 }
 
-/** Takes `[start, end)` out and leaves as many blanks, so that columns behind it stay true. */
+/** Replaces `[start, end)` by as many blanks, so that later columns stay correct. */
 export function blanks(code: string, start: number, end: number): CodeEdit {
   return { start, end, text: code.slice(start, end).replaceAll(/[^\n]/g, ' ') };
 }
@@ -26,25 +27,25 @@ export interface Visited {
   readonly parent: AnyNode | undefined;
 }
 
-/** Edits that one node asks for. */
+/** The edits for one node. */
 export type CodeRule = (visited: Visited, code: string) => Iterable<CodeEdit>;
 
 function isNode(value: unknown): value is AnyNode {
   return typeof value === 'object' && value !== null && 'type' in value;
 }
 
-/** What a node is made of, in the order of its fields. */
+/** The children of a node, in the order of its fields. */
 function childrenOf(node: AnyNode): AnyNode[] {
   return Object.values(node).flat().filter(isNode);
 }
 
-/** Children first. */
+/** Visits children first. */
 function visit(node: AnyNode, parent: AnyNode | undefined, onNode: (visited: Visited) => void): void {
   for (const child of childrenOf(node)) visit(child, node, onNode);
   onNode({ node, parent });
 }
 
-/** Applies all rules to a script. Among insertions at one position those of inner nodes come first. */
+/** Applies all rules to a script. Among insertions at one position, those of inner nodes come first. */
 export function editCode(code: string, rules: readonly CodeRule[]): string {
   const program: Program = parse(code, { ecmaVersion: 'latest', sourceType: 'script' });
   const edits: CodeEdit[] = [];

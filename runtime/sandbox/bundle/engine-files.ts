@@ -1,4 +1,4 @@
-// Where the engine's own parts of a bundle lie: TypeScript beside this file when run unbuilt, JavaScript in dist.
+// Paths of the engine's own parts of a bundle: TypeScript beside this file when run unbuilt, JavaScript in dist.
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,7 +9,7 @@ function engineFile(path: string): string {
   return fileURLToPath(new URL(path + extension, import.meta.url));
 }
 
-/** Public modules that workflow code may import, each with its file. */
+/** Public modules that workflow code may import, with their files. */
 export const workflowModules: ReadonlyMap<string, string> = new Map([
   ['reprise/workflow', engineFile('../../../sdk/workflow')],
   ['reprise/common', engineFile('../../../sdk/common')],

@@ -1,4 +1,4 @@
-// Runs esbuild as workflow code needs it, and tells what is wrong as BUNDLE_FAILED with file and line.
+// Runs esbuild with the settings for workflow code, and reports faults as BUNDLE_FAILED with file and line.
 import { join, relative, sep } from 'node:path';
 import { type BuildOptions, type BuildResult, build, type Message, type Metafile } from 'esbuild';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -15,7 +15,7 @@ export interface BundleRequest {
 }
 
 export interface BundledCode {
-  /** CommonJS, strict. */
+  /** CommonJS, strict mode. */
   readonly code: string;
   /** JSON, with the text of the sources. */
   readonly sourceMap: string;
@@ -39,7 +39,7 @@ function settings(request: BundleRequest): BuildOptions {
     logLevel: 'silent',
     format: 'cjs',
     target: 'node22',
-    // Packages' builds for browsers do without Node's modules, as workflow code must.
+    // Like workflow code, browser builds of packages cannot use Node's modules.
     platform: 'browser',
     define: { 'process.env.NODE_ENV': '"production"' },
     banner: { js: '"use strict";' },
@@ -62,7 +62,7 @@ function tell({ text, location }: Message): string {
   const what =
     missing === null
       ? text
-      : `workflow code has no '${missing[2]}' of '${missing[1]}', whose rest is not deterministic; use it in an activity`;
+      : `workflow code cannot use '${missing[2]}' of '${missing[1]}', because it is not deterministic. Use it in an activity`;
   return location === null ? what : `${location.file}:${location.line}:${location.column + 1}: ${what}`;
 }
 

@@ -1,10 +1,10 @@
-// Tells how a disallowed module got into workflow code: the chain of imports from the workflows file, each with its
-// line, and what to do about it.
+// Describes how a disallowed module got into workflow code: the chain of imports from the workflows file, each with its
+// line, and the remedy.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** One import of the chain: `to` is a file, or the disallowed module. */
+/** One import of the chain. `to` is a file or the disallowed module. */
 interface Link {
   readonly from: string;
   readonly to: string;
@@ -18,7 +18,7 @@ export interface ImportGraph {
   readonly entry: string;
 }
 
-/** Shortest way from the entry to `file`. */
+/** Shortest chain from the entry to `file`. */
 function linksTo(graph: ImportGraph, file: string): Link[] {
   const arrivedBy = new Map<string, Link | undefined>([[graph.entry, undefined]]);
   for (const from of arrivedBy.keys()) {
@@ -28,13 +28,13 @@ function linksTo(graph: ImportGraph, file: string): Link[] {
   }
   const links: Link[] = [];
   for (let link = arrivedBy.get(file); link !== undefined; link = arrivedBy.get(link.from)) links.unshift(link);
-  // What the bundler was told on its standard input is no file of the user's.
+  // The bundler's standard input is not a file of the user.
   return links.filter((link) => link.from !== '<stdin>');
 }
 
 const typeImport = /^\s*(?:import|export)\s+type\b/;
 
-/** `src/workflows.ts:3`; the line is left out when the import cannot be found in the text. */
+/** `src/workflows.ts:3`, without the line when the import cannot be found in the text. */
 function placeOf(graph: ImportGraph, { from, specifier }: Link): string {
   const lines = readFileSync(join(graph.baseDir, from), 'utf8').split('\n');
   const quoted = [`'${specifier}'`, `"${specifier}"`, `\`${specifier}\``];
@@ -61,7 +61,7 @@ function remedy(graph: ImportGraph, links: readonly Link[], specifier: string): 
   );
 }
 
-/** `importer` as in the graph. */
+/** `importer`: a key of the graph. */
 export function tellImportChain(graph: ImportGraph, importer: string, specifier: string): string {
   const last: Link = { from: importer, to: specifier, specifier };
   const links = linksTo(graph, importer);

@@ -1,19 +1,19 @@
-// The guard against endless loops, as it stands in workflow code: a call at the start of every loop body and every
-// function body, so that no code runs on for ever without passing one. What the call does is in inside/guard.ts.
-// Not covered: one long call of a built-in (a regular expression that backtracks, a sort of millions).
+// Inserts the guard against endless loops into workflow code: a call at the start of every loop body and every function
+// body, so that no code runs for long without a check. inside/guard.ts implements the check. Not covered: one long call
+// of a built-in (a backtracking regular expression, a sort of millions of items).
 import type { AnyNode } from 'acorn';
 import { type CodeEdit, closeMark, insertion, type Visited } from './code-edit.ts';
 
-/** Name of the guard, a parameter of the function that workflow code is wrapped in. */
+/** Name of the guard, a parameter of the function that wraps workflow code. */
 export const guardName = '__repriseGuard';
 
 const call = `${guardName}();`;
 const openExpression = `(${guardName}(),`;
 
-/** What `guardRule` puts in, but for the closing brackets. */
+/** The text that `guardRule` inserts, without the closing brackets. */
 export const insertedGuard: RegExp = new RegExp(`\\{?${guardName}\\(\\);|\\(${guardName}\\(\\),`);
 
-/** In a function body directives such as 'use strict' stay first. */
+/** In a function body, directives such as 'use strict' stay first. */
 function* guardFunction(body: AnyNode): Generator<CodeEdit> {
   if (body.type !== 'BlockStatement') {
     yield insertion(body.start, openExpression);

@@ -1,5 +1,5 @@
-// Which modules workflow code may import, and where each comes from, as an esbuild plugin. Disallowed imports do not
-// fail here: they are recorded, so that all of them can be told at once, each with its chain (import-chain.ts).
+// Decides which modules workflow code may import and where each comes from, as an esbuild plugin. Records disallowed
+// imports instead of failing at once, so that all of them are reported together, each with its chain (import-chain.ts).
 import { builtinModules } from 'node:module';
 import { dirname } from 'node:path';
 import type {
@@ -14,17 +14,20 @@ import type {
 import { assertFile, workflowModules } from './engine-files.ts';
 
 export interface ModulePolicyOptions {
-  /** Package names, and paths as the user wrote them, of modules that all runs share. */
+  /** Package names and paths, as the user wrote them, of modules that all runs share. */
   readonly preloadModules: readonly string[];
-  /** Modules that are replaced by an empty one. */
+  /** Modules to replace by an empty one. */
   readonly ignoreModules: readonly string[];
-  /** Folder that preload modules are resolved from: that of the workflows file. */
+  /** Folder from which preload modules are resolved: that of the workflows file. */
   readonly resolveDir: string;
-  /** True for the bundle that shared modules are evaluated in, false for the user's, which gets them by `require`. */
+  /**
+   * True for the bundle in which shared modules are evaluated. False for the user's bundle, which gets them by
+   * `require`.
+   */
   readonly holdsShared: boolean;
 }
 
-/** `specifier` is what the code asks for, `importer` the absolute path of the file that does. */
+/** `specifier` is the import's text, `importer` the absolute path of its file. */
 export interface DisallowedImport {
   readonly specifier: string;
   readonly importer: string;
@@ -32,7 +35,7 @@ export interface DisallowedImport {
 
 const builtins: ReadonlySet<string> = new Set(builtinModules.map(withoutScheme));
 
-/** Of these builtins the deterministic part; importing another name fails like any missing export. */
+/** The deterministic part of these built-ins. Importing any other name fails like every missing export. */
 const virtualModules: ReadonlyMap<string, string> = new Map([
   ['url', 'export const { URL, URLSearchParams } = globalThis;'],
   ['util', 'export const { TextEncoder, TextDecoder } = globalThis;'],
@@ -41,13 +44,13 @@ const virtualModules: ReadonlyMap<string, string> = new Map([
 
 const disallowedPackages: ReadonlySet<string> = new Set(['reprise', 'pg', 'kysely']);
 
-/** Modules of these names need no entry in `preloadModules`: their evaluation would cost every run milliseconds. */
+/** Modules that need no entry in `preloadModules`: evaluating them would cost every run milliseconds. */
 const preloadedPackages = ['zod', 'fast-json-patch'];
 
-/** Of modules that have no file. */
+/** For modules without a file. */
 const namespace = 'reprise';
 
-/** Tells our own look-ups from those of the bundler. */
+/** Marks our own look-ups, to tell them from the bundler's. */
 const ownLookup = Symbol('own look-up');
 
 function withoutScheme(specifier: string): string {
@@ -93,13 +96,16 @@ export class ModulePolicy {
     build.onLoad({ filter: /.*/, namespace }, ({ path }) => ({ contents: contents(path), resolveDir }));
   }
 
-  /** Listed modules are evaluated whether or not workflow code imports them: they may be there for their effect. */
+  /** Listed modules are evaluated even if workflow code does not import them: they may have side effects. */
   async #findPreloads(build: PluginBuild): Promise<OnStartResult> {
     const errors: PartialMessage[] = [];
     for (const name of this.#options.preloadModules) {
       const found = await this.#lookUp(build, { path: name, kind: 'import-statement' }, this.#options.resolveDir);
       if (found.errors.length === 0) this.preloaded.set(name, found.path);
-      else errors.push({ text: `preloadModules names '${name}', which is not found from ${this.#options.resolveDir}` });
+      else
+        errors.push({
+          text: `preloadModules names '${name}', which cannot be resolved from ${this.#options.resolveDir}`,
+        });
     }
     return { errors };
   }
@@ -115,20 +121,20 @@ export class ModulePolicy {
     if (ours !== undefined) return this.#give(name, { path: ours });
     if (disallowedPackages.has(packageOf(name))) return this.#disallow(args);
     if (builtins.has(name) || name !== args.path) {
-      // A package may stand in for a builtin (`events`), or say by its `browser` field that it can do without.
+      // A package may replace a built-in (`events`), or its `browser` field may make the built-in unnecessary.
       const found = await this.#lookUp(build, args, args.resolveDir);
       return found.errors.length > 0 ? this.#disallow(args) : undefined;
     }
     return this.#preloadPackages.has(packageOf(name)) ? this.#resolvePreloaded(build, args) : undefined;
   }
 
-  /** Shared only when it is the same file that the workflows file gets: a dependency may hold another version. */
+  /** Shares the module only if it is the file that the workflows file gets: a dependency may use another version. */
   async #resolvePreloaded(build: PluginBuild, args: OnResolveArgs): Promise<OnResolveResult | undefined> {
     if (this.#options.holdsShared) return undefined;
     const found = await this.#lookUp(build, args, args.resolveDir);
     const root = await this.#lookUp(build, args, this.#options.resolveDir);
     if (found.errors.length > 0 || found.path !== root.path) return undefined;
-    // `import` and `require` of one name may be two files.
+    // `import` and `require` of one name may give two files.
     const id = args.kind === 'require-call' ? `${args.path}?require` : args.path;
     this.preloaded.set(id, found.path);
     return { path: id, external: true };
@@ -144,7 +150,7 @@ export class ModulePolicy {
     return build.resolve(args.path, { kind: args.kind, resolveDir, pluginData: ownLookup });
   }
 
-  /** What the shared bundle holds: there it is `found`, in the user's bundle `require(id)`. */
+  /** The shared bundle gets the file `found`, the user's bundle gets `require(id)`. */
   #give(id: string, found: OnResolveResult): OnResolveResult {
     return this.#options.holdsShared ? found : { path: id, external: true };
   }

@@ -1,12 +1,12 @@
-// Builds the shared bundle, which is evaluated once in a vm context: the engine's inside part, what `reprise/workflow`
-// and `reprise/common` export, and the preloaded modules.
+// Builds the shared bundle, which is evaluated once per vm context: the engine's inside part, the exports of
+// `reprise/workflow` and `reprise/common`, and the preloaded modules.
 import { bootFile, encodingFile, workflowModules } from './engine-files.ts';
 import { type BundleRequest, bundleCode, inputPath } from './esbuild-run.ts';
 import { isRelativeOrAbsolute } from './module-policy.ts';
 
 export interface SharedBundle {
   readonly code: string;
-  /** Ids whose `require` gives the namespace object of an ES module. */
+  /** Ids whose `require` returns the namespace object of an ES module. */
   readonly esmIds: ReadonlySet<string>;
 }
 

@@ -1,10 +1,10 @@
-// `assert` for workflow code: Node's, in its strict mode, with errors of this realm. What waits for a promise is
-// written anew, since a promise of the host would settle outside of any activation.
+// `assert` for workflow code: Node's strict mode with errors of this realm. The functions that await a promise are
+// reimplemented, since a promise of the host would settle outside of any activation.
 import { adoptError, host } from './host-realm.ts';
 
 type Assertion = (...args: unknown[]) => unknown;
 
-/** What Node's AssertionError has beside a message. */
+/** The fields of Node's AssertionError beside the message. */
 interface AssertionDetails {
   readonly actual?: unknown;
   readonly expected?: unknown;
@@ -46,13 +46,13 @@ for (const [name, member] of Object.entries(hostAssert)) {
   if (typeof member === 'function' && /^[a-z]/.test(name)) wrapped[name] = wrap(member as Assertion);
 }
 
-/** Without a message Node would read the caller's source file for one. */
+/** Without a message, Node would read the caller's source file to create one. */
 function ok(...args: [value?: unknown, message?: string | Error]): void {
   const [value, message = 'The expression evaluated to a falsy value'] = args;
   wrapped['equal']!(Boolean(value), true, message);
 }
 
-/** The error that the promise rejects with, boxed, or undefined when it does not. */
+/** The error that the promise rejects with, boxed; undefined when it does not reject. */
 async function rejectionOf(promise: unknown): Promise<{ readonly error: unknown } | undefined> {
   try {
     await (typeof promise === 'function' ? promise() : promise);

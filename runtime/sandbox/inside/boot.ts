@@ -1,5 +1,5 @@
-// The inside of a vm context: sets up globals and shared modules once, freezes them, then makes runs, each with module
-// state and a `globalThis` of its own. Everything here is of the context's realm; the host drives it (sandbox.ts).
+// The inside of a vm context: sets up globals and shared modules once, freezes them, then creates runs, each with its
+// own module state and `globalThis`. Everything here belongs to the context's realm. The host drives it (sandbox.ts).
 import { createRun, install, type SandboxRun } from '../../activator/entry.ts';
 import type { ActivatesChange } from '../../activator/determinism/versions.ts';
 import { taskFailureOf } from '../../activator/run/task-failure.ts';
@@ -13,7 +13,7 @@ import { adoptError, host } from './host-realm.ts';
 
 type Require = (id: string) => unknown;
 
-/** The user's bundle: evaluates all its modules and puts what the workflows file exports into `module.exports`. */
+/** The user's bundle: evaluates all its modules and assigns the exports of the workflows file to `module.exports`. */
 export type WorkflowCode = (
   module: { exports: Record<string, unknown> },
   exports: Record<string, unknown>,
@@ -22,7 +22,7 @@ export type WorkflowCode = (
   loopGuard: () => void,
 ) => void;
 
-/** Module id to what `require` gives, in the three kinds that are frozen differently. */
+/** Module id to the result of `require`, in the three groups that are frozen differently. */
 export interface SharedModules {
   readonly engine: Readonly<Record<string, object>>;
   readonly files: Readonly<Record<string, object>>;
@@ -31,20 +31,20 @@ export interface SharedModules {
 
 export interface Realm {
   createRun(runId: string): SandboxRun;
-  /** To be called before workflow code is entered. */
+  /** Call before entering workflow code. */
   enter(): void;
-  /** Set when the code that was entered last had to be interrupted. */
+  /** Set when the last entered code had to be interrupted. */
   deadlock(): Error | undefined;
-  /** What a value that workflow code threw says. */
+  /** The task failure for a value that workflow code threw. */
   describe(thrown: unknown): TaskFailure;
 }
 
-/** What is neither deterministic nor harmless: ends outside of any activation, or blocks the process. */
+/** Globals that are neither deterministic nor harmless: they settle outside of any activation, or block the process. */
 const removedGlobals = ['WebAssembly', 'Atomics', 'SharedArrayBuffer'];
 
 /**
- * Libraries look for names on `globalThis`, and set some: each run has its own, over this view of the frozen one. A bare
- * name is never looked up there.
+ * Libraries read and set names on `globalThis`. Each run has its own object over this view of the frozen one. Bare
+ * names are never looked up there.
  */
 function createGlobalView(): object {
   const view = {};
@@ -72,7 +72,7 @@ function namespaces(modules: Readonly<Record<string, object>>): Map<string, obje
   return new Map(Object.entries(modules).map(([id, module]) => [id, plainNamespace(module)]));
 }
 
-/** What the user's function on the host throws must be an error here. */
+/** An error of the user's function on the host must become an error of this realm. */
 function activation(): ActivatesChange | undefined {
   const { activatesChange } = host;
   if (activatesChange === undefined) return undefined;
@@ -85,7 +85,7 @@ function activation(): ActivatesChange | undefined {
   };
 }
 
-/** `load` evaluates the shared modules; `code` is the user's. */
+/** `load` evaluates the shared modules. `code` is the user's bundle. */
 export function boot(
   load: () => SharedModules,
 ): (code: WorkflowCode, failureTypes: FailureErrorTypes | undefined) => Realm {

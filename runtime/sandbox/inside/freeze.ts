@@ -1,5 +1,5 @@
-// Freezes what all runs of a vm context share: built-ins, and the modules of the shared bundle. Objects of the host realm
-// are left alone. What closures, Maps and class instances hold is not reached, in shared modules as in Temporal.
+// Freezes what all runs of a vm context share: built-ins and the modules of the shared bundle. Leaves objects of the
+// host realm alone. Like Temporal, it does not reach what closures, Maps and class instances of shared modules hold.
 import { encodingGlobals } from './encoding.ts';
 import { host } from './host-realm.ts';
 
@@ -15,10 +15,10 @@ const hiddenIntrinsics: readonly unknown[] = [
   Object.getPrototypeOf(Uint8Array),
 ];
 
-/** Prototypes of which every property may be overridden by assignment on an object that inherits it. */
+/** Prototypes of which every property can be overridden by assignment on an inheriting object. */
 const overridden: ReadonlySet<object> = new Set([Object.prototype, Function.prototype]);
 
-/** Of other prototypes these: what constructor functions and error classes assign. */
+/** On other prototypes only these: names that constructor functions and error classes assign. */
 const overriddenNames: ReadonlySet<string> = new Set([
   'constructor',
   'message',
@@ -29,7 +29,7 @@ const overriddenNames: ReadonlySet<string> = new Set([
   'valueOf',
 ]);
 
-/** Engines watch their `constructor` to keep array and promise methods fast, in all contexts of the process. */
+/** Engines watch the `constructor` of these to keep array and promise methods fast, in all contexts of the process. */
 const watched: ReadonlySet<object> = new Set([
   Array.prototype,
   ArrayBuffer.prototype,
@@ -46,7 +46,7 @@ function rootOf(object: object): object {
 
 const hostRoot = rootOf(host.URL);
 
-/** Classes of this realm that extend one of the host. */
+/** Classes of this realm that extend a class of the host. */
 const ownOverHost: ReadonlySet<unknown> = new Set([encodingGlobals.URL, encodingGlobals.URL.prototype]);
 
 function isObject(value: unknown): value is object {
@@ -54,8 +54,9 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * A read-only data property of a prototype could not be assigned on objects that inherit it ("override mistake").
- * As an accessor it can: `error.name = 'X'` makes an own property. Source: the technique of SES / Hardened JavaScript.
+ * A read-only data property of a prototype blocks assignment on inheriting objects ("override mistake"). As an accessor
+ * it allows it: `error.name = 'X'` creates an own property.
+ * Source: the technique of SES / Hardened JavaScript.
  */
 function makeOverridable(prototype: object, name: string, value: unknown): void {
   Object.defineProperty(prototype, name, {
@@ -73,11 +74,11 @@ function isOverridable(prototype: object, name: string | symbol): name is string
   return overriddenNames.has(name) && !(name === 'constructor' && watched.has(prototype));
 }
 
-/** What of an object is looked into. */
+/** The parts of an object to visit. */
 interface Reach {
-  /** Whether to freeze `value` at all. */
+  /** True when `value` is to be frozen. */
   includes(value: object): boolean;
-  /** Whether to go from a function to its `prototype`. */
+  /** True to follow a function to its `prototype`. */
   readonly prototypes: boolean;
 }
 
@@ -99,7 +100,7 @@ function freezeDeep(value: unknown, reach: Reach, seen: Set<object>): void {
   else Object.freeze(value);
 }
 
-/** All but `stackTraceLimit`, which libraries set (see guard.ts). */
+/** Freezes all but `stackTraceLimit`, which libraries set (see guard.ts). */
 function freezeErrorClass(): void {
   for (const key of Reflect.ownKeys(Error)) {
     if (key !== 'stackTraceLimit') Object.defineProperty(Error, key, { writable: false, configurable: false });
@@ -114,17 +115,19 @@ const everything: Reach = {
 
 const plainPrototypes: ReadonlySet<unknown> = new Set([null, Object.prototype, Array.prototype]);
 
-/** Of the user's own shared files: not instances of classes, which may have to change (a schema that fills a cache). */
+/**
+ * For the user's own shared files. Excludes class instances, which may need to change (a schema that fills a cache).
+ */
 const plainThings: Reach = {
   includes: (value) => typeof value === 'function' || plainPrototypes.has(Object.getPrototypeOf(value)),
   prototypes: false,
 };
 
-/** Of packages: they fill prototypes and settings on first use, as zod does, and would break. */
+/** For packages. They fill prototypes and settings at first use, as zod does, and would break. */
 const functions: Reach = { includes: (value) => typeof value === 'function', prototypes: false };
 
 export interface RealmParts {
-  /** What the global object held before any library was evaluated. */
+  /** The values of the global object before any library was evaluated. */
   readonly builtins: readonly unknown[];
   /** Module namespaces. */
   readonly engine: Iterable<object>;
@@ -132,7 +135,7 @@ export interface RealmParts {
   readonly packages: Iterable<object>;
 }
 
-/** To be called when all shared modules are evaluated; no global can be added afterwards. */
+/** Call when all shared modules are evaluated. No global can be added afterwards. */
 export function freezeRealm(parts: RealmParts): void {
   const seen = new Set<object>([globalThis]);
   const intrinsics = hiddenIntrinsics.map((instance) => Object.getPrototypeOf(instance) as unknown);

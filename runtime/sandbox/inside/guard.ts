@@ -1,9 +1,9 @@
-// The guard that loops and functions of workflow code pass (see loop-guard.ts): counts, now and then looks at the clock,
-// and once an activation has computed for too long throws at every further check, so that no `catch` of the user's
-// keeps the loop alive. One activation at a time runs in a vm context, so one counter serves all runs.
+// The guard that loops and functions of workflow code call (see loop-guard.ts). Counts calls and sometimes reads the
+// clock. Once an activation has computed for too long, every further call throws, so that a `catch` in user code cannot
+// keep the loop alive. Only one activation at a time runs in a vm context, so one counter serves all runs.
 import { host } from './host-realm.ts';
 
-/** Checks between two looks at the clock. The clock of an activation starts at the first look. */
+/** Calls between two reads of the clock. The first read starts the clock of an activation. */
 const checksPerLook = 100;
 const stackTraceLimit = 10;
 
@@ -24,21 +24,21 @@ function look(): void {
     checksLeft = checksPerLook;
     return;
   }
-  deadlock = new Error(`Workflow code computed for more than ${host.deadlockTimeoutMs} ms without coming to rest`);
+  deadlock = new Error(`Workflow code computed for more than ${host.deadlockTimeoutMs} ms without waiting`);
   Error.captureStackTrace(deadlock, guard);
   throw deadlock;
 }
 
-/** To be called before workflow code is entered. */
+/** Call before entering workflow code. */
 export function resetGuard(): void {
   checksLeft = checksPerLook;
   deadlineMs = undefined;
   deadlock = undefined;
-  // Left writable, since libraries set it, and reset, since one run must not see what another has set.
+  // Left writable, since libraries set it. Reset, since one run must not see the value that another has set.
   Error.stackTraceLimit = stackTraceLimit;
 }
 
-/** The error, with the stack of the place, when the guard interrupted the code that was entered last. */
+/** The error with the stack of the place, when the guard interrupted the last entered code. */
 export function deadlockError(): Error | undefined {
   return deadlock;
 }

@@ -1,5 +1,6 @@
 // What the host lends to the vm context: the one parameter of the shared bundle's wrapper. Objects of the host are
-// wrapped before user code sees them, except classes whose instances are their own (URLSearchParams, AsyncLocalStorage).
+// wrapped before user code sees them, except classes whose instances belong to the run (URLSearchParams,
+// AsyncLocalStorage).
 import type { HostHooks } from '../../activator/entry.ts';
 
 export interface HostRealm {
@@ -9,7 +10,7 @@ export interface HostRealm {
   readonly URL: typeof globalThis.URL;
   readonly URLSearchParams: typeof globalThis.URLSearchParams;
   readonly assert: HostAssert;
-  /** Monotonic, ms: for the guard against endless loops only. */
+  /** Monotonic, ms. Only for the guard against endless loops. */
   readonly now: () => number;
   /** An activation that computes for longer is interrupted, ms. */
   readonly deadlockTimeoutMs: number;
@@ -28,7 +29,9 @@ const errorClasses: ReadonlyMap<string, ErrorConstructor> = new Map(
   [TypeError, RangeError, SyntaxError].map((errorClass) => [errorClass.name, errorClass]),
 );
 
-/** An error of the host as one of this realm, so that `instanceof Error` holds; anything else as it is. */
+/**
+ * Converts an error of the host to one of this realm, so that `instanceof Error` holds. Returns other values unchanged.
+ */
 export function adoptError(thrown: unknown): unknown {
   if (!(thrown instanceof Object) && typeof thrown === 'object' && thrown !== null && 'message' in thrown) {
     const { name, message, ...rest } = thrown as Error;

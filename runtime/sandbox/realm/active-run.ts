@@ -1,5 +1,6 @@
-// One run in a sandbox: drives it through an activation (begin, drain, unblock and drain, conclude) and answers queries.
-// Synchronous throughout; what leaves it is of the host's realm, and its stacks name the user's source lines.
+// One run in a sandbox: drives it through an activation (begin, drain, unblock and drain, conclude) and answers
+// queries. Synchronous throughout. All results belong to the host's realm, and their stacks name the user's source
+// lines.
 import type { SandboxRun } from '../../activator/entry.ts';
 import type { Activation, ActivationResult, Divergence, TaskFailure } from '../../core/log/activation.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
@@ -11,10 +12,10 @@ import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts
 import { frameText, isOfLibrary, type UserFrame, userFrames } from '../stacks/user-frames.ts';
 import type { OpenRealm } from './vm-realm.ts';
 
-/** Promises that a query handler leaves behind concern nobody: it has been answered. */
+/** Rejections of promises that a query handler leaves behind are dropped: the query is already answered. */
 const nobody: RejectionSink = { rejected: () => undefined };
 
-/** A frame in words; one without a name, or of a library, with the user's own function that called it. */
+/** A frame as text. A frame without a name, or of a library, also names the user's function that called it. */
 function placeText(frames: readonly UserFrame[]): string {
   const [first] = frames;
   if (first === undefined) return 'unknown code';
@@ -40,19 +41,19 @@ export class ActiveRun implements RejectionSink {
   }
 
   /**
-   * Not `ok`: the code could not go on. The run is of no use then; dispose it, and activate a new one from the log.
-   * `ok` holds unless `rejection` is set after `rejectionsKnown()`.
+   * A result that is not `ok` means that the code could not continue: dispose this run and activate a new one from the
+   * log. `ok` holds unless `rejection` is set after `rejectionsKnown()`.
    */
   activate(activation: Activation): ActivationResult {
     return withRejectionSink(this, () => this.#activate(activation));
   }
 
-  /** What the workflow's options say of it; known after the first activation. */
+  /** From the workflow's options; known after the first activation. */
   get versioningBehavior(): VersioningBehavior | undefined {
     return this.#run.versioningBehavior;
   }
 
-  /** An unhandled rejection of the run. It fails the activation that caused it, and any later one. */
+  /** An unhandled rejection of the run. It fails the activation that caused it and every later one. */
   get rejection(): TaskFailure | undefined {
     return this.#rejection;
   }
@@ -70,7 +71,7 @@ export class ActiveRun implements RejectionSink {
       const { realm, drain } = this.#open;
       realm.enter();
       const answer = hostAnswer(this.#run.query(name, args));
-      // What the handler left must not run in the activation of another run.
+      // Work that the handler left must not run in the activation of another run.
       drain();
       const deadlock = realm.deadlock();
       if (deadlock === undefined) return answer;
@@ -93,7 +94,7 @@ export class ActiveRun implements RejectionSink {
       if (deadlock === undefined) return this.#concluded(activation.recorded !== undefined);
       const failure = this.#tellDeadlock(deadlock);
       this.#run.fail(failure);
-      // What the interruption made user code do, and throw, comes second.
+      // The interruption is the cause. Errors that it triggered in user code are secondary.
       return { ok: false, failure, logs: this.#concluded(true).logs };
     } catch (error) {
       const failure = this.#describe(error);
@@ -102,7 +103,7 @@ export class ActiveRun implements RejectionSink {
     }
   }
 
-  /** On replay nothing but a failure is of interest: what was recorded stands in the log already. */
+  /** On replay only a failure matters: the log already holds the rest. */
   #concluded(isReplay: boolean): ActivationResult {
     const result = hostResult(this.#run.conclude(), isReplay);
     return result.ok ? result : { ...result, failure: this.#mapped(result.failure) };
@@ -128,7 +129,7 @@ export class ActiveRun implements RejectionSink {
     return this.#mapped(this.#open.realm.describe(thrown));
   }
 
-  /** A copy of the host's realm, with positions in the user's files. */
+  /** A copy in the host's realm, with positions in the user's files. */
   #mapped({ code, message, stack, divergence }: TaskFailure): TaskFailure {
     const mapped = {
       code,

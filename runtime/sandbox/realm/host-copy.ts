@@ -1,5 +1,5 @@
-// Copies of the host's realm of what leaves the sandbox: plain objects, strings, numbers, booleans and Uint8Arrays, so
-// that `instanceof` holds on the host and nothing of a run is kept alive, or changed, by what the host keeps.
+// Copies results of the sandbox into the host's realm: plain objects, strings, numbers, booleans and Uint8Arrays. So
+// `instanceof` holds on the host, and objects that the host keeps neither keep a run alive nor change with it.
 import type { ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 
@@ -7,7 +7,7 @@ function hostBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Every column by name: a spread of an object of another realm costs several times as much. */
+/** Names every column: spreading an object of another realm costs several times as much. */
 function hostEvent(event: NewEvent): NewEvent {
   return {
     seq: event.seq,
@@ -25,7 +25,7 @@ function hostEvent(event: NewEvent): NewEvent {
   };
 }
 
-/** Attributes may hold anything; what cannot be cloned is named by its kind. */
+/** Attributes may hold anything. A value that cannot be cloned becomes the name of its kind. */
 function hostValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return typeof value === 'function' ? '[function]' : value;
   try {
@@ -46,7 +46,7 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
   }));
 }
 
-/** The recorded event is the host's own. */
+/** The recorded event belongs to the host already. */
 function hostFailure({ divergence, ...failure }: TaskFailure): TaskFailure {
   if (divergence === undefined) return failure;
   const { index, kind, recorded, produced } = divergence;
@@ -69,5 +69,5 @@ export function hostAnswer(result: QueryResult & { readonly logs: readonly LogLi
   return { ok: false, failure: hostBytes(result.failure), registered: result.registered, logs };
 }
 
-/** A query's answer, and what its handler logged. */
+/** A query's answer and the log lines of its handler. */
 export type LoggedAnswer = QueryResult & { readonly logs: readonly LogLine[] };

@@ -1,4 +1,4 @@
-// Where workflow code of one bundle runs: one vm context, shared by all its runs, each with module state of its own.
+// Runs the workflow code of one bundle: one vm context for all its runs, each with its own module state.
 import type { ActivatesChange } from '../../activator/determinism/versions.ts';
 import type { FailureErrorTypes } from '../../core/failure/failure-types.ts';
 import { assert, IllegalStateError } from '../../core/failure/runtime-error.ts';
@@ -14,20 +14,20 @@ export type { ActiveRun } from './active-run.ts';
 export interface SandboxOptions {
   /** An activation that computes for longer is interrupted, ms; Infinity while debugging. Default 2000. */
   readonly deadlockTimeoutMs?: number;
-  /** What activities the worker has; without it every local activity counts as there. */
+  /** Names of the worker's activities. Without it, every local activity counts as present. */
   readonly activityTypes?: readonly string[] | undefined;
-  /** Whether stack traces may show the text of workflow code. Default false. */
+  /** True when stack traces may show the text of workflow code. Default false. */
   readonly showStackTraceSources?: boolean;
   /** Errors that fail a run instead of its task. */
   readonly failureErrorTypes?: FailureErrorTypes | undefined;
-  /** Which changes are active; without it all are. */
+  /** Decides which changes are active. Default: all. */
   readonly activatesChange?: ActivatesChange | undefined;
 }
 
 const defaultDeadlockTimeoutMs = 2000;
 
 export class Sandbox {
-  /** undefined: it has no code, of a worker that has activities alone. */
+  /** Undefined for a sandbox without code, for a worker that has only activities. */
   readonly bundle: WorkflowBundle | undefined;
   readonly deadlockTimeoutMs: number;
   readonly activityTypes: readonly string[] | undefined;
@@ -58,17 +58,23 @@ export class Sandbox {
     watchRejections();
   }
 
-  /** Evaluates the shared part of the bundle: tens of milliseconds. @throws BUNDLE_FAILED when a shared module throws */
+  /**
+   * Evaluates the shared part of the bundle, which takes tens of milliseconds.
+   * @throws BUNDLE_FAILED when a shared module throws
+   */
   static create(bundle: WorkflowBundle, options: SandboxOptions = {}): Sandbox {
     return new Sandbox(bundle, options);
   }
 
-  /** Without workflow code, for a worker that takes no runs. */
+  /** A sandbox without workflow code, for a worker that takes no runs. */
   static empty(): Sandbox {
     return new Sandbox(undefined, {});
   }
 
-  /** The user's code is evaluated in the run's first activation. @throws ILLEGAL_STATE after `dispose`, and when it is empty */
+  /**
+   * The run's first activation evaluates the user's code.
+   * @throws ILLEGAL_STATE after `dispose`, and when the sandbox has no code
+   */
   createRun(runId: string): ActiveRun {
     if (this.#isDisposed || this.#open === undefined) {
       const why = this.#isDisposed ? 'was disposed' : 'has no code';
@@ -77,17 +83,20 @@ export class Sandbox {
     return new ActiveRun(runId, this.#open, this.#positionsOfCode());
   }
 
-  /** With positions in the user's files, and without frames of the host. */
+  /** Maps positions to the user's files and drops frames of the host. */
   mapStack(stack: string): string {
     return this.#positions === undefined ? stack : this.#positions.mapStack(stack);
   }
 
-  /** From now on, what the sandbox's runs wait for. Slows the whole isolate down, for good: not in a worker's own thread. */
+  /**
+   * Records from now on what the sandbox's runs wait for. Permanently slows down the whole isolate, so never call it in
+   * a worker's own thread.
+   */
   traceWaits(): WaitTracer {
     return new WaitTracer(this.#positionsOfCode());
   }
 
-  /** Text of a source file, by the path that stacks have; undefined when it is not shown. */
+  /** Text of a source file by its path in stacks; undefined when it may not be shown. */
   shownSource(file: string): string | undefined {
     return this.#showsSources ? this.#positionsOfCode().text(file) : undefined;
   }
@@ -97,7 +106,7 @@ export class Sandbox {
     return this.#positions;
   }
 
-  /** Its runs must not be used any more. Memory goes when nothing refers to them. */
+  /** Its runs must not be used afterwards. The memory is freed when nothing refers to them. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;

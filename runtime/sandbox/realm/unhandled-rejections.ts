@@ -1,19 +1,19 @@
-// Attributes unhandled promise rejections of workflow code to the run that caused them: they fail its task (behavior 60).
-// Node tells of them by `process.emit`, only after the macrotask that activated the run; nothing public is earlier. So a
-// result holds once `rejectionsKnown()` has passed: one turn of the event loop for any number of activations, which a
-// worker that flushes in batches waits for anyway. `emit` is wrapped, not listened to, while a sandbox lives: a listener
-// would switch off Node's default for the host's rejections, and not keep ours from the host's own listeners, which
-// often end the process.
+// Attributes unhandled promise rejections of workflow code to the run that caused them, and fails its task (behavior
+// 60). Node reports them by `process.emit`, after the macrotask that activated the run; it has no earlier public hook.
+// So a result is final only after `rejectionsKnown()`: one turn of the event loop for any number of activations, which
+// a worker that flushes in batches waits for anyway. While a sandbox lives, `emit` is wrapped. A listener would not do:
+// it would disable Node's default for the host's rejections, and the host's own listeners, which often end the process,
+// would still see ours.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Who answers for the promises that workflow code makes. */
+/** Receives the rejections of promises that workflow code creates. */
 export interface RejectionSink {
   rejected(reason: unknown): void;
 }
 
 const sinks = new AsyncLocalStorage<RejectionSink>();
 
-/** Rejections of promises that `work` makes, now or in what it leaves to be done, go to `sink` and nowhere else. */
+/** Rejections of promises that `work` creates, now or in work it leaves behind, go only to `sink`. */
 export function withRejectionSink<T>(sink: RejectionSink, work: () => T): T {
   return sinks.run(sink, work);
 }
@@ -30,7 +30,7 @@ const emit: Emit = function (event, ...args) {
   return true;
 };
 
-/** To be called once for each sandbox, and `unwatchRejections` when it is disposed. */
+/** Call once for each sandbox, and `unwatchRejections` when it is disposed. */
 export function watchRejections(): void {
   userCount += 1;
   if (emitBefore !== undefined) return;
@@ -40,7 +40,7 @@ export function watchRejections(): void {
 
 export function unwatchRejections(): void {
   userCount -= 1;
-  // Somebody else may have wrapped it since: then ours stays in between and passes everything on.
+  // If other code has wrapped `emit` since, ours stays in place and passes everything on.
   if (userCount > 0 || process.emit !== emit) return;
   process.emit = emitBefore as typeof process.emit;
   emitBefore = undefined;
@@ -48,7 +48,7 @@ export function unwatchRejections(): void {
 
 let known: Promise<void> | undefined;
 
-/** Settles when Node has reported the rejections of all activations up to now. */
+/** Resolves when Node has reported the rejections of all activations so far. */
 export function rejectionsKnown(): Promise<void> {
   known ??= new Promise((resolve) => {
     setImmediate(() => {

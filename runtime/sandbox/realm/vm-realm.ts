@@ -1,6 +1,6 @@
-// Opens a vm context and evaluates a bundle in it. The context has its own microtask queue, which runs dry whenever a
-// script evaluated in it ends, and never in between; that is how an activation drains.
-// It isolates against accidents, not against malice: workflow code is trusted as the rest of the process is.
+// Opens a vm context and evaluates a bundle in it. The context has its own microtask queue, which drains whenever a
+// script evaluated in it ends, and only then; an activation drains by that. It isolates against accidents, not malice:
+// workflow code is trusted like the rest of the process.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, createContext, Script } from 'node:vm';
@@ -28,7 +28,7 @@ type SharedCode = (module: { exports: SharedExports }, host: HostRealm) => void;
 
 const drainScript = new Script('0', { filename: 'reprise-drain.js' });
 
-/** A function around `code`, whose lines keep their numbers. */
+/** A function around `code` that keeps its line numbers. */
 function wrap(parameters: readonly string[], code: string, filename: string): Script {
   return new Script(`(function (${parameters.join(', ')}) {\n${code}\n})`, { filename, lineOffset: -1 });
 }

@@ -1,11 +1,11 @@
-// A failed replay in full: what only a second run of the code, watched, can tell beside what is known of the first.
+// The full message of a failed replay: adds what only a second, traced run of the code can find.
 import { divergenceText } from '../../activator/determinism/divergence-text.ts';
 import type { TaskFailure } from '../../core/log/activation.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { frameText } from './user-frames.ts';
 import type { WaitStack } from './wait-tracer.ts';
 
-/** As many waits as a message shows. */
+/** Number of waits that a message shows. */
 const waitsMax = 5;
 
 function waitLine({ call, frames }: WaitStack): string {
@@ -13,13 +13,13 @@ function waitLine({ call, frames }: WaitStack): string {
   return call === undefined ? place : `${call} in ${place}`;
 }
 
-/** The same failure with the whole text, if it is of an activation that explains. */
+/** The same failure with the full text, if its activation ran with `explains`. */
 export function explainedFailure(
   { divergence, ...failure }: TaskFailure,
   { previous, waits }: { previous: readonly HistoryEvent[]; waits: readonly WaitStack[] },
 ): TaskFailure {
   if (divergence === undefined) return failure;
-  // Where a command was asked for says more than where the code went on to.
+  // The place of a command says more than the place where the code went on to wait.
   const shown = divergence.produced === undefined ? waits.slice(0, waitsMax).map(waitLine) : [];
   return { ...failure, message: divergenceText(divergence, { previous, waits: shown }) };
 }

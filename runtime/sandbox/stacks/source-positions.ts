@@ -1,24 +1,24 @@
-// From positions in the evaluated workflow code back to the user's source files. Reads the source map only when asked:
-// nothing is parsed until something has failed.
+// Maps positions in the evaluated workflow code back to the user's source files. Parses the source map only on demand,
+// after something has failed.
 import { SourceMap } from 'node:module';
 import { closeMark } from '../bundle/code-edit.ts';
 import { insertedGuard } from '../bundle/loop-guard.ts';
 
 export interface PositionedCode {
   readonly code: string;
-  /** JSON. Made before guards were put into the code. */
+  /** JSON. Made before the guards were inserted. */
   readonly sourceMap: string;
 }
 
 const closing = `${closeMark.replaceAll('*', '\\*')}[)}]`;
 const inserted = new RegExp(`${insertedGuard.source}|${closing}`, 'g');
 
-/** Code as the bundler made it. Of the start of a line the length is the column that the source map knows. */
+/** The code as the bundler made it. The length of such a line's beginning is the column in the source map. */
 export function withoutInsertions(code: string): string {
   return code.replaceAll(inserted, '');
 }
 
-/** A place in a source file; line and column are 1-based. */
+/** A place in a source file. Line and column are 1-based. */
 export interface SourcePlace {
   /** Relative to the package of the workflows file. */
   readonly file: string;
@@ -29,7 +29,7 @@ export interface SourcePlace {
 const hostFrame = /^\s+at .*(?:file:\/\/|node:)/;
 
 export class SourcePositions {
-  /** What stacks call the code. */
+  /** Name of the code in stacks. */
   readonly fileName: string;
   readonly #bundle: PositionedCode;
   readonly #framePattern: RegExp;
@@ -41,14 +41,17 @@ export class SourcePositions {
     this.#framePattern = new RegExp(`${fileName.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
   }
 
-  /** Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`; code shown in it loses what we put in. */
+  /**
+   * Rewrites every position of workflow code in a text to `src/workflows.ts:12:5`, and removes inserted guards from
+   * quoted code.
+   */
   mapText(text: string): string {
     return withoutInsertions(text).replaceAll(this.#framePattern, (frame, line: string, column: string) => {
       return this.place(Number(line), Number(column)) ?? frame;
     });
   }
 
-  /** Also leaves out frames of the host, which called the code. */
+  /** Also drops frames of the host, which called the code. */
   mapStack(stack: string): string {
     const lines = stack.split('\n').filter((line) => !hostFrame.test(line));
     return this.mapText(lines.join('\n'));

@@ -1,19 +1,19 @@
-// Stacks as frames: which of them are the user's code, and where in the source files.
+// Parses stacks into frames, and finds which frames are the user's code and where they are in the source files.
 import type { SourcePositions } from './source-positions.ts';
 
 /** One line of a stack. */
 export interface StackFrame {
   readonly functionName: string | undefined;
-  /** A caller that waits for the frame above, not one that called it just now. */
+  /** True for a caller that awaits the frame above, false for a direct caller. */
   readonly isAsync: boolean;
-  /** As the stack calls it; undefined for built-ins. */
+  /** As the stack names it; undefined for built-ins. */
   readonly file: string | undefined;
   /** 1-based, as are columns; 0 for built-ins. */
   readonly line: number;
   readonly column: number;
 }
 
-/** A frame of workflow code, in terms of its source files. */
+/** A frame of workflow code, by its source file. */
 export interface UserFrame extends StackFrame {
   /** Relative to the package of the workflows file. */
   readonly file: string;
@@ -38,7 +38,7 @@ export function parseFrames(stack: string): StackFrame[] {
   return frames;
 }
 
-/** The frame in the user's source; undefined for the engine's, the host's and built-ins. */
+/** The frame in the user's source; undefined for frames of the engine, the host and built-ins. */
 export function userFrame(frame: StackFrame, positions: SourcePositions): UserFrame | undefined {
   if (frame.file !== positions.fileName) return undefined;
   const source = positions.source(frame.line, frame.column);
@@ -49,7 +49,7 @@ export function userFrames(stack: string, positions: SourcePositions): UserFrame
   return parseFrames(stack).flatMap((frame) => userFrame(frame, positions) ?? []);
 }
 
-/** Whether the code is of a package that the user has installed. */
+/** True when the code belongs to an installed package. */
 export function isOfLibrary({ file }: UserFrame): boolean {
   return file.includes('node_modules/');
 }

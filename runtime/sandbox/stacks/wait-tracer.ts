@@ -1,32 +1,32 @@
-// Where workflow code waits: the promises that are pending, with the stacks that made them. Switched on only in a thread of
-// its own that replays a run because somebody asked (see worker/trace-thread.ts): a promise hook slows every promise of an
-// isolate down, and the isolate stays slower when the hook is gone.
+// Finds where workflow code waits: the pending promises, with the stacks that created them. Used only in a separate
+// thread that replays a run on request (see worker/trace-thread.ts): a promise hook slows down every promise of an
+// isolate, and the isolate stays slower after the hook is removed.
 import { promiseHooks } from 'node:v8';
 import type { SourcePositions } from './source-positions.ts';
 import { frameText, parseFrames, type StackFrame, type UserFrame, userFrame } from './user-frames.ts';
 
-/** One thing that a run waits for, and who waits. */
+/** One wait of a run, with its stack. */
 export interface WaitStack {
-  /** The function of `reprise/workflow` that made the promise: `sleep`, `condition`, `activity` … */
+  /** The function of `reprise/workflow` that created the promise: `sleep`, `condition`, `activity` … */
   readonly call: string | undefined;
-  /** The user's frames, the innermost first; at least one. */
+  /** The user's frames, innermost first; at least one. */
   readonly frames: readonly UserFrame[];
 }
 
 interface Pending {
   readonly parent: Promise<unknown> | undefined;
-  /** Its stack is made into text only if somebody looks. */
+  /** The stack becomes text only when read. */
   readonly trace: { readonly stack?: string };
 }
 
-/** What made a promise, by its stack. */
+/** What created a promise, according to its stack. */
 interface Maker {
   readonly parent: Promise<unknown> | undefined;
   readonly stack: WaitStack;
   /**
-   * `call`: one of ours that workflow code called. `wait`: an await, a then, a `new Promise`, a race of the user's.
-   * `inner`: our own way of following another promise. `element`: what Promise.all and its like hang on their parts.
-   * `task`: that of an async function, which is pending because of an await inside it.
+   * `call`: a function of ours that workflow code called. `wait`: an await, a then, a `new Promise` or a race in user
+   * code. `inner`: our own code that follows another promise. `element`: what Promise.all and its like attach to their
+   * parts. `task`: the promise of an async function, which is pending because of an await inside it.
    */
   readonly kind: 'call' | 'wait' | 'inner' | 'element' | 'task';
 }
@@ -39,7 +39,7 @@ export class WaitTracer {
   readonly #pending = new Map<Promise<unknown>, Pending>();
   readonly #stop: () => void;
 
-  /** From now on. Of one isolate there may be one at a time. */
+  /** Records from now on. An isolate may have one tracer at a time. */
   constructor(positions: SourcePositions) {
     this.#positions = positions;
     const pending = this.#pending;
@@ -61,7 +61,7 @@ export class WaitTracer {
     this.#stop();
   }
 
-  /** What is pending now, in the order in which it was asked for; each stack once. */
+  /** The pending waits in the order of their calls, each stack once. */
   waits(): WaitStack[] {
     const makers = new Map<Promise<unknown>, Maker>();
     for (const [promise, { parent, trace }] of this.#pending) {
@@ -80,15 +80,16 @@ export class WaitTracer {
       if (!waits.has(text)) waits.set(text, wait);
       if (waited?.kind === 'task') callers.set(text, wait);
     }
-    // Who waits for an async function is among the frames of what that function waits for, if it waited at that time.
+    // A caller that awaits an async function is already among the frames of what that function awaits, if it awaited at
+    // that time.
     const outer = new Set([...waits.values()].flatMap(({ frames }) => frames.slice(1).map(lineOf)));
     for (const [text, { frames }] of callers) if (outer.has(lineOf(frames[0]!))) waits.delete(text);
     return [...waits.values()];
   }
 
-  /** Undefined when no user code had to do with it. */
+  /** Undefined when no user code was involved. */
   #maker(parent: Promise<unknown> | undefined, stack: string): Maker | undefined {
-    // Frames of the host: other hooks above, and what called the sandbox below.
+    // Drops frames of the host: other hooks above, and the caller of the sandbox below.
     const raw = parseFrames(stack).filter(({ file }) => file === undefined || !/^(?:node|file):/.test(file));
     const sources = raw.map((frame) => userFrame(frame, this.#positions));
     const firstOwn = sources.findIndex((frame) => frame !== undefined);
@@ -108,12 +109,12 @@ export class WaitTracer {
   }
 }
 
-/** Those that another promise stands for: it is what the user's code has in hand. */
+/** Promises that another promise follows: the user's code holds the other one. */
 function followedAmong(makers: ReadonlyMap<Promise<unknown>, Maker>): Set<Promise<unknown>> {
   const followed = new Set<Promise<unknown>>();
   for (const { kind, parent, stack } of makers.values()) {
     if (parent === undefined || kind === 'element') continue;
-    // Within one call of ours; what the user handed to it is the user's own wait.
+    // Both belong to one call of ours. What the user passed to it is a wait of the user.
     const isPart = kind !== 'inner' || placeOf(makers.get(parent)?.stack) === placeOf(stack);
     if (isPart) followed.add(parent);
   }

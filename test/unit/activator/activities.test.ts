@@ -1,4 +1,4 @@
-// Scheduling activities and what workflow code sees of their ends. Behaviors 40, 41, 44 and 58, 59 of spec/sdk.md.
+// Scheduling activities, and how workflow code sees their outcomes. Behaviors 40, 41, 44 and 58, 59 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -25,7 +25,7 @@ const options = { startToCloseTimeout: '10s' } as const;
 const { greet, pay } = proxyActivities<Activities>(options);
 
 workflowTest(
-  'arguments and options of an activity stand in its event, its result comes back',
+  "an activity's event holds its arguments and options, and the call returns its result",
   () => ({
     async workflow(name: string): Promise<string> {
       const acts = proxyActivities<Activities>({
@@ -66,7 +66,7 @@ workflowTest(
 );
 
 workflowTest(
-  'ids count up, an own id is kept, and results reach the right call in any order',
+  'default ids count up, a given id is kept, and results in any order reach the right call',
   () => ({
     async workflow(): Promise<string[]> {
       return await Promise.all([
@@ -121,7 +121,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a timed out activity has a TimeoutFailure as cause; thrown on, it fails the run',
+  'a timed out activity has a TimeoutFailure as cause, and rethrowing it fails the run',
   () => ({
     async workflow(): Promise<void> {
       await greet('x').catch((error: ActivityFailure) => {
@@ -148,13 +148,17 @@ const ids = (second: string) => () => ({
   },
 });
 
-workflowTest('two open activities with one id fail the task, whatever the code catches', ids('one'), async (driver) => {
-  const failure = await driver.failingTurn(driver.started());
-  assert.equal(failure.code, 'INVALID_INPUT');
-  assert.match(failure.message, /'greet' .* with id 'one': an open activity of this run has that id/);
-});
+workflowTest(
+  'two open activities with the same id fail the task, even if the code catches the error',
+  ids('one'),
+  async (driver) => {
+    const failure = await driver.failingTurn(driver.started());
+    assert.equal(failure.code, 'INVALID_INPUT');
+    assert.match(failure.message, /'greet' .* with id 'one': an open activity of this run has that id/);
+  },
+);
 
-workflowTest('an activity that is closed frees its id', ids('two'), async (driver) => {
+workflowTest('a closed activity frees its id', ids('two'), async (driver) => {
   const [one] = await driver.start();
   const [two] = await driver.turn(completed(one!.seq + 1), completed(one!.seq));
   assert.equal(two?.type, 'ActivityScheduled');
@@ -162,7 +166,7 @@ workflowTest('an activity that is closed frees its id', ids('two'), async (drive
 });
 
 workflowTest(
-  'arguments that cannot be encoded reject the call and leave nothing',
+  'arguments that cannot be encoded reject the call and leave no event',
   () => ({
     async workflow(): Promise<string[]> {
       const throwing = {
@@ -203,7 +207,7 @@ workflowTest(
 );
 
 workflowTest(
-  'commands made after the run ended in the same activation come before its end, a second end is dropped',
+  'commands issued after the run ended in the same activation precede its closing event, and a second end is dropped',
   () => ({
     async workflow(): Promise<string> {
       setHandler(defineSignal('x'), async () => {
@@ -357,7 +361,7 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   ],
 ];
 for (const [bad, name, message] of refused) {
-  test(`options are checked at once: ${message}`, () => {
+  test(`invalid options are rejected at once: ${message}`, () => {
     assert.throws(() => proxyActivities(bad as ActivityOptions), { name, message });
   });
 }
@@ -380,7 +384,7 @@ workflowTest(
 );
 
 workflowTest(
-  'executeWithOptions merges into the options of the proxy, also inside retry; undefined takes an option away',
+  'executeWithOptions overrides the options of the proxy, also inside retry, and undefined removes an option',
   () => ({
     async workflow(): Promise<void> {
       const acts = proxyActivities<Activities>({
@@ -407,7 +411,7 @@ workflowTest(
 );
 
 workflowTest(
-  'executeWithOptions rejects for bad options and leaves nothing',
+  'executeWithOptions rejects invalid options and leaves no event',
   () => ({
     workflow: () =>
       greet
@@ -421,7 +425,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a bad retry policy fails the task before any command',
+  'an invalid retry policy fails the task before any command',
   () => ({
     async workflow(): Promise<void> {
       void sleep(1);
@@ -435,7 +439,7 @@ workflowTest(
 );
 
 workflowTest(
-  'scheduleActivity calls by type, without a proxy',
+  'scheduleActivity calls an activity by type, without a proxy',
   () => ({
     async workflow(): Promise<unknown> {
       const empty = await scheduleActivity('greet', [], undefined as unknown as ActivityOptions).catch(String);
@@ -455,13 +459,13 @@ workflowTest(
   },
 );
 
-test('outside of workflow code no activity can be called', async () => {
+test('an activity cannot be called outside of workflow code', async () => {
   await assert.rejects(scheduleActivity('greet', [], options), { code: 'ILLEGAL_STATE', message: /scheduleActivity/ });
   assert.throws(() => greet('x'), { code: 'ILLEGAL_STATE', message: /scheduleActivity/ });
 });
 
 workflowTest(
-  'changed arguments and options of activities are no determinism error',
+  'changed arguments and options of activities do not cause a determinism error',
   () => ({
     async workflow(): Promise<void> {
       await greet('before');

@@ -1,4 +1,4 @@
-// What the compiler makes of an object of activities; nothing runs.
+// The types that the compiler derives from an object of activities. Nothing runs.
 import { it } from 'node:test';
 import {
   type ActivityInterfaceFor,
@@ -32,7 +32,7 @@ async function accepted(): Promise<void> {
 function refused(): void {
   // @ts-expect-error an activity returns a promise
   void ordinary.synchronous();
-  // @ts-expect-error no function
+  // @ts-expect-error not a function
   void local.constant();
   // @ts-expect-error the name is a text
   void ordinary.greet(5);
@@ -40,11 +40,11 @@ function refused(): void {
   void local.greet.executeWithOptions({}, []);
   // @ts-expect-error local activities have no heartbeat timeout
   void local.count.executeWithOptions({ heartbeatTimeout: 1 }, []);
-  // @ts-expect-error nor an id
+  // @ts-expect-error local activities have no id
   void proxyLocalActivities<Module>({ startToCloseTimeout: 1, activityId: 'mine' });
 }
 
-it('functions that return promises are activities, all other members cannot be called', () => {
+it('functions that return promises are activities, and other members cannot be called', () => {
   void accepted;
   void refused;
 });

@@ -1,4 +1,4 @@
-// Cancellation scopes, triggers and what they reject. Behaviors 33 to 36 and 39 of spec/sdk.md.
+// Cancellation scopes, triggers and the errors they reject with. Behaviors 33 to 36 and 39 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -47,7 +47,7 @@ function describe(error: unknown): string {
 }
 
 workflowTest(
-  'a cancel request rejects what waits in the root scope; throwing it on cancels the run',
+  'a cancel request rejects operations in the root scope, and rethrowing the error cancels the run',
   () => ({ workflow: () => sleep('1 day') }),
   async (driver) => {
     const [timer] = await driver.start();
@@ -59,7 +59,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a run that swallows cancellation completes; a second request is delivered to nobody',
+  'a run that swallows cancellation completes, and a second request has no effect',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -118,7 +118,7 @@ workflowTest(
 );
 
 workflowTest(
-  'the root scope tells of the request through cancelRequested, also a shielded one',
+  'cancelRequested of the root scope rejects on the request, also when it is shielded',
   () => ({
     async workflow(): Promise<unknown[]> {
       const seen: unknown[] = [];
@@ -148,7 +148,7 @@ workflowTest(
 );
 
 workflowTest(
-  'operations begun in a cancelled scope reject at once and leave no history',
+  'operations that start in a cancelled scope reject at once and leave no history',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -182,7 +182,7 @@ workflowTest(
 );
 
 workflowTest(
-  'what is cancelled in the activation that made it leaves no history',
+  'operations cancelled in the activation that started them leave no history',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -215,7 +215,7 @@ for (const [type, atOnce] of [
   ['ABANDON', ['TimerStarted']],
 ] as const) {
   workflowTest(
-    `${type} lets go of the activity at once`,
+    `${type} rejects the call at once`,
     () => ({
       async workflow(): Promise<string> {
         const error = await cancelTypes[type](1).catch((thrown: unknown) => thrown);
@@ -235,7 +235,7 @@ for (const [type, atOnce] of [
 }
 
 workflowTest(
-  'WAIT_CANCELLATION_COMPLETED gives the result of an activity that completes all the same',
+  'WAIT_CANCELLATION_COMPLETED returns the result of an activity that completes despite the request',
   () => ({ workflow: () => cancelTypes.WAIT_CANCELLATION_COMPLETED(1) }),
   async (driver) => {
     await driver.start();
@@ -261,7 +261,7 @@ const limited = () => ({
   },
 });
 
-workflowTest('withTimeout cancels its scope when the time is over', limited, async (driver) => {
+workflowTest('withTimeout cancels its scope when the timeout expires', limited, async (driver) => {
   const [timer, activity] = await driver.start();
   assert.deepEqual(texts([timer!, activity!], driver.nowMs), ['TimerStarted 1001', 'ActivityScheduled charge#1']);
   assert.deepEqual(texts(await driver.turn(fired(timer!.seq))), [`ActivityCancelRequested ${activity!.seq}`]);
@@ -280,7 +280,7 @@ workflowTest('withTimeout cancels its timer when the body ends first', limited, 
 });
 
 workflowTest(
-  'a sleep in withTimeout rejects with the scope',
+  'a sleep in withTimeout rejects when the scope is cancelled',
   () => ({
     workflow: () => CancellationScope.withTimeout(10, () => sleep(20)).then(String, describe),
   }),
@@ -333,7 +333,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a trigger is settled from outside',
+  'code outside of a trigger settles it',
   () => ({
     async workflow(): Promise<string> {
       const trigger = new Trigger<string>();
@@ -371,7 +371,7 @@ const collectGarbage = ((): (() => void) => {
 
 const endedScopes: WeakRef<CancellationScope>[] = [];
 workflowTest(
-  'scopes that have ended are kept by nobody while the run goes on',
+  'ended scopes are not kept alive while the run goes on',
   () => ({
     async workflow(): Promise<void> {
       for (let round = 0; round < 1000; round += 1) {

@@ -1,4 +1,4 @@
-// What the compiler lets into a context, and what not; nothing runs.
+// The types that the compiler accepts in a context. Nothing runs.
 import { it } from 'node:test';
 import { defineContext } from 'reprise/workflow';
 import { z } from 'zod';
@@ -37,19 +37,19 @@ function accepted(fix: Fix, optional: { note?: string }, inferred: z.infer<typeo
 function refused(): void {
   // @ts-expect-error JSON has no dates
   context.patch({ op: 'add', path: '/a', value: new Date() });
-  // @ts-expect-error nor bigints
+  // @ts-expect-error JSON has no bigints
   context.patch({ op: 'add', path: '/a', value: { n: 1n } });
-  // @ts-expect-error what must be there cannot be undefined
+  // @ts-expect-error a required member cannot be undefined
   defineContext({ note: undefined });
-  // @ts-expect-error what update() returns is a new document
+  // @ts-expect-error the value that update() returns is a new document
   context.update((draft) => Object.keys(draft.fixes).length);
-  // @ts-expect-error which is there at once
+  // @ts-expect-error update() is synchronous
   context.update(async (draft) => void delete draft.fixes.a);
-  // @ts-expect-error no such verb
+  // @ts-expect-error unknown verb
   context.patch({ op: 'replaces', path: '/a', value: 1 });
 }
 
-it('interfaces go into a context patch; what JSON cannot hold does not compile', () => {
+it('a context patch accepts interfaces, and values that JSON cannot hold do not compile', () => {
   void accepted;
   void refused;
 });

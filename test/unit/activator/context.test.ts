@@ -1,4 +1,4 @@
-// defineContext inside a run: attached at its first use, written as events, read by queries, patched from outside.
+// defineContext inside a run: attached at its first use, logged as events, read by queries, patched from outside.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as z from 'zod';
@@ -23,7 +23,7 @@ const { act } = proxyActivities<{ act(): Promise<void> }>({ startToCloseTimeout:
 const state = defineQuery<unknown>('state');
 
 workflowTest(
-  'the first use logs the initial document, each write one event with its provenance',
+  'the first use logs the initial document, and each write logs one event with its provenance',
   () => {
     const repair = defineContext<Repair>(initial);
     return {
@@ -70,7 +70,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a patch that does not apply throws at the writer and logs nothing',
+  'a patch that does not apply throws at its call and logs nothing',
   () => {
     const repair = defineContext<Repair>(initial);
     return {
@@ -122,7 +122,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a run has one context: using a second throws, the same one in another function does not',
+  'a run has one context: a second one throws, and the same one may be used in another function',
   () => {
     const first = defineContext<Repair>(initial);
     const second = defineContext<Repair>(initial);
@@ -146,7 +146,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a query reads the context, before its first use too, and cannot write it',
+  'a query reads the context, even before its first use, and cannot write it',
   () => {
     const repair = defineContext<Repair>(initial);
     return {
@@ -170,7 +170,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a patch from outside is seen by conditions and is an input to replay',
+  'conditions see a patch from outside, and replay treats it as an input',
   () => {
     const repair = defineContext<Repair>(initial);
     return {
@@ -189,7 +189,7 @@ workflowTest(
 );
 
 workflowTest(
-  'replay finds other operations and another origin',
+  'replay detects changed operations and a changed origin',
   () => {
     const repair = defineContext<Repair>(initial);
     return {
@@ -239,17 +239,17 @@ const shape = z.object({
   note: z.string().optional(),
 });
 
-workflowTest('a schema is checked at the write', withSchema(shape), async (driver) => {
+workflowTest('a write checks the schema', withSchema(shape), async (driver) => {
   const outputs = await driver.start();
   const [closed] = await driver.turn(fired(outputs.at(-1)!.seq));
   assert.deepEqual(resultOf(closed), [5, 'CONTEXT_PATCH_INVALID', 5, 50]);
-  // A schema that was tightened since does not break the run.
+  // Replay accepts recorded patches under a tightened schema.
   const tightened = withSchema(shape.extend({ done: z.number().min(0).max(10) }));
   assert.ok((await driver.replay(tightened)).ok);
 });
 
 workflowTest(
-  'the initial document must fit the schema',
+  'the initial document must match the schema',
   () => {
     const bad = defineContext({ done: 'none' as unknown as number, fixes: {} }, { schema: shape });
     return {
@@ -270,13 +270,13 @@ workflowTest(
     const [closed] = await driver.start();
     const message =
       `The initial document of the context of run ${runId} does not fit the context's schema: ` +
-      '/done: Invalid input: expected number, received string. Nothing of it was applied.';
+      '/done: Invalid input: expected number, received string. It was not applied.';
     assert.deepEqual(resultOf(closed), ['CONTEXT_PATCH_INVALID', message, 'CONTEXT_PATCH_INVALID', message]);
   },
 );
 
 workflowTest(
-  'a schema that cannot check at once says so',
+  'a schema that cannot check synchronously is rejected with a reason',
   () => {
     const bad = defineContext<{ a: number }>(
       { a: 1 },
@@ -287,12 +287,12 @@ workflowTest(
   async (driver) => {
     const result = await driver.attempt(driver.started());
     assert.ok(!result.ok);
-    assert.match(result.failure.message, /it cannot check synchronously, as a context's schema must/);
+    assert.match(result.failure.message, /the schema cannot check synchronously/);
   },
 );
 
 workflowTest(
-  'what JSON cannot hold is refused at the first use',
+  'the first use rejects values that JSON cannot hold',
   () => {
     const bad = defineContext({ when: new Date(0) as unknown as string });
     return { workflow: async () => bad.state.when };
@@ -304,7 +304,7 @@ workflowTest(
   },
 );
 
-test('what JSON cannot hold does not compile', () => {
+test('values that JSON cannot hold do not compile', () => {
   // @ts-expect-error a Date
   defineContext({ when: new Date(0) });
   // @ts-expect-error a function

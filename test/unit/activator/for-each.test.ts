@@ -1,4 +1,4 @@
-// forEach: bounded concurrency, ids made of keys, the first error ends it.
+// forEach: bounded concurrency, ids made of keys, the first error ends the loop.
 import assert from 'node:assert/strict';
 import { CancelledFailure, forEach, proxyActivities, sleep } from '../../../sdk/workflow.ts';
 import { cancelRequested, completed, failed, fired, resultOf, texts, workflowTest } from './harness.ts';
@@ -10,7 +10,7 @@ interface Activities {
 const { check, fix } = proxyActivities<Activities>({ startToCloseTimeout: 1000 });
 
 workflowTest(
-  'no more than the given number of items are under way, and the next begins when one ends',
+  'at most the given number of items run at once, and the next begins when one ends',
   () => ({
     async workflow(): Promise<number[]> {
       const indices: number[] = [];
@@ -36,7 +36,7 @@ workflowTest(
 );
 
 workflowTest(
-  'the default is sixteen at a time, and no items is no wait',
+  'the default concurrency is sixteen, and an empty list resolves at once',
   () => ({
     async workflow(): Promise<void> {
       await forEach([], () => assert.fail('no item'));
@@ -54,7 +54,7 @@ workflowTest(
 );
 
 workflowTest(
-  'keys name the activities of their item, through await, nested loops and repeated calls',
+  'keys name the activities of their item across await, nested loops and repeated calls',
   () => ({
     async workflow(): Promise<void> {
       await forEach(
@@ -97,7 +97,7 @@ workflowTest(
 );
 
 workflowTest(
-  'two loops over the same keys at the same time get different ids',
+  'two concurrent loops over the same keys get different ids',
   () => ({
     async workflow(): Promise<void> {
       const loop = () => forEach(['x'], (item) => check(item), { key: (item) => item });
@@ -111,7 +111,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a duplicate key is refused before any item begins, and so is a bad concurrency',
+  'a duplicate key and an invalid concurrency are rejected before any item begins',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -131,7 +131,7 @@ workflowTest(
 );
 
 workflowTest(
-  'the first error begins no further item, awaits those under way, and is thrown',
+  'after the first error no further item begins, running items are awaited, and the error is thrown',
   () => ({
     async workflow(): Promise<unknown[]> {
       const done: string[] = [];
@@ -171,7 +171,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a synchronous error of an item is the loop’s',
+  'a synchronous error of an item rejects the loop',
   () => ({
     async workflow(): Promise<string> {
       const error = await forEach([1], () => {

@@ -1,11 +1,11 @@
-// AsyncLocalStorage and AbortController of workflow code, and logging that cannot harm.
+// AsyncLocalStorage and AbortController of workflow code, and logging that cannot affect the run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AsyncLocalStorage, log, sleep } from '../../../sdk/workflow.ts';
 import { fired, globals, resultOf, texts, workflowTest } from './harness.ts';
 
 workflowTest(
-  'AsyncLocalStorage travels through await, timers and activations',
+  'AsyncLocalStorage follows await, timers and activations',
   () => {
     const storage = new AsyncLocalStorage<string>();
     return {
@@ -28,7 +28,7 @@ workflowTest(
 );
 
 workflowTest(
-  'logging what cannot be read or printed harms nothing',
+  'logging a value that cannot be read or printed does not affect the run',
   () => ({
     async workflow(): Promise<string> {
       const throwing = {

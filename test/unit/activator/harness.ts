@@ -1,5 +1,5 @@
-// Drives one workflow through the activator in this realm: feeds inputs turn by turn, reads outputs, and at the end of
-// every test replays the recorded history through a fresh run, which must ask for the same things.
+// Drives one workflow through the activator in this realm: feeds inputs turn by turn and reads outputs. At the end of
+// every test it replays the recorded history through a fresh run, which must issue the same commands.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ import type { NewEvent, EventType, HistoryEvent, Micros } from '../../../runtime
 import { decodeFailure, encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 
-/** The globals that workflow code would have; here they stand beside those of the test's own realm. */
+/** The globals of workflow code. Here they exist beside those of the test's own realm. */
 export const globals = { Math: Object.create(Math) as Math } as unknown as {
   Math: Math;
   Date: DateConstructor;
@@ -31,7 +31,7 @@ export const globals = { Math: Object.create(Math) as Math } as unknown as {
   AbortSignal: typeof AbortSignal;
 };
 const HostStorage = AsyncLocalStorage as unknown as Parameters<typeof install>[1]['AsyncLocalStorage'];
-/** Local activities that the worker is said to lack. */
+/** Local activities that the worker lacks. */
 export const missingActivities: Set<string> = new Set();
 install(globals, {
   AsyncLocalStorage: HostStorage,
@@ -84,7 +84,7 @@ export const contextPatched = (answers: number, ops: unknown): Input =>
   input('ContextPatched', { answers, ops: JSON.stringify(ops), source: 'user', sourceId: 'ada', reason: 'fix' });
 export { input };
 
-/** Lets all microtasks run, as the end of an entry into the vm context does. */
+/** Lets all microtasks run, as leaving the vm context does. */
 async function drain(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
@@ -108,7 +108,7 @@ export class Driver {
   readonly run: SandboxRun;
   readonly turns: RecordedTurn[] = [];
   readonly logs: LogLine[] = [];
-  /** Why updates were not accepted. */
+  /** Reasons for rejected updates. */
   readonly rejections: Error[] = [];
   #seq = 0;
   #at: Micros = startAt;
@@ -132,21 +132,21 @@ export class Driver {
     });
   }
 
-  /** A turn that must succeed; its outputs. */
+  /** Runs a turn that must succeed. Returns its outputs. */
   async turn(...inputs: Input[]): Promise<NewEvent[]> {
     const result = await this.attempt(...inputs);
     assert.ok(result.ok, result.ok ? '' : `${result.failure.message}\n${result.failure.stack}`);
     return [...result.outputs];
   }
 
-  /** A turn that must fail. */
+  /** Runs a turn that must fail. */
   async failingTurn(...inputs: Input[]): Promise<TaskFailure> {
     const result = await this.attempt(...inputs);
     assert.ok(!result.ok, 'the task did not fail');
     return result.failure;
   }
 
-  /** A turn that may fail; only a good one is recorded. */
+  /** Runs a turn that may fail. Only a successful one is recorded. */
   async attempt(...inputs: Input[]): Promise<ActivationResult> {
     this.#at += turnGap;
     const at = this.#at;
@@ -172,7 +172,7 @@ export class Driver {
     return result;
   }
 
-  /** A run of other code that was replayed up to here, to go on from. */
+  /** A run of other code that has replayed the history so far and continues from there. */
   async continued(load: () => Exports): Promise<Driver> {
     const other = new Driver(load, this.#type);
     for (const turn of this.turns) {
@@ -196,12 +196,12 @@ export class Driver {
     return this.run.query(name, encodePayload(args));
   }
 
-  /** Time of the last turn, as workflow code sees it. */
+  /** Time of the last turn as workflow code sees it, ms. */
   get nowMs(): number {
     return Math.floor(this.#at / 1000);
   }
 
-  /** Replays what was recorded on the same code, or on other; the first failure, or the last turn's result. */
+  /** Replays the recorded history on the same or other code. Returns the first failure or the last turn's result. */
   async replay(load: () => Exports = this.load): Promise<ActivationResult> {
     const run = createRun(runId, load);
     let result: ActivationResult = { ok: true, outputs: [], logs: [] };
@@ -217,7 +217,10 @@ export class Driver {
   }
 }
 
-/** Outputs without what is not compared: the stored failure holds a stack, recorded arguments are not encoded again. */
+/**
+ * Outputs without the parts that replay does not compare: failures hold a stack, and recorded arguments are not encoded
+ * again.
+ */
 function comparable(outputs: readonly NewEvent[]): unknown[] {
   return outputs.map(({ seq, type, name, answers, source, sourceId, reason, ops, payload, meta }) => {
     const kept = type === 'WorkflowFailed' || type === 'UpdateFailed' || type === 'ActivityScheduled' ? null : payload;
@@ -225,7 +228,7 @@ function comparable(outputs: readonly NewEvent[]): unknown[] {
   });
 }
 
-/** Runs `script`, then proves that the recorded history replays. `load` is called anew for every run. */
+/** Runs `script`, then checks that the recorded history replays. `load` is called again for every run. */
 export function workflowTest(
   name: string,
   load: () => Exports,

@@ -1,4 +1,5 @@
-// What workflow code is told when it calls an API where there is no run, or too early. Temporal's words: they are API.
+// The errors of APIs that workflow code calls outside of a run, or too early. The texts are Temporal's, since texts are
+// API.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as common from '../../../sdk/common.ts';
@@ -7,7 +8,7 @@ import { failureOf, globals, workflowTest } from './harness.ts';
 
 const acts = workflow.proxyActivities<{ ship(): Promise<void> }>({ startToCloseTimeout: 1 });
 
-// [name, call, what is said]
+// [name, call, message]
 const calls: [string, () => unknown, string][] = [
   ['sleep', () => workflow.sleep(1), 'Workflow.sleep(...) may only be used from a Workflow Execution'],
   [
@@ -79,7 +80,7 @@ const calls: [string, () => unknown, string][] = [
 ];
 
 for (const [name, call, message] of calls) {
-  test(`outside of a run ${name} says so`, () => {
+  test(`outside of a run ${name} throws a clear error`, () => {
     assert.throws(call, (error) => {
       assert.ok(error instanceof workflow.IllegalStateError && error instanceof common.RuntimeError);
       assert.deepEqual([error.name, error.code, error.message], ['IllegalStateError', 'ILLEGAL_STATE', message]);
@@ -92,7 +93,7 @@ test('outside of a run there is no workflow context', () => assert.equal(workflo
 
 let atLoad: unknown;
 workflowTest(
-  'at module level there is no version of a run to ask for',
+  'patched cannot be used at module level',
   () => {
     try {
       workflow.patched('early');
@@ -109,7 +110,7 @@ workflowTest(
 );
 
 workflowTest(
-  'what depends on garbage collection is a DeterminismViolationError, which workflow code can tell',
+  'classes that depend on garbage collection throw a DeterminismViolationError that workflow code can recognise',
   () => ({
     async workflow(): Promise<void> {
       try {

@@ -38,7 +38,7 @@ const ordinary = proxyActivities<Activities>(options);
 const local = proxyLocalActivities<Activities>(options);
 
 workflowTest(
-  'arguments and options of a local activity stand in its event, its result comes back',
+  "a local activity's event holds its arguments and options, and the call returns its result",
   () => ({
     async workflow(name: string): Promise<string[]> {
       const acts = proxyLocalActivities<Activities>({
@@ -68,7 +68,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a failed attempt in the activation that brings the result says nothing to the code',
+  'workflow code does not see a failed attempt that arrives with the result',
   () => ({
     async workflow(): Promise<string> {
       return await local.greet('x');
@@ -84,7 +84,7 @@ workflowTest(
 );
 
 workflowTest(
-  'in an activation the ends of local activities are handled last, in the order of the log',
+  'an activation handles outcomes of local activities last, in the order of the log',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -113,7 +113,7 @@ workflowTest(
 );
 
 workflowTest(
-  'what a local activity threw reaches the code as it is',
+  'workflow code gets the error of a local activity unchanged',
   () => ({
     async workflow(): Promise<unknown> {
       const error = await local.greet('x').catch((thrown: unknown) => thrown);
@@ -129,7 +129,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a local activity that timed out, or was cancelled, is an ActivityFailure around it',
+  'a timeout or cancellation of a local activity is wrapped in an ActivityFailure',
   () => ({
     async workflow(): Promise<unknown> {
       const seen: unknown[] = [];
@@ -162,7 +162,7 @@ for (const [cancellationType, atOnce, late] of [
   ['ABANDON', ['WorkflowCancelled'], undefined],
 ] as const) {
   workflowTest(
-    `a cancelled run lets go of a local activity as ${cancellationType} says`,
+    `a cancelled run treats a local activity according to ${cancellationType}`,
     () => ({
       async workflow(): Promise<string> {
         const acts = proxyLocalActivities<Activities>({ ...options, cancellationType });
@@ -193,7 +193,7 @@ const caught = (name: 'absent' | 'moved') => () => ({
 });
 
 workflowTest(
-  'the call of a local activity that the worker lacks throws a ReferenceError, now and on replay',
+  'calling a local activity that the worker lacks throws a ReferenceError, live and on replay',
   caught('absent'),
   async (driver) => {
     const [closed] = await driver.start();
@@ -201,16 +201,20 @@ workflowTest(
   },
 );
 
-workflowTest('on replay a local activity that the record has is not asked for', caught('moved'), async (driver) => {
-  const [activity] = await driver.start();
-  missingActivities.add('moved');
-  const elsewhere = await driver.continued(caught('moved'));
-  const [closed] = await elsewhere.turn(completed(activity!.seq, 'it was there'));
-  assert.equal(resultOf(closed), 'it was there');
-});
+workflowTest(
+  'replay of a recorded local activity does not require the worker to have it',
+  caught('moved'),
+  async (driver) => {
+    const [activity] = await driver.start();
+    missingActivities.add('moved');
+    const elsewhere = await driver.continued(caught('moved'));
+    const [closed] = await elsewhere.turn(completed(activity!.seq, 'it was there'));
+    assert.equal(resultOf(closed), 'it was there');
+  },
+);
 
 workflowTest(
-  'not caught, the ReferenceError fails the task and not the run',
+  'an uncaught ReferenceError fails the task and not the run',
   () => ({ workflow: () => local.absent() }),
   async (driver) => {
     const failure = await driver.failingTurn(driver.started());
@@ -220,7 +224,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a local activity in place of an ordinary one is a determinism error',
+  'replacing an ordinary activity by a local one is a determinism error',
   () => ({ workflow: () => ordinary.greet('x') }),
   async (driver) => {
     await driver.start();
@@ -240,7 +244,7 @@ const refused: [LocalActivityOptions | undefined, string, RegExp][] = [
   ...['heartbeatTimeout', 'activityId'].map((key): [LocalActivityOptions, string, RegExp] => [
     { ...options, [key]: '1s' },
     'RuntimeError',
-    new RegExp(`^A local activity: option ${key} is for activities that are not local. Leave it out.$`),
+    new RegExp(`^A local activity: option ${key} is only for activities that are not local. Leave it out.$`),
   ]),
   [
     { ...options, colour: 'red' } as LocalActivityOptions,
@@ -249,7 +253,7 @@ const refused: [LocalActivityOptions | undefined, string, RegExp][] = [
   ],
 ];
 for (const [bad, name, message] of refused) {
-  test(`options of local activities are checked at once: ${message.source}`, () => {
+  test(`invalid options of local activities are rejected at once: ${message.source}`, () => {
     assert.throws(() => proxyLocalActivities(bad as LocalActivityOptions), { name, message });
   });
 }

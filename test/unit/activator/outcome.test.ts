@@ -1,4 +1,4 @@
-// How a run or its task ends, and how replay finds code that asks for something else. Behaviors 56, 58, 60.
+// How a run or its task ends, and how replay detects code that issues other commands. Behaviors 56, 58, 60.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareOutputs } from '../../../runtime/activator/determinism/determinism.ts';
@@ -32,7 +32,7 @@ workflowTest(
   },
 );
 
-/** Throws anything. */
+/** Throws any value. */
 function raise(thrown: unknown): never {
   throw thrown as Error;
 }
@@ -104,14 +104,14 @@ for (const exported of [{}, { workflow: 5 }, Object.create({ workflow: async () 
 }
 
 workflowTest(
-  'a default export is the workflow of every unknown type',
+  'a default export runs every unknown workflow type',
   () => ({ default: async (x: number) => [workflowInfo().workflowType, x] }),
   async (driver) => assert.deepEqual(texts(await driver.start([4])), ['WorkflowCompleted ["anything",4]']),
   'anything',
 );
 
 workflowTest(
-  'what the host reports fails the running activation',
+  'a failure that the host reports fails the running activation',
   () => ({ workflow: () => sleep(5) }),
   async (driver) => {
     driver.run.fail({ code: 'WORKFLOW_ERROR', message: 'Unhandled Promise rejection: oops' });
@@ -120,7 +120,7 @@ workflowTest(
 );
 
 workflowTest(
-  'fire-and-forget promises are dropped at completion',
+  'completion drops fire-and-forget promises',
   () => ({
     async workflow(): Promise<string> {
       void a();
@@ -153,7 +153,7 @@ workflowTest(
 );
 
 workflowTest(
-  'what depends on garbage collection is a determinism error',
+  'using a class that depends on garbage collection is a determinism error',
   () => ({
     async workflow(): Promise<unknown> {
       return new globals.WeakRef({});
@@ -163,7 +163,7 @@ workflowTest(
     assertTaskFailure(await driver.attempt(driver.started()), 'DETERMINISM', /WeakRef cannot be used/) as never,
 );
 
-// What the history holds against other code: [name, recorded code, other code, what is said].
+// The history against changed code: [name, recorded code, changed code, message].
 const changes: [string, () => Promise<unknown>, () => Promise<unknown>, RegExp][] = [
   [
     'another activity',
@@ -200,7 +200,7 @@ const changes: [string, () => Promise<unknown>, () => Promise<unknown>, RegExp][
 ];
 for (const [name, recorded, other, message] of changes) {
   workflowTest(
-    `replay finds ${name}`,
+    `replay detects ${name}`,
     () => ({ workflow: recorded }),
     async (driver) => {
       await driver.start();
@@ -211,7 +211,7 @@ for (const [name, recorded, other, message] of changes) {
 }
 
 workflowTest(
-  'replay finds a changed end',
+  'replay detects a changed end',
   () => ({
     async workflow(): Promise<void> {
       await sleep(1);
@@ -231,7 +231,7 @@ workflowTest(
 );
 
 workflowTest(
-  'the code sees that it is replayed, and logs nothing then',
+  'workflow code sees that it is replayed, and its log is silent then',
   () => ({
     async workflow(): Promise<void> {
       const { console } = globals;
@@ -253,7 +253,7 @@ workflowTest(
 );
 const seenReplaying: boolean[] = [];
 
-test('comparison passes over what is not compared', () => {
+test('values that are not compared may differ', () => {
   const timer = newEvent(4, 'TimerStarted', { meta: '{"due":1}' });
   const recorded = { ...timer, at: 0, hash: null };
   assert.equal(compareOutputs([recorded], [{ ...timer, meta: '{"due":2}' }]), undefined);

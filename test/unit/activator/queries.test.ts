@@ -1,4 +1,4 @@
-// Queries: read-only, synchronous, answered after the close too. Behaviors 21 to 24 and 62 of spec/sdk.md.
+// Queries: read-only, synchronous, answered also after the run has closed. Behaviors 21 to 24 and 62 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
@@ -24,7 +24,7 @@ const count = defineQuery<number>('count');
 const add = defineSignal<[number]>('add');
 
 workflowTest(
-  'a query reads the state, with arguments, also after the run has closed',
+  'a query with arguments reads the state, also after the run has closed',
   () => ({
     async workflow(): Promise<number> {
       let total = 1;
@@ -43,7 +43,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a query issues no command, evaluates no condition and changes no time',
+  'a query issues no command, evaluates no condition and does not advance time',
   () => ({
     async workflow(): Promise<void> {
       let tried = 0;
@@ -78,7 +78,7 @@ workflowTest(
 );
 
 workflowTest(
-  'what an async query handler does later is refused too',
+  'later writes of an async query handler are rejected too',
   () => ({
     async workflow(): Promise<void> {
       setHandler(defineQuery<Promise<void>>('later'), async () => {
@@ -97,7 +97,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a throwing query handler fails the query only',
+  'a throwing query handler fails only the query',
   () => ({
     async workflow(): Promise<void> {
       setHandler(count, () => {
@@ -116,7 +116,7 @@ workflowTest(
 );
 
 workflowTest(
-  'an unknown query names those that are registered, in order; a removed handler is gone',
+  'the error for an unknown query lists registered queries in order, without removed ones',
   () => ({
     async workflow(): Promise<void> {
       setHandler(defineQuery<number>('second'), () => 2);
@@ -138,7 +138,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a default query handler answers the unknown ones',
+  'a default query handler answers unknown queries',
   () => ({
     async workflow(): Promise<void> {
       setDefaultQueryHandler((name, ...args) => [name, args]);
@@ -172,7 +172,7 @@ workflowTest(
   },
 );
 
-test('reserved names are refused', () => {
+test('reserved names are rejected', () => {
   const prefixed = (kind: string, name: string, prefix: string): object => ({
     name: 'TypeError',
     message: `Cannot use ${kind} name: '${name}', with reserved prefix: '${prefix}'`,
@@ -191,7 +191,7 @@ test('reserved names are refused', () => {
 });
 
 workflowTest(
-  'the metadata query tells the handlers with their descriptions, and details in words',
+  'the metadata query lists handlers with descriptions, and the current details',
   () => ({
     async workflow(): Promise<void> {
       setHandler(defineQuery<number>('count'), () => 1, { description: 'how many' });

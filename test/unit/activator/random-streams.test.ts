@@ -1,4 +1,4 @@
-// Named random streams: apart from each other and from Math.random, the same on every replay.
+// Named random streams: independent of each other and of Math.random, and the same on every replay.
 import assert from 'node:assert/strict';
 import { getRandomStream, sleep, uuid4, workflowRandom } from '../../../sdk/workflow.ts';
 import { Driver, fired, globals, resultOf, workflowTest } from './harness.ts';
@@ -6,7 +6,7 @@ import { Driver, fired, globals, resultOf, workflowTest } from './harness.ts';
 const draw = (count: number, from: () => number): number[] => Array.from({ length: count }, from);
 
 workflowTest(
-  'a stream shifts nobody else, and goes on where it was however often it is asked for',
+  'a stream does not affect others, and every lookup continues the same sequence',
   () => ({
     async workflow(): Promise<number[][]> {
       const first = draw(2, () => globals.Math.random());
@@ -28,7 +28,7 @@ workflowTest(
 );
 
 workflowTest(
-  'with() puts a stream in the place of Math.random and uuid4, through await, and workflowRandom is the run’s own',
+  'with() redirects Math.random and uuid4 to a stream, across await, and workflowRandom stays the run’s own',
   () => ({
     async workflow(): Promise<unknown[]> {
       const stream = getRandomStream('scope');
@@ -48,7 +48,7 @@ workflowTest(
       string,
       number[],
     ];
-    // What was drawn from the run's own stream is what a run without any stream draws.
+    // The run's own stream yields the same numbers as in a run without other streams.
     assert.equal(new Set([drawn, own, ownAgain, outside]).size, 4);
     assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     assert.notEqual(id, next);
@@ -57,7 +57,7 @@ workflowTest(
 );
 
 workflowTest(
-  'the run’s own sequence is the same with streams and without',
+  'the run’s own sequence does not depend on other streams',
   () => ({
     async workflow(withStreams: boolean): Promise<number[]> {
       const drawn: number[] = [];

@@ -1,4 +1,4 @@
-// Property: whatever a workflow is made of, and in whatever order its answers come, its history replays.
+// Property: every history replays, whatever the workflow does and in whatever order outcomes arrive.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -137,7 +137,7 @@ function program(root: Node): Exports {
   };
 }
 
-/** Answers to what is open, chosen by `choice`; everything gets one in the end. */
+/** Outcomes for open operations, chosen by `choice`. Every operation gets one eventually. */
 function answer(open: Map<number, NewEvent>, choice: number): Input[] {
   const inputs: Input[] = [];
   if (choice % 5 === 0) inputs.push(signal('go'));
@@ -168,7 +168,7 @@ async function live(driver: Driver, choices: readonly number[]): Promise<void> {
   }
 }
 
-test('every history that a workflow can make replays', async () => {
+test('every history that a workflow can produce replays', async () => {
   await fc.assert(
     fc.asyncProperty(node, fc.array(fc.nat(1000), { minLength: 1, maxLength: 12 }), async (root, choices) => {
       const driver = new Driver(() => program(root), 'workflow');

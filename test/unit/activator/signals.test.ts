@@ -15,7 +15,7 @@ const signalB = defineSignal<[number]>('B');
 const signalC = defineSignal<[number]>('C');
 
 workflowTest(
-  'a signal that came before the start is visible on the line after setHandler',
+  'a signal from before the start is visible on the line after setHandler',
   () => ({
     async workflow(): Promise<number> {
       let seen = 0;
@@ -233,7 +233,7 @@ workflowTest(
 );
 
 workflowTest(
-  'ten thousand buffered signals drain in order, past those of another name',
+  'ten thousand buffered signals drain in order, skipping signals with another name',
   () => ({
     async workflow(): Promise<boolean> {
       const seen: number[] = [];

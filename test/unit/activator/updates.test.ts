@@ -21,7 +21,7 @@ const slow = defineUpdate<string, [number]>('slow');
 const go = defineSignal('go');
 
 workflowTest(
-  'an update that came before the start reaches the handler that the first lines set',
+  'an update from before the start reaches the handler that the first lines set',
   () => ({
     async workflow(): Promise<number> {
       let sum = 0;
@@ -50,28 +50,24 @@ const counter = () => ({
   },
 });
 
-workflowTest(
-  'a validator rejects before anything is written, and what stands behind moves up',
-  counter,
-  async (driver) => {
-    await driver.start();
-    assert.deepEqual(texts(await driver.turn(update('u1', 'add', -1))), []);
-    const outputs = await driver.turn(
-      update('u2', 'add', 4),
-      update('u3', 'add', -2),
-      signal('go'),
-      update('u4', 'add', -3),
-      update('u5', 'add', 6),
-    );
-    // 1 is the start, 2 u2, 3 the signal, 4 u5.
-    assert.deepEqual(texts(outputs), ['UpdateCompleted 2 4', 'UpdateCompleted 4 10', 'WorkflowCompleted 10']);
-    assert.deepEqual(
-      driver.rejections.map((error) => error.message),
-      ['negative: -1', 'negative: -2', 'negative: -3'],
-    );
-    assert.ok(driver.rejections.every((error) => error instanceof Failure && error.type === 'RangeError'));
-  },
-);
+workflowTest('a validator rejects before anything is written, and later events move up', counter, async (driver) => {
+  await driver.start();
+  assert.deepEqual(texts(await driver.turn(update('u1', 'add', -1))), []);
+  const outputs = await driver.turn(
+    update('u2', 'add', 4),
+    update('u3', 'add', -2),
+    signal('go'),
+    update('u4', 'add', -3),
+    update('u5', 'add', 6),
+  );
+  // 1 is the start, 2 u2, 3 the signal, 4 u5.
+  assert.deepEqual(texts(outputs), ['UpdateCompleted 2 4', 'UpdateCompleted 4 10', 'WorkflowCompleted 10']);
+  assert.deepEqual(
+    driver.rejections.map((error) => error.message),
+    ['negative: -1', 'negative: -2', 'negative: -3'],
+  );
+  assert.ok(driver.rejections.every((error) => error instanceof Failure && error.type === 'RangeError'));
+});
 
 workflowTest(
   'a validator sees its own copy of the arguments',
@@ -92,7 +88,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a validator that changes the run, or is asynchronous, rejects',
+  'a validator that changes the run or is asynchronous rejects its update',
   () => ({
     async workflow(): Promise<void> {
       setHandler(add, (value) => value, { validator: () => void sleep(5).catch(() => undefined) });
@@ -120,7 +116,7 @@ workflowTest(
 );
 
 workflowTest(
-  'an update without a handler is rejected at the end of the activation, not before',
+  'an update without a handler is rejected only at the end of the activation',
   () => ({
     async workflow(): Promise<void> {
       await Promise.resolve();
@@ -138,7 +134,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a default handler takes what no other takes, in order, and a handler set in a handler takes effect at once',
+  'a default handler takes updates without a named handler in order, and a handler set by a handler takes effect at once',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -158,7 +154,7 @@ workflowTest(
 );
 
 workflowTest(
-  'handlers are tasks of their own: two interleave at await, and an update may end long after it was accepted',
+  'handlers run as separate tasks: two interleave at await, and an update may complete long after its acceptance',
   () => ({
     async workflow(): Promise<string[]> {
       const seen: string[] = [];
@@ -185,7 +181,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a failure of the handler fails the update and not the workflow',
+  'a failure of a handler fails the update and not the workflow',
   () => ({
     async workflow(): Promise<string> {
       setHandler(add, () => {
@@ -211,7 +207,7 @@ workflowTest(
 );
 
 workflowTest(
-  'any other error of the handler fails the task, in which the update was not accepted',
+  'any other error of a handler fails the task, so the update is not accepted',
   () => ({
     async workflow(): Promise<void> {
       setHandler(add, () => {
@@ -229,7 +225,7 @@ workflowTest(
 );
 
 workflowTest(
-  'an update can end in the activation in which the workflow does, also after it',
+  "an update can complete in the workflow's last activation, also after the workflow",
   () => ({
     async workflow(): Promise<string> {
       let released = false;
@@ -254,7 +250,7 @@ workflowTest(
 );
 
 workflowTest(
-  'currentUpdateInfo and log lines know the update, also behind an await; elsewhere there is none',
+  'currentUpdateInfo and log lines know the update, also after an await, and only in its handler',
   () => ({
     async workflow(): Promise<unknown[]> {
       const seen: unknown[] = [currentUpdateInfo() ?? null];
@@ -283,7 +279,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a workflow that ends while handlers run is warned of, unless they may be abandoned',
+  'a workflow that ends while handlers run logs a warning, unless they may be abandoned',
   () => ({
     async workflow(): Promise<void> {
       setHandler(slow, async (ms) => sleep(ms).then(() => ''));
@@ -315,7 +311,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a handler is not warned of when the workflow fails',
+  'a failed workflow logs no warning about running handlers',
   () => ({
     async workflow(): Promise<void> {
       setHandler(slow, async (ms) => sleep(ms).then(() => ''));
@@ -331,34 +327,30 @@ workflowTest(
   },
 );
 
-workflowTest('code that has lost the handler of a recorded update is told so', counter, async (driver) => {
+workflowTest('code without the handler of a recorded update gets an error that says so', counter, async (driver) => {
   await driver.start();
   await driver.turn(update('u1', 'add', 10));
   const result = await driver.replay(() => ({ workflow: async () => condition(() => false) }));
   assert.ok(!result.ok);
   assert.match(
     result.failure.message,
-    /event 2 \(UpdateAccepted\): the history holds update 'add', which the workflow code has no handler for/,
+    /event 2 \(UpdateAccepted\): the history holds update 'add', for which the workflow code no longer has a handler/,
   );
 });
 
-workflowTest(
-  'a recorded update is not validated again, so that a validator may be tightened',
-  counter,
-  async (driver) => {
-    await driver.start();
-    await driver.turn(update('u1', 'add', 4));
-    const strict = () => ({
-      async workflow(): Promise<number> {
-        let sum = 0;
-        const validator = (): void => {
-          throw new Error('closed for the day');
-        };
-        setHandler(add, (value) => (sum += value), { validator });
-        await condition(() => sum >= 10);
-        return sum;
-      },
-    });
-    assert.ok((await driver.replay(strict)).ok);
-  },
-);
+workflowTest('a recorded update is not validated again, so a validator may be tightened', counter, async (driver) => {
+  await driver.start();
+  await driver.turn(update('u1', 'add', 4));
+  const strict = () => ({
+    async workflow(): Promise<number> {
+      let sum = 0;
+      const validator = (): void => {
+        throw new Error('closed for the day');
+      };
+      setHandler(add, (value) => (sum += value), { validator });
+      await condition(() => sum >= 10);
+      return sum;
+    },
+  });
+  assert.ok((await driver.replay(strict)).ok);
+});

@@ -33,7 +33,7 @@ const staged =
   });
 
 workflowTest(
-  'upserts are events in their order; an info taken before keeps what it was',
+  'upserts are events in order, and an earlier workflowInfo() object does not change',
   staged('new'),
   async (driver) => {
     const outputs = await driver.start();
@@ -46,16 +46,20 @@ workflowTest(
   },
 );
 
-workflowTest('other values are no divergence, another order or number of upserts is', staged('new'), async (driver) => {
-  await driver.start();
-  assert.ok((await driver.replay(staged('old'))).ok);
-  for (const changed of [staged('new', 'one less'), staged('new', 'another kind')]) {
-    const replayed = await driver.replay(changed);
-    assert.ok(!replayed.ok);
-    assert.equal(replayed.failure.code, 'DETERMINISM');
-  }
-  assert.deepEqual(texts(await driver.turn(completed(4))), ['WorkflowCompleted [null,{},{"stage":"new"},"new"]']);
-});
+workflowTest(
+  'changed values do not diverge, but a changed order or number of upserts does',
+  staged('new'),
+  async (driver) => {
+    await driver.start();
+    assert.ok((await driver.replay(staged('old'))).ok);
+    for (const changed of [staged('new', 'one less'), staged('new', 'another kind')]) {
+      const replayed = await driver.replay(changed);
+      assert.ok(!replayed.ok);
+      assert.equal(replayed.failure.code, 'DETERMINISM');
+    }
+    assert.deepEqual(texts(await driver.turn(completed(4))), ['WorkflowCompleted [null,{},{"stage":"new"},"new"]']);
+  },
+);
 
 const mutable = (): Exports => ({
   async workflow(): Promise<unknown> {
@@ -68,7 +72,7 @@ const mutable = (): Exports => ({
   },
 });
 
-workflowTest('a memo is what was written, not what becomes of the object', mutable, async (driver) => {
+workflowTest('a memo keeps the written values when the object changes later', mutable, async (driver) => {
   const outputs = await driver.start();
   assert.deepEqual(resultOf(outputs.at(-1)), [{ value: { list: [1], at: '1970-01-01T00:00:00.000Z' } }, {}]);
   assert.equal(outputs[1]!.meta, '{"memo":{"value":null,"other":null}}');
@@ -89,7 +93,7 @@ const wordy = (): Exports => ({
   },
 });
 
-workflowTest('a summary that cannot be stored is refused and starts no timer', wordy, async (driver) => {
+workflowTest('a summary that cannot be stored is rejected and starts no timer', wordy, async (driver) => {
   const outputs = await driver.start();
   assert.deepEqual(
     outputs.map((output) => output.type),
@@ -103,7 +107,7 @@ workflowTest('a summary that cannot be stored is refused and starts no timer', w
 const typed = (): Exports => ({
   async workflow(): Promise<unknown> {
     upsertSearchAttributes([{ key: stage, value: 'a' }]);
-    // An attribute keeps its type: a value without one takes it, and it may change when the attribute is deleted.
+    // An attribute keeps its type: an untyped value gets it, and only deleting the attribute allows another type.
     upsertSearchAttributes({ Stage: ['b'], Due: ['2026-01-31T12:00:00+01:00'] });
     const kept = workflowInfo().typedSearchAttributes.getAll();
     const list = defineSearchAttributeKey('Stage', 'KEYWORD_LIST');
@@ -136,7 +140,7 @@ const inHandler = (): Exports => ({
   },
 });
 
-workflowTest('a query cannot upsert, and nothing of its try is seen', inHandler, async (driver) => {
+workflowTest('a query cannot upsert, and its attempt has no visible effect', inHandler, async (driver) => {
   await driver.start();
   for (const query of ['write', 'memo']) {
     const answer = driver.queryResult(query);

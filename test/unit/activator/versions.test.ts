@@ -1,4 +1,4 @@
-// patched and deprecatePatch: one marker an id and run, and which code a replay takes. Behavior 57 of spec/sdk.md.
+// patched and deprecatePatch: one marker per id and run, and the code that a replay takes. Behavior 57 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { defineQuery, deprecatePatch, patched, proxyActivities, setHandler, sleep } from '../../../sdk/workflow.ts';
 import { completed, type Exports, fired, texts, workflowTest } from './harness.ts';
@@ -35,18 +35,22 @@ const after = (): Exports => ({
   },
 });
 
-workflowTest('a run that comes to a change for the first time takes it, and has one marker', gated, async (driver) => {
-  assert.deepEqual(texts(await driver.start()), ['VersionMarked', 'ActivityScheduled new#1']);
-  const [timer] = await driver.turn(completed(3, 'a'));
-  const [next] = await driver.turn(fired(timer!.seq));
-  assert.deepEqual(texts(await driver.turn(completed(next!.seq, 'b'))), ['WorkflowCompleted "ab"']);
-  assert.ok((await driver.replay(deprecated)).ok, 'code that has deprecated the change follows');
-  const removed = await driver.replay(after);
-  assert.ok(!removed.ok, 'code without it does not: some run may have taken the old code');
-  assert.match(removed.failure.message, /VersionMarked 'v2'/);
-});
+workflowTest(
+  'a run that reaches a change for the first time takes it and records one marker',
+  gated,
+  async (driver) => {
+    assert.deepEqual(texts(await driver.start()), ['VersionMarked', 'ActivityScheduled new#1']);
+    const [timer] = await driver.turn(completed(3, 'a'));
+    const [next] = await driver.turn(fired(timer!.seq));
+    assert.deepEqual(texts(await driver.turn(completed(next!.seq, 'b'))), ['WorkflowCompleted "ab"']);
+    assert.ok((await driver.replay(deprecated)).ok, 'code that has deprecated the change follows');
+    const removed = await driver.replay(after);
+    assert.ok(!removed.ok, 'code without it does not: some run may have taken the old code');
+    assert.match(removed.failure.message, /VersionMarked 'v2'/);
+  },
+);
 
-workflowTest('a run that passed the place before keeps the old code', before, async (driver) => {
+workflowTest('a run that passed the place before the change keeps the old code', before, async (driver) => {
   await driver.start();
   const [timer] = await driver.turn(completed(2, 'a'));
   await driver.turn(fired(timer!.seq));
@@ -54,26 +58,26 @@ workflowTest('a run that passed the place before keeps the old code', before, as
   assert.ok(!(await driver.replay(after)).ok);
 });
 
-workflowTest('a deprecated marker is followed by code that asks for it, or for nothing', deprecated, async (driver) => {
-  assert.deepEqual(texts(await driver.start()), ['VersionMarked', 'ActivityScheduled new#1']);
-  const [timer] = await driver.turn(completed(3, 'a'));
-  await driver.turn(fired(timer!.seq));
-  for (const code of [gated, after]) {
-    const result = await driver.replay(code);
-    assert.ok(result.ok, result.ok ? '' : result.failure.message);
-  }
-});
-
 workflowTest(
-  'histories without the marker are followed by code that has deprecated the change',
-  after,
+  'code with deprecatePatch, and code without it, can replay a deprecated marker',
+  deprecated,
   async (driver) => {
-    await driver.start();
-    const [timer] = await driver.turn(completed(2, 'a'));
+    assert.deepEqual(texts(await driver.start()), ['VersionMarked', 'ActivityScheduled new#1']);
+    const [timer] = await driver.turn(completed(3, 'a'));
     await driver.turn(fired(timer!.seq));
-    assert.ok((await driver.replay(deprecated)).ok);
+    for (const code of [gated, after]) {
+      const result = await driver.replay(code);
+      assert.ok(result.ok, result.ok ? '' : result.failure.message);
+    }
   },
 );
+
+workflowTest('code with deprecatePatch can replay histories without the marker', after, async (driver) => {
+  await driver.start();
+  const [timer] = await driver.turn(completed(2, 'a'));
+  await driver.turn(fired(timer!.seq));
+  assert.ok((await driver.replay(deprecated)).ok);
+});
 
 const looping = (): Exports => ({
   async workflow(): Promise<boolean[]> {
@@ -92,14 +96,14 @@ const loopingBefore = (): Exports => ({
   },
 });
 
-workflowTest('once decided it stays so for the rest of the run', looping, async (driver) => {
+workflowTest('a decision holds for the rest of the run', looping, async (driver) => {
   let [timer] = (await driver.start()).slice(1);
   for (let i = 0; i < 2; i++) [timer] = await driver.turn(fired(timer!.seq));
   assert.deepEqual(texts(await driver.turn(fired(timer!.seq))), ['WorkflowCompleted [true,true,true]']);
 });
 
 workflowTest(
-  'an answer of no is not remembered: it is asked again when the run goes on',
+  'a negative answer is not cached: it is asked again when the run goes on',
   loopingBefore,
   async (driver) => {
     const [timer] = await driver.start();
@@ -113,7 +117,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a query sees what was decided and decides nothing',
+  'a query sees decisions and makes none',
   () => ({
     async workflow(): Promise<void> {
       setHandler(defineQuery<boolean>('taken'), () => patched('q'));
@@ -129,7 +133,7 @@ workflowTest(
 );
 
 workflowTest(
-  'what names no change, or stands at module level, is refused',
+  'an invalid change id and a call at module level are rejected',
   () => {
     let atModuleLevel = '';
     try {

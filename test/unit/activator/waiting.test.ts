@@ -15,7 +15,7 @@ const go = defineSignal<[number?]>('go');
 const { fetchIt } = proxyActivities<{ fetchIt(): Promise<string> }>({ startToCloseTimeout: '1 minute' });
 
 workflowTest(
-  'sleep takes milliseconds or a text, and is never shorter than 1 ms',
+  'sleep takes milliseconds or a text, and lasts at least 1 ms',
   () => ({
     async workflow(): Promise<void> {
       await Promise.all([sleep(0), sleep(-5), sleep(0.25), sleep('2s'), sleep(1500)]);
@@ -60,7 +60,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a condition without timeout leaves nothing in the history and is tried after every job',
+  'a condition without timeout leaves nothing in the history and is evaluated after every job',
   () => ({
     async workflow(): Promise<string> {
       let count = 0;
@@ -108,7 +108,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a condition with timeout 0 waits for 1 ms and says false',
+  'a condition with timeout 0 waits for 1 ms and returns false',
   () => ({ workflow: () => condition(() => false, 0) }),
   async (driver) => {
     const [timer] = await driver.start();
@@ -127,7 +127,7 @@ const waitForGo = () => ({
   },
 });
 
-workflowTest('a condition that is met later cancels its timer', waitForGo, async (driver) => {
+workflowTest('a condition that becomes true later cancels its timer', waitForGo, async (driver) => {
   const [timer] = await driver.start();
   const outputs = await driver.turn(signal('go'));
   assert.deepEqual(texts(outputs), [`TimerCancelled ${timer!.seq}`, 'TimerStarted']);
@@ -135,7 +135,7 @@ workflowTest('a condition that is met later cancels its timer', waitForGo, async
 });
 
 workflowTest(
-  'signal and timer in one activation: the condition is met, and no fired timer is cancelled',
+  'with a signal and a timer in one activation the condition is met, and the fired timer is not cancelled',
   waitForGo,
   async (driver) => {
     const [timer] = await driver.start();
@@ -146,7 +146,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a predicate that throws rejects its own condition only',
+  'a predicate that throws rejects only its own condition',
   () => ({
     async workflow(): Promise<string> {
       const state = {
@@ -170,7 +170,7 @@ workflowTest(
 );
 
 workflowTest(
-  'the time stands still within an activation and moves with the next',
+  'time stands still within an activation and advances with the next',
   () => ({
     async workflow(): Promise<number[]> {
       const { Date } = globals;
@@ -191,7 +191,7 @@ workflowTest(
 );
 
 workflowTest(
-  'Date is otherwise the usual one',
+  'Date otherwise behaves as usual',
   () => ({
     async workflow(): Promise<unknown[]> {
       const { Date } = globals;
@@ -216,7 +216,7 @@ workflowTest(
 );
 
 workflowTest(
-  'random numbers and ids come from the seed alone',
+  'random numbers and ids depend only on the seed',
   () => ({
     async workflow(): Promise<unknown[]> {
       return [globals.Math.random(), globals.Math.random(), uuid4(), globals.crypto.randomUUID()];
@@ -229,14 +229,14 @@ workflowTest(
     for (const id of [first, second])
       assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     assert.notEqual(first, second);
-    // Written down once: a change of the generator would break every history that used it.
+    // Golden values: a changed generator would break every history that used it.
     assert.deepEqual([a, b], [0.11666529455556218, 0.37013087394537314]);
     assert.deepEqual([first, second], ['4c093de2-b528-41db-bee5-c78ae0888b24', 'a5def759-5378-4924-98b6-89c6ce3f0f25']);
   },
 );
 
 workflowTest(
-  'setTimeout is a durable timer with its arguments, clearTimeout of the same activation leaves nothing',
+  'setTimeout is a durable timer with arguments, and clearTimeout in the same activation leaves nothing',
   () => ({
     async workflow(): Promise<string> {
       const { setTimeout, clearTimeout } = globals;
@@ -277,18 +277,18 @@ workflowTest(
 );
 
 workflowTest(
-  'the loser of Promise.race is not cancelled, and the run may close with it outstanding',
+  'the loser of Promise.race is not cancelled, and the run may close while it is pending',
   () => ({ workflow: () => Promise.race([sleep('1 day'), fetchIt()]) }),
   async (driver) => {
     const [timer, activity] = await driver.start();
     assert.deepEqual(texts([timer!, activity!]), ['TimerStarted', 'ActivityScheduled fetchIt#1']);
     assert.deepEqual(texts(await driver.turn(completed(activity!.seq, 'fast'))), ['WorkflowCompleted "fast"']);
-    assert.deepEqual(await driver.turn(fired(timer!.seq)), []); // nothing is accepted any more
+    assert.deepEqual(await driver.turn(fired(timer!.seq)), []); // the run accepts nothing after its end
   },
 );
 
 workflowTest(
-  'workflowInfo tells of the run',
+  'workflowInfo describes the run',
   () => ({
     async workflow(): Promise<unknown[]> {
       const before = workflowInfo().historyLength;

@@ -1,4 +1,5 @@
-// What workflow code may know of its history, and of the machine; the same on every replay where anything hangs on it.
+// What workflow code may know about its history and the machine. Values that decisions may depend on are the same on
+// every replay.
 import assert from 'node:assert/strict';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
@@ -19,7 +20,7 @@ const { act } = proxyActivities<{ act(text: string): Promise<void> }>({ startToC
 const add = defineSignal<[string]>('add');
 
 workflowTest(
-  'the size of the history grows with what came in and what was asked for, and a replay finds the same',
+  'the size of the history grows with inputs and commands, and a replay finds the same',
   () => ({
     async workflow(): Promise<number[]> {
       const sizes = [workflowInfo().historySize];
@@ -42,7 +43,7 @@ workflowTest(
     await driver.turn(update('taken', 'set', 'x'));
     const [closed] = await driver.turn(fired(outputs[1]!.seq));
     const [start, afterSignal, afterUpdate] = resultOf(closed) as [number, number, number];
-    // The start, then two commands and a signal; an update counts from the next activation on.
+    // The start, then two commands and a signal. An update counts from the next activation on.
     assert.ok(start > 120 && start < 400, `${start}`);
     assert.ok(afterSignal - start > 3 * 120 + 300 && afterSignal - start < 3 * 120 + 500, `${afterSignal - start}`);
     assert.equal(afterUpdate, afterSignal);
@@ -50,7 +51,7 @@ workflowTest(
 );
 
 workflowTest(
-  'length and size of the history are the same on replay, beside updates that were refused and taken',
+  'length and size of the history are the same on replay, also with rejected and accepted updates',
   () => ({
     async workflow(): Promise<number[]> {
       const { historyLength } = workflowInfo();
@@ -79,7 +80,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a history of many events, or of many bytes, is one to continue from, and why is told',
+  'a history with many events or bytes suggests continue-as-new and gives the reason',
   () => ({
     async workflow(): Promise<unknown> {
       const { unsafe: _, ...before } = workflowInfo();
@@ -103,7 +104,7 @@ workflowTest(
 
 const seen: unknown[] = [];
 workflowTest(
-  'code sees that it is replayed; a query happens now, also after a replay',
+  'workflow code sees that it is replayed, and a query runs now, also after a replay',
   () => ({
     async workflow(): Promise<void> {
       const look = (): boolean[] => {
@@ -129,7 +130,7 @@ workflowTest(
 );
 
 workflowTest(
-  'randomness of the machine is there for queries, and is another on every draw',
+  'queries can use randomness of the machine, which differs on every draw',
   () => ({
     async workflow(): Promise<void> {
       setHandler(defineQuery<unknown[]>('draw'), () => {
@@ -153,7 +154,7 @@ workflowTest(
 );
 
 workflowTest(
-  'a run says when its chain was started, and when it was itself',
+  'a run knows the start times of its chain and of itself',
   () => ({
     async workflow(): Promise<number[]> {
       const { startTime, runStartTime } = workflowInfo();

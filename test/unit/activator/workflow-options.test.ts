@@ -1,4 +1,5 @@
-// Options of a workflow function, in this realm: their checks, when a getter is called, which errors they concern.
+// Options of a workflow function in this realm: how they are checked, when a getter is called, which errors they
+// affect.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -13,7 +14,7 @@ import { isConfiguredFailure } from '../../../runtime/activator/info/workflow-op
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import { Driver, failureOf, fired, workflowTest } from './harness.ts';
 
-test('what is no option of a workflow is refused', () => {
+test('invalid workflow options are rejected', () => {
   const fn = async (): Promise<void> => undefined;
   const cases: [unknown, RegExp][] = [
     [null, /the options are null/],
@@ -29,7 +30,7 @@ test('what is no option of a workflow is refused', () => {
   assert.equal(defineWorkflowOptions({ versioningBehavior: 'PINNED' }, fn), fn);
 });
 
-test('a class, a name, or a name above it makes an error a failure', () => {
+test('an error counts as a failure by its class, its name, or the name of a superclass', () => {
   class Above extends Error {}
   class Below extends Above {}
   const violation = new RuntimeError('DETERMINISM', 'WeakRef');
@@ -43,14 +44,14 @@ test('a class, a name, or a name above it makes an error a failure', () => {
   assert.ok(!isConfiguredFailure(new TypeError(), [], undefined));
 });
 
-/** What `workflow` does when these are its options. */
+/** Runs `workflow` with these options. */
 function withOptions(options: Parameters<typeof setWorkflowOptions>[0], workflow: () => Promise<unknown>) {
   return () => ({ workflow: defineWorkflowOptions(options, async () => workflow()) });
 }
 
 let asked = 0;
 workflowTest(
-  'a getter is called once a run, and may ask about it',
+  'a getter is called once per run and may use workflowInfo()',
   withOptions(
     () => {
       asked += 1;
@@ -81,7 +82,7 @@ workflowTest(
   },
 );
 
-test('a getter that throws, or returns no options, fails the task', async () => {
+test('a getter that throws or returns invalid options fails the task', async () => {
   const cases: [() => WorkflowDefinitionOptions, RegExp][] = [
     [
       () => {

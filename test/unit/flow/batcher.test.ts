@@ -1,4 +1,4 @@
-// Batches under every interleaving of new items and of calls that end, with limits, sharing, repetition and closing.
+// The batcher under every interleaving of new items and ending calls, with limits, sharing, repetition and closing.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';
@@ -7,11 +7,11 @@ import { type BatchLimits, Batcher, type BatchSender } from '../../../runtime/fl
 
 interface Call {
   readonly items: readonly number[];
-  /** Ends the call; items to send again may be returned. */
+  /** Ends the call. May return items to send again. */
   end(again?: readonly number[]): void;
 }
 
-/** Records each batch, and keeps it under way until the test ends it. */
+/** Records each batch and keeps it in flight until the test ends it. */
 class Recorder implements BatchSender<number> {
   readonly batches: (readonly number[])[] = [];
   readonly calls: Call[] = [];
@@ -25,7 +25,7 @@ class Recorder implements BatchSender<number> {
     return promise;
   }
 
-  /** Every item counts as much as its value. */
+  /** The size of an item is its value. */
   sizeOf(item: number): number {
     return item;
   }
@@ -92,7 +92,7 @@ test('every item is sent exactly once, in order, within the limits, and drained'
   );
 });
 
-test('a single item goes out at once, and what comes meanwhile goes out together when it ends', async () => {
+test('a single item goes out at once, and items that arrive meanwhile go out together when it ends', async () => {
   const { sender, batcher } = batching();
   batcher.put(1);
   batcher.pump();
@@ -115,7 +115,7 @@ test('items of one macrotask make one batch, in that macrotask', async () => {
   assert.deepEqual(sender.batches, [[1, 2]]);
 });
 
-test('an item that waits already is not sent twice, one that is under way is', async () => {
+test('a waiting item is not sent twice, but an item in flight may be', async () => {
   const { sender, batcher } = batching();
   for (const item of [1, 1]) batcher.put(item);
   batcher.pump();
@@ -124,7 +124,7 @@ test('an item that waits already is not sent twice, one that is under way is', a
   assert.deepEqual(sender.batches, [[1], [1, 2]]);
 });
 
-test('batches that may go out together share what waits, from a number on', () => {
+test('batches that may start together share the waiting items above a minimum', () => {
   const shared = batching({ inFlightMax: 2, shareMin: 3 });
   for (const item of counts(0, 10)) shared.batcher.put(item);
   shared.batcher.pump();
@@ -145,7 +145,7 @@ test('an item that is too large for a batch goes out alone', () => {
   assert.deepEqual(sender.batches, [[4], [50], [6, 3]]);
 });
 
-test('what is to be sent again goes behind what waits', async () => {
+test('items to send again go behind waiting items', async () => {
   const { sender, batcher } = batching();
   for (const item of [1, 2]) batcher.put(item);
   batcher.pump();
@@ -157,7 +157,7 @@ test('what is to be sent again goes behind what waits', async () => {
   ]);
 });
 
-test('a closed batcher returns what waits and sends nothing more', async () => {
+test('a closed batcher returns waiting items and sends nothing more', async () => {
   const { sender, batcher } = batching();
   for (const item of [1, 2]) batcher.add(item);
   await setImmediate();

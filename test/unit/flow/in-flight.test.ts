@@ -1,10 +1,10 @@
-// Waiting for work under way to come down to a number, or to end.
+// Waiting until work in flight falls below a number, or ends.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';
 import { InFlight } from '../../../runtime/flow/in-flight.ts';
 
-test('whoever waits for fewer than a number goes on when there are', async () => {
+test('a waiter for fewer than a limit continues when the count falls below it', async () => {
   const work = new InFlight();
   for (let i = 0; i < 3; i++) work.enter();
   const reached: number[] = [];
@@ -24,7 +24,7 @@ test('whoever waits for fewer than a number goes on when there are', async () =>
   assert.deepEqual(reached, [4, 3, 1]);
 });
 
-test('tracked work counts until it settles, and fails for its caller alone', async () => {
+test('tracked work counts until it settles, and its failure reaches only its caller', async () => {
   const work = new InFlight();
   const { promise, reject } = Promise.withResolvers<never>();
   const tracked = assert.rejects(work.track(promise), /failed/);
@@ -34,7 +34,7 @@ test('tracked work counts until it settles, and fails for its caller alone', asy
   assert.equal(work.count, 0);
 });
 
-test('waiting for the end says whether it came', async () => {
+test('drained reports whether the work ended in time', async () => {
   const work = new InFlight();
   assert.equal(await work.drained(0), true);
   work.enter();

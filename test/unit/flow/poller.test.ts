@@ -1,4 +1,4 @@
-// Looks at intervals and on demand, with a clock that only the test moves.
+// Polling at intervals and on demand, with a clock that only the test moves.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';
@@ -24,7 +24,7 @@ class TestClock implements PollClock {
     return () => void this.timers.delete(timer);
   }
 
-  /** When the next look is planned. */
+  /** When the next poll is scheduled. */
   get next(): number | undefined {
     return [...this.timers][0]?.at;
   }
@@ -39,7 +39,7 @@ class TestClock implements PollClock {
   }
 }
 
-/** Each look goes on until the test ends it. */
+/** Each poll runs until the test ends it. */
 class TestLooker implements Looker {
   everyMs: number | undefined;
   looks = 0;
@@ -82,7 +82,7 @@ function polling(everyMs?: number): { clock: TestClock; looker: TestLooker; poll
   return { clock, looker, poller: new Poller(looker, clock) };
 }
 
-test('looks never overlap, and a nudge is never lost', async () => {
+test('polls never overlap, and a nudge is never lost', async () => {
   const commands = fc.array(fc.constantFrom('nudge', 'end', 'fail', 'time'), { maxLength: 40 });
   await fc.assert(
     fc.asyncProperty(commands, async (script) => {
@@ -110,7 +110,7 @@ test('looks never overlap, and a nudge is never lost', async () => {
   );
 });
 
-test('a nudge looks at once, and one during a look causes one more look', async () => {
+test('a nudge polls at once, and a nudge during a poll causes one more poll', async () => {
   const { looker, poller } = polling();
   poller.nudge();
   assert.equal(looker.looks, 1);
@@ -122,7 +122,7 @@ test('a nudge looks at once, and one during a look causes one more look', async 
   assert.equal(looker.looks, 2);
 });
 
-test('the interval counts from the beginning of a look; one that takes longer is followed at once', async () => {
+test('the interval counts from the start of a poll, and a longer poll is followed by the next at once', async () => {
   const { clock, looker, poller } = polling(100);
   poller.start();
   assert.deepEqual([looker.looks, clock.next], [0, 100]);
@@ -137,7 +137,7 @@ test('the interval counts from the beginning of a look; one that takes longer is
   assert.equal(clock.next, 350);
 });
 
-test('a nudge replaces the planned look', async () => {
+test('a nudge replaces the scheduled poll', async () => {
   const { clock, looker, poller } = polling(100);
   poller.start();
   await clock.advance(40);
@@ -147,14 +147,14 @@ test('a nudge replaces the planned look', async () => {
   assert.equal(clock.next, 140);
 });
 
-test('chance shortens an interval, by a tenth at most', async () => {
+test('jitter shortens an interval by at most a tenth', async () => {
   const { clock, poller } = polling(100);
   clock.chance = 1;
   poller.start();
   assert.equal(clock.next, 90);
 });
 
-test('failures are reported, and put the next look off up to a second, until one succeeds', async () => {
+test('failures are reported and delay the next poll by up to a second, until one succeeds', async () => {
   const { clock, looker, poller } = polling(100);
   poller.start();
   const intervals: number[] = [];
@@ -171,7 +171,7 @@ test('failures are reported, and put the next look off up to a second, until one
   );
 });
 
-test('stopping waits for the look under way, whose failure nobody hears of, and no look follows', async () => {
+test('stopping waits for the running poll, drops its failure, and prevents further polls', async () => {
   const { clock, looker, poller } = polling(100);
   poller.nudge();
   poller.nudge();
@@ -190,7 +190,7 @@ test('stopping waits for the look under way, whose failure nobody hears of, and 
   assert.equal(looker.looks, 1);
 });
 
-test('a looker without an interval is asked again only when it has one or is nudged', async () => {
+test('a looker without an interval polls only when nudged or once it has an interval', async () => {
   const { clock, looker, poller } = polling();
   poller.start();
   assert.equal(clock.next, undefined);

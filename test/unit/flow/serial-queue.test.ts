@@ -1,11 +1,11 @@
-// Work that must not overlap: its order, its failures, and waiting for its end.
+// Serialised work: its order, its failures, and waiting for its end.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { SerialQueue } from '../../../runtime/flow/serial-queue.ts';
 
-test('work of one key runs in order and never overlaps, whatever fails; other keys do not wait', async () => {
+test('work of one key runs in order without overlap, also after failures, and other keys do not wait', async () => {
   const script = fc.array(fc.record({ key: fc.nat(2), turns: fc.nat(3), fails: fc.boolean() }), { maxLength: 20 });
   await fc.assert(
     fc.asyncProperty(script, async (works) => {
@@ -48,6 +48,6 @@ test('work of one key does not wait for that of another', async () => {
   await first;
 });
 
-test('a queue without work is drained at once', async () => {
+test('an empty queue is drained at once', async () => {
   await new SerialQueue().drained();
 });

@@ -1,4 +1,4 @@
-// What may go into a bundle of workflow code, and how it is told what may not.
+// What may go into a bundle of workflow code, and how violations are reported.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { runOnce, sandboxOf, writePackage } from './workflow-files.ts';
 
 type Files = Readonly<Record<string, string>>;
 
-/** Message of the BUNDLE_FAILED that bundling the first file gives, without the folder. */
+/** Message of the BUNDLE_FAILED for the first file, without the folder. */
 async function failure(
   files: Files,
   options: { ignoreModules?: string[]; preloadModules?: string[] } = {},
@@ -30,7 +30,7 @@ async function failure(
 const activities = `import { readFile } from 'node:fs/promises';
 export async function read(path: string) { return readFile(path, 'utf8'); }`;
 
-test('a value import of activities is refused with the chain, both lines and the remedy', async () => {
+test('a value import of activities is rejected with the chain, both lines and the remedy', async () => {
   const message = await failure({
     'src/workflows.ts': `import { proxyActivities } from 'reprise/workflow';
 
@@ -49,7 +49,7 @@ export async function main() { return activities.read('x'); }`,
   );
 });
 
-test('the import to change is that of the activities, however deep the disallowed one is', async () => {
+test('the remedy names the import of the activities, however deep the disallowed import is', async () => {
   const message = await failure({
     'workflows.ts': `import { read } from './lib.ts'; export async function main() { return read; }`,
     'lib.ts': `\nexport * from './activities.ts';`,
@@ -60,7 +60,7 @@ test('the import to change is that of the activities, however deep the disallowe
   assert.match(message, /lib\.ts:2 imports '\.\/activities\.ts' by value: use `import type`/);
 });
 
-test('a type import of activities is fine', async () => {
+test('a type import of activities is allowed', async () => {
   const sandbox = await sandboxOf({
     'workflows.ts': `import { proxyActivities } from 'reprise/workflow';
 import type * as activities from './activities.ts';
@@ -71,7 +71,7 @@ export async function main() { return typeof read; }`,
   assert.equal(runOnce(sandbox, 'main'), 'function');
 });
 
-test('an import that only a type needs is dropped from TypeScript', async () => {
+test('TypeScript drops an import that is used only as a type', async () => {
   const sandbox = await sandboxOf({
     'workflows.ts': `import * as activities from './activities.ts';
 export type Activities = typeof activities;
@@ -105,7 +105,7 @@ for (const specifier of [
   });
 }
 
-test('all disallowed imports are told at once, require and import() included', async () => {
+test('all disallowed imports are reported at once, require and import() included', async () => {
   const message = await failure({
     'workflows.ts': `import 'node:net';\nexport async function main() { return [require('node:os'), await import('node:dns')]; }`,
   });
@@ -121,7 +121,7 @@ const library = {
   'node_modules/lib/index.js': `const os = require('os');\nexports.double = (x) => x * 2;\nexports.host = () => os.hostname();`,
 };
 
-test('a package that uses a builtin is refused, naming the package', async () => {
+test('a package that uses a built-in is rejected by name', async () => {
   const message = await failure({
     'workflows.ts': `import { double } from 'lib'; export const main = async () => double(2);`,
     ...library,
@@ -141,7 +141,7 @@ test('an ignored module is empty', async () => {
   assert.equal(runOnce(await sandboxOf(files, { ignoreModules: ['os'] }), 'main'), 4);
 });
 
-test('a package that does without builtins in browsers is bundled as for browsers', async () => {
+test('a package with a browser build without built-ins is bundled with that build', async () => {
   const sandbox = await sandboxOf({
     'workflows.ts': `import lib from 'lib'; import { emitter } from 'lib/emitter.js'; export const main = async () => [lib(), emitter];`,
     'node_modules/lib/package.json': '{"name":"lib","main":"node.js","browser":{"./node.js":"./plain.js","fs":false}}',
@@ -153,7 +153,7 @@ test('a package that does without builtins in browsers is bundled as for browser
   assert.deepEqual(runOnce(sandbox, 'main'), ['production', 'stand-in for events']);
 });
 
-test('of assert, url and util the deterministic part is there', async () => {
+test('the deterministic parts of assert, url and util are available', async () => {
   const sandbox = await sandboxOf(`
     import assert, { strictEqual, AssertionError } from 'node:assert';
     import { URL as NodeUrl } from 'url';
@@ -182,10 +182,10 @@ test('of assert, url and util the deterministic part is there', async () => {
   const message = await failure({
     'workflows.ts': `\nimport { inspect } from 'util';\nexport const main = async () => inspect(1);`,
   });
-  assert.match(message, /workflows\.ts:2:10: workflow code has no 'inspect' of 'util'/);
+  assert.match(message, /workflows\.ts:2:10: workflow code cannot use 'inspect' of 'util'/);
 });
 
-test('a syntax error is told with file, line and column', async () => {
+test('a syntax error is reported with file, line and column', async () => {
   const message = await failure({
     'workflows.ts': `import './broken.ts';`,
     'broken.ts': 'export const a = 1;\nexport const b = = 2;',
@@ -193,7 +193,7 @@ test('a syntax error is told with file, line and column', async () => {
   assert.match(message, /broken\.ts:2:18: Unexpected "="/);
 });
 
-test('what strict mode refuses is told with its place', async () => {
+test('a violation of strict mode is reported with its place', async () => {
   const message = await failure({
     'workflows.ts': `import old from './old.cjs'; export const main = async () => old;`,
     'old.cjs': 'var a = 1;\nmodule.exports = function (x) { delete a; return x; };',
@@ -201,14 +201,14 @@ test('what strict mode refuses is told with its place', async () => {
   assert.match(message, /old\.cjs:2:\d+: Deleting local variable in strict mode .*runs in strict mode/);
 });
 
-test('a missing module is told with the import', async () => {
+test('a missing module is reported with its import', async () => {
   const message = await failure({
     'workflows.ts': `\n\nimport { a } from './gone.ts'; export const main = async () => a;`,
   });
   assert.match(message, /workflows\.ts:3:19: Could not resolve "\.\/gone\.ts"/);
 });
 
-test('a workflows file that does not exist is named', async () => {
+test('a missing workflows file is reported by name', async () => {
   await assert.rejects(bundleWorkflowCode({ workflowsPath: '/nowhere/workflows.ts' }), {
     code: 'BUNDLE_FAILED',
     message: /workflowsPath \/nowhere\/workflows\.ts does not exist/,
@@ -277,7 +277,7 @@ test('functions and classes keep their names', async () => {
   ]);
 });
 
-test('a path may be a URL, and the same code gives the same hash wherever it lies', async () => {
+test('a path may be a URL, and the same code gives the same hash in any folder', async () => {
   const files = { 'src/workflows.ts': `import ms from 'ms'; export const main = async () => ms('1s');` };
   const [one, two] = await Promise.all(
     [writePackage(files), writePackage(files)].map((root) => {
@@ -289,7 +289,7 @@ test('a path may be a URL, and the same code gives the same hash wherever it lie
   assert.match(one?.hash ?? '', /^[0-9a-f]{64}$/);
 });
 
-test('a bundle made ahead is loaded from its JSON, as text or from a file', async () => {
+test('a prebuilt bundle is loaded from its JSON, as text or from a file', async () => {
   const root = writePackage({ 'workflows.ts': `export async function main() { return 'ahead'; }` });
   const bundle = await bundleWorkflowCode({ workflowsPath: join(root, 'workflows.ts') });
   const codePath = join(root, 'bundle.json');

@@ -1,4 +1,4 @@
-// Code that never comes to rest is interrupted, whatever it catches, and the place is told.
+// Code that never waits is interrupted, whatever it catches, and the message names the place.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';
@@ -49,10 +49,7 @@ const lineOf = (name: string): number => workflows.split('\n').findIndex((line) 
 function assertDeadlock(failure: unknown, place: RegExp): void {
   const { code, message, stack } = failure as TaskFailure;
   assert.equal(code, 'DEADLOCK', message);
-  assert.match(
-    message,
-    /^Workflow code computed for more than 30 ms without coming to rest: run .* was interrupted at /,
-  );
+  assert.match(message, /^Workflow code computed for more than 30 ms without waiting: run .* was interrupted at /);
   assert.match(message, place);
   assert.ok(!message.includes('__repriseGuard') && !/node:|file:/.test(stack ?? ''), stack);
 }
@@ -106,7 +103,7 @@ test('a loop at module level is interrupted', async () => {
   assertDeadlock(runOnce(loading, 'main'), /workflows\.ts:3:\d+/);
 });
 
-test('a loop in a query handler fails the query, even if it is caught, and leaves the run as it was', () => {
+test('a loop in a query handler fails the query, even if caught, and does not change the run', () => {
   const { run } = startRun(sandbox, 'queried');
   const ask = (name: string): unknown => {
     const answer = run.query(name, encodePayload([]));
@@ -121,12 +118,12 @@ test('a loop in a query handler fails the query, even if it is caught, and leave
 });
 
 test('the next activation of any run starts with a fresh guard', async () => {
-  const patient = await sandboxOf(workflows, { deadlockTimeoutMs: 1_000 }); // the second run must have time enough
+  const patient = await sandboxOf(workflows, { deadlockTimeoutMs: 1_000 }); // the second run needs enough time
   assert.match((runOnce(patient, 'emptyFor') as TaskFailure).message, /more than 1000 ms .* at emptyFor/);
   assert.equal(runOnce(patient, 'ends', [50_000]), 1_249_975_000);
 });
 
-test('a run that was interrupted does nothing more', () => {
+test('an interrupted run does nothing more', () => {
   const { run } = startRun(sandbox, 'swallowed');
   assert.equal(run.activate({ at: startAt + 1, inputs: [], nextSeq: 2 }).ok, false);
 });
@@ -158,7 +155,7 @@ export async function handlers() {
 };
 const placed = await sandboxOf(places, { deadlockTimeoutMs: 30 });
 
-/** [workflow, where it was interrupted] */
+/** [workflow, place of the interruption] */
 const interruptions: [string, RegExp][] = [
   ['named', /at named \(src\/workflows\.ts:3:\d+\)\. /],
   [
@@ -173,14 +170,14 @@ const interruptions: [string, RegExp][] = [
   ['method', /at (?:Order|_Order)\.total \(src\/workflows\.ts:14:\d+\)\. /],
 ];
 for (const [type, place] of interruptions) {
-  test(`the function that was running is named: ${type}`, () => assertDeadlock(runOnce(placed, type), place));
+  test(`the message names the running function: ${type}`, () => assertDeadlock(runOnce(placed, type), place));
 }
 
 for (const [type, message] of [
   ['SignalReceived', 'onSignal'],
   ['UpdateAccepted', 'onValidate'],
 ] as const) {
-  test(`the handler that was running is named: ${message}`, () => {
+  test(`the message names the running handler: ${message}`, () => {
     const { run } = startRun(placed, 'handlers');
     const name = type === 'SignalReceived' ? 'signal' : 'update';
     const input = event(newEvent(3, type, { name, correlationId: 'u', payload: encodePayload([]) }));
@@ -189,7 +186,7 @@ for (const [type, message] of [
   });
 }
 
-test('code at module level is named by its line', async () => {
+test('the message names code at module level by its line', async () => {
   const files = {
     'src/workflows.ts': `import './lib.ts';\nexport async function main() {}`,
     'src/lib.ts': '\n\nfor (;;) {}',

@@ -1,4 +1,4 @@
-// What differs between machines and moments outside is the same in every replay inside (behaviors 29 to 31).
+// Values that differ between machines and moments outside are the same in every replay (behaviors 29 to 31).
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -28,7 +28,7 @@ export async function timers() {
 `;
 const sandbox = await sandboxOf(workflows);
 
-test('random values and times depend on seed and turn alone', () => {
+test('random values and times depend only on seed and turn', () => {
   const samples = runOnce(sandbox, 'samples') as unknown[];
   assert.deepEqual(runOnce(sandbox, 'samples'), samples);
   assert.equal(new Set(samples.filter((value) => typeof value === 'number' && value < 1)).size, 6);
@@ -57,7 +57,7 @@ test('another process computes the same', () => {
   assert.equal(/result:(.*)/.exec(there)?.[1], here);
 });
 
-test('setTimeout is a durable timer, cleared in the same activation it never was', () => {
+test('setTimeout is a durable timer, and clearing it in the same activation leaves no trace', () => {
   const { run, result } = startRun(sandbox, 'timers');
   assert.deepEqual(outcome(result), ['TimerStarted', 'TimerStarted', 'TimerStarted']);
   const fire = (answers: number, ms: number) => {

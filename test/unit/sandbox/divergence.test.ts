@@ -1,4 +1,4 @@
-// What an engineer reads when changed code meets an open run: one golden text for every kind of change.
+// The messages that engineers read when changed code meets an open run: one golden text per kind of change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';
@@ -20,21 +20,21 @@ const account = defineContext<{ cents: number }>({ cents: 0 });
 const both = { startToCloseTimeout: '1m' } as const;
 `;
 
-/** Name of a change: the body before, the body after, and what is said, with $ for the place that it names. */
+/** A change: the body before, the body after, and the message, with $ for its place. */
 interface Change {
   readonly before: string;
   readonly after: string;
   readonly text: string;
-  /** Whether the first activity's result is in the history too. */
+  /** 2 when the history also holds the first activity's result. */
   readonly turns?: 2;
 }
 
 const replaced =
-  "What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.";
+  "What to do: keep the code as it was for open runs: if (patched('a-name-for-this-change')) { new code } else { old code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.";
 const removed =
-  "What to do: keep it for open runs: if (!patched('a-name-for-this-change')) { what was removed }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.";
+  "What to do: keep it for open runs: if (!patched('a-name-for-this-change')) { the removed code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.";
 const added =
-  "What to do: leave it out in open runs: if (patched('a-name-for-this-change')) { what was added }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.";
+  "What to do: leave it out in open runs: if (patched('a-name-for-this-change')) { the added code }; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.";
 
 const changes: Record<string, Change> = {
   'another activity': {
@@ -42,8 +42,8 @@ const changes: Record<string, Change> = {
     after: 'await reserve({}); await refund(5);',
     turns: 2,
     text: `Nondeterminism error at event 4 (ActivityScheduled): the history holds ActivityScheduled of activity 'charge' with id '2', but the workflow code produced ActivityScheduled of activity 'refund' with id '2'.
-The code asks for another one here.
-Asked for at: order (workflows.ts:9:26)
+The code issues the same kind of command with another name.
+Issued at: order (workflows.ts:9:26)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'reserve' with id '1'
@@ -54,33 +54,33 @@ ${replaced}`,
     before: 'await charge(5);',
     after: 'await sleep(5);',
     text: `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'charge' with id '1', but the workflow code produced TimerStarted.
-The code asks for another kind of thing here.
-Asked for at: order (workflows.ts:9:7)
+The code issues another kind of command here.
+Issued at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
 ${replaced}`,
   },
-  'another id, and other arguments': {
+  'another id and other arguments': {
     before: "await bill.reserve({ lines: [{ sku: 'a', amount: 1 }], note: 'x' });",
     after: "await reserve({ lines: [{ sku: 'a', amount: 2 }, {}], rush: true });",
     text: `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'reserve' with id 'bill', but the workflow code produced ActivityScheduled of activity 'reserve' with id '1'.
-It is the same thing with another id.
-Asked for at: order (workflows.ts:9:7)
+The command is the same but has another id.
+Issued at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-What differs in the arguments (a hint, they are not compared):
+Differences in the arguments (a hint: arguments are not compared):
   /0/lines/0/amount: 1 in the history, 2 from the code
   /0/lines/1: nothing in the history, {} from the code
   /0/note: "x" in the history, nothing from the code
   /0/rush: nothing in the history, true from the code
-What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
+What to do: give it its recorded id; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.`,
   },
   'another order': {
     before: 'await Promise.all([charge(5), reserve({})]);',
     after: 'await Promise.all([reserve({}), charge(5)]);',
     text: `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'charge' with id '1', but the workflow code produced ActivityScheduled of activity 'reserve' with id '1'.
-The code asks for the same things in another order.
-Asked for at: order (workflows.ts:9:20)
+The code issues the same commands in another order.
+Issued at: order (workflows.ts:9:20)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
 ${replaced}`,
@@ -89,7 +89,7 @@ ${replaced}`,
     before: 'await Promise.all([charge(5), reserve({})]);',
     after: 'await charge(5);',
     text: `Nondeterminism error at event 3 (ActivityScheduled): the history holds ActivityScheduled of activity 'reserve' with id '2', but the workflow code produced nothing more in this turn.
-The code no longer asks for what the history holds.
+The code no longer issues the command that the history holds.
 The code waits at:
   activity in order (workflows.ts:9:7)
 Events before it, which the code followed:
@@ -101,8 +101,8 @@ ${removed}`,
     before: 'await Promise.all([charge(5), sleep(9), reserve({})]);',
     after: 'await Promise.all([charge(5), reserve({})]);',
     text: `Nondeterminism error at event 3 (TimerStarted): the history holds TimerStarted, but the workflow code produced ActivityScheduled of activity 'reserve' with id '2'.
-The code no longer asks for what the history holds.
-Asked for at: order (workflows.ts:9:31)
+The code no longer issues the command that the history holds.
+Issued at: order (workflows.ts:9:31)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'charge' with id '1'
@@ -112,31 +112,31 @@ ${removed}`,
     before: 'await charge(5);',
     after: 'await Promise.all([charge(5), helper()]);\n}\nasync function helper() {\n  await sleep(5);',
     text: `Nondeterminism error at event 3 (TimerStarted): the history holds nothing more in this turn, but the workflow code produced TimerStarted.
-The code asks for something that the history does not hold.
-Asked for at: helper (workflows.ts:12:9)
+The code issues a command that the history does not hold.
+Issued at: helper (workflows.ts:12:9)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ActivityScheduled of activity 'charge' with id '1'
 ${added}`,
   },
-  'an added command, in front, by way of a library': {
+  'an added command in front, issued by a library': {
     before: 'await charge(5);',
     after: 'await viaLibrary(() => sleep(5)); await charge(5);',
     text: `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'charge' with id '1', but the workflow code produced TimerStarted.
-The code asks for another kind of thing here.
-Asked for at: workflows.ts:9:24
+The code issues another kind of command here.
+Issued at: workflows.ts:9:24
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
 ${replaced}`,
   },
-  'a cancellation that is gone': {
+  'a removed cancellation': {
     before:
       'const scope = new CancellationScope(); void scope.run(() => sleep(9)).catch(() => undefined); await reserve({}); scope.cancel(); await charge(1);',
     after:
       'const scope = new CancellationScope(); void scope.run(() => sleep(9)).catch(() => undefined); await reserve({}); await charge(1);',
     turns: 2,
     text: `Nondeterminism error at event 6 (TimerCancelled): the history holds TimerCancelled of event 2, but the workflow code produced nothing more in this turn.
-The code no longer asks for what the history holds.
+The code no longer issues the command that the history holds.
 The code waits at:
   sleep in workflows.ts:9:61
   CancellationScope.run in order (workflows.ts:9:71)
@@ -151,7 +151,7 @@ ${removed}`,
     before: 'await charge(5);',
     after: '',
     text: `Nondeterminism error at event 2 (ActivityScheduled): the history holds ActivityScheduled of activity 'charge' with id '1', but the workflow code produced WorkflowCompleted.
-The code asks for another kind of thing here.
+The code issues another kind of command here.
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
 ${replaced}`,
@@ -160,12 +160,12 @@ ${replaced}`,
     before: 'account.update((draft) => { draft.cents += 5; }); await charge(5);',
     after: 'account.update((draft) => { draft.cents += 6; }); await charge(5);',
     text: `Nondeterminism error at event 3 (ContextPatched): the history holds ContextPatched by system 'order' with [{"op":"replace","path":"/cents","value":5,"prev":0}], but the workflow code produced ContextPatched by system 'order' with [{"op":"replace","path":"/cents","value":6,"prev":0}].
-It is another patch of the context.
-Asked for at: order (workflows.ts:9:9)
+The context patch is different.
+Issued at: order (workflows.ts:9:9)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
   2 ContextPatched by system 'order' with [{"op":"add","path":"","value":{"cents":0}}]
-What differs in the operations:
+Differences in the operations:
   /ops/0/value: 5 in the history, 6 from the code
 ${replaced}`,
   },
@@ -173,8 +173,8 @@ ${replaced}`,
     before: "await startChild('invoice', { workflowId: 'i-1', args: [1] });",
     after: "await startChild('receipt', { workflowId: 'i-1', args: [1] });",
     text: `Nondeterminism error at event 2 (ChildWorkflowInitiated): the history holds ChildWorkflowInitiated of workflow 'invoice' with id 'i-1', but the workflow code produced ChildWorkflowInitiated of workflow 'receipt' with id 'i-1'.
-The code asks for another one here.
-Asked for at: order (workflows.ts:9:7)
+The code issues the same kind of command with another name.
+Issued at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
 ${replaced}`,
@@ -183,30 +183,30 @@ ${replaced}`,
     before: "await startChild('invoice', { workflowId: 'i-1', args: [1] });",
     after: "await startChild('invoice', { workflowId: 'i-2', args: [2] });",
     text: `Nondeterminism error at event 2 (ChildWorkflowInitiated): the history holds ChildWorkflowInitiated of workflow 'invoice' with id 'i-1', but the workflow code produced ChildWorkflowInitiated of workflow 'invoice' with id 'i-2'.
-It is the same thing with another id.
-Asked for at: order (workflows.ts:9:7)
+The command is the same but has another id.
+Issued at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-What differs in the arguments (a hint, they are not compared):
+Differences in the arguments (a hint: arguments are not compared):
   /0: 1 in the history, 2 from the code
-What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
+What to do: give it its recorded id; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.`,
   },
   'a signal to another workflow': {
     before: "await getExternalWorkflowHandle('a').signal('go');",
     after: "await getExternalWorkflowHandle('b').signal('go');",
     text: `Nondeterminism error at event 2 (ExternalSignalInitiated): the history holds ExternalSignalInitiated of signal 'go' to workflow 'a', but the workflow code produced ExternalSignalInitiated of signal 'go' to workflow 'b'.
-It is the same thing with another id.
-Asked for at: order (workflows.ts:9:38)
+The command is the same but has another id.
+Issued at: order (workflows.ts:9:38)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
-What to do: give it the id that it had; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changed what the workflow goes by.`,
+What to do: give it its recorded id; or deploy the code that wrote the history until its runs have ended; or, if the code did not change, look for a query handler that changes state of the workflow.`,
   },
-  'a version marker that code no longer asks for': {
+  'a version marker that the code no longer asks for': {
     before: "if (patched('a')) await charge(5);",
     after: 'await charge(5);',
     text: `Nondeterminism error at event 2 (VersionMarked): the history holds VersionMarked 'a', but the workflow code produced ActivityScheduled of activity 'charge' with id '1'.
-The code no longer asks for what the history holds.
-Asked for at: order (workflows.ts:9:7)
+The code no longer issues the command that the history holds.
+Issued at: order (workflows.ts:9:7)
 Events before it, which the code followed:
   1 WorkflowStarted 'order'
 ${removed}`,
@@ -259,7 +259,7 @@ function explain(sandbox: Sandbox, log: readonly HistoryEvent[]): TaskFailure | 
 }
 
 for (const [name, { before, after, text, turns = 1 }] of Object.entries(changes)) {
-  test(`the text of a divergence: ${name}`, async () => {
+  test(`the message of a divergence: ${name}`, async () => {
     const log = record(await sandboxWith(before), turns);
     const failure = explain(await sandboxWith(after), log);
     assert.equal(failure?.code, 'DETERMINISM');
@@ -271,7 +271,7 @@ for (const [name, { before, after, text, turns = 1 }] of Object.entries(changes)
   });
 }
 
-test('without a second look the text has the event, the command and what to do', async () => {
+test('without a second replay the message has the event, the command and the remedy', async () => {
   const { before, after } = changes['another activity']!;
   const log = record(await sandboxWith(before), 2);
   const replay = new RunReplay((await sandboxWith(after)).createRun('run'));
@@ -284,7 +284,7 @@ test('without a second look the text has the event, the command and what to do',
   assert.deepEqual(Object.keys(replay.failure ?? {}), ['code', 'message']);
 });
 
-test('the same code follows its log, explaining or not', async () => {
-  const sandbox = await sandboxWith(changes['a cancellation that is gone']!.before);
+test('unchanged code follows its log, with or without explains', async () => {
+  const sandbox = await sandboxWith(changes['a removed cancellation']!.before);
   assert.equal(explain(sandbox, record(sandbox, 2)), undefined);
 });

@@ -1,5 +1,5 @@
-// Runs that engine 1 started: update() recorded less than it did, or the same in other operations. They are replayed by
-// what they recorded, and every later update of theirs too.
+// Runs that engine 1 started. There update() recorded less than it did, or the same change in other operations. Replay
+// follows the record, and later updates of these runs do so too.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
@@ -55,11 +55,11 @@ function replay(type: string, engine: number, patches: readonly (readonly object
   return decodePayload(state.payload);
 }
 
-test('a run of engine 1 is replayed to the document that it had', () => {
+test('a run of engine 1 replays to its original document', () => {
   assert.deepEqual(replay('order', 1, recordedByOne), { n: 1, m: { k: {} }, list: [1] });
 });
 
-test('a run of this engine must record what its updates do', () => {
+test('a run of this engine must match the recorded updates', () => {
   const ofOne = recordedByOne.slice(0, 2);
   const ofTwo = [recordedByOne[0]!, [{ op: 'add', path: '/m/k', value: { f: 1 } }]];
   assert.deepEqual(replay('first', 1, ofOne), { ...initial, m: { k: {} } });

@@ -1,4 +1,4 @@
-// What runs of one sandbox share and what they do not (behavior 63).
+// What runs of one sandbox share and what each has for itself (behavior 63).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
@@ -63,7 +63,7 @@ test('module state belongs to one run', () => {
   assert.deepEqual(runOnce(sandbox, 'counts', [2]), [2, 2]);
 });
 
-test('module state lives from one activation to the next', () => {
+test('module state persists between activations', () => {
   const { run, result } = startRun(sandbox, 'countsOnSignal');
   assert.deepEqual(outcome(result), []);
   runOnce(sandbox, 'counts', [5]);
@@ -72,7 +72,7 @@ test('module state lives from one activation to the next', () => {
   assert.equal(outcome(run.activate({ at: startAt + 2, inputs: [signal(3)], nextSeq: 4 })), 12);
 });
 
-test('what a run sets on globalThis is its own', () => {
+test('names that a run sets on globalThis are visible only to that run', () => {
   const mine = ['undefined', false, [], 1, null, 'mine', 'function', 'function'];
   assert.deepEqual(runOnce(sandbox, 'setsGlobals'), mine);
   assert.deepEqual(runOnce(sandbox, 'setsGlobals'), mine);
@@ -96,7 +96,7 @@ for (const name of ['object', 'array', 'map', 'math', 'json', 'promise', 'error'
 }
 
 for (const name of ['asyncFunction', 'typedArray', 'url', 'encoder', 'arrayIterator', 'sdkFunction']) {
-  test(`nothing can be added to what is shared: ${name}`, () => {
+  test(`nothing can be added to shared objects: ${name}`, () => {
     assert.equal(runOnce(sandbox, 'addsTo', [name]), 'Cannot add property a, object is not extensible');
   });
 }
@@ -107,7 +107,7 @@ for (const what of ['random', 'push', 'then', 'stringify', 'capture', 'toString'
   });
 }
 
-test('freezing leaves the host alone', () => {
+test('freezing does not affect the host', () => {
   assert.equal(Object.isFrozen(URL), false);
   assert.equal(Object.isFrozen(URL.prototype), false);
   assert.equal(Object.isFrozen(Object.prototype), false);
@@ -159,7 +159,7 @@ test('inherited properties can still be overridden by assignment', async () => {
   assert.equal(runOnce(ordinary, 'stackTraceLimit'), 10);
 });
 
-test('values that reach user code are of its realm', async () => {
+test('values that reach user code belong to its realm', async () => {
   const realm = await sandboxOf(`
     import assert from 'node:assert';
     export async function kinds(list: unknown, object: unknown, date: unknown, bytes: unknown, map: unknown, error: unknown) {
@@ -180,7 +180,7 @@ test('values that reach user code are of its realm', async () => {
   assert.deepEqual(runOnce(realm, 'kinds', args), expected);
 });
 
-test('what leaves the sandbox is of the host realm', () => {
+test('values that leave the sandbox belong to the host realm', () => {
   const { run, result } = startRun(sandbox, 'counts', [1]);
   assert.ok(result instanceof Object && result.ok && result.outputs instanceof Array);
   assert.ok(result.outputs[0]?.payload instanceof Uint8Array);
@@ -188,7 +188,7 @@ test('what leaves the sandbox is of the host realm', () => {
   assert.ok(answer instanceof Object && !answer.ok && answer.failure instanceof Uint8Array);
 });
 
-test('code cannot be made from strings', async () => {
+test('strings cannot be evaluated as code', async () => {
   const strings = await sandboxOf(`export async function evaluates() {
     const errors: string[] = [];
     for (const attempt of [() => eval('1'), () => new Function('return 1')]) {

@@ -31,7 +31,7 @@ export async function parses(order: unknown) {
 }
 `;
 
-test('zod is shared without being named, and works frozen, in every run anew', async () => {
+test('zod is shared without configuration, and works frozen in every run', async () => {
   const sandbox = await sandboxOf(zodWorkflow);
   const order = {
     id: '123e4567-e89b-42d3-a456-426614174000',
@@ -49,7 +49,7 @@ test('zod is shared without being named, and works frozen, in every run anew', a
   assert.deepEqual(runOnce(sandbox, 'parses', [order]), expected);
 });
 
-test('the code of a shared package is in the shared bundle alone', async () => {
+test('only the shared bundle contains the code of a shared package', async () => {
   const root = writePackage({
     'workflows.ts': `import * as z from 'zod'; import * as mini from 'zod/mini'; import ms from 'ms';
       export const main = async () => [z.string().parse('a'), mini.string().parse('b'), ms('1s')];`,
@@ -80,7 +80,7 @@ export async function main() {
     (refused as Error).name, refused instanceof Error, typeof jsonpatch.applyPatch];
 }`;
 
-test('fast-json-patch is shared, and works frozen', async () => {
+test('fast-json-patch is shared and works frozen', async () => {
   const expected = [
     { a: 1, b: [1] },
     [{ op: 'remove', path: '/a' }],
@@ -92,7 +92,7 @@ test('fast-json-patch is shared, and works frozen', async () => {
   assert.deepEqual(runOnce(await sandboxOf(patching), 'main'), expected);
 });
 
-test('a CommonJS package is shared as import and require see it', async () => {
+test('a shared CommonJS package works with import and require', async () => {
   const files = {
     'workflows.ts': `import ms from 'ms'; import * as all from 'ms'; import dependent from 'dependent';
       export const main = async () => [ms('1s'), all.default('2s'), dependent('3s'), dependent.ms === ms];`,
@@ -139,7 +139,7 @@ test('a shared file of the user is evaluated once and its plain objects are froz
   const expected = ['Cannot add property a, object is not extensible', 3, true, true, [1]];
   assert.deepEqual(runOnce(sandbox, 'main', [{ inner: {} }]), expected);
   assert.deepEqual(runOnce(sandbox, 'main', [{ inner: {} }]), expected);
-  // Module state of a shared module is shared: it must not depend on runs.
+  // State of a shared module is shared, so it must not depend on runs.
   assert.equal(runOnce(sandbox, 'mark'), 1);
 });
 
@@ -154,12 +154,12 @@ test('a preloaded module may prepare the realm before it is frozen', async () =>
   assert.deepEqual(runOnce(sandbox, 'main'), ['function', 1]);
 });
 
-test('a preloaded module must exist, and obeys the same rules', async () => {
+test('a preloaded module must exist and obey the same rules', async () => {
   const root = writePackage({ 'workflows.ts': 'export const a = 1;', 'bad.ts': `import 'node:fs';` });
   const workflowsPath = join(root, 'workflows.ts');
   await assert.rejects(bundleWorkflowCode({ workflowsPath, preloadModules: ['nowhere'] }), {
     code: 'BUNDLE_FAILED',
-    message: /preloadModules names 'nowhere', which is not found from/,
+    message: /preloadModules names 'nowhere', which cannot be resolved from/,
   });
   await assert.rejects(bundleWorkflowCode({ workflowsPath, preloadModules: ['./bad.ts'] }), {
     code: 'BUNDLE_FAILED',
@@ -167,7 +167,7 @@ test('a preloaded module must exist, and obeys the same rules', async () => {
   });
 });
 
-test('a preloaded module that throws is told', async () => {
+test('an error of a preloaded module is reported', async () => {
   const files = { 'workflows.ts': 'export const a = 1;', 'throws.ts': `throw new Error('not here');` };
   await assert.rejects(sandboxOf(files, { preloadModules: ['./throws.ts'] }), {
     code: 'BUNDLE_FAILED',
@@ -175,7 +175,7 @@ test('a preloaded module that throws is told', async () => {
   });
 });
 
-test('a schema of a preloaded file checks in every run what it would check if it were made there', async () => {
+test('a schema of a preloaded file validates in every run like a schema of the run itself', async () => {
   const sandbox = await sandboxOf(
     {
       'workflows.ts': `
@@ -197,7 +197,7 @@ test('a schema of a preloaded file checks in every run what it would check if it
   }
 });
 
-test('what a run does to a schema of its workflow file stays in that run', async () => {
+test("a run's changes to a schema of its workflow file stay in that run", async () => {
   const sandbox = await sandboxOf(`
 import { z } from 'zod';
 const Severity = z.enum(['low', 'mid', 'high']);

@@ -1,4 +1,5 @@
-// Unhandled promise rejections of workflow code fail the task of their run (behavior 60), those of the host stay Node's.
+// Unhandled promise rejections of workflow code fail the task of their run (behavior 60). Rejections of the host keep
+// Node's behavior.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -26,7 +27,7 @@ export async function fine() { await sleep(1000); }
 
 const sandbox = await sandboxOf(workflows);
 
-/** Messages of the rejections of runs that were activated in one tick, undefined where there is none. */
+/** Messages of the rejections of runs that were activated in one tick; undefined where there is none. */
 async function rejectionsOf(...runs: readonly [type: string, text?: string][]): Promise<(string | undefined)[]> {
   const started = runs.map(([type, text]) => startRun(sandbox, type, [text]).run);
   assert.ok(started.every((run) => run.rejection === undefined));
@@ -34,7 +35,7 @@ async function rejectionsOf(...runs: readonly [type: string, text?: string][]): 
   return started.map((run) => run.rejection?.message);
 }
 
-test('a rejection that nobody handles fails the task', async () => {
+test('an unhandled rejection fails the task', async () => {
   assert.deepEqual(await rejectionsOf(['forgotten', 'lost']), ['Unhandled Promise rejection: lost']);
   assert.deepEqual(await rejectionsOf(['rejected']), ['Unhandled Promise rejection: TypeError: at once']);
   assert.deepEqual(await rejectionsOf(['notAnError']), ['Unhandled Promise rejection: a string']);
@@ -42,7 +43,7 @@ test('a rejection that nobody handles fails the task', async () => {
   assert.match((await rejectionsOf(['nasty']))[0]!, /^Unhandled Promise rejection: \[unreadable/);
 });
 
-test('also when the run has completed in the same activation', async () => {
+test('an unhandled rejection fails the task even if the run completed in the same activation', async () => {
   assert.deepEqual(await rejectionsOf(['completes', 'late truth']), ['Unhandled Promise rejection: late truth']);
 });
 
@@ -61,7 +62,7 @@ test('each rejection goes to its own run', async () => {
   );
 });
 
-test('a rejection that is handled within the activation is none', async () => {
+test('a rejection that is handled within the activation does not count', async () => {
   assert.deepEqual(await rejectionsOf(['handledLater'], ['handledByAll']), [undefined, undefined]);
 });
 
@@ -77,7 +78,7 @@ function signalGo(run: ActiveRun): unknown {
   return run.activate({ at: startAt + 1, inputs: [signal], nextSeq: 3 });
 }
 
-test('a later activation is answered for as well', async () => {
+test('a rejection in a later activation fails that activation', async () => {
   const { run } = startRun(sandbox, 'onSignal');
   await rejectionsKnown();
   const before = run.rejection;
@@ -86,14 +87,14 @@ test('a later activation is answered for as well', async () => {
   assert.deepEqual([before, run.rejection?.message], [undefined, 'Unhandled Promise rejection: second turn']);
 });
 
-test('a rejection that nobody asked for fails the next activation', async () => {
+test('a rejection whose result was not awaited fails the next activation', async () => {
   const { run } = startRun(sandbox, 'forgotten', ['unseen']);
   await rejectionsKnown();
   const result = run.activate({ at: startAt + 1, inputs: [], nextSeq: 3 });
   assert.ok(!result.ok && result.failure.message === 'Unhandled Promise rejection: unseen');
 });
 
-test('what a query handler leaves behind is no fault of the run', async () => {
+test('a rejection that a query handler leaves behind does not affect the run', async () => {
   const { run } = startRun(sandbox, 'inQuery');
   const other = startRun(sandbox, 'fine').run;
   assert.ok(run.query('q', encodePayload([])).ok);
@@ -102,7 +103,7 @@ test('what a query handler leaves behind is no fault of the run', async () => {
   assert.deepEqual([run.rejection, other.rejection], [undefined, undefined]);
 });
 
-/** Runs a program that has a sandbox, and gives its exit code and what it wrote. */
+/** Runs a program with a sandbox. Returns its exit code and output. */
 function program(code: string): Promise<{ exitCode: unknown; stdout: string; stderr: string }> {
   const root = new URL('../../../', import.meta.url);
   const source = `
@@ -123,7 +124,7 @@ function program(code: string): Promise<{ exitCode: unknown; stdout: string; std
   });
 }
 
-test('a rejection of the host ends the process, as ever', async () => {
+test('a rejection of the host ends the process, as usual', async () => {
   const { exitCode, stderr } = await program(`
     process.on('uncaughtExceptionMonitor', (error, origin) => console.error('origin', origin));
     Promise.reject(new Error('of the host'));`);
@@ -132,7 +133,7 @@ test('a rejection of the host ends the process, as ever', async () => {
   assert.match(stderr, /Error: of the host/);
 });
 
-test('listeners of the host hear of its own rejections only', async () => {
+test("listeners of the host receive only the host's own rejections", async () => {
   const { exitCode, stdout } = await program(`
     process.on('unhandledRejection', (error) => console.log('heard:', error.message));
     startRun(sandbox, 'bad');

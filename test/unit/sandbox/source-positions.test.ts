@@ -1,4 +1,4 @@
-// Stacks of workflow code name the lines that the user wrote.
+// Stacks of workflow code name the lines in the user's sources.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';
@@ -37,17 +37,17 @@ test('a failure is mapped to file, line and column of the source', () => {
   ]);
 });
 
-test('a stack that workflow code passes on can be mapped later', () => {
+test('a stack that workflow code returns can be mapped later', () => {
   const stack = runOnce(sandbox, 'shown') as string;
   assert.match(stack, /reprise-workflows-\w+\.js:\d+:\d+/);
   assert.match(sandbox.mapStack(stack), /^Error: here\n\s+at shown \(src\/workflows\.ts:8:57\)/);
 });
 
-test('positions that are of no source stay as they are', () => {
+test('positions outside of any source stay as they are', () => {
   assert.equal(sandbox.mapStack('Error: x\n    at f (elsewhere.js:1:2)'), 'Error: x\n    at f (elsewhere.js:1:2)');
 });
 
-test('what the engine put into code can be taken out again', () => {
+test('code that the engine inserted can be removed again', () => {
   const edited =
     'function f() { __repriseGuard();return (x) => (__repriseGuard(),{ a: x }/*reprise*/); for (;;) {__repriseGuard();;/*reprise*/} }';
   assert.equal(withoutInsertions(edited), 'function f() { return (x) => { a: x }; for (;;) ; }');

@@ -1,4 +1,4 @@
-// Which awaits a run stands at, by the lines of its source.
+// Finds the awaits at which a run waits, by the lines of its source.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
@@ -67,7 +67,10 @@ const sandbox = await sandboxOf({ 'src/workflows.ts': workflows, 'src/lib/settle
 
 const signal = event(newEvent(2, 'SignalReceived', { name: 'go', payload: encodePayload([]) }));
 
-/** [workflow, frames of each wait: what was called, function and line]. Columns are left out, but for one workflow. */
+/**
+ * [workflow, frames of each wait: the called function, then function and line]. Columns are omitted, except for one
+ * workflow.
+ */
 const waits: [string, string[][]][] = [
   ['nested', [['condition', 'inner src/workflows.ts:11', 'async nested src/workflows.ts:7']]],
   [
@@ -112,7 +115,7 @@ const waits: [string, string[][]][] = [
 ];
 
 for (const [type, expected] of waits) {
-  test(`the waits of a run are told by their lines: ${type}`, () => {
+  test(`the tracer reports the waits of a run by line: ${type}`, () => {
     const tracer = sandbox.traceWaits();
     try {
       const { run } = startRun(sandbox, type);
@@ -132,7 +135,7 @@ for (const [type, expected] of waits) {
   });
 }
 
-test('what is settled is no longer waited for', () => {
+test('a settled promise is no longer reported', () => {
   const tracer = sandbox.traceWaits();
   const { run } = startRun(sandbox, 'fired');
   const lines = (): number[] => tracer.waits().map(({ frames }) => frames[0]!.line);
@@ -142,7 +145,7 @@ test('what is settled is no longer waited for', () => {
   tracer.stop();
 });
 
-test('the text of a wait is made of frames', () => {
+test('the text of a wait lists its frames', () => {
   const tracer = sandbox.traceWaits();
   startRun(sandbox, 'nested');
   tracer.stop();

@@ -1,4 +1,4 @@
-// A package of workflow code on disk, and a run of it: what the tests of the sandbox need and a worker does otherwise.
+// A package of workflow code on disk and a run of it: what sandbox tests need and a worker otherwise provides.
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,7 +16,9 @@ export const startAt: Micros = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
 
 const packages = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 
-/** Files by path, in an empty package with `zod`, `ms` and `fast-json-patch` installed. Gone when the test file ends. */
+/**
+ * Files by path, in an empty package with `zod`, `ms` and `fast-json-patch` installed. Removed when the test file ends.
+ */
 export function writePackage(files: Readonly<Record<string, string>>): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'reprise-sandbox-')));
   after(() => rmSync(root, { recursive: true }));
@@ -33,7 +35,9 @@ export function writePackage(files: Readonly<Record<string, string>>): string {
 type Sources = string | Readonly<Record<string, string>>;
 type Options = SandboxOptions & Omit<BundleOptions, 'workflowsPath'>;
 
-/** Source text of workflows.ts, or several files, of which the first has the workflows. Disposed with the test file. */
+/**
+ * Source text of workflows.ts, or of several files, of which the first has the workflows. Disposed with the test file.
+ */
 export async function sandboxOf(sources: Sources, options: Options = {}): Promise<Sandbox> {
   const files = typeof sources === 'string' ? { 'workflows.ts': sources } : sources;
   const root = writePackage(files);
@@ -56,7 +60,7 @@ export interface StartOptions {
 
 export const seedOne = '000102030405060708090a0b0c0d0e0f';
 
-/** Starts a run and activates it for the first time. */
+/** Starts a run and runs its first activation. */
 export function startRun(
   sandbox: Sandbox,
   type: string,
@@ -69,7 +73,7 @@ export function startRun(
   return { run, result: run.activate({ at, inputs: [started], nextSeq: 2 }) };
 }
 
-/** What a run returned in the first activation, or the failure of its task. */
+/** The result of a run in its first activation, or the failure of its task. */
 export function outcome(result: ActivationResult): unknown {
   if (!result.ok) return result.failure;
   const completed = result.outputs.find((output) => output.type === 'WorkflowCompleted');
@@ -77,7 +81,7 @@ export function outcome(result: ActivationResult): unknown {
   return payload === undefined ? result.outputs.map((output) => output.type) : decodePayload(payload);
 }
 
-/** Runs a workflow that needs no more than one activation. */
+/** Runs a workflow that needs only one activation. */
 export function runOnce(
   sandbox: Sandbox,
   type: string,
