@@ -1,4 +1,4 @@
-// Workers of several builds of one deployment, in this process, and what tests ask of them.
+// Workers of several builds of one deployment in this process, and the waits that tests use on them.
 import { after } from 'node:test';
 import type pg from 'pg';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
@@ -22,9 +22,11 @@ export interface BuildLab {
   readonly connection: Connection;
   readonly client: Client;
   readonly pool: pg.Pool;
-  /** A worker of a build: of the next code, unless its id begins with 1. Resolves when it works. */
+  /**
+   * Starts a worker of a build; build ids that do not begin with 1 run the next code. Resolves when the worker runs.
+   */
   build(buildId: string, options?: BuildOptions): Promise<RunningBuild>;
-  /** Stops all workers but this one, and has its version be the current one. */
+  /** Stops all other workers and makes this worker's version the current one. */
   reset(build: RunningBuild): Promise<void>;
   start(workflow: string, options?: StartOptions): Promise<WorkflowHandle>;
 }
@@ -41,7 +43,7 @@ export interface StartOptions {
   readonly [option: string]: unknown;
 }
 
-/** To be called at the top of a file; everything ends with it. `queue`: of workers and starts that name none. */
+/** Call at the top of a file; everything ends with it. `queue`: default for workers and starts. */
 export async function buildLab(queue: string, common: Partial<WorkerOptions> = {}): Promise<BuildLab> {
   const running: RunningBuild[] = [];
   after(async () => {

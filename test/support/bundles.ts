@@ -1,5 +1,5 @@
-// Bundles of the fixtures' workflow code. `npm test` names a folder in REPRISE_TEST_BUNDLES, so that each file is bundled
-// once for all processes of the run; without it, once a process. Never: bundles of code that a test writes itself.
+// Bundles of the fixtures' workflow code. `npm test` sets a folder in REPRISE_TEST_BUNDLES, so that each file is
+// bundled once for all processes of the run; otherwise once per process. Never bundles code that a test writes itself.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ export interface FixtureBundle {
 const bundles = new Map<string, Promise<FixtureBundle>>();
 let ownFolder: string | undefined;
 
-/** The bundle of a file of `fixtures`, as the option `workflowBundle` of a worker. */
+/** The bundle of a file of `fixtures`, as a worker's option `workflowBundle`. */
 export function fixtureBundle(file: string): Promise<FixtureBundle> {
   let bundle = bundles.get(file);
   if (bundle === undefined) {

@@ -1,5 +1,5 @@
-// A throw-away Postgres in a temporary folder. The one for ordinary tests gives up durability for speed and holds a
-// migrated template database; crash tests of Postgres itself start their own, with its defaults.
+// A throw-away Postgres in a temporary folder. The cluster for ordinary tests trades durability for speed and holds a
+// migrated template database. Crash tests of Postgres itself start their own with default settings.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,14 +35,14 @@ export async function startTestCluster(): Promise<TestCluster> {
 }
 
 export interface OwnPostgres {
-  /** Of a migrated database. The same after `start`. */
+  /** URL of a migrated database. The same after `start`. */
   url: string;
   folder: string;
   stop(mode: StopMode): Promise<void>;
   start(): Promise<void>;
 }
 
-/** A durable Postgres of a test's own, which it may crash and start again. Stopped and deleted after the test or file. */
+/** A durable Postgres that a test may crash and restart. Stopped and deleted after the test or file. */
 export async function startOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
   const folder = await clusterFolder();
   const { url } = await startPostgres({ folder, settings });
@@ -67,7 +67,7 @@ export function databaseUrl(serverUrl: string, name: string): string {
   return url.href;
 }
 
-/** Open to the system user that Postgres runs as when the tests run as root. */
+/** Accessible to the system user that runs Postgres when the tests run as root. */
 async function clusterFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'reprise-test-'));
   await chmod(folder, 0o711);

@@ -1,5 +1,5 @@
-// A fresh migrated database for a test file or test, cloned from the template of the cluster that `npm test` started,
-// or of a cluster of this process when a single file is run by hand.
+// A fresh migrated database for a test file or test. It is cloned from the template of the cluster that `npm test`
+// started, or of a cluster of this process when a single file runs by hand.
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import pg from 'pg';
@@ -9,13 +9,13 @@ export interface TestDatabase {
   url: string;
   /** Ended by `drop`. */
   pool: pg.Pool;
-  /** Happens by itself when the test (given as `t`) or the file ends. Ends every other session of the database. */
+  /** Called automatically when the test (given as `t`) or the file ends. Ends all other sessions of the database. */
   drop(): Promise<void>;
 }
 
 let cluster: Promise<string> | undefined;
 
-/** Pass the test's context when called inside a test; call it without one at the top of a file. */
+/** Inside a test pass its context; at the top of a file pass nothing. */
 export async function testDatabase(t?: { after(fn: () => Promise<void>): void }): Promise<TestDatabase> {
   cluster ??= clusterUrl();
   const server = await cluster;
@@ -23,7 +23,7 @@ export async function testDatabase(t?: { after(fn: () => Promise<void>): void })
   await adminQuery(server, `create database ${name} template ${templateName}`);
   const url = databaseUrl(server, name);
   const pool = new pg.Pool({ connectionString: url });
-  pool.on('error', () => undefined); // its sessions may be ended with the database
+  pool.on('error', () => undefined); // dropping the database may end its sessions
   let dropped: Promise<void> | undefined;
   const drop = (): Promise<void> => {
     dropped ??= pool.end().then(() => adminQuery(server, `drop database ${name} with (force)`));
@@ -38,7 +38,7 @@ async function clusterUrl(): Promise<string> {
   const given = process.env['REPRISE_TEST_CLUSTER'];
   if (given !== undefined) return given;
   const own = await startTestCluster();
-  // Not a hook of node:test: inside a test it would stop the cluster before the next test.
+  // Not a hook of node:test: inside a test, the hook would stop the cluster before the next test.
   process.once('beforeExit', () => void own.stop());
   return own.url;
 }

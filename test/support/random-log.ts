@@ -1,4 +1,4 @@
-// Random logs of one run that obey the rules of the log, with every event type among them: for tests of what folds logs.
+// Random legal logs of one run with every event type, for tests of code that folds logs.
 import fc from 'fast-check';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { type NewEvent, type EventType, eventCode, type HistoryEvent, isOutput } from '../../runtime/core/log/event.ts';
@@ -6,7 +6,7 @@ import { isClosed, statusAfter } from '../../runtime/core/log/transition.ts';
 import { sealTurn } from '../../runtime/core/run/seal-turn.ts';
 import { sha256 } from '../../runtime/store/codec/sha256.ts';
 
-/** Seqs of what is open in the log so far; an event that answers takes its own out. */
+/** Seqs of pending items in the log so far. An event that closes an item removes it. */
 class Open {
   readonly activities: number[] = [];
   readonly timers: number[] = [];
@@ -19,25 +19,25 @@ class Open {
 interface Choice {
   /** From 1 for the first event. */
   readonly seq: number;
-  /** Picks one of what is open. */
+  /** Picks one pending item. */
   readonly which: number;
-  /** Everything else that varies. */
+  /** Varies everything else. */
   readonly n: number;
 }
 
 type Columns = Parameters<typeof newEvent>[2];
-/** Undefined when nothing is open that the event could answer. */
+/** Undefined when nothing is pending that the event could answer. */
 type Make = (open: Open, choice: Choice) => Columns | undefined;
 
 const json = JSON.stringify;
 const bytes = (n: number): Uint8Array => new Uint8Array([n % 256, 1]);
 
-/** Answers one of `seqs` and leaves it open. */
+/** Answers one of `seqs` and leaves it pending. */
 function about(seqs: readonly number[], { which }: Choice, columns: Columns = {}): Columns | undefined {
   return seqs.length === 0 ? undefined : { answers: seqs[which % seqs.length]!, ...columns };
 }
 
-/** Answers one of `seqs` for good. */
+/** Answers and closes one of `seqs`. */
 function ending(seqs: number[], choice: Choice, columns: Columns = {}): Columns | undefined {
   if (seqs.length === 0) return undefined;
   return { answers: seqs.splice(choice.which % seqs.length, 1)[0]!, ...columns };
@@ -188,7 +188,7 @@ const turnPlan: fc.Arbitrary<TurnPlan> = fc.record({
   end: fc.constantFrom(...endings),
 });
 
-/** `turnsMax`: as many turns at most. The chain is of `runId`. */
+/** `turnsMax`: maximum number of turns. The hash chain is that of `runId`. */
 export function randomLog(runId: string, turnsMax: number): fc.Arbitrary<HistoryEvent[]> {
   const plan = fc.record({
     start: fc.nat(299),

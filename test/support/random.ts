@@ -1,5 +1,5 @@
-// The one source of chance in tests that choose something themselves. REPRISE_TEST_SEED sets the seed; a process that fails
-// prints the one it had. Properties of fast-check print their own.
+// The one source of randomness in tests that make random choices themselves. REPRISE_TEST_SEED sets the seed; a failing
+// process prints its seed. Properties of fast-check print their own.
 import { randomInt } from 'node:crypto';
 
 export const testSeed: number = Number(process.env['REPRISE_TEST_SEED'] ?? randomInt(2 ** 31));
@@ -10,7 +10,7 @@ process.once('exit', (code) => {
 
 let state = testSeed;
 
-/** At least 0, below 1. Source: mulberry32, by Tommy Ettinger (public domain). */
+/** From 0 up to but excluding 1. Source: mulberry32, by Tommy Ettinger (public domain). */
 export function random(): number {
   state = (state + 0x6d2b79f5) | 0;
   let mixed = Math.imul(state ^ (state >>> 15), state | 1);
@@ -18,7 +18,7 @@ export function random(): number {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 }
 
-/** An integer of at least 0, below `limit`. */
+/** An integer from 0 up to but excluding `limit`. */
 export function randomBelow(limit: number): number {
   return Math.floor(random() * limit);
 }

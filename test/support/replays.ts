@@ -1,4 +1,4 @@
-// The third way of running a test: the recorded history goes through the code once more.
+// The third way to run a test: the code replays the recorded history.
 import assert from 'node:assert/strict';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
@@ -14,7 +14,7 @@ async function fixtureSandbox(file: string): Promise<Sandbox> {
   return Sandbox.create(loadBundle(await fixtureBundle(file)));
 }
 
-/** Takes the code of a file of the fixtures, or other, through a run's log; nothing may differ. */
+/** Replays a run's log with the code of a fixtures file or with other code. Fails on any difference. */
 export async function assertReplays(
   database: Database,
   runId: string,

@@ -1,6 +1,6 @@
-// `npm test`: one throw-away Postgres for all test files, then Node's test runner over them; the unit tests, which need
-// neither Postgres nor isolation from each other, share one process beside it. Arguments pass through.
-// The summary of both is printed last, also when a runner lists failures after its own.
+// `npm test`: starts one throw-away Postgres for all test files and runs Node's test runner over them. The unit tests,
+// which need neither Postgres nor isolation from each other, share one process beside it. Passes arguments through.
+// Prints a summary of both last, after the failures that the runners list.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
@@ -28,10 +28,10 @@ const env: NodeJS.ProcessEnv = {
   ...process.env,
   REPRISE_TEST_CLUSTER: cluster.url,
   REPRISE_TEST_BUNDLES: folder,
-  // Hundreds of processes load the same modules: compiled once, they take a quarter less of the processor.
+  // Hundreds of processes load the same modules. Compiling them once saves a quarter of the CPU time.
   NODE_COMPILE_CACHE: join(folder, 'compiled'),
 };
-// A developer's own database must never be reached by a test that leaves the address out.
+// A test without an explicit address must never reach a developer's own database.
 delete env['REPRISE_DATABASE_URL'];
 delete env['DATABASE_URL'];
 if (process.stdout.isTTY) env['FORCE_COLOR'] = '1';
@@ -47,7 +47,7 @@ try {
 async function runAll(): Promise<Outcome[]> {
   const isUnit = (file: string): boolean => /^test[/\\]unit[/\\]/.test(file);
   const all = globSync('test/**/*.test.ts').sort();
-  // What comes from two runners at once is told one after the other.
+  // Prints the output of the two runners one after the other.
   const unit = run(['--test-isolation=none'], all.filter(isUnit), () => undefined);
   const others = runFiles(all.filter((file) => !isUnit(file)));
   await others;
@@ -55,7 +55,7 @@ async function runAll(): Promise<Outcome[]> {
   return Promise.all([unit, others]);
 }
 
-/** Three at a time also on two processors: most tests wait for Postgres, a timer or another process at any moment. */
+/** Three at a time even on two cores: at any moment most tests wait for Postgres, a timer or another process. */
 function runFiles(paths: readonly string[]): Promise<Outcome> {
   return run(['--test-concurrency=3'], paths, (line) => console.log(line));
 }
@@ -66,7 +66,7 @@ async function run(how: readonly string[], paths: readonly string[], print: (lin
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // The runner stops its children itself; this process stays to stop Postgres.
+  // The runner stops its children itself. This process stays alive to stop Postgres.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
   const counts = new Map<string, number>();
   const lines: string[] = [];

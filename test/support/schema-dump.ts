@@ -1,6 +1,6 @@
-// A schema as readable text, made from the catalogs: tables with columns, constraints, indexes and settings, views, the
-// signatures of functions, and who may do what. Never: owners, sequences behind identity columns, and what only some
-// versions of the server list.
+// A schema as readable text from the catalogs: tables with columns, constraints, indexes and settings, views,
+// signatures of functions, and privileges. Omits owners, sequences of identity columns, and what only some server
+// versions list.
 import type pg from 'pg';
 
 interface Relation {
@@ -80,7 +80,7 @@ async function columns(client: pg.Pool | pg.ClientBase, relation: number): Promi
   return rows.map((row) => row.line);
 }
 
-/** Without those for NOT NULL, which the columns show and only newer servers list. */
+/** Omits NOT NULL constraints, which the columns show and only newer servers list. */
 async function constraints(client: pg.Pool | pg.ClientBase, relation: number): Promise<string[]> {
   const { rows } = await client.query<{ line: string }>(
     `select format('constraint %s %s', conname, pg_get_constraintdef(oid, true)) as line
@@ -119,7 +119,7 @@ async function functions(client: pg.Pool | pg.ClientBase, schema: string, namesp
   return parts;
 }
 
-/** What others than the owner may do. Nothing is shown where the server's own rule for new objects was left alone. */
+/** Privileges of roles other than the owner. Omits unchanged default privileges. */
 async function grants(
   client: pg.Pool | pg.ClientBase,
   catalog: 'pg_namespace' | 'pg_class' | 'pg_proc',

@@ -1,5 +1,5 @@
-// Sessions, incarnations, runs and turns for tests of the store, and the means to interleave statements: start one, go on
-// as soon as Postgres says that it waits for a lock. Never: sleeping and hoping.
+// Sessions, incarnations, runs and turns for tests of the store, and the means to interleave statements: start one and
+// continue as soon as Postgres reports that it waits for a lock. Never sleeps and hopes.
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { after } from 'node:test';
@@ -18,7 +18,7 @@ import { type NewRun, startRuns } from '../../runtime/store/runs/start-run.ts';
 import { isLockTimeout } from '../../runtime/store/sql/sqlstate.ts';
 import { testDatabase } from './database.ts';
 
-/** What tests hang their endings on; a file as a whole has none. */
+/** Where tests register their clean-up. A whole file has no scope. */
 export interface Scope {
   after(fn: () => Promise<void>): void;
 }
@@ -26,20 +26,22 @@ export interface Scope {
 export interface TestStore {
   readonly url: string;
   readonly database: Database;
-  /** Not the store's own pool, so that a test can look while all of the store's sessions wait. */
+  /** Separate from the store's pool, so that a test can query while all of the store's sessions wait. */
   readonly pool: pg.Pool;
-  /** A session of its own. Statements that would wait for longer than `lockTimeout` fail instead of hanging the test. */
+  /**
+   * A separate session. A statement that waits longer than `lockTimeout` for a lock fails instead of hanging the test.
+   */
   session(t: Scope, lockTimeout?: string): Promise<pg.Client>;
 }
 
-/** Call it with the test's context inside a test, without it at the top of a file. */
+/** Inside a test pass its context; at the top of a file pass nothing. */
 export async function testStore(t?: Scope): Promise<TestStore> {
   let close = async (): Promise<void> => undefined;
-  // Hooks run in the order they are made in, and the sessions must end before their database goes.
+  // Hooks run in the order of their creation, and the sessions must end before their database is dropped.
   if (t === undefined) after(() => close());
   else t.after(() => close());
   const { url, pool } = await testDatabase(t);
-  // The database may be gone before the last idle session has said good-bye.
+  // The database may be dropped before the last idle session has disconnected.
   pool.on('error', () => undefined);
   const database = await Database.open({ connectionString: url });
   close = () => database.close();
@@ -55,7 +57,7 @@ export async function testStore(t?: Scope): Promise<TestStore> {
   };
 }
 
-/** A session that a server may end (its death is no failure of the test). */
+/** A session that the server may end without failing the test. */
 export async function openSession(t: Scope, connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
   client.on('error', () => undefined);
@@ -65,15 +67,15 @@ export async function openSession(t: Scope, connectionString: string): Promise<p
 }
 
 export interface Incarnation extends Fence {
-  /** Carries the sign of life. */
+  /** Session of the heartbeats. */
   readonly heart: pg.Client;
-  /** Session of claims and parking. */
+  /** Session of claims and evictions. */
   readonly control: pg.Client;
   readonly writers: readonly LogWriter[];
   readonly writer: LogWriter;
 }
 
-/** Repeats what gives up on a held row, as clients do. */
+/** Retries work that gives up on a locked row, as clients do. */
 export async function patiently<T>(work: (isRepeated: boolean) => Promise<T>): Promise<T> {
   for (let isRepeated = false; ; isRepeated = true) {
     try {
@@ -85,8 +87,8 @@ export async function patiently<T>(work: (isRepeated: boolean) => Promise<T>): P
 }
 
 /**
- * A trigger that stops whoever does `event` ('delete on reprise.inbox') in the middle of its transaction, without a lock that
- * it could give up on. `entered` resolves when somebody stands there, `open` lets it go on.
+ * Creates a trigger that stops a transaction at `event` ('delete on reprise.inbox'), without a lock that the
+ * transaction could give up on. `entered` resolves when a transaction waits there; `open` releases it.
  */
 export async function gate(
   { pool }: Pick<TestStore, 'pool'>,
@@ -149,7 +151,7 @@ export function newRun(columns: Partial<NewRun> = {}): NewRun {
   };
 }
 
-/** Starts runs and, when an owner is given, makes them its own. Returns their ids. */
+/** Starts runs and assigns them to `owner`, if given. Returns their ids. */
 export async function startedRuns(
   store: TestStore,
   count: number,
@@ -170,7 +172,7 @@ export async function startedRun(store: TestStore, columns: Partial<NewRun> & { 
   return id!;
 }
 
-/** What is to stand in a turn; seqs follow on `after` (1, the start of the run, when it is not given). */
+/** Contents of a turn. Its seqs follow `after` (default 1, the start of the run). */
 export interface TurnPlan {
   readonly runId: string;
   readonly after?: number;
@@ -178,7 +180,7 @@ export interface TurnPlan {
   readonly at?: Micros;
   readonly consumed?: readonly number[];
   readonly close?: { readonly status: RunStatus; readonly mail: number };
-  /** Hash of the turn before, and events that no hash covers yet. */
+  /** Hash of the previous turn, and events that no hash covers yet. */
   readonly previous?: Uint8Array;
   readonly unhashed?: readonly HistoryEvent[];
 }
@@ -206,7 +208,7 @@ export function turn(plan: TurnPlan): Turn {
   };
 }
 
-/** A turn that completes the run, after `mail` messages were read. */
+/** A turn that completes the run after it read `mail` messages. */
 export function closingTurn(runId: string, mail: number, consumed: readonly number[] = []): Turn {
   return turn({ runId, consumed, close: { status: 'completed', mail } });
 }
@@ -248,7 +250,7 @@ export async function statusOf(store: TestStore, runId: string): Promise<string>
   return rows[0]!.status;
 }
 
-/** Mail numbers in the inbox of a run. */
+/** Message numbers in the inbox of a run. */
 export async function inboxOf(store: TestStore, runId: string): Promise<number[]> {
   const { rows } = await store.pool.query<{ id: number }>(
     'select id from reprise.inbox where run_id = $1 order by id',
@@ -258,8 +260,8 @@ export async function inboxOf(store: TestStore, runId: string): Promise<number[]
 }
 
 /**
- * Resolves when `count` sessions of this database wait for a lock; fails when `statement` ends before. With a file's
- * database, tests must end their sessions first, or they count here.
+ * Resolves when `count` sessions of this database wait for a lock. Fails when `statement` ends first. With a database
+ * per file, each test must end its sessions, or they count here.
  */
 export async function waits(store: Pick<TestStore, 'pool'>, statement: Promise<unknown>, count = 1): Promise<void> {
   let over = false;
@@ -273,6 +275,7 @@ export async function waits(store: Pick<TestStore, 'pool'>, statement: Promise<u
        where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
     );
     if (rows[0]!.waiting >= count) return;
-    if (over) assert.fail(`the statement was to wait for a lock, but ended: ${JSON.stringify(await statement)}`);
+    if (over)
+      assert.fail(`expected the statement to wait for a lock, but it ended: ${JSON.stringify(await statement)}`);
   }
 }

@@ -1,5 +1,5 @@
-// A pooler in front of Postgres that imitates PgBouncer before 1.21: clients log in at the pooler, each transaction (or
-// each client, in session mode) gets a server session, and what is prepared there is nobody's business.
+// A pooler in front of Postgres that imitates PgBouncer before 1.21. Clients log in at the pooler, each transaction (in
+// session mode, each client) gets a server session, and the pooler does not track prepared statements.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import pg from 'pg';
@@ -9,13 +9,13 @@ export type PoolMode = 'transaction' | 'session';
 
 interface ServerSession {
   readonly socket: Socket;
-  /** The client that has it. */
+  /** The client that uses the session. */
   client: Socket | undefined;
-  /** Answers that the client waits for. */
+  /** Number of answers that the client waits for. */
   pending: number;
 }
 
-/** Returns the URL of a pooler with `size` server sessions; it ends with the test. */
+/** Returns the URL of a pooler with `size` server sessions. It ends with the test. */
 export async function transactionPooler(t: Scope, url: string, mode: PoolMode, size = 4): Promise<string> {
   const clients: pg.Client[] = [];
   const idle: ServerSession[] = [];
@@ -33,7 +33,7 @@ export async function transactionPooler(t: Scope, url: string, mode: PoolMode, s
     clients.push(client);
     const { connection } = client as pg.Client & { readonly connection: { readonly stream: Socket } };
     const socket = connection.stream;
-    socket.removeAllListeners('data'); // from here on it speaks with clients
+    socket.removeAllListeners('data'); // from now on the session serves clients
     const session: ServerSession = { socket, client: undefined, pending: 0 };
     onMessages(socket, (type, message) => {
       session.client?.write(message);
@@ -53,7 +53,7 @@ export async function transactionPooler(t: Scope, url: string, mode: PoolMode, s
     const take = async (): Promise<ServerSession> => {
       if (session?.client === socket) return session;
       while (idle.length === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-      session = idle.pop()!; // the one used last, as PgBouncer does
+      session = idle.pop()!; // the most recently used session, as in PgBouncer
       session.client = socket;
       return session;
     };
@@ -101,7 +101,7 @@ const welcome = Buffer.concat([
   Buffer.from([0x5a, 0, 0, 0, 5, 0x49]),
 ]);
 
-/** Whole messages of the protocol: a type, a length that counts itself, a body. */
+/** Splits a stream into protocol messages: a type, a length that includes itself, a body. */
 function onMessages(socket: Socket, take: (type: string, message: Buffer) => void): void {
   let rest = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {
