@@ -9,10 +9,8 @@ import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import type { Command, OpenTurn } from '../run/open-turn.ts';
 import { FlowValue } from '../run/flow-value.ts';
-import type { HandlerDescription } from './built-in-queries.ts';
-import { describeHandlers, isThenable } from './queries.ts';
-import { isReservedName } from '../../core/options/reserved-name.ts';
-import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
+import { MessageHandlers, type Registered } from './message-handlers.ts';
+import { isThenable } from './queries.ts';
 import type { RunningHandlers } from './running-handlers.ts';
 
 export type UpdateHandler = (...args: never[]) => unknown;
@@ -24,11 +22,8 @@ export interface UpdateInfo {
   readonly name: string;
 }
 
-export interface RegisteredUpdate {
-  readonly handler: UpdateHandler;
+interface RegisteredUpdate extends Registered<UpdateHandler> {
   readonly validator: UpdateValidator | undefined;
-  readonly policy: HandlerUnfinishedPolicy | undefined;
-  readonly description: string | undefined;
 }
 
 interface Update extends UpdateInfo {
@@ -76,43 +71,22 @@ export interface UpdatesOptions {
   route(thrown: unknown): void;
 }
 
-export class Updates {
+export class Updates extends MessageHandlers<Update, RegisteredUpdate> {
   readonly #options: UpdatesOptions;
-  readonly #handlers = new Map<string, RegisteredUpdate>();
-  #defaultHandler: DefaultUpdateHandler | undefined;
-  #buffered: Update[] = [];
   /** Updates of this turn, in the order of the log. */
   #arrived: Update[] = [];
   #rejected = new Map<Update, Uint8Array>();
 
   constructor(options: UpdatesOptions) {
+    super();
     this.#options = options;
-  }
-
-  get descriptions(): HandlerDescription[] {
-    return describeHandlers(this.#handlers);
   }
 
   receive(event: HistoryEvent): void {
     const { name, correlationId, payload, seq } = event;
     const update = { id: correlationId ?? '', name: name ?? '', payload, seq };
     this.#arrived.push(update);
-    if (this.#handles(update)) this.#dispatch(update);
-    else this.#buffered.push(update);
-  }
-
-  setHandler(name: string, registered: RegisteredUpdate | undefined): void {
-    if (registered === undefined) {
-      this.#handlers.delete(name);
-      return;
-    }
-    this.#handlers.set(name, registered);
-    this.#drain();
-  }
-
-  setDefaultHandler(handler: DefaultUpdateHandler | undefined): void {
-    this.#defaultHandler = handler;
-    if (handler !== undefined) this.#drain();
+    this.add(update);
   }
 
   /**
@@ -121,10 +95,9 @@ export class Updates {
    */
   conclude(): readonly RejectedUpdate[] {
     if (this.#arrived.length === 0) return noneRejected;
-    for (const update of this.#buffered) {
+    for (const update of this.takeBuffered()) {
       this.#reject(update, ApplicationFailure.nonRetryable(`No registered handler for update: ${update.name}`));
     }
-    this.#buffered = [];
     const rejected: RejectedUpdate[] = [];
     for (const update of this.#arrived) {
       const failure = this.#rejected.get(update);
@@ -136,30 +109,16 @@ export class Updates {
     return rejected;
   }
 
-  #handles(update: Update): boolean {
-    return this.#handlers.has(update.name) || (this.#defaultHandler !== undefined && !isReservedName(update.name));
-  }
-
-  /** Dispatches in the order of arrival. Searches anew each time, as for signals. */
-  #drain(): void {
-    for (;;) {
-      const index = this.#buffered.findIndex((update) => this.#handles(update));
-      if (index < 0) return;
-      const [next] = this.#buffered.splice(index, 1);
-      if (next !== undefined) this.#dispatch(next);
-    }
-  }
-
-  #dispatch(update: Update): void {
-    const registered = this.#handlers.get(update.name);
-    const fallback = this.#defaultHandler;
-    const handler = registered?.handler as ((...args: unknown[]) => unknown) | undefined;
-    const call = handler ?? ((...args: unknown[]): unknown => fallback?.(update.name, ...args));
+  protected run(
+    update: Update,
+    handler: (...args: unknown[]) => unknown,
+    registered: RegisteredUpdate | undefined,
+  ): void {
     if (!this.#isValid(update, registered?.validator)) return;
     try {
       // Decoded again, so that the handler does not see what the validator did to its arguments.
       const args = argumentsOf(update);
-      const result = flow.run(infoOf(update), () => this.#options.enter(() => call(...args)));
+      const result = flow.run(infoOf(update), () => this.#options.enter(() => handler(...args)));
       if (!isThenable(result)) {
         this.#complete(update, result);
         return;
