@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import { verifyChain } from '../../runtime/core/log/hash-chain.ts';
+import { verifyChain } from '../support/verify-chain.ts';
 import { claim, park } from '../../runtime/store/ownership/claim.ts';
 import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import { send } from '../../runtime/store/messages/inbox.ts';

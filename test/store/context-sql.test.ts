@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { foldOps } from '../../runtime/core/context/context-patch.ts';
+import { foldOps } from '../support/fold-ops.ts';
 import type { Op } from '../../runtime/core/json/operation.ts';
 import { copyJson, formatPointer, type Json, type Members, type Value } from '../../runtime/core/json/json.ts';
 import { testDatabase } from '../support/database.ts';

@@ -4,7 +4,8 @@ import { hash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { contextSources, type EventType, eventCode, type HistoryEvent } from '../../runtime/core/log/event.ts';
-import { type ChainEvent, turnHash, verifyChain } from '../../runtime/core/log/hash-chain.ts';
+import { type ChainEvent, turnHash } from '../../runtime/core/log/hash-chain.ts';
+import { verifyChain } from '../support/verify-chain.ts';
 import { testDatabase } from '../support/database.ts';
 
 const { pool } = await testDatabase();

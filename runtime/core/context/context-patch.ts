@@ -30,13 +30,6 @@ export type DeepReadonly<T> = T extends readonly unknown[]
 /** Inspects a document after `made` was applied. Throws to undo the change. */
 export type Check = (made: readonly Op[], document: ContextDocument) => void;
 
-/** The document after `ops`; `document` itself does not change. @throws CONTEXT_PATCH_INVALID */
-export function foldOps(document: Json, ops: readonly Op[]): Json {
-  const holder = holderOf(document);
-  applyAll(holder, ops);
-  return holder[''];
-}
-
 export class ContextDocument<T extends object = { readonly [key: string]: Json }> {
   readonly #holder: Holder;
   #writing = false;

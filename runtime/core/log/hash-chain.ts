@@ -8,11 +8,6 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 /** An event as it is hashed: all columns except the hash itself. */
 export type ChainEvent = Omit<HistoryEvent, 'hash'>;
 
-/** `seq`: where the fault shows. For a broken hash, the last event of the turn. */
-export type ChainVerdict =
-  | { readonly ok: true; readonly head: Uint8Array }
-  | { readonly ok: false; readonly seq: number; readonly problem: string };
-
 /** 2000-01-01, the epoch of Postgres, in µs since 1970. */
 const postgresEpoch: Micros = 946_684_800_000_000;
 const digestBytes = 32;
@@ -21,7 +16,6 @@ const runIdBytes = 16;
 const fixedBytes = 20;
 
 const textEncoder = new TextEncoder();
-const noHash = new Uint8Array(0);
 
 // One growing buffer for all turns. Its content is valid only during a call.
 let buffer = new Uint8Array(4096);
@@ -153,48 +147,4 @@ export function turnHash(
     appendDigest(event.meta, sha256);
   }
   return sha256(buffer.subarray(0, length));
-}
-
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
-}
-
-function sequenceProblem(expected: number, found: number): string {
-  if (found < expected) return `event ${found} stands where event ${expected} is expected: added or out of order`;
-  return found === expected + 1 ? `event ${expected} is missing` : `events ${expected} to ${found - 1} are missing`;
-}
-
-/**
- * Checks a whole run, ordered by seq from 1, and returns the first fault. It cannot detect a truncated tail; that needs
- * a copy of the head kept elsewhere. The head is empty until a worker has run the first turn. Holds the events of one
- * turn at a time.
- */
-export function verifyChain(runId: string, events: Iterable<HistoryEvent>, sha256: Sha256): ChainVerdict {
-  let head: Uint8Array = noHash;
-  let expected = 1;
-  let turn: HistoryEvent[] = [];
-  for (const event of events) {
-    if (event.seq !== expected) return { ok: false, seq: expected, problem: sequenceProblem(expected, event.seq) };
-    expected += 1;
-    turn.push(event);
-    if (event.hash === null) continue;
-    if (!isSame(event.hash, turnHash(head, runId, turn, sha256))) {
-      const first = event.seq - turn.length + 1;
-      return {
-        ok: false,
-        seq: event.seq,
-        problem: `the turn of events ${first} to ${event.seq} does not match its hash`,
-      };
-    }
-    head = event.hash;
-    turn = [];
-  }
-  if (expected === 1) return { ok: false, seq: 1, problem: 'event 1 is missing' };
-  // A client writes the start without a hash. The first turn of a worker covers it.
-  const onlyStarted = expected === 2 && turn[0]?.type === 'WorkflowStarted';
-  if (turn.length > 0 && !onlyStarted) {
-    const first = expected - turn.length;
-    return { ok: false, seq: expected - 1, problem: `the turn of events ${first} to ${expected - 1} has no hash` };
-  }
-  return { ok: true, head };
 }

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import fastJsonPatch from 'fast-json-patch';
-import { ContextDocument, foldOps } from '../../../runtime/core/context/context-patch.ts';
+import { ContextDocument } from '../../../runtime/core/context/context-patch.ts';
+import { foldOps } from '../../support/fold-ops.ts';
 import type { InputOp } from '../../../runtime/core/context/context-input.ts';
 import type { Op } from '../../../runtime/core/json/operation.ts';
 import {

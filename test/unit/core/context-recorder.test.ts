@@ -1,7 +1,8 @@
 // update(): what a draft records, what it rejects, and that it behaves like the object it represents.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { ContextDocument, foldOps, type Mutable } from '../../../runtime/core/context/context-patch.ts';
+import { ContextDocument, type Mutable } from '../../../runtime/core/context/context-patch.ts';
+import { foldOps } from '../../support/fold-ops.ts';
 import type { Op } from '../../../runtime/core/json/operation.ts';
 import { isStorableText, type Json } from '../../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';

@@ -1,7 +1,8 @@
 // RFC 6902 on the table of context-rfc6902-cases.ts, RFC 6901 (section 5) and RFC 7396 (appendix A).
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { ContextDocument, foldOps } from '../../../runtime/core/context/context-patch.ts';
+import { ContextDocument } from '../../../runtime/core/context/context-patch.ts';
+import { foldOps } from '../../support/fold-ops.ts';
 import type { InputOp } from '../../../runtime/core/context/context-input.ts';
 import { formatPointer, type Json, parsePointer } from '../../../runtime/core/json/json.ts';
 import { holderOf, valueAt } from '../../../runtime/core/json/json-patch.ts';

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ContextDocument, foldOps } from '../../../runtime/core/context/context-patch.ts';
+import { ContextDocument } from '../../../runtime/core/context/context-patch.ts';
+import { foldOps } from '../../support/fold-ops.ts';
 import type { Op } from '../../../runtime/core/json/operation.ts';
 import { copyJson, type Json } from '../../../runtime/core/json/json.ts';
 import { follow } from '../../support/fixtures/recipes.ts';

@@ -4,8 +4,9 @@ import { createHash, hash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { contextSources, type EventType, eventCode, type HistoryEvent } from '../../../runtime/core/log/event.ts';
-import { type ChainEvent, turnHash, verifyChain } from '../../../runtime/core/log/hash-chain.ts';
+import { type ChainEvent, turnHash } from '../../../runtime/core/log/hash-chain.ts';
 import { testSeed } from '../../support/random.ts';
+import { verifyChain } from '../../support/verify-chain.ts';
 
 const runId = '0193b1a2-3c4d-7e5f-8a6b-9c0d1e2f3a4b';
 const noHash = new Uint8Array(0);
