@@ -125,8 +125,7 @@ export function proxyLocalActivities<A = UntypedActivities>(
 }
 
 function scheduleOne<O>(
-  { compile }: Kind<O>,
-  caller: string,
+  { caller, compile }: Kind<O>,
   call: { readonly type: string; readonly args: readonly unknown[]; readonly options: O },
 ): Promise<unknown> {
   const run = currentRun(caller);
@@ -141,7 +140,7 @@ export async function scheduleActivity<R>(
   args: readonly unknown[],
   options: ActivityOptions,
 ): Promise<R> {
-  return (await scheduleOne(ordinary, 'scheduleActivity', { type, args, options })) as R;
+  return (await scheduleOne(ordinary, { type, args, options })) as R;
 }
 
 /** Schedules a local activity without a proxy. Rejects where `proxyLocalActivities` throws. */
@@ -150,5 +149,5 @@ export async function scheduleLocalActivity<R>(
   args: readonly unknown[],
   options: LocalActivityOptions,
 ): Promise<R> {
-  return (await scheduleOne(local, 'scheduleLocalActivity', { type, args, options })) as R;
+  return (await scheduleOne(local, { type, args, options })) as R;
 }

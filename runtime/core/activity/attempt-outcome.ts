@@ -4,14 +4,11 @@ import { newEvent } from '../log/new-event.ts';
 import type { EventType, Micros } from '../log/event.ts';
 import { decodeFailure, encodeFailure, type FailureInfo, failureInfo } from '../failure/failure-info.ts';
 import { isCancellation, type RetryState, TimeoutFailure, TimeoutType } from '../failure/failure.ts';
-import { nextRetry, noTimeForRetryMessage, type RetryDecision } from './retry-policy.ts';
+import { isWholeTimeout, nextRetry, noTimeForRetryMessage, type RetryDecision, retryMsMax } from './retry-policy.ts';
 import { thrownMessage } from '../failure/thrown-message.ts';
 import type { Input } from '../run/input.ts';
 import { attemptMeta, timeoutName, type Usage } from './attempt-meta.ts';
 import type { PendingActivity } from './pending-activity.ts';
-
-/** The longest retry delay: ten years, in ms. */
-export const retryMsMax: number = 315_360_000_000;
 
 /** `type` of the ApplicationFailure of an attempt that stopped because its activity was paused. */
 export const pausedType = 'ActivityPause';
@@ -69,7 +66,7 @@ export function afterFailure(activity: PendingActivity, failed: EndedAttempt): A
     });
     return { input, error, facts: { attempt, retryInMs: delayMs }, retryInMs: delayMs };
   }
-  if (next.retryState === 'TIMEOUT' && !isWholeTimeout(info)) {
+  if (next.retryState === 'TIMEOUT' && !(info.kind === 'timeout' && isWholeTimeout(info.timeoutType))) {
     const cause = decodeFailure(encodeFailure(error));
     const type = TimeoutType.SCHEDULE_TO_CLOSE;
     const timeout = new TimeoutFailure(noTimeForRetryMessage, failed.heartbeatDetails, type, cause);
@@ -89,15 +86,6 @@ function decision(
   if (stopped) return { retry: true, delayMs: 0 };
   const { retry, s2c: scheduleToCloseMs } = options;
   return nextRetry({ retry, attempt: failedAttempts + 1, scheduledAt, now, scheduleToCloseMs, failure });
-}
-
-function isWholeTimeout(info: FailureInfo): boolean {
-  return info.kind === 'timeout' && isWhole(info.timeoutType);
-}
-
-/** True for timeouts of the whole activity, false for those of one attempt. */
-function isWhole(type: TimeoutType): boolean {
-  return type === TimeoutType.SCHEDULE_TO_CLOSE || type === TimeoutType.SCHEDULE_TO_START;
 }
 
 /** The event that closes an activity that did not complete. */
@@ -131,6 +119,6 @@ export function timeoutFailure(
   type: TimeoutType,
   details: unknown,
 ): TimeoutFailure {
-  const cause = isWhole(type) && lastFailure !== null ? decodeFailure(lastFailure) : undefined;
+  const cause = isWholeTimeout(type) && lastFailure !== null ? decodeFailure(lastFailure) : undefined;
   return new TimeoutFailure(`activity ${timeoutName[type]} timeout`, details, type, cause);
 }

@@ -9,6 +9,8 @@ const defaultInitialMs = 1000;
 const defaultCoefficient = 2;
 /** Default of the maximum interval, as a multiple of the initial interval. */
 const defaultMaxFactor = 100;
+/** The longest delay of a retry: ten years, in ms. */
+export const retryMsMax: number = 315_360_000_000;
 
 /**
  * Message of the TimeoutFailure(SCHEDULE_TO_CLOSE) that closes an activity when `nextRetry` returns TIMEOUT because the
@@ -32,19 +34,7 @@ export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number }
   | { readonly retry: false; readonly retryState: RetryState };
 
-/** Fills in defaults. `attempts` is absent when there is no limit. */
-function retryWithDefaults(retry: RetryMeta | undefined): {
-  readonly initial: number;
-  readonly coefficient: number;
-  readonly max: number;
-  readonly attempts?: number | undefined;
-} {
-  const initial = retry?.initial ?? defaultInitialMs;
-  const coefficient = retry?.coefficient ?? defaultCoefficient;
-  return { initial, coefficient, max: retry?.max ?? initial * defaultMaxFactor, attempts: retry?.attempts };
-}
-
-/** A retry policy for display: numbers with defaults filled in, intervals in ms. */
+/** A retry policy with defaults filled in, intervals in ms. */
 export interface ResolvedRetryPolicy {
   readonly initialInterval: number;
   readonly backoffCoefficient: number;
@@ -55,20 +45,25 @@ export interface ResolvedRetryPolicy {
 }
 
 export function resolvedPolicy(retry: RetryMeta | undefined): ResolvedRetryPolicy {
-  const { initial, coefficient, max, attempts } = retryWithDefaults(retry);
+  const { initial = defaultInitialMs, coefficient = defaultCoefficient, max, attempts, fatal = [] } = retry ?? {};
   return {
     initialInterval: initial,
     backoffCoefficient: coefficient,
-    maximumInterval: max,
+    maximumInterval: max ?? initial * defaultMaxFactor,
     ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
-    nonRetryableErrorTypes: retry?.fatal ?? [],
+    nonRetryableErrorTypes: fatal,
   };
 }
 
 /** Delay between the end of attempt number `attempt` (from 1) and the next attempt, ms. */
 export function retryDelayMs(retry: RetryMeta | undefined, attempt: number): number {
-  const { initial, coefficient, max } = retryWithDefaults(retry);
-  return Math.min(initial * coefficient ** (attempt - 1), max);
+  const { initialInterval, backoffCoefficient, maximumInterval } = resolvedPolicy(retry);
+  return Math.min(initialInterval * backoffCoefficient ** (attempt - 1), maximumInterval);
+}
+
+/** True for timeouts of the whole activity, false for those of one attempt. */
+export function isWholeTimeout(type: TimeoutType): boolean {
+  return type === TimeoutType.SCHEDULE_TO_CLOSE || type === TimeoutType.SCHEDULE_TO_START;
 }
 
 /** The name that `fatal` (nonRetryableErrorTypes) lists for a failure. */
@@ -89,11 +84,8 @@ function isFatal(failure: FailureInfo, fatal: readonly string[]): boolean {
 export function nextRetry(failed: FailedAttempt): RetryDecision {
   const { retry, attempt, scheduledAt, now, scheduleToCloseMs, failure } = failed;
   if (failure.kind === 'cancelled') return { retry: false, retryState: RetryState.CANCEL_REQUESTED };
-  if (failure.kind === 'timeout') {
-    const { timeoutType } = failure;
-    if (timeoutType === TimeoutType.SCHEDULE_TO_START || timeoutType === TimeoutType.SCHEDULE_TO_CLOSE) {
-      return { retry: false, retryState: RetryState.TIMEOUT };
-    }
+  if (failure.kind === 'timeout' && isWholeTimeout(failure.timeoutType)) {
+    return { retry: false, retryState: RetryState.TIMEOUT };
   }
   if (isFatal(failure, retry?.fatal ?? [])) return { retry: false, retryState: RetryState.NON_RETRYABLE_FAILURE };
   if (retry?.attempts !== undefined && attempt >= retry.attempts) {

@@ -6,9 +6,8 @@ import { newEvent } from '../log/new-event.ts';
 import type { Micros } from '../log/event.ts';
 import { decodeFailureInfo } from '../failure/failure-info.ts';
 import { copyJson, equalJson } from '../json/json.ts';
-import { retryDelayMs } from './retry-policy.ts';
+import { retryDelayMs, retryMsMax } from './retry-policy.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
-import { retryMsMax } from './attempt-outcome.ts';
 import type { Input } from '../run/input.ts';
 import type { PendingActivity } from './pending-activity.ts';
 

@@ -3,13 +3,14 @@
 import { cloneJson, type Json, type Value } from '../json/json.ts';
 
 const prevBytesMax = 1024;
+const encoder = new TextEncoder();
 
 /** A copy of `old` when its JSON text has at most 1 kB (UTF-8), else undefined. Reads at most about 1 kB of it. */
 export function prevOf(old: Value): Json | undefined {
   if (typeof old !== 'object' || old === null) {
     if (typeof old !== 'string' || old.length < prevBytesMax / 6) return old;
   }
-  if (bytesLeft(old, prevBytesMax) < 0 || utf8Length(JSON.stringify(old)) > prevBytesMax) return undefined;
+  if (bytesLeft(old, prevBytesMax) < 0 || encoder.encode(JSON.stringify(old)).length > prevBytesMax) return undefined;
   return cloneJson(old);
 }
 
@@ -29,13 +30,4 @@ function bytesLeft(value: Value, budget: number): number {
     if (left < 0) break;
   }
   return left;
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) as number;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

@@ -8,7 +8,7 @@ import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
 import { RetryState, TimeoutType } from '../failure/failure.ts';
 import { decodeFailureInfo, type FailureInfo } from '../failure/failure-info.ts';
 import { encodePayload } from '../payload/payload.ts';
-import { nextRetry } from '../activity/retry-policy.ts';
+import { nextRetry, retryMsMax } from '../activity/retry-policy.ts';
 
 /** What a run's start says about its chain. */
 export interface ChainRules {
@@ -77,9 +77,6 @@ export interface Succession {
   readonly failed: FailedMeta | undefined;
 }
 
-/** The longest retry delay: ten years, in ms. */
-const backoffMsMax = 315_360_000_000;
-
 /** What follows a run that completed, failed or timed out. */
 export function succession(rules: ChainRules, closing: ClosingEvent): Succession {
   const { retry, attempt = 1 } = rules.meta;
@@ -92,7 +89,7 @@ export function succession(rules: ChainRules, closing: ClosingEvent): Succession
   if (retry !== undefined && failure !== undefined) {
     const decision = nextRetry({ retry, attempt, scheduledAt: closing.at, now: closing.at, failure });
     if (decision.retry && hasTime(decision.delayMs)) {
-      const next = { ...inherited, attempt: attempt + 1, backoffMs: Math.min(decision.delayMs, backoffMsMax) };
+      const next = { ...inherited, attempt: attempt + 1, backoffMs: Math.min(decision.delayMs, retryMsMax) };
       return { next, failed: { retryState: RetryState.IN_PROGRESS } };
     }
     failed = { retryState: decision.retry ? RetryState.TIMEOUT : decision.retryState };

@@ -190,9 +190,11 @@ export class RunState {
         if (event.meta === null) return;
         this.versioning = { ...this.versioning, recorded: JSON.parse(event.meta) as DeploymentMeta };
         return;
-      case 'WorkflowTaskFailed':
-        this.#taskFailed(event);
+      case 'WorkflowTaskFailed': {
+        const { seq, name, reason, attempt, at, payload } = event;
+        this.taskFailure = { seq, name, reason, attempt: attempt ?? this.taskFailures + 1, at, payload };
         return;
+      }
       case 'WorkflowCancelRequested':
         this.cancelRequested = true;
         return;
@@ -266,10 +268,6 @@ export class RunState {
     if (memo !== undefined || searchAttributes !== undefined) {
       this.properties = changedProperties(noProperties, started);
     }
-  }
-
-  #taskFailed({ seq, name, reason, attempt, at, payload }: HistoryEvent): void {
-    this.taskFailure = { seq, name, reason, attempt: attempt ?? this.taskFailures + 1, at, payload };
   }
 
   #workerLost(event: HistoryEvent): void {
