@@ -19,7 +19,7 @@ interface Globals {
   Temporal?: TemporalNamespace;
 }
 
-/** A class whose behaviour depends on garbage collection. Its constructor throws a determinism error. */
+/** A class that depends on garbage collection. Its constructor throws a determinism error. */
 function collectorDependent(name: string): unknown {
   return class {
     constructor() {

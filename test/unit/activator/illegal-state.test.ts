@@ -110,7 +110,7 @@ workflowTest(
 );
 
 workflowTest(
-  'classes that depend on garbage collection throw a DeterminismViolationError that workflow code can recognise',
+  'classes that depend on garbage collection throw a DeterminismViolationError that workflow code can identify',
   () => ({
     async workflow(): Promise<void> {
       try {
