@@ -16,15 +16,15 @@ export function recordedOps(
   for (const given of asked) {
     if (typeof given !== 'object' || given === null) return undefined;
     const noted = given.confidence ?? confidence;
-    if (given.op === 'set') next = passParents(ops, next, given.path, noted);
+    if (given.op === 'set') next = skipAddedParents(ops, next, given.path, noted);
     const op = ops[next++];
-    if (op === undefined || op.path !== given.path || !isPlainly(given, op, noted)) return undefined;
+    if (op === undefined || op.path !== given.path || !isObviousMatch(given, op, noted)) return undefined;
   }
   return next === ops.length ? ops : undefined;
 }
 
 /** `set` adds missing parents first, each an empty object. */
-function passParents(ops: readonly Op[], from: number, path: string, confidence: number | undefined): number {
+function skipAddedParents(ops: readonly Op[], from: number, path: string, confidence: number | undefined): number {
   let next = from;
   for (;;) {
     const op = ops[next];
@@ -34,7 +34,7 @@ function passParents(ops: readonly Op[], from: number, path: string, confidence:
   }
 }
 
-function isPlainly(given: InputOp, op: Op, confidence: number | undefined): boolean {
+function isObviousMatch(given: InputOp, op: Op, confidence: number | undefined): boolean {
   if (op.op !== 'add' && op.op !== 'replace' && op.op !== 'remove') return false;
   if (given.op !== op.op && !(given.op === 'set' && op.op !== 'remove')) return false;
   if ((given as { prev?: unknown }).prev !== undefined || confidence !== op.confidence) return false;

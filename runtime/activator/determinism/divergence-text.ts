@@ -68,12 +68,12 @@ function eventText(event: HistoryEvent): string {
   return `${event.seq} ${event.type}${name}${event.answers === null ? '' : ` of event ${event.answers}`}`;
 }
 
-function isSameThing(recorded: NewEvent, produced: NewEvent): boolean {
+function isSameCommand(recorded: NewEvent, produced: NewEvent): boolean {
   return recorded.type === produced.type && recorded.name === produced.name;
 }
 
 function argumentDifferences({ recorded, produced }: Divergence): string[] {
-  if (recorded === undefined || produced === undefined || !isSameThing(recorded, produced)) return [];
+  if (recorded === undefined || produced === undefined || !isSameCommand(recorded, produced)) return [];
   if (recorded.payload === null || produced.payload === null) return [];
   return valueDifferences(decodePayload(recorded.payload), decodePayload(produced.payload));
 }

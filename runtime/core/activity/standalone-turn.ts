@@ -74,16 +74,16 @@ const endOf: Partial<Record<EventType, EventType>> = {
 };
 
 /** The result of a command. */
-export interface Obeyed extends Settlement {
+export interface CommandResult extends Settlement {
   /** Controls in force after the command. */
   readonly controls: ActivityControls;
   /** True if an event was appended; false if nothing changed or the command was refused. */
-  readonly isObeyed: boolean;
+  readonly isApplied: boolean;
   readonly refusal: Error | undefined;
 }
 
 /** `command`: allowed only when the activity has no unread mail. */
-export function settle(state: StandaloneState, sha256: Sha256, command?: ActivityCommand): Obeyed {
+export function settle(state: StandaloneState, sha256: Sha256, command?: ActivityCommand): CommandResult {
   return new StandaloneTurn(state, sha256).settlement(command);
 }
 
@@ -109,7 +109,7 @@ class StandaloneTurn {
   /** An attempt failed and another one follows. */
   #isRetried = false;
   /** The command appended an event. */
-  #isObeyed = false;
+  #isApplied = false;
 
   constructor(state: StandaloneState, sha256: Sha256) {
     this.#state = state;
@@ -117,13 +117,13 @@ class StandaloneTurn {
     this.#run = RunState.of(state.runId, state.events);
     this.#controls = activityControls(state.events);
     this.#cancelRequested = this.#run.cancelRequested;
-    this.#activity = this.#governed();
+    this.#activity = this.#effectiveActivity();
     if (this.#activity !== undefined) this.#activity.cancelRequested ||= this.#cancelRequested;
   }
 
-  settlement(command: ActivityCommand | undefined): Obeyed {
+  settlement(command: ActivityCommand | undefined): CommandResult {
     for (const mail of this.#state.mail) this.#take(mail);
-    const refusal = command === undefined ? undefined : this.#obey(command);
+    const refusal = command === undefined ? undefined : this.#apply(command);
     const isNew = this.#activity === undefined;
     let withdraws = false;
     let cancels = false;
@@ -141,14 +141,14 @@ class StandaloneTurn {
     for (const event of events) this.#run.apply(event);
     const isOpen = this.#ended === undefined && !this.#cancelRequested;
     // A task that waits for a worker is replaced by one with the new terms.
-    const isReplaced = isOpen && this.#isObeyed && !isNew && this.#state.task === 'waiting';
+    const isReplaced = isOpen && this.#isApplied && !isNew && this.#state.task === 'waiting';
     const isOffered = isOpen && (isNew || this.#isRetried || isReplaced);
     return {
       ...this.#placed(events, isOffered),
       events,
       cancels,
       withdraws: withdraws || isReplaced,
-      isObeyed: this.#isObeyed,
+      isApplied: this.#isApplied,
       refusal,
     };
   }
@@ -157,7 +157,7 @@ class StandaloneTurn {
   #placed(
     events: readonly HistoryEvent[],
     isOffered: boolean,
-  ): Pick<Obeyed, 'controls' | 'offer' | 'terms' | 'status' | 'queue' | 'forgets'> {
+  ): Pick<CommandResult, 'controls' | 'offer' | 'terms' | 'status' | 'queue' | 'forgets'> {
     const before = this.#controls;
     const controls = activityControls([...this.#state.events, ...events]);
     this.#controls = controls;
@@ -166,7 +166,7 @@ class StandaloneTurn {
     const isPaused = controls.paused !== undefined;
     const isUsual = !isPaused && !controls.isChanged;
     const terms: TaskTerms | undefined =
-      (isOffered && isUsual) || !(isOffered || this.#isObeyed)
+      (isOffered && isUsual) || !(isOffered || this.#isApplied)
         ? undefined
         : { task: offer, paused: isPaused, options: controls.isChanged ? JSON.stringify(controls.options) : null };
     const { namespace } = this.#run;
@@ -187,7 +187,7 @@ class StandaloneTurn {
   }
 
   /** The activity with its current options and the attempts that still count. */
-  #governed(): FoldedActivity | undefined {
+  #effectiveActivity(): FoldedActivity | undefined {
     const [pending] = this.#run.activities.values();
     if (pending === undefined) return undefined;
     const { options, notBefore, dueAt, forgiven } = this.#controls;
@@ -204,7 +204,7 @@ class StandaloneTurn {
   }
 
   /** Returns the error when the command is refused. */
-  #obey(command: ActivityCommand): Error | undefined {
+  #apply(command: ActivityCommand): Error | undefined {
     const { events, runId, now } = this.#state;
     if (this.#cancelRequested) {
       const message = `Activity ${this.#run.workflowId} (run ${runId}) is being cancelled. It can no longer be paused, unpaused or changed.`;
@@ -219,7 +219,7 @@ class StandaloneTurn {
         isAtWork: this.#isAtWork,
         taskQueue: this.#run.taskQueue,
       });
-      this.#isObeyed = input !== undefined;
+      this.#isApplied = input !== undefined;
       if (input !== undefined) this.#inputs.push(input);
       return undefined;
     } catch (error) {
@@ -283,7 +283,7 @@ class StandaloneTurn {
   }
 
   #offer(): OfferedTask {
-    const activity = this.#governed()!;
+    const activity = this.#effectiveActivity()!;
     const queue = queueKey(this.#run.namespace, this.#controls.taskQueue);
     return offeredTask(this.#state.runId, activity, { queue, now: this.#state.now });
   }

@@ -53,7 +53,7 @@ export class ContextRecorder implements Drafts {
     return node.draft;
   }
 
-  seenAs(value: Value | undefined): unknown {
+  draftOrValue(value: Value | undefined): unknown {
     return this.#nodes.get(value as object)?.draft ?? value;
   }
 

@@ -175,7 +175,7 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
       shift += values.length - removed;
     }
     const place = index - shift;
-    if (this.drafts.seenAs(this.base[place]) === value) this.#items.delete(place);
+    if (this.drafts.draftOrValue(this.base[place]) === value) this.#items.delete(place);
     else this.#items.set(place, value);
   }
 

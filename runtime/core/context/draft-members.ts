@@ -91,6 +91,6 @@ export class DraftMembers extends DraftNode<Members> implements ProxyHandler<Mem
   }
 
   #isBaseValue(key: string, value: unknown): boolean {
-    return Object.hasOwn(this.base, key) && this.drafts.seenAs(this.base[key]) === value;
+    return Object.hasOwn(this.base, key) && this.drafts.draftOrValue(this.base[key]) === value;
   }
 }

@@ -9,7 +9,7 @@ export interface Drafts {
   /** Scalars are returned as they are. Each object or list has one draft, which is always the same object. */
   draftOf(value: Value, parent: DraftNode, key: string | number): unknown;
   /** The draft of `value` if it has one, else `value`. */
-  seenAs(value: Value | undefined): unknown;
+  draftOrValue(value: Value | undefined): unknown;
   /** @throws READ_ONLY after the update ended */
   assertOpen(): void;
   /** Call before each write. @throws READ_ONLY */

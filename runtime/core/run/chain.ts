@@ -111,10 +111,10 @@ function resultsOf(
   failure: FailureInfo | undefined,
 ): Pick<SuccessorMeta, 'lastResult' | 'lastFailure'> {
   if (type === 'WorkflowCompleted') return payload === null ? {} : { lastResult: hex(payload) };
-  const handedOn = lastResult === undefined ? {} : { lastResult };
-  if (failure === undefined) return handedOn;
+  const inherited = lastResult === undefined ? {} : { lastResult };
+  if (failure === undefined) return inherited;
   // The log holds a timeout without a failure payload.
-  return { ...handedOn, lastFailure: hex(payload ?? encodePayload(failure)) };
+  return { ...inherited, lastFailure: hex(payload ?? encodePayload(failure)) };
 }
 
 function cronDelayMs(cron: string | undefined, at: Micros): number | undefined {

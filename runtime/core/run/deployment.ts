@@ -174,12 +174,12 @@ export function placeAfter(
   const { deploymentName } = version;
   const isOverride = typeof versioning.versioningOverride === 'object' && follows !== 'child';
   if (isOverride) return { prefix: versionPrefix(version), deploymentName, inherits: undefined, isOverride };
-  const hands =
+  const passesVersionOn =
     behavior === 'PINNED' &&
     (follows === 'continued' ||
       follows === 'child' ||
       (follows === 'retried' && versioning.inheritedVersion !== undefined));
-  let inherits = hands ? version : undefined;
+  let inherits = passesVersionOn ? version : undefined;
   if (instead !== undefined) inherits = instead === 'current' ? undefined : instead;
   if (inherits === undefined && follows === 'child') return undefined;
   const prefix = inherits === undefined ? deploymentPrefix(deploymentName) : versionPrefix(inherits);

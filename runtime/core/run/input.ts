@@ -8,7 +8,7 @@ export interface Input extends Omit<NewEvent, 'seq'> {
   readonly isVoid?: boolean;
 }
 
-const impatient: ReadonlySet<EventType> = new Set<EventType>([
+const waitEnders: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTerminated',
   'WorkflowTimedOut',
   'WorkflowCancelRequested',
@@ -16,5 +16,5 @@ const impatient: ReadonlySet<EventType> = new Set<EventType>([
 
 /** True when the event ends a run's wait for its first task. */
 export function endsWait(type: EventType): boolean {
-  return impatient.has(type);
+  return waitEnders.has(type);
 }

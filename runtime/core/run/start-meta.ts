@@ -84,7 +84,7 @@ export interface ContinuedMeta extends PropertiesMeta {
 export type SuccessorMeta = Partial<StartedMeta>;
 
 /** Parts of a run's start that the next run of its chain does not inherit. All others are inherited. */
-export const notHandedOn: readonly (keyof StartedMeta)[] = [
+export const notInherited: readonly (keyof StartedMeta)[] = [
   'startDelayMs',
   'backoffMs',
   'attempt',

@@ -2,7 +2,7 @@
 import { join, relative, sep } from 'node:path';
 import { type BuildOptions, type BuildResult, build, type Message, type Metafile } from 'esbuild';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { tellImportChain } from './import-chain.ts';
+import { importChainText } from './import-chain.ts';
 import type { ModulePolicy } from './module-policy.ts';
 
 export interface BundleRequest {
@@ -57,7 +57,7 @@ function failed(request: BundleRequest, problems: readonly string[], cause?: unk
   return new RuntimeError('BUNDLE_FAILED', message, { cause });
 }
 
-function tell({ text, location }: Message): string {
+function messageText({ text, location }: Message): string {
   const missing = /No matching export in "reprise:(\w+)" for import "(\w+)"/.exec(text);
   const what =
     missing === null
@@ -75,7 +75,7 @@ async function run(request: BundleRequest): Promise<BuildResult> {
     return await build(settings(request));
   } catch (error) {
     if (!isBuildFailure(error)) throw error;
-    throw failed(request, error.errors.map(tell), error);
+    throw failed(request, error.errors.map(messageText), error);
   }
 }
 
@@ -88,7 +88,7 @@ export async function bundleCode(request: BundleRequest): Promise<BundledCode> {
     const entry = request.entry.stdin === undefined ? inputPath(request.baseDir, request.workflowsFile) : '<stdin>';
     const graph = { inputs, baseDir: request.baseDir, entry };
     const chains = disallowed.map(({ importer, specifier }) => {
-      return tellImportChain(graph, inputPath(request.baseDir, importer), specifier);
+      return importChainText(graph, inputPath(request.baseDir, importer), specifier);
     });
     throw failed(request, chains.sort());
   }

@@ -62,7 +62,7 @@ function remedy(graph: ImportGraph, links: readonly Link[], specifier: string): 
 }
 
 /** `importer`: a key of the graph. */
-export function tellImportChain(graph: ImportGraph, importer: string, specifier: string): string {
+export function importChainText(graph: ImportGraph, importer: string, specifier: string): string {
   const last: Link = { from: importer, to: specifier, specifier };
   const links = linksTo(graph, importer);
   const chain = [...links.map((link) => link.from), importer, specifier].join(' → ');

@@ -13,7 +13,7 @@ import { frameText, isOfLibrary, type UserFrame, userFrames } from '../stacks/us
 import type { OpenRealm } from './vm-realm.ts';
 
 /** Rejections of promises that a query handler leaves behind are dropped: the query is already answered. */
-const nobody: RejectionSink = { rejected: () => undefined };
+const ignoredRejections: RejectionSink = { rejected: () => undefined };
 
 /** A frame as text. A frame without a name, or of a library, also names the user's function that called it. */
 function placeText(frames: readonly UserFrame[]): string {
@@ -67,7 +67,7 @@ export class ActiveRun implements RejectionSink {
   }
 
   query(name: string, args: Uint8Array): LoggedAnswer {
-    return withRejectionSink(nobody, () => {
+    return withRejectionSink(ignoredRejections, () => {
       const { realm, drain } = this.#open;
       realm.enter();
       const answer = hostAnswer(this.#run.query(name, args));

@@ -4,7 +4,7 @@ import type { Database } from '../sql/database.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { type Settled, settleStandalone, tellSettled } from './standalone-run.ts';
 import type { ActivityCommand } from '../../core/activity/standalone-command.ts';
-import { type Obeyed, settle } from '../../core/activity/standalone-turn.ts';
+import { type CommandResult, settle } from '../../core/activity/standalone-turn.ts';
 
 /**
  * Returns what holds now; undefined when the activity is not open.
@@ -14,10 +14,10 @@ export async function commandActivity(
   database: Database,
   runId: string,
   command: ActivityCommand,
-): Promise<Obeyed['controls'] | undefined> {
+): Promise<CommandResult['controls'] | undefined> {
   for (;;) {
-    let obeyed: Obeyed | undefined;
-    let offer: Obeyed['offer'];
+    let obeyed: CommandResult | undefined;
+    let offer: CommandResult['offer'];
     const settled = await settleStandalone(
       database,
       runId,
@@ -28,7 +28,7 @@ export async function commandActivity(
         ({ offer } = result);
         if (isLate) return result;
         obeyed = result;
-        return result.isObeyed ? result : undefined;
+        return result.isApplied ? result : undefined;
       },
       true,
     );
@@ -41,7 +41,7 @@ export async function commandActivity(
 
 /** Takes in what messages it has, such as a request to cancel it. */
 export async function takeMail(database: Database, runId: string): Promise<void> {
-  let offer: Obeyed['offer'];
+  let offer: CommandResult['offer'];
   const settled = await settleStandalone(
     database,
     runId,
@@ -56,7 +56,7 @@ export async function takeMail(database: Database, runId: string): Promise<void>
   tell(database, runId, settled, offer);
 }
 
-function tell(database: Database, runId: string, settled: Settled | undefined, offer: Obeyed['offer']): void {
+function tell(database: Database, runId: string, settled: Settled | undefined, offer: CommandResult['offer']): void {
   if (settled === undefined) return;
   tellSettled(database, runId, settled);
   // What is due later is found by those who look now and then.

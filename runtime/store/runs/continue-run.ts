@@ -1,7 +1,7 @@
 // The run that takes over from one that continues as new: its row, its start, the context that it inherits, and the mail
 // that nobody has read. In the transaction that closed the run before.
 import type pg from 'pg';
-import { notHandedOn, type SuccessorMeta } from '../../core/run/start-meta.ts';
+import { notInherited, type SuccessorMeta } from '../../core/run/start-meta.ts';
 import { placeAfter, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
@@ -13,7 +13,7 @@ const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'Wor
   .map((type) => eventCode[type])
   .join(', ');
 
-const ofOldStart = notHandedOn.map((name) => `'${name}'`).join(', ');
+const ofOldStart = notInherited.map((name) => `'${name}'`).join(', ');
 
 export interface ContinuedRun {
   readonly runId: string;
