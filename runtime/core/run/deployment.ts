@@ -139,7 +139,7 @@ export function prefixOf(effective: EffectiveVersioning | undefined): string {
   return behavior === 'PINNED' ? versionPrefix(version) : deploymentPrefix(version.deploymentName);
 }
 
-/** Where a run begins that follows another run. */
+/** The starting place of a run that follows another one. */
 export interface VersionedPlace {
   /** Prefix of the key of its queue. */
   readonly prefix: string;
@@ -157,7 +157,7 @@ export interface VersionedPlace {
 export type Follows = 'continued' | 'retried' | 'scheduled' | 'child';
 
 /**
- * Where a run begins that follows a run with this versioning; undefined when that run has no version. A pinned run
+ * The starting place of a run that follows a run with this versioning; undefined when that run has no version. A pinned run
  * passes its version on to the run that it continues as and to its children. It passes it on to a retry only if it
  * inherited the version itself, and never to the next run of a cron schedule. `instead`: a requested version. An
  * override in a start holds for the whole chain.
