@@ -1,4 +1,5 @@
 // Counts work in flight, and waits until little or none of it is left.
+import { timerMsMax } from '../core/options/duration.ts';
 
 interface Waiting {
   readonly limit: number;
@@ -52,6 +53,3 @@ export class InFlight {
     return this.#count === 0;
   }
 }
-
-/** The longest delay of a Node timer, ms. */
-const timerMsMax = 2_147_483_647;

@@ -1,19 +1,19 @@
-// Sends items together, each until it is sent or refused. An outage is waited out; one item that the receiver refuses does
-// not keep the others of its batch back. What it sends, and what a refusal is, the sender says.
+// Sends items in batches and retries each until it is sent or refused. Waits out an outage. An item that the receiver
+// refuses does not delay the others of its batch. The sender decides what an item is and which errors are refusals.
 import { setTimeout } from 'node:timers/promises';
 import { type BatchLimits, Batcher, type BatchSender } from './batcher.ts';
 
 export interface RetryingSender<T> {
-  /** Sends one batch. Returns the items that somebody's lock keeps back, to be sent again. */
+  /** Sends one batch. Returns items to send again, because another session's lock blocks them. */
   send(items: readonly T[]): Promise<readonly T[]>;
-  /** Whether nothing of the batch was sent for the fault of one of its items. */
+  /** True when one item's fault prevented the whole batch. */
   isRefusal(error: unknown): boolean;
   refused(item: T, error: unknown): void;
-  /** The batch may not have been sent, and is tried again. */
+  /** The batch may not have been sent. It is retried. */
   failed(error: unknown): void;
   /** The batcher was closed before the item was sent. */
   dropped?(item: T): void;
-  /** Counts towards `bytesMax`. */
+  /** Size of an item, counted towards `bytesMax`. */
   sizeOf?(item: T): number;
 }
 

@@ -1,21 +1,21 @@
-// Hands what comes in to one reader, in rounds: everything that came until one macrotask after the first of it, so that
-// what comes together is seen together. What comes while the reader is at work waits for the next round.
+// Gives incoming items to one reader in rounds. A round ends one macrotask after its first item, so that items that
+// arrive together are read together. Items that arrive while the reader is busy wait for the next round.
 
 export class Rounds<T> implements AsyncIterable<ReadonlySet<T>> {
   #items = new Set<T>();
   #isDue = false;
   #isStopped = false;
-  /** Wakes the reader, while it waits. */
+  /** Wakes the waiting reader. */
   #wake: (() => void) | undefined;
 
-  /** An item that waits already is not handed out twice. */
+  /** A waiting item is not added twice. */
   add(item: T): void {
     if (this.#isStopped) return;
     this.#items.add(item);
     if (this.#items.size === 1) setImmediate(this.#due);
   }
 
-  /** Ends the reader's iteration; what waits is dropped. */
+  /** Ends the reader's iteration and drops waiting items. */
   stop(): void {
     this.#isStopped = true;
     this.#items.clear();

@@ -1,11 +1,11 @@
-// Where the pending activities of a run are: the one owner of that fact, with the moves that are allowed. Pure: it starts
-// and sends nothing.
+// Where a run's pending activities are executed. The one owner of that fact and of the allowed moves. Pure: starts and
+// sends nothing.
 import { assert } from '../failure/runtime-error.ts';
 
 /**
- * Who knows what becomes of an activity. `local`: the owner of its run executes it, or will. `task`: another worker or a
- * client ends its task by a message. `told`: a message told the outcome, which is on its way into the log. `asked`: a
- * client asked to take its outcome, which counts if there is neither a task nor another message.
+ * Where an activity's outcome comes from. `local`: the owner of its run executes it, now or later. `task`: another worker
+ * or a client ends its task by a message. `told`: a message brought the outcome, which the log does not hold yet.
+ * `asked`: a client sent an outcome, which counts only if there is neither a task nor another message.
  */
 export type ActivityPlace = 'local' | 'task' | 'told' | 'asked';
 
@@ -18,44 +18,44 @@ const moves: Readonly<Record<ActivityPlace, readonly ActivityPlace[]>> = {
 
 interface Standing {
   readonly place: ActivityPlace;
-  /** The attempt whose outcome a message told. */
+  /** The attempt whose outcome a message brought. */
   readonly attempt?: number;
 }
 
 export class ActivityPlaces {
-  /** By the seq of the activity, for those that are not `local`; made with the first. */
+  /** By the activity's seq, for those that are not `local`; undefined before the first. */
   #elsewhere: Map<number, Standing> | undefined;
 
   of(seq: number): ActivityPlace {
     return this.#elsewhere?.get(seq)?.place ?? 'local';
   }
 
-  /** The attempt whose outcome a message told, while that is on its way into the log. */
+  /** The attempt whose outcome a message brought, until the log holds the outcome. */
   toldAttempt(seq: number): number | undefined {
     return this.#elsewhere?.get(seq)?.attempt;
   }
 
-  /** The database holds this of the activity, as its run comes into memory. */
+  /** Sets the place that the database gives when the run is loaded. */
   found(seq: number, place: ActivityPlace): void {
     this.#set(seq, { place });
   }
 
-  /** The owner makes a task of it. */
+  /** The owner offered it as a task. */
   offered(seq: number): void {
     this.#move(seq, { place: 'task' });
   }
 
-  /** A message told the outcome of this attempt. */
+  /** A message brought the outcome of this attempt. */
   told(seq: number, attempt: number): void {
     this.#move(seq, { place: 'told', attempt });
   }
 
-  /** The owner starts or offers its next attempt. */
+  /** The owner executes or offers its next attempt. */
   returned(seq: number): void {
     this.#move(seq, { place: 'local' });
   }
 
-  /** It has an outcome in the log. */
+  /** The log holds its outcome. */
   closed(seq: number): void {
     this.#elsewhere?.delete(seq);
   }

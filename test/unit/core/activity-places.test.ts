@@ -1,4 +1,4 @@
-// Where a run's activities are, and how they move.
+// The places of a run's activities, and the moves between them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ActivityPlace, ActivityPlaces } from '../../../runtime/core/activity/activity-places.ts';
@@ -11,7 +11,7 @@ const moves: Readonly<Record<ActivityPlace, (places: ActivityPlaces) => void>> =
   asked: (places) => places.found(seq, 'asked'),
 };
 
-test('an activity moves as the table allows, and in no other way', () => {
+test('an activity moves only as the table allows', () => {
   const allowed = ['local task', 'local told', 'task told', 'told told', 'told local', 'asked told', 'asked local'];
   for (const from of ['local', 'task', 'told', 'asked'] as const) {
     for (const to of ['local', 'task', 'told'] as const) {
@@ -25,7 +25,7 @@ test('an activity moves as the table allows, and in no other way', () => {
   }
 });
 
-test('a closed activity leaves nothing behind', () => {
+test('a closed activity leaves no trace', () => {
   const places = new ActivityPlaces();
   places.told(seq, 3);
   assert.equal(places.toldAttempt(seq), 3);

@@ -1,9 +1,9 @@
-// Items that are sent together until each is sent or refused.
+// Batches of items that are retried until each item is sent or refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RetryingBatcher, type RetryingSender } from '../../../runtime/flow/retrying-batcher.ts';
 
-/** Sends what `fate` lets through. */
+/** Treats each item as `fate` says. */
 class Recorder implements RetryingSender<string> {
   readonly batches: string[][] = [];
   readonly log: string[] = [];
@@ -47,7 +47,7 @@ class Recorder implements RetryingSender<string> {
   }
 }
 
-test('a refused item does not keep back the others of its batch', async () => {
+test('a refused item does not delay the others of its batch', async () => {
   const sender = new Recorder(3, (item) => (item === 'b' ? 'refused' : 'sent'));
   const batcher = new RetryingBatcher(sender, {});
   for (const item of ['a', 'b', 'c']) batcher.add(item);
@@ -56,7 +56,7 @@ test('a refused item does not keep back the others of its batch', async () => {
   assert.deepEqual(sender.log, ['refused b']);
 });
 
-test('a locked item is sent again, and a batch after an outage', async () => {
+test('a locked item is sent again, and so is a batch after an outage', async () => {
   let sends = 0;
   const sender = new Recorder(1, () => (['locked', 'outage', 'sent'] as const)[sends++]!);
   new RetryingBatcher(sender, {}).add('a');
@@ -65,7 +65,7 @@ test('a locked item is sent again, and a batch after an outage', async () => {
   assert.deepEqual(sender.log, ['outage']);
 });
 
-test('an item that a closed batcher has not sent is dropped', async () => {
+test('a closed batcher drops items that it has not sent', async () => {
   const sender = new Recorder(3, () => 'locked');
   const batcher = new RetryingBatcher(sender, { itemsMax: 1 });
   batcher.add('under way');
