@@ -25,7 +25,6 @@ export class InFlight {
     this.#waiting = this.#waiting.filter(({ limit }) => this.#count >= limit);
   }
 
-  /** Counts the work until it settles. */
   async track<T>(work: Promise<T>): Promise<T> {
     this.enter();
     try {

@@ -13,7 +13,6 @@ export interface RetryingSender<T> {
   failed(error: unknown): void;
   /** The batcher was closed before the item was sent. */
   dropped?(item: T): void;
-  /** Size of an item, counted towards `bytesMax`. */
   sizeOf?(item: T): number;
 }
 

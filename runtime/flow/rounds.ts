@@ -5,7 +5,6 @@ export class Rounds<T> implements AsyncIterable<ReadonlySet<T>> {
   #items = new Set<T>();
   #isDue = false;
   #isStopped = false;
-  /** Wakes the waiting reader. */
   #wake: (() => void) | undefined;
 
   /** A waiting item is not added twice. */

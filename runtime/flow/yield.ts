@@ -11,7 +11,6 @@ const roundTripMs = 20;
 export class Yielder {
   #since = performance.now();
 
-  /** True when it is time to `yield`. */
   get isDue(): boolean {
     return performance.now() - this.#since > workMs;
   }

@@ -36,7 +36,6 @@ export class RunReplay {
     this.#explains = explains;
   }
 
-  /** Takes the next events of the log. */
   take(events: readonly HistoryEvent[]): void {
     for (const event of events) {
       this.#turn.push(event);

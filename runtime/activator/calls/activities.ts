@@ -198,7 +198,6 @@ export class ActivityCalls {
     if (activity.options.isLocal) this.#localCount += 1;
   }
 
-  /** True while a local activity is pending. */
   get hasLocal(): boolean {
     return this.#localCount > 0;
   }

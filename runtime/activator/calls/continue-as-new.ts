@@ -63,7 +63,6 @@ const table = optionTable<ContinueAsNewOptions>(
   'continueAsNew: ',
 );
 
-/** The content of the closing event. */
 export interface Continuation {
   readonly workflowType: string;
   readonly payload: Uint8Array;

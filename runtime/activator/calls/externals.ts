@@ -16,7 +16,6 @@ import {
 } from '../scopes/cancellation-scope.ts';
 import type { Command, OpenTurn } from '../run/open-turn.ts';
 
-/** The receiving run. */
 export interface Target {
   readonly workflowId: string;
   readonly meta: ExternalMeta;

@@ -91,7 +91,6 @@ function originOf(provenance: Provenance, workflowType: string): Origin {
   return { source, sourceId, reason: reason ?? null, confidence };
 }
 
-/** What a context uses of its run. */
 interface ContextRun {
   readonly runId: string;
   readonly turn: OpenTurn;

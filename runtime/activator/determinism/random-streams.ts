@@ -8,7 +8,6 @@ export interface WorkflowRandomStream {
   /** In [0, 1), as Math.random. */
   random(): number;
   uuid4(): string;
-  /** Fills the array and returns it. */
   fill(bytes: Uint8Array): Uint8Array;
   /** Inside `fn` and in what it awaits, Math.random and uuid4 draw from this stream. */
   with<T>(fn: () => T): T;

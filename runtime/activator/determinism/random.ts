@@ -40,7 +40,6 @@ export class Random {
     return ((this.uint32() >>> 5) * 67_108_864 + (this.uint32() >>> 6)) / 9_007_199_254_740_992;
   }
 
-  /** A version 4 UUID. */
   uuid4(): string {
     let text = '';
     for (let word = 0; word < 4; word += 1) {

@@ -8,7 +8,6 @@ export interface UnsafeRandomSource {
   /** In [0, 1). */
   random(): number;
   uuid4(): string;
-  /** Fills and returns `bytes`. */
   fillRandom(bytes: Uint8Array): Uint8Array;
 }
 

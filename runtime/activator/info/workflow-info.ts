@@ -24,7 +24,6 @@ export interface WorkflowInfo {
   readonly namespace: string;
   /** First run of the chain that this run belongs to. */
   readonly firstExecutionRunId: string;
-  /** The run that continued as this one. */
   readonly continuedFromExecutionRunId: string | undefined;
   /** The run that started this one as its child. */
   readonly parent: ParentWorkflowInfo | undefined;
@@ -42,7 +41,6 @@ export interface WorkflowInfo {
   readonly runTimeoutMs: number | undefined;
   /** From the start, or Temporal's default. Recorded only. */
   readonly taskTimeoutMs: number;
-  /** When the chain's execution timeout expires. */
   readonly executionExpirationTime: Date | undefined;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly cronSchedule: string | undefined;

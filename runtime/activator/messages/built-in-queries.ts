@@ -9,7 +9,6 @@ import type { QueryDefinition } from './message-definition.ts';
 
 export const metadataQueryName = '__temporal_workflow_metadata';
 
-/** A handler as shown to people. */
 export interface HandlerDescription {
   readonly name: string;
   readonly description?: string;
@@ -42,5 +41,4 @@ export interface WorkflowMetadata {
   readonly currentDetails: string;
 }
 
-/** Every workflow answers it. */
 export const workflowMetadataQuery: QueryDefinition<WorkflowMetadata> = { type: 'query', name: metadataQueryName };

@@ -6,7 +6,6 @@ import { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 export interface RunningHandler {
   readonly kind: 'signal' | 'update';
   readonly name: string;
-  /** Id of an update. */
   readonly id?: string;
   readonly policy: HandlerUnfinishedPolicy | undefined;
 }

@@ -27,7 +27,6 @@ export interface CurrentRun {
   readonly info: WorkflowInfo;
   /** The user's modules have been evaluated. */
   readonly isLoaded: boolean;
-  /** Current memo and search attributes. */
   properties: RunProperties;
   /** Markdown that people see beside the run; not in the history. */
   currentDetails: string;

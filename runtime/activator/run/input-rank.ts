@@ -56,6 +56,5 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
 };
 /** Outcomes of local activities. They have the event types of all activities. */
 export const localRank = 3;
-/** From first to last. */
 export const ranks: readonly (0 | 1 | 2)[] = [0, 1, 2];
 export const ranksWithLocal: readonly (0 | 1 | 2 | typeof localRank)[] = [...ranks, localRank];

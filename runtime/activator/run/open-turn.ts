@@ -13,7 +13,6 @@ const noOutputs: readonly NewEvent[] = [];
 
 /** A command that workflow code issued in a turn, before it has a place in the log. */
 export interface Command {
-  /** The type of its event. */
   readonly type: EventType;
   /** Activity type; null where the event has no name. */
   readonly name: string | null;

@@ -4,7 +4,6 @@
 export interface Waiter {
   readonly predicate: () => boolean;
   resolve(): void;
-  /** Rejects with what the predicate threw. */
   reject(thrown: unknown): void;
 }
 

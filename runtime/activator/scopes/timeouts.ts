@@ -2,10 +2,8 @@
 import { CancellationScope, cancellationOf, addCancelListener, removeCancelListener } from './cancellation-scope.ts';
 import type { Timers } from './timers.ts';
 
-/** What timeouts use of their run. */
 export interface TimeoutsRun {
   readonly timers: Timers;
-  /** Reports an error that a callback threw. */
   failTask(thrown: unknown): void;
 }
 

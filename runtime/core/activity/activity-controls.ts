@@ -4,7 +4,6 @@ import type { ScheduledMeta } from '../log/activation.ts';
 import { readStartMeta, type StartedMeta } from '../run/start-meta.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
 
-/** `meta` of ActivityUnpaused. */
 export interface UnpausedMeta {
   /** When the next attempt is due; absent when an attempt was running. */
   dueAt?: Micros;
@@ -16,7 +15,6 @@ export interface UnpausedMeta {
   resetHeartbeat?: true;
 }
 
-/** `meta` of ActivityOptionsUpdated. */
 export interface OptionsUpdatedMeta {
   /** The complete options from now on. */
   options: ScheduledMeta;
@@ -41,9 +39,7 @@ export interface ActivityPause {
 
 export interface ActivityControls {
   readonly paused: ActivityPause | undefined;
-  /** Options of the start. */
   readonly original: ScheduledMeta;
-  /** Options in force now. */
   readonly options: ScheduledMeta;
   /** The task queue whose workers execute the activity. */
   readonly taskQueue: string;

@@ -26,9 +26,7 @@ export interface EndedAttempt {
   readonly identity: string;
   /** The activity is `unsafe`: no attempt may be repeated. */
   readonly unsafe: boolean;
-  /** Details of the last heartbeat. */
   readonly heartbeatDetails: unknown;
-  /** The activity was paused at some time. */
   readonly wasPaused?: boolean | undefined;
   readonly usage?: readonly Usage[] | undefined;
 }

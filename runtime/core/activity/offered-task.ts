@@ -5,7 +5,6 @@ import { nextAttempt, type PendingActivity } from './pending-activity.ts';
 
 export interface OfferedTask {
   readonly runId: string;
-  /** Seq of the activity's ActivityScheduled. */
   readonly seq: number;
   /**
    * `namespace/task queue`. A run that belongs to a version or deployment adds a prefix: the task goes to that

@@ -12,7 +12,6 @@ import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './att
 import type { ActivityPlaces } from './activity-places.ts';
 import { nextAttempt, type PendingActivity } from './pending-activity.ts';
 
-/** `meta` of an outcome message. */
 export interface OutcomeMeta {
   seq: number;
   attempt: number;
@@ -42,12 +41,11 @@ interface Present {
 /** What a reader of outcome messages knows about the run. */
 export interface Reading {
   readonly now: Micros;
-  /** Pending activities by the seq of ActivityScheduled. */
+  /** By the seq of ActivityScheduled. */
   readonly activities: ReadonlyMap<number, PendingActivity>;
   readonly places: Pick<ActivityPlaces, 'of'>;
   /** The current attempt of an activity that the reader executes; undefined once it has an outcome. */
   present(seq: number): Present | undefined;
-  /** The activity was paused at some time. */
   readonly wasPaused?: boolean;
 }
 

@@ -2,7 +2,6 @@
 import type { ScheduledMeta } from '../log/activation.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
 
-/** `meta` of ActivityAttemptFailed. */
 export interface AttemptFailedMeta {
   /** Delay before the next attempt, ms. */
   delayMs?: number;
@@ -37,7 +36,6 @@ export interface PendingActivity {
 /** The writable form, for the fold only. */
 export type FoldedActivity = { -readonly [K in keyof PendingActivity]: PendingActivity[K] };
 
-/** `event`: an ActivityScheduled. */
 export function scheduledActivity(event: HistoryEvent): FoldedActivity {
   return {
     seq: event.seq,
@@ -56,7 +54,6 @@ export function scheduledActivity(event: HistoryEvent): FoldedActivity {
   };
 }
 
-/** `event`: an ActivityAttemptFailed of this activity. */
 export function foldFailedAttempt(activity: FoldedActivity, event: HistoryEvent): void {
   activity.failedAttempts++;
   // The attempt number also counts attempts that other workers lost.

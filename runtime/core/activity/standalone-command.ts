@@ -38,7 +38,6 @@ export interface Standing {
   readonly activity: PendingActivity | undefined;
   /** When its last attempt failed; undefined when none did. */
   readonly lastFailedAt: Micros | undefined;
-  /** An attempt is running. */
   readonly isAtWork: boolean;
   /** Task queue of the start. `options` may name another one. */
   readonly taskQueue: string;

@@ -27,7 +27,6 @@ import type { FoldedActivity } from './pending-activity.ts';
 export interface StandaloneState {
   readonly runId: string;
   readonly now: Micros;
-  /** The whole log. */
   readonly events: readonly HistoryEvent[];
   /** Unread messages. */
   readonly mail: readonly Mail[];
@@ -41,9 +40,7 @@ export interface StandaloneState {
 export interface Settlement {
   /** Events to append, with time and hash; the last one may close the run. */
   readonly events: readonly HistoryEvent[];
-  /** The next attempt to offer. */
   readonly offer: OfferedTask | undefined;
-  /** The running attempt must stop. */
   readonly cancels: boolean;
   /** Withdraw the task: no worker may take it in its current form. */
   readonly withdraws: boolean;
@@ -73,7 +70,6 @@ const endOf: Partial<Record<EventType, EventType>> = {
   ActivityCancelled: 'WorkflowCancelled',
 };
 
-/** The result of a command. */
 export interface CommandResult extends Settlement {
   /** Controls in force after the command. */
   readonly controls: ActivityControls;
@@ -104,11 +100,8 @@ class StandaloneTurn {
   readonly #activity: FoldedActivity | undefined;
   #cancelRequested: boolean;
   #cancelReason: string | null = null;
-  /** The event that closed the activity. */
   #ended: Input | undefined;
-  /** An attempt failed and another one follows. */
   #isRetried = false;
-  /** The command appended an event. */
   #isApplied = false;
 
   constructor(state: StandaloneState, sha256: Sha256) {

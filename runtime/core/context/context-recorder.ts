@@ -9,7 +9,6 @@ import type { DraftNode, Drafts } from './draft-node.ts';
 import { describeValue, JsonFault, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
-/** Records one update. */
 export class ContextRecorder implements Drafts {
   readonly #nodes = new Map<object, DraftNode>();
   /** In the order of their first change. */

@@ -58,9 +58,7 @@ export interface LogLine {
 
 /** A rejected update. It leaves no event, and the inputs behind it move up by one seq. */
 export interface RejectedUpdate {
-  /** The seq that it was activated with. */
   readonly seq: number;
-  /** Encoded failure. */
   readonly failure: Uint8Array;
 }
 
@@ -69,7 +67,6 @@ export type ActivationResult =
       readonly ok: true;
       readonly outputs: readonly NewEvent[];
       readonly logs: readonly LogLine[];
-      /** Absent when no update was rejected. */
       readonly rejected?: readonly RejectedUpdate[];
     }
   | { readonly ok: false; readonly failure: TaskFailure; readonly logs: readonly LogLine[] };
@@ -107,7 +104,6 @@ export interface ExternalMeta {
   child?: number;
 }
 
-/** A reference to another run. */
 export interface RunLink {
   workflowId: string;
   runId: string;

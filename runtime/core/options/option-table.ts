@@ -126,9 +126,6 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-// Rules.
-
-/** `expected` describes the values that `fits` accepts. */
 export function ruleOf(expected: string, fits: (value: unknown) => boolean): OptionRule {
   return {
     faultOf: (value) => {

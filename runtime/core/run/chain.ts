@@ -16,7 +16,6 @@ export interface ChainRules {
   readonly startedAt: Micros;
   /** The first task waits until this time, whatever happens before. */
   readonly notBefore: Micros;
-  /** When the run times out. */
   readonly deadline: Micros | undefined;
 }
 
@@ -37,7 +36,6 @@ export function chainRules(meta: StartedMeta, startedAt: Micros): ChainRules | u
 export interface StartTiming {
   /** Delay of the first task. A message that comes with the start does not end the delay. */
   readonly delayMs: number;
-  /** When the run times out. */
   readonly deadlineMs?: number;
 }
 

@@ -9,7 +9,6 @@ export interface Family {
   readonly rootExecution: RunLink;
   /** When its first task is, or was, due. Later than the start if that had a delay, a back-off or a schedule. */
   readonly executionTime: Date;
-  /** Children that have not closed. */
   readonly pendingChildren: readonly PendingChild[];
 }
 

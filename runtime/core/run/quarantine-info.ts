@@ -7,7 +7,6 @@ export interface QuarantineInfo {
   /** Code of the failure: an `ErrorCode`, a SQLSTATE, or the name of the error. */
   readonly cause: string;
   readonly message: string;
-  /** Failures in a row. */
   readonly attempt: number;
   /** Time of the first of these failures. */
   readonly since: Date;

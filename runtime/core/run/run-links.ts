@@ -75,7 +75,6 @@ export class RunLinks {
     }
   }
 
-  /** Nothing is pending. */
   get isEmpty(): boolean {
     return this.children.size === 0 && this.messages.size === 0;
   }

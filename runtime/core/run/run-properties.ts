@@ -43,7 +43,6 @@ function withoutNulls<T>(members: Record<string, T>): Record<string, NonNullable
   return Object.fromEntries(left);
 }
 
-/** Merges two changes. */
 export function joinedChanges(first: PropertiesMeta, second: PropertiesMeta): PropertiesMeta {
   const joined: PropertiesMeta = {};
   for (const key of ['memo', 'searchAttributes', 'searchAttributeTypes'] as const) {

@@ -56,7 +56,6 @@ export class RunState {
   readonly runId: string;
   /** Undefined before the first event. */
   status: RunStatus | undefined = undefined;
-  /** Seq of the last event. */
   seq = 0;
   at: Micros = 0;
   /** The last hash; empty before the first turn. */
@@ -100,7 +99,6 @@ export class RunState {
     this.runId = runId;
   }
 
-  /** The state after these events. */
   static of(runId: string, events: Iterable<HistoryEvent>): RunState {
     const state = new RunState(runId);
     for (const event of events) state.apply(event);

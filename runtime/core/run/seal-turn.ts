@@ -16,7 +16,6 @@ export interface LogHead {
 
 export interface SealedTurn {
   readonly events: HistoryEvent[];
-  /** Status of the run after the turn. */
   readonly status: RunStatus;
 }
 

@@ -8,7 +8,6 @@ export interface StackTraceSDKInfo {
   readonly version: string;
 }
 
-/** A part of a source file. */
 export interface StackTraceFileSlice {
   /** Its first line, from 0. */
   readonly line_offset: number;

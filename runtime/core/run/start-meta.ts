@@ -6,7 +6,6 @@ import type { HistoryEvent, Micros } from '../log/event.ts';
 import type { InitialVersioningBehavior, StartedVersioning } from './deployment.ts';
 import type { PropertiesMeta } from './run-properties.ts';
 
-/** `meta` of WorkflowStarted. */
 export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   workflowId: string;
   taskQueue: string;
@@ -19,7 +18,6 @@ export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   engine: number;
   /** First run of the chain; absent when it is this run. */
   firstRunId?: string;
-  /** The run that continued as this one. */
   continuedFrom?: string;
   /** The parent run, with the seq of its ChildWorkflowInitiated. */
   parent?: RunLink & { seq: number };

@@ -3,7 +3,6 @@ import { newEvent } from '../log/new-event.ts';
 import type { HistoryEvent } from '../log/event.ts';
 import type { Input } from './input.ts';
 
-/** `epoch`: the lost owner's; `activities`: their seqs. */
 export function workerLost(
   epoch: number,
   activities: readonly number[],

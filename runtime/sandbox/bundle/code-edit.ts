@@ -21,13 +21,11 @@ export function blanks(code: string, start: number, end: number): CodeEdit {
   return { start, end, text: code.slice(start, end).replaceAll(/[^\n]/g, ' ') };
 }
 
-/** A node of a syntax tree and its parent. */
 export interface Visited {
   readonly node: AnyNode;
   readonly parent: AnyNode | undefined;
 }
 
-/** The edits for one node. */
 export type CodeRule = (visited: Visited, code: string) => Iterable<CodeEdit>;
 
 function isNode(value: unknown): value is AnyNode {

@@ -47,7 +47,6 @@ const disallowedPackages: ReadonlySet<string> = new Set(['reprise', 'pg', 'kysel
 /** Modules that need no entry in `preloadModules`: evaluating them would cost every run milliseconds. */
 const preloadedPackages = ['zod', 'fast-json-patch'];
 
-/** For modules without a file. */
 const namespace = 'reprise';
 
 /** Marks our own look-ups, to tell them from the bundler's. */

@@ -76,7 +76,6 @@ function isOverridable(prototype: object, name: string | symbol): name is string
 
 /** The parts of an object to visit. */
 interface Reach {
-  /** True when `value` is to be frozen. */
   includes(value: object): boolean;
   /** True to follow a function to its `prototype`. */
   readonly prototypes: boolean;

@@ -34,7 +34,6 @@ export class Sandbox {
   readonly #showsSources: boolean;
   readonly #open: OpenRealm | undefined;
   readonly #positions: SourcePositions | undefined;
-  /** Errors that fail a run instead of its task. */
   readonly failureErrorTypes: FailureErrorTypes | undefined;
   #isDisposed = false;
 

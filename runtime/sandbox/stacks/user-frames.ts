@@ -1,7 +1,6 @@
 // Parses stacks into frames, and finds which frames are the user's code and where they are in the source files.
 import type { SourcePositions } from './source-positions.ts';
 
-/** One line of a stack. */
 export interface StackFrame {
   readonly functionName: string | undefined;
   /** True for a caller that awaits the frame above, false for a direct caller. */
