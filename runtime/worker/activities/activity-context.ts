@@ -1,4 +1,4 @@
-// What an activity sees of itself while it runs. Carried by AsyncLocalStorage, so plain functions can be activities.
+// What an activity sees of its attempt while it runs. AsyncLocalStorage carries it, so plain functions can be activities.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';
@@ -17,11 +17,11 @@ export interface ActivityInfo {
   readonly idempotencyKey: string;
   readonly isLocal: boolean;
   readonly inWorkflow: boolean;
-  /** Undefined, as the next two, for one that belongs to no workflow. */
+  /** This and the next two are undefined for a standalone activity. */
   readonly workflowExecution?: { readonly workflowId: string; readonly runId: string };
   readonly workflowType?: string;
   readonly workflowNamespace?: string;
-  /** Of one that belongs to no workflow. */
+  /** Only of a standalone activity. */
   readonly activityRunId?: string;
   readonly activityNamespace: string;
   readonly namespace: string;
@@ -32,15 +32,15 @@ export interface ActivityInfo {
   readonly scheduleToCloseTimeoutMs: number;
   readonly heartbeatTimeoutMs: number | undefined;
   /**
-   * What the attempt before reported last. Of Temporal's type, the one place where it is ours: its activities compute with
-   * it as it is (`info.heartbeatDetails ?? 1`), and would not compile after a change of imports if they had to check it.
+   * What the attempt before reported last. It has Temporal's type: activities written for Temporal compute with it as it is
+   * (`info.heartbeatDetails ?? 1`), and would not compile after a change of imports if they had to check it.
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- the type that Temporal's activities are written for
   readonly heartbeatDetails: any;
   /** Names this attempt to `client.activity.complete` and its like. */
   readonly taskToken: Uint8Array;
   readonly base64TaskToken: string;
-  /** As it holds, defaults included; intervals in ms. `maximumAttempts` is absent when there is no limit. */
+  /** With all defaults; intervals in ms. `maximumAttempts` is absent if there is no limit. */
   readonly retryPolicy: ResolvedRetryPolicy;
 }
 
@@ -52,7 +52,7 @@ export interface ContextOwner {
   heartbeat(details: unknown): void;
 }
 
-/** Makes what most activities never ask for (info, logger, signal, promise) when they do. */
+/** Info, logger, signal and promise are made when asked for: most activities never do. */
 export class ActivityContext {
   readonly #owner: ContextOwner;
   #info: ActivityInfo | undefined;
@@ -123,12 +123,12 @@ export class ActivityContext {
     }
   }
 
-  /** Why the attempt is to stop; undefined as long as it is not. */
+  /** Why the attempt is to stop; undefined while it is not. */
   get cancellationDetails(): ActivityCancellationDetails | undefined {
     return this.#details;
   }
 
-  /** Asks the attempt to stop; `reason` becomes the failure's message. The first one counts. */
+  /** Asks the attempt to stop; `reason` becomes the failure's message. Only the first call counts. */
   cancel(reason: CancelReason): void {
     if (this.#failure !== undefined) return;
     this.#failure = new CancelledFailure(reason);
@@ -137,7 +137,7 @@ export class ActivityContext {
     this.#abort?.abort(this.#failure);
   }
 
-  /** The cancellation that an error of the attempt comes from; undefined when it is an error like others. */
+  /** The cancellation that caused an error of the attempt; undefined if none did. */
   cancellationOf(error: unknown): CancelledFailure | undefined {
     if (this.#failure === undefined) return undefined;
     if (error instanceof CancelledFailure) return error;
@@ -145,7 +145,7 @@ export class ActivityContext {
   }
 }
 
-/** One for all copies of this package in the process: an activity may import another one than its worker. */
+/** All copies of this package in the process share it: an activity may import another copy than its worker. */
 const storageKey = Symbol.for('reprise.activityStorage');
 const shared = globalThis as { [storageKey]?: AsyncLocalStorage<ActivityContext> };
 shared[storageKey] ??= new AsyncLocalStorage();
@@ -164,7 +164,7 @@ export type RegisteredActivity = (...args: never[]) => unknown;
 
 export type Activities = Readonly<Record<string, RegisteredActivity>>;
 
-/** What runs activities of this type: the function of that name, else the one called `default`. */
+/** The function of that name, else the one called `default`. */
 export function activityOf(activities: Activities, type: string): RegisteredActivity | undefined {
   return Object.hasOwn(activities, type) ? activities[type] : activities['default'];
 }

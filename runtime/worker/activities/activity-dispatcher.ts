@@ -25,6 +25,7 @@ import { StandaloneSettler } from './standalone-settler.ts';
 import { QueueRate, type StartRate, WorkerRate } from './start-rates.ts';
 import { TaskClaims } from './task-claims.ts';
 import { TaskExpiry } from './task-expiry.ts';
+import { TaskNotices } from './task-notices.ts';
 
 function ratesOf(worker: ActivityWorker): StartRate[] {
   const { maxActivitiesPerSecond, maxTaskQueueActivitiesPerSecond: perSecond, database, queue, logger } = worker;
@@ -41,6 +42,7 @@ export class ActivityDispatcher {
   /** Types of activities that this worker executes for non-local calls. */
   readonly #types: ReadonlySet<string>;
   readonly #running = new RunningAttempts();
+  readonly #notices: TaskNotices;
   readonly #remote: RemoteActivities;
   readonly #local: LocalActivityRunner;
   readonly #settler: StandaloneSettler;
@@ -55,9 +57,10 @@ export class ActivityDispatcher {
     this.#types = new Set(worker.takesNonLocal ? Object.keys(worker.activities) : []);
     const running = this.#running;
     const slots = new ActivitySlots(worker.maxConcurrent, ratesOf(worker));
-    this.#remote = new RemoteActivities(worker);
+    this.#notices = new TaskNotices(worker);
+    this.#remote = new RemoteActivities(worker, this.#notices);
     this.#local = new LocalActivityRunner(worker, this.#remote, running, slots);
-    this.#settler = new StandaloneSettler(worker, this.#remote);
+    this.#settler = new StandaloneSettler(worker, this.#notices);
     const expiry = new TaskExpiry(worker, this.#settler);
     const reporter = new AttemptReporter(worker, reportFence, this.#settler);
     const claims = new TaskClaims(worker, { names: [...this.#types], any: this.#types.has(anyType) });
@@ -87,7 +90,7 @@ export class ActivityDispatcher {
     else if (place === 'local') this.#local.get(run, seq)?.cancel();
   }
 
-  /** An attempt's failure is in the log. If a message told of it, starts the next attempt; a local activity has its own. */
+  /** An attempt's failure is in the log. If a message told of it, starts the next attempt; LocalActivity does so itself. */
   attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
     const seq = answers!;
     const activity = run.state.activities.get(seq);
@@ -119,9 +122,9 @@ export class ActivityDispatcher {
   }
 
   /**
-   * Takes in a message to a run and returns it as an input. A message that tells the outcome of an activity is consumed:
-   * what still runs of the activity here does not count any more, the failure is logged, stored progress goes. If it does
-   * not count, and the activity only waited for it, the activity starts.
+   * Takes in a message to a run and returns it as an input. If it tells the outcome of an activity, this worker stops
+   * counting its own attempt, logs a failure, and drops stored progress. If the message is stale and the activity only
+   * waited for it, the activity starts.
    */
   receive(run: LiveRun, mail: Mail): Input {
     const { input, activity, decides, failed } = mailInput(mail, {
@@ -177,7 +180,7 @@ export class ActivityDispatcher {
     return this.#local.executes(run);
   }
 
-  /** Whether the run only waits for places, of which none has become free for so long. */
+  /** Whether the run only waits for slots, of which none has become free for so long. */
   isStalled(run: LiveRun, ms: number): boolean {
     return !this.#remote.busy(run) && this.#local.isStalled(run, ms);
   }
@@ -187,17 +190,17 @@ export class ActivityDispatcher {
     return this.#remote.busy(run);
   }
 
-  /** Whether activities of other workers' runs that this worker may take can wait in one of these queues. */
+  /** Whether this worker takes tasks from one of these queues. */
   looksInto(queues: readonly string[]): boolean {
     return this.#worker.sources.some(({ queue }) => queues.includes(queue));
   }
 
-  /** Queues from which it takes some now. */
+  /** Queues from which this worker takes tasks now. */
   get open(): readonly string[] {
     return this.#worker.sources.filter(({ isOpen }) => isOpen()).map(({ queue }) => queue);
   }
 
-  /** Looks for tasks of this worker's queue now. */
+  /** Looks now for tasks that this worker may take. */
   poke(): void {
     if (this.#types.size > 0) this.#runner.poke();
   }
@@ -221,7 +224,7 @@ export class ActivityDispatcher {
       .catch((error: unknown) => this.#worker.logger.warn({ err: error }, 'attempts could not be looked at'));
   }
 
-  /** Now and then removes tasks that runs left behind, and settles what others left unsettled. */
+  /** From time to time removes tasks that runs left behind, and settles what others left unsettled. */
   async sweep(): Promise<void> {
     this.check();
     if (this.#types.size > 0) await this.#settler.sweep();
@@ -244,6 +247,7 @@ export class ActivityDispatcher {
     this.#local.stop();
     this.#runner.stop();
     this.#remote.stop();
+    this.#notices.stop();
     this.#reporter.stop();
     this.#expiry.stop();
     void this.#settler.stop();

@@ -1,7 +1,8 @@
-// How many activities a worker executes at a time, and starts in a second, whether its own runs asked for them or others.
+// The slots that limit how many activities a worker executes at a time, and starts in a second, for its own runs and for
+// others. They execute nothing.
 import type { StartRate } from './start-rates.ts';
 
-/** Somebody who waits for free places. */
+/** Somebody who waits for free slots. */
 export interface SlotUser {
   /** There may be more to take. */
   onMore(): void;
@@ -12,7 +13,7 @@ export class ActivitySlots implements SlotUser {
   readonly #rates: readonly StartRate[];
   readonly #users: SlotUser[] = [];
   #used = 0;
-  /** When a place was last taken or given back. */
+  /** When a slot was last taken or given back. */
   #movedAt = performance.now();
   /** Who is asked first. */
   #first = 0;
@@ -23,7 +24,7 @@ export class ActivitySlots implements SlotUser {
     for (const rate of rates) rate.serve(this);
   }
 
-  /** Takes up to `count` places, each for one start; returns how many. Each is to be given back. */
+  /** Takes up to `count` slots, each for one start; returns how many. Each is to be given back. */
   take(count: number): number {
     let taken = Math.max(0, Math.min(count, this.#max - this.#used));
     for (const [i, rate] of this.#rates.entries()) {
@@ -37,19 +38,19 @@ export class ActivitySlots implements SlotUser {
     return taken;
   }
 
-  /** Gives back places of activities that have ended. */
+  /** Gives back slots of activities that have ended. */
   give(count: number): void {
     this.#used -= count;
     this.#movedAt = performance.now();
     this.onMore();
   }
 
-  /** All places are taken, and none was taken or given back for so long. */
+  /** All slots are taken, and none was taken or given back for so long. */
   isStalled(ms: number): boolean {
     return this.#used >= this.#max && performance.now() - this.#movedAt > ms;
   }
 
-  /** Gives back places, and starts, that `user` took and has no activity for. */
+  /** Gives back slots, and starts, that `user` took and has no activity for. */
   giveUnused(count: number, user: SlotUser): void {
     if (count === 0) return;
     this.#used -= count;
@@ -57,12 +58,12 @@ export class ActivitySlots implements SlotUser {
     this.#tell(user);
   }
 
-  /** Tells the user whenever there may be a free place. */
+  /** Tells the user whenever there may be a free slot. */
   serve(user: SlotUser): void {
     this.#users.push(user);
   }
 
-  /** Starts are allowed again, or places are free. */
+  /** Starts are allowed again, or slots are free. */
   onMore(): void {
     this.#tell(undefined);
   }
@@ -79,15 +80,15 @@ export class ActivitySlots implements SlotUser {
   }
 }
 
-/** Something that is due and begins as soon as there is a place for it. */
+/** Something that is due and begins as soon as there is a slot for it. */
 export interface Startable {
   /** False once it must not begin any more. */
   readonly isQueued: boolean;
-  /** Begins; the place is its own until it gives it back. */
+  /** Begins; keeps the slot until it gives it back. */
   begin(): void;
 }
 
-/** What waits for one of the places, in the order of arrival. */
+/** Waits for slots in the order of arrival. */
 export class SlotQueue implements SlotUser {
   readonly slots: ActivitySlots;
   #waiting: Startable[] = [];
@@ -111,15 +112,15 @@ export class SlotQueue implements SlotUser {
 
   onMore(): void {
     while (this.#waiting.length > 0 && !this.#isStopped) {
-      let places = this.slots.take(this.#waiting.length);
-      if (places === 0) return;
-      while (places > 0 && this.#waiting.length > 0) {
+      let free = this.slots.take(this.#waiting.length);
+      if (free === 0) return;
+      while (free > 0 && this.#waiting.length > 0) {
         const item = this.#waiting.shift()!;
         if (!item.isQueued) continue;
-        places--;
+        free--;
         item.begin();
       }
-      this.slots.giveUnused(places, this);
+      this.slots.giveUnused(free, this);
     }
   }
 }

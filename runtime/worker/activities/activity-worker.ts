@@ -1,4 +1,4 @@
-// What the parts that execute activities know of their worker: its settings, and the objects that they share.
+// What the parts that execute activities know of their worker: its settings, and the objects that they share. Data alone.
 import type { Logger } from 'pino';
 import type { Database } from '../../store/sql/database.ts';
 import type { TaskSource } from '../claim/claims.ts';
@@ -14,9 +14,9 @@ import type { ProgressStore } from './progress-store.ts';
 
 export interface ActivityLimits {
   readonly maxConcurrent: number;
-  /** Local activities have places of their own, and no rate. */
+  /** Local activities have slots of their own, and no rate. */
   readonly maxConcurrentLocal: number;
-  /** False: the activities here are for local calls alone; others are left to other workers of the queue. */
+  /** False: the activities here serve local calls only; other workers of the queue take the others. */
   readonly takesNonLocal: boolean;
   /** Starts of activities by this worker, and by all of the queue; undefined: without limit. */
   readonly maxActivitiesPerSecond?: number | undefined;

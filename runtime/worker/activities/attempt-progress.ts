@@ -1,4 +1,4 @@
-// Progress of one running attempt: watched against the heartbeat timeout, stored now and then for the next attempt.
+// When one running attempt stores its progress, and when it has been silent for its heartbeat timeout. Its owner stores.
 import { timerMsMax } from '../../core/options/duration.ts';
 
 /** How often progress is stored at most, ms. */

@@ -1,6 +1,5 @@
-// One attempt at an activity, of a run of this worker or of another one's: calls the function, watches its time, passes on
-// its progress. It knows whether it is over: from then on nothing of it counts. It never decides what follows; its owner
-// does.
+// One attempt at an activity, for a run of this worker or of another: it calls the function, watches the time, passes on the
+// progress. It knows whether it is over; from then on nothing of it counts. It never decides what follows: its owner does.
 import type { Logger } from 'pino';
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { pausedType } from '../../core/activity/attempt-outcome.ts';
@@ -33,14 +32,14 @@ import {
 import type { ActivityWorker } from './activity-worker.ts';
 import { AttemptProgress, type ProgressOwner } from './attempt-progress.ts';
 
-/** What attempts are made for. It is called while the attempt is not over. */
+/** Decides what follows from its attempts. It is called only while the attempt is not over. */
 export interface AttemptOwner {
   readonly run: Pick<RunState, 'runId' | 'workflowId' | 'workflowType'>;
   readonly activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt' | 'args'>;
   readonly isStandalone: boolean;
   /** The run asked for the activity's cancellation. */
   readonly isCancelRequested: boolean;
-  /** Makes durable that an attempt begins that may not be repeated. False: it must not begin. */
+  /** Makes durable that an `unsafe` attempt begins. False: it must not begin. */
   beginUnsafe(attempt: Attempt): Promise<boolean>;
   completed(attempt: Attempt, payload: Uint8Array): Promise<void> | void;
   failed(attempt: Attempt, error: unknown): Promise<void> | void;
@@ -59,7 +58,7 @@ export interface AttemptFacts {
   readonly dueAt: Micros;
   /** What the attempt before reported last. */
   readonly details: unknown;
-  /** When the time of all attempts is over. Undefined: its owner watches that. */
+  /** When the time of all attempts is over. Undefined: its owner watches it. */
   readonly closeBy?: Micros | null;
   /** It may not be repeated, whatever its function declares. */
   readonly isUnsafe?: boolean;
@@ -133,7 +132,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
     if (reason !== undefined) this.context.cancel(reason);
   }
 
-  /** Stores what waits for the throttle: the next attempt may be another worker's. */
+  /** Stores at once what waits for the throttle: another worker may execute the next attempt. */
   flush(): void {
     this.#progress?.flush();
   }
@@ -198,7 +197,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
     if (!this.#isOver) this.#owner.timedOut(this, type);
   }
 
-  // For its progress.
+  // ProgressOwner
 
   silent(): void {
     this.#late(TimeoutType.HEARTBEAT);
@@ -217,7 +216,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
     this.#storing = this.#owner.store(this, details);
   }
 
-  // For its context.
+  // ContextOwner
 
   heartbeat(details: unknown): void {
     if (this.#isOver) return;
@@ -271,7 +270,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
       heartbeatTimeoutMs: options.hb,
       heartbeatDetails: this.#detailsBefore,
       retryPolicy: options.retry === undefined ? defaultPolicy : resolvedPolicy(options.retry),
-      // Made when asked for, which most activities never do.
+      // Made when asked for: most activities never do.
       get taskToken() {
         return encodeTaskToken({ runId, seq, attempt: number });
       },

@@ -1,5 +1,5 @@
-// Executes the activities of the runs that this worker owns, as many at a time as there are places. It decides nothing about
-// a single one: LocalActivity does.
+// Executes activities of the runs that this worker owns, as many at a time as there are slots. It decides nothing about a
+// single one: LocalActivity does.
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
 import { workerLost } from '../../core/run/worker-lost.ts';
@@ -51,7 +51,7 @@ export class LocalActivityRunner {
     return false;
   }
 
-  /** Whether the run's activities only wait for places, and none has become free for so long. */
+  /** Whether the run's activities only wait for slots, and none has become free for so long. */
   isStalled(run: LiveRun, ms: number): boolean {
     let stalled = false;
     for (const activity of this.#activities.of(run)) {

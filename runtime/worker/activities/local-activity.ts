@@ -1,4 +1,4 @@
-// One activity that this worker executes for a run of its own, from its durable schedule to its outcome: back-off, places,
+// One activity that this worker executes for a run of its own, from its durable schedule to its outcome: back-off, slots,
 // attempts, timeouts, retries. It reports each outcome as an input of the run and never writes the log.
 //
 //   waiting (back-off) ─► queued ─► running ─► done
@@ -92,7 +92,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     return this.#state === 'lost';
   }
 
-  /** It is queued, and no place has become free for so long. */
+  /** It is queued, and no slot has become free for so long. */
   isStalled(ms: number): boolean {
     return this.isQueued && this.#queue.slots.isStalled(ms);
   }
@@ -150,7 +150,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     this.#queue.add(this);
     const { s2s } = this.activity.options;
     if (s2s === undefined || !this.isQueued) return;
-    // Each attempt has that long; one that was under way before counts as scheduled anew.
+    // The timeout holds for each attempt: a later one counts as scheduled now.
     const since = this.#number === 1 ? this.activity.scheduledAt : this.#parts.worker.clock.now();
     this.#closeAt(since + s2s * 1000, TimeoutType.SCHEDULE_TO_START);
   }
@@ -201,7 +201,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     attempt.end();
     logAttempt(logger, this, outcome.error, facts);
     this.#parts.worker.inputs.add(this.liveRun, input);
-    // The fold of that event will say the same; the retry may come before its commit.
+    // The log says the same once the input is committed, but the retry may come before.
     this.#lastFailure = input.payload;
     this.#failedAttempts += 1;
     this.#state = 'waiting';
@@ -263,7 +263,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     this.#parts.worker.inputs.add(this.liveRun, input);
   }
 
-  /** Calls `then` after `ms`, unless the activity is done before; a longer wait than a timer can hold ends early. */
+  /** Calls `then` after `ms`, unless the activity is done before. A wait that no timer can hold ends early. */
   #after(ms: number, name: TimerName, then: () => void): void {
     clearTimeout(this.#timers.get(name));
     this.#timers.set(name, setTimeout(then, Math.min(ms, timerMsMax)));

@@ -1,4 +1,4 @@
-// What operators read of activities: failed attempts, lost progress, unknown effects.
+// What operators read of activities: failed attempts, progress that was not stored, unknown effects.
 import type { Logger } from 'pino';
 import { ApplicationFailure, ApplicationFailureCategory } from '../../core/failure/failure.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';

@@ -1,5 +1,6 @@
-// Progress of activities on its way to the database. Statements of one activity follow one another, whatever connections
-// they take: what was reported last is what the next attempt finds, and nothing is left of an activity that ended.
+// Writes progress of activities to the database. Statements about one activity follow one another, whatever connections they
+// take: the next attempt finds what was reported last, and nothing is left of an activity that ended. It never waits for the
+// disk.
 import type { Logger } from 'pino';
 import { SerialQueue } from '../../flow/serial-queue.ts';
 import { deleteHeartbeat, storeHeartbeat } from '../../store/activities/activity-heartbeats.ts';
@@ -25,7 +26,7 @@ export class ProgressStore {
     this.#next(runId, seq, () => deleteHeartbeat(this.#database, runId, seq));
   }
 
-  /** Resolves when what is under way has arrived: the next owner of a run is to find it. */
+  /** Resolves when all that was given so far is in the database: the next owner of a run must find it. */
   settled(): Promise<void> {
     return this.#statements.drained();
   }

@@ -2,7 +2,7 @@
 // them when they are cancelled. What becomes of a task comes back as mail. It keeps only what is on its way into the
 // database, so a run that only waits for tasks needs no place in memory.
 import { setTimeout as pause } from 'node:timers/promises';
-import { effectiveVersioning, placedQueue, prefixOf, queueKey } from '../../core/run/deployment.ts';
+import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { announceOutcomes, cancelTasks } from '../../store/activities/activity-outcomes.ts';
 import { dropTasks } from '../../store/activities/activity-tasks.ts';
@@ -14,6 +14,7 @@ import { isDataRefusal } from '../../store/sql/sqlstate.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { closed } from '../../core/activity/attempt-outcome.ts';
 import type { ActivityWorker } from './activity-worker.ts';
+import type { TaskNotices } from './task-notices.ts';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import { type OfferedTask, offeredTask } from '../../core/activity/offered-task.ts';
@@ -21,7 +22,7 @@ import { type OfferedTask, offeredTask } from '../../core/activity/offered-task.
 interface Offer {
   readonly run: LiveRun;
   readonly task: OfferedTask;
-  /** The task is in the database, or nobody is to have it any more. */
+  /** The task is in the database, or is not needed any more. */
   readonly settle: () => void;
 }
 
@@ -30,21 +31,20 @@ const offersMax = 500;
 const lockedMs = 5;
 /** When the database cannot be reached. */
 const outageMs = 100;
-/** A task that is due later than this is found by those who look for tasks now and then. */
-const noticeMsMax = 60_000;
 
 export class RemoteActivities implements RetryingSender<Offer> {
   readonly #worker: ActivityWorker;
+  readonly #notices: TaskNotices;
   readonly #offers = new RetryingBatcher<Offer>(this, { itemsMax: offersMax });
   /** Statements about one activity follow one another. */
   readonly #statements = new SerialQueue<string>();
   /** What is on its way into the database, by run. */
   readonly #pending = new Map<LiveRun, number>();
-  readonly #notices = new Set<NodeJS.Timeout>();
   #stopped = false;
 
-  constructor(worker: ActivityWorker) {
+  constructor(worker: ActivityWorker, notices: TaskNotices) {
     this.#worker = worker;
+    this.#notices = notices;
   }
 
   /** Offers the next attempt of an activity. */
@@ -70,13 +70,13 @@ export class RemoteActivities implements RetryingSender<Offer> {
     if (activity.cancelRequested) this.cancel(run, activity.seq);
   }
 
-  /** Ends the task of an activity, or has the attempt at work told. */
+  /** Ends the task of an activity, or tells the worker that executes it. */
   cancel(run: LiveRun, seq: number): void {
     const cancel = (): Promise<boolean> => this.#cancel(run.runId, seq);
     this.#next(run, seq, () => this.#until(run, 'an activity could not be cancelled', cancel));
   }
 
-  /** Does the work behind what is on its way for the same activity: a task must stand before it can be withdrawn. */
+  /** Does the work after all earlier work for the activity: a task must exist before it can be withdrawn. */
   #next(run: LiveRun, seq: number, work: () => Promise<void>): void {
     void this.busyWith(run, () => this.#statements.run(work, `${run.runId}:${seq}`));
   }
@@ -96,7 +96,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     return this.#pending.has(run);
   }
 
-  /** The run is closed: whoever executes something for it stops in vain. */
+  /** The run is closed: its tasks go. */
   closed(run: LiveRun): void {
     for (const activity of run.state.activities.values()) {
       if (run.places.of(activity.seq) !== 'task') continue;
@@ -111,7 +111,6 @@ export class RemoteActivities implements RetryingSender<Offer> {
     this.#stopped = true;
     this.#offers.close();
     this.#pending.clear();
-    for (const timer of this.#notices) clearTimeout(timer);
   }
 
   #task(run: LiveRun, activity: PendingActivity): OfferedTask {
@@ -128,7 +127,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     // Undefined: this worker was declared dead, and the next owners offer them.
     const owned = await offerTasks(database, control.fence, tasks);
     failPoint?.('after offer');
-    if (owned !== undefined) this.#tellAll(tasks.filter((task) => owned.has(task.runId)));
+    if (owned !== undefined) this.#notices.tellAll(tasks.filter((task) => owned.has(task.runId)));
     const locked = ({ run, task }: Offer): boolean =>
       owned !== undefined && !owned.has(task.runId) && run.phase !== 'gone';
     for (const offer of batch) if (!locked(offer)) offer.settle();
@@ -139,7 +138,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     return isDataRefusal(error);
   }
 
-  /** The database cannot hold the task: the activity fails, or its run would wait for ever. */
+  /** The database cannot hold the task: the activity fails, since its run would wait for ever. */
   refused({ run, task, settle }: Offer, error: unknown): void {
     const { inputs, identity, logger } = this.#worker;
     const { workflowId, runId, activities } = run.state;
@@ -157,33 +156,6 @@ export class RemoteActivities implements RetryingSender<Offer> {
     this.#worker.logger.warn({ err: error }, 'activities could not be offered, will try again');
   }
 
-  #tellAll(tasks: readonly OfferedTask[]): void {
-    const queues = new Map<string, number>();
-    for (const { queue, dueAt } of tasks) queues.set(queue, Math.min(dueAt, queues.get(queue) ?? dueAt));
-    for (const [queue, dueAt] of queues) this.tell(queue, dueAt);
-  }
-
-  /** Has the workers of a queue look for a task, when its time has come: in whichever of its places it is. */
-  tell(queue: string, dueAt: Micros): void {
-    if (queue.startsWith('@')) this.#tell(placedQueue(queue).key, dueAt);
-    this.#tell(queue, dueAt);
-  }
-
-  #tell(queue: string, dueAt: Micros): void {
-    const { clock, database } = this.#worker;
-    const delay = clock.delayMs(dueAt);
-    if (delay === 0) database.notifier.task(queue);
-    else if (delay <= noticeMsMax) this.#tellLater(queue, delay);
-  }
-
-  #tellLater(queue: string, delayMs: number): void {
-    const timer = setTimeout(() => {
-      this.#notices.delete(timer);
-      this.#worker.database.notifier.task(queue);
-    }, delayMs);
-    this.#notices.add(timer);
-  }
-
   /** False when the run's row is locked by somebody. */
   async #cancel(runId: string, seq: number): Promise<boolean> {
     const { database, control, announcedMail } = this.#worker;
@@ -197,7 +169,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     return true;
   }
 
-  /** Tries until it is done, or the run is not ours any more. */
+  /** Tries until it succeeds, or this worker does not own the run any more. */
   async #until(run: LiveRun, failed: string, attempt: () => Promise<boolean>): Promise<void> {
     while (run.phase !== 'gone' && !this.#stopped) {
       try {

@@ -1,4 +1,4 @@
-// Executes activities of other workers' runs, and of no workflow: claims tasks while places are free. It decides nothing
+// Executes activities of other workers' runs, and standalone ones: claims tasks while slots are free. It decides nothing
 // about a single one: TaskAttempt does.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { type ClaimedTask, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
@@ -13,7 +13,7 @@ export class RemoteActivityRunner implements Looker, SlotUser {
   readonly #claims: TaskClaims;
   readonly #tasks = new Set<TaskAttempt>();
   readonly #poller = new Poller(this);
-  /** There may be tasks that no place was free for. */
+  /** There may be tasks that no slot was free for. */
   #hasMore = false;
   #stopped = false;
 
@@ -28,12 +28,12 @@ export class RemoteActivityRunner implements Looker, SlotUser {
     this.#poller.nudge();
   }
 
-  /** There may be a free place. */
+  /** There may be a free slot. */
   onMore(): void {
     if (this.#hasMore) this.poke();
   }
 
-  /** Compares what runs here with what the database knows: some may be cancelled, paused, over, or have other options. */
+  /** Compares the running attempts with the database: some may be cancelled, paused, over, or have other options. */
   async check(): Promise<void> {
     if (this.#tasks.size === 0) return;
     const before = [...this.#tasks];

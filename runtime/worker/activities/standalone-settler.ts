@@ -1,5 +1,6 @@
 // Settles standalone activities that were started, have an outcome, or are to be cancelled. Any worker that executes
 // activities of the queue may do it, in one short transaction each. It keeps nothing in memory and executes nothing.
+import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { quarantineCause, quarantineDelayMs } from '../../core/run/quarantine-info.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
@@ -12,7 +13,7 @@ import {
   tellSettled,
 } from '../../store/activities/standalone-run.ts';
 import type { ActivityWorker } from './activity-worker.ts';
-import type { RemoteActivities } from './remote-activities.ts';
+import type { TaskNotices } from './task-notices.ts';
 import { settle } from '../../core/activity/standalone-turn.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
 
@@ -23,14 +24,14 @@ const forsakenMs = 10_000;
 
 export class StandaloneSettler implements Looker {
   readonly #worker: ActivityWorker;
-  readonly #remote: RemoteActivities;
+  readonly #notices: TaskNotices;
   readonly #poller = new Poller(this);
   #nextSweep = performance.now() + forsakenMs;
   #stopped = false;
 
-  constructor(worker: ActivityWorker, remote: RemoteActivities) {
+  constructor(worker: ActivityWorker, notices: TaskNotices) {
     this.#worker = worker;
-    this.#remote = remote;
+    this.#notices = notices;
   }
 
   /** Looks for what has to be settled. */
@@ -64,7 +65,7 @@ export class StandaloneSettler implements Looker {
     await this.settle(await forsakenStandalone(database, { since: clock.now() - forsakenMs * 1000, limit: dueMax }));
   }
 
-  /** Resolves when what is under way is done. */
+  /** Resolves when the work under way is done. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#poller.stop();
@@ -86,7 +87,7 @@ export class StandaloneSettler implements Looker {
   async #settle(runId: string): Promise<void> {
     const { database, logger, failPoint } = this.#worker;
     try {
-      let offer: { queue: string; dueAt: number } | undefined;
+      let offer: OfferedTask | undefined;
       const settled = await settleStandalone(database, runId, (state) => {
         const settlement = settle(state, sha256);
         failPoint?.('settling');
@@ -95,7 +96,7 @@ export class StandaloneSettler implements Looker {
       });
       failPoint?.('settled');
       if (settled === undefined) return;
-      if (offer !== undefined) this.#remote.tell(offer.queue, offer.dueAt);
+      if (offer !== undefined) this.#notices.tell(offer);
       tellSettled(database, runId, settled);
     } catch (error) {
       if (this.#stopped) return;
@@ -104,7 +105,7 @@ export class StandaloneSettler implements Looker {
     }
   }
 
-  /** Nobody looks at it again before its next try. */
+  /** No worker looks at it again before its next try. */
   async #quarantine(runId: string, error: unknown): Promise<void> {
     const { database, clock, logger, life } = this.#worker;
     const fault = quarantineCause(error);

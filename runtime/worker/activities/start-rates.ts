@@ -1,5 +1,5 @@
-// How many activities may start in a second: of one worker, counted here; of all workers of a task queue, by starts that the
-// database gives out. It starts nothing itself.
+// How many activities may start in a second: for one worker, counted here; for all workers of a task queue, by starts that
+// the database gives out. It starts nothing itself.
 import type { Logger } from 'pino';
 import { timerMsMax } from '../../core/options/duration.ts';
 import { returnStarts, takeStarts } from '../../store/activities/activity-rates.ts';
@@ -68,19 +68,19 @@ export class WorkerRate extends StartRate {
   }
 }
 
-/** Starts that were given out and not used for so long are another's again. */
+/** A worker gives back starts that it has not used for so long. */
 const unusedMs = 1_000;
 /** When the database cannot be reached. */
 const outageMs = 200;
 
-/** For all workers of the queue. Each asks for a tenth of a second's worth at most. */
+/** For all workers of the queue. Each asks for at most the starts of a tenth of a second. */
 export class QueueRate extends StartRate {
   readonly #database: Database;
   readonly #queue: string;
   readonly #perSecond: number;
   readonly #most: number;
   readonly #logger: Logger;
-  /** From when each start that this worker has counts, ms. */
+  /** From when this worker may use each of its starts, ms. */
   #starts: number[] = [];
   #asking = false;
 

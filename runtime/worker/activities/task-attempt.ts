@@ -1,6 +1,6 @@
-// One task that this worker has claimed: one attempt at an activity of another worker's run, or of no workflow, from its
-// claim to its report. Timeouts, retries and the log are the business of the run's owner and of the store; an attempt whose
-// time is over only gives its place back here.
+// One task that this worker has claimed: one attempt at an activity of another worker's run, or at a standalone one, from
+// its claim to its report. It decides no timeouts and no retries: the run's owner and the store do. An attempt whose time is
+// over only gives its slot back here.
 import { setTimeout } from 'node:timers/promises';
 import type { OutcomeMeta } from '../../core/activity/outcome-mail.ts';
 import { usageFacts } from '../../core/activity/attempt-meta.ts';
@@ -74,7 +74,7 @@ export class TaskAttempt implements AttemptOwner {
     return this.#parts.running.execute(this.#attempt, this.#parts.slots);
   }
 
-  /** Somebody else decides about it: its outcome does not count any more. */
+  /** Its outcome does not count any more: somebody else has decided about it. */
   leave(reason: CancelReason): void {
     this.#attempt.end(reason);
     this.#parts.running.release(this.#attempt);
@@ -87,7 +87,7 @@ export class TaskAttempt implements AttemptOwner {
   }
 
   async beginUnsafe(): Promise<boolean> {
-    // Durable before it begins: lost after this, it is not repeated.
+    // Durable before it begins: if it is lost after this, nobody repeats it.
     return (await this.#report('ActivityAttemptStarted', null, null)) === 'sent';
   }
 
@@ -121,7 +121,7 @@ export class TaskAttempt implements AttemptOwner {
   /** Once this worker has gone, its tasks are offered anew. */
   stopped(): void {}
 
-  /** Its time is over, unless somebody has given it more, or other heartbeats. */
+  /** Its time is over, unless a client has changed its timeouts. */
   timedOut(): void {
     void this.#lapse();
   }
@@ -138,7 +138,7 @@ export class TaskAttempt implements AttemptOwner {
   async #lapse(): Promise<void> {
     const { database, life } = this.#parts.worker;
     if (this.isStandalone) {
-      // Who cannot ask goes by what is known.
+      // Without an answer, the known timeouts count.
       const known = await tasksOfWorker(database, life.epoch).catch(() => undefined);
       const terms = known?.get(this.name);
       if (this.#attempt.isOver || (terms !== undefined && this.#adopt(terms))) return;

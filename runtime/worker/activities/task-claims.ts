@@ -1,11 +1,11 @@
-// Claims activities of other workers' runs from all queues in which they may wait for this worker.
+// Claims tasks from all queues in which they may wait for this worker, each queue in its turn. It executes none.
 import type { ActivityTypes, ClaimedTask } from '../../store/activities/activity-tasks.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 
 export class TaskClaims {
   readonly #worker: ActivityWorker;
   readonly #types: ActivityTypes;
-  /** The queue that is asked first: behind the one that filled the places, or a busy queue would keep the others waiting. */
+  /** The queue to ask first: the one after the queue that filled the slots, or a busy queue would starve the others. */
   #first = 0;
 
   constructor(worker: ActivityWorker, types: ActivityTypes) {
@@ -13,7 +13,7 @@ export class TaskClaims {
     this.#types = types;
   }
 
-  /** Claims up to `limit` tasks. @throws what the first statement throws: what was claimed by then is to be executed */
+  /** Claims up to `limit` tasks. @throws if nothing was claimed before the failure */
   async claim(limit: number): Promise<readonly ClaimedTask[]> {
     const { sources, control, clock, logger } = this.#worker;
     const claimed: ClaimedTask[] = [];

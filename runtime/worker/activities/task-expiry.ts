@@ -1,4 +1,5 @@
-// Ends tasks whose time is over, of whatever worker, and tells the owners of their runs.
+// Ends tasks whose time is over, whichever worker has them, and tells the owners of their runs. What follows from a timeout,
+// the owners decide.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { expireTasks } from '../../store/activities/activity-outcomes.ts';
 import type { ActivityWorker } from './activity-worker.ts';

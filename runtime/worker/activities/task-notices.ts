@@ -1,0 +1,45 @@
+// Tells the workers of a queue of tasks when these are due. It neither offers nor claims them.
+import { placedQueue } from '../../core/run/deployment.ts';
+import type { Micros } from '../../core/log/event.ts';
+import type { ActivityWorker } from './activity-worker.ts';
+
+/** Nobody is told of a task that is due later than this: workers find it by polling. */
+const noticeMsMax = 60_000;
+
+export class TaskNotices {
+  readonly #worker: ActivityWorker;
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(worker: ActivityWorker) {
+    this.#worker = worker;
+  }
+
+  /** A task for a version may also wait in the shared queue: tells the workers of both. */
+  tell({ queue, dueAt }: { readonly queue: string; readonly dueAt: Micros }): void {
+    if (queue.startsWith('@')) this.#tell(placedQueue(queue).key, dueAt);
+    this.#tell(queue, dueAt);
+  }
+
+  /** Tells each queue once, of its first task. */
+  tellAll(tasks: readonly { readonly queue: string; readonly dueAt: Micros }[]): void {
+    const first = new Map<string, Micros>();
+    for (const { queue, dueAt } of tasks) first.set(queue, Math.min(dueAt, first.get(queue) ?? dueAt));
+    for (const [queue, dueAt] of first) this.tell({ queue, dueAt });
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #tell(queue: string, dueAt: Micros): void {
+    const { clock, database } = this.#worker;
+    const delay = clock.delayMs(dueAt);
+    if (delay === 0) database.notifier.task(queue);
+    if (delay === 0 || delay > noticeMsMax) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      database.notifier.task(queue);
+    }, delay);
+    this.#timers.add(timer);
+  }
+}
