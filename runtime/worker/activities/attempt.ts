@@ -46,10 +46,8 @@ export interface AttemptOwner {
   timedOut(attempt: Attempt, type: TimeoutType): void;
   /** A client will complete it. */
   leftToClient(attempt: Attempt): Promise<void> | void;
-  /** It stopped because this worker stops. */
-  stopped(attempt: Attempt): void;
   /** Stores progress for the next attempt. */
-  store(attempt: Attempt, details: Uint8Array): Promise<void> | void;
+  store(details: Uint8Array): Promise<void> | void;
 }
 
 export interface AttemptFacts {
@@ -177,7 +175,8 @@ export class Attempt implements ContextOwner, ProgressOwner {
     const { workerShutdown = false, paused = false } = this.context.cancellationDetails ?? {};
     if (cancellation !== undefined) {
       if (isCancelRequested) return this.#owner.failed(this, cancellation);
-      if (workerShutdown && !this.isUnsafe) return this.#owner.stopped(this);
+      // It stopped because this worker stops: whoever has it next begins it anew.
+      if (workerShutdown && !this.isUnsafe) return;
       // Source: Temporal. It uses up no attempt, and the next one waits until the activity is unpaused.
       if (paused) return this.#owner.failed(this, new ApplicationFailure('Activity paused', pausedType));
     }
@@ -213,7 +212,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
       this.context.cancel('HEARTBEAT_DETAILS_CONVERSION_FAILED');
       return;
     }
-    this.#storing = this.#owner.store(this, details);
+    this.#storing = this.#owner.store(details);
   }
 
   // ContextOwner

@@ -67,12 +67,13 @@ export class LocalActivityRunner {
     this.#localQueue.stop();
   }
 
-  /** Gives up the attempts that stopped because this worker stops, or did not listen: another worker begins them anew. */
+  /** Gives up the attempts that stopped because this worker stops, or did not listen: the runs' next owners begin them anew. */
   loseRunning(): void {
-    for (const activity of this.#activities.all()) if (activity.isRunning) activity.lose();
     const { life, inputs } = this.#parts.worker;
-    const lost = this.#activities.all().filter(({ isLost }) => isLost);
+    // Only a person can say what happened to an `unsafe` one.
+    const lost = this.#activities.all().filter(({ isRunning, activity }) => isRunning && activity.startedAttempt === 0);
     for (const [run, activities] of Map.groupBy(lost, ({ liveRun }) => liveRun)) {
+      for (const activity of activities) activity.leave('WORKER_SHUTDOWN');
       const seqs = activities.map(({ activity }) => activity.seq);
       inputs.add(run, workerLost(life.epoch, seqs, `worker ${life.epoch} shut down`));
     }

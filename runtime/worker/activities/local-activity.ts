@@ -38,7 +38,7 @@ export class LocalActivity implements AttemptOwner, Startable {
   readonly isStandalone = false;
   readonly #parts: LocalParts;
   readonly #queue: SlotQueue;
-  #state: 'waiting' | 'queued' | 'running' | 'lost' | 'done' = 'waiting';
+  #state: 'waiting' | 'queued' | 'running' | 'done' = 'waiting';
   /** The last one, also after it ended. */
   #attempt: Attempt | undefined;
   readonly #detailsFound: unknown;
@@ -69,9 +69,8 @@ export class LocalActivity implements AttemptOwner, Startable {
     return this.activity.cancelRequested;
   }
 
-  /** The attempt that comes next, or runs, and how many failed before; undefined once it was given up. */
-  get present(): { readonly attempt: number; readonly failedAttempts: number } | undefined {
-    if (this.isLost) return undefined;
+  /** The attempt that comes next, or runs, and how many failed before. */
+  get present(): { readonly attempt: number; readonly failedAttempts: number } {
     return { attempt: this.#number, failedAttempts: this.#failedAttempts };
   }
 
@@ -85,11 +84,6 @@ export class LocalActivity implements AttemptOwner, Startable {
 
   get isQueued(): boolean {
     return this.#state === 'queued';
-  }
-
-  /** Its attempt was given up because this worker stops. */
-  get isLost(): boolean {
-    return this.#state === 'lost';
   }
 
   /** It is queued, and no slot has become free for so long. */
@@ -107,29 +101,18 @@ export class LocalActivity implements AttemptOwner, Startable {
   /** Asks a running attempt to stop; without one the activity is cancelled at once. */
   cancel(): void {
     if (this.#state === 'running') this.#attempt?.context.cancel('CANCELLED');
-    else if (this.#state === 'waiting' || this.#state === 'queued')
+    else if (this.#state !== 'done')
       this.#close('ActivityCancelled', new CancelledFailure('Activity cancelled'), 'CANCEL_REQUESTED');
   }
 
   /** Leaves the activity to somebody else, who decides its outcome: what still runs does not count any more. */
   leave(reason?: CancelReason): void {
     if (reason === 'WORKER_SHUTDOWN') this.#attempt?.flush();
-    this.#stop('done', reason);
-    this.#parts.activities.delete(this);
-  }
-
-  /** Gives up the running attempt because this worker stops: the next owner of the run begins it anew. */
-  lose(): void {
-    if (this.activity.startedAttempt > 0) return; // `unsafe`: only a person can say what happened
-    this.#attempt?.flush();
-    this.#stop('lost');
-  }
-
-  #stop(state: 'lost' | 'done', reason?: CancelReason): void {
-    this.#state = state;
+    this.#state = 'done';
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#attempt?.end(reason);
+    this.#parts.activities.delete(this);
   }
 
   #wait(): void {
@@ -173,7 +156,7 @@ export class LocalActivity implements AttemptOwner, Startable {
   async beginUnsafe(): Promise<boolean> {
     const columns = { answers: this.activity.seq, attempt: this.#failedAttempts + 1 };
     await this.#parts.worker.inputs.addDurably(this.liveRun, newEvent(0, 'ActivityAttemptStarted', columns));
-    return this.isRunning;
+    return true;
   }
 
   completed({ number: attempt, ms, context }: Attempt, payload: Uint8Array): void {
@@ -219,11 +202,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     this.#parts.remote.awaitCompletion(this.liveRun, this.activity, attempt.number, attempt.dueAt);
   }
 
-  stopped(): void {
-    this.lose();
-  }
-
-  store(_attempt: Attempt, details: Uint8Array): void {
+  store(details: Uint8Array): void {
     this.#isProgressStored = true;
     this.#parts.worker.progress.store(this.liveRun.runId, this.activity.seq, details);
   }

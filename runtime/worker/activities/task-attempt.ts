@@ -118,15 +118,12 @@ export class TaskAttempt implements AttemptOwner {
     }
   }
 
-  /** Once this worker has gone, its tasks are offered anew. */
-  stopped(): void {}
-
   /** Its time is over, unless a client has changed its timeouts. */
   timedOut(): void {
     void this.#lapse();
   }
 
-  async store(_attempt: Attempt, details: Uint8Array): Promise<void> {
+  async store(details: Uint8Array): Promise<void> {
     const { database, life, clock, logger } = this.#parts.worker;
     try {
       this.#told(await beatTask(database, life.epoch, this.run, { now: clock.now(), details }));
