@@ -1,5 +1,5 @@
 // Binary arrays: whatever a column is given, Postgres reads the same. Every property uses one encoder for several arrays
-// in turn, as the appender does.
+// in turn, as group commit does.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import type { ClaimedRun } from '../../runtime/store/ownership/claim.ts';
 import { Claimer } from '../../runtime/worker/claim/claimer.ts';
 import { until } from '../support/engine.ts';
-import { sweepPause } from '../../runtime/worker/claim/sweep-pause.ts';
+import { sweepPause } from '../../runtime/worker/claim/claimer.ts';
 
 const second = 1_000_000;
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import type { Input } from '../../runtime/core/run/input.ts';
 import { LiveRun } from '../../runtime/worker/turns/live-run.ts';
-import { buildTurn } from '../../runtime/worker/turns/turn.ts';
+import { buildTurn } from '../../runtime/worker/turns/turn-builder.ts';
 
 function run(): LiveRun {
   const made = new LiveRun('01a00000-0000-7000-8000-000000000001', 4, null);

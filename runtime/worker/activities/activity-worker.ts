@@ -1,7 +1,7 @@
 // What the parts that execute activities know of their worker: its settings, and the objects that they share. Data alone.
 import type { Logger } from 'pino';
 import type { Database } from '../../store/sql/database.ts';
-import type { TaskSource } from '../claim/claims.ts';
+import type { TaskSource } from '../claim/claim-sources.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { ControlSession } from '../life/control-session.ts';
 import type { FailPointListener } from '../life/fail-point.ts';

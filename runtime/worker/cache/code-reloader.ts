@@ -1,91 +1,76 @@
-// Runs whose code is being made again from the log, beside whatever else happens: what comes in meanwhile is appended at
-// once (deferred turns), acted upon, and activated when the code stands where the log ends.
+// Makes the code of runs again from their logs, while everything else goes on: what happens to a run meanwhile is appended
+// at once and acted upon, and the code sees it once it stands where the log ends. It never activates a run for new inputs.
 import type { TaskFailure } from '../../core/log/activation.ts';
-import type { HistoryEvent, Micros } from '../../core/log/event.ts';
-import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
-import type { Database } from '../../store/sql/database.ts';
-import type { Appender } from '../turns/appender.ts';
-import type { Input } from '../../core/run/input.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
+import type { EventActions } from '../turns/event-actions.ts';
+import { type AppendResult, type GroupCommit, PendingTurn, type TurnOwner } from '../turns/group-commit.ts';
 import type { LiveRun } from '../turns/live-run.ts';
-import { reloadSandbox } from './run-loader.ts';
-import { buildTurn } from '../turns/turn.ts';
+import { buildTurn } from '../turns/turn-builder.ts';
+import type { RunLoader } from './run-loader.ts';
+import type { RunWorker } from '../life/run-worker.ts';
 
-export interface CodeReloaderOptions {
-  readonly database: Database;
-  readonly sandbox: Sandbox;
-  readonly appender: Appender;
-  now(): Micros;
-  /** Does work of a run; a failure puts the run into quarantine. */
-  guard(run: LiveRun, work: () => Promise<void>): Promise<void>;
-  /** The code stands again: on with the first turn. */
-  reloaded(run: LiveRun, failure: TaskFailure | undefined): Promise<void>;
-  /** A deferred turn is durable. */
-  deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void;
-  /** A deferred turn cannot be made or stored. */
-  failed(run: LiveRun, error: unknown): void;
-}
+export class CodeReloader implements TurnOwner {
+  readonly #worker: RunWorker;
+  readonly #loader: RunLoader;
+  readonly #commit: GroupCommit;
+  readonly #actions: EventActions;
+  /** Resolves the runs' `appendingDuringReload`. */
+  readonly #arrived = new Map<LiveRun, () => void>();
 
-export class CodeReloader {
-  readonly #options: CodeReloaderOptions;
-
-  constructor(options: CodeReloaderOptions) {
-    this.#options = options;
+  constructor(worker: RunWorker, loader: RunLoader, commit: GroupCommit, actions: EventActions) {
+    this.#worker = worker;
+    this.#loader = loader;
+    this.#commit = commit;
+    this.#actions = actions;
   }
 
-  reload(run: LiveRun): Promise<void> {
-    const { database, sandbox, guard, reloaded } = this.#options;
-    run.phase = 'reloading';
-    return guard(run, async () => {
-      const failure = await reloadSandbox(database, sandbox, run);
-      while (run.deferring !== undefined) await run.deferring;
-      if (run.phase !== 'reloading') return; // quarantined, or gone with its incarnation
-      run.carried.push(...run.deferred);
-      run.deferred = [];
-      await reloaded(run, failure);
-    });
+  /** Makes the code of a run in phase `reloading` again. Returns why the code could not follow the log. */
+  async reload(run: LiveRun): Promise<TaskFailure | undefined> {
+    const failure = await this.#loader.reload(run);
+    while (run.appendingDuringReload !== undefined) await run.appendingDuringReload;
+    run.inputsToReplay.push(...run.inputsDuringReload);
+    run.inputsDuringReload = [];
+    return failure;
   }
 
-  /** Appends what happened to a run whose code is being made again. A termination waits for it. */
-  defer(run: LiveRun): void {
+  /** Appends what happened to a run whose code is being made again, with the turns of this round. The end of a run waits. */
+  append(run: LiveRun): void {
+    if (run.appendingDuringReload !== undefined || run.queue.length === 0) return;
+    if (run.queue.some(({ type }) => type === 'WorkflowTerminated' || type === 'WorkflowTimedOut')) return;
+    const inputs = run.takeQueue();
     try {
-      this.#defer(run);
+      const built = buildTurn(run, inputs, this.#worker.clock.now(), 'defer');
+      run.unseenUpdates.push(...built.unseenUpdates);
+      if (built.events.length === 0 && built.consumed.length === 0) return;
+      run.appendingDuringReload = new Promise((resolve) => this.#arrived.set(run, resolve));
+      this.#commit.submit(new PendingTurn(this, run, inputs, built));
     } catch (error) {
-      this.#options.failed(run, error);
+      this.#worker.inputs.fail(run, error);
     }
   }
 
-  /** The same for a run that is to be given back. */
+  /** The same, at once, for a run that is to be given back. */
   rescue(run: LiveRun): void {
-    this.defer(run);
-    this.#options.appender.pump();
+    this.append(run);
+    this.#commit.pump();
   }
 
-  #defer(run: LiveRun): void {
-    if (run.deferring !== undefined || run.queue.length === 0) return;
-    if (run.queue.some((input) => input.type === 'WorkflowTerminated' || input.type === 'WorkflowTimedOut')) return;
-    const inputs = run.takeQueue();
-    const { events, consumed, kept, bytes } = buildTurn(run, inputs, this.#options.now(), 'defer');
-    run.kept.push(...kept);
-    if (events.length === 0 && consumed.length === 0) return;
-    const arrived = Promise.withResolvers<void>();
-    run.deferring = arrived.promise;
-    this.#options.appender.submit({
-      turn: { runId: run.runId, runKey: run.runKey, events, consumed },
-      bytes,
-      done: (result) => {
-        run.deferring = undefined;
-        arrived.resolve();
-        if (isGone(run)) return;
-        if (result.outcome === 'refused') return this.#options.failed(run, result.error);
-        run.deferred.push(...visibleInputs(events));
-        this.#options.deferred(run, events, inputs);
-      },
-    });
+  appended({ run, inputs, built: { events } }: PendingTurn, result: AppendResult): void {
+    const { inputs: runInputs } = this.#worker;
+    run.appendingDuringReload = undefined;
+    this.#arrived.get(run)?.();
+    this.#arrived.delete(run);
+    if (run.phase === 'gone') return; // or the incarnation is over
+    if (result.outcome === 'refused') return runInputs.fail(run, result.error);
+    try {
+      run.inputsDuringReload.push(...visibleInputs(events));
+      for (const event of events) run.record(event);
+      run.unhashedEvents = [];
+      runInputs.appended(inputs);
+      for (const event of events) this.#actions.act(run, event);
+      if (run.queue.length > 0) runInputs.wake(run);
+    } catch (error) {
+      runInputs.fail(run, error);
+    }
   }
-}
-
-/** Also after the incarnation ended, which forgets all its runs. */
-function isGone(run: LiveRun): boolean {
-  return run.phase === 'gone';
 }

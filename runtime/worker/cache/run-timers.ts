@@ -1,33 +1,27 @@
-// Timers of owned runs, in memory, and their deadlines. When a run is let go its next due time goes to `ready.wake_at` instead.
+// Timers and deadlines of owned runs, in memory. When a run leaves memory, its next due time is in `ready.wake_at` instead.
 import type { Micros } from '../../core/log/event.ts';
-import type { DatabaseClock } from '../life/clock.ts';
 import { newEvent } from '../../core/log/new-event.ts';
-import type { Input } from '../../core/run/input.ts';
 import type { LiveRun } from '../turns/live-run.ts';
+import type { MailDelivery } from '../turns/mail-delivery.ts';
+import type { RunWorker } from '../life/run-worker.ts';
 
-/** Key of the timer that wakes the run: its first task is due, or one that failed again; seqs begin at 1. */
+/** Key of the timer that wakes the run when its first task, or a failed one, is due; seqs begin at 1. */
 const wakeUp = 0;
 /** Key of the timer that ends the run. */
 const expiry = -1;
 
-export interface TimerActions {
-  fire(run: LiveRun, input: Input): void;
-  /** Has the run activated, although nothing happened to it. */
-  wake(run: LiveRun): Promise<void>;
-}
-
 export class RunTimers {
-  readonly #clock: DatabaseClock;
-  readonly #actions: TimerActions;
+  readonly #worker: RunWorker;
+  readonly #mail: MailDelivery;
   readonly #timers = new Map<LiveRun, Map<number, NodeJS.Timeout>>();
 
-  constructor(clock: DatabaseClock, actions: TimerActions) {
-    this.#clock = clock;
-    this.#actions = actions;
+  constructor(worker: RunWorker, mail: MailDelivery) {
+    this.#worker = worker;
+    this.#mail = mail;
   }
 
   start(run: LiveRun, seq: number, due: Micros): void {
-    this.#set(run, seq, due, () => this.#actions.fire(run, newEvent(0, 'TimerFired', { answers: seq })));
+    this.#set(run, seq, due, () => this.#worker.inputs.add(run, newEvent(0, 'TimerFired', { answers: seq })));
   }
 
   /** All that a run waits for when it comes into memory. */
@@ -35,13 +29,14 @@ export class RunTimers {
     for (const [seq, due] of run.state.timers) this.start(run, seq, due);
     const deadline = run.state.chain?.deadline;
     if (deadline !== undefined) {
-      this.#set(run, expiry, deadline, () => this.#actions.fire(run, newEvent(0, 'WorkflowTimedOut')));
+      this.#set(run, expiry, deadline, () => this.#worker.inputs.add(run, newEvent(0, 'WorkflowTimedOut')));
     }
   }
 
+  /** Has the run activated when its task is due, although nothing new happened to it. */
   wakeAt(run: LiveRun, due: Micros): void {
     this.cancel(run, wakeUp);
-    this.#set(run, wakeUp, due, () => void this.#actions.wake(run));
+    this.#set(run, wakeUp, due, () => void this.#wake(run));
   }
 
   cancel(run: LiveRun, seq: number): void {
@@ -55,6 +50,12 @@ export class RunTimers {
     this.#timers.delete(run);
   }
 
+  async #wake(run: LiveRun): Promise<void> {
+    // A run that begins now may have left its mail unread.
+    if (run.state.hash.length === 0) await this.#mail.read([run.runId]);
+    if (run.phase === 'idle') this.#worker.inputs.wake(run);
+  }
+
   #set(run: LiveRun, key: number, due: Micros, then: () => void): void {
     let timers = this.#timers.get(run);
     if (timers === undefined) {
@@ -64,9 +65,9 @@ export class RunTimers {
     const handle = setTimeout(() => {
       this.#timers.get(run)?.delete(key);
       // A timer never fires before the database's clock says so, and one of many days needs several rounds.
-      if (this.#clock.now() < due) this.#set(run, key, due, then);
+      if (this.#worker.clock.now() < due) this.#set(run, key, due, then);
       else then();
-    }, this.#clock.delayMs(due));
+    }, this.#worker.clock.delayMs(due));
     timers.set(key, handle);
   }
 }

@@ -1,11 +1,9 @@
-// Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so that it needs
-// no notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no
-// effects, so it may run before anybody knows whether the workflow id is free.
+// Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so it needs no
+// notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no effects,
+// so it may run before anybody knows whether the workflow id is free.
 import type pg from 'pg';
 import { newEvent } from '../../core/log/new-event.ts';
-import type { Micros } from '../../core/log/event.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
-import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Fence } from '../../store/ownership/fence.ts';
 import type { LocalWorker } from '../../store/sql/database.ts';
 import type { EventRows } from '../../store/codec/event-rows.ts';
@@ -13,30 +11,19 @@ import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { type NewRun, type OwnedStart, startOwnedRuns } from '../../store/runs/start-run.ts';
 import { InFlight } from '../../flow/in-flight.ts';
 import { Yielder } from '../../flow/yield.ts';
-import { checkedTurn } from '../turns/checked-turn.ts';
 import { LiveRun } from '../turns/live-run.ts';
-import { replayed } from '../cache/run-loader.ts';
-import { type BuiltTurn, buildTurn } from '../turns/turn.ts';
-import type { WorkerVersions } from '../versions/worker-versions.ts';
+import type { RunCache } from '../cache/run-cache.ts';
+import type { RunLoader } from '../cache/run-loader.ts';
+import type { RunLoop, RunStages } from '../turns/run-loop.ts';
+import { type BuiltTurn, buildTurn, checkTurn } from '../turns/turn-builder.ts';
+import type { Claims } from './claims.ts';
+import type { RunWorker } from '../life/run-worker.ts';
 
-export interface LocalStartsOptions {
+/** The session of starts. */
+export interface StartSession {
   /** A connection for nothing else: its fence is held as long as a start waits for somebody's workflow id. */
-  readonly client: pg.ClientBase;
+  readonly starts: pg.Client;
   readonly rows: EventRows;
-  readonly schema: string;
-  readonly fence: Fence;
-  readonly sandbox: Sandbox;
-  readonly maxPayloadBytes: number;
-  /** Of a worker that has a version and takes runs of none: who takes runs by version starts none. */
-  readonly versions: WorkerVersions | undefined;
-  now(): Micros;
-  /** How many more runs this process has room for. */
-  room(): number;
-  wake(): void;
-  /** A run was started and is this worker's. `durable`: its first turn is in the log already. */
-  begin(run: LiveRun, built: BuiltTurn, durable: boolean): void;
-  /** The same of a run that no first turn could be made of. */
-  failed(run: LiveRun, error: unknown): void;
 }
 
 const leastGraceMs = 1000;
@@ -53,20 +40,53 @@ interface FailedTurn extends Omit<FirstTurn, 'built'> {
 }
 
 export class LocalStarts implements LocalWorker {
-  readonly #options: LocalStartsOptions;
+  readonly #worker: RunWorker;
+  readonly #session: StartSession;
+  readonly #fence: Fence;
+  readonly #loader: RunLoader;
+  readonly #cache: RunCache;
+  readonly #loop: RunLoop;
+  readonly #claims: Claims;
   readonly #starting = new InFlight();
   #stopped = false;
 
-  constructor(options: LocalStartsOptions) {
-    this.#options = options;
+  constructor(
+    worker: RunWorker,
+    session: StartSession,
+    fence: Fence,
+    stages: RunStages,
+    loop: RunLoop,
+    claims: Claims,
+  ) {
+    this.#worker = worker;
+    this.#session = session;
+    this.#fence = fence;
+    this.#loader = stages.loader;
+    this.#cache = stages.cache;
+    this.#loop = loop;
+    this.#claims = claims;
+  }
+
+  /** Takes starts of clients in this process. */
+  join(): void {
+    const { database, queue } = this.#worker;
+    const { localWorkers } = database;
+    localWorkers.set(queue, (localWorkers.get(queue) ?? new Set()).add(this));
+  }
+
+  #leave(): void {
+    const { database, queue } = this.#worker;
+    const workers = database.localWorkers.get(queue);
+    workers?.delete(this);
+    if (workers?.size === 0) database.localWorkers.delete(queue);
   }
 
   wake(): void {
-    this.#options.wake();
+    this.#claims.poke();
   }
 
   start(runs: readonly NewRun[]): Promise<Set<string>> | undefined {
-    if (this.#stopped || this.#starting.count > 0 || this.#options.room() < runs.length) return undefined;
+    if (this.#stopped || this.#starting.count > 0 || this.#cache.room < runs.length) return undefined;
     return this.#starting.track(this.#start(runs));
   }
 
@@ -74,9 +94,16 @@ export class LocalStarts implements LocalWorker {
    * Starts nothing any more; resolves when what was started is in memory. A start that waits for somebody's transaction is
    * given `graceMs`, and a second at least: after that it fails, because its fence is taken.
    */
-  async stop(graceMs: number): Promise<void> {
+  async drain(graceMs: number): Promise<void> {
     this.#stopped = true;
+    this.#leave();
     await this.#starting.drained(Math.max(graceMs, leastGraceMs));
+  }
+
+  /** The incarnation is over. A start under way has a caller who waits for it; the fence decides whose run it is. */
+  async stop(): Promise<void> {
+    await this.drain(0);
+    await this.#session.starts.end().catch(() => undefined);
   }
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
@@ -97,32 +124,31 @@ export class LocalStarts implements LocalWorker {
       owned = await this.#store(starts, durable);
     }
     for (const turn of turns) {
-      if (owned.get(turn.run.runId) === true) this.#options.begin(turn.run, turn.built, durable.includes(turn));
+      if (owned.get(turn.run.runId) === true) this.#loop.begin(turn.run, turn.built, durable.includes(turn));
       else turn.run.dropSandbox();
     }
     for (const { run, error } of failed) {
-      if (owned.get(run.runId) === true) this.#options.failed(run, error);
+      if (owned.get(run.runId) === true) this.#loop.beginFailed(run, error);
       else run.dropSandbox();
     }
-    if ([...owned.values()].includes(false)) this.#options.wake();
+    if ([...owned.values()].includes(false)) this.wake();
     return new Set(owned.keys());
   }
 
   /** One that fails keeps no other from its start. */
   async #firstTurns(runs: readonly NewRun[]): Promise<{ turns: FirstTurn[]; failed: FailedTurn[] }> {
-    const { sandbox, now, maxPayloadBytes, versions } = this.#options;
+    const { clock, maxPayloadBytes, versions } = this.#worker;
     const yielder = new Yielder();
     const failed: FailedTurn[] = [];
     const built: FirstTurn[] = [];
     for (const newRun of runs) {
-      const start: OwnedStart = { run: newRun, at: now() };
+      const start: OwnedStart = { run: newRun, at: clock.now() };
       const { runId, workflowType, args, meta } = newRun;
       const columns = newEvent(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
       const run = new LiveRun(runId, 0, null, versions);
       try {
-        replayed(sandbox, run, [{ ...columns, runId, at: start.at, hash: null }]);
-        run.phase = 'flushing';
-        built.push({ start, run, built: buildTurn(run, [], now()) });
+        this.#loader.replay(run, [{ ...columns, runId, at: start.at, hash: null }]);
+        built.push({ start, run, built: buildTurn(run, [], clock.now()) });
       } catch (error) {
         failed.push({ start, run, error });
       }
@@ -132,7 +158,7 @@ export class LocalStarts implements LocalWorker {
     const turns: FirstTurn[] = [];
     for (const turn of built) {
       try {
-        turns.push({ ...turn, built: checkedTurn(turn.run, [], turn.built, { now: now(), maxPayloadBytes }) });
+        turns.push({ ...turn, built: checkTurn(turn.run, [], turn.built, clock.now(), maxPayloadBytes) });
       } catch (error) {
         failed.push({ ...turn, error });
       }
@@ -141,8 +167,8 @@ export class LocalStarts implements LocalWorker {
   }
 
   #store(starts: readonly OwnedStart[], durable: readonly FirstTurn[]): Promise<Map<string, boolean>> {
-    const { client, schema, fence, rows } = this.#options;
+    const { starts: client, rows } = this.#session;
     for (const { run, built } of durable) for (const event of built.events) rows.add(run.runKey, event);
-    return startOwnedRuns(client, schema, fence, starts, rows.take());
+    return startOwnedRuns(client, this.#worker.database.schema, this.#fence, starts, rows.take());
   }
 }

@@ -1,27 +1,27 @@
-// What a worker does for everybody now and then: frees runs of the dead, ends runs whose time is over, tells
-// others of closed runs when their closers could not, drops old requests.
-import type { Logger } from 'pino';
+// What a worker does now and then. For itself: evicts runs and looks what is current. For everybody: frees runs of dead
+// workers, ends overdue runs, tells others of closed runs when their closers could not, drops old requests.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { endOverdue } from '../../store/runs/close-run.ts';
-import type { Database } from '../../store/sql/database.ts';
 import { sweepDead } from '../../store/ownership/lease.ts';
 import { sweepOutbox } from '../../store/messages/outbox.ts';
 import { expireRequests } from '../../store/messages/requests.ts';
-import { sweepPause } from '../claim/sweep-pause.ts';
+import { sweepPause } from '../claim/claimer.ts';
+import type { LookAround } from './look-around.ts';
+import type { RunWorker } from './run-worker.ts';
+import type { RunStages } from '../turns/run-loop.ts';
 
 export class Housekeeping implements Looker {
   readonly everyMs = 1_000;
-  readonly #database: Database;
-  readonly #logger: Logger;
-  readonly #evict: () => Promise<void>;
+  readonly #worker: RunWorker;
+  readonly #stages: RunStages;
+  readonly #lookAround: LookAround;
   readonly #poller = new Poller(this);
   #nextSweep = 0;
 
-  /** `evict` lets go of runs that this worker keeps in memory for nothing. */
-  constructor(database: Database, logger: Logger, evict: () => Promise<void>) {
-    this.#database = database;
-    this.#logger = logger;
-    this.#evict = evict;
+  constructor(worker: RunWorker, stages: RunStages, lookAround: LookAround) {
+    this.#worker = worker;
+    this.#stages = stages;
+    this.#lookAround = lookAround;
   }
 
   start(): void {
@@ -33,18 +33,23 @@ export class Housekeeping implements Looker {
   }
 
   async look(): Promise<void> {
-    await this.#evict();
+    const { database } = this.#worker;
+    const { cache, activities, versionWatch } = this.#stages;
+    await cache.evict();
+    await activities.sweep();
+    await this.#lookAround.refreshRouting();
+    await versionWatch?.sweep();
     const begun = performance.now();
     if (begun >= this.#nextSweep) {
-      await sweepDead(this.#database);
+      await sweepDead(database);
       const ended = performance.now();
       this.#nextSweep = ended + sweepPause(ended - begun);
     }
-    const chores = [endOverdue, sweepOutbox, expireRequests].map((chore) => chore(this.#database));
+    const chores = [endOverdue, sweepOutbox, expireRequests].map((chore) => chore(database));
     for (const done of await Promise.allSettled(chores)) if (done.status === 'rejected') throw done.reason;
   }
 
   failed(error: unknown): void {
-    this.#logger.warn({ err: error }, 'housekeeping failed, will try again');
+    this.#worker.life.warn('housekeeping failed', error);
   }
 }

@@ -1,38 +1,44 @@
 // One life of a worker: an epoch, its connections, its runs. It ends by stopping, by being declared dead, or by losing
 // touch with the database; the worker then begins another one. Nothing is carried over but what is in the log.
-import type pg from 'pg';
 import type { Logger } from 'pino';
-import { queueKey } from '../../core/run/deployment.ts';
 import { activitiesNamespace } from '../../core/activity/standalone.ts';
 import type { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { Poller } from '../../flow/poller.ts';
+import { queueKey } from '../../core/run/deployment.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
-import type { ClaimedRun } from '../../store/ownership/claim.ts';
-import { attemptsItem, listen, splitPayload } from '../../store/sql/notifier.ts';
-import type { Database } from '../../store/sql/database.ts';
-import { lookAround } from '../../store/ownership/poll.ts';
 import { declareDead } from '../../store/ownership/lease.ts';
+import type { Database } from '../../store/sql/database.ts';
 import type { Activities } from '../activities/activity-context.ts';
 import { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
-import type { ActivityLimits, ActivityWorker } from '../activities/activity-worker.ts';
+import type { ActivityLimits } from '../activities/activity-worker.ts';
+import { ProgressStore } from '../activities/progress-store.ts';
+import { CodeReloader } from '../cache/code-reloader.ts';
 import { OwnedRuns } from '../cache/owned-runs.ts';
-import { AnnouncedMail } from '../turns/announced-mail.ts';
-import { Appender } from '../turns/appender.ts';
-import { RunInputs } from '../turns/run-inputs.ts';
-import { Claims, claimSources, taskSources } from '../claim/claims.ts';
-import { Housekeeping } from './housekeeping.ts';
+import { RunCache } from '../cache/run-cache.ts';
+import { RunLoader } from '../cache/run-loader.ts';
+import { RunTimers } from '../cache/run-timers.ts';
+import { claimSources, taskSources } from '../claim/claim-sources.ts';
+import { Claims } from '../claim/claims.ts';
 import { LocalStarts } from '../claim/local-starts.ts';
+import { Links } from '../links/links.ts';
+import { QueryAnswerer } from '../queries/query-answerer.ts';
+import { AnnouncedMail } from '../turns/announced-mail.ts';
+import { EventActions } from '../turns/event-actions.ts';
+import { GroupCommit } from '../turns/group-commit.ts';
+import { LockedClose } from '../turns/locked-close.ts';
+import { MailDelivery } from '../turns/mail-delivery.ts';
+import { RunInputs } from '../turns/run-inputs.ts';
+import { RunLoop } from '../turns/run-loop.ts';
+import { VersionWatch } from '../versions/version-watch.ts';
+import { type WorkerVersion, WorkerVersions } from '../versions/worker-versions.ts';
 import { DatabaseClock } from './clock.ts';
 import { ControlSession } from './control-session.ts';
 import type { FailPointListener } from './fail-point.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Life } from './life.ts';
-import { Pulse } from './pulse.ts';
-import { ProgressStore } from '../activities/progress-store.ts';
-import { QueryAnswerer } from '../queries/query-answerer.ts';
-import { RunLoop } from '../turns/run-loop.ts';
+import { LookAround } from './look-around.ts';
+import { Quarantine } from './quarantine.ts';
 import { openSessions, type Sessions } from './sessions.ts';
-import { VersionWatch } from '../versions/version-watch.ts';
-import { type WorkerVersion, WorkerVersions } from '../versions/worker-versions.ts';
 
 export interface IncarnationOptions extends ActivityLimits {
   readonly database: Database;
@@ -52,41 +58,20 @@ export interface IncarnationOptions extends ActivityLimits {
   readonly failPoint?: FailPointListener | undefined;
 }
 
-const idlePollMs = 100;
-
 export class Incarnation {
-  readonly #options: IncarnationOptions;
-  readonly #queue: string;
-  readonly #standaloneQueue: string;
-  readonly #heart: pg.Client;
+  readonly #database: Database;
   readonly #life: Life;
-  readonly #pulse: Pulse;
-  readonly #control: ControlSession;
-  readonly #mail: AnnouncedMail;
-  readonly #clock = new DatabaseClock();
-  readonly #loop: RunLoop;
-  readonly #activities: ActivityDispatcher;
-  readonly #claims: Claims;
+  readonly #heartbeat: Heartbeat;
+  readonly #lookAround: LookAround;
   readonly #watch: VersionWatch | undefined;
+  readonly #activities: ActivityDispatcher;
+  readonly #mail: MailDelivery;
+  readonly #cache: RunCache;
+  readonly #loop: RunLoop;
+  readonly #claims: Claims;
   readonly #localStarts: LocalStarts;
-  readonly #queries: QueryAnswerer;
+  readonly #startsLocally: boolean;
   readonly #house: Housekeeping;
-  /** Behind the notices: what is looked for now and then in any case. */
-  readonly #pollers = [
-    new Poller({
-      everyMs: idlePollMs,
-      look: async () => {
-        this.#claims.poke();
-        this.#answerQueries();
-      },
-      failed: (error) => this.#failed('runs could not be looked for', error),
-    }),
-    new Poller({
-      everyMs: idlePollMs,
-      look: () => this.#lookAround(),
-      failed: (error) => this.#failed('mail could not be looked for', error),
-    }),
-  ];
 
   /** Registers and begins to work. @throws what connecting throws */
   static async begin(options: IncarnationOptions): Promise<Incarnation> {
@@ -101,114 +86,65 @@ export class Incarnation {
     }
   }
 
+  /** Builds the parts from the bottom up: each takes only parts above it. */
   private constructor(options: IncarnationOptions, sessions: Sessions) {
-    const { epoch, heart, control, starts, rows, writers } = sessions;
-    const { database, sandbox, logger, failPoint, version, namespace } = options;
-    this.#options = options;
-    this.#heart = heart;
-    this.#queue = queueKey(options.namespace, options.taskQueue);
-    this.#standaloneQueue = queueKey(activitiesNamespace(options.namespace), options.taskQueue);
-    const life = new Life(epoch);
-    this.#life = life;
-    const connections = [heart, control, ...writers.map((writer) => writer.client as pg.Client)];
-    life.owns({ stop: () => connections.forEach((client) => void client.end().catch(() => undefined)) });
-    for (const client of [...connections, starts]) {
-      client.on('error', (error) => life.lose(`a connection broke: ${error.message}`, error));
-      client.on('end', () => life.lose('a connection ended'));
-    }
-    this.#control = new ControlSession(control, database, epoch, failPoint);
-    const runs = new OwnedRuns();
-    const inputs = life.owns(new RunInputs(this.#clock));
-    this.#mail = life.owns(new AnnouncedMail());
-    const progress = new ProgressStore(database, epoch, logger);
-    const appender = life.owns(new Appender(writers, life, failPoint));
-    const versions = version === undefined ? undefined : new WorkerVersions(version, this.#queue);
-    this.#watch = versions?.isRouted === true ? this.#watchOf(versions) : undefined;
-    const sources = claimSources(this.#queue, namespace, versions);
-    const worker: ActivityWorker = {
+    const { epoch, heart, starts, rows, writers } = sessions;
+    const { database, logger, namespace, taskQueue, failPoint } = options;
+    const life = new Life(epoch, logger);
+    sessions.bindTo(life);
+    const clock = new DatabaseClock();
+    const control = new ControlSession(sessions.control, database, epoch, failPoint);
+    const queue = queueKey(namespace, taskQueue);
+    const versions = options.version === undefined ? undefined : new WorkerVersions(options.version, queue);
+    const sources = claimSources(queue, namespace, versions);
+    const worker = {
       ...options,
-      queue: this.#queue,
-      sources: taskSources(this.#queue, sources, versions),
-      standaloneQueue: this.#standaloneQueue,
-      clock: this.#clock,
-      life,
-      control: this.#control,
-      inputs,
-      announcedMail: this.#mail,
-      progress,
+      ...{ life, clock, control, queue, versions },
+      sources: taskSources(queue, sources, versions),
+      standaloneQueue: queueKey(activitiesNamespace(namespace), taskQueue),
+      takesRuns: options.bundleHash !== null,
+      runs: new OwnedRuns(),
+      inputs: life.owns(new RunInputs(clock, life)),
+      announcedMail: life.owns(new AnnouncedMail()),
+      progress: new ProgressStore(database, epoch, logger),
     };
-    this.#activities = new ActivityDispatcher(worker, { epoch, slot: writers.length + 2 });
-    this.#loop = new RunLoop({
-      database,
-      queue: this.#queue,
-      versions,
-      versionWatch: this.#watch,
-      life,
-      runs,
-      inputs,
-      announced: this.#mail,
-      activities: this.#activities,
-      control: this.#control,
-      progress,
-      sandbox,
-      appender,
-      clock: this.#clock,
-      logger,
-      maxCachedRuns: options.maxCachedRuns,
-      maxPayloadBytes: options.maxPayloadBytes,
-    });
-    life.owns({ stop: () => this.#loop.abort() });
-    life.owns(this.#activities);
-    this.#claims = new Claims({
-      sources,
-      room: () => this.#room,
-      now: () => this.#clock.now(),
-      claim: ({ queue, route }, due) => this.#control.claim({ queue, route, ...due }),
-      adopt: (claimed, queue) => this.#adopt(claimed, queue),
-      failed: (error) => this.#failed('runs could not be claimed', error),
-    });
-    this.#localStarts = new LocalStarts({
-      client: starts,
-      rows,
-      schema: database.schema,
-      fence: { epoch, slot: writers.length + 1 },
-      room: () => this.#room,
-      sandbox,
-      maxPayloadBytes: options.maxPayloadBytes,
-      now: () => this.#clock.now(),
-      versions,
-      wake: () => this.#claims.poke(),
-      begin: (run, built, durable) => this.#loop.begin(run, built, durable),
-      failed: (run, error) => this.#loop.beginFailed(run, error),
-    });
-    // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
-    life.owns({ stop: () => void this.#localStarts.stop(0).then(() => starts.end().catch(() => undefined)) });
-    life.owns(this.#claims);
-    this.#pulse = life.owns(
-      new Pulse({
-        client: heart,
-        schema: database.schema,
-        leaseMs: options.leaseMs,
-        clock: this.#clock,
-        life,
-        bury: (suspect, reason) => this.#bury(suspect, reason),
-      }),
-    );
-    for (const poller of this.#pollers) life.owns(poller);
-    this.#queries = life.owns(
-      new QueryAnswerer({
-        ...{ database, sandbox, runs, epoch, versions, logger },
-        queues: sources.map((source) => source.queue),
-        open: () => this.#claims.open,
-      }),
-    );
-    this.#house = life.owns(
-      new Housekeeping(database, logger, async () => {
-        await this.#loop.parking.evict();
-        await this.#activities.sweep();
-        await this.#watch?.keep();
-      }),
-    );
+    const activities = life.owns(new ActivityDispatcher(worker, { epoch, slot: writers.length + 2 }));
+
+    const mail = new MailDelivery(worker, activities);
+    const timers = new RunTimers(worker, mail);
+    const links = new Links(worker);
+    const cache = life.owns(new RunCache(worker, activities, timers));
+    const commit = life.owns(new GroupCommit(worker, writers));
+    const lockedClose = new LockedClose(database, epoch);
+    const actions = new EventActions(database, activities, timers, links);
+    const loader = new RunLoader(worker);
+    const reloader = new CodeReloader(worker, loader, commit, actions);
+    const quarantine = new Quarantine(worker, activities, cache, timers, reloader);
+    const versionWatch = versions?.isRouted === true ? new VersionWatch(worker, versions) : undefined;
+    const acting = { activities, timers, links, actions, versionWatch };
+    const stages = { ...acting, mail, cache, commit, lockedClose, loader, reloader, quarantine };
+    const loop = new RunLoop(worker, stages);
+
+    const claims = life.owns(new Claims(worker, cache, loop));
+    const startFence = { epoch, slot: writers.length + 1 };
+    const localStarts = new LocalStarts(worker, { starts, rows }, startFence, stages, loop, claims);
+    const queries = life.owns(new QueryAnswerer(worker, claims));
+    const lookAround = life.owns(new LookAround(worker, heart, claims, queries, stages));
+
+    this.#database = database;
+    this.#life = life;
+    this.#watch = versionWatch;
+    this.#activities = activities;
+    this.#mail = mail;
+    this.#cache = cache;
+    this.#loop = loop;
+    this.#claims = claims;
+    this.#localStarts = life.owns(localStarts);
+    this.#lookAround = lookAround;
+    this.#heartbeat = life.owns(new Heartbeat(worker, heart, claims));
+    this.#house = life.owns(new Housekeeping(worker, stages, lookAround));
+    // A worker that takes runs by version starts none itself: the claim decides which version a new run is for.
+    this.#startsLocally = worker.takesRuns && versionWatch === undefined;
   }
 
   get epoch(): number {
@@ -220,137 +156,43 @@ export class Incarnation {
     return this.#life.ended;
   }
 
-  get #room(): number {
-    return this.#options.bundleHash === null ? 0 : this.#loop.parking.room;
-  }
-
   get runCount(): number {
-    return this.#loop.parking.size;
+    return this.#cache.size;
   }
 
-  /** Lets running activities end (or tells them to after `graceMs`), gives all runs back and leaves. */
+  /** Lets running activities end (or cancels them after `graceMs`), gives all runs back and leaves. */
   async stop(graceMs: number, reached: (state: 'DRAINING' | 'DRAINED') => void): Promise<void> {
-    this.#leaveLocal();
-    await Promise.race([Promise.all([this.#claims.stop(), this.#localStarts.stop(graceMs)]), this.ended]);
+    await this.#unlessOver(Promise.all([this.#claims.stop(), this.#localStarts.drain(graceMs)]));
     reached('DRAINING');
-    await Promise.race([this.#activities.drain(graceMs), this.ended]);
-    await Promise.race([this.#loop.parking.release(), this.ended]);
+    await this.#unlessOver(this.#activities.drain(graceMs));
+    await this.#unlessOver(this.#cache.releaseAll());
     reached('DRAINED');
-    if (this.#life.isOver) return;
-    this.#life.end();
-    await declareDead(this.#options.database, this.epoch, 'stopped').catch(() => undefined);
+    if (!this.#life.isOver) await this.#leave('stopped');
   }
 
   /** Leaves everything as it is, at once: others take it over. */
   async breakOff(): Promise<void> {
+    await this.#leave('broke off');
+  }
+
+  async #leave(reason: string): Promise<void> {
     this.#life.end();
-    await declareDead(this.#options.database, this.epoch, 'broke off').catch(() => undefined);
+    await declareDead(this.#database, this.epoch, reason).catch(() => undefined);
+  }
+
+  async #unlessOver(work: Promise<unknown>): Promise<void> {
+    await Promise.race([work, this.ended]);
   }
 
   async #start(): Promise<void> {
-    const { database } = this.#options;
-    const { schema } = database;
-    this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
-    const topics = ['wake', 'request', 'task', `mail_${this.epoch}`];
-    await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
+    await this.#lookAround.listen();
     await this.#watch?.begin();
-    await this.#pulse.start();
+    await this.#heartbeat.start();
     if (this.#life.isOver) return;
-    this.#joinLocal();
+    if (this.#startsLocally) this.#localStarts.join();
     this.#house.start();
+    void this.#mail.run();
     void this.#loop.run();
-    for (const poller of this.#pollers) poller.nudge();
-  }
-
-  async #bury(epoch: number, reason: string): Promise<void> {
-    const { database, logger } = this.#options;
-    try {
-      const freed = await declareDead(database, epoch, reason);
-      logger.warn({ epoch, reason, runs: freed }, 'worker died, its runs are free');
-      if (freed > 0) this.#claims.poke(true);
-    } catch (error) {
-      logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again');
-    }
-  }
-
-  #notified(channel: string, payload: string): void {
-    const topic = channel.slice(this.#options.database.schema.length + 1);
-    if (topic === 'wake') this.#woken(splitPayload(payload));
-    else if (topic === 'request') {
-      if (this.#queries.isAsked(splitPayload(payload))) this.#answerQueries();
-    } else if (topic === 'deployment') void this.#reroute();
-    else if (topic === 'task') {
-      if (this.#activities.looksInto(splitPayload(payload))) this.#activities.poke();
-    } else {
-      const items = splitPayload(payload);
-      if (items.includes(attemptsItem)) this.#activities.check();
-      this.#mail.announce(items);
-    }
-  }
-
-  #woken(queues: readonly string[]): void {
-    this.#claims.woken(queues);
-    if (queues.includes(this.#standaloneQueue)) this.#activities.pokeStandalone();
-  }
-
-  #answerQueries(): void {
-    if (this.#options.bundleHash !== null) this.#queries.poke();
-  }
-
-  async #lookAround(): Promise<void> {
-    const { open } = this.#activities;
-    const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
-    const found = await lookAround(this.#options.database, this.epoch, looked);
-    this.#activities.found(found);
-    this.#mail.announce(found.mailed);
-  }
-
-  async #adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
-    if (this.#life.isOver) return;
-    this.#options.failPoint?.('claimed');
-    await this.#loop.adopt(claimed, queue);
-    this.#options.failPoint?.('loaded');
-    this.#loop.parking.evict().catch((error: unknown) => this.#failed('idle runs could not be let go', error));
-  }
-
-  #watchOf(versions: WorkerVersions): VersionWatch {
-    const { database, namespace, logger } = this.#options;
-    return new VersionWatch({
-      ...{ database, namespace, versions, logger },
-      assign: (runs) => this.#control.assignQueues(runs),
-      changed: () => {
-        const letGo = this.#loop.parking.letGoMoving(versions);
-        letGo.catch((error: unknown) => this.#failed('runs could not be handed over', error));
-        this.#claims.poke(true);
-      },
-    });
-  }
-
-  async #reroute(): Promise<void> {
-    try {
-      await this.#watch?.refresh();
-    } catch (error) {
-      this.#failed('what is current could not be asked', error);
-    }
-  }
-
-  /** Who takes runs by version starts none itself: which version a new run is for is decided where it is claimed. */
-  #joinLocal(): void {
-    if (this.#watch !== undefined || this.#options.bundleHash === null) return;
-    const { localWorkers } = this.#options.database;
-    localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
-    this.#life.owns({ stop: () => this.#leaveLocal() });
-  }
-
-  /** Of work that the next poll repeats. */
-  #failed(what: string, error: unknown): void {
-    if (!this.#life.isOver) this.#options.logger.warn({ err: error }, `${what}, will try again`);
-  }
-
-  #leaveLocal(): void {
-    const { localWorkers } = this.#options.database;
-    const workers = localWorkers.get(this.#queue);
-    workers?.delete(this.#localStarts);
-    if (workers?.size === 0) localWorkers.delete(this.#queue);
+    this.#lookAround.start();
   }
 }

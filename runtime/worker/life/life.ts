@@ -1,5 +1,6 @@
 // The life of one incarnation: whether it goes on, why it ended, and which parts stop with it. It knows nothing of what
 // the parts do.
+import type { Logger } from 'pino';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
 /** Something that stops with its incarnation. */
@@ -9,12 +10,14 @@ export interface LivingPart {
 
 export class Life {
   readonly epoch: number;
+  readonly #logger: Logger;
   readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
   readonly #parts: LivingPart[] = [];
   #isOver = false;
 
-  constructor(epoch: number) {
+  constructor(epoch: number, logger: Logger) {
     this.epoch = epoch;
+    this.#logger = logger;
   }
 
   get isOver(): boolean {
@@ -43,5 +46,10 @@ export class Life {
   /** Ends the incarnation because nobody knows any more whether it still owns its runs. */
   lose(what: string, cause?: unknown): void {
     this.end(new RuntimeError('LEASE_LOST', `This worker lost touch with the database: ${what}.`, { cause }));
+  }
+
+  /** Logs a failure that a later look repeats, unless the incarnation is over, whose connections are closed. */
+  warn(what: string, error: unknown, facts: Record<string, unknown> = {}): void {
+    if (!this.#isOver) this.#logger.warn({ err: error, ...facts }, `${what}, will try again`);
   }
 }

@@ -1,5 +1,5 @@
-// The database sessions of an incarnation, and its registration: one carries the sign of life, one claims and parks, one
-// starts runs, some append.
+// Opens the database sessions of an incarnation and registers it: one session carries the heartbeat, one claims and
+// releases runs, one starts runs, some append. It sends nothing else on them.
 import type pg from 'pg';
 import { queueKey } from '../../core/run/deployment.ts';
 import { LogWriter } from '../../store/log/append.ts';
@@ -8,10 +8,11 @@ import { EventRows } from '../../store/codec/event-rows.ts';
 import { backendPid, register } from '../../store/ownership/lease.ts';
 import type { Activities } from '../activities/activity-context.ts';
 import type { WorkerVersion } from '../versions/worker-versions.ts';
+import type { Life } from './life.ts';
 
 export interface SessionsOptions {
   readonly database: Database;
-  /** Null: of a worker that takes no runs. */
+  /** Null for a worker that takes no runs. */
   readonly bundleHash: string | null;
   readonly activities: Activities;
   readonly takesNonLocal: boolean;
@@ -31,6 +32,8 @@ export interface Sessions {
   readonly rows: EventRows;
   readonly writers: readonly LogWriter[];
   close(): Promise<void>;
+  /** The incarnation ends with any of the sessions, and they with it; `starts` stays open while starts are under way. */
+  bindTo(life: Life): void;
 }
 
 const writerCount = 2;
@@ -63,7 +66,14 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       writing.map((client, i) => LogWriter.open(client, database.schema, epoch, i + 1)),
     );
     const rows = await EventRows.open(starts, database.schema);
-    return { epoch, heart, control, starts, rows, writers, close };
+    const bindTo = (life: Life): void => {
+      for (const client of clients) {
+        client.on('error', (error) => life.lose(`a connection broke: ${error.message}`, error));
+        client.on('end', () => life.lose('a connection ended'));
+        if (client !== starts) life.owns({ stop: () => client.end().catch(() => undefined) });
+      }
+    };
+    return { epoch, heart, control, starts, rows, writers, close, bindTo };
   } catch (error) {
     await close();
     throw error;

@@ -9,11 +9,8 @@ import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
-import type { Logger } from 'pino';
 import { type Looker, Poller } from '../../flow/poller.ts';
 import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
-import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
-import type { Database } from '../../store/sql/database.ts';
 import { readRunVersioning } from '../../store/deployments/deployments.ts';
 import { readHistory } from '../../store/log/history.ts';
 import { isFaultOfRun } from '../../store/ownership/quarantine.ts';
@@ -25,10 +22,11 @@ import {
   type QueryRequest,
 } from '../../store/messages/requests.ts';
 import { RunReplay } from '../../replay/run-replay.ts';
-import type { OwnedRuns } from '../cache/owned-runs.ts';
+import type { Claims } from '../claim/claims.ts';
 import { explained, traceRun } from './run-tracer.ts';
 import { isTraceQuery, traceAnswer } from './stack-trace.ts';
-import { mayAnswer, type WorkerVersions } from '../versions/worker-versions.ts';
+import { mayAnswer } from '../versions/worker-versions.ts';
+import type { RunWorker } from '../life/run-worker.ts';
 
 /** How long a query waits for messages that were sent before it: a run whose code fails may never take them. */
 const patienceMs = 1_000;
@@ -36,42 +34,21 @@ const patienceMs = 1_000;
 const soonMs = 5;
 
 export class QueryAnswerer implements Looker {
-  readonly #database: Database;
-  readonly #sandbox: Sandbox;
-  readonly #runs: OwnedRuns;
+  readonly #worker: RunWorker;
+  readonly #claims: Claims;
+  /** Queues on which requests may wait that are for this worker. */
   readonly #queues: readonly string[];
-  readonly #open: () => readonly string[];
-  readonly #versions: WorkerVersions | undefined;
-  readonly #epoch: number;
-  readonly #logger: Logger;
   readonly #underWay = new Set<string>();
   /** Requests that wait for messages: which is the last of them, and until when. */
   readonly #waiting = new Map<string, { readonly mail: number; readonly until: number }>();
   /** Answered during the read under way, which may have read them as open. */
   readonly #answered = new Set<string>();
   readonly #poller = new Poller(this);
-  #stopped = false;
 
-  constructor(parts: {
-    database: Database;
-    sandbox: Sandbox;
-    runs: OwnedRuns;
-    /** Where requests may wait that are for this worker. */
-    queues: readonly string[];
-    /** Those of them that it may claim runs from now. */
-    open: () => readonly string[];
-    epoch: number;
-    versions: WorkerVersions | undefined;
-    logger: Logger;
-  }) {
-    this.#database = parts.database;
-    this.#sandbox = parts.sandbox;
-    this.#runs = parts.runs;
-    this.#queues = parts.queues;
-    this.#open = parts.open;
-    this.#versions = parts.versions;
-    this.#epoch = parts.epoch;
-    this.#logger = parts.logger;
+  constructor(worker: RunWorker, claims: Claims) {
+    this.#worker = worker;
+    this.#claims = claims;
+    this.#queues = worker.takesRuns ? worker.sources.map(({ queue }) => queue) : [];
   }
 
   /** Whether this worker may be the one that requests on one of these queues are for. */
@@ -81,11 +58,10 @@ export class QueryAnswerer implements Looker {
 
   /** Answers whatever waits on this worker's queues and can be answered now, or soon. */
   poke(): void {
-    this.#poller.nudge();
+    if (this.#queues.length > 0) this.#poller.nudge();
   }
 
   stop(): void {
-    this.#stopped = true;
     void this.#poller.stop();
   }
 
@@ -95,8 +71,8 @@ export class QueryAnswerer implements Looker {
 
   async look(): Promise<void> {
     this.#answered.clear();
-    const where = { queues: this.#queues, open: this.#open() };
-    const requests = await openRequests(this.#database, this.#epoch, where);
+    const where = { queues: this.#queues, open: this.#claims.open };
+    const requests = await openRequests(this.#worker.database, this.#worker.life.epoch, where);
     // Nobody waits for an answer to those that are gone.
     const ids = new Set(requests.map((request) => request.id));
     for (const id of this.#waiting.keys()) if (!ids.has(id)) this.#waiting.delete(id);
@@ -109,14 +85,14 @@ export class QueryAnswerer implements Looker {
   }
 
   failed(error: unknown): void {
-    if (!this.#stopped) this.#logger.warn({ err: error }, 'queries could not be answered, will try again');
+    this.#worker.life.warn('queries could not be answered', error);
   }
 
   async #settle(request: OpenRequest): Promise<void> {
     try {
       const result = await this.#answer(request).catch((error: unknown) => unreadable(request, error));
       if (result === undefined) return;
-      await answer(this.#database, request.id, result);
+      await answer(this.#worker.database, request.id, result);
       this.#answered.add(request.id);
     } finally {
       this.#underWay.delete(request.id);
@@ -128,7 +104,7 @@ export class QueryAnswerer implements Looker {
     const known = this.#waiting.get(id);
     const { mail, until } = known ?? { mail: mailSent, until: performance.now() + patienceMs };
     const isTold = mailUnread === undefined || mailUnread > mail;
-    if (isTold || performance.now() > until || (this.#runs.get(runId)?.state.taskFailures ?? 0) > 0) {
+    if (isTold || performance.now() > until || (this.#worker.runs.get(runId)?.state.taskFailures ?? 0) > 0) {
       this.#waiting.delete(id);
       return false;
     }
@@ -138,15 +114,15 @@ export class QueryAnswerer implements Looker {
 
   async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {
     if (isTraceQuery(request.name)) return this.#answerByTrace(request);
-    const run = this.#runs.get(request.runId);
+    const run = this.#worker.runs.get(request.runId);
     if (run === undefined) return this.#answerByReplay(request);
     if (run.phase === 'idle' && run.sandbox === undefined) return this.#answerByReplay(request);
     // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
     if (
       run.phase === 'loading' ||
       run.phase === 'reloading' ||
-      run.phase === 'flushing' ||
-      run.carried.length > 0 ||
+      run.phase === 'appending' ||
+      run.inputsToReplay.length > 0 ||
       run.sandbox === undefined
     ) {
       return run.state.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
@@ -158,14 +134,14 @@ export class QueryAnswerer implements Looker {
   async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
     try {
       // Of a run that is closed, or waits, the log says whose code can follow it.
-      if (this.#runs.get(runId) === undefined) {
-        const versioning = await readRunVersioning(this.#database.pool, this.#database.schema, runId);
-        if (!mayAnswer(versioning, this.#versions)) return undefined;
+      if (this.#worker.runs.get(runId) === undefined) {
+        const versioning = await readRunVersioning(this.#worker.database.pool, this.#worker.database.schema, runId);
+        if (!mayAnswer(versioning, this.#worker.versions)) return undefined;
       }
-      const trace = await traceRun(this.#database, this.#sandbox, runId);
+      const trace = await traceRun(this.#worker.database, this.#worker.sandbox, runId);
       if (trace === undefined) return undefined; // as below: not begun
       if (trace.failure !== undefined) return taskFailed(trace.failure);
-      return { payload: encodePayload(traceAnswer(name, trace.waits, this.#sandbox)), problem: undefined };
+      return { payload: encodePayload(traceAnswer(name, trace.waits, this.#worker.sandbox)), problem: undefined };
     } catch (error) {
       const failure = ApplicationFailure.nonRetryable(`The run could not be traced: ${thrownMessage(error)}`);
       return { payload: encodeFailure(failure), problem: 'failed' };
@@ -173,12 +149,12 @@ export class QueryAnswerer implements Looker {
   }
 
   async #answerByReplay(request: QueryRequest): Promise<QueryAnswer | undefined> {
-    const code = this.#sandbox.createRun(request.runId);
+    const code = this.#worker.sandbox.createRun(request.runId);
     try {
       const replay = new RunReplay(code);
       let seen = false;
       let versioning: RunVersioning | undefined;
-      for await (const page of readHistory(this.#database, request.runId, { forReplay: true })) {
+      for await (const page of readHistory(this.#worker.database, request.runId, { forReplay: true })) {
         const [first] = page;
         if (first?.seq === 1) {
           const started = readStartMeta(first);
@@ -194,8 +170,8 @@ export class QueryAnswerer implements Looker {
       }
       if (!seen) return undefined; // not begun: it will be claimed and answered then
       // It closed, or has begun meanwhile, on another version, whose workers find the request too.
-      if (!mayAnswer(versioning, this.#versions)) return undefined;
-      const failure = await explained(this.#database, this.#sandbox, request.runId, replay.failure);
+      if (!mayAnswer(versioning, this.#worker.versions)) return undefined;
+      const failure = await explained(this.#worker.database, this.#worker.sandbox, request.runId, replay.failure);
       if (failure !== undefined) return taskFailed(failure);
       return this.#toAnswer(code.query(request.name, request.args), request);
     } finally {
@@ -205,7 +181,7 @@ export class QueryAnswerer implements Looker {
 
   #toAnswer(result: ReturnType<ActiveRun['query']>, request: QueryRequest): QueryAnswer {
     for (const line of result.logs)
-      this.#logger[line.level]({ runId: request.runId, ...line.attributes }, line.message);
+      this.#worker.logger[line.level]({ runId: request.runId, ...line.attributes }, line.message);
     if (result.ok) return { payload: result.payload, problem: undefined };
     return { payload: result.failure, problem: result.registered ? 'failed' : 'not_registered' };
   }

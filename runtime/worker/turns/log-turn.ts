@@ -1,7 +1,7 @@
 // What operators read of turns: what workflow code logged, and why a workflow task failed. Only after the turn is durable.
 import type { Logger } from 'pino';
 import type { LiveRun } from './live-run.ts';
-import type { BuiltTurn } from './turn.ts';
+import type { BuiltTurn } from './turn-builder.ts';
 
 export function logTurn(logger: Logger, run: LiveRun, built: BuiltTurn): void {
   const { runId, workflowId } = run.state;

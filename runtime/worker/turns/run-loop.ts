@@ -1,373 +1,365 @@
-// Turns of all runs that this incarnation owns: activate, append, and only after the commit act.
+// Turns of all runs that this incarnation owns, in stages: claimed runs are loaded, runs that have something to see are
+// activated together, their turns are appended, and only after the commit is acted upon. The phases: run-phase.ts.
 //
-//   loading ─► idle ─► queued ─► flushing ─► idle …            gone: closed, parked, or the incarnation is over
-//                ▲         (enqueue)  (append)   └─► parking ─► gone
-//   Whatever fails for one run, from any phase: quarantined ─► parking ─► gone
+//   adopt ─► loaded ─► [RunInputs] ─► #activate ─► #append ─► appended ─► #committed ─► EventActions
+//                          ▲                                      └─► #repeatClose, #refused, Quarantine
+//                          └── whatever happens to a run: activities, timers, mail, other runs
+import { isAssertion, RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { TaskFailure } from '../../core/log/activation.ts';
-import type { HistoryEvent, Micros } from '../../core/log/event.ts';
-import { isAssertion } from '../../core/failure/runtime-error.ts';
-import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
-import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
-import type { ClaimedRun } from '../../store/ownership/claim.ts';
-import type { Mail } from '../../core/run/mail.ts';
-import { readMail } from '../../store/messages/inbox.ts';
-import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
-import { act, type Actors } from './act.ts';
-import { answerUpdates } from './answer-updates.ts';
-import type { AppendResult } from './appender.ts';
-import { checkedTurn } from './checked-turn.ts';
-import { CodeReloader } from '../cache/code-reloader.ts';
-import { RunHolder } from './hold-run.ts';
+import { visibleInputs } from '../../core/log/visible.ts';
 import { endsWait, type Input } from '../../core/run/input.ts';
-import { LiveRun } from './live-run.ts';
-import { MailIntake } from './mail-intake.ts';
-import { messagesGone, Quarantine } from '../life/quarantine.ts';
-import type { RunLoopOptions } from './run-loop-options.ts';
-import { loadRuns, reloadSandbox } from '../cache/run-loader.ts';
-import { logTurn } from './log-turn.ts';
-import { Outgoing } from '../links/outgoing.ts';
-import { RunParking } from '../cache/run-parking.ts';
-import { TurnRounds } from './turn-rounds.ts';
-import { RunTimers } from '../cache/run-timers.ts';
-import { type BuiltTurn, buildTurn, outcomeOf, turnToAppend } from './turn.ts';
+import type { Mail } from '../../core/run/mail.ts';
+import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
+import { Yielder } from '../../flow/yield.ts';
+import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
+import { readMail } from '../../store/messages/inbox.ts';
+import type { ClaimedRun } from '../../store/ownership/claim.ts';
+import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
+import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
+import type { CodeReloader } from '../cache/code-reloader.ts';
+import type { RunCache } from '../cache/run-cache.ts';
+import type { LoadedRuns, RunLoader } from '../cache/run-loader.ts';
+import type { RunTimers } from '../cache/run-timers.ts';
+import { messagesGone, type Quarantine } from '../life/quarantine.ts';
+import type { Links } from '../links/links.ts';
+import type { VersionWatch } from '../versions/version-watch.ts';
 import { belongsElsewhere } from '../versions/worker-versions.ts';
+import type { EventActions } from './event-actions.ts';
+import { type AppendResult, type GroupCommit, PendingTurn, type TurnOwner } from './group-commit.ts';
+import { LiveRun } from './live-run.ts';
+import type { LockedClose } from './locked-close.ts';
+import { logTurn } from './log-turn.ts';
+import type { MailDelivery } from './mail-delivery.ts';
+import { type BuiltTurn, buildTurn, checkTurn, outcomeOf } from './turn-builder.ts';
+import type { RunWorker } from '../life/run-worker.ts';
 
-export class RunLoop {
-  readonly #options: RunLoopOptions;
-  readonly #timers: RunTimers;
-  readonly #holder: RunHolder;
-  readonly #reloader: CodeReloader;
-  readonly #actors: Actors;
-  readonly #outgoing: Outgoing;
-  readonly #mail: MailIntake;
-  /** Which runs are in memory, and letting go of them. */
-  readonly parking: RunParking;
-  /** Takes what cannot go on. */
-  readonly #quarantine: Quarantine;
-  readonly #rounds: TurnRounds;
-  #stopped = false;
+/** What the stages of the loop use. */
+export interface RunStages {
+  readonly mail: MailDelivery;
+  readonly timers: RunTimers;
+  readonly links: Links;
+  readonly activities: ActivityDispatcher;
+  readonly cache: RunCache;
+  readonly actions: EventActions;
+  readonly commit: GroupCommit;
+  readonly lockedClose: LockedClose;
+  readonly loader: RunLoader;
+  readonly reloader: CodeReloader;
+  readonly quarantine: Quarantine;
+  readonly versionWatch: VersionWatch | undefined;
+}
 
-  constructor(options: RunLoopOptions) {
-    this.#options = options;
-    const { activities, inputs } = options;
-    this.#outgoing = new Outgoing(options);
-    this.#holder = new RunHolder(options.database, options.life.epoch);
-    this.#reloader = new CodeReloader({
-      ...options,
-      now: () => this.#now(),
-      guard: (run, work) => this.#quarantine.guard(run, work),
-      reloaded: (run, failure) => this.#turn(run, failure).then(() => options.appender.pump()),
-      deferred: (run, events, appended) => this.#deferred(run, events, appended),
-      failed: (run, error) => this.#quarantine.take(run, error),
-    });
-    this.#rounds = new TurnRounds({
-      isStopped: () => this.#stopped,
-      defer: (run) => this.#reloader.defer(run),
-      reload: (run) => void this.#reloader.reload(run),
-      build: (run, taken) => this.#quarantine.attempt(run, () => buildTurn(run, taken, this.#now()), taken),
-      flush: (run, built, taken) => {
-        if (run.phase !== 'flushing' || this.#stopped) return;
-        this.#quarantine.attempt(run, () => this.#flush(run, this.#checked(run, taken, built), taken), taken);
-      },
-      flushed: () => options.appender.pump(),
-    });
-    this.#mail = new MailIntake(
-      options,
-      options.runs,
-      (run, mail) => inputs.add(run, activities.receive(run, mail)),
-      (run, error) => this.#quarantine.leaveUnread(run, error),
-    );
-    this.#timers = new RunTimers(options.clock, {
-      fire: (run, input) => inputs.add(run, input),
-      wake: async (run) => {
-        // A run that begins now may have left its mail unread.
-        if (run.state.hash.length === 0) await this.#mail.send([run.runId]);
-        if (run.phase === 'idle') inputs.wake(run);
-      },
-    });
-    this.#actors = { activities, timers: this.#timers, outgoing: this.#outgoing };
-    this.parking = new RunParking({
-      ...options,
-      released: (run) => this.#forget(run),
-      kept: (run) =>
-        this.#quarantine.attempt(run, () => {
-          this.#rest(run);
-          activities.startAll(run);
-        }),
-      failed: (run, error) => this.#quarantine.take(run, error),
-    });
-    this.#quarantine = new Quarantine({
-      ...options,
-      parking: this.parking,
-      reloader: this.#reloader,
-      timers: this.#timers,
-    });
+export class RunLoop implements LoadedRuns, TurnOwner {
+  readonly #worker: RunWorker;
+  readonly #stages: RunStages;
+
+  constructor(worker: RunWorker, stages: RunStages) {
+    this.#worker = worker;
+    this.#stages = stages;
   }
 
   /** Works until the incarnation is over. */
   async run(): Promise<void> {
-    void this.#mail.run();
-    for await (const runs of this.#options.inputs.rounds()) {
-      for (const run of runs) this.#look(run);
-      await this.#rounds.process(runs);
+    const { inputs, life } = this.#worker;
+    try {
+      for await (const runs of inputs.rounds()) await this.#round(runs);
+    } catch (error) {
+      const text = `The loop over all runs failed: ${String(error)}`;
+      life.end(error instanceof RuntimeError ? error : new RuntimeError('ASSERTION_FAILED', text, { cause: error }));
     }
   }
 
-  /** Whether a run cannot go on, or may leave memory. */
-  #look(run: LiveRun): void {
-    const fault = this.#options.inputs.faultOf(run);
-    if (fault !== undefined && run.phase !== 'flushing') this.#quarantine.take(run, fault.error);
-    else if (run.phase === 'idle' && this.#options.maxCachedRuns === 0) this.#letGo(run);
-  }
+  // Load: claimed runs come into memory and go on where they stood.
 
-  /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
   async adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
+    const { versions } = this.#worker;
+    const { cache, loader } = this.#stages;
     const runs = claimed.map(({ runId, mail, lost, start, quarantined }) => {
-      const run = new LiveRun(runId, mail, lost, this.#options.versions);
+      const run = new LiveRun(runId, mail, lost, versions);
       run.queueKey = queue;
-      this.#options.runs.add(run);
-      if (quarantined !== undefined) this.#quarantine.claimed(run, quarantined);
+      run.failures = quarantined ?? 0;
+      cache.add(run);
       return { run, start };
     });
-    await loadRuns(this.#options, runs, {
-      loaded: (run, failure, mail) => this.#quarantine.attempt(run, () => this.#loaded(run, failure, mail)),
-      failed: (run, error) => this.#quarantine.take(run, error),
-    });
+    await loader.load(runs, this);
+  }
+
+  loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
+    const { life, clock, inputs } = this.#worker;
+    const { cache, timers, links, activities, quarantine } = this.#stages;
+    if (life.isOver) return;
+    if (belongsElsewhere(run)) return void quarantine.guard(run, () => cache.sendOn(run));
+    run.moveTo('idle');
+    run.idleSince = performance.now();
+    if (run.waitsUntil > clock.now()) return this.#leaveEarly(run, mail);
+    timers.startAll(run);
+    const lost = run.ownerLost();
+    // Logged before the activities start again, so that their attempts count right.
+    if (lost !== undefined) inputs.add(run, lost);
+    else activities.startAll(run);
+    links.resume(run);
+    this.#stages.mail.deliver(mail);
+    // A long run comes without its code: what is pending goes on while it is made again.
+    if (run.sandbox === undefined) void this.#reload(run);
+    else if (failure !== undefined) void this.#turn(run, failure);
+    else if (run.inputsToReplay.length > 0) inputs.wake(run);
+    // Otherwise only its next turn shows whether it goes on.
+    if (run.settled) quarantine.passed(run);
+  }
+
+  /** The first task is not due yet: the run leaves with its mail unread, unless a message ends the wait. */
+  #leaveEarly(run: LiveRun, mail: readonly Mail[]): void {
+    const { timers, cache } = this.#stages;
+    const ending = mail.some(({ type }) => endsWait(type));
+    if (!ending) run.mailRead = run.mailClaimed;
+    timers.startAll(run);
+    timers.wakeAt(run, run.waitsUntil);
+    if (ending) this.#stages.mail.deliver(mail);
+    else cache.release(run);
   }
 
   /** Takes on a run that was started here, with its first turn: in the log already (`durable`), or to be appended now. */
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
-    if (this.#stopped) return run.dropSandbox();
-    this.#options.runs.add(run);
-    this.#quarantine.attempt(run, () => (durable ? this.#committed(run, built, []) : this.#flush(run, built, [])));
-    this.#options.appender.pump();
+    const { life } = this.#worker;
+    const { cache, commit } = this.#stages;
+    if (life.isOver) return run.dropSandbox();
+    cache.add(run);
+    run.moveTo('appending');
+    const turn = new PendingTurn(this, run, [], built);
+    if (durable) this.appended(turn, { outcome: 'committed' });
+    else this.#submit(turn);
+    commit.pump();
   }
 
   /** Takes a run that was started here and that no first turn could be made of. */
   beginFailed(run: LiveRun, error: unknown): void {
-    if (this.#stopped) return run.dropSandbox();
-    this.#options.runs.add(run);
-    this.#quarantine.take(run, error);
+    const { life } = this.#worker;
+    const { cache, quarantine } = this.#stages;
+    if (life.isOver) return run.dropSandbox();
+    cache.add(run);
+    quarantine.take(run, error);
   }
 
-  abort(): void {
-    this.#stopped = true;
-    this.#outgoing.stop();
-    this.#mail.stop();
-    for (const run of [...this.#options.runs]) this.#forget(run);
+  // Activate: what came together makes one turn of its run, and the turns of a round are appended together.
+
+  async #round(runs: ReadonlySet<LiveRun>): Promise<void> {
+    const yielder = new Yielder();
+    let turns: PendingTurn[] = [];
+    for (const run of runs) {
+      if (this.#worker.life.isOver) return;
+      this.#look(run);
+      if (run.phase === 'queued') {
+        const turn = this.#activate(run);
+        if (turn !== undefined) turns.push(turn);
+      }
+      if (!yielder.isDue) continue;
+      await this.#append(turns);
+      turns = [];
+      await yielder.yield();
+    }
+    await this.#append(turns);
   }
 
-  #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
-    if (this.#stopped) return;
-    if (belongsElsewhere(run)) return void this.#quarantine.guard(run, () => this.parking.sendOn(run));
-    // A long run comes without its code: what is pending goes on while it is made again.
-    run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
-    run.idleSince = performance.now();
-    if (run.waitsUntil > this.#now()) return this.#holdBack(run, mail);
-    this.#timers.startAll(run);
-    const lost = run.ownerLost();
-    // Logged before the activities start again, so that their attempts count right.
-    if (lost !== undefined) this.#options.inputs.add(run, lost);
-    else this.#actors.activities.startAll(run);
-    this.#outgoing.resume(run);
-    this.#mail.deliver(mail);
-    if (run.sandbox === undefined) void this.#reloader.reload(run);
-    else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
-    else if (run.carried.length > 0) this.#options.inputs.wake(run);
-    // Else it is known only with its next turn whether it goes on.
-    if (run.settled) this.#quarantine.passed(run);
+  /** Deals with a run that failed, that may leave memory, or whose code cannot see what came. */
+  #look(run: LiveRun): void {
+    const { inputs } = this.#worker;
+    const { quarantine, cache, reloader } = this.#stages;
+    const fault = run.phase === 'appending' || run.phase === 'releasing' ? undefined : inputs.takeFault(run);
+    if (fault?.isOfMail === true) void quarantine.leaveUnread(run, fault.error);
+    else if (fault !== undefined) quarantine.take(run, fault.error);
+    if (run.phase === 'idle' && cache.isDisabled) cache.release(run);
+    else if (run.phase === 'reloading' || run.phase === 'quarantined') reloader.append(run);
   }
 
-  /** Its first task is not due, and was not asked for by a message: the run is let go with its mail unread. */
-  #holdBack(run: LiveRun, mail: readonly Mail[]): void {
-    const ending = mail.some(({ type }) => endsWait(type));
-    run.mailRead = ending ? run.mailRead : run.mailClaimed;
-    this.#timers.startAll(run);
-    this.#timers.wakeAt(run, run.waitsUntil);
-    if (ending) this.#mail.deliver(mail);
-    else this.#letGo(run);
-  }
-
-  async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
-    run.phase = 'flushing';
+  #activate(run: LiveRun): PendingTurn | undefined {
+    if (run.sandbox === undefined) {
+      void this.#reload(run);
+      return undefined;
+    }
+    run.moveTo('appending');
     const inputs = run.takeQueue();
-    await this.#quarantine.guard(
+    try {
+      return new PendingTurn(this, run, inputs, buildTurn(run, inputs, this.#worker.clock.now()));
+    } catch (error) {
+      this.#stages.quarantine.take(run, error, inputs);
+      return undefined;
+    }
+  }
+
+  /** Makes the code of a run again; what happens meanwhile is appended beside it. */
+  #reload(run: LiveRun): Promise<void> {
+    const { quarantine, reloader } = this.#stages;
+    run.moveTo('reloading');
+    return quarantine.guard(run, async () => {
+      const failure = await reloader.reload(run);
+      if (run.phase === 'reloading') await this.#turn(run, failure); // else it failed, or the incarnation is over
+    });
+  }
+
+  /** One turn outside of the rounds: the code stands again, or `failure` says why it cannot. */
+  async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
+    const { quarantine, commit } = this.#stages;
+    if (run.phase !== 'appending') run.moveTo('appending');
+    const inputs = run.takeQueue();
+    await quarantine.guard(
       run,
       async () => {
         const built = await this.#build(run, inputs, failure);
-        if (!this.#isGone(run)) this.#flush(run, built, inputs);
+        if (run.phase === 'appending') this.#submit(new PendingTurn(this, run, inputs, built));
       },
       inputs,
     );
+    commit.pump();
   }
 
   async #build(run: LiveRun, inputs: readonly Input[], failure?: TaskFailure): Promise<BuiltTurn> {
-    const built = buildTurn(run, inputs, this.#now(), failure);
+    const { clock, maxPayloadBytes } = this.#worker;
+    const built = buildTurn(run, inputs, clock.now(), failure);
     if (built.activated) await rejectionsKnown();
-    return this.#checked(run, inputs, built);
+    return checkTurn(run, inputs, built, clock.now(), maxPayloadBytes);
   }
 
-  #checked(run: LiveRun, inputs: readonly Input[], built: BuiltTurn): BuiltTurn {
-    return checkedTurn(run, inputs, built, { now: this.#now(), maxPayloadBytes: this.#options.maxPayloadBytes });
+  // Append: turns that have something for the log go out together.
+
+  async #append(turns: readonly PendingTurn[]): Promise<void> {
+    const { life, clock, maxPayloadBytes } = this.#worker;
+    const { quarantine, commit } = this.#stages;
+    if (turns.some(({ built }) => built.activated)) await rejectionsKnown();
+    for (const turn of turns) {
+      const { run, inputs } = turn;
+      if (run.phase !== 'appending' || life.isOver) continue;
+      try {
+        turn.built = checkTurn(run, inputs, turn.built, clock.now(), maxPayloadBytes);
+        this.#submit(turn);
+      } catch (error) {
+        quarantine.take(run, error, inputs);
+      }
+    }
+    commit.pump();
   }
 
-  #isGone(run: LiveRun): boolean {
-    return run.phase === 'gone' || this.#stopped;
-  }
-
-  #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
+  #submit(turn: PendingTurn): void {
+    const { run, built } = turn;
+    const { cache, commit, quarantine } = this.#stages;
     if (built.events.length === 0 && built.consumed.length === 0) {
-      run.kept.push(...built.kept);
-      this.#quarantine.passed(run);
-      this.#rest(run);
-      return;
-    }
-    run.phase = 'flushing';
-    if (built.continues !== undefined) {
-      void this.#quarantine.guard(run, () => this.#continue(run, built, inputs), inputs);
-      return;
-    }
-    this.#options.appender.submit({
-      turn: turnToAppend(run, built),
-      bytes: built.bytes,
-      done: (result) => this.#quarantine.attempt(run, () => this.#appended(run, built, inputs, result)),
-    });
+      run.unseenUpdates.push(...built.unseenUpdates);
+      quarantine.passed(run);
+      cache.rest(run);
+    } else if (built.continues !== undefined) void quarantine.guard(run, () => this.#continue(turn), turn.inputs);
+    else commit.submit(turn);
   }
 
   /** The end of one run and the beginning of the next are one transaction. */
-  async #continue(run: LiveRun, built: BuiltTurn, inputs: Input[]): Promise<void> {
+  async #continue(turn: PendingTurn): Promise<void> {
     try {
-      await this.#holder.append(run, async () => ({ built, done: () => this.#held(run, built, inputs) }));
+      const built = await this.#stages.lockedClose.append(turn.run, () => turn.built);
+      if (built === undefined) return;
     } catch (error) {
       if (!isCleanRefusal(error)) throw error;
-      this.#refused(run, built, inputs, error);
+      return this.#refused(turn, error);
     }
+    this.appended(turn, { outcome: 'committed' });
   }
 
-  /** After a commit that no writer made, and so told nobody of. */
-  #held(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
-    this.#quarantine.attempt(run, () => this.#appended(run, built, inputs, { outcome: 'committed' }));
-    if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
-  }
-
-  #appended(run: LiveRun, built: BuiltTurn, inputs: Input[], result: AppendResult): void {
+  /** What became of a turn. */
+  appended(turn: PendingTurn, result: AppendResult): void {
+    const { run } = turn;
+    const { quarantine } = this.#stages;
     if (run.phase === 'gone') return;
-    if (result.outcome === 'committed') this.#committed(run, built, inputs);
-    else if (result.outcome === 'suspect') this.#quarantine.take(run, messagesGone(run));
-    else if (result.outcome === 'mail') void this.#repeatClose(run, inputs);
-    else if (result.outcome === 'busy') void this.#repeatClose(run, inputs, true);
-    else if (result.outcome === 'refused') this.#refused(run, built, inputs, result.error);
-  }
-
-  #committed(run: LiveRun, built: BuiltTurn, inputs: readonly Input[]): void {
-    for (const event of built.events) run.record(event);
-    run.lostCloses = 0;
-    run.kept.push(...built.kept);
-    answerUpdates(this.#options.database, run, built);
-    this.#options.inputs.appended(inputs);
-    logTurn(this.#options.logger, run, built);
-    if (built.closes !== undefined) {
-      this.#quarantine.passed(run);
-      this.#actors.activities.closed(run);
-      this.#forget(run);
-      if (built.outbox !== undefined) this.#outgoing.closed(run.runId);
-      this.#options.database.local.emit('closed', run.runId, outcomeOf(built));
-      return;
+    try {
+      if (result.outcome === 'committed') this.#committed(turn);
+      else if (result.outcome === 'suspect') quarantine.take(run, messagesGone(run));
+      else if (result.outcome === 'refused') this.#refused(turn, result.error);
+      else void this.#repeatClose(turn, result.outcome === 'busy');
+    } catch (error) {
+      quarantine.take(run, error);
     }
-    if (built.failure !== undefined) {
-      run.carryInputs(built.events);
-      run.dropSandbox();
-      // Tried again with back-off, by whichever worker has the run then.
-      run.retryTaskAt = this.#now() + taskRetryDelayMs(run.state.taskFailures) * 1000;
-      this.#timers.wakeAt(run, run.retryTaskAt);
-    } else if (built.activated) {
-      run.carried = [];
-      run.retryTaskAt = undefined;
-    }
-    this.#options.versionWatch?.recorded(run);
-    for (const event of built.events) {
-      if (!run.isLeaving || event.type !== 'ActivityScheduled') act(run, event, this.#actors);
-    }
-    this.#quarantine.passed(run);
-    const isUncached = this.#options.maxCachedRuns === 0;
-    if (isUncached) run.dropSandbox();
-    this.#rest(run);
-    // Another worker of the queue may have the code that this one lacks.
-    if (built.failure !== undefined || isUncached || run.isLeaving) this.#letGo(run);
   }
 
-  /** A run that cannot be let go now stays in memory, until runs are evicted or the worker stops. */
-  #letGo(run: LiveRun): void {
-    this.parking.letGo(run).catch((error: unknown) => {
-      if (this.#stopped) return;
-      this.#options.logger.warn({ err: error, runId: run.runId }, 'a run could not be let go, will try again');
-    });
-  }
-
-  /** After a turn: on with what came meanwhile, or idle. */
-  #rest(run: LiveRun): void {
-    run.phase = 'idle';
-    run.idleSince = performance.now();
-    if (run.queue.length > 0 || this.#options.inputs.faultOf(run) !== undefined) this.#options.inputs.wake(run);
-  }
-
-  /** A closing turn lost against mail, new or under way: the code must see it, from the state before that turn. */
-  async #repeatClose(run: LiveRun, inputs: Input[], hold = false): Promise<void> {
+  /** New mail came before a closing turn: the code must see it, from the state before that turn. */
+  async #repeatClose({ run, inputs }: PendingTurn, isBusy: boolean): Promise<void> {
+    const { database } = this.#worker;
+    const { loader, lockedClose, mail, quarantine } = this.#stages;
     run.lostCloses++;
     run.queue.unshift(...inputs);
     const taken: Input[] = [];
     const repeat = async (): Promise<void> => {
-      const failure = await reloadSandbox(this.#options.database, this.#options.sandbox, run);
-      if (hold || run.lostCloses >= 2) {
-        // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
-        await this.#holder.append(run, async (mail) => {
-          this.#mail.deliver(mail);
-          taken.push(...run.takeQueue());
-          const built = await this.#build(run, taken, failure);
-          return { built, done: () => this.#held(run, built, taken) };
-        });
-        return;
+      const failure = await loader.reload(run);
+      if (!isBusy && run.lostCloses < 2) {
+        mail.deliver(await readMail(database, [{ runId: run.runId, after: run.mailRead }]));
+        return this.#turn(run, failure);
       }
-      this.#mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
-      await this.#turn(run, failure);
-      this.#options.appender.pump();
+      // Locked: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
+      const built = await lockedClose.append(run, (rest) => {
+        mail.deliver(rest);
+        taken.push(...run.takeQueue());
+        return this.#build(run, taken, failure);
+      });
+      if (built !== undefined) this.appended(new PendingTurn(this, run, taken, built), { outcome: 'committed' });
     };
-    await this.#quarantine.guard(run, repeat, taken);
-  }
-
-  #deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void {
-    this.#quarantine.attempt(run, () => {
-      for (const event of events) run.record(event);
-      run.unhashed = [];
-      this.#options.inputs.appended(inputs);
-      for (const event of events) act(run, event, this.#actors);
-      if (run.queue.length > 0) this.#options.inputs.wake(run);
-    });
+    await quarantine.guard(run, repeat, taken);
   }
 
   /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
-  #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
-    if (isHistoryConflict(error)) return this.#quarantine.take(run, error);
+  #refused({ run, inputs, built }: PendingTurn, error: unknown): void {
+    const { clock } = this.#worker;
+    const { quarantine, commit } = this.#stages;
+    if (isHistoryConflict(error)) return quarantine.take(run, error);
     run.dropSandbox();
-    if (built.failure !== undefined) return this.#quarantine.take(run, error, inputs);
+    if (built.failure !== undefined) return quarantine.take(run, error, inputs);
     const code = isAssertion(error) ? error.code : 'WORKFLOW_ERROR';
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
-    const failed = (): void => this.#flush(run, buildTurn(run, inputs, this.#now(), { code, message }), inputs);
-    this.#quarantine.attempt(run, failed, inputs);
-    this.#options.appender.pump();
+    try {
+      this.#submit(new PendingTurn(this, run, inputs, buildTurn(run, inputs, clock.now(), { code, message })));
+    } catch (cause) {
+      return quarantine.take(run, cause, inputs);
+    }
+    commit.pump();
   }
 
-  #forget(run: LiveRun): void {
-    run.phase = 'gone';
-    this.#quarantine.forget(run);
-    this.#options.inputs.forget(run);
-    this.#options.runs.delete(run);
-    this.#timers.clear(run);
-    this.#actors.activities.abandon(run, 'NOT_FOUND');
+  // Act: the turn is durable.
+
+  #committed({ run, inputs, built }: PendingTurn): void {
+    const { logger } = this.#worker;
+    const { actions, cache, quarantine, versionWatch } = this.#stages;
+    for (const event of built.events) run.record(event);
+    run.lostCloses = 0;
+    run.unseenUpdates.push(...built.unseenUpdates);
+    actions.answer(run, built);
+    this.#worker.inputs.appended(inputs);
+    logTurn(logger, run, built);
+    if (built.closes !== undefined) return this.#closed(run, built);
+    if (built.failure !== undefined) this.#retryTask(run, built);
+    else if (built.activated) {
+      run.inputsToReplay = [];
+      run.retryTaskAt = undefined;
+    }
+    versionWatch?.recorded(run);
+    for (const event of built.events) actions.act(run, event);
+    quarantine.passed(run);
+    if (cache.isDisabled) run.dropSandbox();
+    cache.rest(run);
+    // Another worker of the queue may have the code that this one lacks.
+    if (built.failure !== undefined || cache.isDisabled || run.isLeaving) cache.release(run);
+  }
+
+  #closed(run: LiveRun, built: BuiltTurn): void {
+    const { database } = this.#worker;
+    const { activities, cache, links, quarantine } = this.#stages;
+    quarantine.passed(run);
+    activities.closed(run);
+    cache.forget(run);
+    if (built.outbox !== undefined) links.closed(run.runId);
+    database.local.emit('closed', run.runId, outcomeOf(built));
+  }
+
+  /** The turn's inputs are in the log, but the code has not seen them. It tries again later, on whichever worker has the run. */
+  #retryTask(run: LiveRun, built: BuiltTurn): void {
+    const { clock } = this.#worker;
+    const { timers } = this.#stages;
+    run.inputsToReplay.push(...visibleInputs(built.events));
     run.dropSandbox();
-  }
-
-  #now(): Micros {
-    return this.#options.clock.now();
+    run.retryTaskAt = clock.now() + taskRetryDelayMs(run.state.taskFailures) * 1000;
+    timers.wakeAt(run, run.retryTaskAt);
   }
 }

@@ -1,52 +1,35 @@
-// What runs ask of other runs, once it is durable: starts of children, signals, cancellation. Tried again until the answer
-// is in the log; a run that is taken over has it sent by its new owner.
+// Carries out what runs ask of other runs, once that is durable: starts of children, signals, cancellation. It tries until
+// the answer is in the log; when a run changes its owner, the new owner sends again.
 import { setTimeout } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import type { OpenChild, OpenMessage } from '../../core/run/run-links.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import { SerialQueue } from '../../flow/serial-queue.ts';
 import { type ChildStart, childStart, runExists } from '../../store/runs/child-run.ts';
-import type { Database } from '../../store/sql/database.ts';
 import { readHistory } from '../../store/log/history.ts';
 import { deliverOutbox, endOrphan } from '../../store/messages/outbox.ts';
 import { announce, sendFromRun } from '../../store/messages/run-messages.ts';
 import { isContention, isDataRefusal } from '../../store/sql/sqlstate.ts';
 import { StartBatcher } from '../../store/runs/start-batcher.ts';
 import { startWith } from '../../store/runs/start-with.ts';
-import type { Life } from '../life/life.ts';
-import type { AnnouncedMail } from '../turns/announced-mail.ts';
-import type { RunInputs } from '../turns/run-inputs.ts';
 import type { LiveRun } from '../turns/live-run.ts';
-
-export interface OutgoingOptions {
-  readonly database: Database;
-  readonly life: Life;
-  readonly logger: Logger;
-  readonly inputs: RunInputs;
-  readonly announced: AnnouncedMail;
-}
+import type { RunWorker } from '../life/run-worker.ts';
 
 const retryMs = { first: 20, max: 2_000 } as const;
 /** Transactions under way at once; each has a connection of the pool, which others need too. */
 const lanes = 4;
 
-export class Outgoing implements BatchSender<string> {
-  readonly #options: OutgoingOptions;
+export class Links implements BatchSender<string> {
+  readonly #worker: RunWorker;
   readonly #starts: StartBatcher;
   readonly #lanes = new SerialQueue<number>();
   #nextLane = 0;
   readonly #closed = new Batcher<string>(this, { itemsMax: 500 });
-  #stopped = false;
 
-  constructor(options: OutgoingOptions) {
-    this.#options = options;
-    this.#starts = new StartBatcher(options.database);
-  }
-
-  stop(): void {
-    this.#stopped = true;
+  constructor(worker: RunWorker) {
+    this.#worker = worker;
+    this.#starts = new StartBatcher(worker.database);
   }
 
   /** Acts on an event that was just appended. */
@@ -70,12 +53,12 @@ export class Outgoing implements BatchSender<string> {
 
   /** Has others hear of these closed runs. */
   async send(runIds: readonly string[]): Promise<void> {
-    const { database, logger } = this.#options;
+    const { database, life } = this.#worker;
     try {
       const busy = await deliverOutbox(database, runIds);
       if (busy.length > 0) void this.#later(() => busy.forEach((runId) => this.closed(runId)));
     } catch (error) {
-      if (!this.#stopped) logger.warn({ err: error }, 'others could not be told of closed runs, will try again');
+      life.warn('others could not be told of closed runs', error);
     }
   }
 
@@ -85,11 +68,11 @@ export class Outgoing implements BatchSender<string> {
       run,
       () => run.state.links?.children.get(answers) === child && !child.isStarted,
       async () => {
-        const { pool, schema } = this.#options.database;
+        const { pool, schema } = this.#worker.database;
         const given = { child, args: args ?? (await this.#payload(run, answers)) };
         const start = await childStart(pool, schema, run.state, given);
         const reason = await this.#start(start);
-        if (reason === undefined && run.phase === 'gone') await endOrphan(this.#options.database, run.state, child);
+        if (reason === undefined && run.phase === 'gone') await endOrphan(this.#worker.database, run.state, child);
         const { runId: correlationId } = start.run;
         if (reason === undefined) return newEvent(0, 'ChildWorkflowStarted', { answers, name, correlationId });
         return newEvent(0, 'ChildWorkflowStartFailed', { answers, name, reason: reason === '' ? null : reason });
@@ -99,7 +82,7 @@ export class Outgoing implements BatchSender<string> {
 
   /** Undefined when the child's run is there; else why not, '' when its workflow id is taken. */
   async #start(start: ChildStart): Promise<string | undefined> {
-    const { database } = this.#options;
+    const { database } = this.#worker;
     let reason = '';
     try {
       if (await this.#place(start)) return undefined;
@@ -114,7 +97,7 @@ export class Outgoing implements BatchSender<string> {
   async #place({ run, timing, refusedAfter }: ChildStart): Promise<boolean> {
     const isPlain = refusedAfter.length === 0 && timing.delayMs === 0 && timing.deadlineMs === undefined;
     if (isPlain) return this.#starts.start(run);
-    const { database } = this.#options;
+    const { database } = this.#worker;
     const how = { useExisting: false, refusedAfter, timing };
     const placed = await this.#inLane(() => startWith(database, undefined, run, how));
     if (typeof placed === 'string') return false;
@@ -123,7 +106,7 @@ export class Outgoing implements BatchSender<string> {
   }
 
   #sendMessage(run: LiveRun, message: OpenMessage, payload?: Uint8Array | null): void {
-    const { database, life, announced } = this.#options;
+    const { database, life, announcedMail } = this.#worker;
     void this.#untilDone(
       run,
       () => run.state.links?.messages.get(message.seq) === message,
@@ -139,7 +122,7 @@ export class Outgoing implements BatchSender<string> {
           database,
           sent.filter(({ runId }) => runId !== run.runId),
         );
-        announced.announce([run.runId]); // the arrival comes as mail
+        announcedMail.announce([run.runId]); // the arrival comes as mail
         return undefined;
       },
     );
@@ -149,13 +132,13 @@ export class Outgoing implements BatchSender<string> {
   async #begun(run: LiveRun, child: number | undefined): Promise<void> {
     if (child === undefined) return;
     const isUnderWay = (): boolean => run.state.links?.children.get(child)?.isStarted === false;
-    while (!this.#stopped && run.phase !== 'gone' && isUnderWay()) {
+    while (!this.#worker.life.isOver && run.phase !== 'gone' && isUnderWay()) {
       await setTimeout(retryMs.first, undefined, { ref: false });
     }
   }
 
   async #payload({ runId }: LiveRun, seq: number): Promise<Uint8Array> {
-    for await (const page of readHistory(this.#options.database, runId, { after: seq - 1, upTo: seq })) {
+    for await (const page of readHistory(this.#worker.database, runId, { after: seq - 1, upTo: seq })) {
       if (page[0]?.payload) return page[0].payload;
     }
     return new Uint8Array();
@@ -167,21 +150,21 @@ export class Outgoing implements BatchSender<string> {
 
   async #later(work: () => void): Promise<void> {
     await setTimeout(retryMs.first, undefined, { ref: false });
-    if (!this.#stopped) work();
+    if (!this.#worker.life.isOver) work();
   }
 
   /** Works until it succeeds, or is not needed any more; what it returns goes into the run's log. */
   async #untilDone(run: LiveRun, isOpen: () => boolean, work: () => Promise<NewEvent | undefined>): Promise<void> {
     let delay: number = retryMs.first;
     run.sending++;
-    while (!this.#stopped && run.phase !== 'gone' && isOpen()) {
+    while (!this.#worker.life.isOver && run.phase !== 'gone' && isOpen()) {
       try {
         const input = await work();
-        if (input !== undefined && isOpen()) this.#options.inputs.add(run, input);
+        if (input !== undefined && isOpen()) this.#worker.inputs.add(run, input);
         break;
       } catch (error) {
         const level = isContention(error) ? 'debug' : 'warn';
-        this.#options.logger[level](
+        this.#worker.logger[level](
           { err: error, runId: run.runId },
           'another run could not be reached, will try again',
         );

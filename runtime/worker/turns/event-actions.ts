@@ -1,0 +1,81 @@
+// What follows from events that are durable, the same for a turn that has just been committed and for one that a new owner
+// finds in the log: activities start and stop, timers run, other runs are reached, senders get their answers.
+import { eventCode, type HistoryEvent } from '../../core/log/event.ts';
+import { closingTypes } from '../../store/log/history.ts';
+import { rejectUpdate, updateKey } from '../../store/messages/updates.ts';
+import type { Database } from '../../store/sql/database.ts';
+import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
+import type { RunTimers } from '../cache/run-timers.ts';
+import type { Links } from '../links/links.ts';
+import type { LiveRun } from './live-run.ts';
+import type { BuiltTurn } from './turn-builder.ts';
+
+const updateCodes: ReadonlySet<number> = new Set([
+  eventCode.UpdateAccepted,
+  eventCode.UpdateCompleted,
+  eventCode.UpdateFailed,
+]);
+
+const attemptCodes: ReadonlySet<number> = new Set(
+  ([...closingTypes, 'ActivityAttemptFailed'] as const).map((type) => eventCode[type]),
+);
+
+export class EventActions {
+  readonly #database: Database;
+  readonly #activities: ActivityDispatcher;
+  readonly #timers: RunTimers;
+  readonly #links: Links;
+
+  constructor(database: Database, activities: ActivityDispatcher, timers: RunTimers, links: Links) {
+    this.#database = database;
+    this.#activities = activities;
+    this.#timers = timers;
+    this.#links = links;
+  }
+
+  act(run: LiveRun, event: HistoryEvent): void {
+    switch (event.type) {
+      case 'ActivityScheduled':
+        // A run that leaves begins no activity: its next owner does.
+        if (!run.isLeaving) this.#activities.start(run, run.state.activities.get(event.seq)!);
+        return;
+      case 'ActivityCancelRequested':
+        this.#activities.cancel(run, event.answers!);
+        return;
+      case 'ActivityAttemptFailed':
+        this.#activities.attemptFailed(run, event);
+        return;
+      case 'TimerStarted':
+        this.#timers.start(run, event.seq, run.state.timers.get(event.seq)!);
+        return;
+      case 'TimerCancelled':
+        this.#timers.cancel(run, event.answers!);
+        return;
+      case 'WorkerLost':
+        this.#activities.workerLost(run, event);
+        return;
+      case 'ChildWorkflowInitiated':
+      case 'ExternalSignalInitiated':
+      case 'ExternalCancelInitiated':
+        this.#links.act(run, event);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Tells senders of updates, and clients that completed activities, what the turn says about them. */
+  answer({ runId }: LiveRun, { events, refused }: BuiltTurn): void {
+    const { notifier } = this.#database;
+    for (const { type, correlationId } of events) {
+      if (correlationId === null) continue;
+      const code = eventCode[type];
+      if (updateCodes.has(code)) notifier.answered(updateKey(runId, correlationId));
+      else if (attemptCodes.has(code)) notifier.answered(correlationId);
+    }
+    for (const { updateId, name, failure } of refused) {
+      // A sender that gets no answer finds its message gone, and sends it again.
+      rejectUpdate(this.#database, { runId, updateId, name, failure }).catch(() => undefined);
+    }
+  }
+}
