@@ -1,5 +1,5 @@
-// Brings claimed runs into memory. Short runs are read together, whole, and replayed at once. Of a long run only what is
-// pending is read, so that its activities go on at once; its code is made again later. It acts on nothing that it reads.
+// Brings claimed runs into memory. Short runs are read together, whole, and replayed at once. A long run is read
+// only as far as something is pending, so that its activities go on at once; its code is made again later.
 import type { TaskFailure } from '../../core/log/activation.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';

@@ -52,7 +52,7 @@ export class Claimer implements Looker {
     this.#source = source;
   }
 
-  /** Looks for due runs now. `sweep`: also for such as became due long ago. */
+  /** Looks for due runs now. `sweep`: also for runs that became due long ago. */
   poke(sweep = false): void {
     if (sweep) this.#nextSweep = 0;
     this.#poller.nudge();

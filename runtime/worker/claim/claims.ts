@@ -56,7 +56,7 @@ export class Claims {
     this.#queues = worker.sources.map((source) => new ClaimedQueue(source, worker, cache, loop));
   }
 
-  /** Looks for due runs now. `sweep`: also for such as became due long ago. */
+  /** Looks for due runs now. `sweep`: also for runs that became due long ago. */
   poke(sweep = false): void {
     for (const { source, claimer } of this.#queues) if (source.isOpen()) claimer.poke(sweep);
   }

@@ -1,4 +1,4 @@
-// Named moments at which a crash test may end the process. Nothing listens to them outside of tests.
+// Named moments at which a crash test may end the process. Only tests listen to them.
 
 export const failPoints = [
   'claimed',
@@ -11,12 +11,12 @@ export const failPoints = [
   'after park',
 ] as const;
 
-/** Of activities that other workers execute. */
+/** Around activities that other workers execute. */
 export const taskFailPoints = ['before offer', 'after offer', 'task claimed', 'before report', 'after report'] as const;
-/** Of activities that clients complete. */
+/** Around handing an attempt to a client that completes it. */
 export const leavingFailPoints = ['before leaving', 'after leaving'] as const;
 
-/** Of standalone activities: inside the transaction, and behind it. */
+/** Around settling a standalone activity: inside the transaction, and after it. */
 export const settlingFailPoints = ['settling', 'settled'] as const;
 
 export type FailPoint =

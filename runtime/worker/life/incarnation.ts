@@ -1,5 +1,6 @@
-// One life of a worker: an epoch, its connections, its runs. It ends by stopping, by being declared dead, or by losing
-// touch with the database; the worker then begins another one. Nothing is carried over but what is in the log.
+// One life of a worker: an epoch, its connections, its runs. It ends when it stops, is declared dead, or loses touch with
+// the database; the worker then begins another one, which knows only what is in the log. It builds, starts and stops the
+// parts, and decides nothing about runs.
 import type { Logger } from 'pino';
 import { activitiesNamespace } from '../../core/activity/standalone.ts';
 import type { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -43,7 +44,7 @@ import { openSessions, type Sessions } from './sessions.ts';
 export interface IncarnationOptions extends ActivityLimits {
   readonly database: Database;
   readonly sandbox: Sandbox;
-  /** Null: it executes activities only, and takes no runs. */
+  /** Null for a worker that executes activities alone. */
   readonly bundleHash: string | null;
   readonly identity: string;
   readonly namespace: string;

@@ -1,7 +1,7 @@
-// How long a worker waits before its next incarnation: the longer, the more of them in a row died young.
+// How long a worker waits before its next incarnation: longer with each one in a row that died young.
 import { backOffMs } from '../../core/run/back-off.ts';
 
-/** An incarnation that lived for so long did not die of what it began with. */
+/** The death of an incarnation that lived for so long does not count. */
 const livedMs = 10_000;
 
 export class RestartDelay {

@@ -7,12 +7,12 @@ import { declareDead } from '../../store/ownership/lease.ts';
 import { Incarnation, type IncarnationOptions } from './incarnation.ts';
 import { RestartDelay } from './restart-delay.ts';
 
-/** DRAINING: nothing new is taken, what runs may end. DRAINED: nothing runs here any more. */
+/** DRAINING: it takes nothing new, and lets end what runs. DRAINED: nothing runs here any more. */
 export type WorkerState = 'INITIALIZED' | 'RUNNING' | 'STOPPING' | 'DRAINING' | 'DRAINED' | 'STOPPED' | 'FAILED';
 
 const timerMsMax = 2_147_483_647;
 
-/** `run()` of a worker that had not stopped in `shutdownForceTime`. What it was doing is done by others. */
+/** Thrown by `run()` of a worker that did not stop within `shutdownForceTime`. Others take over what it was doing. */
 export class GracefulShutdownPeriodExpiredError extends RuntimeError {
   constructor() {
     super('TIMEOUT', 'Timed out while waiting for worker to shutdown gracefully');
@@ -23,7 +23,7 @@ export class GracefulShutdownPeriodExpiredError extends RuntimeError {
 export interface WorkerProcessOptions extends IncarnationOptions {
   /** How long activities may go on after `shutdown`. */
   readonly shutdownGraceMs: number;
-  /** When to give up stopping in order; undefined: never. */
+  /** When to break off; undefined: never. */
   readonly shutdownForceMs: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export class WorkerProcess {
   }
 
   /**
-   * Works until `shutdown`. A lost database or a lost lease is no reason to end: it begins anew when it can.
+   * Works until `shutdown`. When the database or the lease is lost, it begins a new incarnation as soon as it can.
    * @throws GracefulShutdownPeriodExpiredError; IllegalStateError, not by the promise, when it was called before
    */
   run(): Promise<void> {

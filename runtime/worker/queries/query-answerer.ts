@@ -30,7 +30,7 @@ import type { RunWorker } from '../life/run-worker.ts';
 
 /** How long a query waits for messages that were sent before it: a run whose code fails may never take them. */
 const patienceMs = 1_000;
-/** When it is looked again whether they were taken. */
+/** How soon to look again whether they were taken. */
 const soonMs = 5;
 
 export class QueryAnswerer implements Looker {
@@ -130,10 +130,10 @@ export class QueryAnswerer implements Looker {
     return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
   }
 
-  /** From the log alone, whoever has the run in memory. */
+  /** Reads the log alone, even if the run is in memory. */
   async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
     try {
-      // Of a run that is closed, or waits, the log says whose code can follow it.
+      // The log of a run that is closed or waits says whose code can follow it.
       if (this.#worker.runs.get(runId) === undefined) {
         const versioning = await readRunVersioning(this.#worker.database.pool, this.#worker.database.schema, runId);
         if (!mayAnswer(versioning, this.#worker.versions)) return undefined;

@@ -10,12 +10,12 @@ import type { Database } from '../../store/sql/database.ts';
 import { readHistory } from '../../store/log/history.ts';
 import type { Trace, TraceRequest, TraceThreadData } from './trace-thread.ts';
 
-/** The thread is kept for as long after its last use: many runs may have left their history together. */
+/** The thread stays for so long after its last use: many runs may diverge from their logs together. */
 const idleMs = 10_000;
 /** How many times as long an activation may take when it is watched. */
 const watchedSlowness = 5;
 
-/** As many explanations may wait for the thread; a deploy that no run can follow is plain without. */
+/** Explain at most so many at a time: a bad deploy would queue thousands. */
 const explanationsMax = 20;
 
 const threadFile = new URL(`trace-thread${extname(import.meta.url)}`, import.meta.url);

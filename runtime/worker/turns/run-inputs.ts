@@ -1,5 +1,5 @@
-// What happened to runs and is not in their logs yet: outcomes of activities, timers, mail, answers of other runs. Whoever
-// has something for a run puts it here; RunLoop is the only reader. It activates nothing and writes nothing.
+// What happened to runs and is not in their logs yet: outcomes of activities, timers, mail, answers of other runs.
+// Everything that happens to a run enters here; RunLoop is the only reader. It activates nothing and writes nothing.
 import type { Input } from '../../core/run/input.ts';
 import { Rounds } from '../../flow/rounds.ts';
 import type { DatabaseClock } from '../life/clock.ts';
@@ -16,7 +16,7 @@ export interface RunFault {
 export class RunInputs {
   readonly #clock: DatabaseClock;
   readonly #rounds = new Rounds<LiveRun>();
-  /** Inputs that somebody waits for until they are in the log, such as the start of an `unsafe` attempt. */
+  /** Inputs whose sender waits until they are in the log, such as the start of an `unsafe` attempt. */
   readonly #awaited = new Map<Input, { run: LiveRun; resolve: () => void }>();
   readonly #faults = new Map<LiveRun, RunFault>();
   readonly #life: Life;
@@ -74,6 +74,7 @@ export class RunInputs {
 
   /** Why the run cannot go on, once. */
   takeFault(run: LiveRun): RunFault | undefined {
+    if (this.#faults.size === 0) return undefined;
     const fault = this.#faults.get(run);
     this.#faults.delete(run);
     return fault;

@@ -72,7 +72,7 @@ export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
 /** Why a turn is built without activating: the code failed, or it is being made again and will see the inputs later. */
 type Instead = TaskFailure | 'defer';
 
-/** Builds the turn that appends `inputs`. Code that no turn can be made of, whoever is at fault, fails the run's task. */
+/** Builds the turn that appends `inputs`. If none can be built from what the code asked for, the run's task fails. */
 export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, instead?: Instead): BuiltTurn {
   if (instead !== undefined) return unseenTurn(run, inputs, now, instead);
   try {

@@ -76,7 +76,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
       const done = new Set(await control.assignQueues(filed.map(({ run, queue }) => ({ runKey: run.runKey, queue }))));
       for (const { run, queue } of filed) if (done.has(run.runId)) run.queueKey = queue;
     } catch (error) {
-      // Whoever claims them from the old queue sends them on.
+      // A worker that claims them from the old queue sends them on.
       logger.debug({ err: error }, 'queues of runs could not be changed');
     }
   }

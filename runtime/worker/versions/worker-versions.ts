@@ -16,7 +16,7 @@ import { type Routing, shareParts } from '../../store/deployments/deployments.ts
 
 export interface WorkerVersion {
   readonly version: WorkerDeploymentVersion;
-  /** Of workflows that say nothing themselves. Undefined: the worker tells its version, and takes runs of none. */
+  /** For workflows that declare none. Undefined: the worker tells its version, but does not take runs by version. */
   readonly defaultBehavior: VersioningBehavior | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface VersionedRun {
     /** Undefined when the run has nothing to do with versions. */
     readonly versioning: RunVersioning | undefined;
   };
-  /** Of the worker that has it; undefined for a worker without a version. */
+  /** What its worker's version means for it; undefined for a worker without a version. */
   readonly versions: WorkerVersions | undefined;
   readonly sandbox: { readonly versioningBehavior: VersioningBehavior | undefined } | undefined;
 }
