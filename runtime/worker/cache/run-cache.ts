@@ -51,11 +51,6 @@ export class RunCache {
     return Math.max(0, free + more);
   }
 
-  /** Takes a run into memory. */
-  add(run: LiveRun): void {
-    this.#worker.runs.add(run);
-  }
-
   /** The run has nothing on its way: it goes on with what came meanwhile, or is idle. */
   rest(run: LiveRun): void {
     const { inputs } = this.#worker;

@@ -1,12 +1,9 @@
 // Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so it needs no
 // notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no effects,
 // so it may run before anybody knows whether the workflow id is free.
-import type pg from 'pg';
 import { newEvent } from '../../core/log/new-event.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
-import type { Fence } from '../../store/ownership/fence.ts';
 import type { LocalWorker } from '../../store/sql/database.ts';
-import type { EventRows } from '../../store/codec/event-rows.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { type NewRun, type OwnedStart, startOwnedRuns } from '../../store/runs/start-run.ts';
 import { InFlight } from '../../flow/in-flight.ts';
@@ -18,31 +15,22 @@ import type { RunLoop, RunStages } from '../turns/run-loop.ts';
 import { type BuiltTurn, buildTurn, checkTurn } from '../turns/turn-builder.ts';
 import type { Claims } from './claims.ts';
 import type { RunWorker } from '../life/run-worker.ts';
-
-/** The session of starts. */
-export interface StartSession {
-  /** A connection for nothing else: its fence is held as long as a start waits for somebody's workflow id. */
-  readonly starts: pg.Client;
-  readonly rows: EventRows;
-}
+import type { Sessions } from '../life/sessions.ts';
 
 const leastGraceMs = 1000;
 
+/** A start, and the turn that its code makes at once. */
 interface FirstTurn {
   readonly start: OwnedStart;
   readonly run: LiveRun;
-  readonly built: BuiltTurn;
-}
-
-/** No turn could be made: a start that is stored without one. */
-interface FailedTurn extends Omit<FirstTurn, 'built'> {
-  readonly error: unknown;
+  /** Undefined when none could be made: the start is stored without one. */
+  built: BuiltTurn | undefined;
+  error: unknown;
 }
 
 export class LocalStarts implements LocalWorker {
   readonly #worker: RunWorker;
-  readonly #session: StartSession;
-  readonly #fence: Fence;
+  readonly #sessions: Sessions;
   readonly #loader: RunLoader;
   readonly #cache: RunCache;
   readonly #loop: RunLoop;
@@ -50,17 +38,9 @@ export class LocalStarts implements LocalWorker {
   readonly #starting = new InFlight();
   #stopped = false;
 
-  constructor(
-    worker: RunWorker,
-    session: StartSession,
-    fence: Fence,
-    stages: RunStages,
-    loop: RunLoop,
-    claims: Claims,
-  ) {
+  constructor(worker: RunWorker, sessions: Sessions, stages: RunStages, loop: RunLoop, claims: Claims) {
     this.#worker = worker;
-    this.#session = session;
-    this.#fence = fence;
+    this.#sessions = sessions;
     this.#loader = stages.loader;
     this.#cache = stages.cache;
     this.#loop = loop;
@@ -103,16 +83,14 @@ export class LocalStarts implements LocalWorker {
   /** The incarnation is over. A start under way has a caller who waits for it; the fence decides whose run it is. */
   async stop(): Promise<void> {
     await this.drain(0);
-    await this.#session.starts.end().catch(() => undefined);
+    await this.#sessions.starts.end().catch(() => undefined);
   }
 
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
-    const { turns, failed } = await this.#firstTurns(runs);
-    const starts = [...turns, ...failed].map(({ start }) => start);
+    const turns = await this.#firstTurns(runs);
+    const starts = turns.map(({ start }) => start);
     // A closing turn, a failed task and a change of the run's row have their own ways of being stored.
-    const together = turns.filter(
-      ({ built }) => built.failure === undefined && built.closes === undefined && built.changes === undefined,
-    );
+    const together = turns.filter(({ built }) => built !== undefined && isPlain(built));
     let owned: Map<string, boolean>;
     let durable: readonly FirstTurn[] = together;
     try {
@@ -124,51 +102,53 @@ export class LocalStarts implements LocalWorker {
       owned = await this.#store(starts, durable);
     }
     for (const turn of turns) {
-      if (owned.get(turn.run.runId) === true) this.#loop.begin(turn.run, turn.built, durable.includes(turn));
-      else turn.run.dropSandbox();
-    }
-    for (const { run, error } of failed) {
-      if (owned.get(run.runId) === true) this.#loop.beginFailed(run, error);
-      else run.dropSandbox();
+      const { run, built, error } = turn;
+      if (owned.get(run.runId) !== true) run.dropSandbox();
+      else if (built === undefined) this.#loop.beginFailed(run, error);
+      else this.#loop.begin(run, built, durable.includes(turn));
     }
     if ([...owned.values()].includes(false)) this.wake();
     return new Set(owned.keys());
   }
 
-  /** One that fails keeps no other from its start. */
-  async #firstTurns(runs: readonly NewRun[]): Promise<{ turns: FirstTurn[]; failed: FailedTurn[] }> {
+  /** A run that fails keeps no other from its start. */
+  async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
     const { clock, maxPayloadBytes, versions } = this.#worker;
     const yielder = new Yielder();
-    const failed: FailedTurn[] = [];
-    const built: FirstTurn[] = [];
+    const turns: FirstTurn[] = [];
     for (const newRun of runs) {
       const start: OwnedStart = { run: newRun, at: clock.now() };
       const { runId, workflowType, args, meta } = newRun;
       const columns = newEvent(1, 'WorkflowStarted', { name: workflowType, payload: args, meta });
-      const run = new LiveRun(runId, 0, null, versions);
+      const turn: FirstTurn = { start, run: new LiveRun(runId, 0, null, versions), built: undefined, error: undefined };
+      turns.push(turn);
       try {
-        this.#loader.replay(run, [{ ...columns, runId, at: start.at, hash: null }]);
-        built.push({ start, run, built: buildTurn(run, [], clock.now()) });
+        this.#loader.replay(turn.run, [{ ...columns, runId, at: start.at, hash: null }]);
+        turn.built = buildTurn(turn.run, [], clock.now());
       } catch (error) {
-        failed.push({ start, run, error });
+        turn.error = error;
       }
       if (yielder.isDue) await yielder.yield();
     }
     await rejectionsKnown();
-    const turns: FirstTurn[] = [];
-    for (const turn of built) {
+    for (const turn of turns) {
       try {
-        turns.push({ ...turn, built: checkTurn(turn.run, [], turn.built, clock.now(), maxPayloadBytes) });
+        turn.built &&= checkTurn(turn.run, [], turn.built, clock.now(), maxPayloadBytes);
       } catch (error) {
-        failed.push({ ...turn, error });
+        turn.built = undefined;
+        turn.error = error;
       }
     }
-    return { turns, failed };
+    return turns;
   }
 
   #store(starts: readonly OwnedStart[], durable: readonly FirstTurn[]): Promise<Map<string, boolean>> {
-    const { starts: client, rows } = this.#session;
-    for (const { run, built } of durable) for (const event of built.events) rows.add(run.runKey, event);
-    return startOwnedRuns(client, this.#worker.database.schema, this.#fence, starts, rows.take());
+    const { starts: client, rows, startFence } = this.#sessions;
+    for (const { run, built } of durable) for (const event of built?.events ?? []) rows.add(run.runKey, event);
+    return startOwnedRuns(client, this.#worker.database.schema, startFence, starts, rows.take());
   }
+}
+
+function isPlain({ failure, closes, changes }: BuiltTurn): boolean {
+  return failure === undefined && closes === undefined && changes === undefined;
 }

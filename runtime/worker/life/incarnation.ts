@@ -89,7 +89,7 @@ export class Incarnation {
 
   /** Builds the parts from the bottom up: each takes only parts above it. */
   private constructor(options: IncarnationOptions, sessions: Sessions) {
-    const { epoch, heart, starts, rows, writers } = sessions;
+    const { epoch, heart, writers } = sessions;
     const { database, logger, namespace, taskQueue, failPoint } = options;
     const life = new Life(epoch, logger);
     sessions.bindTo(life);
@@ -109,7 +109,7 @@ export class Incarnation {
       announcedMail: life.owns(new AnnouncedMail()),
       progress: new ProgressStore(database, epoch, logger),
     };
-    const activities = life.owns(new ActivityDispatcher(worker, { epoch, slot: writers.length + 2 }));
+    const activities = life.owns(new ActivityDispatcher(worker, sessions.reportFence));
 
     const mail = new MailDelivery(worker, activities);
     const timers = new RunTimers(worker, mail);
@@ -127,8 +127,7 @@ export class Incarnation {
     const loop = new RunLoop(worker, stages);
 
     const claims = life.owns(new Claims(worker, cache, loop));
-    const startFence = { epoch, slot: writers.length + 1 };
-    const localStarts = new LocalStarts(worker, { starts, rows }, startFence, stages, loop, claims);
+    const localStarts = new LocalStarts(worker, sessions, stages, loop, claims);
     const queries = life.owns(new QueryAnswerer(worker, claims));
     const lookAround = life.owns(new LookAround(worker, heart, claims, queries, stages));
 

@@ -9,6 +9,7 @@ import { backendPid, register } from '../../store/ownership/lease.ts';
 import type { Activities } from '../activities/activity-context.ts';
 import type { WorkerVersion } from '../versions/worker-versions.ts';
 import type { Life } from './life.ts';
+import type { Fence } from '../../store/ownership/fence.ts';
 
 export interface SessionsOptions {
   readonly database: Database;
@@ -27,7 +28,11 @@ export interface Sessions {
   readonly epoch: number;
   readonly heart: pg.Client;
   readonly control: pg.Client;
+  /** For starts alone: its fence is held as long as a start waits for somebody's workflow id. */
   readonly starts: pg.Client;
+  readonly startFence: Fence;
+  /** Guards reports of activities, which go through the pool. */
+  readonly reportFence: Fence;
   /** For starts that append first turns. */
   readonly rows: EventRows;
   readonly writers: readonly LogWriter[];
@@ -58,7 +63,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       bundleHash,
       leaseMs,
       version: version?.defaultBehavior === undefined ? undefined : version.version,
-      // The last guards reports of activities, which go through the pool.
+      // One fence each, in the order of their slots; that of reports has no session.
       backendPids: [...(await Promise.all([control, ...writing, starts].map(backendPid))), null],
       activityTypes: options.takesNonLocal ? Object.keys(options.activities) : [],
     });
@@ -73,7 +78,9 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
         if (client !== starts) life.owns({ stop: () => client.end().catch(() => undefined) });
       }
     };
-    return { epoch, heart, control, starts, rows, writers, close, bindTo };
+    const startFence = { epoch, slot: writerCount + 1 };
+    const reportFence = { epoch, slot: writerCount + 2 };
+    return { epoch, heart, control, starts, startFence, reportFence, rows, writers, close, bindTo };
   } catch (error) {
     await close();
     throw error;

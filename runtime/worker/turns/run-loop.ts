@@ -72,16 +72,15 @@ export class RunLoop implements LoadedRuns, TurnOwner {
   // Load: claimed runs come into memory and go on where they stood.
 
   async adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
-    const { versions } = this.#worker;
-    const { cache, loader } = this.#stages;
+    const { versions, runs: owned } = this.#worker;
     const runs = claimed.map(({ runId, mail, lost, start, quarantined }) => {
       const run = new LiveRun(runId, mail, lost, versions);
       run.queueKey = queue;
       run.failures = quarantined ?? 0;
-      cache.add(run);
+      owned.add(run);
       return { run, start };
     });
-    await loader.load(runs, this);
+    await this.#stages.loader.load(runs, this);
   }
 
   loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
@@ -120,24 +119,22 @@ export class RunLoop implements LoadedRuns, TurnOwner {
 
   /** Takes on a run that was started here, with its first turn: in the log already (`durable`), or to be appended now. */
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
-    const { life } = this.#worker;
-    const { cache, commit } = this.#stages;
+    const { life, runs } = this.#worker;
     if (life.isOver) return run.dropSandbox();
-    cache.add(run);
+    runs.add(run);
     run.moveTo('appending');
     const turn = new PendingTurn(this, run, [], built);
     if (durable) this.appended(turn, { outcome: 'committed' });
     else this.#submit(turn);
-    commit.pump();
+    this.#stages.commit.pump();
   }
 
   /** Takes a run that was started here and that no first turn could be made of. */
   beginFailed(run: LiveRun, error: unknown): void {
-    const { life } = this.#worker;
-    const { cache, quarantine } = this.#stages;
+    const { life, runs } = this.#worker;
     if (life.isOver) return run.dropSandbox();
-    cache.add(run);
-    quarantine.take(run, error);
+    runs.add(run);
+    this.#stages.quarantine.take(run, error);
   }
 
   // Activate: what came together makes one turn of its run, and the turns of a round are appended together.
