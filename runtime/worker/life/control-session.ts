@@ -1,4 +1,4 @@
-// The connection on which an incarnation claims runs and activities, and lets go of runs: one statement after the other.
+// The connection on which an incarnation claims runs and activities, and releases runs: one statement after the other.
 // It decides nothing about them.
 import type pg from 'pg';
 import type { Micros } from '../../core/log/event.ts';
@@ -41,7 +41,7 @@ export class ControlSession {
     return this.#queue.run(() => assignQueues(this.#client, this.#database.schema, this.fence, runs));
   }
 
-  /** Lets go of runs; `now` is asked when it is their turn. Returns the ids of those that were let go. */
+  /** Releases runs; `now` is asked when it is their turn. Returns the ids of those that were released. */
   park(runs: readonly ParkedRun[], now: () => Micros): Promise<string[]> {
     return this.#queue.run(async () => {
       this.#failPoint?.('before park');

@@ -117,7 +117,7 @@ export class Incarnation {
     const cache = life.owns(new RunCache(worker, activities, timers));
     const commit = life.owns(new GroupCommit(worker, writers));
     const lockedClose = new LockedClose(database, epoch);
-    const actions = new EventActions(database, activities, timers, links);
+    const actions = new EventActions(worker, activities, timers, links);
     const loader = new RunLoader(worker);
     const reloader = new CodeReloader(worker, loader, commit, actions);
     const quarantine = new Quarantine(worker, activities, cache, timers, reloader);

@@ -1,11 +1,12 @@
 // What follows from events that are durable, the same for a turn that has just been committed and for one that a new owner
-// finds in the log: activities start and stop, timers run, other runs are reached, senders get their answers.
+// finds in the log: activities start and stop, timers run, other runs are reached. A new turn is also logged for operators,
+// and its senders get their answers.
 import { eventCode, type HistoryEvent } from '../../core/log/event.ts';
 import { closingTypes } from '../../store/log/history.ts';
 import { rejectUpdate, updateKey } from '../../store/messages/updates.ts';
-import type { Database } from '../../store/sql/database.ts';
 import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { RunTimers } from '../cache/run-timers.ts';
+import type { RunWorker } from '../life/run-worker.ts';
 import type { Links } from '../links/links.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn-builder.ts';
@@ -21,13 +22,13 @@ const attemptCodes: ReadonlySet<number> = new Set(
 );
 
 export class EventActions {
-  readonly #database: Database;
+  readonly #worker: RunWorker;
   readonly #activities: ActivityDispatcher;
   readonly #timers: RunTimers;
   readonly #links: Links;
 
-  constructor(database: Database, activities: ActivityDispatcher, timers: RunTimers, links: Links) {
-    this.#database = database;
+  constructor(worker: RunWorker, activities: ActivityDispatcher, timers: RunTimers, links: Links) {
+    this.#worker = worker;
     this.#activities = activities;
     this.#timers = timers;
     this.#links = links;
@@ -64,18 +65,25 @@ export class EventActions {
     }
   }
 
-  /** Tells senders of updates, and clients that completed activities, what the turn says about them. */
+  /** Logs what the code of a new turn logged, and why its task failed. */
+  log({ state: { runId, workflowId } }: LiveRun, { failure, logs }: BuiltTurn): void {
+    const { logger } = this.#worker;
+    if (failure !== undefined) logger.warn({ runId, workflowId, ...failure }, 'workflow task failed');
+    for (const line of logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
+  }
+
+  /** Tells senders of updates, and clients that completed activities, what a new turn says about them. */
   answer({ runId }: LiveRun, { events, refused }: BuiltTurn): void {
-    const { notifier } = this.#database;
+    const { database } = this.#worker;
     for (const { type, correlationId } of events) {
       if (correlationId === null) continue;
       const code = eventCode[type];
-      if (updateCodes.has(code)) notifier.answered(updateKey(runId, correlationId));
-      else if (attemptCodes.has(code)) notifier.answered(correlationId);
+      if (updateCodes.has(code)) database.notifier.answered(updateKey(runId, correlationId));
+      else if (attemptCodes.has(code)) database.notifier.answered(correlationId);
     }
     for (const { updateId, name, failure } of refused) {
       // A sender that gets no answer finds its message gone, and sends it again.
-      rejectUpdate(this.#database, { runId, updateId, name, failure }).catch(() => undefined);
+      rejectUpdate(database, { runId, updateId, name, failure }).catch(() => undefined);
     }
   }
 }

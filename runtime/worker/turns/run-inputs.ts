@@ -56,12 +56,14 @@ export class RunInputs {
 
   /** The run cannot go on in this process: work for it failed for a fault of the engine. */
   fail(run: LiveRun, error: unknown): void {
+    if (run.phase === 'gone') return;
     if (this.#faults.get(run)?.isOfMail !== false) this.#faults.set(run, { error, isOfMail: false });
     this.#rounds.add(run);
   }
 
   /** A message to the run cannot be read: it and all after it stay unread. */
   failMail(run: LiveRun, error: unknown): void {
+    if (run.phase === 'gone') return;
     run.isMailUnreadable = true;
     run.isLeaving = true;
     if (!this.#faults.has(run)) this.#faults.set(run, { error, isOfMail: true });

@@ -28,7 +28,6 @@ import type { EventActions } from './event-actions.ts';
 import { type AppendResult, type GroupCommit, PendingTurn, type TurnOwner } from './group-commit.ts';
 import { LiveRun } from './live-run.ts';
 import type { LockedClose } from './locked-close.ts';
-import { logTurn } from './log-turn.ts';
 import type { MailDelivery } from './mail-delivery.ts';
 import { type BuiltTurn, buildTurn, checkTurn, outcomeOf } from './turn-builder.ts';
 import type { RunWorker } from '../life/run-worker.ts';
@@ -317,14 +316,13 @@ export class RunLoop implements LoadedRuns, TurnOwner {
   // Act: the turn is durable.
 
   #committed({ run, inputs, built }: PendingTurn): void {
-    const { logger } = this.#worker;
     const { actions, cache, quarantine, versionWatch } = this.#stages;
     for (const event of built.events) run.record(event);
     run.lostCloses = 0;
     run.unseenUpdates.push(...built.unseenUpdates);
     actions.answer(run, built);
     this.#worker.inputs.appended(inputs);
-    logTurn(logger, run, built);
+    actions.log(run, built);
     if (built.closes !== undefined) return this.#closed(run, built);
     if (built.failure !== undefined) this.#retryTask(run, built);
     else if (built.activated) {

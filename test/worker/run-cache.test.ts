@@ -1,4 +1,4 @@
-// How a worker lets go of runs.
+// Which runs stay in the memory of a worker, and how they leave it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
