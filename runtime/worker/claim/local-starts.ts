@@ -47,9 +47,10 @@ export class LocalStarts implements LocalWorker {
     this.#claims = claims;
   }
 
-  /** Takes starts of clients in this process. */
+  /** Takes starts of clients in this process. A worker that takes runs by version does not: the claim decides on the version. */
   join(): void {
-    const { database, queue } = this.#worker;
+    const { database, queue, takesRuns, versions } = this.#worker;
+    if (!takesRuns || versions?.isRouted === true) return;
     const { localWorkers } = database;
     localWorkers.set(queue, (localWorkers.get(queue) ?? new Set()).add(this));
   }

@@ -28,7 +28,7 @@ import { GroupCommit } from '../turns/group-commit.ts';
 import { LockedClose } from '../turns/locked-close.ts';
 import { MailDelivery } from '../turns/mail-delivery.ts';
 import { RunInputs } from '../turns/run-inputs.ts';
-import { RunLoop } from '../turns/run-loop.ts';
+import { RunLoop, type RunStages } from '../turns/run-loop.ts';
 import { VersionWatch } from '../versions/version-watch.ts';
 import { type WorkerVersion, WorkerVersions } from '../versions/worker-versions.ts';
 import { DatabaseClock } from './clock.ts';
@@ -64,14 +64,10 @@ export class Incarnation {
   readonly #life: Life;
   readonly #heartbeat: Heartbeat;
   readonly #lookAround: LookAround;
-  readonly #watch: VersionWatch | undefined;
-  readonly #activities: ActivityDispatcher;
-  readonly #mail: MailDelivery;
-  readonly #cache: RunCache;
+  readonly #stages: RunStages;
   readonly #loop: RunLoop;
   readonly #claims: Claims;
   readonly #localStarts: LocalStarts;
-  readonly #startsLocally: boolean;
   readonly #house: Housekeeping;
 
   /** Registers and begins to work. @throws what connecting throws */
@@ -127,24 +123,18 @@ export class Incarnation {
     const loop = new RunLoop(worker, stages);
 
     const claims = life.owns(new Claims(worker, cache, loop));
-    const localStarts = new LocalStarts(worker, sessions, stages, loop, claims);
     const queries = life.owns(new QueryAnswerer(worker, claims));
     const lookAround = life.owns(new LookAround(worker, heart, claims, queries, stages));
 
     this.#database = database;
     this.#life = life;
-    this.#watch = versionWatch;
-    this.#activities = activities;
-    this.#mail = mail;
-    this.#cache = cache;
+    this.#stages = stages;
     this.#loop = loop;
     this.#claims = claims;
-    this.#localStarts = life.owns(localStarts);
+    this.#localStarts = life.owns(new LocalStarts(worker, sessions, stages, loop, claims));
     this.#lookAround = lookAround;
     this.#heartbeat = life.owns(new Heartbeat(worker, heart, claims));
     this.#house = life.owns(new Housekeeping(worker, stages, lookAround));
-    // A worker that takes runs by version starts none itself: the claim decides which version a new run is for.
-    this.#startsLocally = worker.takesRuns && versionWatch === undefined;
   }
 
   get epoch(): number {
@@ -157,15 +147,15 @@ export class Incarnation {
   }
 
   get runCount(): number {
-    return this.#cache.size;
+    return this.#stages.cache.size;
   }
 
   /** Lets running activities end (or cancels them after `graceMs`), gives all runs back and leaves. */
   async stop(graceMs: number, reached: (state: 'DRAINING' | 'DRAINED') => void): Promise<void> {
     await this.#unlessOver(Promise.all([this.#claims.stop(), this.#localStarts.drain(graceMs)]));
     reached('DRAINING');
-    await this.#unlessOver(this.#activities.drain(graceMs));
-    await this.#unlessOver(this.#cache.releaseAll());
+    await this.#unlessOver(this.#stages.activities.drain(graceMs));
+    await this.#unlessOver(this.#stages.cache.releaseAll());
     reached('DRAINED');
     if (!this.#life.isOver) await this.#leave('stopped');
   }
@@ -186,12 +176,12 @@ export class Incarnation {
 
   async #start(): Promise<void> {
     await this.#lookAround.listen();
-    await this.#watch?.begin();
+    await this.#stages.versionWatch?.begin();
     await this.#heartbeat.start();
     if (this.#life.isOver) return;
-    if (this.#startsLocally) this.#localStarts.join();
+    this.#localStarts.join();
     this.#house.start();
-    void this.#mail.run();
+    void this.#stages.mail.run();
     void this.#loop.run();
     this.#lookAround.start();
   }
