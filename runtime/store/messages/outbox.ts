@@ -1,5 +1,6 @@
-// What is left to do for closed runs: their parents hear how they ended, their children what becomes of them, and messages
-// that were asked for go out. A row is written with the close and deleted in the transaction that sends.
+// What remains to be done for closed runs: their parents learn the outcome, their children are treated by the parent close
+// policy, and messages that they asked for are sent. A row is written with the close and deleted in the transaction that
+// sends.
 import type pg from 'pg';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { eventCode, type EventType } from '../../core/log/event.ts';
@@ -14,7 +15,7 @@ import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
 import { type Placed, startWithin } from '../runs/start-with.ts';
 import { transaction } from '../sql/transaction.ts';
 
-/** What a parent is told, by the event that closed its child. */
+/** The event of a parent, by the event that closed its child. */
 const toldAs: Partial<Record<EventType, EventType>> = {
   WorkflowCompleted: 'ChildWorkflowCompleted',
   WorkflowFailed: 'ChildWorkflowFailed',
@@ -24,8 +25,8 @@ const toldAs: Partial<Record<EventType, EventType>> = {
 };
 
 /**
- * Does what is left to do for these runs; those that somebody else is at are passed over. Returns those whose turn it is
- * to wait, because somebody holds the row of a run that is to hear of them.
+ * Sends what remains to be sent for these runs, and skips runs that somebody else is working on. Returns runs to try again,
+ * because somebody holds the row of a receiver.
  */
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
   const { sent, busy } = await tellParents(database, runIds);
@@ -35,17 +36,20 @@ export async function deliverOutbox(database: Database, runIds: readonly string[
     try {
       announce(database, await settleLinks(database, runId));
     } catch (error) {
-      // One that fails keeps no other from being heard of; whoever keeps house tries it again.
+      // A failure must not stop the others. The reaper tries it again.
       if (isContention(error)) busy.push(runId);
       else failures.push(error);
     }
   }
   if (failures.length > 0)
-    throw new AggregateError(failures, `others could not be told of ${failures.length} closed runs`);
+    throw new AggregateError(
+      failures,
+      `The outcome of ${failures.length} closed runs could not be sent; it will be tried again`,
+    );
   return busy;
 }
 
-/** Those that had children or messages under way: each needs a transaction of its own. */
+/** Runs that had children or messages under way: each needs a transaction of its own. */
 async function withLinks({ pool, schema }: Database, runIds: readonly string[]): Promise<string[]> {
   const { rows } = await pool.query<{ run_id: string }>({
     name: `reprise_outbox_links_${schema}`,
@@ -55,7 +59,7 @@ async function withLinks({ pool, schema }: Database, runIds: readonly string[]):
   return rows.map((row) => row.run_id);
 }
 
-/** Notes, in the transaction that closes a run without its code, whether others have to hear of it. */
+/** Writes the outbox row, in the transaction that closes a run without its code. Returns whether there is anything to send. */
 export async function addToOutbox(
   client: pg.ClientBase,
   schema: string,
@@ -75,7 +79,7 @@ where links or parent is not null`,
   return rowCount === 1;
 }
 
-/** What crashes have left, and what could not be delivered. */
+/** Delivers what a crash left behind and what failed before. */
 export async function sweepOutbox(database: Database): Promise<void> {
   const { rows } = await database.pool.query<{ run_id: string }>({
     name: `reprise_outbox_${database.schema}`,
@@ -95,8 +99,8 @@ interface Told {
 }
 
 /**
- * Of runs that had nothing under way themselves, all in one statement. Parents whose rows are held are passed over, since
- * waiting for one would keep the others from hearing of their children.
+ * Notifies the parents of runs that had no links themselves, in one statement. Skips parents whose rows somebody holds, since
+ * waiting for one would delay the others.
  */
 async function tellParents(database: Database, runIds: readonly string[]): Promise<Told> {
   const { schema, pool } = database;
@@ -150,11 +154,11 @@ select run_id, owner, queue from told union all select run_id, null, null from b
 interface Letter {
   readonly runId: string;
   readonly message: Message;
-  /** Whom it is for by now, should that run have been followed by another. */
+  /** The present receiver, if another run has followed that one. */
   resolve(): Promise<string | undefined>;
 }
 
-/** Of one run that had children or messages under way; all of it in one transaction. */
+/** Sends everything for a run that had children or messages under way, in one transaction. */
 async function settleLinks(database: Database, runId: string): Promise<readonly Sent[]> {
   const { schema, pool } = database;
   return transaction(pool, {}, async (client) => {
@@ -196,7 +200,7 @@ async function settle(
     const message = await howItEnded(client, schema, runId, entry.parent_seq!);
     letters.push({ runId: entry.parent_run_id, message, resolve: async () => undefined });
   }
-  // Sorted: two runs that write to each other lock their rows in one order.
+  // Sorted by run id, so that two runs that write to each other lock their rows in the same order.
   letters.sort((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
   const sent: Sent[] = [];
   for (const { runId: target, message, resolve } of letters) {
@@ -208,7 +212,7 @@ async function settle(
   return [...started, ...sent];
 }
 
-/** Should no worker of its queue live, whoever keeps house terminates it. */
+/** Sets a deadline, so that the reaper terminates the child if its queue has no live worker. */
 async function endWithoutWorker(client: pg.ClientBase, schema: string, { runId, delivery }: Sent): Promise<void> {
   if (delivery.owner !== null) return;
   await client.query(`update ${schema}.ready set deadline = clock_timestamp() where run_id = $1`, [runId]);
@@ -231,7 +235,7 @@ async function closedRun(client: pg.ClientBase, schema: string, runId: string): 
   return { runId, workflowId, namespace, taskQueue, root, links };
 }
 
-/** A child that its parent leaves to itself, and had no time to start. */
+/** Starts a child that its parent abandons before the child was started. */
 async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, seq: number): Promise<readonly Sent[]> {
   const args = await payloadAt(client, schema, run.runId, seq);
   const child = run.links.children.get(seq)!;
@@ -242,7 +246,7 @@ async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, 
   return typeof placed === 'string' ? [] : [{ runId: placed.runId, delivery: { owner: null, queue: start.run.queue } }];
 }
 
-/** A start that the database refuses is none: nobody is left to be told. */
+/** Returns a reason when the database refuses the start; no parent is left to be told. */
 async function startOrRefuse(client: pg.ClientBase, schema: string, start: ChildStart): Promise<Placed | string> {
   await client.query('savepoint reprise_late');
   try {
@@ -254,10 +258,7 @@ async function startOrRefuse(client: pg.ClientBase, schema: string, start: Child
   }
 }
 
-/**
- * A child whose start came through when its parent had ended already, with nobody to wait for it: it ends as its parent's
- * policy says.
- */
+/** Applies the parent close policy to a child that started after its parent had closed. */
 export async function endOrphan(database: Database, parent: ParentRun, child: OpenChild): Promise<void> {
   const { schema, pool } = database;
   const { parentClose = 'TERMINATE' } = child.meta;

@@ -1,5 +1,5 @@
-// The run that a ChildWorkflowInitiated asks for, and its start. Repeating it is harmless: the child's run id follows from
-// the event.
+// Finds and starts the run that a ChildWorkflowInitiated asks for. A start can be repeated: the event determines the child's
+// run id.
 import type { RunLink } from '../../core/log/activation.ts';
 import { childStartMeta } from '../../core/run/start-meta.ts';
 import { type StartTiming, timingOfStart } from '../../core/run/chain.ts';
@@ -25,7 +25,7 @@ export interface ParentRun {
 export interface ChildStart {
   readonly run: NewRun;
   readonly timing: StartTiming;
-  /** Ends of earlier runs of its workflow id that forbid it. */
+  /** Statuses of the last run of its workflow id that forbid the start. */
   readonly refusedAfter: readonly RunStatus[];
 }
 
@@ -43,7 +43,7 @@ const refusedAfter = {
   ],
 } as const satisfies Record<string, readonly RunStatus[]>;
 
-/** Children of a pinned run begin on its version, if that polls their queue. */
+/** Children of a pinned run start on its version, if workers of that version poll their queue. */
 async function placeOf(
   client: Queryable,
   schema: string,
@@ -92,13 +92,13 @@ function propertiesOf({ memo, searchAttributes, searchAttributeTypes }: Properti
   return text === '{}' ? null : text;
 }
 
-/** Whether the run is there, open or closed. */
+/** Whether the run exists, open or closed. */
 export async function runExists(client: Queryable, schema: string, runId: string): Promise<boolean> {
   const { rows } = await client.query(`select 1 from ${schema}.runs where run_id = $1`, [runId]);
   return rows.length > 0;
 }
 
-/** The open run of a child's chain; undefined when it has ended, or was never started. */
+/** The open run of a child's chain; undefined when the chain has ended or never started. */
 export async function openRunOfChild(
   client: Queryable,
   schema: string,

@@ -1,9 +1,9 @@
-// What closing a run does to its rows, besides its last event.
+// Updates the rows of a run that closes, apart from its last event.
 import type pg from 'pg';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 
-/** The run's row, set from a row `c`. */
+/** Assignments for the run's row, from a row `c`. */
 export const closedColumns = 'status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash';
 
 export async function writeClosed(
@@ -20,7 +20,7 @@ export async function writeClosed(
   );
 }
 
-/** Deletes all that only an open run has. What is left of its mail goes too: the next run of its chain takes it before. */
+/** Deletes the rows that only an open run has, with the mail that no successor has taken. */
 export async function deleteOpenRows(client: pg.ClientBase, schema: string, runId: string): Promise<void> {
   const mine = 'where run_id = $1';
   await client.query(
