@@ -1,11 +1,11 @@
-// Options of handles and of waiting for a result, as clients and handles take them. Names: Temporal's.
+// Options of handles and of waiting for a result. Names: Temporal's.
 
 export interface WorkflowResultOptions {
-  /** Whether to wait for the runs that the run continues as; default true. */
+  /** Whether to wait for the successors of the run; default true. */
   readonly followRuns?: boolean;
 }
 
 export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
-  /** Only runs of the chain that began with this run are meant, whatever runs the workflow id has had since. */
+  /** Restricts the handle to the chain that started with this run, whatever runs the workflow id has had since. */
   readonly firstExecutionRunId?: string | undefined;
 }

@@ -1,4 +1,4 @@
-// Lists of runs as clients get them: page by page, with histories if asked for; and counts.
+// Lists of runs, read page by page, with histories on request; and counts.
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
@@ -18,14 +18,14 @@ export interface ListOptions {
    * attributes; = != > >= < <= AND OR NOT IN BETWEEN STARTS_WITH IS NULL.
    */
   query?: string;
-  /** Runs that one statement reads; default 100. */
+  /** Number of runs that one statement reads; default 100. */
   pageSize?: number;
 }
 
 export interface IntoHistoriesOptions {
-  /** Histories that are read at a time; default 5. */
+  /** Number of histories that are read at the same time; default 5. */
   readonly concurrency?: number;
-  /** Histories that are kept ready at most; default: as many as are read at a time. */
+  /** Maximum number of histories that are kept ready; default: `concurrency`. */
   readonly bufferLimit?: number;
 }
 
@@ -39,7 +39,7 @@ export interface AsyncWorkflowListIterable extends AsyncIterable<WorkflowExecuti
   intoHistories(options?: IntoHistoriesOptions): AsyncIterable<HistoryAndWorkflowId>;
 }
 
-/** `groupValues` of a group: its status, as a list in a list, as in Temporal. */
+/** `groupValues` contains the group's status as a list in a list, as in Temporal. */
 export interface CountWorkflowExecution {
   readonly count: number;
   readonly groups: readonly { readonly count: number; readonly groupValues: readonly (readonly [string])[] }[];
@@ -88,7 +88,7 @@ export class RunList {
   }
 }
 
-/** In the order of the list; reads ahead as far as the options let it. */
+/** Yields in the order of the list; reads ahead within the options' limits. */
 export async function* intoHistories(
   runs: AsyncGenerator<WorkflowExecutionInfo, void, undefined>,
   read: (workflowId: string, runId: string) => Promise<TemporalHistory>,
@@ -101,7 +101,7 @@ export async function* intoHistories(
   try {
     for await (const { workflowId, runId } of runs) {
       const history = read(workflowId, runId).then((events) => ({ workflowId, runId, history: events }));
-      history.catch(() => undefined); // who gets that far hears of it
+      history.catch(() => undefined); // no unhandled rejection; awaiting it still throws
       if (reading.push(history) >= ahead) yield await reading.shift()!;
     }
     for (const history of reading) yield await history;

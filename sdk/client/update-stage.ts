@@ -1,8 +1,8 @@
-// How far an update has come. Names: Temporal's.
+// Stages of an update. Names: Temporal's.
 
 export const WorkflowUpdateStage = {
   ADMITTED: 'ADMITTED',
-  /** What `startUpdate` waits for. */
+  /** The stage that `startUpdate` waits for. */
   ACCEPTED: 'ACCEPTED',
   COMPLETED: 'COMPLETED',
   /** @deprecated */

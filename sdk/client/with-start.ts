@@ -1,4 +1,4 @@
-// The start that comes with an update: update-with-start. Names: Temporal's (spec/sdk.md behavior 20).
+// The start of an update-with-start. Names: Temporal's (spec/sdk.md behavior 20).
 import { IllegalStateError, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { Workflow } from './execution-info.ts';
 import type { WorkflowIdConflictPolicy } from './id-policies.ts';
@@ -9,11 +9,11 @@ export type WithStartWorkflowOptions<W extends Workflow> = Omit<
   WorkflowStartOptions<W>,
   'startDelay' | 'cronSchedule' | 'transaction'
 > & {
-  /** Has no default here: what is to happen to an open run must be said. */
+  /** Required, because an update-with-start needs a decision about an open run. */
   workflowIdConflictPolicy: WorkflowIdConflictPolicy;
 };
 
-/** A start for one update; it can be used once. */
+/** The start of one update-with-start. An operation can be used once. */
 export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
   readonly #handle = Promise.withResolvers<WorkflowHandle<W>>();
   #isUsed = false;
@@ -22,7 +22,7 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
 
   /** @throws INVALID_INPUT */
   constructor(workflow: W | string, options: WithStartWorkflowOptions<W>) {
-    this.#handle.promise.catch(() => undefined); // who asks for it hears of it
+    this.#handle.promise.catch(() => undefined); // no unhandled rejection; workflowHandle() still rejects
     this.workflow = workflow;
     this.options = options;
     if (options.workflowIdConflictPolicy === undefined) {
@@ -33,28 +33,25 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
     }
     for (const delaying of ['startDelay', 'cronSchedule'] as const) {
       if ((options as Record<string, unknown>)[delaying] === undefined) continue;
-      throw new RuntimeError(
-        'INVALID_INPUT',
-        `An update with start cannot be delayed: ${delaying} does not go with it.`,
-      );
+      throw new RuntimeError('INVALID_INPUT', `An update with start cannot be delayed: leave ${delaying} out.`);
     }
     if ((options as { transaction?: unknown }).transaction !== undefined) {
       throw new RuntimeError(
         'INVALID_INPUT',
-        'An update with start cannot be part of a transaction: nothing handles it before that commits.',
+        'An update with start cannot be part of a transaction: no worker can handle the update before the transaction commits. Leave transaction out.',
       );
     }
   }
 
-  /** The run that was started, or that the update went to. Rejects when there is none. */
+  /** The run that was started or that received the update. Rejects when there is none. */
   workflowHandle(): Promise<WorkflowHandle<W>> {
     return this.#handle.promise;
   }
 
-  /** @internal @throws ILLEGAL_STATE when it was used before */
+  /** @internal @throws ILLEGAL_STATE when the operation was used before */
   async use(start: () => Promise<WorkflowHandle<W>>): Promise<WorkflowHandle<W>> {
     if (this.#isUsed) {
-      throw new IllegalStateError('This WithStartWorkflowOperation was used before: make a new one for each update.');
+      throw new IllegalStateError('This WithStartWorkflowOperation was used before. Create a new one for each update.');
     }
     this.#isUsed = true;
     try {

@@ -1,4 +1,4 @@
-// Starting and finding runs.
+// Starts and finds runs.
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { checkConnection, type Connection } from '../common/connection.ts';
@@ -49,13 +49,13 @@ type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> 
   readonly waitForStage: 'ACCEPTED';
 };
 
-/** As a start returns it. */
+/** A handle to the run that a start returns. */
 export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly runId: string;
   readonly firstExecutionRunId: string;
 };
 
-/** `signaledRunId`: the run that has the signal, new or open before. */
+/** `signaledRunId`: the run that received the signal, new or already open. */
 export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly signaledRunId: string;
 };
@@ -64,9 +64,9 @@ export interface WorkflowClientOptions {
   connection: Connection;
   /** Default `default`. */
   namespace?: string;
-  /** Limit of one payload; default 2 MiB. */
+  /** Limit of one payload in bytes; default 2 MiB. */
   maxPayloadBytes?: number;
-  /** Runs that queries are refused for; default NONE. */
+  /** Which runs queries are refused for; default NONE. */
   queryRejectCondition?: QueryRejectCondition;
 }
 
@@ -102,8 +102,8 @@ export class WorkflowClient {
 
   /**
    * Starts a run. It is durable when the promise resolves.
-   * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT,
-   * DATABASE_UNREACHABLE (when the connection broke under way the run may exist), ILLEGAL_STATE
+   * @throws WorkflowExecutionAlreadyStartedError; RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT, ILLEGAL_STATE,
+   * DATABASE_UNREACHABLE (if the connection broke during the call, the run may exist)
    */
   async start<W extends Workflow>(
     workflow: W | string,
@@ -112,7 +112,7 @@ export class WorkflowClient {
     return this.#start<W>(this.#newRun(workflow, options), options);
   }
 
-  /** Starts a run and waits for its result. */
+  /** Starts a run and waits for its result. @throws as `start`, and as `result` of the handle */
   async execute<W extends Workflow>(
     workflow: W | string,
     options: WorkflowStartOptions<W>,
@@ -131,9 +131,9 @@ export class WorkflowClient {
   }
 
   /**
-   * Sends a signal to the open run of this workflow id, or starts one that has the signal from its first moment. An open run
-   * keeps its memo, search attributes and summary: those given here are a new run's alone.
-   * @throws as `start`; WorkflowExecutionAlreadyStartedError only by the policies given
+   * Sends a signal to the open run of this workflow id, or starts a run that has the signal from the start. An open run keeps
+   * its memo, search attributes and summary; the ones given here apply only to a new run.
+   * @throws as `start`; WorkflowExecutionAlreadyStartedError only for the given policies
    */
   async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(
     workflow: W | string,
@@ -150,9 +150,8 @@ export class WorkflowClient {
   }
 
   /**
-   * Starts a run, or takes the open one of the workflow id, and sends it an update; waits for what its handler returns.
-   * When the update fails the run goes on.
-   * @throws as `start`, and as `executeUpdate` of a handle
+   * Starts a run, or uses the open one of the workflow id, sends it an update and waits for the handler's result. If the update
+   * fails, the run continues. @throws as `start`, and as `executeUpdate` of a handle
    */
   async executeUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
     update: Definition<Args, Ret> | string,
@@ -163,7 +162,7 @@ export class WorkflowClient {
     return handle.result();
   }
 
-  /** As `executeUpdateWithStart`, but waits only until the update is accepted or rejected. */
+  /** Like `executeUpdateWithStart`, but waits only until the update is accepted or rejected. */
   async startUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
     update: Definition<Args, Ret> | string,
     options: StagedUpdateWithStart<Args, W>,
@@ -211,7 +210,7 @@ export class WorkflowClient {
     });
   }
 
-  /** A handle to a workflow id (its latest run), to one run alone, or to a chain of runs; makes no call. */
+  /** A handle to a workflow id's latest run, to one run, or to a chain of runs. Makes no call. @throws RuntimeError INVALID_INPUT */
   getHandle<W extends Workflow = Workflow>(
     workflowId: string,
     runId?: string,
@@ -225,7 +224,7 @@ export class WorkflowClient {
     return this.#handle<W>(id, runId, { followsChain: false, followRuns, isUnseen, firstExecutionRunId });
   }
 
-  /** Waits for the result of a workflow id's latest run, or of this one. @throws as `result` of its handle */
+  /** Waits for the result of a workflow id's latest run, or of one run. @throws as `result` of the handle */
   async result<W extends Workflow = Workflow>(
     workflowId: string,
     runId?: string,
@@ -236,8 +235,8 @@ export class WorkflowClient {
   }
 
   /**
-   * Runs of this namespace, the newest first. `for await` reads them page by page, and throws INVALID_INPUT for a query that
-   * cannot be read; `intoHistories()` gives their histories instead.
+   * The runs of this namespace, newest first unless the query has ORDER BY. `for await` reads them page by page and throws
+   * INVALID_INPUT for a query with an error; `intoHistories()` yields their histories instead.
    */
   list(options: ListOptions = {}): AsyncWorkflowListIterable {
     const runs = new RunList(this.#connection, this.#namespace, options);
@@ -250,8 +249,8 @@ export class WorkflowClient {
   }
 
   /**
-   * How many runs of this namespace a query finds, all without one. With `GROUP BY ExecutionStatus` also how many of each
-   * status. @throws RuntimeError INVALID_INPUT
+   * The number of runs of this namespace that match a query; all without one. With `GROUP BY ExecutionStatus` also the number
+   * for each status. @throws RuntimeError INVALID_INPUT
    */
   async count(query = ''): Promise<CountWorkflowExecution> {
     return countExecutions(this.#connection, this.#namespace, query);

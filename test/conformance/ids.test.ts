@@ -50,7 +50,7 @@ describe('a workflow id whose run has ended', { concurrency: 5 }, () => {
         if (after.includes(ending)) {
           assert.equal(await way.result(await again), 'completed');
         } else {
-          await assert.rejects(again, refusedBy(/a run after which the workflowIdReusePolicy allows no other/));
+          await assert.rejects(again, refusedBy(/a closed run, and the workflowIdReusePolicy allows no other/));
           assert.equal((await way.runs(workflowId)).length, 1, 'nothing was written');
         }
       }

@@ -270,7 +270,7 @@ behavior(
     const taskQueue = way.newId('unserved');
     const handle = await way.start('failsInUpdates', [], { taskQueue });
     const late = (error: unknown): boolean =>
-      error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /is not answered/.test(error.message);
+      error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /has no answer/.test(error.message);
     const abort = new AbortController();
     const tries = [
       client.withDeadline(Date.now() + 2_000, () => handle.executeUpdate(put, { args: ['a'], updateId: 'executed' })),

@@ -262,7 +262,7 @@ describe('ids of standalone activities', () => {
     for (const idReusePolicy of ['REJECT_DUPLICATE', 'ALLOW_DUPLICATE_FAILED_ONLY'] as const) {
       await assert.rejects(
         client.activity.start('double', { ...options('taken'), idReusePolicy }),
-        /^ActivityExecutionAlreadyStartedError: .* belongs to one after which the idReusePolicy allows no other\./,
+        /^ActivityExecutionAlreadyStartedError: .* belongs to a closed one, and the idReusePolicy allows no other\./,
       );
     }
   });

@@ -489,7 +489,7 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
       /^resetAttempts is the text "yes", expected true or false/,
     ],
     [() => handle.unpause({ resetAttempt: true } as never), /Did you mean resetAttempts/],
-    [() => handle.updateOptions({}), /needs one option at least/],
+    [() => handle.updateOptions({}), /needs at least one of these options/],
     [() => handle.updateOptions({ startToCloseTimeout: 0 }), /the change would remove both/],
     [() => handle.updateOptions({ startToCloseTimeout: -1 }), /^startToCloseTimeout is -1 ms/],
     [() => handle.updateOptions({ retry: { maximumAttempts: 0.5 } }), /maximumAttempts must be an integer/],

@@ -74,8 +74,8 @@ test("Temporal's older options are accepted, as long as they change nothing", as
 });
 
 test('a namespace that begins with @ is refused', async () => {
-  assert.throws(() => new Client({ connection, namespace: '@shop' }), refused(/does not begin with @/));
-  await assert.rejects(fixtureWorker(connection, 'q', { namespace: '@shop' }), refused(/does not begin with @/));
+  assert.throws(() => new Client({ connection, namespace: '@shop' }), refused(/expected a name that does not start with @/));
+  await assert.rejects(fixtureWorker(connection, 'q', { namespace: '@shop' }), refused(/expected a name that does not start with @/));
 });
 
 test('an override that names no version is refused', async () => {
@@ -94,7 +94,7 @@ test('an override that names no version is refused', async () => {
 });
 
 test('deployments and builds that no worker was seen of are refused by name', async () => {
-  await assert.rejects(workerDeployment.describe('shop'), refused(/No worker of deployment "shop" was ever seen/));
+  await assert.rejects(workerDeployment.describe('shop'), refused(/Deployment "shop" has never had a worker/));
   await assert.rejects(workerDeployment.setCurrentVersion('shop', '1.0'), refused(/No worker of deployment "shop"/));
   await assert.rejects(workerDeployment.setRampingVersion('shop', null), refused(/No worker of deployment "shop"/));
   await assert.rejects(workerDeployment.describe('a.b'), refused(/deploymentName must be/));
@@ -105,7 +105,7 @@ test('deployments and builds that no worker was seen of are refused by name', as
   await assert.rejects(
     workerDeployment.setCurrentVersion('shop', '1.1'),
     refused(
-      /Version shop\.1\.1 cannot be made current: no worker of it was ever seen\. Known builds: 1\.0\. Start its/,
+      /Version shop\.1\.1 cannot be made current: it has never had a worker\. Known builds: 1\.0\. Start its/,
     ),
   );
   await assert.rejects(

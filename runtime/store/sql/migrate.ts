@@ -9,7 +9,7 @@ export function checkSchemaName(schema: string): void {
   if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
     throw new RuntimeError(
       'INVALID_INPUT',
-      `The schema cannot be named "${schema}": expected lower-case letters, digits and _, at most 40, not starting with a digit.`,
+      `"${schema}" cannot be the name of the schema: expected lower-case letters, digits and _, at most 40, not starting with a digit.`,
     );
   }
 }
