@@ -122,20 +122,20 @@ export type {
   ListOptions,
 } from './client/run-list.ts';
 export {
+  type GetWorkflowHandleOptions,
+  WithStartWorkflowOperation,
+  type WithStartWorkflowOptions,
   WorkflowClient,
   type WorkflowClientOptions,
+  WorkflowHandle,
   type WorkflowHandleWithFirstExecutionRunId,
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,
+  type WorkflowResultOptions,
   type WorkflowSignalWithStartOptions,
 } from './client/workflow-client.ts';
-export type { GetWorkflowHandleOptions, WorkflowResultOptions } from './client/handle-options.ts';
 export { type Definition } from './client/message-options.ts';
-export {
-  type HandleClient,
-  type WorkflowExecutionDescription,
-  WorkflowHandle,
-} from './client/workflow-handle.ts';
+export type { WorkflowExecutionDescription } from './client/run-handle.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
 export { QueryRejectCondition } from './client/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';
@@ -147,7 +147,6 @@ export {
   type WorkerDeploymentVersionInfo,
   type WorkerDeploymentVersionStatus,
 } from './client/worker-deployment-client.ts';
-export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './client/with-start.ts';
 export { WorkflowUpdateStage } from './client/update-stage.ts';
 export {
   type GetWorkflowUpdateHandleOptions,

@@ -1,5 +1,6 @@
-// Starts and finds runs.
-import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+// The client of workflows, the handles that it returns, and the start of an update-with-start. One file, because each refers
+// to the others. Names: Temporal's (spec/sdk.md behavior 20).
+import { IllegalStateError, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { checkConnection, type Connection } from '../common/connection.ts';
 import { checkNamespace } from '../worker/deployment-version.ts';
@@ -19,10 +20,8 @@ import {
   type ListOptions,
   RunList,
 } from './run-list.ts';
-import { WithStartWorkflowOperation } from './with-start.ts';
-import type { GetWorkflowHandleOptions, WorkflowResultOptions } from './handle-options.ts';
 import type { Definition } from './message-options.ts';
-import { type HandleParts, WorkflowHandle } from './workflow-handle.ts';
+import { type HandleParts, RunHandle } from './run-handle.ts';
 import {
   admitUpdate,
   updateCall,
@@ -30,6 +29,16 @@ import {
   type StartUpdateOptions,
   type WorkflowUpdateOptions,
 } from './workflow-update.ts';
+
+export interface WorkflowResultOptions {
+  /** Whether to wait for the successors of the run; default true. */
+  readonly followRuns?: boolean;
+}
+
+export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
+  /** Restricts the handle to the chain that started with this run, whatever runs the workflow id has had since. */
+  readonly firstExecutionRunId?: string | undefined;
+}
 
 export type WorkflowSignalWithStartOptions<
   W extends Workflow,
@@ -48,6 +57,9 @@ export type UpdateWithStartOptions<
 type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> = UpdateWithStartOptions<Args, W> & {
   readonly waitForStage: 'ACCEPTED';
 };
+
+/** A handle to one workflow, as `start` and `getHandle` return it. */
+export class WorkflowHandle<W extends Workflow = Workflow> extends RunHandle<W, WorkflowClient> {}
 
 /** A handle to the run that a start returns. */
 export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
@@ -263,7 +275,9 @@ export class WorkflowClient {
   #handle<W extends Workflow>(
     workflowId: string,
     runId: string | undefined,
-    options: Partial<Pick<HandleParts, 'followsChain' | 'followRuns' | 'isUnseen' | 'firstExecutionRunId'>> = {},
+    options: Partial<
+      Pick<HandleParts<WorkflowClient>, 'followsChain' | 'followRuns' | 'isUnseen' | 'firstExecutionRunId'>
+    > = {},
   ): WorkflowHandle<W> {
     return new WorkflowHandle<W>({
       client: this,
@@ -278,5 +292,65 @@ export class WorkflowClient {
       isUnseen: false,
       ...options,
     });
+  }
+}
+
+export type WithStartWorkflowOptions<W extends Workflow> = Omit<
+  WorkflowStartOptions<W>,
+  'startDelay' | 'cronSchedule' | 'transaction'
+> & {
+  /** Required, because an update-with-start needs a decision about an open run. */
+  workflowIdConflictPolicy: WorkflowIdConflictPolicy;
+};
+
+/** The start of one update-with-start. An operation can be used once. */
+export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
+  readonly #handle = Promise.withResolvers<WorkflowHandle<W>>();
+  #isUsed = false;
+  readonly workflow: W | string;
+  readonly options: WithStartWorkflowOptions<W>;
+
+  /** @throws INVALID_INPUT */
+  constructor(workflow: W | string, options: WithStartWorkflowOptions<W>) {
+    this.#handle.promise.catch(() => undefined); // no unhandled rejection; workflowHandle() still rejects
+    this.workflow = workflow;
+    this.options = options;
+    if (options.workflowIdConflictPolicy === undefined) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'WithStartWorkflowOperation needs a workflowIdConflictPolicy: FAIL, USE_EXISTING or TERMINATE_EXISTING.',
+      );
+    }
+    for (const delaying of ['startDelay', 'cronSchedule'] as const) {
+      if ((options as Record<string, unknown>)[delaying] === undefined) continue;
+      throw new RuntimeError('INVALID_INPUT', `An update with start cannot be delayed: leave ${delaying} out.`);
+    }
+    if ((options as { transaction?: unknown }).transaction !== undefined) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'An update with start cannot be part of a transaction: no worker can handle the update before the transaction commits. Leave transaction out.',
+      );
+    }
+  }
+
+  /** The run that was started or that received the update. Rejects when there is none. */
+  workflowHandle(): Promise<WorkflowHandle<W>> {
+    return this.#handle.promise;
+  }
+
+  /** @internal @throws ILLEGAL_STATE when the operation was used before */
+  async use(start: () => Promise<WorkflowHandle<W>>): Promise<WorkflowHandle<W>> {
+    if (this.#isUsed) {
+      throw new IllegalStateError('This WithStartWorkflowOperation was used before. Create a new one for each update.');
+    }
+    this.#isUsed = true;
+    try {
+      const handle = await start();
+      this.#handle.resolve(handle);
+      return handle;
+    } catch (error) {
+      this.#handle.reject(error);
+      throw error;
+    }
   }
 }

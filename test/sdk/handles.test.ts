@@ -30,7 +30,8 @@ test('the client gives the result of a workflow id, of a run, and of a chain', a
 
 test('a handle knows its client', async () => {
   const handle = await engine.start('greet', ['bo']);
-  assert.equal(handle.client, workflow);
+  const typed: WorkflowClient = handle.client; // the whole client, not a part of it
+  assert.equal(typed, workflow);
   assert.equal(await handle.client.getHandle(handle.workflowId).result(), 'Hello, bo!');
 });
 

@@ -74,8 +74,14 @@ test("Temporal's older options are accepted, as long as they change nothing", as
 });
 
 test('a namespace that begins with @ is refused', async () => {
-  assert.throws(() => new Client({ connection, namespace: '@shop' }), refused(/expected a name that does not start with @/));
-  await assert.rejects(fixtureWorker(connection, 'q', { namespace: '@shop' }), refused(/expected a name that does not start with @/));
+  assert.throws(
+    () => new Client({ connection, namespace: '@shop' }),
+    refused(/expected a name that does not start with @/),
+  );
+  await assert.rejects(
+    fixtureWorker(connection, 'q', { namespace: '@shop' }),
+    refused(/expected a name that does not start with @/),
+  );
 });
 
 test('an override that names no version is refused', async () => {
@@ -104,9 +110,7 @@ test('deployments and builds that no worker was seen of are refused by name', as
   await workerDeployment.setCurrentVersion('shop', '1.0', { allowNoPollers: true });
   await assert.rejects(
     workerDeployment.setCurrentVersion('shop', '1.1'),
-    refused(
-      /Version shop\.1\.1 cannot be made current: it has never had a worker\. Known builds: 1\.0\. Start its/,
-    ),
+    refused(/Version shop\.1\.1 cannot be made current: it has never had a worker\. Known builds: 1\.0\. Start its/),
   );
   await assert.rejects(
     workerDeployment.setRampingVersion('shop', '1.0', 10),

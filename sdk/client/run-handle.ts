@@ -1,4 +1,5 @@
-// A handle to one workflow: its result, its messages, and its log.
+// What a handle to one workflow does: its result, its messages, and its log. It knows its client only as a type parameter,
+// because the client imports this file.
 import { randomUUID } from 'node:crypto';
 import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
@@ -34,7 +35,6 @@ import {
   WorkflowNotFoundError,
 } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
-import type { GetWorkflowHandleOptions } from './handle-options.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
 import { checkName, checkReason, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
@@ -70,13 +70,8 @@ export interface WorkflowExecutionDescription
   readonly versioningInfo: WorkflowVersioningInfo | undefined;
 }
 
-/** The client that a handle belongs to, as the handle shows it: the WorkflowClient itself. */
-export interface HandleClient {
-  getHandle<W extends Workflow>(id: string, runId?: string, options?: GetWorkflowHandleOptions): WorkflowHandle<W>;
-}
-
-export interface HandleParts {
-  readonly client: HandleClient;
+export interface HandleParts<Client> {
+  readonly client: Client;
   readonly connection: Connection;
   readonly namespace: string;
   readonly maxPayloadBytes: number;
@@ -101,14 +96,14 @@ function checkRunId(id: unknown): void {
   throw new RuntimeError('INVALID_INPUT', message);
 }
 
-export class WorkflowHandle<W extends Workflow = Workflow> {
+export class RunHandle<W extends Workflow, Client> {
   readonly workflowId: string;
-  readonly #parts: HandleParts;
+  readonly #parts: HandleParts<Client>;
   /** The last run of the chain that this handle knows. */
   #latest: string | undefined;
   #isUnseen: boolean;
 
-  constructor(parts: HandleParts) {
+  constructor(parts: HandleParts<Client>) {
     this.workflowId = parts.workflowId;
     this.#parts = parts;
     this.#isUnseen = parts.isUnseen;
@@ -116,7 +111,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /** The client that created the handle. */
-  get client(): HandleClient {
+  get client(): Client {
     return this.#parts.client;
   }
 
@@ -208,7 +203,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     checkOptions('getUpdateHandle', options, updateHandleOptions);
     const { workflowRunId } = options;
     const named = { ...this.#parts, runId: workflowRunId, followsChain: false, isUnseen: true };
-    const of = workflowRunId === undefined ? this : new WorkflowHandle(named);
+    const of = workflowRunId === undefined ? this : new RunHandle<W, Client>(named);
     return new WorkflowUpdateHandle<Ret>({
       connection: this.#parts.connection,
       workflowId: this.workflowId,
