@@ -1,4 +1,4 @@
-// The client that commands work with, for as long as they do.
+// Gives a command a client for the time that it runs.
 import { Client, Connection } from '../../sdk/client.ts';
 import { withDatabase } from './command-database.ts';
 

@@ -22,7 +22,7 @@ interface SetOptions extends CommonOptions {
 }
 
 export function deploymentCommand(): Command {
-  return newCommand('deployment', 'Versions of workers: look at them, and say which one takes new runs.')
+  return newCommand('deployment', 'Versions of workers: list them, and choose which one takes new runs.')
     .addCommand(listCommand())
     .addCommand(describeCommand())
     .addCommand(setCurrentCommand())
@@ -30,7 +30,7 @@ export function deploymentCommand(): Command {
 }
 
 function listCommand(): Command {
-  return withNamespace(newAction('list', 'Deployments that a worker was seen of.')).action((options: CommonOptions) =>
+  return withNamespace(newAction('list', 'Deployments that have had a worker.')).action((options: CommonOptions) =>
     withClient(options, async ({ workerDeployment }) => {
       const deployments = await workerDeployment.list();
       console.log(options.json === true ? jsonText(deployments) : deploymentsText(deployments));
@@ -45,7 +45,7 @@ function describeCommand(): Command {
 }
 
 function setCurrentCommand(): Command {
-  return settingAction('set-current', 'New runs, and auto-upgrade ones, go to this build from now on.')
+  return settingAction('set-current', 'Send new runs and auto-upgrade runs to this build from now on.')
     .argument('<deployment>', 'name of the deployment')
     .argument('<build>', 'build id')
     .action((name: string, buildId: string, options: SetOptions) =>
@@ -57,9 +57,9 @@ function setCurrentCommand(): Command {
 }
 
 function setRampingCommand(): Command {
-  return settingAction('set-ramping', 'This build takes a share of the runs that are pinned to none.')
+  return settingAction('set-ramping', 'Give this build a share of the runs that are not pinned.')
     .argument('<deployment>', 'name of the deployment')
-    .argument('[build]', 'build id; none: no build is ramping any more')
+    .argument('[build]', 'build id; leave it out to end the ramp')
     .option('--percentage <n>', '0 to 100', percentageOf, 0)
     .action((name: string, buildId: string | undefined, options: SetOptions & { percentage: number }) =>
       withClient(options, async (client) => {
@@ -72,7 +72,7 @@ function setRampingCommand(): Command {
 function settingAction(name: string, description: string): Command {
   return withNamespace(newAction(name, description)).option(
     '--allow-no-pollers',
-    'also a build that no worker was ever seen of',
+    'allow a build that has never had a worker',
   );
 }
 
@@ -112,5 +112,5 @@ function descriptionText({ versions, autoUpgradeRuns, rampingPercentage }: Worke
     info.taskQueues.join(', '),
   ]);
   const columns = ['version', 'status', 'pinned runs', 'in memory', 'workers', 'task queues'];
-  return `${formatTable(columns, rows, new Set([2, 3, 4]))}\n${autoUpgradeRuns} open runs move with what is current`;
+  return `${formatTable(columns, rows, new Set([2, 3, 4]))}\n${autoUpgradeRuns} open runs follow the current version`;
 }

@@ -249,7 +249,7 @@ describe('ids of standalone activities', () => {
       assert.deepEqual([error.activityId, error.runId], ['taken', first.runId]);
       assert.equal(
         error.message,
-        'Activity execution already started: id "taken" belongs to an open activity. Use another id, or getHandle() to reach that one.',
+        'Activity execution already started: id "taken" belongs to an open activity. Use another id, or getHandle() to reach it.',
       );
       return true;
     });

@@ -101,8 +101,8 @@ test('an override that names no version is refused', async () => {
 
 test('deployments and builds that no worker was seen of are refused by name', async () => {
   await assert.rejects(workerDeployment.describe('shop'), refused(/Deployment "shop" has never had a worker/));
-  await assert.rejects(workerDeployment.setCurrentVersion('shop', '1.0'), refused(/No worker of deployment "shop"/));
-  await assert.rejects(workerDeployment.setRampingVersion('shop', null), refused(/No worker of deployment "shop"/));
+  await assert.rejects(workerDeployment.setCurrentVersion('shop', '1.0'), refused(/Deployment "shop" has never had a worker/));
+  await assert.rejects(workerDeployment.setRampingVersion('shop', null), refused(/Deployment "shop" has never had a worker/));
   await assert.rejects(workerDeployment.describe('a.b'), refused(/deploymentName must be/));
   await assert.rejects(workerDeployment.setCurrentVersion('shop', ''), refused(/buildId must be/));
   assert.deepEqual([await workerDeployment.list(), await rowCount('deployment_versions')], [[], 0]);

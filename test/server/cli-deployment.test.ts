@@ -35,7 +35,7 @@ test('describe counts open runs, also as JSON', async () => {
     const { out } = await deployment('describe', 'shop');
     return /^shop\.1\.0 +\| current +\| +1 /m.test(out) && out;
   });
-  assert.match(described, /^1 open runs move with what is current$/m);
+  assert.match(described, /^1 open runs follow the current version$/m);
   const { out } = await deployment('describe', 'shop', '--json');
   const { versions } = JSON.parse(out) as { versions: { pinnedRuns: number; status: string }[] };
   assert.deepEqual(

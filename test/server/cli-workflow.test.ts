@@ -35,8 +35,8 @@ test('show prints what the run is and its last events', async () => {
 test('show says when it leaves events out', async () => {
   const length = (await handle.history()).length;
   const { out } = await workflow('show', 'tally', '--events', '2');
-  assert.ok(out.includes(`last 2 of ${length} events; --events all shows every one\n`), out);
-  assert.doesNotMatch((await workflow('show', 'tally', '--events', String(length))).out, /shows every one/);
+  assert.ok(out.includes(`last 2 of ${length} events; use --events all for all of them\n`), out);
+  assert.doesNotMatch((await workflow('show', 'tally', '--events', String(length))).out, /for all of them/);
 });
 
 test('show tells why a run is in quarantine, although its log cannot be read', async (t) => {
