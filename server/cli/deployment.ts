@@ -7,15 +7,10 @@ import {
   type WorkerDeploymentSummary,
   type WorkerDeploymentVersionInfo,
 } from '../../sdk/client.ts';
-import { newAction, newCommand } from './command.ts';
-import { withClient } from './command-client.ts';
+import { newCommand } from './command.ts';
+import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { countRows, formatTable } from './table.ts';
-
-interface CommonOptions {
-  namespace: string;
-  json?: boolean;
-}
 
 interface SetOptions extends CommonOptions {
   allowNoPollers?: boolean;
@@ -30,7 +25,7 @@ export function deploymentCommand(): Command {
 }
 
 function listCommand(): Command {
-  return withNamespace(newAction('list', 'Deployments that have had a worker.')).action((options: CommonOptions) =>
+  return newClientAction('list', 'Deployments that have had a worker.').action((options: CommonOptions) =>
     withClient(options, async ({ workerDeployment }) => {
       const deployments = await workerDeployment.list();
       console.log(options.json === true ? jsonText(deployments) : deploymentsText(deployments));
@@ -39,7 +34,7 @@ function listCommand(): Command {
 }
 
 function describeCommand(): Command {
-  return withNamespace(newAction('describe', 'The versions of a deployment, and the open runs of each.'))
+  return newClientAction('describe', 'The versions of a deployment, and the open runs of each.')
     .argument('<deployment>', 'name of the deployment')
     .action((name: string, options: CommonOptions) => withClient(options, (client) => show(client, name, options)));
 }
@@ -70,14 +65,7 @@ function setRampingCommand(): Command {
 }
 
 function settingAction(name: string, description: string): Command {
-  return withNamespace(newAction(name, description)).option(
-    '--allow-no-pollers',
-    'allow a build that has never had a worker',
-  );
-}
-
-function withNamespace(command: Command): Command {
-  return command.option('--namespace <name>', 'namespace of the workers', 'default');
+  return newClientAction(name, description).option('--allow-no-pollers', 'allow a build that has never had a worker');
 }
 
 async function show({ workerDeployment }: Client, name: string, { json }: CommonOptions): Promise<void> {

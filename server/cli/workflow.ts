@@ -11,15 +11,10 @@ import {
   type WorkflowExecutionInfo,
   type WorkflowHandle,
 } from '../../sdk/client.ts';
-import { newAction, newCommand } from './command.ts';
-import { withClient } from './command-client.ts';
+import { newCommand } from './command.ts';
+import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { countRows, formatTable } from './table.ts';
-
-interface CommonOptions {
-  namespace: string;
-  json?: boolean;
-}
 
 interface RunOptions extends CommonOptions {
   run?: string;
@@ -37,7 +32,7 @@ export function workflowCommand(): Command {
 }
 
 function listCommand(): Command {
-  return withNamespace(newAction('list', 'List runs, newest first.'))
+  return newClientAction('list', 'List runs, newest first.')
     .option(
       '--query <query>',
       `for example "ExecutionStatus = 'Running' AND WorkflowType = 'order'"; may use search attributes`,
@@ -128,15 +123,9 @@ function patchesCommand(): Command {
 }
 
 function workflowAction(name: string, description: string): Command {
-  return withNamespace(
-    newAction(name, description)
-      .argument('<id>', 'workflow id; shows its latest run')
-      .option('--run <runId>', 'a certain run instead'),
-  );
-}
-
-function withNamespace(command: Command): Command {
-  return command.option('--namespace <name>', 'namespace of the workflow', 'default');
+  return newClientAction(name, description)
+    .argument('<id>', 'workflow id; shows its latest run')
+    .option('--run <runId>', 'a certain run instead');
 }
 
 function withHandle(
