@@ -147,12 +147,12 @@ export {
   type WorkerDeploymentVersionInfo,
   type WorkerDeploymentVersionStatus,
 } from './client/worker-deployment-client.ts';
-export { WorkflowUpdateStage } from './client/update-stage.ts';
 export {
   type GetWorkflowUpdateHandleOptions,
   type StartUpdateOptions,
   WorkflowUpdateHandle,
   type WorkflowUpdateOptions,
+  WorkflowUpdateStage,
 } from './client/workflow-update.ts';
 export type * from './workflow/workflow-types.ts';
 export type {

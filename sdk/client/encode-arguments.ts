@@ -1,7 +1,8 @@
-// Encodes arguments for the log and checks names and reasons, before anything is written.
+// Encodes arguments for the log and checks names, reasons and run ids, before anything is written.
 import { describeValue, isStorableName } from '../../runtime/core/json/json.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { isRunId } from '../../runtime/store/runs/run-id.ts';
 
 export const defaultMaxPayloadBytes: number = 2 * 1024 * 1024;
 
@@ -41,4 +42,11 @@ export function checkReason(what: string, reason: unknown): string {
     'INVALID_INPUT',
     `The reason of ${what} has ${reason.length} characters, the limit is ${reasonChars}.`,
   );
+}
+
+/** @throws INVALID_INPUT */
+export function checkRunId(id: unknown): void {
+  if (typeof id === 'string' && isRunId(id)) return;
+  const message = `"${String(id)}" is not a run id: expected a UUID, as start() and list() return.`;
+  throw new RuntimeError('INVALID_INPUT', message);
 }

@@ -2,6 +2,7 @@
 import { oneOf, type OptionRule } from '../../runtime/core/options/option-table.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
+import { refusedAfter } from '../../runtime/core/run/refused-after.ts';
 
 /** What a start does when a run of the workflow id is open. */
 export const WorkflowIdConflictPolicy = {
@@ -43,25 +44,6 @@ export interface IdPolicyOptions {
 export const idPolicyRules: Readonly<Record<keyof IdPolicyOptions, OptionRule>> = {
   workflowIdReusePolicy: oneOf(WorkflowIdReusePolicy),
   workflowIdConflictPolicy: oneOf(WorkflowIdConflictPolicy),
-};
-
-const wellEnded: readonly RunStatus[] = ['completed', 'continued_as_new'];
-const ended: readonly RunStatus[] = [
-  ...wellEnded,
-  'failed',
-  'cancelled',
-  'terminated',
-  'timed_out',
-  'rolled_back',
-  'recovered',
-];
-
-/** Statuses of the latest run that forbid a new one. */
-const refusedAfter: Readonly<Record<WorkflowIdReusePolicy, readonly RunStatus[]>> = {
-  ALLOW_DUPLICATE: [],
-  ALLOW_DUPLICATE_FAILED_ONLY: wellEnded,
-  REJECT_DUPLICATE: ended,
-  TERMINATE_IF_RUNNING: [],
 };
 
 export interface IdPolicies {

@@ -11,7 +11,7 @@ import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import type { IdPolicies } from './id-policies.ts';
-import { tellReader } from './send-message.ts';
+import { notifyReader } from './send-message.ts';
 import { type Awaited, whenFree } from './when-free.ts';
 
 export interface PlaceOptions {
@@ -80,8 +80,8 @@ async function placeOnce(
     const how = { useExisting, refusedAfter, timing, ...(message === undefined ? {} : { message }) };
     const placed = await startWith(database, transaction, run, how);
     if (typeof placed === 'string' || transaction !== undefined) return placed;
-    if (placed.isNew) tellReader(connection, placed.runId, { owner: null, queue: run.queue });
-    else if (placed.delivery !== undefined) tellReader(connection, placed.runId, placed.delivery);
+    if (placed.isNew) notifyReader(connection, placed.runId, { owner: null, queue: run.queue });
+    else if (placed.delivery !== undefined) notifyReader(connection, placed.runId, placed.delivery);
     return placed;
   }
   const isNew =

@@ -17,7 +17,6 @@ import {
 import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
-import { isRunId } from '../../runtime/store/runs/run-id.ts';
 import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import {
@@ -36,7 +35,7 @@ import {
 } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
-import { checkName, checkReason, encodeArguments } from './encode-arguments.ts';
+import { checkName, checkReason, checkRunId, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
@@ -89,12 +88,6 @@ export interface HandleParts<Client> {
 }
 
 const queryTimeoutMs = 10_000;
-
-function checkRunId(id: unknown): void {
-  if (typeof id === 'string' && isRunId(id)) return;
-  const message = `"${String(id)}" is not a run id: expected a UUID, as start() and list() return.`;
-  throw new RuntimeError('INVALID_INPUT', message);
-}
 
 export class RunHandle<W extends Workflow, Client> {
   readonly workflowId: string;

@@ -1,6 +1,6 @@
 // Lists of runs, read page by page, with histories on request; and counts.
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
-import type { PageEnd } from '../../runtime/store/visibility/list-runs.ts';
+import type { ListedRun, PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
 import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
@@ -61,31 +61,32 @@ const statusNames: Record<RunStatus, string> = {
 const listOptions = optionTable<ListOptions>({ query: anyText, pageSize: wholeNumber(1) });
 const historyOptions = optionTable<IntoHistoriesOptions>({ concurrency: wholeNumber(1), bufferLimit: wholeNumber(1) });
 
-export class RunList {
-  readonly #connection: Connection;
-  readonly #namespace: string;
-  readonly #options: ListOptions;
+/** Runs that match the options' query. @throws RuntimeError INVALID_INPUT */
+export async function* readRuns(
+  connection: Connection,
+  namespace: string,
+  options: ListOptions,
+): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
+  checkOptions('workflow.list', options, listOptions);
+  const { query = '', pageSize = 100 } = options;
+  for await (const row of listedRows(connection, namespace, query, pageSize)) yield listedInfo(row);
+}
 
-  constructor(connection: Connection, namespace: string, options: ListOptions) {
-    this.#connection = connection;
-    this.#namespace = namespace;
-    this.#options = options;
-  }
-
-  async *read(): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
-    checkOptions('workflow.list', this.#options, listOptions);
-    const { query = '', pageSize: limit = 100 } = this.#options;
-    const { listRuns } = await import('../../runtime/store/visibility/list-runs.ts');
-    let after: PageEnd | undefined;
-    do {
-      const page = { limit, ...(after === undefined ? {} : { after }) };
-      const { rows, end } = await this.#connection.reach((database) =>
-        listRuns(database, this.#namespace, query, page),
-      );
-      for (const row of rows) yield listedInfo(row);
-      after = end;
-    } while (after !== undefined);
-  }
+/** Rows of runs, or of standalone activities, that match a query; reads them page by page. */
+export async function* listedRows(
+  connection: Connection,
+  namespace: string,
+  query: string,
+  limit: number,
+): AsyncGenerator<ListedRun, void, undefined> {
+  const { listRuns } = await import('../../runtime/store/visibility/list-runs.ts');
+  let after: PageEnd | undefined;
+  do {
+    const page = { limit, ...(after === undefined ? {} : { after }) };
+    const { rows, end } = await connection.reach((database) => listRuns(database, namespace, query, page));
+    yield* rows;
+    after = end;
+  } while (after !== undefined);
 }
 
 /** Yields in the order of the list; reads ahead within the options' limits. */

@@ -8,7 +8,7 @@ import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arg
 import type { TemporalHistory } from './history-view.ts';
 import { QueryRejectCondition } from './query-reject-condition.ts';
 import { checkOptions, notYet, oneOf, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
-import type { Workflow, WorkflowResultType } from './execution-info.ts';
+import type { Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
 import { placeRun } from './place-run.ts';
@@ -18,7 +18,7 @@ import {
   type CountWorkflowExecution,
   intoHistories,
   type ListOptions,
-  RunList,
+  readRuns,
 } from './run-list.ts';
 import type { Definition } from './message-options.ts';
 import { type HandleParts, RunHandle } from './run-handle.ts';
@@ -251,12 +251,13 @@ export class WorkflowClient {
    * INVALID_INPUT for a query with an error; `intoHistories()` yields their histories instead.
    */
   list(options: ListOptions = {}): AsyncWorkflowListIterable {
-    const runs = new RunList(this.#connection, this.#namespace, options);
+    const runs = (): AsyncGenerator<WorkflowExecutionInfo, void, undefined> =>
+      readRuns(this.#connection, this.#namespace, options);
     const getHistory = (workflowId: string, runId: string): Promise<TemporalHistory> =>
       this.#handle(workflowId, runId, { followsChain: false }).fetchHistory();
     return {
-      [Symbol.asyncIterator]: () => runs.read(),
-      intoHistories: (limits) => intoHistories(runs.read(), getHistory, limits),
+      [Symbol.asyncIterator]: runs,
+      intoHistories: (limits) => intoHistories(runs(), getHistory, limits),
     };
   }
 

@@ -26,6 +26,17 @@ import {
 } from '../../runtime/core/options/option-table.ts';
 import { sendMessage } from './send-message.ts';
 
+/** Stages of an update. Names: Temporal's. */
+export const WorkflowUpdateStage = {
+  ADMITTED: 'ADMITTED',
+  /** The stage that `startUpdate` waits for. */
+  ACCEPTED: 'ACCEPTED',
+  COMPLETED: 'COMPLETED',
+  /** @deprecated */
+  UNSPECIFIED: undefined,
+} as const;
+export type WorkflowUpdateStage = NonNullable<(typeof WorkflowUpdateStage)[keyof typeof WorkflowUpdateStage]>;
+
 /** `args` is optional when there are none. */
 export type WorkflowUpdateOptions<Args extends readonly unknown[]> = {
   /** The update's key within its run; default: a new UUID. */
@@ -245,13 +256,13 @@ async function watch<T>(target: () => UpdateParts, look: () => Promise<{ readonl
         );
       }
       const key = updateKey(target().runId, updateId);
-      const told = await connection.reach(() => connection.outcomes.told(key));
+      const subscription = await connection.reach(() => connection.outcomes.subscribe(key));
       try {
         const found = await look();
         if (found !== undefined) return found.value;
-        await Promise.race([told.within(waitAtMost(wait)), abortion.aborted]);
+        await Promise.race([subscription.within(waitAtMost(wait)), abortion.aborted]);
       } finally {
-        told.done();
+        subscription.done();
       }
     }
   } finally {

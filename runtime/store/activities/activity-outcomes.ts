@@ -7,6 +7,7 @@ import { TimeoutType } from '../../core/failure/failure.ts';
 import type { TaskKey } from './activity-tasks.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
+import { wakenAt } from '../sql/sql-text.ts';
 import type { Delivery } from '../messages/inbox.ts';
 import { announce } from '../messages/run-messages.ts';
 import { ColumnEncoder, timestampArray } from '../codec/pg-binary.ts';
@@ -29,7 +30,7 @@ export function sending(schema: string, answer = ''): string {
   from outgoing o join locked l using (run_id)),
 counted as (
   update ${schema}.ready r set mail = r.mail + n.messages,
-    wake_at = case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end
+    wake_at = ${wakenAt}
   from (select run_id, count(*)::int as messages from numbered group by run_id) n
   where r.run_id = any (array(select run_id from numbered)) and r.run_id = n.run_id),
 sent as (

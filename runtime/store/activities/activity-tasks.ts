@@ -9,6 +9,7 @@ import type { Fence } from '../ownership/fence.ts';
 import type { ClaimRoute } from '../ownership/claim.ts';
 import { routedText, routeText } from '../deployments/deployments.ts';
 import type { Database } from '../sql/database.ts';
+import { microsOf } from '../sql/sql-text.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { mayTake, type Poller, pollerColumns, versionText } from '../ownership/pollers.ts';
 
@@ -62,8 +63,6 @@ export interface ActivityTypes {
 
 /** The type that a worker with a default activity advertises: it stands for every type. */
 export const anyType = 'default';
-
-const micros = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
 
 /** What a versioned worker adds to a claim. */
 export interface VersionedClaim {
@@ -147,8 +146,8 @@ cross join lateral (
 left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
-returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at, ${micros('e.at')} as scheduled_at,
-  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${micros('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
+returning t.run_id, t.seq, t.type, t.attempt, ${microsOf('due.due_at')} as due_at, ${microsOf('e.at')} as scheduled_at,
+  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${microsOf('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
     values: [
       fence.epoch,
       fence.slot,
@@ -229,7 +228,7 @@ export async function tasksOfWorker(database: Database, epoch: number): Promise<
     close_by: string | null;
   }>({
     name: `reprise_tasks_of_worker_${database.schema}`,
-    text: `select run_id, seq, attempt, ${stateText} as state, options::text, ${micros('close_by')} as close_by
+    text: `select run_id, seq, attempt, ${stateText} as state, options::text, ${microsOf('close_by')} as close_by
 from ${database.schema}.activity_tasks where worker = $1`,
     values: [epoch],
   });

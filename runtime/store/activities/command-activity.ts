@@ -40,7 +40,7 @@ export async function commandActivity(
 }
 
 /** Applies the activity's unread messages, such as a request to cancel. */
-export async function takeMail(database: Database, runId: string): Promise<void> {
+export async function applyMail(database: Database, runId: string): Promise<void> {
   let offer: CommandResult['offer'];
   const settled = await settleStandalone(
     database,

@@ -13,6 +13,7 @@ import { isTriable } from '../ownership/quarantine.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { deleteOpenRows, writeClosed } from '../runs/closed-run.ts';
 import { transaction } from '../sql/transaction.ts';
+import { microsOf } from '../sql/sql-text.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
 export interface Settled {
@@ -95,7 +96,7 @@ async function readState(
 ): Promise<StandaloneState | undefined> {
   const { schema } = database;
   const { rows } = await client.query<{ now: string }>(
-    `select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready
+    `select ${microsOf('clock_timestamp()')} as now from ${schema}.ready
 where run_id = $1 and owner is null for no key update${waits ? '' : ' skip locked'}`,
     [runId],
   );

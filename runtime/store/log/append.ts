@@ -52,20 +52,22 @@ export class LogWriter {
   readonly #slot: number;
   readonly #schema: string;
   readonly #events: EventRows;
-  readonly #mailRun = new ColumnEncoder('uuid');
-  readonly #mailId = new ColumnEncoder('int4');
-  readonly #closeRun = new ColumnEncoder('uuid');
-  readonly #closeMail = new ColumnEncoder('int4');
-  readonly #closeStatus = new ColumnEncoder('text');
-  readonly #closeSeq = new ColumnEncoder('int4');
-  readonly #closeHash = new ColumnEncoder('bytea');
-  readonly #closeAt = new ColumnEncoder('timestamptz');
-  readonly #outboxRun = new ColumnEncoder('uuid');
-  readonly #outboxParent = new ColumnEncoder('uuid');
-  readonly #outboxSeq = new ColumnEncoder('int4');
-  readonly #outboxLinks = new ColumnEncoder('int4');
-  readonly #changeRun = new ColumnEncoder('uuid');
-  readonly #change = new ColumnEncoder('text');
+  readonly #columns = {
+    mailRun: new ColumnEncoder('uuid'),
+    mailId: new ColumnEncoder('int4'),
+    closeRun: new ColumnEncoder('uuid'),
+    closeMail: new ColumnEncoder('int4'),
+    closeStatus: new ColumnEncoder('text'),
+    closeSeq: new ColumnEncoder('int4'),
+    closeHash: new ColumnEncoder('bytea'),
+    closeAt: new ColumnEncoder('timestamptz'),
+    outboxRun: new ColumnEncoder('uuid'),
+    outboxParent: new ColumnEncoder('uuid'),
+    outboxSeq: new ColumnEncoder('int4'),
+    outboxLinks: new ColumnEncoder('int4'),
+    changeRun: new ColumnEncoder('uuid'),
+    change: new ColumnEncoder('text'),
+  };
 
   static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
     return new LogWriter(client, schema, { epoch, slot }, await EventRows.open(client, schema));
@@ -87,15 +89,20 @@ export class LogWriter {
   async append(turns: readonly Turn[]): Promise<TurnOutcome[] | undefined> {
     const { consumes, closes, tells, changes } = this.#encode(turns);
     const values: unknown[] = [this.#epoch, this.#slot, this.#events.take()];
-    if (consumes) values.push(this.#mailRun.take(), this.#mailId.take());
+    if (consumes) values.push(this.#columns.mailRun.take(), this.#columns.mailId.take());
     if (closes) {
-      values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
-      values.push(this.#closeSeq.take(), this.#closeHash.take(), this.#closeAt.take());
+      values.push(this.#columns.closeRun.take(), this.#columns.closeMail.take(), this.#columns.closeStatus.take());
+      values.push(this.#columns.closeSeq.take(), this.#columns.closeHash.take(), this.#columns.closeAt.take());
     }
     if (tells) {
-      values.push(this.#outboxRun.take(), this.#outboxParent.take(), this.#outboxSeq.take(), this.#outboxLinks.take());
+      values.push(
+        this.#columns.outboxRun.take(),
+        this.#columns.outboxParent.take(),
+        this.#columns.outboxSeq.take(),
+        this.#columns.outboxLinks.take(),
+      );
     }
-    if (changes) values.push(this.#changeRun.take(), this.#change.take());
+    if (changes) values.push(this.#columns.changeRun.take(), this.#columns.change.take());
     const variant = `${consumes ? '_mail' : ''}${closes ? '_close' : ''}${tells ? '_outbox' : ''}${changes ? '_change' : ''}`;
     const statement = {
       name: `reprise_append_${this.#schema}${variant}`,
@@ -118,7 +125,7 @@ export class LogWriter {
       return this.#add(turns);
     } catch (cause) {
       this.#events.take();
-      for (const column of this.#columns) column.take();
+      for (const column of Object.values(this.#columns)) column.take();
       throw new RuntimeError('ASSERTION_FAILED', `A turn could not be encoded, nothing was sent: ${String(cause)}`, {
         cause,
       });
@@ -134,8 +141,8 @@ export class LogWriter {
       for (const event of turn.events) this.#events.add(turn.runKey, event);
       for (const id of turn.consumed) {
         consumes = true;
-        this.#mailRun.bytes(turn.runKey);
-        this.#mailId.int4(id);
+        this.#columns.mailRun.bytes(turn.runKey);
+        this.#columns.mailId.int4(id);
       }
       if (turn.close !== undefined) {
         closes = true;
@@ -147,19 +154,11 @@ export class LogWriter {
       }
       if (turn.changes !== undefined) {
         changes = true;
-        this.#changeRun.bytes(turn.runKey);
-        this.#change.text(JSON.stringify(turn.changes));
+        this.#columns.changeRun.bytes(turn.runKey);
+        this.#columns.change.text(JSON.stringify(turn.changes));
       }
     }
     return { consumes, closes, tells, changes };
-  }
-
-  get #columns(): readonly ColumnEncoder[] {
-    return [
-      ...[this.#mailRun, this.#mailId, this.#closeRun, this.#closeMail, this.#closeStatus, this.#closeSeq],
-      ...[this.#closeHash, this.#closeAt, this.#outboxRun, this.#outboxParent, this.#outboxSeq, this.#outboxLinks],
-      ...[this.#changeRun, this.#change],
-    ];
   }
 
   /** Notifies other processes of runs that the preceding append may have closed. Harmless when it did not. */
@@ -169,19 +168,19 @@ export class LogWriter {
 
   #addClose(turn: Turn, close: NonNullable<Turn['close']>): void {
     const last = turn.events.at(-1)!;
-    this.#closeRun.bytes(turn.runKey);
-    this.#closeMail.int4(close.mail);
-    this.#closeStatus.text(close.status);
-    this.#closeSeq.int4(last.seq);
-    this.#closeHash.bytes(last.hash);
-    this.#closeAt.timestamp(last.at);
+    this.#columns.closeRun.bytes(turn.runKey);
+    this.#columns.closeMail.int4(close.mail);
+    this.#columns.closeStatus.text(close.status);
+    this.#columns.closeSeq.int4(last.seq);
+    this.#columns.closeHash.bytes(last.hash);
+    this.#columns.closeAt.timestamp(last.at);
   }
 
   #addOutbox(turn: Turn, entry: OutboxEntry): void {
-    this.#outboxRun.bytes(turn.runKey);
-    this.#outboxParent.bytes(entry.parent === undefined ? null : runIdBytes(entry.parent.runId));
-    this.#outboxSeq.int4(entry.parent?.seq ?? null);
-    this.#outboxLinks.int4(entry.links ? 1 : 0);
+    this.#columns.outboxRun.bytes(turn.runKey);
+    this.#columns.outboxParent.bytes(entry.parent === undefined ? null : runIdBytes(entry.parent.runId));
+    this.#columns.outboxSeq.int4(entry.parent?.seq ?? null);
+    this.#columns.outboxLinks.int4(entry.links ? 1 : 0);
   }
 }
 

@@ -5,8 +5,9 @@ import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../..
 import { besideTasks } from '../../core/run/run-state.ts';
 import { CopyOut, type RowReader } from '../codec/copy-out.ts';
 import type { Database } from '../sql/database.ts';
-import { isRunId } from '../runs/run-id.ts';
+import { isRunId, runIdFromBytes } from '../runs/run-id.ts';
 import { withSession } from '../sql/transaction.ts';
+import { timeOf } from '../sql/sql-text.ts';
 
 export interface StoredEvent extends HistoryEvent {
   readonly runId: string;
@@ -121,7 +122,7 @@ function readEvent(row: RowReader): StoredEvent {
   const key = row.latin1() ?? '';
   if (key !== lastRunKey) {
     lastRunKey = key;
-    lastRunId = uuidText(Buffer.from(key, 'latin1'));
+    lastRunId = runIdFromBytes(Buffer.from(key, 'latin1'));
   }
   return {
     runId: lastRunId,
@@ -140,11 +141,6 @@ function readEvent(row: RowReader): StoredEvent {
     meta: row.text(),
     hash: row.bytes(),
   };
-}
-
-function uuidText(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 /** COPY takes no parameters, so only a valid run id may enter the text. */
@@ -232,10 +228,7 @@ async function* patchPages<T>(
     [runId],
   );
   const upTo = Math.min(rows[0]?.head ?? 0, Math.trunc(limit.upTo ?? seqMax));
-  const time =
-    limit.upToTime === undefined
-      ? ''
-      : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
+  const time = limit.upToTime === undefined ? '' : ` and at <= ${timeOf(String(Math.trunc(limit.upToTime)))}`;
   const where = `run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}${time}`;
   const readPage = (after: number): Promise<T[]> =>
     copyRows(

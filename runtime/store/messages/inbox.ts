@@ -6,6 +6,7 @@ import type { Mail } from '../../core/run/mail.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { lockMs, statement } from '../sql/transaction.ts';
+import { wakenAt } from '../sql/sql-text.ts';
 
 export interface Message {
   readonly type: EventType;
@@ -53,13 +54,13 @@ async function sendBy(
   message: Message,
   limit = '',
 ): Promise<Delivery | undefined> {
-  const text = `with r as (
-  update ${schema}.ready set mail = mail + 1, wake_at = case when owner is null then least(wake_at, clock_timestamp()) else wake_at end${limit}
+  const text = `with counted as (
+  update ${schema}.ready r set mail = mail + 1, wake_at = ${wakenAt}${limit}
   where run_id = $1 returning mail, owner, queue),
 i as (
   insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers)
-  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from r)
-select owner, queue from r`;
+  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from counted)
+select owner, queue from counted`;
   const values = [
     runId,
     eventCode[message.type],

@@ -12,11 +12,12 @@ import { readEventsAfter, readLinkEvents } from '../log/history.ts';
 import type { Message } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
 import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
+import { wakenAt } from '../sql/sql-text.ts';
 import { type Placed, startWithin } from '../runs/start-with.ts';
 import { transaction } from '../sql/transaction.ts';
 
 /** The event of a parent, by the event that closed its child. */
-const toldAs: Partial<Record<EventType, EventType>> = {
+const parentEvents: Partial<Record<EventType, EventType>> = {
   WorkflowCompleted: 'ChildWorkflowCompleted',
   WorkflowFailed: 'ChildWorkflowFailed',
   WorkflowCancelled: 'ChildWorkflowCancelled',
@@ -29,12 +30,12 @@ const toldAs: Partial<Record<EventType, EventType>> = {
  * because somebody holds the row of a receiver.
  */
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
-  const { sent, busy } = await tellParents(database, runIds);
+  const { sent, busy } = await notifyParents(database, runIds);
   announce(database, sent);
   const failures: unknown[] = [];
   for (const runId of await withLinks(database, runIds)) {
     try {
-      announce(database, await settleLinks(database, runId));
+      announce(database, await sendForClosedRun(database, runId));
     } catch (error) {
       // A failure must not stop the others. The reaper tries it again.
       if (isContention(error)) busy.push(runId);
@@ -102,9 +103,9 @@ interface Told {
  * Notifies the parents of runs that had no links themselves, in one statement. Skips parents whose rows somebody holds, since
  * waiting for one would delay the others.
  */
-async function tellParents(database: Database, runIds: readonly string[]): Promise<Told> {
+async function notifyParents(database: Database, runIds: readonly string[]): Promise<Told> {
   const { schema, pool } = database;
-  const mailType = Object.entries(toldAs)
+  const mailType = Object.entries(parentEvents)
     .map(([closing, told]) => `when ${eventCode[closing as EventType]} then ${eventCode[told]}`)
     .join(' ');
   const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string | null }>({
@@ -131,7 +132,7 @@ ends as materialized (
   cross join lateral (select name from ${schema}.events where run_id = m.run_id and seq = 1 limit 1) first),
 told as (
   update ${schema}.ready r set mail = r.mail + c.count,
-    wake_at = case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end
+    wake_at = ${wakenAt}
   from parents p, (select parent_run_id, count(*)::int as count from ends group by parent_run_id) c
   where r.run_id = any(array(select parent_run_id from ends)) and r.run_id = p.run_id and c.parent_run_id = r.run_id
   returning r.run_id, r.mail - c.count as before, r.owner, r.queue),
@@ -159,19 +160,17 @@ interface Letter {
 }
 
 /** Sends everything for a run that had children or messages under way, in one transaction. */
-async function settleLinks(database: Database, runId: string): Promise<readonly Sent[]> {
-  const { schema, pool } = database;
+function sendForClosedRun({ pool, schema }: Database, runId: string): Promise<readonly Sent[]> {
   return transaction(pool, {}, async (client) => {
     const { rows } = await client.query<{ parent_run_id: string | null; parent_seq: number | null }>(
       `delete from ${schema}.outbox where run_id = $1 and links returning parent_run_id, parent_seq`,
       [runId],
     );
-    const [entry] = rows;
-    return entry === undefined ? [] : settle(client, schema, runId, entry);
+    return rows[0] === undefined ? [] : sendWithin(client, schema, runId, rows[0]);
   });
 }
 
-async function settle(
+async function sendWithin(
   client: pg.ClientBase,
   schema: string,
   runId: string,
@@ -297,7 +296,7 @@ async function howItEnded(client: pg.ClientBase, schema: string, runId: string, 
   const [last] = await readEventsAfter(client, schema, runId, seq - 1, seq);
   const { type, payload, reason, meta } = last!;
   return {
-    type: toldAs[type]!,
+    type: parentEvents[type]!,
     name,
     answers,
     correlationId: runId,

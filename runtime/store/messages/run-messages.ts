@@ -1,7 +1,8 @@
 // Sends messages from one run to another exactly once, although they are two rows and the sender may die.
 import type pg from 'pg';
 import type { OpenMessage } from '../../core/run/run-links.ts';
-import { openRunOf, openRunOfChild, type ParentRun } from '../runs/child-run.ts';
+import { openRunOfChild, type ParentRun } from '../runs/child-run.ts';
+import { openRunOf } from '../runs/start-with.ts';
 import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from './inbox.ts';
 import { eventCode } from '../../core/log/event.ts';

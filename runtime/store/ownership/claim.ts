@@ -9,6 +9,7 @@ import { routedText, routeText } from '../deployments/deployments.ts';
 import type { StoredEvent } from '../log/history.ts';
 import { timestampArray, uuidArray } from '../codec/pg-binary.ts';
 import { isTriable } from './quarantine.ts';
+import { microsOf } from '../sql/sql-text.ts';
 
 export interface ClaimedRun {
   readonly runId: string;
@@ -87,8 +88,8 @@ from fence, due left join lateral (
   select e.at, e.name, e.payload, e.meta from ${schema}.events e
   where not due.claimed and e.run_id = due.run_id and e.seq = 1 limit 1) first on true
 where r.run_id = due.run_id and r.run_id = any (array(select run_id from due))
-returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000)::bigint as wake_at,
-  (select q.attempts from ${schema}.quarantine q where q.run_id = r.run_id) as quarantined, (extract(epoch from first.at) * 1000000)::bigint as started_at, first.name, first.payload, first.meta::text as meta`,
+returning r.run_id, r.mail, due.lost, ${microsOf('due.wake_at')} as wake_at,
+  (select q.attempts from ${schema}.quarantine q where q.run_id = r.run_id) as quarantined, ${microsOf('first.at')} as started_at, first.name, first.payload, first.meta::text as meta`,
     values: [
       fence.epoch,
       fence.slot,

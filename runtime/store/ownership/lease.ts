@@ -7,6 +7,7 @@ import { freeTasks } from '../activities/activity-outcomes.ts';
 import type { Database } from '../sql/database.ts';
 import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
+import { microsOf } from '../sql/sql-text.ts';
 
 /** Slot 0 guards claims and parking; slots from 1 guard the connections that append. */
 export interface Registration {
@@ -100,7 +101,7 @@ export async function heartbeat(
 silent as materialized (
   select epoch, expires_at < clock_timestamp() as expired, pg_try_advisory_xact_lock_shared($4, epoch) as "sessionEnded"
   from ${schema}.leases where epoch <> $1 and beat_at < clock_timestamp() - make_interval(secs => $3 / 1000.0))
-select exists (select from beat) as alive, (extract(epoch from clock_timestamp()) * 1000000)::bigint as time,
+select exists (select from beat) as alive, ${microsOf('clock_timestamp()')} as time,
   coalesce((select json_agg(s) from (select epoch, "sessionEnded" from silent where expired or "sessionEnded") s), '[]') as suspects`,
     values: [epoch, options.leaseMs, options.missedMs, signKey(schema)],
   });

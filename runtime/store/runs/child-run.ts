@@ -6,6 +6,7 @@ import { type StartTiming, timingOfStart } from '../../core/run/chain.ts';
 import { placeAfter, queueKey, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
 import type { PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
+import { refusedAfter } from '../../core/run/refused-after.ts';
 import type { OpenChild } from '../../core/run/run-links.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import type { Queryable } from '../sql/queryable.ts';
@@ -28,20 +29,6 @@ export interface ChildStart {
   /** Statuses of the last run of its workflow id that forbid the start. */
   readonly refusedAfter: readonly RunStatus[];
 }
-
-const refusedAfter = {
-  ALLOW_DUPLICATE_FAILED_ONLY: ['completed', 'continued_as_new'],
-  REJECT_DUPLICATE: [
-    'completed',
-    'continued_as_new',
-    'failed',
-    'cancelled',
-    'terminated',
-    'timed_out',
-    'rolled_back',
-    'recovered',
-  ],
-} as const satisfies Record<string, readonly RunStatus[]>;
 
 /** Children of a pinned run start on its version, if workers of that version poll their queue. */
 async function placeOf(
@@ -109,20 +96,6 @@ export async function openRunOfChild(
     `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
 where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.closed_at is null and (s.meta->'parent'->>'seq')::int = $4`,
     [parent.namespace, child.workflowId, parent.runId, child.seq],
-  );
-  return (rows as { run_id: string }[])[0]?.run_id;
-}
-
-/** The open run of a workflow id, or the given run if it is open. */
-export async function openRunOf(
-  client: Queryable,
-  schema: string,
-  { namespace, workflowId, runId }: { namespace: string; workflowId: string; runId: string | undefined },
-): Promise<string | undefined> {
-  const { rows } = await client.query(
-    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
-  and ($3::text is null or run_id::text = $3)`,
-    [namespace, workflowId, runId ?? null],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

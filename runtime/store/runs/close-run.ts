@@ -13,6 +13,7 @@ import { sha256 } from '../codec/sha256.ts';
 import type { Database } from '../sql/database.ts';
 import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
+import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { deleteOpenRows, writeClosed } from './closed-run.ts';
 import { readRunVersioning } from '../deployments/deployments.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
@@ -84,7 +85,7 @@ async function endWithin(
   asked: End,
 ): Promise<Ended | 'owned' | 'closed'> {
   const { rows } = await client.query<{ owner: number | null; now: string }>(
-    `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
+    `select owner, ${microsOf('clock_timestamp()')} as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
     [runId],
   );
   const row = rows[0];
@@ -99,7 +100,7 @@ async function endWithin(
   const event = events[0]!;
   await client.query(
     `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
-values ($1, timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3, ${eventCode[type]}, $4, $5, $6, $7)`,
+values ($1, ${timeOf('$2')}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
     [runId, at, event.seq, event.reason, event.correlationId, event.meta, Buffer.from(event.hash!)],
   );
   await writeClosed(client, schema, runId, status, event);

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
+import { timeOf } from '../sql/sql-text.ts';
 
 /** Assignments for the run's row, from a row `c`. */
 export const closedColumns = 'status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash';
@@ -15,7 +16,7 @@ export async function writeClosed(
 ): Promise<void> {
   await client.query(
     `update ${schema}.runs r set ${closedColumns} from (select $2::text as status,
-  timestamptz 'epoch' + $3::bigint * interval '1 microsecond' as at, $4::int as seq, $5::bytea as hash) c where r.run_id = $1`,
+  ${timeOf('$3')} as at, $4::int as seq, $5::bytea as hash) c where r.run_id = $1`,
     [runId, status, at, seq, hash],
   );
 }

@@ -6,6 +6,7 @@ import { placeAfter, type RunVersioning, type VersionedPlace } from '../../core/
 import { eventCode } from '../../core/log/event.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import { closingTypes, linkTypes } from '../log/history.ts';
+import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
 
 /** Messages about the old run's activities, children and messages do not concern the new run. */
@@ -70,7 +71,7 @@ export async function continueRun(
     ((s.meta::jsonb - array[${ofOldStart}] - p.names) || p.properties
       || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
       'continuedFrom', $1::text,
-      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
+      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, ${microsOf('s.at')})) || $5::jsonb) as meta
   from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
   -- A run that continues as new passes on its present memo and search attributes, a retry those it started with.
   cross join lateral (
@@ -104,7 +105,7 @@ due as (
     (select count(*) from unread), $6::text is not null
   from timed cross join lateral (select least(
     first_task + (meta->>'runTimeoutMs')::float8 * interval '1 millisecond',
-    timestamptz 'epoch' + (meta->>'executionDeadline')::bigint * interval '1 microsecond') as deadline) d
+    ${timeOf("(meta->>'executionDeadline')")}) as deadline) d
   returning queue)
 select queue from due`,
     values: [oldRunId, next.runId, next.workflowType, next.args, JSON.stringify(meta), next.context, prefix],

@@ -11,7 +11,7 @@ import { type QueryAnswer, takeAnswer } from '../messages/requests.ts';
 /** How often to look up awaited runs: seldom while notices arrive, since it then only finds lost ones. */
 const pollMs = { deaf: 250, listening: 1_000 } as const;
 
-export interface Told {
+export interface Subscription {
   /** Resolves on a notice, or if one has come before; after `ms` at the latest, or earlier to find a lost notice. */
   within(ms: number): Promise<void>;
   done(): void;
@@ -31,7 +31,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
 
   constructor(database: Database) {
     this.#database = database;
-    database.local.on('closed', (runId, outcome) => this.#settle(runId, outcome));
+    database.local.on('closed', (runId, outcome) => this.#resolve(runId, outcome));
   }
 
   /**
@@ -71,17 +71,17 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
   async answer(id: string, timeoutMs: number, isGivenUp: () => boolean): Promise<QueryAnswer | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (let wait = 5; ; wait *= 2) {
-      const told = await this.told(id);
+      const subscription = await this.subscribe(id);
       const found = await takeAnswer(this.#database, id);
       const left = isGivenUp() ? 0 : deadline - performance.now();
-      if (found === undefined && left > 0) await told.within(Math.min(wait, left));
-      told.done();
+      if (found === undefined && left > 0) await subscription.within(Math.min(wait, left));
+      subscription.done();
       if (found !== undefined || left <= 0) return found;
     }
   }
 
   /** Listens for notices about a request or an update until `done`. */
-  async told(id: string): Promise<Told> {
+  async subscribe(id: string): Promise<Subscription> {
     await this.#listen();
     const notice = Promise.withResolvers<void>();
     const listeners = this.#answers.get(id) ?? new Set();
@@ -112,7 +112,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     await (await this.#listener)?.end().catch(() => undefined);
   }
 
-  #settle(runId: string, outcome: ClosedOutcome): void {
+  #resolve(runId: string, outcome: ClosedOutcome): void {
     const waiting = this.#runs.get(runId);
     if (waiting === undefined) return;
     this.#runs.delete(runId);
@@ -141,7 +141,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     const awaited = runIds.filter((runId) => this.#runs.has(runId));
     if (awaited.length === 0) return;
     void this.#listen(); // reconnects a lost session
-    for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#settle(runId, outcome);
+    for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#resolve(runId, outcome);
   }
 
   #listen(): Promise<pg.Client | undefined> {

@@ -130,6 +130,7 @@ select run_id from started`;
 
 /** `runs` must be sorted: statements that share workflow ids wait for each other's rows, and would deadlock. */
 function givenValues(runs: readonly NewRun[]): unknown[] {
+  // In the order of givenColumns.
   const column = {
     id: new ColumnEncoder('uuid'),
     namespace: new ColumnEncoder('text'),
@@ -154,18 +155,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     column.meta.text(run.meta);
     column.parent.bytes(run.parentRunId === undefined ? null : runIdBytes(run.parentRunId));
   }
-  return [
-    column.id.take(),
-    column.namespace.take(),
-    column.workflowId.take(),
-    column.type.take(),
-    column.taskQueue.take(),
-    column.queue.take(),
-    column.properties.take(),
-    column.args.take(),
-    column.meta.take(),
-    column.parent.take(),
-  ];
+  return Object.values(column).map((values) => values.take());
 }
 
 function byWorkflowId(a: NewRun, b: NewRun): number {

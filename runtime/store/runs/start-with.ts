@@ -73,7 +73,7 @@ async function attempt(transaction: Queryable, schema: string, run: NewRun, how:
     // Check only now: nobody else can start a run of this workflow id any more, and every close is visible.
     if (isNew && (await endedSo(transaction, schema, run, how.refusedAfter))) return 'closed';
     if (!isNew && !how.useExisting) return 'open';
-    const runId = isNew ? run.runId : await openRun(transaction, schema, run);
+    const runId = isNew ? run.runId : await openRunOf(transaction, schema, { ...run, runId: undefined });
     if (runId === undefined) continue;
     const delivery = how.message === undefined ? undefined : await send(transaction, schema, runId, how.message);
     if (how.message !== undefined && delivery === undefined) continue;
@@ -114,14 +114,16 @@ where namespace = $1 and workflow_id = $2 and closed_at is not null order by run
   return (rows as { refused: boolean }[])[0]?.refused === true;
 }
 
-async function openRun(
-  transaction: Queryable,
+/** The open run of a workflow id, or the given run if it is open. */
+export async function openRunOf(
+  client: Queryable,
   schema: string,
-  { namespace, workflowId }: NewRun,
+  { namespace, workflowId, runId }: { namespace: string; workflowId: string; runId: string | undefined },
 ): Promise<string | undefined> {
-  const { rows } = await transaction.query(
-    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null`,
-    [namespace, workflowId],
+  const { rows } = await client.query(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
+  and ($3::text is null or run_id::text = $3)`,
+    [namespace, workflowId, runId ?? null],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

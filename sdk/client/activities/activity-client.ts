@@ -11,8 +11,6 @@ import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
 import { terminateUnowned } from '../../../runtime/store/runs/close-run.ts';
 import type { ClosedOutcome } from '../../../runtime/store/sql/database.ts';
-import type { PageEnd } from '../../../runtime/store/visibility/list-runs.ts';
-import { isRunId } from '../../../runtime/store/runs/run-id.ts';
 import type { ActivityCommand } from '../../../runtime/core/activity/standalone-command.ts';
 import type { RunRow } from '../../../runtime/store/runs/run-row.ts';
 import { findRun, getRun } from '../../../runtime/store/runs/runs.ts';
@@ -41,12 +39,12 @@ import {
   WorkflowExecutionAlreadyStartedError,
 } from '../client-errors.ts';
 import type { Connection } from '../../common/connection.ts';
-import { checkName, checkReason, defaultMaxPayloadBytes } from '../encode-arguments.ts';
+import { checkName, checkReason, checkRunId, defaultMaxPayloadBytes } from '../encode-arguments.ts';
 import { idPolicies } from '../id-policies.ts';
 import { asQueryable } from '../new-run.ts';
 import { placeRun } from '../place-run.ts';
 import { rowOf, whenFree } from '../when-free.ts';
-import { type CountWorkflowExecution, countExecutions } from '../run-list.ts';
+import { type CountWorkflowExecution, countExecutions, listedRows } from '../run-list.ts';
 import { sendMessage } from '../send-message.ts';
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -113,11 +111,8 @@ export class ActivityClient extends AsyncCompletionClient {
   /** A handle to the latest run of an activity id, or to one run. Makes no call. @throws RuntimeError INVALID_INPUT */
   getHandle<R = unknown>(activityId: string, runId?: string): ActivityHandle<R> {
     const id = checkName('activityId', activityId);
-    if (runId === undefined || isRunId(runId)) return this.#handle<R>(id, runId);
-    throw new RuntimeError(
-      'INVALID_INPUT',
-      `"${runId}" is not a run id: expected a UUID, as start() and list() return.`,
-    );
+    if (runId !== undefined) checkRunId(runId);
+    return this.#handle<R>(id, runId);
   }
 
   /**
@@ -126,15 +121,8 @@ export class ActivityClient extends AsyncCompletionClient {
    */
   async *list(query = ''): AsyncGenerator<ActivityExecutionInfo, void, undefined> {
     const text = await runQuery(query);
-    const { listRuns } = await import('../../../runtime/store/visibility/list-runs.ts');
     const place = activitiesNamespace(this.#namespace);
-    let after: PageEnd | undefined;
-    do {
-      const page = { limit: pageSize, ...(after === undefined ? {} : { after }) };
-      const { rows, end } = await this.#connection.reach((database) => listRuns(database, place, text, page));
-      for (const row of rows) yield activityInfoOf(row);
-      after = end;
-    } while (after !== undefined);
+    for await (const row of listedRows(this.#connection, place, text, pageSize)) yield activityInfoOf(row);
   }
 
   /** The number of activities that match a query; all without one. @throws RuntimeError INVALID_INPUT */
@@ -220,8 +208,8 @@ export class ActivityHandle<R = unknown> {
     const { run_id: runId } = await this.#parts.run();
     const { connection } = this.#parts;
     if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
-    const { takeMail } = await import('../../../runtime/store/activities/command-activity.ts');
-    await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
+    const { applyMail } = await import('../../../runtime/store/activities/command-activity.ts');
+    await whenFree(connection, rowOf(runId), (database) => applyMail(database, runId));
   }
 
   /** Closes the activity, even while an attempt runs; needs no worker. @throws ActivityNotFoundError when it is not open */

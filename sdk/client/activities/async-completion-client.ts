@@ -29,7 +29,7 @@ import {
 import { checkConnection, type Connection } from '../../common/connection.ts';
 import { checkName, defaultMaxPayloadBytes } from '../encode-arguments.ts';
 import { checkOptions, optionTable, unchecked } from '../../../runtime/core/options/option-table.ts';
-import { sendMessage, settleMail, tellReader } from '../send-message.ts';
+import { sendMessage, applyStandaloneMail, notifyReader } from '../send-message.ts';
 
 /** An activity of a workflow, or a standalone one without `workflowId`. Without `runId`, of the latest run. */
 export interface FullActivityId {
@@ -132,8 +132,8 @@ export class AsyncCompletionClient {
       if (!logged.isOpen || isPast(key, logged)) throw notFound();
       const ended = await this.#connection.reach((database) => endByClient(database, key, outcome));
       if (typeof ended !== 'string') {
-        if (isQueueOfActivities(ended.queue)) await settleMail(this.#connection, ended.runId, ended);
-        else tellReader(this.#connection, ended.runId, ended);
+        if (isQueueOfActivities(ended.queue)) await applyStandaloneMail(this.#connection, ended.runId, ended);
+        else notifyReader(this.#connection, ended.runId, ended);
         return true;
       }
       if (ended === 'not_requested') throw notRequested();
@@ -164,9 +164,11 @@ export class AsyncCompletionClient {
       for (let wait = firstWaitMs; !(await look()); wait = Math.min(wait * 2, longestWaitMs)) {
         const reached = limitReached();
         if (reached !== undefined) throw timedOut(reached);
-        const told = await this.#connection.reach(() => this.#connection.outcomes.told(noticed() ?? randomUUID()));
-        await Promise.race([told.within(waitAtMost(wait)), abortion.aborted]);
-        told.done();
+        const subscription = await this.#connection.reach(() =>
+          this.#connection.outcomes.subscribe(noticed() ?? randomUUID()),
+        );
+        await Promise.race([subscription.within(waitAtMost(wait)), abortion.aborted]);
+        subscription.done();
       }
     } finally {
       abortion.done();
