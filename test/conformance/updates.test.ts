@@ -205,7 +205,7 @@ for (const [how, check] of [
 }
 
 for (const how of ['bug', 'bug later']) {
-  behavior(all, `15: any other error of a handler fails the task, which is retried: ${how}`, async (way) => {
+  behavior(all, `15: every other error of a handler fails the task, which is retried: ${how}`, async (way) => {
     const handle = await way.start('failsInUpdates');
     const update = handle.executeUpdate(put, { args: [how] });
     update.catch(() => undefined);
