@@ -1,4 +1,4 @@
-// A worker in a process of its own, as the questions see it: started, asked for its memory, stopped, killed.
+// A worker in a process of its own: questions start it, ask for its memory, stop it or kill it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -13,7 +13,7 @@ export interface BenchWorkerOptions {
 export interface Memory {
   /** Resident set, bytes. */
   readonly rss: number;
-  /** The highest since the last answer; in the first answer, since the process began. */
+  /** The highest resident set since the last answer; in the first answer, since the process started. */
   readonly peak: number;
 }
 
@@ -26,7 +26,7 @@ export class BenchWorker {
 
   /** Resolves when it polls its task queue. */
   static async start(options: BenchWorkerOptions): Promise<BenchWorker> {
-    // What it logs goes to stderr: stdout is for figures.
+    // Its log goes to stderr, because stdout is for figures.
     const child = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify(options)], {
       stdio: ['ignore', 2, 2, 'ipc'],
     });
@@ -34,7 +34,7 @@ export class BenchWorker {
       throw new Error(`A worker process ended by itself with code ${String(code)}.`);
     });
     await Promise.race([once(child, 'message'), failed]);
-    failed.catch(() => undefined); // whoever ends it later knows
+    failed.catch(() => undefined); // no unhandled rejection when a question ends it
     return new BenchWorker(child);
   }
 
@@ -58,7 +58,7 @@ export class BenchWorker {
   }
 }
 
-/** Workers for the time of `work`. */
+/** Runs workers for the duration of `work`. */
 export async function withWorkers<T>(
   options: readonly BenchWorkerOptions[],
   work: (...workers: BenchWorker[]) => Promise<T>,

@@ -1,4 +1,4 @@
-// The database that the questions are asked on: one with default durability, and a client of it.
+// The database of the questions, with default durability, and a client for it.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,10 +18,10 @@ export interface BenchPostgres {
   stop(): Promise<void>;
 }
 
-/** A Postgres in a temporary folder, gone with its data after `stop`. */
+/** A Postgres in a temporary folder; `stop` deletes its data. */
 export async function startBenchPostgres(): Promise<BenchPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'reprise-bench-'));
-  await chmod(folder, 0o711); // root hands the data to the user postgres, who must reach them
+  await chmod(folder, 0o711); // for root, the user postgres owns the data and must reach it
   const remove = async (): Promise<void> => {
     await stopPostgres(folder, 'immediate');
     await rm(folder, { recursive: true, force: true });
@@ -35,7 +35,7 @@ export async function startBenchPostgres(): Promise<BenchPostgres> {
   }
 }
 
-/** Uses REPRISE_DATABASE_URL, else a Postgres of its own. */
+/** Uses REPRISE_DATABASE_URL, or a Postgres of its own. */
 export async function startBench(): Promise<Bench> {
   const given = process.env['REPRISE_DATABASE_URL'];
   const own = given === undefined ? await startBenchPostgres() : undefined;
@@ -52,7 +52,7 @@ export async function startBench(): Promise<Bench> {
   };
 }
 
-/** The database's clock, ms since 1970: what the log's times are to be compared with. */
+/** The database's clock, ms since 1970, to compare with times in the log. */
 export async function databaseTime(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query<{ at: number }>(
     'select extract(epoch from clock_timestamp())::float8 * 1000 as at',

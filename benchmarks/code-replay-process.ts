@@ -1,5 +1,5 @@
-// A process that reads a run's log, and with `replay` takes the run's code through it: node … <read|replay> <run id>.
-// There is no public verb for it yet, so it does what a worker does that takes a run over.
+// A process that reads a run's log and, with `replay`, replays the run's code over it: node … <read|replay> <run id>. There is
+// no public call for that yet, so it does what a worker does when it takes a run over.
 import { Connection } from 'reprise/client';
 import { bundleWorkflowCode } from '../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';
@@ -9,9 +9,9 @@ import { RunReplay } from '../runtime/replay/run-replay.ts';
 
 export interface Replayed {
   readonly events: number;
-  /** From the first byte asked for to the last event done; connecting and bundling come before. */
+  /** From the first request to the last event; connecting and bundling happen before. */
   readonly ms: number;
-  /** Of the resident set, bytes. */
+  /** Peak of the resident set, bytes. */
   readonly peak: number;
 }
 

@@ -1,5 +1,5 @@
-// npm run bench:compare <ref>: asks the working tree and another commit the same questions, turn by turn on one Postgres,
-// and says which measurements got slower or faster. Exit code 1 when one got slower, 2 for bad input.
+// npm run bench:compare <ref>: asks the working tree and another commit the same questions in turns on one Postgres, and says
+// which measurements got slower or faster. Exit code 1 when one got slower, 2 for bad input.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -36,7 +36,7 @@ interface Options {
 
 type Side = 'mine' | 'theirs';
 
-/** Of one measurement: a value a round and side. */
+/** One measurement: a value for each round and side. */
 interface Pairs {
   readonly question: string;
   readonly measurement: Measurement;
@@ -66,7 +66,7 @@ async function parseOptions(): Promise<Options | undefined> {
   return { ref, commit: await commitOf(ref), asked, rounds, size: values.size };
 }
 
-/** Asks one question once, in a new process on a new database. */
+/** Asks one question once, in a new process with a new database. */
 async function ask(tree: string, server: string, question: Question, options: Options, signal: AbortSignal) {
   const database = `bench_${question.id.toLowerCase().replaceAll('-', '_')}`;
   const admin = new pg.Client({ connectionString: server });
@@ -113,7 +113,7 @@ async function compare(options: Options, trees: Record<Side, string>, server: st
   return [...pairs.values()];
 }
 
-/** A line a measurement; true when one got slower. */
+/** Prints a line for each measurement; returns true when one got slower. */
 function tell(pairs: readonly Pairs[], ref: string): boolean {
   let slower = false;
   const line = (cells: readonly string[]): void => {
@@ -146,7 +146,7 @@ async function main(): Promise<number> {
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
-  // A reader that goes away (`| head`) is a reason to clean up and end, not to die on the spot.
+  // When the reader of our output goes away (`| head`), clean up and end instead of dying at once.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort());
   const folder = await mkdtemp(join(tmpdir(), 'reprise-compare-'));
   const theirs = join(folder, 'tree');

@@ -1,5 +1,5 @@
-// W1 with a context, and W1 with a context that a zod schema checks. The worker preloads the file of the schema, or leaves
-// it in the bundle, whose modules every run evaluates anew.
+// W1 with a context, and W1 with a context that a zod schema checks. The worker preloads the schema's file, or keeps it in the
+// bundle, whose modules each run evaluates again.
 import { defineContext, proxyActivities } from 'reprise/workflow';
 import type { z } from 'zod';
 import type * as activities from './activities.ts';

@@ -1,4 +1,4 @@
-// W5: how many activities a second when one run starts them all at once?
+// W5: how many activities per second when one run starts them all at once?
 import { withWorkers } from './bench-worker.ts';
 import { newId, payload, rate, repeated } from './load.ts';
 import type { Question } from './question.ts';

@@ -1,4 +1,4 @@
-// What work costs the database: commits, WAL, growth of the log's table with its index.
+// What work costs the database: commits, WAL, and growth of the log's table with its index.
 import type pg from 'pg';
 import { pause } from './bench.ts';
 import type { Measurement } from './question.ts';
@@ -18,7 +18,7 @@ export async function footprint(
 ): Promise<Measurement[]> {
   const before = await counters(pool);
   await work();
-  await pause(1100); // statistics of a session are reported about once a second
+  await pause(1100); // a session reports its statistics about once a second
   const after = await counters(pool);
   const each = (key: keyof Footprint): readonly number[] => [(after[key] - before[key]) / count];
   return [

@@ -1,4 +1,4 @@
-// W10: does the rate of W1 decay while somebody holds a snapshot open, so that nothing dead can be vacuumed?
+// W10: does the rate of W1 decay while somebody holds a snapshot open, so that vacuum cannot remove dead rows?
 import pg from 'pg';
 import type { Bench } from './bench.ts';
 import { withWorkers } from './bench-worker.ts';
@@ -6,9 +6,9 @@ import { newId, payload, shortWorkflows } from './load.ts';
 import type { Measurement, Question } from './question.ts';
 
 const taskQueue = 'held-snapshot';
-/** With ten minutes, a slice is one. */
+/** With ten minutes in all, a slice is one minute. */
 const slices = 10;
-/** The control is shorter. */
+/** The control without a snapshot is shorter. */
 const controlSlices = 3;
 
 export const question: Question = {
@@ -20,7 +20,7 @@ export const question: Question = {
     const sliceMs = (size * 1000) / slices;
     return withWorkers([{ taskQueue }], async () => {
       await shortWorkflows(bench.client, taskQueue, 2000);
-      // What the planner thinks of a log that autovacuum has not seen yet is another question.
+      // Autovacuum off: its effect on the planner is another question.
       await bench.pool.query('analyze reprise.events');
       const control = await ratesBySlice(bench, sliceMs, controlSlices);
       const holder = new pg.Client({ connectionString: process.env['REPRISE_DATABASE_URL'] });
@@ -52,7 +52,7 @@ function measured(name: string, rates: readonly number[], sliceMs: number, note?
   ];
 }
 
-/** Keeps 200 in flight; returns completed workflows a second in each slice of time. */
+/** Keeps 200 runs in flight; returns completed workflows per second in each slice of time. */
 async function ratesBySlice({ client }: Bench, sliceMs: number, count: number): Promise<number[]> {
   const completed = Array.from({ length: count }, () => 0);
   const begun = performance.now();

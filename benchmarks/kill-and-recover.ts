@@ -1,10 +1,10 @@
-// Kills the worker of a run that has many activities behind it and one in hand; another, which is idle, takes over.
+// Kills the worker of a run that has many completed activities and one running; an idle worker takes over.
 import { type Bench, databaseTime, pause } from './bench.ts';
 import { BenchWorker, type Memory } from './bench-worker.ts';
 import { newId, payload } from './load.ts';
 import { activityCompleted, activityScheduled, firstOf, head, headReaches, workerLost } from './log-reader.ts';
 
-/** More than any question waits for: the run is terminated. */
+/** More activities than any question waits for; the run is terminated. */
 const endless = 10_000_000;
 
 export interface Recovery {
@@ -13,9 +13,9 @@ export interface Recovery {
   readonly killedAt: number;
   /** Kill to WorkerLost in the log. */
   readonly pickupMs: number;
-  /** Kill to the next result, of the activity that was in hand. */
+  /** Kill to the next result, that of the running activity. */
   readonly resultMs: number;
-  /** Kill to the first thing that the code, made again from the log, asks for. */
+  /** Kill to the first command of the replayed code. */
   readonly codeMs: number;
   readonly victim: Memory;
   readonly heir: Memory;
@@ -37,14 +37,14 @@ export async function killAndRecover({ client, pool }: Bench, taskQueue: string,
       args: [payload, endless],
     });
     const runId = handle.runId;
-    await headReaches(pool, runId, steps); // the run is the victim's; the first steps went undisturbed by the heir's start
+    await headReaches(pool, runId, steps); // the victim owns the run before the heir starts
     const heir = await startWorker();
     await pause(500);
     await headReaches(pool, runId, 2 * steps + 1);
     const victimMemory = await victim.memory();
     const killed = await databaseTime(pool);
     victim.signal('SIGKILL');
-    await pause(20); // what was in flight lands
+    await pause(20); // lets commits in flight finish
     const killedAt = await head(pool, runId);
     const lost = await firstOf(pool, runId, killedAt, workerLost);
     const result = await firstOf(pool, runId, lost.seq, activityCompleted);

@@ -1,4 +1,4 @@
-// The loads that more than one question puts on the engine, and how rounds are repeated.
+// Loads that several questions use, and how rounds are repeated.
 import type { Client } from 'reprise/client';
 
 /** 207 bytes as JSON, as in the peers' measurements. */
@@ -11,7 +11,7 @@ export const payload: unknown = {
 let nextId = 0;
 export const newId = (): string => `bench-${process.pid}-${nextId++}`;
 
-/** Does `once` one time more than `rounds`; the first warms up. */
+/** Calls `once` one time more than `rounds`; the first call warms up. */
 export async function repeated(rounds: number, once: () => Promise<number>): Promise<number[]> {
   await once();
   const values: number[] = [];
@@ -19,7 +19,7 @@ export async function repeated(rounds: number, once: () => Promise<number>): Pro
   return values;
 }
 
-/** Does `count` times `work` with `limit` at once. */
+/** Calls `work` `count` times, `limit` at once. */
 export async function inFlight(count: number, limit: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   await Promise.all(
@@ -29,14 +29,14 @@ export async function inFlight(count: number, limit: number, work: (i: number) =
   );
 }
 
-/** `count` of something, in a second each. */
+/** Rate of `count` things, per second. */
 export async function rate(count: number, work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
   return (count / (performance.now() - begun)) * 1000;
 }
 
-/** W1: runs of one activity, 200 in flight. Returns runs a second. */
+/** W1: runs of one activity, 200 in flight. Returns runs per second. */
 export function shortWorkflows(
   client: Client,
   taskQueue: string,
@@ -50,7 +50,7 @@ export function shortWorkflows(
   );
 }
 
-/** W2b: `runs` runs at once of `steps` sequential activities each. Returns activities a second. */
+/** W2b: `runs` concurrent runs of `steps` sequential activities each. Returns activities per second. */
 export function sequentialRuns(client: Client, taskQueue: string, runs: number, steps: number): Promise<number> {
   return rate(runs * steps, () =>
     inFlight(runs, runs, async () => {

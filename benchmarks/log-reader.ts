@@ -1,8 +1,8 @@
-// What the questions read of a run's log by SQL.
+// Reads a run's log by SQL, for the questions.
 import type pg from 'pg';
 import { pause } from './bench.ts';
 
-/** Codes in the column `type`, as far as the benchmarks count them. */
+/** Codes in the column `type` that the benchmarks count. */
 export const workerLost = 10;
 export const activityScheduled = 20;
 export const activityCompleted = 24;
@@ -42,7 +42,7 @@ export async function events(pool: pg.Pool, runId: string, from: number, to: num
   return rows;
 }
 
-/** The first event of one type behind `after`; waits for it. */
+/** The first event of one type after `after`; waits for it. */
 export async function firstOf(pool: pg.Pool, runId: string, after: number, type: number): Promise<LogEvent> {
   for (;;) {
     const found = (await events(pool, runId, after + 1, after + 1000)).find((event) => event.type === type);

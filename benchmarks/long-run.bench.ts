@@ -1,5 +1,5 @@
-// W8: does an activity cost the same at the end of a run of 200,000 events as at its beginning, and what does recovering
-// such a run take?
+// W8: does an activity cost the same at the end of a run of 200,000 events as at its start, and how long does recovery of such
+// a run take?
 import type { Bench } from './bench.ts';
 import { killAndRecover } from './kill-and-recover.ts';
 import { events } from './log-reader.ts';
@@ -15,11 +15,11 @@ export const question: Question = {
   isLong: true,
   async run(bench, { size }) {
     const steps = Math.ceil(size / 2);
-    await killAndRecover(bench, 'long-warm-up', Math.min(steps, 2000)); // the tables' pages and plans; workers are new ones
+    await killAndRecover(bench, 'long-warm-up', Math.min(steps, 2000)); // warms the tables' pages and plans; workers are new each time
     const recovery = await killAndRecover(bench, 'long', steps);
     const { runId, killedAt, victim, heir } = recovery;
     const window = Math.min(1000, Math.floor(steps / 2));
-    // The worker's first activities run code that is not compiled yet.
+    // The worker's first activities run code that is not compiled yet, so they are skipped.
     const skipped = Math.min(500, Math.floor(window / 2));
     const first = await msAStep(bench, runId, 2 * skipped + 1, window);
     const last = await msAStep(bench, runId, killedAt - 2 * window, window);
@@ -40,7 +40,7 @@ export const question: Question = {
   },
 };
 
-/** By the log's own times. */
+/** Measured by the log's own times. */
 async function msAStep({ pool }: Bench, runId: string, from: number, steps: number): Promise<number> {
   const found = await events(pool, runId, from, from + 2 * steps);
   return (found.at(-1)!.at - found[0]!.at) / ((found.length - 1) / 2);

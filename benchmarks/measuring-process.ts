@@ -1,8 +1,8 @@
-// Measurements that need a new process, so that nothing is compiled, cached or connected: a script that sends one message.
+// Measurements that need a new process, so that nothing is compiled, cached or connected. The script sends one message.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Forks `script`, which may not write to the database, and returns what it sends. */
+/** Forks `script`, which may only read the database, and returns its message. */
 export async function measureInProcess<T>(script: URL, args: readonly string[]): Promise<T> {
   const child = fork(script, [...args], {
     stdio: ['ignore', 2, 2, 'ipc'],

@@ -1,5 +1,5 @@
-// Another commit of this repository in a folder of its own, with the benchmarks of the working tree: so both trees are
-// asked the same questions, each with its own engine.
+// Checks out another commit of this repository with the benchmarks of the working tree, so that both trees are asked the same
+// questions, each with its own engine.
 import { execFile } from 'node:child_process';
 import { cp, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** The working tree. */
 export const ownTree: string = fileURLToPath(new URL('..', import.meta.url));
 
-/** The commit that `ref` names. @throws UsageError */
+/** Resolves `ref` to a commit. @throws UsageError */
 export async function commitOf(ref: string): Promise<string> {
   try {
     const { stdout } = await git('rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`);
@@ -22,7 +22,7 @@ export async function commitOf(ref: string): Promise<string> {
   }
 }
 
-/** Checks `commit` out in `folder`, which must not exist, ready to run. */
+/** Checks `commit` out in `folder`, which must not exist, and makes it ready to run. */
 export async function checkOut(commit: string, folder: string, signal: AbortSignal): Promise<void> {
   await git('worktree', 'add', '--quiet', '--detach', folder, commit);
   await rm(join(folder, 'benchmarks'), { recursive: true, force: true });

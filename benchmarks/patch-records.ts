@@ -1,4 +1,4 @@
-// The document of BM-03 and its patches, made the same way by the workflow and by the benchmark that checks it.
+// The document of BM-03 and its patches, computed alike by the workflow and by the benchmark that checks it.
 
 export interface PersonRecord {
   id: string;
@@ -9,7 +9,7 @@ export interface PersonRecord {
   status: string;
 }
 
-/** Six fields, some 121 bytes of JSON each. */
+/** Six fields, about 121 bytes of JSON each. */
 export function makeRecords(count: number): PersonRecord[] {
   return Array.from({ length: count }, (_, i) => ({
     id: `rec-${String(i).padStart(6, '0')}`,
@@ -21,12 +21,12 @@ export function makeRecords(count: number): PersonRecord[] {
   }));
 }
 
-/** Which record the patch is for; each record has at most one. */
+/** The record of each patch; no record has two. */
 export function patchedRecord(patch: number, patches: number, records: number): number {
   return Math.floor((patch * records) / patches);
 }
 
-/** The same date as ISO 8601 writes it. */
+/** The same date in ISO 8601. */
 export function isoDate(record: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${1950 + (record % 50)}-${two(1 + (record % 12))}-${two(1 + (record % 28))}`;

@@ -1,12 +1,12 @@
-// A new process that connects, rebuilds a run's document and hashes it: node … <workflow id>.
-// What it imports is imported after the clock is read: that is part of the answer.
+// A new process that connects, rebuilds a run's document and hashes it: node … <workflow id>. It imports everything after it
+// reads the clock, because loading is part of the answer.
 const begun = performance.now();
 const [{ createHash }, { Client, Connection }] = await Promise.all([import('node:crypto'), import('reprise/client')]);
 
 export interface Rebuilt {
   readonly totalMs: number;
   readonly coldMs: number;
-  /** Best of three: the compiler is done by then. */
+  /** Best of three calls, after compilation. */
   readonly warmMs: number;
   readonly hashMs: number;
   readonly hash: string;

@@ -12,7 +12,7 @@ const script = new URL('./patch-replay-process.ts', import.meta.url);
 const worker = {
   taskQueue: 'patches',
   workflows: new URL('./patch-workflows.ts', import.meta.url).href,
-  maxPayloadBytes: 64 * 1024 * 1024, // the document comes as one patch
+  maxPayloadBytes: 64 * 1024 * 1024, // the initial document is one patch
 };
 const recordsAPatch = 50_000 / 28_453;
 
@@ -28,7 +28,7 @@ export const question: Question = {
     for (let i = 0; i < rounds; i++) {
       const rebuilt = await measureInProcess<Rebuilt>(script, [workflowId]);
       if (rebuilt.hash !== expected) throw new Error('The rebuilt document is not the one that was written.');
-      // The first use and the document itself are patches too.
+      // The initial document and the first use are patches too.
       if (rebuilt.patches !== size + 2) throw new Error(`${rebuilt.patches} patches were folded, not ${size + 2}.`);
       all.push(rebuilt);
     }

@@ -1,4 +1,4 @@
-// Every question, and which of them the command line asks for.
+// All questions, and the choice by the command line.
 import type { Question } from './question.ts';
 import { question as codeReplay } from './code-replay.bench.ts';
 import { question as fanOut } from './fan-out.bench.ts';
@@ -37,7 +37,7 @@ export const questions: readonly Question[] = [
   patchReplay,
 ];
 
-/** Questions by a comma-separated list of ids. @throws UsageError for an id that is none */
+/** Questions by a comma-separated list of ids. @throws UsageError for an unknown id */
 export function questionsOf(ids: string): Question[] {
   return ids.split(',').map((id) => {
     const found = questions.find((question) => question.id.toLowerCase() === id.trim().toLowerCase());

@@ -1,9 +1,9 @@
-// How sure one may be of a ratio that was measured a few times in pairs: a bootstrap of the mean log ratio. Seeded, so that
-// the same values give the same interval.
+// Confidence interval of a ratio that was measured a few times in pairs: a bootstrap of the mean log ratio. Seeded, so the
+// same values give the same interval.
 
 export interface RatioInterval {
   readonly ratio: number;
-  /** 95 %. */
+  /** Bounds of the 95 % interval. */
   readonly low: number;
   readonly high: number;
 }
@@ -11,10 +11,10 @@ export interface RatioInterval {
 export type Verdict = 'faster' | 'slower' | 'same or not to be told apart';
 
 const resamples = 20_000;
-/** What counts as a change at all. */
+/** The smallest change that counts. */
 const margin = 0.05;
 
-/** `mine[i]` and `theirs[i]` were measured one right after the other. Undefined when a value is not above 0. */
+/** `mine[i]` and `theirs[i]` were measured right after each other. Undefined when a value is not above 0. */
 export function ratioInterval(mine: readonly number[], theirs: readonly number[]): RatioInterval | undefined {
   if (mine.length === 0 || [...mine, ...theirs].some((value) => !(value > 0))) return undefined;
   const logs = mine.map((value, i) => Math.log(value / theirs[i]!));
@@ -30,7 +30,7 @@ export function ratioInterval(mine: readonly number[], theirs: readonly number[]
   return { ratio: Math.exp(mean), low: at(tail), high: at(1 - tail) };
 }
 
-/** A verdict needs the whole interval beyond the margin. */
+/** Calls a change only when the whole interval lies beyond the margin. */
 export function verdictOf({ low, high }: RatioInterval, better: 'higher' | 'lower'): Verdict {
   const [worst, best] = better === 'higher' ? [low, high] : [1 / high, 1 / low];
   if (best < 1 - margin) return 'slower';
@@ -39,14 +39,14 @@ export function verdictOf({ low, high }: RatioInterval, better: 'higher' | 'lowe
 }
 
 /**
- * Percentiles of a bootstrap of few values lie too close together: 2.5 % of seven values would cover about 88 %. The tails
- * are chosen so that the interval of normal values has the width of Student's (the "expanded percentile" interval).
+ * Percentiles of a bootstrap of few values lie too close together: 2.5 % tails of seven values would cover about 88 %. The
+ * tails are chosen so that the interval of normal values has the width of Student's (the "expanded percentile" interval).
  */
 function tailShare(n: number): number {
   return normalShare(-Math.sqrt(n / (n - 1)) * studentQuantile(n - 1));
 }
 
-/** 97.5 % quantile of Student's t, by its expansion around the normal one; 0.5 % off with 6 degrees, less with more. */
+/** 97.5 % quantile of Student's t, by its expansion around the normal quantile; 0.5 % off with 6 degrees, less with more. */
 function studentQuantile(degrees: number): number {
   const z = 1.959964;
   const terms = [
@@ -58,7 +58,7 @@ function studentQuantile(degrees: number): number {
   return terms.reduce((sum, term, power) => sum + term / degrees ** power, 0);
 }
 
-/** Share of a normal distribution below `z`, for z below 0; Simpson's rule. */
+/** Share of a normal distribution below `z`, for z below 0, by Simpson's rule. */
 function normalShare(z: number): number {
   const density = (x: number): number => Math.exp(-(x * x) / 2) / Math.sqrt(2 * Math.PI);
   const [from, parts] = [-8, 400];

@@ -1,5 +1,5 @@
-// npm run bench: asks questions one after the other, on a Postgres with default durability.
-// BM-01 (c) is the main job itself: npm start.
+// npm run bench: asks questions one after the other, on a Postgres with default durability. BM-01 (c) is the main job itself:
+// npm start.
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Bench, startBench } from './bench.ts';
@@ -28,7 +28,7 @@ The database is REPRISE_DATABASE_URL's, or a Postgres of its own in a temporary 
 
 ${questions.map(({ id, title, size, isLong }) => `  ${id.padEnd(7)} ${title} (${size.usual.toLocaleString('en-US')} ${size.of}${isLong ? '; long' : ''})`).join('\n')}`;
 
-/** Undefined when only the usage is asked for. */
+/** Undefined when the user only asks for the usage. */
 function parseOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  // The questions' worker processes end with this one; its Postgres would not.
+  // The worker processes end with this one; its Postgres would not.
   const stopped = Promise.race(
     [['SIGINT', 130] as const, ['SIGTERM', 143] as const].map(([signal, code]) =>
       once(process, signal).then(() => code),
@@ -94,7 +94,7 @@ async function main(): Promise<number> {
 
 try {
   const code = await main();
-  if (code !== 0) process.exit(code); // what was under way when the signal came is of no interest
+  if (code !== 0) process.exit(code); // interrupted questions do not matter
 } catch (thrown) {
   const error = asUsageError(thrown);
   console.error(error instanceof UsageError ? error.message : error);

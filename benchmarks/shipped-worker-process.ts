@@ -1,5 +1,5 @@
-// A worker process of Reprise for the comparison with its peers: the built package, as users have it, with the workflows of
-// our own benchmarks and an activity that tells the parent when this process runs it for the first time, and how often.
+// A worker process of Reprise for the comparison with its peers: the built package, as users have it, with the benchmarks'
+// workflows and an activity that reports its first call in this process, and the number of calls.
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';

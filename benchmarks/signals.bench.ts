@@ -1,4 +1,4 @@
-// W7: how many signals a second does the client get rid of, and how long until all runs have seen them?
+// W7: how many signals per second does the client send, and how long until all runs have handled them?
 import type { WorkflowHandle } from 'reprise/client';
 import { withWorkers } from './bench-worker.ts';
 import { inFlight, newId } from './load.ts';

@@ -1,4 +1,4 @@
-// W6: what do 100,000 sleeping runs weigh, and how fast do they wake when all are due at once?
+// W6: how much memory do 100,000 sleeping runs take, and how fast do they wake when all are due at once?
 import type pg from 'pg';
 import { pause } from './bench.ts';
 import { type BenchWorker, withWorkers } from './bench-worker.ts';
@@ -9,7 +9,7 @@ import { figure } from './statistics.ts';
 
 const taskQueue = 'sleeping';
 const startsInFlight = 400;
-/** Starts a second that a slow machine still manages, and what comes on top: to come to rest, and to be measured. */
+/** Starts per second that a slow machine still reaches, and the time on top for coming to rest and being measured. */
 const slowStarts = 500;
 const restMs = 25_000;
 const mebibyte = 1024 * 1024;
@@ -56,7 +56,7 @@ async function allAsleep(pool: pg.Pool, size: number, due: number): Promise<void
   }
 }
 
-/** Waits until shortly before the runs are due, when most have been let go, and weighs the worker. */
+/** Waits until shortly before the runs are due, when most have been evicted, and measures the worker's memory. */
 async function restAndWeigh(pool: pg.Pool, worker: BenchWorker, due: number): Promise<{ rss: number; note: string }> {
   await pause(due - Date.now() - 3_000);
   const { rows } = await pool.query<{ n: number }>(
@@ -79,7 +79,7 @@ async function allClosed(pool: pg.Pool): Promise<void> {
   }
 }
 
-/** From the log's own times; every run must have completed, and none before it was due. */
+/** Measured by the log's own times. Every run must have completed, and none before it was due. */
 async function wakingTimes(pool: pg.Pool, due: number): Promise<Measurement[]> {
   const { rows } = await pool.query<{
     n: number;

@@ -1,4 +1,4 @@
-// W3: how long from start to result on an idle system, with the worker in another process and in the client's own?
+// W3: how long from start to result on an idle system, with the worker in another process and in the client's?
 import { pino } from 'pino';
 import { Worker } from 'reprise/worker';
 import * as activities from './activities.ts';

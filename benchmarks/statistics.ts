@@ -1,4 +1,4 @@
-// Medians, ranges and how figures are printed.
+// Medians, ranges and the format of figures.
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

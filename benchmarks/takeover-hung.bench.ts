@@ -1,8 +1,8 @@
-// BM-12 (b): how long until an idle worker goes on with the run of one that hangs? Bound by the lease of 5 s.
+// BM-12 (b): how long until an idle worker continues the run of a worker that hangs? Bound by the lease of 5 s.
 import type { Question } from './question.ts';
 import { takeover } from './takeover.ts';
 
-/** The idle worker believes that a lease is over only after a whole lease of its own heartbeats. */
+/** An idle worker trusts an expired lease only after a whole lease of its own heartbeats. */
 const settleMs = 5_500;
 
 export const question: Question = {

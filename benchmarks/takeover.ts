@@ -1,13 +1,13 @@
-// BM-12: the only busy worker dies or hangs, an idle one takes over; time from the signal to the first new event.
+// BM-12: the only busy worker is killed or hangs, and an idle one takes over. Measures from the signal to the first new event.
 import { type Bench, databaseTime, pause } from './bench.ts';
 import { BenchWorker } from './bench-worker.ts';
 import { newId, payload } from './load.ts';
 import { events, head, headReaches } from './log-reader.ts';
 
-/** Long enough that the run never ends by itself. */
+/** Long enough that the run does not end by itself. */
 const endless = 10_000_000;
 
-/** Returns ms. `settleMs`: how long the idle worker watches the busy one before. */
+/** Returns ms. `settleMs`: how long the idle worker runs beside the busy one before the signal. */
 export async function takeover(
   { client, pool }: Bench,
   signal: NodeJS.Signals,
@@ -29,7 +29,7 @@ export async function takeover(
     await pause(settleMs);
     const sent = await databaseTime(pool);
     busy.signal(signal);
-    await pause(20); // what was in flight lands
+    await pause(20); // lets commits in flight finish
     const last = await head(pool, runId);
     await headReaches(pool, runId, last + 1);
     const [first] = await events(pool, runId, last + 1, last + 1);

@@ -1,6 +1,6 @@
-// How the benchmark commands take their options: what cannot be followed is told in a line, with exit code 2.
+// How the benchmark commands parse options: they report bad usage in one line, with exit code 2.
 
-/** A command line that cannot be followed: the message says why, and the exit code is 2. */
+/** Bad usage: the message says why, and the exit code is 2. */
 export class UsageError extends Error {}
 
 /** A whole number. @throws UsageError */
@@ -10,7 +10,7 @@ export function countOf(option: string, text: string, least: number, most = 1_00
   throw new UsageError(`--${option} ${text}: expected a whole number from ${least} to ${most}.`);
 }
 
-/** `parseArgs` reports what it does not know by errors with such codes. */
+/** `parseArgs` reports bad options by errors with such codes. */
 export function asUsageError(error: unknown): unknown {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')

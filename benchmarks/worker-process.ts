@@ -1,4 +1,4 @@
-// A worker process of the benchmarks; killed or told to stop by its parent, which may ask for its memory.
+// A worker process of the benchmarks. Its parent kills it, stops it, or asks for its memory.
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';

@@ -1,4 +1,4 @@
-// Workflows of the benchmarks: the shapes of architecture section 11, with no-op activities.
+// Workflows of the benchmarks: the shapes of architecture section 11, with activities that do nothing.
 import { condition, defineSignal, forEach, proxyActivities, setHandler, sleep } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 
@@ -29,7 +29,7 @@ export async function sleepUntil(due: number): Promise<void> {
 
 export const tick = defineSignal<[number]>('tick');
 
-/** Counts signals until there are `count`; returns their sum. */
+/** Receives `count` signals; returns their sum. */
 export async function countSignals(count: number): Promise<number> {
   let seen = 0;
   let sum = 0;
@@ -43,7 +43,7 @@ export async function countSignals(count: number): Promise<number> {
 
 export const go = defineSignal('go');
 
-/** Does `count` activities, waits for a signal, then does one more: what is killed in between has `count` to recover. */
+/** Does `count` activities, waits for a signal, then does one more: a kill in between leaves `count` to recover. */
 export async function sequentialThenWait(payload: unknown, count: number): Promise<number> {
   let released = false;
   setHandler(go, () => {

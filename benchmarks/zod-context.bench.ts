@@ -1,4 +1,4 @@
-// W1z: what do a context, and a zod schema that checks it, take from the rate of W1?
+// W1z: how much do a context, and a zod schema that checks it, slow W1 down?
 import { withWorkers } from './bench-worker.ts';
 import { shortWorkflows } from './load.ts';
 import type { Measurement, Question } from './question.ts';
@@ -20,7 +20,7 @@ export const question: Question = {
       bundled: [],
     };
     await withWorkers([plain, preloaded, bundled], async () => {
-      // One after the other within each round, so that the ratios are of the same minute. The first round warms up.
+      // The variants alternate within each round, so that ratios compare the same minute. The first round warms up.
       for (let round = 0; round <= rounds; round++) {
         rates.plain.push(await shortWorkflows(client, plain.taskQueue, size));
         rates.context.push(await shortWorkflows(client, preloaded.taskQueue, size, 'withContext'));

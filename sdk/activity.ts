@@ -1,4 +1,4 @@
-// reprise/activity: what activities use while they run.
+// reprise/activity: what activity code uses while it runs.
 import {
   type ActivityContext,
   type ActivityDeclaration,
@@ -13,7 +13,7 @@ import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import type { Logger } from 'pino';
 import type { Client } from './client.ts';
 
-/** What a running activity has of its attempt. */
+/** What a running activity can use: its info, heartbeat, cancellation, log and client. */
 export type Context = ActivityContext & { readonly client: Client };
 
 export const Context = {
@@ -29,27 +29,27 @@ export function activityInfo(): ActivityInfo {
   return Context.current().info;
 }
 
-/** Reports progress; the next attempt finds it in `activityInfo().heartbeatDetails`. */
+/** Reports progress; the next attempt reads it as `activityInfo().heartbeatDetails`. Details must be serialisable. */
 export function heartbeat(details?: unknown): void {
   Context.current().heartbeat(details);
 }
 
-/** Waits (ms, or a text such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
+/** Waits (ms, or text such as '5s'). Rejects with CancelledFailure when the attempt must stop. */
 export function sleep(duration: Duration): Promise<void> {
   return Context.current().sleep(duration);
 }
 
-/** A promise that rejects when the attempt is to stop. */
+/** A promise that rejects with CancelledFailure when the attempt must stop. */
 export function cancelled(): Promise<never> {
   return Context.current().cancelled;
 }
 
-/** For fetch, child processes and whatever else takes an AbortSignal. */
+/** Aborts when the attempt must stop. Pass it to fetch, child processes and anything else that takes an AbortSignal. */
 export function cancellationSignal(): AbortSignal {
   return Context.current().cancellationSignal;
 }
 
-/** Why the attempt is to stop; undefined as long as it is not. */
+/** Why the attempt must stop; undefined while it may go on. */
 export function cancellationDetails(): ActivityCancellationDetails | undefined {
   return Context.current().cancellationDetails;
 }
@@ -59,7 +59,7 @@ export function getClient(): Client {
   return Context.current().client;
 }
 
-/** Notes what the activity spent; lands on its completion event. */
+/** Records what the activity spent, such as tokens or money. The log stores it with the activity's completion. */
 export function recordUsage(usage: Usage): void {
   Context.current().usage.push(usage);
 }
@@ -84,15 +84,16 @@ export const log: Record<'trace' | 'debug' | 'info' | 'warn' | 'error', LogMetho
 
 export interface ActivityDeclarationOptions {
   /**
-   * `none`: nothing outside changes. `keyed` (default): may be repeated with the same `activityInfo().idempotencyKey`.
-   * `unsafe`: at most once; an attempt that is lost with its worker is not repeated but waits for a person.
+   * `none`: the activity changes nothing outside. `keyed` (default): it may be repeated with the same
+   * `activityInfo().idempotencyKey`. `unsafe`: it runs at most once; an attempt that is lost with its worker is not repeated
+   * but waits for a person to decide.
    */
   effect?: ActivityDeclaration['effect'];
-  /** An operator may skip it with a given result. */
+  /** Whether an operator may skip the activity and supply its result; default false. */
   skippable?: boolean;
 }
 
-/** Declares what an activity does to the outside world. */
+/** Declares how an activity affects the outside world. @throws RuntimeError INVALID_INPUT */
 export function activity<F extends (...args: never[]) => unknown>(options: ActivityDeclarationOptions, fn: F): F {
   const { effect = 'keyed', skippable = false } = options;
   if (effect !== 'none' && effect !== 'keyed' && effect !== 'unsafe') {
@@ -106,7 +107,7 @@ export function activity<F extends (...args: never[]) => unknown>(options: Activ
   return Object.defineProperties(declared, { name: { value: fn.name }, [activityDeclaration]: { value: declaration } });
 }
 
-/** Carries the context: for code that wraps activities. */
+/** Holds the Context of the running activity, for code that wraps activities. */
 export { activityStorage as asyncLocalStorage } from '../runtime/worker/activities/activity-context.ts';
 export { ApplicationFailure, CancelledFailure, CompleteAsyncError } from '../runtime/core/failure/failure.ts';
 export type {

@@ -1,4 +1,4 @@
-// reprise/client: starting runs and talking to them. Loads no worker, sandbox, bundler or server.
+// reprise/client: starts runs, sends messages and reads results. Loads no worker, sandbox, bundler or server code.
 import { ActivityClient } from './client/activities/activity-client.ts';
 import { withAbortSignal, withDeadline } from './client/call-limits.ts';
 import { checkConnection, Connection } from './common/connection.ts';
@@ -11,10 +11,10 @@ import { WorkflowClient } from './client/workflow-client.ts';
 export interface ClientOptions {
   connection: Connection;
   namespace?: string;
-  /** Limit of one payload; default 2 MiB. */
+  /** Limit of one payload in bytes; default 2 MiB. */
   maxPayloadBytes?: number;
   workflow?: {
-    /** Runs that queries are refused for; default NONE. */
+    /** Which runs queries are refused for; default NONE. */
     queryRejectCondition?: QueryRejectCondition;
   };
 }
@@ -33,16 +33,16 @@ const clientOptions = optionTable<ClientOptions>(
 export class Client {
   readonly connection: Connection;
   readonly workflow: WorkflowClient;
-  /** Versions of workers: which one takes new runs, and which ones still have some. */
+  /** Versions of workers: which one takes new runs, and which ones still have runs. */
   readonly workerDeployment: WorkerDeploymentClient;
   readonly activity: ActivityClient;
 
-  /** Updates and queries that are awaited inside `fn` are given up when `deadline` (ms since 1970, or a Date) has passed. */
+  /** Limits how long calls inside `fn` wait: they give up after `deadline` (ms since 1970, or a Date). @throws RuntimeError INVALID_INPUT */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
     return withDeadline(deadline, fn);
   }
 
-  /** Updates and queries that are awaited inside `fn` are given up when the signal is aborted. */
+  /** Lets calls inside `fn` give up waiting when the signal aborts. @throws RuntimeError INVALID_INPUT */
   withAbortSignal<T>(signal: AbortSignal, fn: () => Promise<T>): Promise<T> {
     return withAbortSignal(signal, fn);
   }
@@ -122,20 +122,20 @@ export type {
   ListOptions,
 } from './client/run-list.ts';
 export {
+  type GetWorkflowHandleOptions,
+  WithStartWorkflowOperation,
+  type WithStartWorkflowOptions,
   WorkflowClient,
   type WorkflowClientOptions,
+  WorkflowHandle,
   type WorkflowHandleWithFirstExecutionRunId,
   type UpdateWithStartOptions,
   type WorkflowHandleWithSignaledRunId,
+  type WorkflowResultOptions,
   type WorkflowSignalWithStartOptions,
 } from './client/workflow-client.ts';
-export type { GetWorkflowHandleOptions, WorkflowResultOptions } from './client/handle-options.ts';
 export { type Definition } from './client/message-options.ts';
-export {
-  type HandleClient,
-  type WorkflowExecutionDescription,
-  WorkflowHandle,
-} from './client/workflow-handle.ts';
+export type { WorkflowExecutionDescription } from './client/run-handle.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
 export { QueryRejectCondition } from './client/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';
@@ -147,13 +147,12 @@ export {
   type WorkerDeploymentVersionInfo,
   type WorkerDeploymentVersionStatus,
 } from './client/worker-deployment-client.ts';
-export { WithStartWorkflowOperation, type WithStartWorkflowOptions } from './client/with-start.ts';
-export { WorkflowUpdateStage } from './client/update-stage.ts';
 export {
   type GetWorkflowUpdateHandleOptions,
   type StartUpdateOptions,
   WorkflowUpdateHandle,
   type WorkflowUpdateOptions,
+  WorkflowUpdateStage,
 } from './client/workflow-update.ts';
 export type * from './workflow/workflow-types.ts';
 export type {

@@ -1,4 +1,4 @@
-// The public names that all rooms share: `reprise/common`. Names only.
+// reprise/common: the public names that workflows, activities, clients and workers share. Names only.
 export {
   ActivityCancellationType,
   type ActivityOptions,

@@ -31,13 +31,13 @@ export class Worker {
     const settings = workerSettings(options);
     const activities = activityMap(options.activities ?? {});
     const bundle = await bundleOf(options);
-    // Its statements have a pool that the calls of clients of the same connection cannot fill.
+    // Workers use a pool of their own, so that clients of the same connection cannot exhaust it.
     const database = options.connection.database.forWorkers;
     const { deadlockTimeoutMs, showStackTraceSources } = settings;
     const sandboxOptions = {
       deadlockTimeoutMs,
       showStackTraceSources,
-      // One called `default` stands for all.
+      // An activity called `default` handles every type.
       activityTypes: Object.hasOwn(activities, 'default') ? undefined : Object.keys(activities),
       failureErrorTypes: settings.workflowFailureErrorTypes,
       activatesChange: activationOf(options.patchActivationCallback),
@@ -82,12 +82,12 @@ export class Worker {
     await this.#run();
   }
 
-  /** @throws IllegalStateError, before anything is done: a worker that runs already goes on */
+  /** @throws IllegalStateError at once, if the worker already runs; it goes on running */
   #run(): Promise<void> {
     return this.#process.run().finally(() => this.#sandbox.dispose());
   }
 
-  /** Works until the promise settles (or the function's promise does), then shuts down; gives its result. */
+  /** Works until the promise (or the function's promise) settles, then shuts down. Returns its result. */
   async runUntil<T>(work: Promise<T> | (() => Promise<T>)): Promise<T> {
     const running = this.#run();
     try {
@@ -107,13 +107,13 @@ export class Worker {
     return this.#process.state;
   }
 
-  /** Epoch of the present incarnation and the number of runs it has in memory. */
+  /** State, epoch of the present incarnation, and number of runs in memory. */
   getStatus(): { runState: WorkerState; epoch: number | undefined; cachedRuns: number } {
     return { runState: this.#process.state, epoch: this.#process.epoch, cachedRuns: this.#process.runCount };
   }
 }
 
-/** @throws TypeError, in workflow code, when the callback's answer is no boolean */
+/** @throws TypeError, in workflow code, when the callback does not return a boolean */
 function activationOf(callback: PatchActivationCallback | undefined): ActivatesChange | undefined {
   if (callback === undefined) return undefined;
   return (workflowInfo, patchId) => {
@@ -123,7 +123,7 @@ function activationOf(callback: PatchActivationCallback | undefined): ActivatesC
   };
 }
 
-/** Undefined: the worker executes activities only. */
+/** Undefined for a worker that only executes activities. */
 async function bundleOf(options: WorkerOptions): Promise<WorkflowBundle | undefined> {
   if (options.workflowBundle !== undefined) return loadBundle(options.workflowBundle);
   if (options.workflowsPath === undefined) {
@@ -144,7 +144,7 @@ function activityMap(activities: object): Record<string, RegisteredActivity> {
     refuseReservedName('activity', name);
     map[name] = fn as RegisteredActivity;
   }
-  // Constants beside functions are what a module of activities exports. An instance hides its methods in its class.
+  // A module of activities may also export constants. A class instance is refused, because its methods are not own properties.
   const prototype: unknown = Object.getPrototypeOf(activities);
   const isPlain = typeof activities === 'object' && (prototype === Object.prototype || prototype === null);
   if (!isPlain || (entries.length > 0 && Object.keys(map).length === 0)) {

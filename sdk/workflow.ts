@@ -1,4 +1,4 @@
-// The public names for workflow code: `reprise/workflow`. Names only; what they do lives in runtime/activator.
+// reprise/workflow: the public names for workflow code. Names only; runtime/activator implements them.
 export {
   type ActivityFunction,
   type ActivityFunctionWithOptions,

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `reprise`. Exit codes: 0 ok, 1 refused or failed, 2 divergence or integrity fault, 64 wrong usage.
+// The command `reprise`. Exit codes: 0 success, 1 refused or failed, 2 divergence or integrity fault, 64 wrong usage.
 import { CommanderError } from 'commander';
 import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import { newCommand } from './cli/command.ts';

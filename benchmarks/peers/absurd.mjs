@@ -1,5 +1,5 @@
-// Absurd: worker concurrency 100 (default 1), else defaults (poll 0.25 s, claim timeout 120 s, pool 10).
-// Its SQL is not in its npm package: ABSURD_SQL names the file.
+// Absurd: worker concurrency 100 (default 1), otherwise defaults (poll 0.25 s, claim timeout 120 s, pool 10). Its npm package
+// does not contain its SQL: ABSURD_SQL names the file.
 import { readFile } from 'node:fs/promises';
 import { Absurd } from 'absurd-sdk';
 

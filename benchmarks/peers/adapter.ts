@@ -1,5 +1,5 @@
-// What a system must offer to be measured, and what a measurement says. The peers' adapters are .mjs files of this shape:
-// what they need is handed to them, so that they import nothing but their own packages.
+// What a system must offer to be measured, and the shape of a measurement. The peers' adapters are .mjs files of this shape;
+// their parameters give them everything, so that they import only their own packages.
 import type { Question, System, Variant } from './questions.ts';
 
 export type Kind = 'one' | 'sequential' | 'fanOut' | 'hold';
@@ -9,24 +9,24 @@ export interface Input {
   readonly steps: number;
 }
 
-/** Runs one durable step that gives back what `body` gives. */
+/** Runs one durable step that returns what `body` returns. */
 export type Step = (name: string, body: () => Promise<unknown>) => PromiseLike<unknown>;
 
-/** Workflow bodies, the same for every peer: `step` is the peer's own. */
+/** Workflow bodies, the same for every peer; `step` is the peer's own. */
 export type Shapes = Record<Kind, (step: Step, input: Input) => Promise<unknown>>;
 
-/** Where a server of the system listens: made by `serve`, given to `open`, across processes. */
+/** Address of a system's server: `serve` creates it, `open` gets it, across processes. */
 export type Address = Record<string, number>;
 
 export interface Setting {
-  /** Of a fresh database. */
+  /** URL of a fresh database. */
   readonly url: string;
   readonly shapes: Shapes;
   readonly variant: Variant;
   readonly address: Address | undefined;
 }
 
-/** A running worker together with a client. */
+/** A running worker with a client. */
 export interface Engine {
   /** Starts a workflow and waits for its result. */
   execute(kind: Kind, input: Input): Promise<unknown>;
@@ -36,7 +36,7 @@ export interface Engine {
 }
 
 export interface Adapter {
-  /** Makes what the database must hold before the first start, where `open` does not. */
+  /** Creates what the database must hold before the first start, if `open` does not. */
   install?(url: string, runSql: (sql: string) => Promise<void>): Promise<void>;
   /** Starts the system's server; only for systems that have one. */
   serve?(): Promise<{ address: Address; stop(): Promise<void> }>;
@@ -50,7 +50,7 @@ export interface Cost {
   readonly tableBytes: number;
 }
 
-/** Milliseconds. `sinceOpen` begins when the new process, its imports done, starts the engine. */
+/** Milliseconds. `sinceOpen` starts when the new process has imported everything and starts the engine. */
 export interface Recovery {
   readonly total: number;
   readonly sinceOpen?: number;
@@ -63,7 +63,7 @@ export interface Measured {
   readonly question: Question;
   readonly system: System;
   readonly variant: Variant;
-  /** Workflows or steps a second. `inside` runs from the first begin to the last end of workflow code. */
+  /** Workflows or steps per second. `inside` counts from the first start to the last end of workflow code. */
   readonly rates?: { readonly client: number; readonly inside?: number };
   /** Milliseconds. */
   readonly latency?: { readonly p50: number; readonly p95: number; readonly p99: number };

@@ -1,7 +1,7 @@
-// Waiting for what a forked process sends.
+// Waits for messages of a forked process.
 import type { ChildProcess } from 'node:child_process';
 
-/** The next message for which `wanted` holds. Call it before the child can send; rejects when the child ends first. */
+/** The next message that `wanted` accepts. Call it before the child can send. Rejects when the child ends first. */
 export function messageFrom<T>(child: ChildProcess, wanted: (message: unknown) => message is T): Promise<T> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {

@@ -1,5 +1,5 @@
-// Runs one measurement: a fresh database, a fresh process in a group of its own, one line of JSON back. Whatever happens,
-// the group is killed and the database dropped.
+// Runs one measurement: a fresh database, a fresh process in a group of its own, and one line of JSON as the answer. Always
+// kills the group and drops the database.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,21 +7,21 @@ import type pg from 'pg';
 import type { Measured } from './adapter.ts';
 import { type Question, type System, timeoutMs, type Variant } from './questions.ts';
 
-/** What a measurement is about. */
+/** Names a measurement. */
 export interface Subject {
   readonly question: Question;
   readonly system: System;
   readonly variant: Variant;
 }
 
-/** A measurement that did not come to its end, and the last words of its process. */
+/** A measurement that failed, with the last words of its process. */
 export interface Failed extends Subject {
   readonly failure: string;
 }
 
 export interface Server {
   readonly url: string;
-  /** For what the systems write to disk themselves. */
+  /** Folder for files that a system writes itself. */
   readonly folder: string;
   readonly admin: pg.Client;
 }
@@ -56,7 +56,7 @@ export async function measure(server: Server, { question, system, variant }: Sub
   });
 }
 
-/** Kills what still runs: for the end of the bench itself. */
+/** Kills what still runs, when the whole bench ends. */
 export function killAll(): void {
   for (const child of running) killGroup(child);
 }
@@ -78,11 +78,11 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // ESRCH: all of them ended by themselves
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // ESRCH: all processes have ended already
   }
 }
 
-/** The line of the error that ended the process, else the last line it wrote. */
+/** The line of the error that ended the process, or the last line that it wrote. */
 function lastWords(stderr: string, child: ChildProcess): string {
   const lines = stderr.trim().split('\n');
   const words = lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? '';

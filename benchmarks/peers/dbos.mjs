@@ -3,7 +3,7 @@ import { DBOS } from '@dbos-inc/dbos-sdk';
 
 const kinds = ['one', 'sequential', 'fanOut', 'hold'];
 
-/** DBOS registers a name once in a process; `open` may come twice. */
+/** DBOS registers a name once in a process, but `open` may be called twice. */
 let workflows;
 
 function register(shapes) {

@@ -1,5 +1,4 @@
-// What a measurement amounts to: one figure a question, its unit, which way is better, the target, and what Postgres
-// itself does.
+// Reduces measurements to figures: one for each question, with its unit, direction, target, and the limit that Postgres sets.
 import { median } from '../statistics.ts';
 import type { Measured } from './adapter.ts';
 import type { Failed } from './child.ts';
@@ -11,9 +10,9 @@ export interface Asked {
   readonly unit: string;
   readonly better: 'higher' | 'lower';
   readonly digits: number;
-  /** What Reprise is held to, as Reprise's figure over the best peer's. */
+  /** Target for Reprise, as its figure over the best peer's. */
   readonly targets: readonly { readonly variant: Variant; readonly text: string; readonly ratio: number }[];
-  /** The limit that Postgres sets; undefined where it sets none that is worth the name. */
+  /** The limit that Postgres sets; undefined where there is no meaningful one. */
   limitOf(limit: Limit, variant: Variant): number | undefined;
   readonly limitText: string;
 }
@@ -78,7 +77,7 @@ export const asked: Record<Question, Asked> = {
   },
 };
 
-/** The one figure of a measurement. A peer's rate is the better of what its client saw and what ran inside. */
+/** The figure of a measurement. For a peer's rate, the better of the client's and the inside one. */
 export function figureOf({ question, rates, latency, recovery }: Measured): number {
   if (rates !== undefined) {
     const rate = Math.max(rates.client, rates.inside ?? 0);
@@ -87,7 +86,7 @@ export function figureOf({ question, rates, latency, recovery }: Measured): numb
   return latency?.p50 ?? recovery?.total ?? Number.NaN;
 }
 
-/** The measurements of one row of a table, over all rounds. */
+/** The measurements of one table row, over all rounds. */
 export interface Row {
   readonly system: System;
   readonly variant: Variant;
@@ -99,7 +98,7 @@ export function isMeasured(one: Measured | Failed): one is Measured {
   return !('failure' in one);
 }
 
-/** The median over the rounds that came to an end; NaN when none did. */
+/** Median over the rounds that finished; NaN when none did. */
 export function figureOfRow(row: Row): number {
   return median(row.measured.map(figureOf));
 }
@@ -116,7 +115,7 @@ export function meets(ratio: number, target: number, { better }: Asked): boolean
   return better === 'higher' ? ratio >= target : ratio <= target;
 }
 
-/** One measurement in words, for the line of progress. */
+/** One measurement in words, for the progress line. */
 export function summaryOf(one: Measured | Failed): string {
   if (!isMeasured(one)) return `FAILED, ${one.failure}`;
   const { unit, digits } = asked[one.question];

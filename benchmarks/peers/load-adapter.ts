@@ -1,5 +1,5 @@
-// Finds the adapter of a system. The peers' are plain JavaScript, loaded by address: their packages are not installed
-// where the project is type-checked. Nothing of Reprise is loaded for a peer: starting its process is part of W4.
+// Loads the adapter of a system. The peers' adapters are plain JavaScript, loaded by URL, because their packages are not
+// installed where the project is type-checked. Loads nothing of Reprise for a peer, because process start is part of W4.
 import pg from 'pg';
 import type { Adapter } from './adapter.ts';
 import type { System } from './questions.ts';
@@ -10,7 +10,7 @@ export async function loadAdapter(system: System): Promise<Adapter> {
   return loaded.adapter;
 }
 
-/** For adapters whose system does not bring its own tables. */
+/** For systems whose package does not create its tables. */
 export async function runSql(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -1,5 +1,5 @@
-// One measurement in a process of its own: node measure.ts <question> <system> <variant>, the database in BENCH_URL.
-// It prints one line of JSON. Every question but W4 warms up with the same work for the same time, whatever the system.
+// One measurement in a process of its own: node measure.ts <question> <system> <variant>, with the database in BENCH_URL.
+// Prints one line of JSON. All systems warm up with the same work for the same time, except in W4.
 import pg from 'pg';
 import { inFlight, payload } from '../load.ts';
 import { percentile } from '../statistics.ts';
@@ -35,13 +35,13 @@ async function measured(url: string): Promise<Omit<Measured, 'question' | 'syste
     const shapes = shapesSeenBy(seen, async () => undefined);
     const open = (): Promise<Engine> => adapter.open({ url, shapes, variant, address: server?.address });
     const counted = server === undefined && (question === 'W1' || question === 'W2');
-    if (counted) await (await open()).stop(); // so that migrations are not counted
+    if (counted) await (await open()).stop(); // migrations do not count
     const before = counted ? await counters(url) : undefined;
     const engine = await open();
     const warmedUp = await warmUp(engine);
     Object.assign(seen, nothingSeen());
     const figures = question === 'W3' ? { latency: await latency(engine) } : { rates: await rates(engine) };
-    await engine.stop(); // Postgres counts what a session did at the latest when it ends
+    await engine.stop(); // Postgres counts a session's work when it ends, at the latest
     const cost = before === undefined ? {} : { cost: costOf(before, await counters(url), warmedUp + unitsOf(size)) };
     return { ...figures, ...cost };
 
@@ -57,7 +57,7 @@ async function measured(url: string): Promise<Omit<Measured, 'question' | 'syste
   }
 }
 
-/** What a rate counts: workflows in W1, else steps. */
+/** The unit of a rate: workflows in W1, steps otherwise. */
 function unitsOf({ workflows, steps }: Size): number {
   return workflows * steps;
 }
@@ -73,7 +73,7 @@ async function work(engine: Engine, { workflows, steps }: Size): Promise<void> {
   });
 }
 
-/** Gives the number of units done. */
+/** Returns the number of units done. */
 async function warmUp(engine: Engine): Promise<number> {
   if (question === 'W3') {
     await latencies(engine, Number.POSITIVE_INFINITY, performance.now() + warmUpMs);

@@ -1,4 +1,4 @@
-// OpenWorkflow: worker concurrency 100 (default 1), else defaults (postgres.js pool 10, lease 30 s, polls up to 1 s).
+// OpenWorkflow: worker concurrency 100 (default 1), otherwise defaults (postgres.js pool 10, lease 30 s, polls up to 1 s).
 import { OpenWorkflow } from 'openworkflow';
 import { BackendPostgres } from 'openworkflow/postgres';
 

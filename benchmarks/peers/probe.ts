@@ -1,19 +1,19 @@
-// What Postgres itself does in the same minutes, asked with plain `pg`: the yardstick for every figure of a round.
-// The table is a bare log; nothing of an engine takes part.
+// Measures Postgres itself in the same minutes with plain `pg`: the yardstick for every figure of a round. The table is a bare
+// log without any engine.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { median } from '../statistics.ts';
 
 export interface Limit {
-  /** One connection, durable single-row inserts: ms of one, p50. */
+  /** ms of one durable single-row insert on one connection, p50. */
   readonly commitMs: number;
-  /** Two and three of them one after the other: ms, p50. */
+  /** ms of two and of three such inserts one after the other, p50. */
   readonly twoCommitsMs: number;
   readonly threeCommitsMs: number;
-  /** Flows that each wait for their row, one connection that writes what has gathered: rows/s. */
+  /** rows/s of flows that each wait for their row, while one connection writes what has gathered. */
   readonly flows50: number;
   readonly flows200: number;
-  /** One insert of 1000 rows: rows/s. */
+  /** rows/s of one insert of 1000 rows. */
   readonly flush1000: number;
 }
 
@@ -51,7 +51,7 @@ export async function probe(url: string): Promise<Limit> {
   }
 }
 
-/** p50 of `length` durable inserts one after the other. */
+/** p50 in ms of `length` durable inserts one after the other. */
 async function chain(client: pg.Client, length: number, samples: number): Promise<number> {
   const run = randomUUID();
   const times: number[] = [];
@@ -78,7 +78,7 @@ async function write(client: pg.Client, rows: readonly Pick<Row, 'run' | 'seq'>[
   });
 }
 
-/** Rows a second of `flows` that each append row after row and wait for it to be durable. */
+/** Rows per second of `flows` that append row after row and wait until each is durable. */
 async function groupCommit(client: pg.Client, flows: number, durationMs: number): Promise<number> {
   let waiting: Row[] = [];
   let writing = false;
@@ -94,7 +94,7 @@ async function groupCommit(client: pg.Client, flows: number, durationMs: number)
       } catch (error) {
         for (const row of batch) row.failed(error);
       }
-      await new Promise((resolve) => setImmediate(resolve)); // the flows come with their next rows first
+      await new Promise((resolve) => setImmediate(resolve)); // lets the flows add their next rows first
     }
     writing = false;
   };
@@ -116,7 +116,7 @@ async function groupCommit(client: pg.Client, flows: number, durationMs: number)
   return (count / (performance.now() - begun)) * 1000;
 }
 
-/** Rows a second of one insert of `size` rows, p50. */
+/** Rows per second of one insert of `size` rows, p50. */
 async function flushes(client: pg.Client, size: number, samples: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < samples; i++) {

@@ -1,5 +1,5 @@
-// The questions that every system is asked: how much work each is, where a system needs another amount, and how long a
-// measurement may take before it counts as failed.
+// The questions for every system: how much work each is, where a system gets another amount, and when a measurement counts as
+// failed.
 
 export const questions = ['W1', 'W2', 'W2b', 'W3', 'W4', 'W5'] as const;
 export type Question = (typeof questions)[number];
@@ -7,13 +7,13 @@ export type Question = (typeof questions)[number];
 export const systems = ['reprise', 'dbos', 'absurd', 'openworkflow', 'restate'] as const;
 export type System = (typeof systems)[number];
 
-/** One way of asking a question; only Reprise is asked W3 and W4 in two ways. */
+/** A variant of a question; only Reprise has two of W3 and W4. */
 export type Variant = '' | 'one process' | 'across processes' | 'new process' | 'idle worker';
 
 export interface Size {
-  /** Workflows that are started. */
+  /** Number of workflows. */
   readonly workflows: number;
-  /** Steps in each. */
+  /** Steps in each workflow. */
   readonly steps: number;
 }
 
@@ -26,7 +26,7 @@ const sizes: Record<Question, Size> = {
   W5: { workflows: 1, steps: 1000 },
 };
 
-/** OpenWorkflow refuses more than 1000 steps a run; in W3 it and Absurd wait for polls, and 200 would take minutes. */
+/** OpenWorkflow refuses more than 1000 steps in a run. In W3, it and Absurd wait for polls, so 200 would take minutes. */
 const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
   openworkflow: {
     W2: { workflows: 1, steps: 900 },
@@ -37,7 +37,7 @@ const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
   absurd: { W3: { workflows: 100, steps: 1 } },
 };
 
-/** BENCH_SCALE: a factor on all counts, to try things out; above 0. */
+/** BENCH_SCALE: a factor above 0 for all counts, to try things out. */
 export const scale: number = Number(process.env['BENCH_SCALE'] ?? 1);
 
 export function sizeOf(question: Question, system: System): Size {
@@ -53,15 +53,15 @@ export function variantsOf(question: Question, system: System): readonly Variant
   return [''];
 }
 
-/** Recovery that waits for a lease of 30 or 120 s is measured in the first round only. */
+/** Recovery that waits for a lease of 30 or 120 s is measured only in the first round. */
 export function onceOnly(question: Question, system: System): boolean {
   return question === 'W4' && (system === 'absurd' || system === 'openworkflow');
 }
 
-/** W4 does its 10,000 steps first and then may wait for a lease of 120 s. */
+/** W4 first does its 10,000 steps and may then wait for a lease of 120 s. */
 export function timeoutMs(question: Question): number {
   return question === 'W4' ? 420_000 : 180_000;
 }
 
-/** W1 keeps this many in flight; no other question starts as many. */
+/** W1 keeps this many in flight; no other question starts so many. */
 export const workflowsAtOnce = 200;

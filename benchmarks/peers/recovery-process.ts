@@ -1,5 +1,5 @@
-// A worker process of a peer in W4. The first starts the workflow and says when its steps are done, then hangs until it is
-// killed; the second finds the workflow, ends it, and says what it saw.
+// A worker process of a peer in W4. The first one starts the workflow, reports when its steps are done, and hangs until it is
+// killed; the second one finds the workflow, ends it, and reports what it saw.
 import type { Address, Input } from './adapter.ts';
 import { loadAdapter } from './load-adapter.ts';
 import type { System } from './questions.ts';
@@ -19,7 +19,7 @@ if (role === 'first') {
   await engine.start('hold', JSON.parse(input) as Input);
 } else {
   while (seen.firstStep === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
-  // Steps that ran again would have come before the first new one, or come now.
+  // Repeated steps would come before the first new one, or now.
   await new Promise((resolve) => setTimeout(resolve, 200));
   process.send?.({ ...seen, opened } satisfies Recovered);
 }

@@ -1,5 +1,5 @@
-// W4 for the peers: a worker process does its steps, is killed, and a new one starts at once. The clock runs from the kill
-// to the first new step, with the lease and the polls that the peer ships with.
+// W4 for the peers: a worker process does its steps and is killed, and a new one starts at once. Measures from the kill to the
+// first new step, with the peer's default lease and polls.
 import { type ChildProcess, fork } from 'node:child_process';
 import { payload } from '../load.ts';
 import type { Recovery } from './adapter.ts';
@@ -8,7 +8,7 @@ import { loadAdapter, runSql } from './load-adapter.ts';
 import type { System } from './questions.ts';
 import type { Seen } from './shapes.ts';
 
-/** What the process that takes over says. */
+/** What the process that takes over reports. */
 export interface Recovered extends Seen {
   readonly opened: number;
 }

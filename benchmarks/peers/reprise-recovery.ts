@@ -1,5 +1,5 @@
-// W4 for Reprise. `new process` is the set-up of the peers: the worker is killed, then a new process starts.
-// With `idle worker` a second worker is already there.
+// W4 for Reprise. `new process` is the setup of the peers: the worker is killed, then a new process starts. With `idle worker`,
+// a second worker already runs.
 import type { ChildProcess } from 'node:child_process';
 import { Client, Connection } from '../../sdk/client.ts';
 import { payload } from '../load.ts';
@@ -18,7 +18,7 @@ export async function measureRepriseRecovery(url: string, steps: number, variant
   });
   while ((await eventsOf(connection, handle.runId)) < 2 * steps + 1) await pause(20);
   const idle = variant === 'idle worker' ? await readyWorker(url) : undefined;
-  if (idle !== undefined) await pause(500); // until it trusts what it sees of leases
+  if (idle !== undefined) await pause(500); // lets the idle worker see the leases first
   const killed = Date.now();
   first.kill('SIGKILL');
   const second = idle ?? forkWorker(url);

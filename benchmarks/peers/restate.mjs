@@ -1,4 +1,4 @@
-// Restate: its own server with defaults on loopback, telemetry off; a service of the SDK, called through the ingress.
+// Restate: its own server with defaults on loopback, telemetry off; an SDK service, called through the ingress.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { arch, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-process.env.RESTATE_LOGGING = 'ERROR'; // read when the SDK is loaded
+process.env.RESTATE_LOGGING = 'ERROR'; // the SDK reads it when it loads
 const restate = await import('@restatedev/restate-sdk');
 const clients = await import('@restatedev/restate-sdk-clients');
 const kinds = ['one', 'sequential', 'fanOut', 'hold'];
@@ -26,7 +26,7 @@ async function answers(url) {
   try {
     return (await fetch(url)).ok;
   } catch (error) {
-    if (error instanceof TypeError) return false; // fetch's word for: nobody listens there yet
+    if (error instanceof TypeError) return false; // fetch throws it while nobody listens
     throw error;
   }
 }
@@ -63,7 +63,7 @@ export const adapter = {
       address: { ingress, admin, endpoint },
       async stop() {
         const ended = once(server, 'exit');
-        server.kill('SIGKILL'); // its data goes with it
+        server.kill('SIGKILL'); // its data is deleted too
         await ended;
         await rm(folder, { recursive: true });
       },

@@ -1,4 +1,4 @@
-// RESULTS.md: Reprise against the best peer, a table a question, the machine and the settings.
+// RESULTS.md: Reprise against the best peer, a table for each question, the machine and the settings.
 import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import type pg from 'pg';
@@ -17,7 +17,7 @@ export interface Results {
   readonly rounds: number;
   readonly asked: readonly Question[];
   readonly systems: readonly System[];
-  /** Wanted, but what they need is not here. */
+  /** Systems that were requested but lack something they need. */
   readonly skipped: readonly System[];
 }
 

@@ -35,7 +35,7 @@ interface Options {
   readonly wanted: readonly System[];
 }
 
-/** Undefined when only the usage is asked for. */
+/** Undefined when the user only asks for the usage. */
 function parseOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
@@ -75,7 +75,7 @@ const skipped: System[] = process.env['ABSURD_SQL'] === undefined ? ['absurd'] :
 const taking = wanted.filter((system) => !skipped.includes(system));
 
 await installPeers();
-// Worker processes run what users install, not the sources.
+// Worker processes run the built package, as users install it, not the sources.
 await promisify(execFile)('npm', ['run', '-s', 'build'], { cwd: fileURLToPath(new URL('../..', import.meta.url)) });
 const folder = await mkdtemp(join(tmpdir(), 'reprise-bench-peers-'));
 const postgres = await startPostgres({ folder });
@@ -97,7 +97,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Laid out as `npm run check` wants it. */
+/** Formats the file as `npm run check` requires. */
 async function writeResults(page: string): Promise<void> {
   const file = fileURLToPath(new URL('./RESULTS.md', import.meta.url));
   await writeFile(file, page);

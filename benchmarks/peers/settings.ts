@@ -1,4 +1,4 @@
-// What the systems are called, and the settings they are measured with; the adapters hold them to these.
+// Names of the systems, and the settings that their adapters use.
 import type { System } from './questions.ts';
 
 export const titles: Record<System, string> = {

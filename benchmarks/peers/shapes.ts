@@ -1,14 +1,14 @@
-// The peers' workflow bodies and the clock inside them: first begin to last end, and for W4 when a workflow is entered
-// again and when its first new step runs.
+// The peers' workflow bodies and the clock inside them: first start to last end; for W4 also when a workflow is entered again
+// and when its first new step runs.
 import type { Input, Shapes, Step } from './adapter.ts';
 
-/** What the workflow code of a process has seen, in ms of `Date.now()` for W4 and of `performance.now()` for rates. */
+/** What a process's workflow code has seen: ms of `Date.now()` for W4, of `performance.now()` for rates. */
 export interface Seen {
   firstBegin: number | undefined;
   lastEnd: number | undefined;
   /** W4: entry of the held workflow. */
   entered: number | undefined;
-  /** W4: begin of the first step body that runs in this process. */
+  /** W4: start of the first step body in this process. */
   firstStep: number | undefined;
   stepBodies: number;
 }
@@ -17,7 +17,7 @@ export function nothingSeen(): Seen {
   return { firstBegin: undefined, lastEnd: undefined, entered: undefined, firstStep: undefined, stepBodies: 0 };
 }
 
-/** `held` is what the workflow of W4 waits for when its steps are done: for ever in the process that is killed. */
+/** The workflow of W4 awaits `held` after its steps; in the process that is killed, that never resolves. */
 export function shapesSeenBy(seen: Seen, held: () => Promise<void>): Shapes {
   const timed =
     (body: (step: Step, input: Input) => Promise<unknown>) =>

@@ -1,12 +1,12 @@
-// A file outside the database that counts what was really executed: one line an attempt, with the record's id.
+// A file outside the database that counts real executions: one line for each attempt, with the record's id.
 import { openSync, readFileSync, writeSync } from 'node:fs';
 
-/** Names the file; main.ts sets it for its worker processes. */
+/** Path of the file; main.ts sets it for its worker processes. */
 export const attemptFileVariable = 'WAREHOUSE_ATTEMPT_FILE';
 
 let descriptor: number | undefined;
 
-/** The line is with the operating system before the attempt does anything: killing this process cannot lose it. */
+/** Hands the line to the operating system before the attempt does anything, so killing this process cannot lose it. */
 export function logAttempt(recordId: string): void {
   const file = process.env[attemptFileVariable];
   if (file === undefined) return;

@@ -1,4 +1,4 @@
-// Gathers, after the run, what became of every record: from the log, from the attempt file, from a plain loop.
+// Gathers after the run what happened to every record: from the log, from the attempt file, and from a plain loop.
 import { isDeepStrictEqual } from 'node:util';
 import type { WorkflowHandle } from 'reprise/client';
 import { countAttempts } from './attempt-log.ts';
@@ -6,7 +6,7 @@ import { hashOf, runPlainLoop, type WarehouseState } from './plain-loop.ts';
 import { loadRecords } from './records.ts';
 import type { RunWatch } from './run-watch.ts';
 
-/** How a worker went away, and what the log held at that moment. */
+/** How a worker stopped, and what the log held at that moment. */
 export interface Loss {
   readonly worker: string;
   readonly signal: 'SIGKILL' | 'SIGSTOP';
@@ -16,7 +16,7 @@ export interface Loss {
   readonly at: number;
 }
 
-/** One repair as the log tells it. */
+/** One repair, read from the log. */
 export interface RepairStory {
   readonly record: string;
   readonly seq: number;
@@ -38,9 +38,9 @@ export interface Findings {
   readonly plainHash: string;
   readonly rebuild: { readonly patches: number; readonly ms: number };
   readonly loss: Loss | undefined;
-  /** From the worker's end to the first record that the other one completed. */
+  /** Time from the worker's end to the first record that the other worker completed. */
   readonly takeoverMs: number | undefined;
-  /** The state at the last commit seen before the worker went; `foreign` repairs are not those of the plain loop. */
+  /** The state at the last commit seen before the worker stopped; `foreign` counts repairs that the plain loop does not make. */
   readonly before: { readonly done: number; readonly repaired: number; readonly foreign: number } | undefined;
   readonly story: RepairStory | undefined;
 }
@@ -82,7 +82,7 @@ export async function examine(
   };
 }
 
-/** The last thing that was done to a record. */
+/** The last repair of a record. */
 async function tell(handle: WorkflowHandle, record: string | undefined): Promise<RepairStory | undefined> {
   if (record === undefined) return undefined;
   const patch = (await handle.patches({ path: `/fixes/${record}` })).at(-1);

@@ -1,4 +1,4 @@
-// `npm start`: repairs 50,000 records with two worker processes, kills the busy one on the way, and proves by figures
+// `npm start`: repairs 50,000 records with two worker processes, kills the busy one during the run, and proves with figures
 // that nothing was lost. `npm start -- --help` prints the options.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { countWorkers, RunWatch } from './run-watch.ts';
 import { WorkerProcess } from './worker-process.ts';
 import type { repairWarehouse } from './workflows.ts';
 
-/** Where the machine of the story this job retells ran out of memory: 35,234 of 50,000 records. */
+/** This job retells a true story: there, the machine ran out of memory after 35,234 of 50,000 records. */
 const killShare = 35_234 / recordsMax;
 const pageSize = 1_000;
 const lookPauseMs = 20;
@@ -25,7 +25,7 @@ const lookPauseMs = 20;
 interface Options {
   records: number;
   concurrency: number;
-  /** How the busy worker goes away. */
+  /** The signal that stops the busy worker. */
   loss: 'SIGKILL' | 'SIGSTOP' | undefined;
 }
 
@@ -41,7 +41,7 @@ Repairs records with two worker processes, loses the busy one on the way, and sh
 
 The database is REPRISE_DATABASE_URL's, or a Postgres of its own in .reprise/ of this folder.`;
 
-/** Undefined when only the usage is asked for. */
+/** Undefined when the user only asks for the usage. */
 function parseOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
@@ -66,7 +66,7 @@ function parseOptions(): Options | undefined {
   return { records, concurrency, loss: values.kill ? (values.hang ? 'SIGSTOP' : 'SIGKILL') : undefined };
 }
 
-/** REPRISE_DATABASE_URL's, or the Postgres of this folder. */
+/** The database of REPRISE_DATABASE_URL, or the Postgres of this folder. */
 async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
   const url = process.env['REPRISE_DATABASE_URL'];
   if (url !== undefined) return { url, stop: async () => {} };
@@ -77,7 +77,7 @@ async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
 async function main(options: Options): Promise<boolean> {
   console.log('Starting the database and two workers …');
   const database = await openDatabase();
-  // Whoever reads our output may go away too (`| head`): then it is of no use to go on.
+  // If the reader of our output goes away (`| head`), there is no use in going on.
   process.stdout.on('error', () => undefined);
   const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process.stdout, 'error')]);
   const connection = await Connection.connect({ connectionString: database.url });
@@ -87,14 +87,14 @@ async function main(options: Options): Promise<boolean> {
   const attemptFile = join(folder, 'attempts.txt');
   mkdirSync(folder, { recursive: true });
   const env = { REPRISE_DATABASE_URL: database.url, [attemptFileVariable]: attemptFile };
-  // A task queue of its own: an earlier run that somebody left open is none of these workers' business.
+  // A task queue of its own, so that these workers do not take a run that an earlier start left open.
   const workers = ['worker-1', 'worker-2'].map(
     (identity) => new WorkerProcess({ identity, taskQueue: workflowId, folder, env }),
   );
   const failed = Promise.race(workers.map((worker) => worker.watch()));
   const stopped = interrupted.then(() => undefined);
   try {
-    // Both are there before the run begins, so that the kill finds an heir whatever the number of records.
+    // Both workers poll before the run starts, so that one can take over however few records there are.
     const ready = pollUntil(async () => (await countWorkers(pool, workflowId)) === workers.length);
     if (!(await Promise.race([ready, stopped, failed]))) return false;
     const handle = await new Client({ connection }).workflow.start<typeof repairWarehouse>('repairWarehouse', {
@@ -126,7 +126,7 @@ async function pollUntil(condition: () => Promise<boolean>): Promise<true> {
   return true;
 }
 
-/** Looks at the run until it ends; the first commit with the fatal number of records costs the busy worker its life. */
+/** Watches the run until it ends, and stops the busy worker at the first commit with the fatal number of records. */
 async function follow(
   handle: WorkflowHandle,
   watch: RunWatch,

@@ -1,4 +1,4 @@
-// The same work in a plain loop, without any engine: what the run must have come to, whatever happened to it.
+// The same work in a plain loop without any engine: the state that the run must reach, whatever happens to it.
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { WarehouseRecord } from './records.ts';
@@ -12,7 +12,7 @@ export interface WarehouseState {
 
 export interface PlainResult {
   readonly state: WarehouseState;
-  /** Context patches that the workflow must have made, the initial document aside. */
+  /** Number of context patches that the workflow must make, without the initial document. */
   readonly repairs: number;
 }
 
@@ -29,7 +29,7 @@ export function runPlainLoop(records: readonly WarehouseRecord[]): PlainResult {
   return { state, repairs };
 }
 
-/** SHA-256 of the RFC 8785 form, as hex: the same for equal documents, whatever the order of their keys. */
+/** Hex SHA-256 of the RFC 8785 form, which does not depend on the order of keys. */
 export function hashOf(document: unknown): string {
   return createHash('sha256')
     .update(canonicalize(document) ?? '')

@@ -1,4 +1,4 @@
-// What the terminal shows while the run goes on: one line that is rewritten, or a line every few seconds in a log.
+// Shows progress on the terminal: rewrites one line, or prints a line every few seconds into a log.
 import type { RunWatch } from './run-watch.ts';
 
 const terminalPauseMs = 100;
@@ -24,7 +24,7 @@ export class Progress {
     process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
   }
 
-  /** A line that stays. */
+  /** Prints a line that stays. */
   say(line: string): void {
     process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}\n` : `${line}\n`);
   }

@@ -1,15 +1,15 @@
-// Repairs one record by the rules of its kind. Pure: the same record gives the same repairs, in any process and at any time.
+// Repairs one record by the rules of its kind. Pure: the same record gives the same repairs in any process at any time.
 import type { Cell, Field, WarehouseRecord } from './records.ts';
 import type { Rule } from './rule.ts';
 import { strikeRules } from './strike-rules.ts';
 import { zipRules } from './zip-rules.ts';
 
-/** `was` is what the file holds, also when an earlier rule has changed it already. */
+/** `was` is the file's value, even if an earlier rule has changed it. */
 export type Change = { readonly was: Cell; readonly is: Cell };
 
 export type Changes = Readonly<Partial<Record<Field, Change>>>;
 
-/** What one rule did to one record: all of it for the same reason. */
+/** Changes that one rule made to one record, all for the same reason. */
 export interface Repair {
   readonly rule: string;
   readonly reason: string;
@@ -17,7 +17,7 @@ export interface Repair {
   readonly changes: Changes;
 }
 
-/** Rules work one after the other, each on what the ones before it left. */
+/** Applies the rules in order, each to the result of the rules before it. */
 export function applyRules(record: WarehouseRecord): { record: WarehouseRecord; repairs: Repair[] } {
   return record.kind === 'strike' ? applyInOrder(record, strikeRules) : applyInOrder(record, zipRules);
 }

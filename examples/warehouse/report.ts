@@ -1,11 +1,11 @@
-// Judges the findings and puts them into words.
+// Judges the findings and prints them.
 import type { Findings } from './examine.ts';
 import { figure } from './progress.ts';
 
-/** After a kill the database session ends and tells at once; a hanging one is missed when its lease of 5 s is over. */
+/** A killed worker's database session ends at once; a hanging worker is noticed when its lease of 5 s expires. */
 const takeoverMsMax = { SIGKILL: 1_000, SIGSTOP: 6_000 };
 
-/** What did not hold; empty when all did. */
+/** Expectations that failed; empty when all held. */
 export function judge(findings: Findings, lossExpected: boolean): string[] {
   const { loss, takeoverMs, before } = findings;
   const faults: string[] = [];
@@ -63,7 +63,7 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
     '',
     ...rows.map(([name, value]) => `${name.padEnd(12)} ${value}`),
     '',
-    ...(faults.length === 0 ? ['All of it held.'] : faults.map((fault) => `FAULT: ${fault}`)),
+    ...(faults.length === 0 ? ['Everything held.'] : faults.map((fault) => `FAULT: ${fault}`)),
     '',
     'Look further:',
     `  npm run -s reprise -- workflow show ${workflowId}`,

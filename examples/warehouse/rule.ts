@@ -1,12 +1,12 @@
 // The shape of a repair rule.
 import type { Cell, Field } from './records.ts';
 
-/** One thing that is wrong in the data, found by looking at all of it. */
+/** One kind of fault in the data, found by looking at all of it. */
 export interface Rule<R> {
   readonly name: string;
   readonly reason: string;
-  /** How sure we are, from 0 to 1, that the new values are right where the rule fires. */
+  /** Probability from 0 to 1 that the new values are right where the rule applies. */
   readonly confidence: number;
-  /** The new values; a value that is the old one changes nothing. */
+  /** The new values; a value equal to the old one changes nothing. */
   repair(record: R): Partial<Record<Field, Cell>>;
 }

@@ -1,26 +1,26 @@
-// Follows a run from outside, by SQL on its log: each look reads only what was appended since the last one.
+// Follows a run from outside by SQL on its log. Each look reads only what was appended since the last one.
 import type pg from 'pg';
 
-/** Codes in the column `type`, as far as this program counts them. */
+/** Codes in the column `type` that this program counts. */
 const workerLost = 10;
 const activityCompleted = 24;
 const contextPatched = 50;
 
 /**
- * The name of an activity stands in the event that scheduled it, which its completion answers. Looked up one by one: a
- * join would read the whole run's log each time, however little is new.
+ * The name of an activity is in the event that scheduled it, which its completion answers. Looked up one by one, because a
+ * join would read the run's whole log each time, however little is new.
  */
 const isRepaired = `type = ${activityCompleted} and 'repairRecord' =
   (select name from reprise.events where run_id = event.run_id and seq = event.answers)`;
 
 export class RunWatch {
   readonly runId: string;
-  /** Highest seq seen: the end of a commit. */
+  /** Highest seq seen, the end of a commit. */
   seq = 0;
-  /** Records whose repair is in the log. */
+  /** Number of records whose repair is in the log. */
   completed = 0;
   patches = 0;
-  /** Database clock, ms since 1970, when the last look was taken. */
+  /** Time of the last look by the database clock, ms since 1970. */
   at = 0;
   readonly #pool: pg.Pool;
 
@@ -30,7 +30,7 @@ export class RunWatch {
   }
 
   async look(): Promise<void> {
-    // Unnamed on purpose: a plan made while the log was short would be kept while it grows.
+    // Unnamed, because a prepared plan made while the log is short would be kept while it grows.
     const { rows } = await this.#pool.query<{ at: number; seq: number | null; completed: number; patches: number }>(
       `select extract(epoch from clock_timestamp())::float8 * 1000 as at, max(seq) as seq,
   count(*) filter (where ${isRepaired})::int as completed,
@@ -46,7 +46,7 @@ from reprise.events event where run_id = $1 and seq > $2`,
     this.patches += row.patches;
   }
 
-  /** Identity of the worker that has the run in hand. */
+  /** Identity of the worker that owns the run. */
   async owner(): Promise<string | undefined> {
     const { rows } = await this.#pool.query<{ identity: string }>(
       'select identity from reprise.ready join reprise.workers on epoch = owner where run_id = $1',
@@ -55,7 +55,7 @@ from reprise.events event where run_id = $1 and seq > $2`,
     return rows[0]?.identity;
   }
 
-  /** When whoever took over completed its first record, database clock, ms since 1970. */
+  /** When the worker that took over completed its first record, by the database clock, ms since 1970. */
   async firstAfterTakeover(): Promise<number | undefined> {
     const { rows } = await this.#pool.query<{ at: number }>(
       `select extract(epoch from at)::float8 * 1000 as at from reprise.events event
@@ -67,7 +67,7 @@ where run_id = $1 and seq > (select max(seq) from reprise.events where run_id = 
   }
 }
 
-/** How many workers poll the task queue. */
+/** Number of workers that poll the task queue. */
 export async function countWorkers(pool: pg.Pool, taskQueue: string): Promise<number> {
   const { rows } = await pool.query<{ workers: number }>(
     'select count(*)::int as workers from reprise.leases where queue = $1',

@@ -1,4 +1,4 @@
-// What is untidy in the FAA bird strikes, rule by rule.
+// Rules that tidy the FAA bird strikes.
 import type { Strike } from './records.ts';
 import type { Rule } from './rule.ts';
 import { replaceWords, unshout } from './spelling.ts';
@@ -36,7 +36,7 @@ const stateCodes: Readonly<Record<string, string>> = {
 
 const virginiaAirports: readonly unknown[] = ['WASHINGTON DULLES INTL ARPT', 'RONALD REAGAN WASHINGTON NATL'];
 
-/** Model names were cut to fit a column of twelve characters; makers' names were squeezed into it. */
+/** The file cuts model names to a column of twelve characters, and squeezes makers' names into it. */
 const modelWords: Readonly<Record<string, string>> = {
   AEROS: 'Aerospatiale',
   BJET: 'Beechjet',

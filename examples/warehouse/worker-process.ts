@@ -1,4 +1,4 @@
-// A worker in a process of its own; on several machines there may be as many as one likes.
+// A worker in a process of its own. There may be any number of them, on several machines.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ export class WorkerProcess {
     this.#child = spawn(process.execPath, [...process.execArgv, program, options.taskQueue, options.identity], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', log, log, 'ipc'],
-      // A group of its own: Ctrl-C reaches main.ts alone, which then stops everything in order.
+      // A process group of its own: Ctrl-C reaches only main.ts, which then stops everything in order.
       detached: true,
     });
   }
@@ -28,7 +28,7 @@ export class WorkerProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** Rejects when the process ends although nobody asked it to. */
+  /** Rejects if the process ends without having been asked to. */
   async watch(): Promise<never> {
     const [code, signal] = await once(this.#child, 'exit');
     if (this.#expectedToEnd) return new Promise(() => {});
@@ -43,7 +43,7 @@ export class WorkerProcess {
     this.#child.kill(signal);
   }
 
-  /** Lets it finish what it has in hand, at most 5 s. */
+  /** Lets it finish its running activities, for at most 5 s. */
   async stop(): Promise<void> {
     this.#expectedToEnd = true;
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;

@@ -1,4 +1,4 @@
-// A worker process: node worker.ts <task queue> <identity>. The database is REPRISE_DATABASE_URL's.
+// A worker process: node worker.ts <task queue> <identity>. Uses the database of REPRISE_DATABASE_URL.
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';
 import * as activities from './activities.ts';
@@ -12,7 +12,7 @@ const worker = await Worker.create({
   workflowsPath: new URL('./workflows.ts', import.meta.url),
   activities,
 });
-// `disconnect`: the process that started this one is gone.
+// `disconnect` means that the parent process is gone.
 for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.once(event, () => worker.shutdown());
 await worker.run();
 await connection.close();

@@ -1,4 +1,4 @@
-// The workflow: pages of records, each repaired by an activity, each repair a context patch that says who and why.
+// The workflow: repairs pages of records, one activity for each record, and one context patch for each repair with who and why.
 import { defineContext, forEach, proxyActivities } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 import type { WarehouseState } from './plain-loop.ts';
@@ -7,7 +7,7 @@ import type { WarehouseRecord } from './records.ts';
 export interface WarehouseInput {
   records: number;
   pageSize: number;
-  /** Records that are repaired at the same time. */
+  /** Number of records that are repaired at the same time. */
   concurrency: number;
 }
 
@@ -19,7 +19,7 @@ export async function repairWarehouse({ records, pageSize, concurrency }: Wareho
   let page = await pageAt(0);
   while (page.length > 0) {
     const done = warehouse.state.done + page.length;
-    // The next page is read while this one is repaired.
+    // Reads the next page while this one is repaired.
     const repaired = forEach(page, repairOne, { key: (record) => record.id, concurrency });
     [page] = await Promise.all([pageAt(done), repaired]);
     warehouse.patch({ op: 'replace', path: '/done', value: done });

@@ -1,4 +1,4 @@
-// What is untidy in the US ZIP codes, rule by rule.
+// Rules that tidy the US ZIP codes.
 import type { Cell, ZipCode } from './records.ts';
 import type { Rule } from './rule.ts';
 import { replaceWords } from './spelling.ts';
@@ -22,7 +22,7 @@ const cutOff: Readonly<Record<string, string>> = {
   'Federated States Of Micro': 'Federated States Of Micronesia',
 };
 
-/** One spelling a county, the county's own. */
+/** One spelling for each county, its own. */
 const countySpellings: Readonly<Record<string, string>> = {
   'De Kalb': 'DeKalb',
   Dekalb: 'DeKalb',

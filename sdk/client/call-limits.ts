@@ -1,4 +1,4 @@
-// How long a caller is willing to wait: a deadline or an abort signal that holds for all calls made inside a function.
+// Limits how long a caller waits: a deadline or an abort signal for all calls inside a function.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -12,7 +12,7 @@ interface CallLimits {
 const limits = new AsyncLocalStorage<CallLimits>();
 const none: CallLimits = { deadline: Number.POSITIVE_INFINITY, signals: [] };
 
-/** A deadline inside another one: the earlier counts. @throws INVALID_INPUT */
+/** With nested deadlines, the earliest applies. @throws INVALID_INPUT */
 export async function withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
   const at = typeof deadline === 'number' || deadline instanceof Date ? Number(deadline) : Number.NaN;
   if (Number.isNaN(at)) {
@@ -35,25 +35,25 @@ export async function withAbortSignal<T>(signal: AbortSignal, fn: () => Promise<
   return limits.run({ ...outer, signals: [...outer.signals, signal] }, fn);
 }
 
-/** By what it can do: libraries bring their own. */
+/** Checked by its members, because libraries bring their own AbortSignal. */
 function isAbortSignal(given: unknown): given is AbortSignal {
   const { aborted, addEventListener } = (given ?? {}) as Partial<AbortSignal>;
   return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }
 
-/** Why the caller waits no longer; undefined while it does. */
+/** Why the caller stops waiting; undefined while it waits. */
 export function limitReached(): string | undefined {
   const { deadline, signals } = limits.getStore() ?? none;
   if (signals.some((signal) => signal.aborted)) return 'the call was aborted';
   return Date.now() >= deadline ? 'the deadline has passed' : undefined;
 }
 
-/** How long the caller waits yet, ms, at most `ms`. */
+/** How long the caller still waits, ms, at most `ms`. */
 export function waitAtMost(ms: number): number {
   return Math.max(0, Math.min(ms, (limits.getStore() ?? none).deadline - Date.now()));
 }
 
-/** Resolves when the caller's signal is aborted; never when there is none. `done` forgets about it. */
+/** Resolves when the caller's signal aborts; never without a signal. `done` removes the listeners. */
 export function whenAborted(): { readonly aborted: Promise<void>; done(): void } {
   const { signals } = limits.getStore() ?? none;
   const aborted = Promise.withResolvers<void>();

@@ -1,10 +1,10 @@
-// Errors that client calls throw, named as in the Temporal SDK; each carries one of our codes.
+// Errors that client calls throw, named as in the Temporal SDK. Each carries one of our codes.
 import type { RetryState } from '../../runtime/core/failure/failure.ts';
 import type { StatusName } from './execution-info.ts';
 import { mark } from '../../runtime/core/failure/marked-class.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 
-/** `result()` of a run that did not complete; `cause` says what happened. */
+/** Thrown by `result()` of a run that did not complete; `cause` says why. */
 export class WorkflowFailedError extends Error {
   readonly code: 'WORKFLOW_FAILED' = 'WORKFLOW_FAILED';
   readonly retryState: RetryState | undefined;
@@ -20,7 +20,7 @@ export class WorkflowFailedError extends Error {
   }
 }
 
-/** No such run, or a message to a run that is closed. */
+/** The run does not exist, or it is closed and cannot receive the message. */
 export class WorkflowNotFoundError extends RuntimeError {
   readonly workflowId: string;
   constructor(message: string, workflowId: string, runId?: string) {
@@ -39,12 +39,12 @@ export class WorkflowNotFoundError extends RuntimeError {
   }
 }
 
-/** The workflow id belongs to an open run, or to one that ended so that its id may not be used again. */
+/** An open run has the workflow id, or a closed one has it and the workflowIdReusePolicy allows no other. */
 export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
   readonly workflowId: string;
   readonly workflowType: string;
   constructor(workflowId: string, workflowType: string, by: 'open' | 'closed' = 'open') {
-    const whose = by === 'open' ? 'an open run' : 'a run after which the workflowIdReusePolicy allows no other';
+    const whose = by === 'open' ? 'an open run' : 'a closed run, and the workflowIdReusePolicy allows no other';
     super(
       'RUN_ALREADY_STARTED',
       `Workflow execution already started: workflow id "${workflowId}" belongs to ${whose}. Use another id, or getHandle() to reach that run.`,
@@ -70,7 +70,7 @@ export class QueryNotRegisteredError extends Error {
   }
 }
 
-/** An update that was rejected, or whose handler failed; `cause` says why. */
+/** The update was rejected, or its handler failed; `cause` says why. */
 export class WorkflowUpdateFailedError extends Error {
   readonly code: 'UPDATE_FAILED' = 'UPDATE_FAILED';
   override readonly cause: Error | undefined;
@@ -84,7 +84,7 @@ export class WorkflowUpdateFailedError extends Error {
   }
 }
 
-/** The caller's deadline passed, or its signal was aborted, before an update was answered. It may still be handled. */
+/** The caller's deadline passed, or its signal aborted, before an update was answered. The update may still be handled. */
 export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
   readonly code: 'TIMEOUT' = 'TIMEOUT';
   constructor(message: string) {
@@ -96,7 +96,7 @@ export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
   }
 }
 
-/** The run's status is one that `queryRejectCondition` excludes. */
+/** `queryRejectCondition` excludes the run's status. */
 export class QueryRejectedError extends Error {
   readonly code: 'QUERY_REJECTED' = 'QUERY_REJECTED';
   readonly status: StatusName;
@@ -110,7 +110,7 @@ export class QueryRejectedError extends Error {
   }
 }
 
-/** `result()` of a run that continued as new, when it was asked not to follow. */
+/** Thrown by `result()` with `followRuns: false` when the run continued as new. */
 export class WorkflowContinuedAsNewError extends Error {
   readonly code: 'CONTINUED_AS_NEW' = 'CONTINUED_AS_NEW';
   readonly newExecutionRunId: string;
@@ -124,7 +124,7 @@ export class WorkflowContinuedAsNewError extends Error {
   }
 }
 
-/** No such activity, or it has ended, or another attempt of it has begun. */
+/** The activity does not exist, has ended, or is at another attempt. */
 export class ActivityNotFoundError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_NOT_FOUND', message);
@@ -135,7 +135,7 @@ export class ActivityNotFoundError extends RuntimeError {
   }
 }
 
-/** What a client wanted to do to an activity cannot be done to it as it stands. */
+/** The activity's state does not allow the client's call. */
 export class ActivityCompletionError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_NOT_COMPLETED', message);
@@ -146,7 +146,7 @@ export class ActivityCompletionError extends RuntimeError {
   }
 }
 
-/** A heartbeat of an attempt that is to stop. */
+/** Thrown by a heartbeat when the attempt must stop. */
 export class ActivityCancelledError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_CANCELLED', message);
@@ -157,7 +157,7 @@ export class ActivityCancelledError extends RuntimeError {
   }
 }
 
-/** A heartbeat of an attempt whose activity was paused: it is to stop, and to be tried again when it is unpaused. */
+/** Thrown by a heartbeat when the activity is paused: the attempt must stop, and another one starts after the pause. */
 export class ActivityPausedError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_PAUSED', message);
@@ -168,7 +168,7 @@ export class ActivityPausedError extends RuntimeError {
   }
 }
 
-/** `result()` of a standalone activity that did not complete; `cause` says what happened. */
+/** Thrown by `result()` of a standalone activity that did not complete; `cause` says why. */
 export class ActivityExecutionFailedError extends Error {
   readonly code: 'ACTIVITY_FAILED' = 'ACTIVITY_FAILED';
   override readonly cause: Error | undefined;
@@ -186,11 +186,11 @@ export class ActivityExecutionFailedError extends Error {
   }
 }
 
-/** The activity id belongs to an open activity, or to one that ended so that its id may not be used again. */
+/** An open activity has the id, or a closed one has it and the idReusePolicy allows no other. */
 export class ActivityExecutionAlreadyStartedError extends Error {
   readonly code: 'ACTIVITY_ALREADY_STARTED' = 'ACTIVITY_ALREADY_STARTED';
   readonly activityId: string;
-  /** Of the activity that has the id. */
+  /** Id of the run that has the activity id. */
   readonly runId: string;
   constructor(message: string, activityId: string, runId: string) {
     super(message);
@@ -203,7 +203,7 @@ export class ActivityExecutionAlreadyStartedError extends Error {
   }
 }
 
-/** Temporal's error of an unknown namespace. Nothing throws it: a namespace is there as soon as something is in it. */
+/** Temporal's error for an unknown namespace. Nothing throws it: a namespace exists as soon as it contains something. */
 export class NamespaceNotFoundError extends Error {
   readonly namespace: string;
   constructor(namespace: string) {

@@ -1,11 +1,12 @@
-// Arguments on their way into the log: encoded, and refused when they are too large, before anything is written.
+// Encodes arguments for the log and checks names, reasons and run ids, before anything is written.
 import { describeValue, isStorableName } from '../../runtime/core/json/json.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { isRunId } from '../../runtime/store/runs/run-id.ts';
 
 export const defaultMaxPayloadBytes: number = 2 * 1024 * 1024;
 
-/** @throws NOT_SERIALISABLE with the path of the value, PAYLOAD_TOO_LARGE */
+/** @throws NOT_SERIALISABLE with the path of the value; PAYLOAD_TOO_LARGE */
 export function encodeArguments(what: string, args: readonly unknown[], maxBytes: number): Uint8Array {
   const payload = encodePayload(args);
   if (payload.length > maxBytes) {
@@ -17,9 +18,9 @@ export function encodeArguments(what: string, args: readonly unknown[], maxBytes
   return payload;
 }
 
-/** Names go into text columns, which hold anything but NUL. @throws INVALID_INPUT */
+/** Text columns store names, and they hold anything except NUL. @throws INVALID_INPUT */
 export function checkName(what: string, name: unknown): string {
-  // Bytes, because an index row has a limit.
+  // Limited in bytes, because an index row has a size limit.
   if (typeof name !== 'string' || !isStorableName(name) || Buffer.byteLength(name) > 1000) {
     throw new RuntimeError(
       'INVALID_INPUT',
@@ -31,7 +32,7 @@ export function checkName(what: string, name: unknown): string {
 
 const reasonChars = 8_192;
 
-/** A reason as a text column holds it: what that refuses becomes U+FFFD. @throws INVALID_INPUT */
+/** A reason that a text column can store: NUL and lone surrogates become U+FFFD. @throws INVALID_INPUT */
 export function checkReason(what: string, reason: unknown): string {
   if (typeof reason !== 'string') {
     throw new RuntimeError('INVALID_INPUT', `The reason of ${what} must be text, got ${typeof reason}.`);
@@ -41,4 +42,11 @@ export function checkReason(what: string, reason: unknown): string {
     'INVALID_INPUT',
     `The reason of ${what} has ${reason.length} characters, the limit is ${reasonChars}.`,
   );
+}
+
+/** @throws INVALID_INPUT */
+export function checkRunId(id: unknown): void {
+  if (typeof id === 'string' && isRunId(id)) return;
+  const message = `"${String(id)}" is not a run id: expected a UUID, as start() and list() return.`;
+  throw new RuntimeError('INVALID_INPUT', message);
 }

@@ -1,4 +1,4 @@
-// What is known of a run from outside: types of workflow functions, and the summary that list and describe give.
+// What callers see of a run: types of workflow functions, and the summary in lists and descriptions.
 import { changesName, legacyAttributes, typedAttributes } from '../../runtime/core/options/attribute-values.ts';
 import {
   type SearchAttributes,
@@ -31,7 +31,7 @@ export interface StatusName {
   readonly name: WorkflowExecutionStatusName;
 }
 
-/** Temporal's codes and names; statuses of ours that it lacks follow from 100 on. */
+/** Temporal's codes and names; statuses that it lacks have codes from 100. */
 const statusNames: Record<RunStatus, StatusName> = {
   running: { code: 1, name: 'RUNNING' },
   completed: { code: 2, name: 'COMPLETED' },
@@ -45,7 +45,7 @@ const statusNames: Record<RunStatus, StatusName> = {
   recovered: { code: 101, name: 'RECOVERED' },
 };
 
-/** What the row of a run says. */
+/** The columns of a run's row. */
 export interface RunInfo {
   readonly type: string;
   readonly workflowId: string;
@@ -55,19 +55,19 @@ export interface RunInfo {
   readonly startTime: Date;
   readonly closeTime: Date | undefined;
   readonly memo: Record<string, unknown> | undefined;
-  /** By name, without their types. */
+  /** By name, without types. */
   readonly searchAttributes: SearchAttributes;
   readonly typedSearchAttributes: TypedSearchAttributes;
 }
 
 export interface WorkflowExecutionInfo extends RunInfo {
-  /** Its last event's seq. */
+  /** seq of its last event. */
   readonly historyLength: number;
-  /** When its first task is, or was, due: later than its start when that had a delay, a back-off or a schedule. */
+  /** When its first task is due: after its start, if that had a delay, a back-off or a schedule. */
   readonly executionTime: Date;
   /** The run that started this one as its child. */
   readonly parentExecution: RunLink | undefined;
-  /** The run at the top of the family. */
+  /** The root of the tree of parents and children. */
   readonly rootExecution: RunLink;
 }
 
@@ -83,7 +83,7 @@ export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
   };
 }
 
-/** `changes` stand among the search attributes, as in Temporal, unless there are none. */
+/** `changes` appear among the search attributes, as in Temporal, unless there are none. */
 export function executionInfo(row: RunRow, changes: readonly string[] = []): RunInfo {
   const { search_attributes: values, search_attribute_types: types } = row;
   const hasChanges = changes.length > 0;

@@ -1,4 +1,4 @@
-// The log as people and other tools read it: our own events decoded, or Temporal's shape.
+// The log for people and other tools: our events decoded, or Temporal's format.
 import type { ExternalMeta, ScheduledMeta } from '../../runtime/core/log/activation.ts';
 import type { HistoryEvent } from '../../runtime/core/log/event.ts';
 import { failureInfo } from '../../runtime/core/failure/failure-info.ts';
@@ -13,7 +13,7 @@ export interface HistoryRecord extends Omit<HistoryEvent, 'at' | 'ops' | 'payloa
   /** Arguments, result or failure. */
   readonly payload: unknown;
   readonly meta: unknown;
-  /** Hex; on the last event of a turn. */
+  /** Hex; set on the last event of a turn. */
   readonly hash: string | null;
 }
 
@@ -42,7 +42,7 @@ export interface TemporalHistory {
   readonly events: readonly Record<string, unknown>[];
 }
 
-/** Retries leave no history in Temporal, and nor do our own kinds of facts. */
+/** Temporal's histories contain neither retries nor these facts of ours. */
 const notInTemporal = new Set<string>([
   'ActivityAttemptFailed',
   'ActivityAttemptStarted',
@@ -129,7 +129,7 @@ const followable: ReadonlySet<string> = new Set([
   'WorkflowTimedOut',
 ]);
 
-/** Words for people: of the run, an activity or a timer. */
+/** Texts for people about a run, an activity or a timer. */
 interface UserMetadata {
   readonly summary?: string;
   readonly details?: string;
@@ -152,7 +152,7 @@ function isLocalSchedule({ type, meta }: HistoryRecord): boolean {
   return type === 'ActivityScheduled' && (meta as ScheduledMeta | null)?.local === true;
 }
 
-/** Temporal knows a local activity by the marker of its end alone. */
+/** In Temporal, a local activity appears only as the marker of its end. */
 function localActivityMarker(scheduled: HistoryRecord, ended: HistoryRecord): Record<string, unknown> {
   const data = {
     activity_id: (scheduled.meta as ScheduledMeta).id,
@@ -198,7 +198,7 @@ function attributes(record: HistoryRecord): Record<string, unknown> {
 
 const isLink = /^(ChildWorkflow|External)/;
 
-/** The run that an event of a child or of a message to another run is about. */
+/** The other run that a child event or a message event refers to. */
 function otherExecution({ type, correlationId, meta }: HistoryRecord): Record<string, unknown> {
   if (correlationId === null) return {};
   if (type === 'ChildWorkflowInitiated') return { workflowId: correlationId };

@@ -1,27 +1,28 @@
-// What a start does when its workflow id is, or was, another run's. Names: Temporal's (spec/sdk.md behavior 53).
+// What a start does when a run with its workflow id exists. Names: Temporal's (spec/sdk.md behavior 53).
 import { oneOf, type OptionRule } from '../../runtime/core/options/option-table.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
+import { refusedAfter } from '../../runtime/core/run/refused-after.ts';
 
-/** When a run of the workflow id is open. */
+/** What a start does when a run of the workflow id is open. */
 export const WorkflowIdConflictPolicy = {
   /** The start fails. The default. */
   FAIL: 'FAIL',
-  /** The open run takes its place; the default of signalWithStart. */
+  /** Returns a handle to the open run; the default of signalWithStart. */
   USE_EXISTING: 'USE_EXISTING',
-  /** The open run is terminated first. */
+  /** Terminates the open run first. */
   TERMINATE_EXISTING: 'TERMINATE_EXISTING',
 } as const;
 export type WorkflowIdConflictPolicy = (typeof WorkflowIdConflictPolicy)[keyof typeof WorkflowIdConflictPolicy];
 
-/** When the latest run of the workflow id is closed. */
+/** What a start does when the latest run of the workflow id is closed. */
 export const WorkflowIdReusePolicy = {
   /** The default. */
   ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
-  /** Only when it failed, was cancelled or terminated, or timed out. */
+  /** Only if it failed, was cancelled or terminated, or timed out. */
   ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
   REJECT_DUPLICATE: 'REJECT_DUPLICATE',
-  /** @deprecated ALLOW_DUPLICATE with WorkflowIdConflictPolicy.TERMINATE_EXISTING. */
+  /** @deprecated Use ALLOW_DUPLICATE with WorkflowIdConflictPolicy.TERMINATE_EXISTING. */
   TERMINATE_IF_RUNNING: 'TERMINATE_IF_RUNNING',
   // Temporal's older names.
   WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED: undefined,
@@ -35,33 +36,14 @@ export type WorkflowIdReusePolicy = NonNullable<(typeof WorkflowIdReusePolicy)[k
 export interface IdPolicyOptions {
   /** Default ALLOW_DUPLICATE. */
   workflowIdReusePolicy?: WorkflowIdReusePolicy | undefined;
-  /** Default FAIL; of signalWithStart USE_EXISTING. */
+  /** Default FAIL; for signalWithStart USE_EXISTING. */
   workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
 }
 
-/** For tables of options. */
+/** Rules of these options, for tables of options. */
 export const idPolicyRules: Readonly<Record<keyof IdPolicyOptions, OptionRule>> = {
   workflowIdReusePolicy: oneOf(WorkflowIdReusePolicy),
   workflowIdConflictPolicy: oneOf(WorkflowIdConflictPolicy),
-};
-
-const wellEnded: readonly RunStatus[] = ['completed', 'continued_as_new'];
-const ended: readonly RunStatus[] = [
-  ...wellEnded,
-  'failed',
-  'cancelled',
-  'terminated',
-  'timed_out',
-  'rolled_back',
-  'recovered',
-];
-
-/** Ends of the latest run that forbid a new one. */
-const refusedAfter: Readonly<Record<WorkflowIdReusePolicy, readonly RunStatus[]>> = {
-  ALLOW_DUPLICATE: [],
-  ALLOW_DUPLICATE_FAILED_ONLY: wellEnded,
-  REJECT_DUPLICATE: ended,
-  TERMINATE_IF_RUNNING: [],
 };
 
 export interface IdPolicies {
@@ -69,14 +51,14 @@ export interface IdPolicies {
   readonly refusedAfter: readonly RunStatus[];
 }
 
-/** Of options that were checked. @throws INVALID_INPUT for two that exclude each other */
+/** Expects checked options. @throws INVALID_INPUT for two that exclude each other */
 export function idPolicies(options: IdPolicyOptions, conflictDefault: WorkflowIdConflictPolicy): IdPolicies {
   const { workflowIdReusePolicy: reuse = 'ALLOW_DUPLICATE', workflowIdConflictPolicy: given } = options;
   const terminates = reuse === 'TERMINATE_IF_RUNNING';
   if (terminates && given !== undefined) {
     throw new RuntimeError(
       'INVALID_INPUT',
-      'workflowIdReusePolicy TERMINATE_IF_RUNNING and a workflowIdConflictPolicy exclude each other: pass the latter alone.',
+      'workflowIdReusePolicy TERMINATE_IF_RUNNING cannot be combined with a workflowIdConflictPolicy: pass only the workflowIdConflictPolicy.',
     );
   }
   const conflict = terminates ? WorkflowIdConflictPolicy.TERMINATE_EXISTING : (given ?? conflictDefault);

@@ -1,8 +1,8 @@
-// What names a message that a client sends, and its arguments where they come as an option. Names: Temporal's.
+// Names of the messages that a client sends, and options that hold their arguments. Names: Temporal's.
 import type { argsType, resultType } from '../../runtime/activator/messages/message-definition.ts';
 import { argumentList, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
 
-/** Anything with a name: what `defineSignal`, `defineQuery` and `defineUpdate` return. */
+/** Anything with a name, such as what `defineSignal`, `defineQuery` and `defineUpdate` return. */
 export interface Definition<Args extends readonly unknown[], Ret = unknown> {
   readonly name: string;
   readonly type?: string;
@@ -10,7 +10,7 @@ export interface Definition<Args extends readonly unknown[], Ret = unknown> {
   readonly [resultType]?: Ret;
 }
 
-/** `args` may be left out when there are none. */
+/** `args` is optional when there are none. */
 export type MessageOptions<Args extends readonly unknown[]> = [] extends Args
   ? { readonly args?: Args }
   : { readonly args: Args };

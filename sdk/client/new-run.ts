@@ -1,4 +1,4 @@
-// What a start is given, and the run that is made of it.
+// Options of a start, and the run that is made of them.
 import { type Duration, optionMs } from '../../runtime/core/options/duration.ts';
 import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
 import { startMeta, type StartedMeta } from '../../runtime/core/run/start-meta.ts';
@@ -37,30 +37,30 @@ export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions 
   /** The caller's business key; at most one open run has it. */
   workflowId: string;
   taskQueue: string;
-  /** Kept as JSON. An open run that is found in place of a new one (USE_EXISTING, signalWithStart) keeps its own. */
+  /** Stored as JSON. An open run that is used instead of a new one (USE_EXISTING, signalWithStart) keeps its own memo. */
   memo?: Record<string, unknown>;
-  /** Lists of values by name, whose types are inferred: text is TEXT. Prefer `typedSearchAttributes`. */
+  /** Lists of values by name. Their types are inferred: text is TEXT. Prefer `typedSearchAttributes`. */
   searchAttributes?: SearchAttributes;
-  /** Values to find the run by, as `memo` for an open run; of a name in both forms this one counts. */
+  /** Values to find the run by. They win over `searchAttributes` of the same name. An open run keeps its own, as for `memo`. */
   typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
-  /** One line for people; `describe()` gives it back. */
+  /** One line for people; `describe()` returns it. */
   staticSummary?: string;
-  /** More than one line. */
+  /** A longer text for people. */
   staticDetails?: string;
-  /** Whether `result()` waits for the runs that this one continues as; default true. */
+  /** Whether `result()` waits for the successors of the run; default true. */
   followRuns?: boolean;
-  /** How long the run's first task waits, ms or '10s'; a message to the run ends the wait. Not with cronSchedule. */
+  /** Delay of the run's first task, ms or '10s'; a message to the run ends it early. Not with cronSchedule. */
   startDelay?: Duration;
-  /** Which version of a worker deployment works on the run, whatever its code says; also for the runs it continues as. */
+  /** Forces a worker deployment version for the run and its successors, whatever its code declares. */
   versioningOverride?: VersioningOverride;
   /**
-   * Starts inside this transaction: the run exists if and only if it commits. Anything with `query(text, values)` (a pg
-   * client), or a Kysely transaction.
+   * Starts inside this transaction: the run exists if and only if the transaction commits. Takes anything with
+   * `query(text, values)`, such as a pg client, or a Kysely transaction.
    */
   transaction?: Queryable | KyselyTransaction;
 }
 
-/** A workflow that is given by its name alone takes any arguments; one whose type is known takes its own. */
+/** A workflow named by text takes any arguments; one with a known type takes its own. */
 export type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
   ? { args?: readonly unknown[] }
   : [] extends Parameters<W>
@@ -69,7 +69,7 @@ export type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extend
 
 export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
 
-/** The part of a Kysely transaction that is needed. */
+/** The part of a Kysely transaction that is used. */
 export interface KyselyTransaction {
   executeQuery(query: {
     sql: string;
@@ -101,7 +101,7 @@ const startOptions = optionTable<WorkflowStartOptions>(
   { [notYet]: ['eventGroups', 'priority', 'requestEagerStart', 'signal', 'signalArgs', 'typeInfo'] },
 );
 
-/** A run, and when it is due. */
+/** A run with its delay and deadline. */
 export interface TimedRun extends NewRun {
   readonly timing: StartTiming;
 }
@@ -146,12 +146,15 @@ export function newRunOf<W extends Workflow>(
 
 function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration }): Partial<StartedMeta> {
   if (options.cronSchedule && options.startDelay !== undefined) {
-    throw new RuntimeError('INVALID_INPUT', 'startDelay and cronSchedule exclude each other: the schedule says when.');
+    throw new RuntimeError(
+      'INVALID_INPUT',
+      'startDelay cannot be combined with cronSchedule, which decides when the run starts. Leave startDelay out.',
+    );
   }
   return asInvalidInput(() => startTiming(options, Date.now()));
 }
 
-/** Undefined when there are none, as of most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
+/** Memo and search attributes; undefined when there are none, as in most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
 export function propertiesOf(
   {
     memo,
@@ -171,7 +174,7 @@ export function propertiesOf(
   if (bytes > maxPayloadBytes) {
     throw new RuntimeError(
       'PAYLOAD_TOO_LARGE',
-      `Memo and search attributes have ${bytes} bytes, the limit is ${maxPayloadBytes}. Keep less of them, or raise maxPayloadBytes.`,
+      `Memo and search attributes have ${bytes} bytes, the limit is ${maxPayloadBytes}. Store less in them, or raise maxPayloadBytes.`,
     );
   }
   return properties;

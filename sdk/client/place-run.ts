@@ -1,4 +1,4 @@
-// Finds a place for a new run: its own, or that of the open run of its workflow id, as the caller's policies have it.
+// Starts a run, or uses the open run of its workflow id, by the caller's policies.
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { wakeOnCommit } from '../../runtime/store/sql/notifier.ts';
 import type { Queryable } from '../../runtime/store/sql/queryable.ts';
@@ -11,32 +11,32 @@ import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import type { IdPolicies } from './id-policies.ts';
-import { tellReader } from './send-message.ts';
+import { notifyReader } from './send-message.ts';
 import { type Awaited, whenFree } from './when-free.ts';
 
 export interface PlaceOptions {
   readonly policies: IdPolicies;
   readonly transaction: Queryable | undefined;
   readonly timing: StartTiming;
-  /** For the new run, or for the open one. */
+  /** Goes to the new run, or to the open one. */
   readonly message?: Message;
   /** Terminates the open run of the workflow id. */
   terminate(): Promise<void>;
 }
 
-/** Returns the id of the run that it found or made. @throws WorkflowExecutionAlreadyStartedError; RuntimeError RUN_BUSY */
+/** Returns the id of the new or the open run. @throws WorkflowExecutionAlreadyStartedError; RuntimeError RUN_BUSY */
 export async function placeRun(connection: Connection, run: NewRun, options: PlaceOptions): Promise<string> {
   const { policies, transaction } = options;
   const terminates = policies.conflict === 'TERMINATE_EXISTING';
   if (terminates && transaction !== undefined) {
     throw new RuntimeError(
       'INVALID_INPUT',
-      'TERMINATE_EXISTING and transaction exclude each other: a run is terminated at once, whatever becomes of the transaction.',
+      'TERMINATE_EXISTING cannot be combined with transaction: the open run is terminated at once, even if the transaction rolls back.',
     );
   }
   for (;;) {
     const once = (isRepeated: boolean): Promise<Placed | Taken> => placeOnce(connection, run, options, isRepeated);
-    // In the caller's own transaction the caller's lock_timeout counts, and a failed statement has ended it.
+    // In the caller's transaction, its own lock_timeout applies, and a failed statement ends it, so there is no retry.
     const placed =
       transaction === undefined
         ? await whenFree(connection, workflowIdOf(run), (_database, isRepeated) => once(isRepeated))
@@ -51,7 +51,7 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
   }
 }
 
-/** The workflow id, or the row of its open run. */
+/** What a start waits for: the workflow id, or the row of its open run. */
 function workflowIdOf(run: NewRun): Awaited {
   return {
     what: `Workflow id ${run.workflowId}`,
@@ -80,15 +80,15 @@ async function placeOnce(
     const how = { useExisting, refusedAfter, timing, ...(message === undefined ? {} : { message }) };
     const placed = await startWith(database, transaction, run, how);
     if (typeof placed === 'string' || transaction !== undefined) return placed;
-    if (placed.isNew) tellReader(connection, placed.runId, { owner: null, queue: run.queue });
-    else if (placed.delivery !== undefined) tellReader(connection, placed.runId, placed.delivery);
+    if (placed.isNew) notifyReader(connection, placed.runId, { owner: null, queue: run.queue });
+    else if (placed.delivery !== undefined) notifyReader(connection, placed.runId, placed.delivery);
     return placed;
   }
   const isNew =
     transaction === undefined
       ? await starts.start(run, isRepeated)
       : await startRunWithin(transaction, database.schema, run);
-  // There is no telling when the caller commits, so this one notice travels inside the transaction.
+  // The caller decides when to commit, so this notice travels inside the transaction.
   if (transaction !== undefined) await wakeOnCommit(transaction, database.schema, run.queue);
   return isNew ? { runId: run.runId, isNew, delivery: undefined } : 'open';
 }

@@ -1,11 +1,11 @@
-// Which runs a client does not want its queries answered for. Names: Temporal's.
+// Which runs a client's queries are refused for. Names: Temporal's.
 import { isClosed, type RunStatus } from '../../runtime/core/log/transition.ts';
 
 export const QueryRejectCondition = {
   NONE: 'NONE',
-  /** Runs that are closed. */
+  /** Closed runs. */
   NOT_OPEN: 'NOT_OPEN',
-  /** Runs that are closed in any other way than by completing. */
+  /** Closed runs that did not complete. */
   NOT_COMPLETED_CLEANLY: 'NOT_COMPLETED_CLEANLY',
   // Temporal's older names.
   QUERY_REJECT_CONDITION_NONE: 'NONE',

@@ -1,6 +1,6 @@
-// Lists of runs as clients get them: page by page, with histories if asked for; and counts.
+// Lists of runs, read page by page, with histories on request; and counts.
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
-import type { PageEnd } from '../../runtime/store/visibility/list-runs.ts';
+import type { ListedRun, PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
 import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
@@ -18,14 +18,14 @@ export interface ListOptions {
    * attributes; = != > >= < <= AND OR NOT IN BETWEEN STARTS_WITH IS NULL.
    */
   query?: string;
-  /** Runs that one statement reads; default 100. */
+  /** Number of runs that one statement reads; default 100. */
   pageSize?: number;
 }
 
 export interface IntoHistoriesOptions {
-  /** Histories that are read at a time; default 5. */
+  /** Number of histories that are read at the same time; default 5. */
   readonly concurrency?: number;
-  /** Histories that are kept ready at most; default: as many as are read at a time. */
+  /** Maximum number of histories that are kept ready; default: `concurrency`. */
   readonly bufferLimit?: number;
 }
 
@@ -39,7 +39,7 @@ export interface AsyncWorkflowListIterable extends AsyncIterable<WorkflowExecuti
   intoHistories(options?: IntoHistoriesOptions): AsyncIterable<HistoryAndWorkflowId>;
 }
 
-/** `groupValues` of a group: its status, as a list in a list, as in Temporal. */
+/** `groupValues` contains the group's status as a list in a list, as in Temporal. */
 export interface CountWorkflowExecution {
   readonly count: number;
   readonly groups: readonly { readonly count: number; readonly groupValues: readonly (readonly [string])[] }[];
@@ -61,34 +61,35 @@ const statusNames: Record<RunStatus, string> = {
 const listOptions = optionTable<ListOptions>({ query: anyText, pageSize: wholeNumber(1) });
 const historyOptions = optionTable<IntoHistoriesOptions>({ concurrency: wholeNumber(1), bufferLimit: wholeNumber(1) });
 
-export class RunList {
-  readonly #connection: Connection;
-  readonly #namespace: string;
-  readonly #options: ListOptions;
-
-  constructor(connection: Connection, namespace: string, options: ListOptions) {
-    this.#connection = connection;
-    this.#namespace = namespace;
-    this.#options = options;
-  }
-
-  async *read(): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
-    checkOptions('workflow.list', this.#options, listOptions);
-    const { query = '', pageSize: limit = 100 } = this.#options;
-    const { listRuns } = await import('../../runtime/store/visibility/list-runs.ts');
-    let after: PageEnd | undefined;
-    do {
-      const page = { limit, ...(after === undefined ? {} : { after }) };
-      const { rows, end } = await this.#connection.reach((database) =>
-        listRuns(database, this.#namespace, query, page),
-      );
-      for (const row of rows) yield listedInfo(row);
-      after = end;
-    } while (after !== undefined);
-  }
+/** Runs that match the options' query. @throws RuntimeError INVALID_INPUT */
+export async function* readRuns(
+  connection: Connection,
+  namespace: string,
+  options: ListOptions,
+): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
+  checkOptions('workflow.list', options, listOptions);
+  const { query = '', pageSize = 100 } = options;
+  for await (const row of listedRows(connection, namespace, query, pageSize)) yield listedInfo(row);
 }
 
-/** In the order of the list; reads ahead as far as the options let it. */
+/** Rows of runs, or of standalone activities, that match a query; reads them page by page. */
+export async function* listedRows(
+  connection: Connection,
+  namespace: string,
+  query: string,
+  limit: number,
+): AsyncGenerator<ListedRun, void, undefined> {
+  const { listRuns } = await import('../../runtime/store/visibility/list-runs.ts');
+  let after: PageEnd | undefined;
+  do {
+    const page = { limit, ...(after === undefined ? {} : { after }) };
+    const { rows, end } = await connection.reach((database) => listRuns(database, namespace, query, page));
+    yield* rows;
+    after = end;
+  } while (after !== undefined);
+}
+
+/** Yields in the order of the list; reads ahead within the options' limits. */
 export async function* intoHistories(
   runs: AsyncGenerator<WorkflowExecutionInfo, void, undefined>,
   read: (workflowId: string, runId: string) => Promise<TemporalHistory>,
@@ -101,7 +102,7 @@ export async function* intoHistories(
   try {
     for await (const { workflowId, runId } of runs) {
       const history = read(workflowId, runId).then((events) => ({ workflowId, runId, history: events }));
-      history.catch(() => undefined); // who gets that far hears of it
+      history.catch(() => undefined); // no unhandled rejection; awaiting it still throws
       if (reading.push(history) >= ahead) yield await reading.shift()!;
     }
     for (const history of reading) yield await history;

@@ -1,4 +1,4 @@
-// Of which deployment's version a run is, as its log has it, and whose workers can answer for it.
+// The deployment version of a run, according to its log, and the workers that can answer for it.
 import {
   effectiveVersioning,
   prefixOf,
@@ -14,14 +14,14 @@ import { readRunVersioning } from '../../runtime/store/deployments/deployments.t
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 
 export interface WorkflowVersioningInfo {
-  /** Undefined until the first task is done, unless the start or the run before said it. */
+  /** Undefined until the first task completes, unless the start or the predecessor set it. */
   readonly behavior: VersioningBehavior | undefined;
-  /** Of the worker that completed the last task; before the first one, the version that the run is pinned to. */
+  /** Version of the worker that completed the last task; before the first task, the version that the run is pinned to. */
   readonly deploymentVersion: WorkerDeploymentVersion | undefined;
   readonly versioningOverride: VersioningOverride | undefined;
 }
 
-/** Undefined for a run that has nothing to do with versions. */
+/** Undefined for an unversioned run. */
 export function versioningInfo(versioning: RunVersioning | undefined): WorkflowVersioningInfo | undefined {
   if (versioning === undefined) return undefined;
   const effective = effectiveVersioning(versioning);
@@ -32,14 +32,14 @@ export function versioningInfo(versioning: RunVersioning | undefined): WorkflowV
   };
 }
 
-/** The queue whose workers can replay the run: a closed run of a version is known by its log alone. */
+/** The queue whose workers can replay the run. Only the log knows the version of a closed run. */
 export async function answeringQueue(database: Database, run: RunRow): Promise<string> {
   const queue = queueKey(run.namespace, run.task_queue);
   if (run.closed_at === null) return queue;
   return prefixOf(effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id))) + queue;
 }
 
-/** For messages. */
+/** The workers that can answer, for error messages. */
 export async function whoAnswers(database: Database, run: RunRow): Promise<string> {
   const effective = effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id));
   const place = `polls task queue ${run.task_queue}`;

@@ -1,4 +1,4 @@
-// Sends a message to a run and tells whoever has to read it.
+// Sends a message to a run and notifies its reader.
 import { type Delivery, type Message, sendAlone } from '../../runtime/store/messages/inbox.ts';
 import type { Connection } from '../common/connection.ts';
 import { rowOf, whenFree } from './when-free.ts';
@@ -10,23 +10,23 @@ export async function sendMessage(
   message: Message,
 ): Promise<Delivery | undefined> {
   const delivery = await whenFree(connection, rowOf(runId), (database) => sendAlone(database, runId, message));
-  if (delivery !== undefined) tellReader(connection, runId, delivery);
+  if (delivery !== undefined) notifyReader(connection, runId, delivery);
   return delivery;
 }
 
-/** Has a standalone activity take in the message that was sent to it: whoever polls its queue need not be there. */
-export async function settleMail(connection: Connection, runId: string, delivery: Delivery): Promise<void> {
-  // Clients that never ask for it do not load what decides about activities.
-  const { takeMail } = await import('../../runtime/store/activities/command-activity.ts');
+/** Lets a standalone activity read the message that was sent to it, since no worker may poll its queue. */
+export async function applyStandaloneMail(connection: Connection, runId: string, delivery: Delivery): Promise<void> {
+  // Imported on demand, so that other clients do not load the code that decides about activities.
+  const { applyMail } = await import('../../runtime/store/activities/command-activity.ts');
   try {
-    await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
+    await whenFree(connection, rowOf(runId), (database) => applyMail(database, runId));
   } catch {
-    // The message is durable: a worker will find it.
-    tellReader(connection, runId, delivery);
+    // The message is durable, so a worker will find it.
+    notifyReader(connection, runId, delivery);
   }
 }
 
-export function tellReader(
+export function notifyReader(
   { database }: Connection,
   runId: string,
   { owner, queue }: Pick<Delivery, 'owner' | 'queue'>,

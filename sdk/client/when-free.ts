@@ -1,5 +1,5 @@
-// Calls that need a row which somebody's transaction may hold: they wait in short tries, each with a connection of its own,
-// so that calls that wait keep no others from the database.
+// Calls that need a row which somebody's transaction may hold. They wait in short tries, each with a connection of its own,
+// so that waiting calls do not keep others from the database.
 import { setTimeout } from 'node:timers/promises';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { type Holder, holderOfRun } from '../../runtime/store/ownership/row-holder.ts';
@@ -10,11 +10,11 @@ import { limitReached, waitAtMost } from './call-limits.ts';
 
 /** How long a call without a deadline waits, ms. */
 const patienceMs = 10_000;
-/** Between two tries, ms: others get the connection. Longer each time. */
+/** Wait between two tries, ms, growing; others use the connection meanwhile. */
 const pauseMs = { first: 20, max: 200 } as const;
 
 export interface Awaited {
-  /** What is held, for the error: "Run x". */
+  /** What is held, for the error message: "Run x". */
   readonly what: string;
   readonly runId: string;
   holder(database: Database): Promise<Holder | undefined>;
@@ -25,8 +25,8 @@ export function rowOf(runId: string): Awaited {
 }
 
 /**
- * Repeats `work` while somebody's transaction holds what it needs.
- * @throws RuntimeError RUN_BUSY when the caller's deadline has passed; nothing was done then
+ * Repeats `work` while another transaction holds what it needs.
+ * @throws RuntimeError RUN_BUSY when the caller's deadline has passed; nothing was changed
  */
 export async function whenFree<T>(
   connection: Connection,
@@ -56,11 +56,11 @@ async function busy(
   const found = await connection.reach(holder);
   const who =
     found === undefined
-      ? 'of a session that cannot be told'
+      ? 'of an unknown session'
       : `of the session with pid ${found.pid} (application_name ${JSON.stringify(found.applicationName)})`;
   return new RuntimeError(
     'RUN_BUSY',
-    `${what} has been held by an open transaction ${who} for ${Math.round(waited)} ms; the call has changed nothing. End that transaction, or repeat the call later.`,
+    `${what} has been locked by an open transaction ${who} for ${Math.round(waited)} ms; the call has changed nothing. End that transaction, or repeat the call later.`,
     { runId, cause },
   );
 }

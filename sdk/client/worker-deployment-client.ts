@@ -1,4 +1,4 @@
-// What operators do with versions of worker deployments: see them, say which one is current, let one ramp up.
+// Versions of worker deployments for operators: lists them, sets the current one, ramps one up.
 import { toCanonicalString, type WorkerDeploymentVersion } from '../../runtime/core/run/deployment.ts';
 import { describeValue } from '../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -14,45 +14,45 @@ import type { Connection } from '../common/connection.ts';
 import { checkBuildId, checkDeploymentName } from '../worker/deployment-version.ts';
 
 /**
- * CURRENT and RAMPING versions take new runs. A version that is neither any more is DRAINING as long as open runs are
- * pinned to it or in memory of its workers, then DRAINED: its workers can be stopped. INACTIVE: it never was one of them.
+ * CURRENT and RAMPING versions take new runs. A version that no longer does is DRAINING while open runs are pinned to it or
+ * in the memory of its workers, then DRAINED: its workers can be stopped. INACTIVE: it has never taken new runs.
  */
 export type WorkerDeploymentVersionStatus = 'INACTIVE' | 'CURRENT' | 'RAMPING' | 'DRAINING' | 'DRAINED';
 
 export interface WorkerDeploymentVersionInfo {
   readonly version: WorkerDeploymentVersion;
   readonly status: WorkerDeploymentVersionStatus;
-  /** Open runs that only workers of this version can go on with. */
+  /** Number of open runs that only workers of this version can continue. */
   readonly pinnedRuns: number;
-  /** Open runs that workers of this version have in memory at this moment, those not counted that are pinned to it. */
+  /** Number of other open runs that workers of this version have in memory now. */
   readonly runsInMemory: number;
-  /** Workers that are alive. */
+  /** Number of live workers. */
   readonly liveWorkers: number;
-  /** Task queues that workers of this version ever polled. */
+  /** Task queues that workers of this version have ever polled. */
   readonly taskQueues: readonly string[];
-  /** When its first worker began. */
+  /** When its first worker started. */
   readonly registeredTime: Date;
 }
 
 export interface WorkerDeploymentSummary {
   readonly deploymentName: string;
-  /** Takes new runs; undefined: workers of this deployment take only runs that are pinned to them. */
+  /** Takes new runs. Undefined: workers of this deployment only take runs that are pinned to them. */
   readonly currentVersion: WorkerDeploymentVersion | undefined;
-  /** Takes new runs by the share of their workflow ids. */
+  /** Takes a share of new runs, by workflow id. */
   readonly rampingVersion: WorkerDeploymentVersion | undefined;
-  /** 0 to 100, of the ramping version. */
+  /** Share of the ramping version, 0 to 100. */
   readonly rampingPercentage: number | undefined;
 }
 
 export interface WorkerDeploymentDescription extends WorkerDeploymentSummary {
-  /** Open runs that move with what is current. */
+  /** Number of open runs that follow the current version. */
   readonly autoUpgradeRuns: number;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly versions: readonly WorkerDeploymentVersionInfo[];
 }
 
 export interface SetVersionOptions {
-  /** Also a version that no worker was ever seen of; default false, since a misspelt build would take all new runs. */
+  /** Allows a version that has never had a worker; default false, since a misspelt build id would take all new runs. */
   readonly allowNoPollers?: boolean;
 }
 
@@ -65,13 +65,13 @@ export class WorkerDeploymentClient {
     this.#namespace = namespace;
   }
 
-  /** All deployments of the namespace that a worker was seen of, by name. */
+  /** All deployments of the namespace that have had a worker, by name. */
   async list(): Promise<WorkerDeploymentSummary[]> {
     const rows = await this.#connection.reach((database) => readVersions(database, this.#namespace, null));
     return [...Map.groupBy(rows, (row) => row.deployment_name)].map(([name, versions]) => summary(name, versions));
   }
 
-  /** @throws INVALID_INPUT for a deployment that no worker was seen of */
+  /** @throws INVALID_INPUT for a deployment that has never had a worker */
   async describe(deploymentName: string): Promise<WorkerDeploymentDescription> {
     const name = checkDeploymentName('deploymentName', deploymentName);
     return this.#connection.reach(async (database) => {
@@ -96,8 +96,8 @@ export class WorkerDeploymentClient {
   }
 
   /**
-   * New runs, and auto-upgrade ones with their next task, go to this build from now on. One that was ramping is so no more.
-   * @throws INVALID_INPUT when no worker of it was seen
+   * Makes a build current: new runs go to it from now on, and auto-upgrade runs with their next task. If it was ramping, that
+   * ends. @throws INVALID_INPUT when it has never had a worker
    */
   async setCurrentVersion(deploymentName: string, buildId: string, options: SetVersionOptions = {}): Promise<void> {
     const current = checkBuildId('buildId', buildId);
@@ -105,9 +105,8 @@ export class WorkerDeploymentClient {
   }
 
   /**
-   * This build takes `percentage` (0 to 100) of the runs that are pinned to none: a workflow id is always on the same side.
-   * `buildId` null: none is ramping any more.
-   * @throws INVALID_INPUT when no worker of it was seen, when no version is current yet, or when it is the current one
+   * Lets a build take `percentage` (0 to 100) of the runs that are not pinned, by workflow id. `buildId` null ends the ramp.
+   * @throws INVALID_INPUT when the build has never had a worker or is current, or when no version is current
    */
   async setRampingVersion(
     deploymentName: string,
@@ -134,10 +133,10 @@ export class WorkerDeploymentClient {
       if (refused.fault === 'unknown' && refused.builds.length === 0) throw this.#unknownDeployment(name);
       const version = toCanonicalString({ deploymentName: name, buildId: buildId ?? '' });
       const why = {
-        unknown: `no worker of it was ever seen. Known builds: ${refused.fault === 'unknown' ? refused.builds.join(', ') : ''}. Start its worker first, or pass allowNoPollers`,
+        unknown: `it has never had a worker. Known builds: ${refused.fault === 'unknown' ? refused.builds.join(', ') : ''}. Start its worker first, or pass allowNoPollers`,
         'no current':
-          'no version of its deployment is current, which the other runs would go to. Set the current version first',
-        'is current': 'it is the current version. Set another one as current first',
+          'no version of its deployment is current, so the other runs have nowhere to go. Set the current version first',
+        'is current': 'it is the current version. Make another version current first',
       }[refused.fault];
       const what = 'current' in change ? 'current' : 'ramping';
       throw new RuntimeError('INVALID_INPUT', `Version ${version} cannot be made ${what}: ${why}.`);
@@ -147,7 +146,7 @@ export class WorkerDeploymentClient {
   #unknownDeployment(name: string): RuntimeError {
     return new RuntimeError(
       'INVALID_INPUT',
-      `No worker of deployment "${name}" was ever seen in namespace ${this.#namespace}. Check the name, or start a worker with ` +
+      `Deployment "${name}" has never had a worker in namespace ${this.#namespace}. Check the name, or start a worker with ` +
         'workerDeploymentOptions that name it.',
     );
   }

@@ -1,5 +1,6 @@
-// Starting and finding runs.
-import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+// The client of workflows, the handles that it returns, and the start of an update-with-start. One file, because each refers
+// to the others. Names: Temporal's (spec/sdk.md behavior 20).
+import { IllegalStateError, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { checkConnection, type Connection } from '../common/connection.ts';
 import { checkNamespace } from '../worker/deployment-version.ts';
@@ -7,7 +8,7 @@ import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arg
 import type { TemporalHistory } from './history-view.ts';
 import { QueryRejectCondition } from './query-reject-condition.ts';
 import { checkOptions, notYet, oneOf, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
-import type { Workflow, WorkflowResultType } from './execution-info.ts';
+import type { Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
 import { placeRun } from './place-run.ts';
@@ -17,12 +18,10 @@ import {
   type CountWorkflowExecution,
   intoHistories,
   type ListOptions,
-  RunList,
+  readRuns,
 } from './run-list.ts';
-import { WithStartWorkflowOperation } from './with-start.ts';
-import type { GetWorkflowHandleOptions, WorkflowResultOptions } from './handle-options.ts';
 import type { Definition } from './message-options.ts';
-import { type HandleParts, WorkflowHandle } from './workflow-handle.ts';
+import { type HandleParts, RunHandle } from './run-handle.ts';
 import {
   admitUpdate,
   updateCall,
@@ -30,6 +29,16 @@ import {
   type StartUpdateOptions,
   type WorkflowUpdateOptions,
 } from './workflow-update.ts';
+
+export interface WorkflowResultOptions {
+  /** Whether to wait for the successors of the run; default true. */
+  readonly followRuns?: boolean;
+}
+
+export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
+  /** Restricts the handle to the chain that started with this run, whatever runs the workflow id has had since. */
+  readonly firstExecutionRunId?: string | undefined;
+}
 
 export type WorkflowSignalWithStartOptions<
   W extends Workflow,
@@ -49,13 +58,16 @@ type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> 
   readonly waitForStage: 'ACCEPTED';
 };
 
-/** As a start returns it. */
+/** A handle to one workflow, as `start` and `getHandle` return it. */
+export class WorkflowHandle<W extends Workflow = Workflow> extends RunHandle<W, WorkflowClient> {}
+
+/** A handle to the run that a start returns. */
 export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly runId: string;
   readonly firstExecutionRunId: string;
 };
 
-/** `signaledRunId`: the run that has the signal, new or open before. */
+/** `signaledRunId`: the run that received the signal, new or already open. */
 export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly signaledRunId: string;
 };
@@ -64,9 +76,9 @@ export interface WorkflowClientOptions {
   connection: Connection;
   /** Default `default`. */
   namespace?: string;
-  /** Limit of one payload; default 2 MiB. */
+  /** Limit of one payload in bytes; default 2 MiB. */
   maxPayloadBytes?: number;
-  /** Runs that queries are refused for; default NONE. */
+  /** Which runs queries are refused for; default NONE. */
   queryRejectCondition?: QueryRejectCondition;
 }
 
@@ -102,8 +114,8 @@ export class WorkflowClient {
 
   /**
    * Starts a run. It is durable when the promise resolves.
-   * @throws WorkflowExecutionAlreadyStartedError, RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT,
-   * DATABASE_UNREACHABLE (when the connection broke under way the run may exist), ILLEGAL_STATE
+   * @throws WorkflowExecutionAlreadyStartedError; RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT, ILLEGAL_STATE,
+   * DATABASE_UNREACHABLE (if the connection broke during the call, the run may exist)
    */
   async start<W extends Workflow>(
     workflow: W | string,
@@ -112,7 +124,7 @@ export class WorkflowClient {
     return this.#start<W>(this.#newRun(workflow, options), options);
   }
 
-  /** Starts a run and waits for its result. */
+  /** Starts a run and waits for its result. @throws as `start`, and as `result` of the handle */
   async execute<W extends Workflow>(
     workflow: W | string,
     options: WorkflowStartOptions<W>,
@@ -131,9 +143,9 @@ export class WorkflowClient {
   }
 
   /**
-   * Sends a signal to the open run of this workflow id, or starts one that has the signal from its first moment. An open run
-   * keeps its memo, search attributes and summary: those given here are a new run's alone.
-   * @throws as `start`; WorkflowExecutionAlreadyStartedError only by the policies given
+   * Sends a signal to the open run of this workflow id, or starts a run that has the signal from the start. An open run keeps
+   * its memo, search attributes and summary; the ones given here apply only to a new run.
+   * @throws as `start`; WorkflowExecutionAlreadyStartedError only for the given policies
    */
   async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(
     workflow: W | string,
@@ -150,9 +162,8 @@ export class WorkflowClient {
   }
 
   /**
-   * Starts a run, or takes the open one of the workflow id, and sends it an update; waits for what its handler returns.
-   * When the update fails the run goes on.
-   * @throws as `start`, and as `executeUpdate` of a handle
+   * Starts a run, or uses the open one of the workflow id, sends it an update and waits for the handler's result. If the update
+   * fails, the run continues. @throws as `start`, and as `executeUpdate` of a handle
    */
   async executeUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
     update: Definition<Args, Ret> | string,
@@ -163,7 +174,7 @@ export class WorkflowClient {
     return handle.result();
   }
 
-  /** As `executeUpdateWithStart`, but waits only until the update is accepted or rejected. */
+  /** Like `executeUpdateWithStart`, but waits only until the update is accepted or rejected. */
   async startUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
     update: Definition<Args, Ret> | string,
     options: StagedUpdateWithStart<Args, W>,
@@ -211,7 +222,7 @@ export class WorkflowClient {
     });
   }
 
-  /** A handle to a workflow id (its latest run), to one run alone, or to a chain of runs; makes no call. */
+  /** A handle to a workflow id's latest run, to one run, or to a chain of runs. Makes no call. @throws RuntimeError INVALID_INPUT */
   getHandle<W extends Workflow = Workflow>(
     workflowId: string,
     runId?: string,
@@ -225,7 +236,7 @@ export class WorkflowClient {
     return this.#handle<W>(id, runId, { followsChain: false, followRuns, isUnseen, firstExecutionRunId });
   }
 
-  /** Waits for the result of a workflow id's latest run, or of this one. @throws as `result` of its handle */
+  /** Waits for the result of a workflow id's latest run, or of one run. @throws as `result` of the handle */
   async result<W extends Workflow = Workflow>(
     workflowId: string,
     runId?: string,
@@ -236,22 +247,23 @@ export class WorkflowClient {
   }
 
   /**
-   * Runs of this namespace, the newest first. `for await` reads them page by page, and throws INVALID_INPUT for a query that
-   * cannot be read; `intoHistories()` gives their histories instead.
+   * The runs of this namespace, newest first unless the query has ORDER BY. `for await` reads them page by page and throws
+   * INVALID_INPUT for a query with an error; `intoHistories()` yields their histories instead.
    */
   list(options: ListOptions = {}): AsyncWorkflowListIterable {
-    const runs = new RunList(this.#connection, this.#namespace, options);
+    const runs = (): AsyncGenerator<WorkflowExecutionInfo, void, undefined> =>
+      readRuns(this.#connection, this.#namespace, options);
     const getHistory = (workflowId: string, runId: string): Promise<TemporalHistory> =>
       this.#handle(workflowId, runId, { followsChain: false }).fetchHistory();
     return {
-      [Symbol.asyncIterator]: () => runs.read(),
-      intoHistories: (limits) => intoHistories(runs.read(), getHistory, limits),
+      [Symbol.asyncIterator]: runs,
+      intoHistories: (limits) => intoHistories(runs(), getHistory, limits),
     };
   }
 
   /**
-   * How many runs of this namespace a query finds, all without one. With `GROUP BY ExecutionStatus` also how many of each
-   * status. @throws RuntimeError INVALID_INPUT
+   * The number of runs of this namespace that match a query; all without one. With `GROUP BY ExecutionStatus` also the number
+   * for each status. @throws RuntimeError INVALID_INPUT
    */
   async count(query = ''): Promise<CountWorkflowExecution> {
     return countExecutions(this.#connection, this.#namespace, query);
@@ -264,7 +276,9 @@ export class WorkflowClient {
   #handle<W extends Workflow>(
     workflowId: string,
     runId: string | undefined,
-    options: Partial<Pick<HandleParts, 'followsChain' | 'followRuns' | 'isUnseen' | 'firstExecutionRunId'>> = {},
+    options: Partial<
+      Pick<HandleParts<WorkflowClient>, 'followsChain' | 'followRuns' | 'isUnseen' | 'firstExecutionRunId'>
+    > = {},
   ): WorkflowHandle<W> {
     return new WorkflowHandle<W>({
       client: this,
@@ -279,5 +293,65 @@ export class WorkflowClient {
       isUnseen: false,
       ...options,
     });
+  }
+}
+
+export type WithStartWorkflowOptions<W extends Workflow> = Omit<
+  WorkflowStartOptions<W>,
+  'startDelay' | 'cronSchedule' | 'transaction'
+> & {
+  /** Required, because an update-with-start needs a decision about an open run. */
+  workflowIdConflictPolicy: WorkflowIdConflictPolicy;
+};
+
+/** The start of one update-with-start. An operation can be used once. */
+export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
+  readonly #handle = Promise.withResolvers<WorkflowHandle<W>>();
+  #isUsed = false;
+  readonly workflow: W | string;
+  readonly options: WithStartWorkflowOptions<W>;
+
+  /** @throws INVALID_INPUT */
+  constructor(workflow: W | string, options: WithStartWorkflowOptions<W>) {
+    this.#handle.promise.catch(() => undefined); // no unhandled rejection; workflowHandle() still rejects
+    this.workflow = workflow;
+    this.options = options;
+    if (options.workflowIdConflictPolicy === undefined) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'WithStartWorkflowOperation needs a workflowIdConflictPolicy: FAIL, USE_EXISTING or TERMINATE_EXISTING.',
+      );
+    }
+    for (const delaying of ['startDelay', 'cronSchedule'] as const) {
+      if ((options as Record<string, unknown>)[delaying] === undefined) continue;
+      throw new RuntimeError('INVALID_INPUT', `An update with start cannot be delayed: leave ${delaying} out.`);
+    }
+    if ((options as { transaction?: unknown }).transaction !== undefined) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        'An update with start cannot be part of a transaction: no worker can handle the update before the transaction commits. Leave transaction out.',
+      );
+    }
+  }
+
+  /** The run that was started or that received the update. Rejects when there is none. */
+  workflowHandle(): Promise<WorkflowHandle<W>> {
+    return this.#handle.promise;
+  }
+
+  /** @internal @throws ILLEGAL_STATE when the operation was used before */
+  async use(start: () => Promise<WorkflowHandle<W>>): Promise<WorkflowHandle<W>> {
+    if (this.#isUsed) {
+      throw new IllegalStateError('This WithStartWorkflowOperation was used before. Create a new one for each update.');
+    }
+    this.#isUsed = true;
+    try {
+      const handle = await start();
+      this.#handle.resolve(handle);
+      return handle;
+    } catch (error) {
+      this.#handle.reject(error);
+      throw error;
+    }
   }
 }

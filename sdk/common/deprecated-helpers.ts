@@ -1,8 +1,8 @@
-// Helpers that Temporal's common package exports for old code: durations and timestamps, bytes and texts, what errors say.
+// Helpers that Temporal's common package exports for old code: durations, timestamps, bytes, texts and error messages.
 import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
 import { ValueError } from '../../runtime/core/failure/value-error.ts';
 
-/** As in Temporal's protocol, whose seconds are a Long. */
+/** A timestamp of Temporal's protocol, whose seconds may be a Long. */
 export interface Timestamp {
   readonly seconds?: number | { toNumber(): number } | null;
   readonly nanos?: number | null;
@@ -29,7 +29,7 @@ export function msToTs(duration: Duration): { readonly seconds: number; readonly
   return msNumberToTs(durationMs(duration));
 }
 
-/** @deprecated Nothing, and 0, give nothing. */
+/** @deprecated Returns undefined for undefined, null and 0. */
 export function msOptionalToTs(
   duration: Duration | undefined | null,
 ): { readonly seconds: number; readonly nanos: number } | undefined {

@@ -1,7 +1,7 @@
-// What pure code of the core finds wrong with a user's values, as clients throw it.
+// Turns errors of pure core code about a user's values into the errors that clients throw.
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 
-/** Errors of the Temporal SDK that `work` throws become ours. @throws RuntimeError INVALID_INPUT */
+/** Turns an error of the Temporal SDK that `work` throws into ours. @throws RuntimeError INVALID_INPUT */
 export function asInvalidInput<T>(work: () => T): T {
   try {
     return work();

@@ -1,4 +1,4 @@
-// Checks of what users say of versions: names of deployments and builds, and what a start has its run pinned to.
+// Checks what users pass about versions: names of deployments and builds, and version overrides.
 import {
   VersioningBehavior,
   type VersioningOverride,
@@ -7,10 +7,10 @@ import {
 import { describeValue, isStorableName } from '../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 
-/** Names go into queue keys, an index, and notices. */
+/** Names become part of queue keys, an index, and notices. */
 const nameCharsMax = 200;
 
-/** Others than ASCII count for more: in keys they are written as in URLs. */
+/** Characters outside ASCII count for more, because keys contain them URL-encoded. */
 function isName(name: unknown): name is string {
   return typeof name === 'string' && isStorableName(name) && encodeURIComponent(name).length <= nameCharsMax;
 }
@@ -34,7 +34,7 @@ export function checkBuildId(what: string, buildId: unknown): string {
   );
 }
 
-/** A copy of what was given. @throws INVALID_INPUT */
+/** Returns a copy. @throws INVALID_INPUT */
 export function checkVersion(what: string, version: unknown): WorkerDeploymentVersion {
   if (typeof version !== 'object' || version === null) {
     throw new RuntimeError(
@@ -61,11 +61,11 @@ export function checkOverride(override: VersioningOverride): VersioningOverride 
   );
 }
 
-/** Keys of queues in which versioned runs wait begin with @. @throws INVALID_INPUT */
+/** Queue keys of versioned runs start with @, so namespaces must not. @throws INVALID_INPUT */
 export function checkNamespace(namespace: string): void {
   if (!namespace.startsWith('@')) return;
   throw new RuntimeError(
     'INVALID_INPUT',
-    `namespace is ${describeValue(namespace)}: a namespace does not begin with @.`,
+    `namespace is ${describeValue(namespace)}, expected a name that does not start with @.`,
   );
 }

@@ -1,4 +1,4 @@
-// What Worker.create may be given, and the settings of a worker that follow from it.
+// The options of Worker.create, their checks, and the settings that follow from them.
 import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
 import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -35,13 +35,13 @@ import {
   unchecked,
 } from '../../runtime/core/options/option-table.ts';
 
-/** Which build of its deployment a worker is, and whether it takes runs by version. */
+/** The build that a worker belongs to, and whether it takes runs by version. */
 export type WorkerDeploymentOptions = {
   version: WorkerDeploymentVersion;
 } & (
   | {
       useWorkerVersioning: true;
-      /** Of workflows that say nothing themselves (`setWorkflowOptions`). */
+      /** For workflows that set none themselves (`setWorkflowOptions`). */
       defaultVersioningBehavior: VersioningBehavior;
     }
   | { useWorkerVersioning: false; defaultVersioningBehavior?: never }
@@ -49,7 +49,7 @@ export type WorkerDeploymentOptions = {
 
 export interface PatchActivationInput {
   readonly workflowInfo: WorkflowInfo;
-  /** What `patched` was given. */
+  /** The id passed to `patched`. */
   readonly patchId: string;
 }
 export type PatchActivationCallback = (input: PatchActivationInput) => boolean;
@@ -60,57 +60,57 @@ export interface WorkerOptions {
   namespace?: string;
   /** The file that exports workflow functions: a path, or `new URL('./workflows.ts', import.meta.url)`. */
   workflowsPath?: string | URL;
-  /** What `bundleWorkflowCode` made. Either this or workflowsPath. */
+  /** Result of `bundleWorkflowCode`, instead of workflowsPath. */
   workflowBundle?: WorkflowBundleOption;
   activities?: object;
   identity?: string;
-  /** Packages that are evaluated once for all runs, and frozen. */
+  /** `preloadModules`: packages that are evaluated once for all runs, and frozen. */
   bundlerOptions?: { preloadModules?: string[]; ignoreModules?: string[] };
   /**
-   * Runs kept in memory, besides those whose activities are executed; default 1000. 0: workflow code is made again from the
-   * log for every turn.
+   * Number of runs kept in memory, not counting runs with running activities; default 1000. With 0, each turn rebuilds the run
+   * from the log.
    */
   maxCachedRuns?: number;
-  /** Temporal's name for it. */
+  /** Temporal's name for maxCachedRuns. */
   maxCachedWorkflows?: number;
   maxConcurrentActivities?: number;
-  /** Temporal's name for it; default 100. */
+  /** Temporal's name for maxConcurrentActivities; default 100. */
   maxConcurrentActivityTaskExecutions?: number;
-  /** Local activities have places of their own; default 100. */
+  /** Limit of concurrent local activities, which do not count against the limit above; default 100. */
   maxConcurrentLocalActivityExecutions?: number;
-  /** False: the activities here are for local calls alone, others are left to the queue's other workers. Default true. */
+  /** False: this worker executes its activities only as local ones and leaves others to the queue's other workers. Default true. */
   enableNonLocalActivities?: boolean;
-  /** What is reported of an activity without a heartbeat timeout is stored at most once in so long; default 30 s. */
+  /** Stores progress of an activity without a heartbeat timeout at most once per this interval; default 30 s. */
   defaultHeartbeatThrottleInterval?: Duration;
-  /** And of any activity as often as this; else at most once in 80 % of its heartbeat timeout. Default 60 s. */
+  /** Stores progress at most once per 80 % of the heartbeat timeout, and at least this often; default 60 s. */
   maxHeartbeatThrottleInterval?: Duration;
-  /** How long a worker that does not answer is believed alive, ms; default 5000. */
+  /** How long a silent worker counts as alive, ms; default 5000. */
   leaseMs?: number;
-  /** How long running activities may go on after shutdown() before they are told to stop, ms or '10s'; default 0. */
+  /** How long running activities may continue after shutdown() before they are cancelled, ms or '10s'; default 0. */
   shutdownGraceTime?: Duration;
-  /** When run() gives up stopping in order and throws, from shutdown() on; default never. */
+  /** How long after shutdown() run() stops waiting and throws, ms or '10s'; default never. */
   shutdownForceTime?: Duration;
-  /** Activities that this worker starts in a second; default without limit. */
+  /** Limit of activities that this worker starts per second; default no limit. */
   maxActivitiesPerSecond?: number;
-  /** Activities that all workers of the task queue together start in a second; those that set it keep to it. */
+  /** Limit of activities that all workers of the task queue together start per second; workers that set it obey it. */
   maxTaskQueueActivitiesPerSecond?: number;
   /** An activation that computes for longer is interrupted, ms; default 2000. */
   deadlockTimeoutMs?: number;
-  /** Whether `enhancedStackTraceQuery` may show the text of workflow code; default false. */
+  /** Whether `enhancedStackTraceQuery` may include the source text of workflow code; default false. */
   showStackTraceSources?: boolean;
   maxPayloadBytes?: number;
   workerDeploymentOptions?: WorkerDeploymentOptions;
   /**
-   * Names of error classes (subclasses included) that fail a run instead of its task, by workflow type or `*`; `Error`
-   * stands for all, `NondeterminismError` for a history that the code cannot follow.
+   * Names of error classes (with their subclasses) that fail a run instead of its task, by workflow type or `*`. `Error` means
+   * all errors, `NondeterminismError` a history that the code cannot follow.
    */
   workflowFailureErrorTypes?: Record<string, string[]>;
   /**
-   * Asked when a run comes to a `patched` for the first time: false lets it take the old code, and leaves no marker. So code
-   * can be rolled out everywhere before any run takes it. Must be quick, and synchronous.
+   * Called when a run reaches a `patched` for the first time. False makes the run take the old code and writes no marker, so
+   * code can be rolled out everywhere before any run takes it. Must be fast and synchronous.
    */
   patchActivationCallback?: PatchActivationCallback;
-  /** Temporal's older options, without meaning here; true is refused, `workerDeploymentOptions` says it now. */
+  /** Temporal's older options. They have no effect; `useVersioning: true` is refused in favour of `workerDeploymentOptions`. */
   buildId?: string;
   useVersioning?: boolean;
   logger?: Logger;
@@ -118,7 +118,7 @@ export interface WorkerOptions {
   failPoint?: FailPointListener;
 }
 
-/** What is called of a logger. */
+/** The methods of a logger that workers call. */
 const logMethods = ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const;
 function isLogger(given: unknown): boolean {
   if (typeof given !== 'object' || given === null) return false;
@@ -131,7 +131,7 @@ const deployment = {
   defaultVersioningBehavior: oneOf(VersioningBehavior),
 };
 const deploymentOptions = nested(optionTable<WorkerDeploymentOptions>(deployment));
-/** Of a worker that takes runs by version. */
+/** For a worker that takes runs by version. */
 const versioningOptions = nested(
   optionTable<WorkerDeploymentOptions>({
     ...deployment,
@@ -189,7 +189,7 @@ const workerOptions = optionTable<WorkerOptions>(
       'sinks',
       'tuner',
     ],
-    // Of Temporal's server and its Rust core: polls, sticky queues, threads.
+    // These concern Temporal's server and its Rust core: polls, sticky queues, threads.
     [meaningless]: [
       'activityTaskPollerBehavior',
       'enableSDKTracing',
@@ -208,7 +208,7 @@ const workerOptions = optionTable<WorkerOptions>(
   'Worker option ',
 );
 
-/** The options that are numbers and names. */
+/** Options that are numbers or names, with defaults. */
 export interface WorkerSettings {
   readonly taskQueue: string;
   readonly namespace: string;
@@ -247,14 +247,14 @@ function workerVersion(options: WorkerDeploymentOptions | undefined): WorkerVers
   };
 }
 
-/** The value of an option that has a name of ours and one of Temporal's. @throws INVALID_INPUT when both were given */
+/** The value of an option that has our name and Temporal's. @throws INVALID_INPUT when both were given */
 function eitherOf<T>(options: Readonly<Record<string, T | undefined>>): T | undefined {
   const given = Object.keys(options).filter((name) => options[name] !== undefined);
   if (given.length < 2) return options[given[0] ?? ''];
   throw new RuntimeError('INVALID_INPUT', `Worker options ${given.join(' and ')} are one option: pass one of them.`);
 }
 
-/** With defaults in place. @throws INVALID_INPUT, TypeError for a task queue whose name is reserved */
+/** Checks the options and applies defaults. @throws INVALID_INPUT; TypeError for a reserved task queue name */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
   checkOptions('Worker.create', options, workerOptions);
   const { connection, taskQueue, namespace = 'default', maxCachedRuns, maxCachedWorkflows } = options;

@@ -1,5 +1,5 @@
-// Temporal's names for the types of workflow functions, of what handles their messages, and of options and handles that
-// clients and workflow code have in common. Types only.
+// Temporal's names for the types of workflow functions and message handlers, and of the options and handles that clients and
+// workflow code share. Types only.
 import type { SignalDefinition } from '../../runtime/activator/messages/message-definition.ts';
 import type { StartTimingOptions } from '../../runtime/core/run/start-timing.ts';
 import type { Workflow, WorkflowResultType } from '../client/execution-info.ts';
@@ -11,14 +11,14 @@ export type WorkflowQueryType = (...args: never[]) => unknown;
 export type WorkflowUpdateType = (...args: never[]) => unknown;
 export type WorkflowUpdateValidatorType = (...args: never[]) => void;
 
-/** What handles of clients and of workflow code can both do. */
+/** What handles of clients and of workflow code have in common. */
 export interface BaseWorkflowHandle<W extends Workflow> {
   readonly workflowId: string;
   result(): Promise<WorkflowResultType<W>>;
   signal<Args extends unknown[]>(signal: SignalDefinition<Args> | string, ...args: Args): Promise<void>;
 }
 
-/** A workflow id, and perhaps one run of it. */
+/** A workflow id, optionally with one of its runs. */
 export interface WorkflowExecution {
   workflowId: string;
   runId?: string;
@@ -44,5 +44,5 @@ export type BaseWorkflowOptions = Pick<
 
 export type CommonWorkflowOptions = BaseWorkflowOptions & WorkflowDurationOptions;
 
-/** `T`, and the arguments of the workflow. */
+/** `T` with the arguments of the workflow. */
 export type WithWorkflowArgs<W extends Workflow, T> = T & StartArguments<W>;

@@ -1,11 +1,20 @@
-// The client that commands work with, for as long as they do.
+// Commands that use a client: their common options, and the client for the time that they run.
 import { Client, Connection } from '../../sdk/client.ts';
+import type { Command } from 'commander';
+import { newAction } from './command.ts';
 import { withDatabase } from './command-database.ts';
 
-export function withClient(
-  { namespace }: { readonly namespace: string },
-  action: (client: Client) => Promise<void>,
-): Promise<void> {
+export interface CommonOptions {
+  namespace: string;
+  json?: boolean;
+}
+
+/** A command with the options `--namespace` and `--json`. */
+export function newClientAction(name: string, description: string): Command {
+  return newAction(name, description).option('--namespace <name>', 'namespace of the workflows and workers', 'default');
+}
+
+export function withClient({ namespace }: CommonOptions, action: (client: Client) => Promise<void>): Promise<void> {
   return withDatabase(async (url) => {
     const connection = await Connection.connect({ connectionString: url });
     try {

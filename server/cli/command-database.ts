@@ -1,5 +1,5 @@
-// The database a command talks to: REPRISE_DATABASE_URL, DATABASE_URL, or the Postgres in .reprise/ of this folder or
-// the nearest parent, started for the command when it is stopped. Never creates a database where there is none.
+// Finds the database of a command: REPRISE_DATABASE_URL, DATABASE_URL, or the Postgres in .reprise/ of this folder or the
+// nearest parent, which it starts for the command if it is stopped. Never creates a database.
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import pg from 'pg';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { type EmbeddedPostgres, startPostgres } from '../dev/embedded-postgres.ts';
 
-/** Runs `action` with the database's address. A Postgres that was started here stops again unless others came to use it. */
+/** Runs `action` with the database's URL. Stops a Postgres that it started, unless other sessions use it. */
 export async function withDatabase(action: (url: string) => Promise<void>): Promise<void> {
   const given = process.env['REPRISE_DATABASE_URL'] ?? process.env['DATABASE_URL'];
   if (given !== undefined) return await action(given);
@@ -15,8 +15,8 @@ export async function withDatabase(action: (url: string) => Promise<void>): Prom
   if (folder === undefined) {
     throw new RuntimeError(
       'DATABASE_UNREACHABLE',
-      'No database: neither REPRISE_DATABASE_URL nor DATABASE_URL is set, and no .reprise/ in this folder or a parent ' +
-        'holds one. Set REPRISE_DATABASE_URL, or run this where your program runs.',
+      'No database: neither REPRISE_DATABASE_URL nor DATABASE_URL is set, and neither this folder nor a parent has a .reprise/ ' +
+        'with one. Set REPRISE_DATABASE_URL, or run this command in the folder of your program.',
     );
   }
   const server = await startPostgres({ folder });
@@ -42,7 +42,7 @@ async function stopUnlessUsed(server: EmbeddedPostgres): Promise<void> {
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
   let others = 1;
-  // Sessions that this command has just ended are listed for some milliseconds more.
+  // Sessions that this command has ended stay listed for some milliseconds.
   for (let look = 0; look < 10 && others > 0; look += 1) {
     if (look > 0) await sleep(30);
     const { rows } = await client.query<{ others: number }>(

@@ -1,4 +1,4 @@
-// What all commands have in common: --json, and errors that reach server/cli.ts instead of ending the process.
+// What all commands share: --json, and errors that reach server/cli.ts instead of ending the process.
 import { Command } from 'commander';
 
 export function newCommand(name: string, description: string): Command {
@@ -9,7 +9,7 @@ export function newCommand(name: string, description: string): Command {
     .helpCommand(false);
 }
 
-/** A command that does something, as opposed to one that groups others. */
+/** A command that does something; other commands only group these. */
 export function newAction(name: string, description: string): Command {
   return newCommand(name, description).option('--json', 'print JSON instead of text');
 }

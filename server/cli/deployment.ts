@@ -7,22 +7,17 @@ import {
   type WorkerDeploymentSummary,
   type WorkerDeploymentVersionInfo,
 } from '../../sdk/client.ts';
-import { newAction, newCommand } from './command.ts';
-import { withClient } from './command-client.ts';
+import { newCommand } from './command.ts';
+import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { countRows, formatTable } from './table.ts';
-
-interface CommonOptions {
-  namespace: string;
-  json?: boolean;
-}
 
 interface SetOptions extends CommonOptions {
   allowNoPollers?: boolean;
 }
 
 export function deploymentCommand(): Command {
-  return newCommand('deployment', 'Versions of workers: look at them, and say which one takes new runs.')
+  return newCommand('deployment', 'Versions of workers: list them, and choose which one takes new runs.')
     .addCommand(listCommand())
     .addCommand(describeCommand())
     .addCommand(setCurrentCommand())
@@ -30,7 +25,7 @@ export function deploymentCommand(): Command {
 }
 
 function listCommand(): Command {
-  return withNamespace(newAction('list', 'Deployments that a worker was seen of.')).action((options: CommonOptions) =>
+  return newClientAction('list', 'Deployments that have had a worker.').action((options: CommonOptions) =>
     withClient(options, async ({ workerDeployment }) => {
       const deployments = await workerDeployment.list();
       console.log(options.json === true ? jsonText(deployments) : deploymentsText(deployments));
@@ -39,13 +34,13 @@ function listCommand(): Command {
 }
 
 function describeCommand(): Command {
-  return withNamespace(newAction('describe', 'The versions of a deployment, and the open runs of each.'))
+  return newClientAction('describe', 'The versions of a deployment, and the open runs of each.')
     .argument('<deployment>', 'name of the deployment')
     .action((name: string, options: CommonOptions) => withClient(options, (client) => show(client, name, options)));
 }
 
 function setCurrentCommand(): Command {
-  return settingAction('set-current', 'New runs, and auto-upgrade ones, go to this build from now on.')
+  return settingAction('set-current', 'Send new runs and auto-upgrade runs to this build from now on.')
     .argument('<deployment>', 'name of the deployment')
     .argument('<build>', 'build id')
     .action((name: string, buildId: string, options: SetOptions) =>
@@ -57,9 +52,9 @@ function setCurrentCommand(): Command {
 }
 
 function setRampingCommand(): Command {
-  return settingAction('set-ramping', 'This build takes a share of the runs that are pinned to none.')
+  return settingAction('set-ramping', 'Give this build a share of the runs that are not pinned.')
     .argument('<deployment>', 'name of the deployment')
-    .argument('[build]', 'build id; none: no build is ramping any more')
+    .argument('[build]', 'build id; leave it out to end the ramp')
     .option('--percentage <n>', '0 to 100', percentageOf, 0)
     .action((name: string, buildId: string | undefined, options: SetOptions & { percentage: number }) =>
       withClient(options, async (client) => {
@@ -70,14 +65,7 @@ function setRampingCommand(): Command {
 }
 
 function settingAction(name: string, description: string): Command {
-  return withNamespace(newAction(name, description)).option(
-    '--allow-no-pollers',
-    'also a build that no worker was ever seen of',
-  );
-}
-
-function withNamespace(command: Command): Command {
-  return command.option('--namespace <name>', 'namespace of the workers', 'default');
+  return newClientAction(name, description).option('--allow-no-pollers', 'allow a build that has never had a worker');
 }
 
 async function show({ workerDeployment }: Client, name: string, { json }: CommonOptions): Promise<void> {
@@ -112,5 +100,5 @@ function descriptionText({ versions, autoUpgradeRuns, rampingPercentage }: Worke
     info.taskQueues.join(', '),
   ]);
   const columns = ['version', 'status', 'pinned runs', 'in memory', 'workers', 'task queues'];
-  return `${formatTable(columns, rows, new Set([2, 3, 4]))}\n${autoUpgradeRuns} open runs move with what is current`;
+  return `${formatTable(columns, rows, new Set([2, 3, 4]))}\n${autoUpgradeRuns} open runs follow the current version`;
 }

@@ -1,4 +1,4 @@
-// Decoded values as JSON text: what JSON cannot hold is shown in the nearest form. For reading only, never for storing.
+// Decoded values as JSON text for people; values that JSON cannot hold appear in the nearest form. Never for storing.
 import { failureInfo } from '../../runtime/core/failure/failure-info.ts';
 
 export function jsonText(value: unknown, indent?: number): string {

@@ -1,6 +1,6 @@
-// The commands of `reprise sql` that are not SQL: \d, \?, \q and their words. Decides what they mean; runs nothing.
+// Commands of `reprise sql` that are not SQL: \d, \?, \q and their words. Parses them; runs nothing.
 
-/** SQL with the values of its parameters. `missing` is what no rows mean. */
+/** SQL with the values of its parameters. `missing`: the error when it returns no rows. */
 export interface Statement {
   readonly text: string;
   readonly values?: readonly string[];
@@ -34,7 +34,7 @@ const listColumns = `
   where ${userRelations} and $1::text in (c.relname::text, n.nspname || '.' || c.relname)
   order by 1, 2, a.attnum`;
 
-/** What a line means that begins a statement; undefined when it is SQL. */
+/** Parses a line that begins a statement; undefined when it is SQL. */
 export function promptCommand(line: string): PromptCommand | undefined {
   const [word = '', name, ...rest] = line.trim().replace(/\s*;$/, '').split(/\s+/);
   if (name === undefined) {

@@ -1,4 +1,4 @@
-// `reprise sql`: one statement, or a prompt; a bare machine has no psql. Its session is read-only.
+// `reprise sql`: runs one statement or a prompt in a read-only session, since a bare machine has no psql.
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import pg from 'pg';
@@ -17,7 +17,7 @@ interface Answer extends pg.QueryArrayResult<Cell[]> {
   command: string;
 }
 
-/** Where answers and errors go. */
+/** Prints results and errors. */
 interface Output {
   help(text: string): void;
   answer(answer: Answer): void;
@@ -26,7 +26,7 @@ interface Output {
 
 export function sqlCommand(): Command {
   return newAction('sql', 'Read the database in SQL: one statement, or a prompt.')
-    .argument('[statement]', 'SQL; without it statements are read up to their ";", and \\? prints help')
+    .argument('[statement]', 'SQL; without it, reads statements that end with ";" (\\? prints help)')
     .action((statement: string | undefined, options: { json?: boolean }) =>
       withDatabase(async (url) => {
         const client = await connect(url);
@@ -42,12 +42,12 @@ export function sqlCommand(): Command {
     );
 }
 
-/** Values come as the text that Postgres prints. */
+/** Values stay the text that Postgres prints. */
 async function connect(url: string): Promise<pg.Client> {
   if (!URL.canParse(url)) {
     throw new RuntimeError(
       'INVALID_INPUT',
-      'The database URL is not one: expected postgres://user:password@host:port/database.',
+      'The database URL is invalid: expected postgres://user:password@host:port/database.',
     );
   }
   const client = new pg.Client({
@@ -74,7 +74,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** From the terminal or a pipe, until \q or the end. True when every statement succeeded. */
+/** Reads statements from the terminal or a pipe, until \q or the end. True when every statement succeeded. */
 async function readStatements(client: pg.Client, output: Output): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: process.stdin.isTTY });
   const prompt = (text: string): void => {
@@ -103,7 +103,7 @@ async function readStatements(client: pg.Client, output: Output): Promise<boolea
   return ok;
 }
 
-/** Whether a command of the prompt succeeded; undefined when the line is none. */
+/** Whether a prompt command succeeded; undefined when the line is not one. */
 async function runCommand(client: pg.Client, line: string, output: Output): Promise<boolean | undefined> {
   const command = promptCommand(line);
   switch (command) {
@@ -122,7 +122,7 @@ async function runCommand(client: pg.Client, line: string, output: Output): Prom
   }
 }
 
-/** Ends with a semicolon that is not inside a string, a quoted name or a comment. */
+/** Whether the text ends with a semicolon outside strings, quoted names and comments. */
 function isComplete(text: string): boolean {
   const bare = text.replace(/'(?:[^']|'')*'|"[^"]*"|--.*|\/\*[\s\S]*?\*\/|(\$\w*\$)[\s\S]*?\1/g, ' ');
   return /;\s*$/.test(bare) && !/['"]|\/\*|\$\w*\$/.test(bare);
@@ -137,7 +137,7 @@ async function runStatement(client: pg.Client, statement: Statement, output: Out
       output.error('42P01', { message: missing, hint: '\\d lists them.' });
       return false;
     }
-    // Several statements in one text give several answers.
+    // A text with several statements returns several results.
     for (const answer of (Array.isArray(result) ? result : [result]) as Answer[]) output.answer(answer);
     return true;
   } catch (error) {
@@ -166,7 +166,7 @@ const textOutput: Output = {
   },
 };
 
-/** One array of objects a statement. Booleans, numbers and JSON as such, all else as Postgres prints it. */
+/** Prints one array of objects a statement. Booleans, numbers and JSON keep their type, other values are text. */
 const jsonOutput: Output = {
   help: (text) => console.error(text),
   answer({ fields, rows }) {

@@ -1,8 +1,8 @@
-// Text output of commands: rows in aligned columns.
+// Formats text output of commands as aligned columns.
 
 export type Cell = string | null;
 
-/** Columns named in `right` (by index) are aligned to the right, as numbers are. */
+/** Columns whose index is in `right` are aligned right, as numbers are. */
 export function formatTable(
   columns: readonly string[],
   rows: readonly (readonly Cell[])[],

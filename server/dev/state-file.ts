@@ -1,8 +1,8 @@
-// Small files under .reprise/ that several processes may write at once: a reader sees a whole file or none.
+// Small files under .reprise/ that several processes may write at once. A reader always sees a whole file or none.
 import { randomUUID } from 'node:crypto';
 import { chown, link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 
-/** Creates the file with `content`, unless another process was first; returns what it holds from now on. */
+/** Creates the file with `content`, unless another process was first; returns the file's content. */
 export async function keepFile(path: string, content: string): Promise<string> {
   const fresh = `${path}.${randomUUID()}`;
   await writeFile(fresh, content, { mode: 0o600 });
@@ -17,7 +17,7 @@ export async function keepFile(path: string, content: string): Promise<string> {
   }
 }
 
-/** Replaces the file. Readable by its owner only: this process's user, or the one named. */
+/** Replaces the file. Only its owner can read it: this process's user, or the given one. */
 export async function replaceFile(path: string, content: string, owner?: { uid: number; gid: number }): Promise<void> {
   const fresh = `${path}.${randomUUID()}`;
   await writeFile(fresh, content, { mode: 0o600 });
@@ -25,7 +25,7 @@ export async function replaceFile(path: string, content: string, owner?: { uid: 
   await rename(fresh, path);
 }
 
-/** The file's text, or undefined when there is none. */
+/** The file's text; undefined when the file does not exist. */
 export async function readIfPresent(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');

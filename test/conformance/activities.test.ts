@@ -1,5 +1,5 @@
-// Ids, queues and types of activities, and workers that lack a type. Behaviors 44 and 46 of spec/sdk.md; what local activities
-// have in common with others is in test/worker/local-activities.test.ts.
+// Ids, queues and types of activities, and workers that lack a type. Behaviors 44 and 46 of spec/sdk.md;
+// test/worker/local-activities.test.ts covers what local activities share with others.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { activityInfo, ApplicationFailure } from 'reprise/activity';
@@ -8,7 +8,7 @@ import { until } from '../support/engine.ts';
 import type { ActivityCall, FailureView } from '../support/fixtures/activity-calls.ts';
 import { behavior, pause, taskFailureOf, typesOf, type Way, ways } from './ways.ts';
 
-/** How often a local activity was executed, by run. */
+/** Executions of a local activity, by run. */
 const executions = new Map<string, number>();
 
 const activities = {
@@ -31,13 +31,13 @@ const idsOf = async (handle: WorkflowHandle): Promise<string[]> =>
 const call = (way: Way, options: ActivityCall, taskQueue?: string): Promise<WorkflowHandle> =>
   way.start('callActivity', [options], taskQueue === undefined ? {} : { taskQueue });
 
-behavior(all, '44: ids of activities count up from 1, past those that are given', async (way) => {
+behavior(all, '44: default ids of activities count up from 1 and skip given ones', async (way) => {
   const handle = await way.start('callTogether', ['echo', [undefined, 'mine', undefined, undefined]]);
   assert.deepEqual(new Set((await way.result(handle)) as number[]), new Set([0, 1, 2, 3]));
   assert.deepEqual(await idsOf(handle), ['1', 'mine', '3', '4']);
 });
 
-behavior(all, '44: two open activities with one id fail the task, whatever the code catches', async (way) => {
+behavior(all, '44: two open activities with one id fail the task, even if the code catches the error', async (way) => {
   for (const ids of [
     ['one', 'one'],
     [undefined, '1'],
@@ -55,7 +55,7 @@ behavior(all, '44: two open activities with one id fail the task, whatever the c
   }
 });
 
-behavior(all, '44: an activity goes to the task queue of its workflow', async (way) => {
+behavior(all, '44: an activity goes to the task queue of its workflow by default', async (way) => {
   const taskQueue = way.newId('other');
   const handle = await call(way, { type: 'queue' }, taskQueue);
   assert.equal(await way.serve(taskQueue, () => way.result(handle)), taskQueue);
@@ -63,7 +63,7 @@ behavior(all, '44: an activity goes to the task queue of its workflow', async (w
 });
 
 describe('a worker without the activity', { concurrency: 4 }, () => {
-  behavior(all, '44: fails an attempt, which is tried again, and names those that it has', async (way) => {
+  behavior(all, '44: fails an attempt, which is retried, and names the activities that it has', async (way) => {
     const taskQueue = way.newId('lacks');
     const options = { retry: { maximumAttempts: 2, initialInterval: 1 } };
     const handle = await call(way, { type: 'never-exported', options }, taskQueue);
@@ -96,7 +96,7 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
     assert.equal(await way.serve(taskQueue, () => way.result(handle)), 1);
   });
 
-  behavior(all, '46: replays a local one that has been executed, and does not execute it again', async (way) => {
+  behavior(all, '46: replays a local one that has completed, and does not execute it again', async (way) => {
     const taskQueue = way.newId('lacks');
     const handle = await call(way, { type: 'counted', local: true, linger: 2000 }, taskQueue);
     await way.serve(taskQueue, () => until(async () => (await typesOf(handle)).includes('ActivityCompleted')));
@@ -105,7 +105,7 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
     assert.equal(executions.get(handle.runId!), 1);
   });
 
-  behavior(all, '46: leaves a local one that failed to the worker that takes the run over', async (way) => {
+  behavior(all, '46: leaves a failed local one to the worker that takes over the run', async (way) => {
     const taskQueue = way.newId('taken over');
     const handle = await call(way, { type: 'counted', args: [1, 100], local: true }, taskQueue);
     await way.serve(taskQueue, () => until(async () => (await typesOf(handle)).includes('ActivityAttemptFailed')));

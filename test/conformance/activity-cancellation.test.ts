@@ -1,5 +1,5 @@
-// What a cancelled scope does to activities, and what they are told. Behavior 37 of spec/sdk.md, and 42 where a cancel
-// request ends the attempts.
+// How a cancelled scope affects activities, and what they learn. Behavior 37 of spec/sdk.md, and 42 where a cancel request ends
+// the attempts.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import {
@@ -18,11 +18,11 @@ import type { ActivityCall, FailureView } from '../support/fixtures/activity-cal
 import { behavior, typesOf, type Way, ways } from './ways.ts';
 
 const kinds = ['WAIT_CANCELLATION_COMPLETED', 'TRY_CANCEL', 'ABANDON'] as const;
-/** What attempts were told, by run. */
+/** What attempts learned, by run. */
 const told = new Map<string, Record<string, unknown>>();
 const released = Promise.withResolvers<void>();
 
-/** Waits until it is told to stop; `how` it ends then. */
+/** Waits for its cancellation and then ends as `how` says. */
 async function watch(how: 'returns' | 'throws it' | 'aborts' | 'fails', beats = false): Promise<unknown> {
   const { runId } = activityInfo().workflowExecution!;
   const wasFree = cancellationDetails() === undefined;
@@ -49,7 +49,7 @@ async function watch(how: 'returns' | 'throws it' | 'aborts' | 'fails', beats = 
   return 'done all the same';
 }
 const activities = { watch, untilReleased: () => released.promise };
-// Before the workers stop, which would wait for it.
+// Runs before the workers stop, which would wait for the activity.
 after(() => released.resolve());
 
 const all = await ways({ activities });
@@ -70,7 +70,7 @@ const begun = (handle: WorkflowHandle): Promise<boolean> =>
 describe('a running activity', { concurrency: 8 }, () => {
   for (const cancellationType of kinds) {
     for (const local of [false, true]) {
-      behavior(all, `37: ${local ? 'a local one ' : ''}is let go of as ${cancellationType} says`, async (way) => {
+      behavior(all, `37: ${local ? 'a local one ' : ''}obeys ${cancellationType}`, async (way) => {
         const options = { cancellationType };
         const linger = cancellationType === 'TRY_CANCEL' ? 300 : 20;
         const call: ActivityCall = { type: 'watch', args: ['returns'], options, local, cancelAfter: 20, linger };
@@ -96,7 +96,7 @@ describe('a running activity', { concurrency: 8 }, () => {
   }
 
   for (const how of ['throws it', 'aborts'] as const) {
-    behavior(all, `37: that ${how} when it is told to stop is cancelled`, async (way) => {
+    behavior(all, `37: that ${how} after a cancel request is cancelled`, async (way) => {
       const call: ActivityCall = { type: 'watch', args: [how], cancelAfter: 20 };
       const { failure, isCancellation } = (await way.execute('callActivity', [call])) as Result;
       assert.deepEqual([failure.message, isCancellation], ['Activity cancelled', true]);
@@ -104,7 +104,7 @@ describe('a running activity', { concurrency: 8 }, () => {
     });
   }
 
-  behavior(all, '42: that fails after it was told to stop is not tried again', async (way) => {
+  behavior(all, '42: that fails after a cancel request is not retried', async (way) => {
     const handle = await way.start('callActivity', [{ type: 'watch', args: ['fails'], cancelAfter: 20 }]);
     const { failure } = (await way.result(handle)) as Result;
     assert.deepEqual([failure.message, failure['retryState']], ['Activity task failed', 'CANCEL_REQUESTED']);
@@ -118,7 +118,7 @@ describe('a running activity', { concurrency: 8 }, () => {
     ['it was silent for too long', true, { heartbeatTimeout: 20 }],
     ['all of its time is over', false, { scheduleToCloseTimeout: 500 }],
   ] as const) {
-    behavior(all, `37: is told that ${what}`, async (way) => {
+    behavior(all, `37: learns that ${what}`, async (way) => {
       const limited = { ...options, retry: { maximumAttempts: 1 } };
       const handle = await way.start('callActivity', [{ type: 'watch', args: ['returns', beats], options: limited }]);
       await way.result(handle);
@@ -126,7 +126,7 @@ describe('a running activity', { concurrency: 8 }, () => {
     });
   }
 
-  behavior(all, '37: is told that its run is closed', async (way) => {
+  behavior(all, '37: learns that its run is closed', async (way) => {
     const handle = await way.start('callActivity', [{ type: 'watch', args: ['returns'] }]);
     await begun(handle);
     await handle.terminate('no more');
@@ -134,7 +134,7 @@ describe('a running activity', { concurrency: 8 }, () => {
     await way.replays(handle);
   });
 
-  behavior(all, '37: is told that its worker shuts down, and what it returns then counts', async (way) => {
+  behavior(all, '37: learns that its worker shuts down, and its result then counts', async (way) => {
     const taskQueue = way.newId('short-lived');
     const handle = await way.start('callActivity', [{ type: 'watch', args: ['returns'] }], { taskQueue });
     await way.serve(taskQueue, () => begun(handle));
@@ -151,7 +151,7 @@ async function whileBusy<T>(way: Way, work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-behavior(narrow, '37: an activity that has not begun is cancelled at once, unless it is abandoned', async (way) => {
+behavior(narrow, '37: an activity that has not started is cancelled at once, unless it is abandoned', async (way) => {
   await whileBusy(way, async () => {
     for (const cancellationType of kinds) {
       const call: ActivityCall = { type: 'watch', args: ['returns'], options: { cancellationType }, cancelAfter: 20 };

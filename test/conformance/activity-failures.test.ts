@@ -1,5 +1,5 @@
-// How what an activity throws reaches workflow code, and what is tried again. Behavior 41 of spec/sdk.md; errors after a
-// cancel request are in activity-cancellation.test.ts.
+// How an error of an activity reaches workflow code, and which errors are retried. Behavior 41 of spec/sdk.md;
+// activity-cancellation.test.ts covers errors after a cancel request.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {
@@ -28,7 +28,7 @@ const application = (message: string, fields: object = {}): object => ({
   ...fields,
 });
 
-/** What is thrown, how it is seen, and whether it is tried again. */
+/** The thrown value, how workflow code sees it, and whether it is retried. */
 const thrown: Record<string, { error: unknown; seen: object; once?: true }> = {
   'a plain error': { error: new Error('broken'), seen: application('broken', { type: 'Error' }) },
   'an error of a class of its own': { error: new OutOfStock('no'), seen: application('no', { type: 'OutOfStock' }) },
@@ -113,12 +113,12 @@ describe('an activity that throws', { concurrency: 4 }, () => {
     });
   }
 
-  behavior(all, '41: synchronously fails like all others', async (way) => {
+  behavior(all, '41: synchronously fails like any other', async (way) => {
     const { failure } = await failed(way, { type: 'failSynchronously', options: { retry: { maximumAttempts: 1 } } });
     assert.deepEqual(failure.cause, application('not even a promise', { type: 'RangeError' }));
   });
 
-  behavior(all, '41: is named with its id and its worker, the error with its stack', async (way) => {
+  behavior(all, '41: gives its failure the activity’s id and worker, and the error’s stack', async (way) => {
     const handle = await way.start('callAndFail', [
       { type: 'failSynchronously', options: { activityId: 'mine', retry: { maximumAttempts: 1 } } },
     ]);

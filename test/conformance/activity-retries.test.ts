@@ -1,4 +1,4 @@
-// When an activity is tried again, when it is given up and what is said then. Behaviors 40, 42, 43 and 45 of spec/sdk.md.
+// When an activity is retried, when its retries end, and with which error. Behaviors 40, 42, 43 and 45 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { pino } from 'pino';
@@ -14,13 +14,13 @@ interface Thrown {
   readonly nextRetryDelay?: number;
 }
 const noTime = 'Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying';
-/** What `untilReleased` waits for, by run. */
+/** Releases `untilReleased`, by run. */
 const releases = new Map<string, () => void>();
-/** What each attempt found as heartbeat details, by run. */
+/** The heartbeat details that each attempt found, by run. */
 const found = new Map<string, unknown[]>();
 
 const activities = {
-  /** Fails with the failures in turn, then returns its attempt. */
+  /** Fails with the given failures in turn, then returns its attempt. */
   async failWith(...failures: (Thrown & { cause?: Thrown })[]): Promise<number> {
     const { attempt } = activityInfo();
     const failure = failures[attempt - 1];
@@ -28,7 +28,7 @@ const activities = {
     const { cause, ...thrown } = failure;
     throw ApplicationFailure.create({ ...thrown, ...(cause && { cause: ApplicationFailure.create(cause) }) });
   },
-  /** Its first attempt fails, the next does not end. */
+  /** The first attempt fails, the next one does not end. */
   async failThenHang(): Promise<never> {
     if (activityInfo().attempt === 1) throw ApplicationFailure.create({ message: 'first' });
     return await Context.current().cancelled;
@@ -40,7 +40,7 @@ const activities = {
   async untilReleased(): Promise<void> {
     await new Promise<void>((resolve) => releases.set(activityInfo().workflowExecution!.runId, resolve));
   },
-  /** Beats, then stumbles; the next attempt tells what it found. */
+  /** Reports a heartbeat, then fails; the next attempt returns what it found. */
   async stumble(how: 'fail' | 'be silent' | 'wait for shutdown'): Promise<unknown> {
     const { attempt, heartbeatDetails, workflowExecution } = activityInfo();
     const seen = [...(found.get(workflowExecution!.runId) ?? []), heartbeatDetails];
@@ -68,7 +68,7 @@ const logger = pino({}, { write: (line) => void logged.push(JSON.parse(line) as 
 const all = await ways({ activities, logger });
 const narrow = await ways({ activities, maxConcurrentActivities: 1 });
 
-/** The result, and how long the pauses before each retry were to be. */
+/** The result, and the planned pause before each retry. */
 async function call(way: Way, options: ActivityCall): Promise<{ result: unknown; delays: number[] }> {
   const handle = await way.start('callActivity', [options]);
   const result = await way.result(handle);
@@ -87,7 +87,7 @@ async function failure(way: Way, options: ActivityCall): Promise<FailureView> {
 const application = { name: 'ApplicationFailure', nonRetryable: false, details: [] };
 
 describe('retries of an activity', { concurrency: 4 }, () => {
-  behavior(all, '40: begin after one second and double; there is no end to them by default', async (way) => {
+  behavior(all, '40: start after one second, double the interval, and never end by default', async (way) => {
     const { result, delays } = await call(way, { type: 'failWith', args: [{ message: '1' }, { message: '2' }] });
     assert.deepEqual([result, delays], [3, [1000, 2000]]);
   });
@@ -118,7 +118,7 @@ describe('retries of an activity', { concurrency: 4 }, () => {
     assert.deepEqual([result, delays], [4, [5, 45, 20]]);
   });
 
-  behavior(all, '42: leave no event in Temporal history but schedule and end', async (way) => {
+  behavior(all, '42: leave only the schedule and the end in Temporal history', async (way) => {
     const options = { type: 'failWith', args: [{ message: 'x' }], options: { retry } };
     const handle = await way.start('callActivity', [options]);
     assert.equal(await way.result(handle), 2);
@@ -131,7 +131,7 @@ describe('retries of an activity', { concurrency: 4 }, () => {
     assert.equal(attempt, 2);
   });
 
-  behavior(all, '42: end with NON_RETRYABLE_FAILURE for a flag, and for a type that is listed', async (way) => {
+  behavior(all, '42: end with NON_RETRYABLE_FAILURE for a flag, and for a listed type', async (way) => {
     for (const [thrown, policy] of [
       [{ message: 'no', type: 'T', nonRetryable: true }, retry],
       [
@@ -144,24 +144,20 @@ describe('retries of an activity', { concurrency: 4 }, () => {
     }
   });
 
-  behavior(
-    all,
-    '42: go on for a type like one that is listed, and whatever the cause of the failure is',
-    async (way) => {
-      const cause = { message: 'below', type: 'T', nonRetryable: true };
-      for (const [thrown, nonRetryableErrorTypes] of [
-        [{ message: 'no', type: 'T' }, ['t', 'T ', '', 'TT']],
-        [{ message: 'no', type: 'Other', cause }, ['T']],
-        [{ message: 'no', cause }, ['T']],
-      ] as const) {
-        const policy = { ...retry, nonRetryableErrorTypes: [...nonRetryableErrorTypes] };
-        const { result } = await call(way, { type: 'failWith', args: [thrown], options: { retry: policy } });
-        assert.equal(result, 2);
-      }
-    },
-  );
+  behavior(all, '42: continue for a type that only resembles a listed one, and for any cause', async (way) => {
+    const cause = { message: 'below', type: 'T', nonRetryable: true };
+    for (const [thrown, nonRetryableErrorTypes] of [
+      [{ message: 'no', type: 'T' }, ['t', 'T ', '', 'TT']],
+      [{ message: 'no', type: 'Other', cause }, ['T']],
+      [{ message: 'no', cause }, ['T']],
+    ] as const) {
+      const policy = { ...retry, nonRetryableErrorTypes: [...nonRetryableErrorTypes] };
+      const { result } = await call(way, { type: 'failWith', args: [thrown], options: { retry: policy } });
+      assert.equal(result, 2);
+    }
+  });
 
-  behavior(all, '42: end with TIMEOUT at once when the next would begin after schedule-to-close', async (way) => {
+  behavior(all, '42: end with TIMEOUT at once if the next attempt would start after schedule-to-close', async (way) => {
     const options = { scheduleToCloseTimeout: '1 minute', retry: { initialInterval: '2 minutes' } } as const;
     assert.deepEqual(await failure(way, { type: 'failWith', args: [{ message: 'last', type: 'T' }], options }), {
       name: 'ActivityFailure',
@@ -188,7 +184,7 @@ describe('retries of an activity', { concurrency: 4 }, () => {
   });
 });
 
-describe('a policy that makes no sense fails the task before any command', { concurrency: 4 }, () => {
+describe('an invalid policy fails the task before any command', { concurrency: 4 }, () => {
   for (const [policy, message] of [
     [{ initialInterval: 0 }, 'RetryPolicy.initialInterval cannot be 0'],
     [{ backoffCoefficient: 0 }, 'RetryPolicy.backoffCoefficient must be greater than 0'],
@@ -222,14 +218,14 @@ describe('timeouts of an activity', { concurrency: 4 }, () => {
     const last = { lastHeartbeatDetails: { step: 3 } };
     const cause = { name: 'TimeoutFailure', message: `activity ${name} timeout`, timeoutType, ...last };
 
-    behavior(all, `43: ${name} is tried again, and tells the last heartbeat`, async (way) => {
+    behavior(all, `43: ${name} is retried, and its error has the last heartbeat`, async (way) => {
       const options = { ...limits, retry: { ...retry, maximumAttempts: 2 } };
       const seen = await failure(way, { type: 'hang', args: [3], options });
       assert.deepEqual([seen.message, seen['retryState']], ['Activity task timed out', 'MAXIMUM_ATTEMPTS_REACHED']);
       assert.deepEqual(seen['cause'], cause);
     });
 
-    behavior(all, `43: ${name} is not tried again when '${fatal}' is listed`, async (way) => {
+    behavior(all, `43: ${name} is not retried if '${fatal}' is listed`, async (way) => {
       const options = { ...limits, retry: { ...retry, nonRetryableErrorTypes: [fatal] } };
       const seen = await failure(way, { type: 'hang', args: [3], options });
       assert.deepEqual([seen.message, seen['retryState']], ['Activity task timed out', 'NON_RETRYABLE_FAILURE']);
@@ -249,7 +245,7 @@ describe('timeouts of an activity', { concurrency: 4 }, () => {
     );
   }
 
-  behavior(all, '43: schedule-to-close ends an attempt at work, and is not tried again', async (way) => {
+  behavior(all, '43: schedule-to-close ends a running attempt, and is not retried', async (way) => {
     for (const type of ['hang', 'failThenHang']) {
       const seen = await failure(way, {
         type,
@@ -266,7 +262,7 @@ describe('timeouts of an activity', { concurrency: 4 }, () => {
   });
 });
 
-/** A run whose activity has the worker's only place until it is released. */
+/** A run whose activity has the worker's only slot until it is released. */
 async function blocker(way: Way): Promise<{ release(): Promise<unknown> }> {
   const handle = await way.start('callActivity', [{ type: 'untilReleased' }]);
   const release = await until(async () => releases.get(handle.runId!));
@@ -278,7 +274,7 @@ async function blocker(way: Way): Promise<{ release(): Promise<unknown> }> {
   };
 }
 
-behavior(narrow, '43: schedule-to-start is not tried again, and holds for each attempt', async (way) => {
+behavior(narrow, '43: schedule-to-start is not retried, and limits each attempt', async (way) => {
   const first = await blocker(way);
   const seen = await failure(way, { type: 'failWith', options: { scheduleToStartTimeout: 30, retry } });
   assert.deepEqual([seen.message, seen['retryState']], ['Activity task timed out', 'TIMEOUT']);
@@ -314,17 +310,13 @@ describe('heartbeat details of an activity', { concurrency: 4 }, () => {
     assert.deepEqual(messages, ['what an activity reported could not be stored', 'activity attempt failed']);
   });
 
-  behavior(
-    all,
-    '45: reach the worker that begins an attempt anew which another one stopped as it ended',
-    async (way) => {
-      const taskQueue = way.newId('moving');
-      const args = [{ type: 'stumble', args: ['wait for shutdown'], options: { retry } }];
-      const handle = await way.start('callActivity', args, { taskQueue });
-      await way.serve(taskQueue, () => until(async () => found.has(handle.runId!)));
-      const stopped = (await handle.history()).find((event) => event.type === 'WorkerLost');
-      assert.match(stopped?.reason ?? '', /shut down/);
-      await way.serve(taskQueue, async () => assert.deepEqual(await way.result(handle), [undefined, last, last]));
-    },
-  );
+  behavior(all, '45: reach the worker that repeats an attempt which a stopping worker cancelled', async (way) => {
+    const taskQueue = way.newId('moving');
+    const args = [{ type: 'stumble', args: ['wait for shutdown'], options: { retry } }];
+    const handle = await way.start('callActivity', args, { taskQueue });
+    await way.serve(taskQueue, () => until(async () => found.has(handle.runId!)));
+    const stopped = (await handle.history()).find((event) => event.type === 'WorkerLost');
+    assert.match(stopped?.reason ?? '', /shut down/);
+    await way.serve(taskQueue, async () => assert.deepEqual(await way.result(handle), [undefined, last, last]));
+  });
 });

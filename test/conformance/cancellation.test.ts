@@ -1,5 +1,5 @@
-// Cancellation of workflows and scopes. Behaviors 28, 33 to 36 and 39 of spec/sdk.md; 37 is in activity-cancellation.test.ts,
-// 38 is proven by test/worker/children.test.ts.
+// Cancellation of workflows and scopes. Behaviors 28, 33 to 36 and 39 of spec/sdk.md; activity-cancellation.test.ts covers 37,
+// test/worker/children.test.ts covers 38.
 import assert from 'node:assert/strict';
 import { until } from '../support/engine.ts';
 import { behavior, turnsOf, typesOf, ways } from './ways.ts';
@@ -9,13 +9,13 @@ const ofScope = 'CancelledFailure: Cancellation scope cancelled';
 const ofRequest = 'CancelledFailure: Workflow cancelled';
 const ofActivity = `ActivityFailure: Activity cancelled <- ${ofScope}`;
 
-behavior(all, '28: a condition that is cancelled rejects, and its timer ends', async (way) => {
+behavior(all, '28: a cancelled condition rejects, and its timer is cancelled', async (way) => {
   const handle = await way.start('cancelsConditions');
   assert.deepEqual(await way.result(handle), [ofScope, ofScope]);
   assert.deepEqual((await turnsOf(handle)).at(-1), ['TimerFired', 'TimerCancelled', 'WorkflowCompleted']);
 });
 
-behavior(all, '33: a cancel request is delivered once, with its own words', async (way) => {
+behavior(all, '33: a cancel request is delivered once, with its own message', async (way) => {
   const handle = await way.start('countsCancels');
   await until(async () => (await handle.query<string[]>('seen')).length === 1);
   await handle.cancel();
@@ -37,7 +37,7 @@ for (const [how, status, texts] of [
   ['returns', 'COMPLETED', undefined],
   ['throws another failure', 'FAILED', [failed, 'ApplicationFailure: cleanup failed']],
 ] as const) {
-  behavior(all, `34: a workflow that is cancelled and ${how} is ${status}`, async (way) => {
+  behavior(all, `34: a cancelled workflow that ${how} is ${status}`, async (way) => {
     const handle = await way.start('whenCancelled', [how]);
     await until(async () => (await typesOf(handle)).length > 1);
     await handle.cancel();
@@ -47,13 +47,13 @@ for (const [how, status, texts] of [
   });
 }
 
-behavior(all, '34: a CancelledFailure that nobody asked for is a failure', async (way) => {
+behavior(all, '34: a CancelledFailure without a cancel request is a failure', async (way) => {
   const handle = await way.start('cancelsItself');
   assert.deepEqual(await way.failure(handle), [failed, 'CancelledFailure: mine']);
   assert.equal((await handle.describe()).status.name, 'FAILED');
 });
 
-behavior(all, '35: a shielded scope hears of the request, and is not cancelled by it', async (way) => {
+behavior(all, '35: a shielded scope learns of the request, and is not cancelled by it', async (way) => {
   const handle = await way.start('shields');
   await handle.query('__temporal_workflow_metadata');
   await handle.cancel();
@@ -65,7 +65,7 @@ behavior(all, '35: a shielded scope hears of the request, and is not cancelled b
   });
 });
 
-behavior(all, '36: what begins in a cancelled scope rejects at once, without an event', async (way) => {
+behavior(all, '36: a call in a cancelled scope rejects at once, without an event', async (way) => {
   const handle = await way.start('beginsTooLate');
   const { outcomes, asked } = (await way.result(handle)) as { outcomes: string[]; asked: boolean };
   assert.deepEqual(new Set(outcomes), new Set([ofScope]));
@@ -73,7 +73,7 @@ behavior(all, '36: what begins in a cancelled scope rejects at once, without an 
   assert.deepEqual(await turnsOf(handle), [['WorkflowStarted', 'WorkflowCompleted']]);
 });
 
-behavior(all, '36: what is cancelled in the activation that began it leaves no event', async (way) => {
+behavior(all, '36: a call that is cancelled in its own activation leaves no event', async (way) => {
   const handle = await way.start('cancelsAtOnce');
   assert.deepEqual(await way.result(handle), [ofScope, ofActivity, ofActivity, ofActivity]);
   assert.deepEqual(await turnsOf(handle), [['WorkflowStarted', 'WorkflowCompleted']]);
@@ -81,13 +81,13 @@ behavior(all, '36: what is cancelled in the activation that began it leaves no e
 
 behavior(
   all,
-  '39: withTimeout cancels its scope when the time is over, and its timer when the body ends before',
+  '39: withTimeout cancels its scope at the timeout, and its timer if the body ends before',
   async (way) => {
     const handle = await way.start('runsOutOfTime');
     assert.deepEqual(await way.result(handle), [ofScope, ofActivity, 'went on: Hello, x!', 'went on: at once']);
     const types = await typesOf(handle);
     const count = (type: string): number => types.filter((other) => other === type).length;
-    // Two timers of withTimeout fire, one sleep and one withTimeout end early; the last leaves no event.
+    // Two timers of withTimeout fire; one sleep and one withTimeout end early; the last one leaves no event.
     assert.deepEqual(['TimerStarted', 'TimerFired', 'TimerCancelled'].map(count), [4, 2, 2]);
   },
 );

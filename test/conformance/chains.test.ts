@@ -1,5 +1,5 @@
-// Children and chains: what was not proven three ways by test/worker/children.test.ts, continue-as-new.test.ts and
-// workflow-retry.test.ts. Behaviors 48, 49, 50 and 55 of spec/sdk.md.
+// Children and chains: facts that test/worker/children.test.ts, continue-as-new.test.ts and workflow-retry.test.ts do not prove
+// in all three ways. Behaviors 48, 49, 50 and 55 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { TimeoutFailure } from 'reprise/common';
 import { WorkflowFailedError } from 'reprise/client';
@@ -18,7 +18,7 @@ behavior(all, '48: a child inherits the task queue, and neither memo nor search 
   });
 });
 
-behavior(all, '49, 55: the parent close policy holds for a parent that times out', async (way) => {
+behavior(all, '49, 55: the parent close policy applies when the parent times out', async (way) => {
   const childId = way.newId('child of late');
   const handle = await way.start('parentOutOfTime', [childId], { workflowRunTimeout: 1_500 });
   await assert.rejects(way.result(handle), (error) => {
@@ -40,18 +40,22 @@ behavior(all, '50: the first command that ends a run wins', async (way) => {
   assert.equal((await way.runs(handle.workflowId)).length, 1);
 });
 
-behavior(all, '50: workflow code catches ContinueAsNew; thrown on it continues, swallowed it does not', async (way) => {
-  assert.equal(await way.execute('catchesContinueAsNew', ['throw']), 'the next run');
-  assert.equal(await way.execute('catchesContinueAsNew', ['swallow']), 'swallowed');
-});
+behavior(
+  all,
+  '50: workflow code can catch ContinueAsNew; rethrown it continues, swallowed it does not',
+  async (way) => {
+    assert.equal(await way.execute('catchesContinueAsNew', ['throw']), 'the next run');
+    assert.equal(await way.execute('catchesContinueAsNew', ['swallow']), 'swallowed');
+  },
+);
 
-behavior(all, '50: each run of a chain has the run timeout anew', async (way) => {
+behavior(all, '50: each run of a chain has the full run timeout', async (way) => {
   const handle = await way.start('takesItsTime', [5, 500], { workflowRunTimeout: 2_000 });
   assert.equal(await way.result(handle), 'in time');
   assert.equal((await way.runs(handle.workflowId)).length, 5);
 });
 
-behavior(all, '55: termination has its reason, or a text of its own, and runs no cleanup', async (way) => {
+behavior(all, '55: a terminated run has the given reason or a default one, and runs no cleanup', async (way) => {
   for (const [reason, message] of [
     ['enough', 'enough'],
     [undefined, 'Workflow execution terminated'],

@@ -1,4 +1,4 @@
-// update() of a context with random recipes: what immer makes of the same ones, in memory, from the log and in replay.
+// update() of a context with random recipes: compared with immer, in memory, from the log and in replay.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { documents, produced, recipes } from '../unit/core/context-recipes.ts';
@@ -6,7 +6,7 @@ import { behavior, ways } from './ways.ts';
 
 const all = await ways();
 
-behavior(all, 'random updates give what immer gives', (way) =>
+behavior(all, 'random updates give the same result as immer', (way) =>
   fc.assert(
     fc.asyncProperty(documents, fc.array(recipes, { minLength: 4, maxLength: 12 }), async (document, given) => {
       const expected: string[] = [];

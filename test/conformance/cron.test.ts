@@ -9,7 +9,7 @@ const all = await ways();
 const statuses = async (way: Way, { workflowId }: WorkflowHandle): Promise<string[]> =>
   (await way.runs(workflowId)).map(({ status }) => status);
 
-/** What each run ended with. */
+/** The outcome of each run. */
 async function ends(way: Way, { workflowId }: WorkflowHandle): Promise<unknown[]> {
   const { workflow } = way.engine.client;
   const payloads: unknown[] = [];
@@ -24,7 +24,7 @@ const hasRuns = (way: Way, { workflowId }: WorkflowHandle, count: number): Promi
 
 async function terminated(way: Way, handle: WorkflowHandle): Promise<void> {
   await handle.terminate();
-  // What a handle waits for is the end of the chain.
+  // A handle waits for the end of the chain.
   await assert.rejects(way.result(handle), { message: 'Workflow execution terminated' });
   assert.equal((await statuses(way, handle)).at(-1), 'terminated');
   const { rows } = await way.engine.pool.query<{ ok: boolean }>(
@@ -34,11 +34,11 @@ async function terminated(way: Way, handle: WorkflowHandle): Promise<void> {
   assert.ok(rows.every(({ ok }) => ok));
 }
 
-// A schedule knows nothing shorter than a second: all wait together.
+// A schedule's shortest interval is a second, so all tests wait together.
 describe('a cron schedule', { concurrency: 16 }, () => {
   behavior(
     all,
-    '52: a run follows whatever came of the one before; results and failures are handed on',
+    '52: a run follows whatever the outcome of the previous one; results and failures are passed on',
     async (way) => {
       const options = { cronSchedule: '@every 1s', workflowRunTimeout: 800 };
       const handle = await way.start('endsInTurn', [], options);
@@ -48,7 +48,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
         return isMixed && each.slice(each.indexOf('timed_out')).includes('completed');
       });
       await terminated(way, handle);
-      // Where machines are busy, any run may have timed out: what is handed on says what came before.
+      // On a busy machine any run may have timed out: its successor's inputs say so.
       let times = 0;
       let lastFailure: string | undefined;
       const whatRunsEndedWith = await ends(way, handle);
@@ -66,7 +66,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     },
   );
 
-  behavior(all, '52: a run knows its schedule, and the failure before it', async (way) => {
+  behavior(all, '52: a run knows its schedule and the previous failure', async (way) => {
     const handle = await way.start('everySoOften', [true], { cronSchedule: '@every 1s' });
     await hasRuns(way, handle, 3);
     await terminated(way, handle);
@@ -75,7 +75,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     assert.deepEqual((await ends(way, handle))[1], { times: 1, ...known });
   });
 
-  behavior(all, '51: followRuns: false is content with the first run', async (way) => {
+  behavior(all, '51: followRuns: false waits only for the first run', async (way) => {
     const options = { cronSchedule: '@every 1s', followRuns: false };
     const handle = await way.start('everySoOften', [false], options);
     assert.equal(((await handle.result()) as { times: number }).times, 1);
@@ -84,7 +84,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     await way.replays(handle);
   });
 
-  behavior(all, '52: a signal before its time does not begin a run, which has it then', async (way) => {
+  behavior(all, '52: a signal before a run’s time does not start the run, which receives it later', async (way) => {
     const handle = await way.start('everySoOften', [false], { cronSchedule: '@every 2s' });
     await handle.signal('note', 'early');
     await hasRuns(way, handle, 2);
@@ -98,7 +98,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
 
   behavior(
     all,
-    '52: cancellation ends it, at once while a run waits for its time, and while one is at work',
+    '52: cancellation ends it, both while a run waits for its time and while one is running',
     async (way) => {
       const yearly = await way.start('waitsForEver', [], { cronSchedule: '0 0 1 1 *' });
       const { startTime, executionTime } = await yearly.describe();

@@ -1,5 +1,5 @@
-// Workflow ids that are taken, or were, and which run a handle is to. Behaviors 51 and 53 of spec/sdk.md; what follows a retry
-// is in test/worker/workflow-retry.test.ts, starts in the transaction of the caller in test/sdk/id-policies.test.ts.
+// Workflow ids that are or were in use, and which run a handle refers to. Behaviors 51 and 53 of spec/sdk.md.
+// test/worker/workflow-retry.test.ts covers retries, test/sdk/id-policies.test.ts starts in the caller's transaction.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {
@@ -50,7 +50,7 @@ describe('a workflow id whose run has ended', { concurrency: 5 }, () => {
         if (after.includes(ending)) {
           assert.equal(await way.result(await again), 'completed');
         } else {
-          await assert.rejects(again, refusedBy(/a run after which the workflowIdReusePolicy allows no other/));
+          await assert.rejects(again, refusedBy(/a closed run, and the workflowIdReusePolicy allows no other/));
           assert.equal((await way.runs(workflowId)).length, 1, 'nothing was written');
         }
       }
@@ -81,7 +81,7 @@ behavior(all, '53: the id of an open run is refused by default, and with FAIL', 
   assert.deepEqual(await way.result(handle), [], 'nothing was sent');
 });
 
-behavior(all, '53: USE_EXISTING gives the open run, also to many at once; so does signalWithStart', async (way) => {
+behavior(all, '53: USE_EXISTING and signalWithStart return the open run, also with concurrent calls', async (way) => {
   const workflowId = way.newId('shared');
   const handles = await Promise.all(Array.from({ length: 20 }, () => open(way, workflowId, 'USE_EXISTING')));
   handles.push(await signalWithStart(way, workflowId));
@@ -91,7 +91,7 @@ behavior(all, '53: USE_EXISTING gives the open run, also to many at once; so doe
   assert.equal((await way.runs(workflowId)).length, 1);
 });
 
-behavior(all, '53: TERMINATE_EXISTING ends the open run, and begins another', async (way) => {
+behavior(all, '53: TERMINATE_EXISTING terminates the open run and starts another', async (way) => {
   const workflowId = way.newId('taken over');
   const first = await open(way, workflowId);
   const second = await open(way, workflowId, 'TERMINATE_EXISTING');
@@ -108,7 +108,7 @@ behavior(all, '53: TERMINATE_EXISTING ends the open run, and begins another', as
   );
 });
 
-/** Two runs, the second of which is open. */
+/** Two runs; the second one is open. */
 async function chainOfTwo(way: Way): Promise<WorkflowHandle> {
   const handle = await way.start('answers', [1]);
   await handle.signal('go');
@@ -140,7 +140,7 @@ for (const [verb, status] of [
   );
 }
 
-behavior(all, '51: the handle of start has nothing to do with a later chain of its workflow id', async (way) => {
+behavior(all, '51: the handle of start ignores a later chain of its workflow id', async (way) => {
   const { workflow } = way.engine.client;
   const first = await open(way, way.newId('twice'));
   await first.signal('say', 'first');

@@ -1,5 +1,5 @@
-// What belongs to one run, what is said while it is replayed, and what it leaves behind. Behaviors 18 (of log lines) and 59
-// to 64 of spec/sdk.md.
+// Isolation of runs: values, rejections, logs during replay, reserved names and module state. Behaviors 18 (of log lines) and
+// 59 to 64 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { it } from 'node:test';
@@ -25,7 +25,7 @@ const sink = new Writable({
 const all = await ways({ logger: pino({ level: 'debug' }, sink) });
 const linesOf = ({ runId }: WorkflowHandle): Line[] => lines.filter((line) => line.runId === runId);
 
-behavior(all, '59: values come back as they went: undefined, bytes, missing arguments', async (way) => {
+behavior(all, '59: values return unchanged: undefined, bytes, missing arguments', async (way) => {
   const values = [undefined, null, 'text', new Uint8Array([0, 1, 255]), { a: [1] }];
   const [count, ...back] = (await way.execute('passesOn', values)) as unknown[];
   assert.equal(count, values.length);
@@ -35,7 +35,7 @@ behavior(all, '59: values come back as they went: undefined, bytes, missing argu
   assert.deepEqual(await way.execute('missesArguments', ['one']), ['one', 'undefined']);
 });
 
-behavior(all, '60: a rejection that nobody handles fails the task', async (way) => {
+behavior(all, '60: an unhandled rejection fails the task', async (way) => {
   const handle = await way.start('rejectsUnheard');
   const { message } = await taskFailureOf(handle);
   assert.equal(message, 'Unhandled Promise rejection: nobody waits for this');
@@ -44,7 +44,7 @@ behavior(all, '60: a rejection that nobody handles fails the task', async (way) 
   await way.replays(handle);
 });
 
-behavior(all, '60: what a workflow fires and forgets is dropped when it completes', async (way) => {
+behavior(all, '60: pending calls of a workflow are dropped when it completes', async (way) => {
   const handle = await way.start('firesAndForgets');
   assert.equal(await way.result(handle), 'done');
   const { taskFailure, pendingActivities } = await handle.describe();
@@ -53,7 +53,7 @@ behavior(all, '60: what a workflow fires and forgets is dropped when it complete
 
 behavior(
   all,
-  '18, 61: each line is logged once, however often it is replayed; queries and validators log always',
+  '18, 61: each line is logged once, however often it is replayed; queries and validators always log',
   async (way) => {
     const handle = await way.start('logsEverywhere');
     await until(async () => linesOf(handle).some(({ msg }) => msg === 'main 3'));
@@ -65,7 +65,7 @@ behavior(
     await until(async () => linesOf(handle).filter(({ msg }) => msg === 'query').length >= 2);
     const said = linesOf(handle).map(({ msg }) => msg);
     assert.deepEqual(
-      // A query may be asked more often than it is answered.
+      // A query may be executed more often than it is answered.
       said.filter((line, i) => line !== 'query' || said[i - 1] !== 'query'),
       ['main 1', 'main 2', 'main 3', 'query', 'validator', 'update', 'signal', 'main 4', 'query'],
     );
@@ -79,7 +79,7 @@ behavior(
   },
 );
 
-behavior(all, '62: names that the engine keeps are refused; default handlers do not answer to them', async (way) => {
+behavior(all, '62: reserved names are refused, and default handlers do not receive them', async (way) => {
   const handle = await way.start('usesReservedNames');
   await assert.rejects(handle.query('__temporal_x'), /did not register a handler for __temporal_x/);
   assert.equal(await handle.query('else'), 'default else');
@@ -99,7 +99,7 @@ behavior(all, '62: names that the engine keeps are refused; default handlers do 
   ]);
 });
 
-it('62: a worker refuses task queues and activities of such names', async () => {
+it('62: a worker refuses reserved names of task queues and activities', async () => {
   const { connection } = all[0]!.engine;
   const refused = (kind: string) => ({
     name: 'TypeError',
@@ -110,23 +110,19 @@ it('62: a worker refuses task queues and activities of such names', async () => 
   await assert.rejects(fixtureWorker(connection, 'q', { activities }), refused('activity'));
 });
 
-behavior(
-  all,
-  '63: state of modules, globals and async contexts belong to one run, over all its activations',
-  async (way) => {
-    const names = ['a', 'b', 'c', 'd'];
-    const results = await Promise.all(names.map((name) => way.execute('keepsToItself', [name])));
-    for (const [index, name] of names.entries()) {
-      assert.deepEqual(results[index], {
-        ofModule: 2,
-        stored: name,
-        outside: 'none',
-        leaked: name,
-        frozen: 'Cannot add property a, object is not extensible',
-      });
-    }
-  },
-);
+behavior(all, '63: module state, globals and async contexts belong to one run across its activations', async (way) => {
+  const names = ['a', 'b', 'c', 'd'];
+  const results = await Promise.all(names.map((name) => way.execute('keepsToItself', [name])));
+  for (const [index, name] of names.entries()) {
+    assert.deepEqual(results[index], {
+      ofModule: 2,
+      stored: name,
+      outside: 'none',
+      leaked: name,
+      frozen: 'Cannot add property a, object is not extensible',
+    });
+  }
+});
 
 for (const how of ['return', 'cancel', 'fail', 'continue']) {
   const warns = how !== 'fail';

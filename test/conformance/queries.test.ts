@@ -1,5 +1,5 @@
-// Queries: read-only, answered whenever a run exists. Behaviors 21 to 24 of spec/sdk.md; what query handlers log is in
-// isolation.test.ts.
+// Queries: read-only, and answered as long as the run exists. Behaviors 21 to 24 of spec/sdk.md; isolation.test.ts covers what
+// query handlers log.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Client, QueryNotRegisteredError, QueryRejectCondition, QueryRejectedError } from 'reprise/client';
@@ -8,7 +8,7 @@ import { behavior, typesOf, ways } from './ways.ts';
 
 const all = await ways();
 
-behavior(all, '21: a query changes nothing, tries no condition, and is answered by closed runs too', async (way) => {
+behavior(all, '21: a query changes nothing, evaluates no condition, and works for closed runs too', async (way) => {
   const handle = await way.start('answers');
   await handle.signal('tell', 'second');
   await until(async () => (await handle.query<string[]>('told')).length === 2);
@@ -39,7 +39,7 @@ behavior(all, '22: a query handler that is async, or throws, fails the query and
   assert.equal(await way.result(handle), 'first,last');
 });
 
-behavior(all, '23: an unknown query names those that there are, in the order of their registration', async (way) => {
+behavior(all, '23: the error of an unknown query names the registered ones in order', async (way) => {
   const handle = await way.start('answers');
   const message =
     'Workflow did not register a handler for unknown. Registered queries: [__stack_trace __enhanced_stack_trace __temporal_workflow_metadata told tries opens async throws sleeps]';
@@ -62,7 +62,7 @@ behavior(all, '24: a query sees the signals that were sent before it', async (wa
   await way.result(handle);
 });
 
-behavior(all, '24: a query that comes before the first task waits for it', async (way) => {
+behavior(all, '24: a query before the first task waits for it', async (way) => {
   let answer: Promise<string[]> | undefined;
   await way.gathered(
     ['answers'],
@@ -78,7 +78,7 @@ behavior(all, '24: a query that comes before the first task waits for it', async
   );
 });
 
-behavior(all, '24: without a worker a query waits as long as its caller does', async (way) => {
+behavior(all, '24: without a worker, a query waits until its caller gives up', async (way) => {
   const { client } = way.engine;
   const taskQueue = way.newId('nobody');
   const handle = await way.start('answers', [], { taskQueue });
@@ -107,7 +107,7 @@ const refused: Record<QueryRejectCondition, readonly string[]> = {
   NOT_COMPLETED_CLEANLY: ['TERMINATED', 'CANCELLED', 'CONTINUED_AS_NEW'],
 };
 
-behavior(all, '24: queryRejectCondition says of which runs a query is refused', async (way) => {
+behavior(all, '24: queryRejectCondition decides for which runs a query is refused', async (way) => {
   const { connection, client } = way.engine;
   for (const ending of endings) {
     const handle = await way.start('answers', [ending === 'CONTINUED_AS_NEW' ? 1 : 0]);
@@ -131,7 +131,7 @@ behavior(all, '24: queryRejectCondition says of which runs a query is refused', 
   }
 });
 
-it('24: a condition that there is not is refused', () => {
+it('24: an unknown condition is refused', () => {
   const { connection } = all[0]!.engine;
   const make = (workflow: object) => () => new Client({ connection, workflow });
   assert.throws(make({ queryRejectCondition: 'OPEN' }), { code: 'INVALID_INPUT' });

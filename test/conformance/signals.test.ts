@@ -1,12 +1,12 @@
-// Signals: when handlers begin, in what order, and that none is lost. Behaviors 1 to 8 of spec/sdk.md; 9 is proven by
-// test/worker/children.test.ts.
+// Signals: when handlers start, in which order, and that none is lost. Behaviors 1 to 8 of spec/sdk.md;
+// test/worker/children.test.ts covers 9.
 import assert from 'node:assert/strict';
 import { activityInfo } from 'reprise/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from 'reprise/client';
 import { until } from '../support/engine.ts';
 import { behavior, pause, taskFailureOf, turnsOf, typesOf, type Way, ways } from './ways.ts';
 
-/** What the activity `released` of a workflow waits for. */
+/** Releases the activity `released` of a workflow. */
 const releases = new Map<string, PromiseWithResolvers<void>>();
 const all = await ways({
   activities: {
@@ -14,29 +14,25 @@ const all = await ways({
   },
 });
 
-behavior(
-  all,
-  '1: messages that came before the first task are handled before the main function awaits',
-  async (way) => {
-    await way.gathered(
-      ['comesLast'],
-      4,
-      async (handle) => {
-        await handle.signal('tell', 'a');
-        await handle.cancel();
-        await handle.signal('tell', 'b');
-        void handle.startUpdate('put', { args: ['u'], waitForStage: 'ACCEPTED' });
-      },
-      async (handle) => {
-        const order = await way.result(handle);
-        assert.deepEqual(order, ['cancelled: true', 'a', 'b', 'u', 'before the first await']);
-        assert.equal((await turnsOf(handle)).length, 1);
-      },
-    );
-  },
-);
+behavior(all, '1: messages from before the first task are handled before the main function awaits', async (way) => {
+  await way.gathered(
+    ['comesLast'],
+    4,
+    async (handle) => {
+      await handle.signal('tell', 'a');
+      await handle.cancel();
+      await handle.signal('tell', 'b');
+      void handle.startUpdate('put', { args: ['u'], waitForStage: 'ACCEPTED' });
+    },
+    async (handle) => {
+      const order = await way.result(handle);
+      assert.deepEqual(order, ['cancelled: true', 'a', 'b', 'u', 'before the first await']);
+      assert.equal((await turnsOf(handle)).length, 1);
+    },
+  );
+});
 
-behavior(all, '2: the signal of signalWithStart is visible on the line after setHandler', async (way) => {
+behavior(all, '2: the signal of signalWithStart is handled by the line after setHandler', async (way) => {
   const { client, taskQueue } = way.engine;
   const workflowId = 'signaled before';
   const options = { workflowId, taskQueue, signal: 'go', signalArgs: [] };
@@ -112,7 +108,7 @@ for (const later of [false, true]) {
     ]);
   });
 
-  behavior(all, `6: a bug in a signal handler, ${when}, fails the task, which is tried again`, async (way) => {
+  behavior(all, `6: a bug in a signal handler, ${when}, fails the task, which is retried`, async (way) => {
     const handle = await way.start('failsInHandler', ['bug', later]);
     await handle.signal('go');
     assert.match((await taskFailureOf(handle)).message, /a bug in a handler/);
@@ -124,9 +120,9 @@ for (const later of [false, true]) {
 
 interface Ending {
   readonly handle: WorkflowHandle;
-  /** Has the turn made that ends the run. */
+  /** Triggers the turn that ends the run. */
   release(): void;
-  /** What the run heard, once it has ended. */
+  /** The messages that the run received, once it has ended. */
   end(): Promise<string[]>;
 }
 
@@ -162,7 +158,7 @@ for (const how of ['complete', 'fail', 'cancel', 'continue']) {
         ['tell', 'a'],
         ['tell', 'b'],
       ] as const;
-      // What is sent holds the run's row: its closing turn cannot be appended before the signals are there.
+      // The sender holds the run's row, so the closing turn cannot be appended before the signals arrive.
       await way.together(handle, words, () => {
         release();
         return pause(60);
@@ -171,7 +167,7 @@ for (const how of ['complete', 'fail', 'cancel', 'continue']) {
     },
   );
 
-  behavior(all, `7: of a stream of signals and updates each is heard, or its sender told: ${how}`, async (way) => {
+  behavior(all, `7: each message of a stream is handled, or its sender gets an error: ${how}`, async (way) => {
     const { handle, release, end } = await ending(way, how);
     const acknowledged: string[] = [];
     let over = false;
@@ -198,7 +194,7 @@ for (const how of ['complete', 'fail', 'cancel', 'continue']) {
   });
 }
 
-behavior(all, '8: messages to a closed run are refused as to one that is not found', async (way) => {
+behavior(all, '8: messages to a closed run are refused like those to an unknown run', async (way) => {
   const handle = await way.start('comesLast');
   await way.result(handle);
   const { workflow } = way.engine.client;

@@ -1,4 +1,4 @@
-// startDelay: the first task waits, until its time or the first message. Behavior 54 of spec/sdk.md.
+// startDelay: the first task waits for its time or for the first message. Behavior 54 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -7,7 +7,7 @@ import { behavior, pause, type Way, ways } from './ways.ts';
 const all = await ways();
 const begun = async (handle: WorkflowHandle): Promise<boolean> => (await handle.history()).length > 1;
 
-/** Starts a run, and sends it the word, in one. */
+/** signalWithStart with the signal that the workflow returns. */
 async function sendWithStart({ engine }: Way, workflowId: string, word: string): Promise<WorkflowHandle> {
   const { client, taskQueue } = engine;
   const options = { workflowId, taskQueue, startDelay: '1 hour', signal: 'say', signalArgs: [word] } as const;
@@ -23,7 +23,7 @@ describe('startDelay', { concurrency: 4 }, () => {
     assert.ok(next!.at.getTime() - started!.at.getTime() >= 290);
   });
 
-  behavior(all, '54: it postpones the first task only, not those of runs that follow', async (way) => {
+  behavior(all, '54: it delays only the first task, not those of later runs', async (way) => {
     const handle = await way.start('catchesContinueAsNew', ['throw'], { startDelay: 100 });
     assert.equal(await way.result(handle), 'the next run');
     const { runId } = await handle.describe();
@@ -46,7 +46,7 @@ describe('startDelay', { concurrency: 4 }, () => {
 
   behavior(
     all,
-    '54: the signal that comes with the start does not end it, the next one that does so does',
+    '54: the signal of the starting signalWithStart does not end the wait, the next one does',
     async (way) => {
       const workflowId = way.newId('with signal');
       const handle = await sendWithStart(way, workflowId, 'a');
@@ -61,7 +61,7 @@ describe('startDelay', { concurrency: 4 }, () => {
   );
 });
 
-it('54: a wait that is no duration, or beside a schedule, is refused', async () => {
+it('54: an invalid delay, or one with a cron schedule, is refused', async () => {
   const { client, taskQueue } = all[0]!.engine;
   const bad = [-1, 'soon', Number.NaN, 1e30, '', null].map((startDelay) => ({ startDelay }));
   for (const options of [...bad, { startDelay: '1s', cronSchedule: '@daily' }] as never[]) {

@@ -1,4 +1,4 @@
-// Timers, conditions, clocks and randomness. Behaviors 25 to 27 and 29 to 32 of spec/sdk.md; 28 is in cancellation.test.ts.
+// Timers, conditions, clocks and randomness. Behaviors 25 to 27 and 29 to 32 of spec/sdk.md; cancellation.test.ts covers 28.
 import assert from 'node:assert/strict';
 import type { WorkflowHandle } from 'reprise/client';
 import type { Clock } from '../support/fixtures/conformance-time.ts';
@@ -8,7 +8,7 @@ const all = await ways();
 const count = async (handle: WorkflowHandle, type: string): Promise<number> =>
   (await typesOf(handle)).filter((other) => other === type).length;
 
-/** How long the timers of a run were to take, as Temporal's history tells it. */
+/** Durations of a run's timers, from its Temporal history. */
 async function timerTexts(handle: WorkflowHandle): Promise<number[]> {
   const events = await handle.history();
   return events
@@ -16,7 +16,7 @@ async function timerTexts(handle: WorkflowHandle): Promise<number[]> {
     .map(({ at, meta }) => Math.ceil((meta as { due: number }).due / 1000 - at.getTime()));
 }
 
-behavior(all, '25: no sleep is shorter than 1 ms; a duration that is none is a TypeError to catch', async (way) => {
+behavior(all, '25: no sleep is shorter than 1 ms; an invalid duration throws a TypeError', async (way) => {
   const handle = await way.start('sleepsForNothing');
   assert.match((await way.result(handle)) as string, /^TypeError: Invalid duration/);
   const timers = await timerTexts(handle);
@@ -24,7 +24,7 @@ behavior(all, '25: no sleep is shorter than 1 ms; a duration that is none is a T
   for (const ms of timers) assert.ok(ms >= 1 && ms <= 2, `${ms} ms`);
 });
 
-behavior(all, '26: a condition leaves no event, and sees what held for one message only', async (way) => {
+behavior(all, '26: a condition leaves no event, and sees a state that lasts for one message only', async (way) => {
   const handle = await way.start('waitsForFlip');
   await handle.query('__temporal_workflow_metadata');
   await way.together(handle, [
@@ -38,13 +38,13 @@ behavior(all, '26: a condition leaves no event, and sees what held for one messa
   );
 });
 
-behavior(all, '27: a condition with a timeout that holds at once is true and leaves no event', async (way) => {
+behavior(all, '27: a condition with a timeout that is met at once is true and leaves no event', async (way) => {
   const handle = await way.start('waitsAtMost', [1000, true]);
   assert.equal(await way.result(handle), true);
   assert.deepEqual(await turnsOf(handle), [['WorkflowStarted', 'WorkflowCompleted']]);
 });
 
-behavior(all, '27: a condition whose time is over is false, and 0 is 1 ms', async (way) => {
+behavior(all, '27: a condition that times out is false, and a timeout of 0 is 1 ms', async (way) => {
   for (const ms of [0, 20]) {
     const handle = await way.start('waitsAtMost', [ms, false]);
     assert.equal(await way.result(handle), false);
@@ -62,14 +62,14 @@ behavior(all, '27: a condition that is met in time is true and cancels its timer
   assert.deepEqual((await turnsOf(handle)).at(-1), ['SignalReceived', 'TimerCancelled', 'WorkflowCompleted']);
 });
 
-/** A run whose timer fires while a signal is on its way: both come to the code in one activation, which ends the run. */
+/** A run whose timer fires while a signal is being sent: both reach the code in one activation, which ends the run. */
 async function raced(way: Way, type: string, ...more: unknown[]): Promise<WorkflowHandle> {
   for (let ms = 400; ; ms *= 2) {
     const handle = await way.start(type, [ms, ...more]);
     await handle.query('__temporal_workflow_metadata');
     let isInTime = false;
     await way.together(handle, [['go']], async () => {
-      // What is sent holds the run's row: a timer that is not in the log by now comes after it.
+      // The sender holds the run's row: a timer that is not in the log by now comes after the signal.
       isInTime = !(await typesOf(handle)).includes('TimerFired');
       if (isInTime) await pause(ms + 100);
     });
@@ -81,7 +81,7 @@ async function raced(way: Way, type: string, ...more: unknown[]): Promise<Workfl
 behavior(all, '27: signal and timer in one activation: the condition is met', async (way) => {
   const handle = await raced(way, 'waitsAtMost', false);
   assert.equal(await way.result(handle), true);
-  // A run that is loaded may hear of its timer only after its messages.
+  // A run that is loaded again may learn of its timer only after its messages.
   const last = (await turnsOf(handle)).at(-1)!;
   assert.ok(last.includes('SignalReceived') && last.includes('WorkflowCompleted'));
   assert.ok(last.includes('TimerFired') || (way.name !== 'cached' && last.includes('TimerCancelled')));
@@ -91,7 +91,7 @@ behavior(all, '27: signals of an activation are handled before its timers', asyn
   assert.deepEqual(await way.result(await raced(way, 'seesTogether')), ['signal', 'timer']);
 });
 
-behavior(all, '29: the time stands still within an activation, and is that of the turn in the history', async (way) => {
+behavior(all, '29: time stands still within an activation, at the time of the turn in the history', async (way) => {
   const handle = await way.start('readsClocks');
   const read = (await way.result(handle)) as Clock[];
   for (const { now, date } of read) assert.equal(now, date);
@@ -105,7 +105,7 @@ behavior(all, '29: the time stands still within an activation, and is that of th
   assert.ok(now! >= started!);
 });
 
-behavior(all, '30: random values are the same when replayed, others in the next run of a chain', async (way) => {
+behavior(all, '30: random values are the same in replay and different in the next run of a chain', async (way) => {
   const handle = await way.start('draws');
   const drawn = ((await way.result(handle)) as unknown[][]).flat();
   assert.equal(drawn.length, 8);
@@ -117,7 +117,7 @@ behavior(all, '30: random values are the same when replayed, others in the next 
   }
 });
 
-behavior(all, '31: setTimeout and clearTimeout are durable timers; setInterval is not there', async (way) => {
+behavior(all, '31: setTimeout and clearTimeout are durable timers; setInterval does not exist', async (way) => {
   const handle = await way.start('setsTimeouts');
   assert.deepEqual(await way.result(handle), ['undefined', 'fired']);
   assert.deepEqual(
@@ -126,7 +126,7 @@ behavior(all, '31: setTimeout and clearTimeout are durable timers; setInterval i
   );
 });
 
-behavior(all, '32: the loser of a race is not cancelled; the run closes with what is outstanding', async (way) => {
+behavior(all, '32: the loser of a race is not cancelled; the run closes while it is pending', async (way) => {
   const handle = await way.start('trailingTimer');
   assert.equal(await way.result(handle), 'first');
   assert.equal(await count(handle, 'TimerCancelled'), 0);

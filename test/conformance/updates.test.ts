@@ -1,6 +1,6 @@
-// Updates: how they are refused, what handlers are given, and how they end beside their workflow. Behaviors 10 to 20 of
-// spec/sdk.md; 14, and 16 for runs that end, are proven by test/worker/updates.test.ts, what is refused before it is sent by
-// test/sdk/id-policies.test.ts.
+// Updates: how they are rejected, what handlers get, and how they end together with their workflow. Behaviors 10 to 20 of
+// spec/sdk.md. test/worker/updates.test.ts covers 14, and 16 for runs that end; test/sdk/id-policies.test.ts covers what is
+// refused before it is sent.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { ActivityFailure, ApplicationFailure, CancelledFailure } from 'reprise/common';
@@ -19,7 +19,7 @@ import { behavior, taskFailureOf, turnsOf, typesOf, type Way, ways } from './way
 const all = await ways();
 const put = defineUpdate<number, [string]>('put');
 
-/** Why the update failed. */
+/** The cause of the update's failure. */
 async function causeOf(updated: Promise<unknown>): Promise<Error | undefined> {
   const error: unknown = await updated.then(
     (value) => assert.fail(`not failed: ${String(value)}`),
@@ -77,7 +77,7 @@ for (const [how, expected] of [
 
 behavior(
   all,
-  '10: a validator gets no timer and no activity; one that does not even listen fails the task',
+  '10: a validator cannot use timers or activities; one that ignores the error fails the task',
   async (way) => {
     const handle = await way.start('failsInUpdates');
     for (const how of ['timer', 'activity of validator']) {
@@ -114,7 +114,7 @@ behavior(all, '10: an update whose arguments cannot be decoded is rejected', asy
   assert.ok(!(await typesOf(handle)).some((type) => type.startsWith('Update')));
 });
 
-behavior(all, '10: a validator runs once, live, and not when its update is replayed', async (way) => {
+behavior(all, '10: a validator runs once, live, and not in replay', async (way) => {
   const handle = await way.start('failsInUpdates');
   await handle.executeUpdate(put, { args: ['fine'] });
   const isReplayed = way.name !== 'cached';
@@ -124,7 +124,7 @@ behavior(all, '10: a validator runs once, live, and not when its update is repla
   assert.equal((await typesOf(handle)).filter((type) => type === 'UpdateAccepted').length, 1);
 });
 
-behavior(all, '11, 18: a handler has the arguments as they were sent, and knows its update', async (way) => {
+behavior(all, '11, 18: a handler gets the arguments as sent, and knows its update', async (way) => {
   const handle = await way.start('looksAtUpdates');
   const word = { word: 'as sent' };
   assert.deepEqual(await handle.executeUpdate('look', { args: [word] as unknown as [], updateId: 'u-1' }), word);
@@ -137,7 +137,7 @@ behavior(all, '11, 18: a handler has the arguments as they were sent, and knows 
   ]);
 });
 
-behavior(all, '12: a handler that is set after an await of the same activation gets the update', async (way) => {
+behavior(all, '12: a handler that is set later in the same activation gets the update', async (way) => {
   await way.gathered(
     ['acceptsAfterAwait'],
     1,
@@ -150,7 +150,7 @@ behavior(all, '12: a handler that is set after an await of the same activation g
   );
 });
 
-behavior(all, '12: without a handler an update is rejected and leaves nothing in the history', async (way) => {
+behavior(all, '12: without a handler, an update is rejected and leaves nothing in the history', async (way) => {
   const handle = await way.start('listensLate');
   await assert.rejects(handle.executeUpdate('put', { args: ['x'] as unknown as [] }), (error) => {
     assert.ok(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure);
@@ -163,7 +163,7 @@ behavior(all, '12: without a handler an update is rejected and leaves nothing in
   assert.ok(!(await typesOf(handle)).some((type) => type.startsWith('Update')));
 });
 
-behavior(all, '13: startUpdate resolves when its update is accepted, the result when it has ended', async (way) => {
+behavior(all, '13: startUpdate resolves when the update is accepted, result() when its handler ends', async (way) => {
   const handle = await way.start('failsInUpdates');
   const update = await handle.startUpdate(put, { args: ['waits'], waitForStage: 'ACCEPTED' });
   assert.ok((await typesOf(handle)).includes('UpdateAccepted'));
@@ -205,7 +205,7 @@ for (const [how, check] of [
 }
 
 for (const how of ['bug', 'bug later']) {
-  behavior(all, `15: what else a handler throws fails the task, which is tried again: ${how}`, async (way) => {
+  behavior(all, `15: every other error of a handler fails the task, which is retried: ${how}`, async (way) => {
     const handle = await way.start('failsInUpdates');
     const update = handle.executeUpdate(put, { args: [how] });
     update.catch(() => undefined);
@@ -226,7 +226,7 @@ for (const how of ['bug', 'bug later']) {
   });
 }
 
-behavior(all, '16: cancellation of the workflow that reaches a handler fails its update', async (way) => {
+behavior(all, '16: a cancellation that reaches a handler fails its update', async (way) => {
   const handle = await way.start('cancelledInUpdate');
   const update = await handle.startUpdate('put', { args: ['x'], waitForStage: 'ACCEPTED' });
   await handle.cancel();
@@ -240,7 +240,7 @@ behavior(all, '16: cancellation of the workflow that reaches a handler fails its
 
 for (const fails of [false, true]) {
   const how = fails ? 'throws' : 'returns';
-  behavior(all, `17: an update ends in the activation in which the workflow ${how}, after it`, async (way) => {
+  behavior(all, `17: an update can end after the workflow ${how}, in the same activation`, async (way) => {
     for (const word of ['word', '']) {
       const handle = await way.start('endsBeforeUpdate', [fails]);
       const update = handle.executeUpdate('put', { args: [word] as unknown as [] });
@@ -264,13 +264,13 @@ for (const fails of [false, true]) {
 
 behavior(
   all,
-  '19: without a worker an update waits as long as its caller does, and may be handled later',
+  '19: without a worker, an update waits until its caller gives up, and may be handled later',
   async (way) => {
     const { client } = way.engine;
     const taskQueue = way.newId('unserved');
     const handle = await way.start('failsInUpdates', [], { taskQueue });
     const late = (error: unknown): boolean =>
-      error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /is not answered/.test(error.message);
+      error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /has no answer/.test(error.message);
     const abort = new AbortController();
     const tries = [
       client.withDeadline(Date.now() + 2_000, () => handle.executeUpdate(put, { args: ['a'], updateId: 'executed' })),
@@ -311,7 +311,7 @@ describe('update-with-start', () => {
 
   behavior(
     all,
-    '20: starts the run, which handles it in its first activation; the next goes to that run',
+    '20: starts the run, which handles it in its first activation; the next one goes to that run',
     async (way) => {
       const { workflow } = way.engine.client;
       const workflowId = way.newId('with start');
@@ -328,7 +328,7 @@ describe('update-with-start', () => {
       const update = await workflow.startUpdateWithStart(put, { ...call, waitForStage: 'ACCEPTED' });
       assert.equal(await update.result(), 2);
       assert.equal((await second.workflowHandle()).runId, handle.runId);
-      // Asked again, it is the same update; and an operation is used once.
+      // The same update id again is the same update; and an operation can be used once.
       const again = { ...call, args: ['ccc'] as [string], startWorkflowOperation: operation(way, workflowId) };
       assert.equal(await workflow.executeUpdateWithStart(put, again), 2);
       await assert.rejects(workflow.executeUpdateWithStart(put, again), { code: 'ILLEGAL_STATE' });
@@ -337,7 +337,7 @@ describe('update-with-start', () => {
   );
 
   for (const how of ['invalid: error', 'failure']) {
-    behavior(all, `20: one that fails leaves the workflow that it started running: ${how}`, async (way) => {
+    behavior(all, `20: one that fails does not stop the workflow that it started: ${how}`, async (way) => {
       const start = operation(way, way.newId('left'), 'FAIL');
       const updated = way.engine.client.workflow.executeUpdateWithStart(put, {
         args: [how],

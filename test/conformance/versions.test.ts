@@ -1,5 +1,5 @@
-// What changed code may and may not do to runs that are open, and versions within code. Behaviors 56, 57 and 58 of
-// spec/sdk.md; the texts of divergences are in test/unit/sandbox/divergence.test.ts.
+// What changed code may and may not do to open runs, and versions within code. Behaviors 56, 57 and 58 of spec/sdk.md;
+// test/unit/sandbox/divergence.test.ts covers the texts of divergences.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { WorkflowHandle } from 'reprise/client';
@@ -33,11 +33,11 @@ async function codeOf(body: string): Promise<Code> {
 }
 const all = await ways();
 
-/** Works on a task queue with some code. */
+/** Runs a worker with some code on a task queue. */
 const on = <T>(way: Way, taskQueue: string, { bundle }: Code, work: () => Promise<T>): Promise<T> =>
   way.serve(taskQueue, work, { workflowBundle: bundle });
 
-/** Until a run waits for something that no worker gives it. */
+/** Waits until a run is blocked on something that no worker provides. */
 const waits = (handle: WorkflowHandle): Promise<boolean> =>
   until(async () => {
     const { pendingActivities, historyLength } = await handle.describe();
@@ -60,7 +60,7 @@ const gates = {
   after: await codeOf(gate("await echo('new')")),
 };
 
-behavior(all, '57: a change is gated, deprecated and removed while runs are open', async (way) => {
+behavior(all, '57: a change can be gated, deprecated and removed while runs are open', async (way) => {
   const taskQueue = way.newId('gates');
   const start = async (): Promise<WorkflowHandle> => {
     const handle = await way.start('order', [], { taskQueue });
@@ -116,7 +116,7 @@ export async function tellsEarly() { return early; }
 `;
 const loops = { before: await codeOf(loop('')), after: await codeOf(loop("taken.push(patched('loop'));")) };
 
-behavior(all, '57: an answer of no is not remembered, one of yes is', async (way) => {
+behavior(all, '57: patched() remembers true, but not false', async (way) => {
   const taskQueue = way.newId('loops');
   const handle = await on(way, taskQueue, loops.before, async () => {
     const started = await way.start('loops', [], { taskQueue });
@@ -133,7 +133,7 @@ behavior(all, '57: an answer of no is not remembered, one of yes is', async (way
   await assertReplays(way.engine.connection.database, handle.runId!, loops.after.sandbox);
 });
 
-behavior(all, '57: at module level there is no version to ask for', async (way) => {
+behavior(all, '57: patched() cannot be called at module level', async (way) => {
   const taskQueue = way.newId('early');
   await on(way, taskQueue, loops.after, async () => {
     const handle = await way.start('tellsEarly', [], { taskQueue });
@@ -143,7 +143,7 @@ behavior(all, '57: at module level there is no version to ask for', async (way) 
 });
 
 const base = "await hello('x'); void sleep('1 day'); upsertMemo({ a: 1 });";
-/** By name: the code after the change. */
+/** The code after the change, by name. */
 const changes = {
   input: base.replace("'x'", "'y'"),
   'duration of a timer': base.replace('1 day', '2 days'),
@@ -170,7 +170,7 @@ const buggy = (bug: string): string =>
 const was = await codeOf(workflows(names.map(() => base)) + buggy("throw new TypeError('a bug');"));
 const is = await codeOf(workflows(Object.values(changes)) + buggy(''));
 
-behavior(all, '56, 58: changed code goes on with open runs, or fails their tasks until it is mended', async (way) => {
+behavior(all, '56, 58: changed code continues open runs, or fails their tasks until it is fixed', async (way) => {
   const taskQueue = way.newId('changes');
   const { database } = way.engine.connection;
   const [handles, healing] = await on(way, taskQueue, was, async () => {
@@ -206,7 +206,7 @@ behavior(all, '56, 58: changed code goes on with open runs, or fails their tasks
   });
 });
 
-behavior(all, '56: an unknown workflow type fails the task, until a worker has it', async (way) => {
+behavior(all, '56: an unknown workflow type fails the task until a worker has it', async (way) => {
   const taskQueue = way.newId('unknown');
   const handle = await way.start('heals', [], { taskQueue });
   await way.serve(taskQueue, async () => {

@@ -1,5 +1,5 @@
-// The ways in which every behavior of spec/sdk.md section 4 must hold: with runs kept in memory, with their code made again
-// from the log for every turn, and (`replays`) with the recorded history taken through the code once more.
+// The three ways in which every behavior of spec/sdk.md section 4 must hold: with runs kept in memory, with runs rebuilt from the
+// log for every turn, and (`replays`) with the recorded history replayed once more.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -32,12 +32,12 @@ export class Way {
     return client.workflow.start(type, { workflowId: this.newId(type), taskQueue, args, ...options });
   }
 
-  /** The result; the history has replayed. */
+  /** The result; also replays the history. */
   async execute(type: string, args: readonly unknown[] = [], options: object = {}): Promise<unknown> {
     return this.result(await this.start(type, args, options));
   }
 
-  /** Waits for the end of the run, whose history is then replayed. */
+  /** Waits for the end of the run, then replays its history. */
   async result(handle: WorkflowHandle): Promise<unknown> {
     try {
       return await handle.result();
@@ -46,7 +46,7 @@ export class Way {
     }
   }
 
-  /** What `result()` throws, as texts: of the error, its cause, and so on. */
+  /** The messages of what `result()` throws: the error, its cause, and so on. */
   async failure(handle: WorkflowHandle): Promise<string[]> {
     const error = await this.result(handle).then(
       (value) => assert.fail(`not failed: ${JSON.stringify(value)}`),
@@ -57,7 +57,7 @@ export class Way {
     return texts;
   }
 
-  /** Takes the code through the log of every run of the workflow id. */
+  /** Replays the logs of all runs of the workflow id. */
   async replays({ workflowId }: WorkflowHandle): Promise<void> {
     for (const { run_id: runId } of await this.runs(workflowId)) {
       await assertReplays(this.engine.connection.database, runId, this.#sandbox);
@@ -72,7 +72,7 @@ export class Way {
     return rows;
   }
 
-  /** A run that gets all that `send` sends, `messages` of them, in its first activation. */
+  /** A run whose first activation gets everything that `send` sends, `messages` in number. */
   async gathered<T>(
     [type, ...args]: readonly [string, ...unknown[]],
     messages: number,
@@ -91,13 +91,13 @@ export class Way {
     return rowCount ?? 0;
   }
 
-  /** A worker of its own for a task queue, with the fixtures or other options, while `work` goes on. */
+  /** A worker of its own for a task queue, with the fixtures or other options, for the duration of `work`. */
   async serve<T>(taskQueue: string, work: () => Promise<T>, options: Partial<WorkerOptions> = {}): Promise<T> {
     const all = { deadlockTimeoutMs: 200, ...this.#options, ...options };
     return (await fixtureWorker(this.engine.connection, taskQueue, all)).runUntil(work);
   }
 
-  /** Sends signals that come together; `meanwhile` happens while they are sent but not committed. */
+  /** Sends signals together; `meanwhile` runs when they are sent but not committed. */
   async together(
     { workflowId }: WorkflowHandle,
     signals: readonly (readonly [string, ...unknown[]])[],
@@ -128,7 +128,7 @@ export class Way {
   }
 }
 
-/** To be called at the top of a file. */
+/** Call it at the top of a file. */
 export async function ways(options: Partial<WorkerOptions> = {}): Promise<readonly Way[]> {
   const workflowBundle = loadBundle(await fixtureBundle('conformance.ts'));
   const all = { ...options, workflowBundle, activities: { ...activities, ...options.activities } };
@@ -140,7 +140,7 @@ export async function ways(options: Partial<WorkerOptions> = {}): Promise<readon
   ];
 }
 
-/** One test a way. */
+/** Defines one test for each way. */
 export function behavior(among: readonly Way[], fact: string, test: (way: Way) => Promise<void>): void {
   describe(fact, () => {
     for (const way of among) it(`with runs ${way.name}, and replayed`, { timeout: 120_000 }, () => test(way));
@@ -150,7 +150,7 @@ export function behavior(among: readonly Way[], fact: string, test: (way: Way) =
 export const typesOf = async (handle: WorkflowHandle): Promise<string[]> =>
   (await handle.history()).map(({ type }) => type);
 
-/** Types of the events, one list a turn. */
+/** Event types, one list for each turn. */
 export async function turnsOf(handle: WorkflowHandle): Promise<string[][]> {
   const turns: Event[][] = [];
   for (const event of await handle.history()) {
@@ -161,7 +161,7 @@ export async function turnsOf(handle: WorkflowHandle): Promise<string[][]> {
   return turns.map((turn) => turn.map(({ type }) => type));
 }
 
-/** The failure of a run's workflow task, once it has one. */
+/** The failure of a run's workflow task, once there is one. */
 export function taskFailureOf(handle: WorkflowHandle): Promise<{ code: string; message: string }> {
   return until(async () => (await handle.describe()).taskFailure);
 }

@@ -1,5 +1,5 @@
-// Activities that were left to a client, and the worker that left them killed: they are not executed again, and can be
-// completed with nobody alive.
+// Activities that were left to a client before their worker was killed: they are not executed again, and a client can complete
+// them while no worker lives.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
@@ -7,7 +7,7 @@ import { checkLog, crashLab, exited, kill, taskQueue } from './crash-lab.ts';
 
 const lab = await crashLab();
 
-/** The token of an attempt; activities leave it in the file of effects. */
+/** The token of an attempt, which activities write into the file of effects. */
 async function tokenOf(key: string, attempt: number): Promise<string> {
   const prefix = `token ${key} ${attempt} `;
   return until(async () => (await lab.effects()).find((line) => line.startsWith(prefix))?.slice(prefix.length));
@@ -17,7 +17,7 @@ const executions = async (key: string): Promise<number> =>
   (await lab.effects()).filter((line) => line.startsWith(`token ${key} `)).length;
 
 for (const queue of [taskQueue, 'tools']) {
-  it(`is completed after the death of everybody: executed by a worker of ${queue}`, async () => {
+  it(`is completed after all workers died: executed by a worker of ${queue}`, async () => {
     const key = `dead-${queue}`;
     const owner = await lab.worker();
     const tools = await lab.worker({ tools: true, taskQueue: 'tools' });
@@ -41,7 +41,7 @@ for (const queue of [taskQueue, 'tools']) {
 }
 
 for (const failPoint of ['before leaving', 'after leaving'] as const) {
-  it(`an owner killed as it leaves an activity to a client: ${failPoint}`, async () => {
+  it(`an owner is killed while it leaves an activity to a client: ${failPoint}`, async () => {
     const key = failPoint.replace(' ', '-');
     const handle = await lab.client.workflow.start('callRemote', {
       workflowId: key,
@@ -51,7 +51,7 @@ for (const failPoint of ['before leaving', 'after leaving'] as const) {
     const doomed = await lab.worker({ failPoint });
     await exited(doomed);
     const survivor = await lab.worker();
-    // Nothing is left of an attempt whose leaving is not durable.
+    // An attempt that was not durably left to a client leaves no trace.
     const attempt = failPoint === 'before leaving' ? 2 : 1;
     await lab.client.activity.complete(await tokenOf(key, attempt), attempt);
     assert.equal(await handle.result(), attempt);
@@ -61,7 +61,7 @@ for (const failPoint of ['before leaving', 'after leaving'] as const) {
   });
 }
 
-it('one that was completed while its owner lay dead is not executed again', async () => {
+it('an activity that was completed while its owner was dead is not executed again', async () => {
   const key = 'told-the-dead';
   const owner = await lab.worker({ leaseMs: 60_000 });
   const handle = await lab.client.workflow.start('callRemote', {

@@ -1,5 +1,5 @@
-// Clocks that are wrong, or jump: a worker's own one has no say, and whatever the database's does, time in a log never goes
-// back and timers fire, not before they are due.
+// Wrong and jumping clocks: a worker's own clock does not matter, and whatever the database's clock does, time in a log never
+// goes back, and timers fire, but not too early.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -52,7 +52,7 @@ it('workers whose clocks are hours apart write the time of the database', async 
 
 it('the clock of the database jumps ahead and back: logs stay in order, and timers fire', async () => {
   const database = await testDatabase();
-  // What sessions of this database take for Postgres's clock from now on.
+  // The time that sessions of this database take for Postgres' clock from now on.
   await database.pool.query(`create schema clocks;
     create table clocks.ahead (by interval not null);
     insert into clocks.ahead values ('0');

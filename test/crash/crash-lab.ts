@@ -1,4 +1,4 @@
-// What crash tests share: worker processes to kill, a file that counts effects from outside, and the check of a log.
+// What crash tests share: worker processes to kill, a file that counts effects outside the database, and checks of a log.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,12 +20,12 @@ export interface WorkerSettings {
   leaseMs?: number;
   maxCachedRuns?: number;
   build?: { id: string; file: string };
-  /** Has the activities of `tools` and no workflows. */
+  /** A worker with the activities of `tools` and no workflows. */
   tools?: boolean;
   taskQueue?: string;
-  /** Limit of the process's heap: more live memory than this ends it. */
+  /** Heap limit of the process: more live memory ends it. */
   heapMb?: number;
-  /** How far the process's own clock is ahead of the real one; negative: behind. */
+  /** How far the process's clock is ahead of the real one; negative: behind. */
   clockAheadMs?: number;
 }
 
@@ -36,7 +36,7 @@ export interface CrashLab {
   readonly client: Client;
   /** Starts a worker process; resolves when it is registered (or already dead). */
   worker(settings?: WorkerSettings): Promise<ChildProcess>;
-  /** Lines that activities left, one an execution. */
+  /** Lines that activities wrote, one for each execution. */
   effects(): Promise<string[]>;
 }
 
@@ -97,8 +97,8 @@ export async function exited(child: ChildProcess): Promise<void> {
 }
 
 /**
- * Invariants 1 to 4 on a run: its log is dense, completes each activity once, has no event behind the closing one and a
- * whole chain, and no attempt began too early or too late.
+ * Invariants 1 to 4 of a run: its log is dense, completes each activity once, ends with the closing event and has an intact
+ * chain, and no attempt started too early or too late.
  */
 export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
   const { rows } = await pool.query<{ events: number; last: number; twice: string; unscheduled: string }>(

@@ -1,5 +1,5 @@
-// Parents, children and messages between runs while workers are killed: each child is started once, each result and each
-// signal arrives once, and whoever is to end with its parent does.
+// Parents, children and messages between runs while workers are killed: each child starts once, each result and each signal
+// arrives once, and runs that must end with their parent do.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -16,7 +16,7 @@ async function checkAll(): Promise<void> {
   for (const { run_id: runId } of rows) await checkLog(lab.pool, runId);
 }
 
-/** A worker after the other, each killed at a moment of its own, until `done`. */
+/** Starts one worker after the other and kills each at a different moment, until `done`. */
 async function killUntil(done: () => Promise<unknown>): Promise<number> {
   const points = ['before append', 'after append', 'claimed', 'before park'] as const;
   let isDone = false;
@@ -39,7 +39,7 @@ async function killUntil(done: () => Promise<unknown>): Promise<number> {
   return kills;
 }
 
-it('every child is started once and its result arrives once, however often workers are killed', async () => {
+it('every child starts once and its result arrives once, however often workers are killed', async () => {
   const handles = await Promise.all(
     Array.from({ length: 2 }, (_, i) =>
       workflow.start('parentOfMany', { workflowId: `family ${i}`, taskQueue, args: [40] }),
@@ -52,7 +52,7 @@ it('every child is started once and its result arrives once, however often worke
     const count = (type: string) => types.filter((each) => each === type).length;
     assert.equal(count('ChildWorkflowInitiated'), 40);
     assert.equal(count('ChildWorkflowCompleted'), 40);
-    // A result that arrives before the start is known says that as well.
+    // A result that arrives before the start is known implies the start.
     assert.ok(count('ChildWorkflowStarted') <= 40);
   }
   const { rows } = await lab.pool.query(
@@ -76,7 +76,7 @@ it('every signal from run to run arrives once', async () => {
   await checkAll();
 });
 
-it('children end with their parent, whoever is killed while it ends', async () => {
+it('children end with their parent, whichever worker is killed meanwhile', async () => {
   const parents = await Promise.all(
     Array.from({ length: 12 }, (_, i) =>
       workflow.start('parentThat', {
@@ -101,7 +101,7 @@ it('children end with their parent, whoever is killed while it ends', async () =
   await checkAll();
 });
 
-it('a workflow is tried again exactly as often as its policy says, whoever is killed', async () => {
+it('a workflow is retried exactly as often as its policy says, whichever worker is killed', async () => {
   const retry = { initialInterval: 20, maximumAttempts: 12, backoffCoefficient: 1 };
   const handle = await workflow.start('succeedsAt', { workflowId: 'flaky', taskQueue, args: [12], retry });
   await killUntil(() => handle.result());

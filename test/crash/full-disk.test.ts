@@ -1,7 +1,6 @@
-// Postgres has no room left for the log: nothing that was acknowledged is lost, no activity runs whose schedule could not be
-// written, and everything goes on by itself once there is room.
-// The log lies in a tablespace on a file system of its own, which is filled up. Where nobody may mount one (not root, no
-// Linux), a trigger refuses the log's rows with the same SQLSTATE.
+// Postgres has no room left for the log: no acknowledged write is lost, no activity runs whose schedule could not be written,
+// and everything continues by itself once there is room. The log is in a tablespace on a file system of its own, which the test
+// fills up. Where nobody may mount one (not root, not Linux), a trigger refuses the log's rows with the same SQLSTATE.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, open, rm, rmdir, stat } from 'node:fs/promises';
@@ -22,7 +21,7 @@ interface SmallDisk {
   free(): Promise<void>;
 }
 
-// Made before Postgres, so that the hook that unmounts it runs after the one that stops Postgres.
+// Created before Postgres, so that its unmount hook runs after the hook that stops Postgres.
 const mountPoint = await mkdtemp(join(tmpdir(), 'reprise-small-'));
 let isMounted = false;
 const postgres = await startOwnPostgres({ fsync: 'off' });
@@ -79,7 +78,7 @@ async function refusingTrigger(cause: unknown): Promise<SmallDisk> {
   };
 }
 
-it('a full disk stops runs and loses nothing; they go on when there is room', async (t) => {
+it('a full disk stops runs and loses nothing; they continue when there is room', async (t) => {
   const disk = await smallDisk();
   t.diagnostic(`the disk is ${disk.kind}`);
   const items = 400;
@@ -89,7 +88,7 @@ it('a full disk stops runs and loses nothing; they go on when there is room', as
   const handle = await workflow.start('tallyAll', { workflowId: 'full', taskQueue, args: [items, 4] });
   await until(async () => (await lab.effects()).length > 40);
   await disk.fill();
-  // Starts fill what is left of the last page of the log, until one is refused.
+  // Starts fill the last page of the log until one is refused.
   const late: string[] = [];
   const refusal = await until(() =>
     workflow.start('greet', { workflowId: `late ${late.length}`, taskQueue, args: ['x'.repeat(2_000)] }).then(
@@ -101,10 +100,10 @@ it('a full disk stops runs and loses nothing; they go on when there is room', as
     ),
   );
   assert.match(`${refusal.message} ${String(refusal.cause)}`, /No space left on device/);
-  // Messages have room, and are acknowledged.
+  // Messages do have room, and are acknowledged.
   await until(() => listener.signal('add', 7).then(() => true));
   const [{ epoch }] = (await pool.query('select max(epoch) as epoch from reprise.workers')).rows as [{ epoch: number }];
-  // The worker finds out: it ends its incarnation, because it cannot know what became of what it wrote, and begins another.
+  // The worker ends its incarnation, because the outcome of its write is unknown, and starts another.
   await until(async () => (await pool.query('select from reprise.workers where epoch > $1', [epoch])).rowCount! > 0);
   assert.equal((await handle.describe()).status.name, 'RUNNING');
   await disk.free();

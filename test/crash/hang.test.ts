@@ -1,4 +1,4 @@
-// A worker that hangs past its lease and wakes up again: another has finished its run, its own writes are refused.
+// A worker hangs past its lease and wakes up again: another has finished its run, and its own writes are refused.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
@@ -23,7 +23,7 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   await checkLog(lab.pool, handle.runId);
   const before = await lab.pool.query('select count(*) as n from reprise.events');
   hung.kill('SIGCONT');
-  // It finds out, registers anew and serves again under another epoch.
+  // It notices its death, registers again and works under another epoch.
   await until(async () => {
     const { rows } = await lab.pool.query<{ n: string }>(
       'select count(*) as n from reprise.workers where dead_at is null',
@@ -40,7 +40,7 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   assert.ok((await lateAttempts(lab.pool)) <= concurrency, 'it began at most what was already in its hands');
 });
 
-it('a worker that starts when the lease of a dead one is over takes its run without waiting for a lease of its own', async () => {
+it('a worker that starts after a dead worker’s lease expired takes its run without waiting another lease', async () => {
   const late = await crashLab();
   const dead = await late.worker({ leaseMs: 1000 });
   const handle = await late.client.workflow.start('tallyAll', { workflowId: 'late', taskQueue, args: [200, 2] });
@@ -57,7 +57,7 @@ it('a worker that starts when the lease of a dead one is over takes its run with
   await checkLog(late.pool, handle.runId);
 });
 
-it('a run whose owner died with nobody to notice can still be terminated', async () => {
+it('a run whose owner died unnoticed can still be terminated', async () => {
   const alone = await crashLab();
   const worker = await alone.worker({ leaseMs: 1000 });
   const handle = await alone.client.workflow.start('accumulate', { workflowId: 'orphan', taskQueue });

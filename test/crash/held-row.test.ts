@@ -1,4 +1,4 @@
-// A user's open transaction on one run of a dead worker: the reapers keep their leases, and all other runs go on.
+// A user's open transaction on one run of a dead worker: reapers keep their leases, and all other runs continue.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { send } from '../../runtime/store/messages/inbox.ts';

@@ -6,7 +6,7 @@ import { checkLog, crashLab, kill, taskQueue } from './crash-lab.ts';
 
 const lab = await crashLab();
 
-it('a run of 200,000 events needs no memory for its history, neither live nor in recovery', async () => {
+it('a run of 200,000 events does not keep its history in memory, live or during recovery', async () => {
   const patches = 200_000;
   const first = await lab.worker({ heapMb: 64 });
   const handle = await lab.client.workflow.start('manyPatches', { workflowId: 'long', taskQueue, args: [patches] });

@@ -1,4 +1,4 @@
-// Postgres itself crashes in the middle of a run and comes back: workers reconnect by themselves and finish.
+// Postgres crashes during a run and restarts: workers reconnect by themselves and finish the run.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import pg from 'pg';

@@ -1,5 +1,5 @@
-// Activities of other workers while one of the two is killed: the run ends with every result, nothing that was reported is
-// executed again, and a lost attempt counts for nothing.
+// Activities of other workers while one of the two workers is killed: the run ends with every result, reported activities are
+// not executed again, and a lost attempt does not count.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { taskFailPoints } from '../../runtime/worker/life/fail-point.ts';
@@ -33,7 +33,7 @@ describe('the worker of the activities killed at a named moment', () => {
       await checkLog(lab.pool, handle.runId);
       const effects = tally((await lab.effects()).slice(before).filter((line) => line.startsWith('double')));
       assert.equal(effects.size, count * rounds);
-      // Only what the dead one had at work and had not reported.
+      // Only activities that the dead worker was running and had not reported.
       assert.ok([...effects.values()].every((times) => times <= 2));
       if (failPoint === 'after report') {
         const reported = (await handle.history()).filter(({ type }) => type === 'ActivityCompleted').length;
@@ -45,7 +45,7 @@ describe('the worker of the activities killed at a named moment', () => {
     });
   }
 
-  it('does not count against the attempts that are allowed, and is a fact of the log', async () => {
+  it('does not use up an attempt, and is in the log', async () => {
     const owner = await lab.worker();
     const first = await lab.worker(ofTools);
     const handle = await lab.client.workflow.start('callRemote', {
@@ -77,7 +77,7 @@ describe('the worker of the activities killed at a named moment', () => {
     await kill(first);
     const second = await lab.worker(ofTools);
     await until(async () => (await handle.describe()).pendingActivities[0]?.unknownEffect);
-    // The second worker has taken what there is by the time that it has executed another activity.
+    // By the time that the second worker has executed another activity, it has claimed everything there is.
     const other = { workflowId: 'after unsafe', taskQueue, args: ['double', [1]] };
     assert.equal(await lab.client.workflow.execute('callRemote', other), 2);
     assert.equal((await lab.effects()).filter((line) => line === 'once').length, 1);
@@ -97,7 +97,7 @@ describe('the owner of the run killed at a named moment', () => {
     ['after append', 3],
     ['after append', 5],
   ] as const) {
-    it(`has everything executed once: ${failPoint}, time ${hits}`, async () => {
+    it(`gets everything executed once: ${failPoint}, time ${hits}`, async () => {
       const tools = await lab.worker(ofTools);
       const before = (await lab.effects()).length;
       const doomed = await lab.worker({ failPoint, hits });
@@ -119,7 +119,7 @@ describe('the owner of the run killed at a named moment', () => {
     });
   }
 
-  it('does not disturb an attempt at work', async () => {
+  it('does not disturb a running attempt', async () => {
     const tools = await lab.worker(ofTools);
     const first = await lab.worker();
     const before = (await lab.effects()).length;

@@ -1,4 +1,4 @@
-// Standalone activities while their worker is killed: each ends once, with its result, and its log is whole.
+// Standalone activities while their worker is killed: each ends once, with its result and an intact log.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { settlingFailPoints } from '../../runtime/worker/life/fail-point.ts';
@@ -10,7 +10,7 @@ const ofTools = { tools: true, taskQueue: 'tools' } as const;
 const count = 8;
 
 for (const failPoint of [...settlingFailPoints, 'task claimed', 'before report', 'after report'] as const) {
-  // What comes together is claimed and reported together.
+  // Activities that arrive together are claimed and reported together.
   for (const hits of failPoint.startsWith('settl') ? [1, 5, 12] : [1]) {
     it(`loses nothing: ${failPoint}, time ${hits}`, async () => {
       const before = (await lab.effects()).length;

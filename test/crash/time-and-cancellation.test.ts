@@ -1,5 +1,5 @@
-// Timers and cancellation while workers are killed at random: a timer fires once and not too early, or is cancelled; a run
-// that is cancelled hears of it once and gets to tidy up.
+// Timers and cancellation while workers are killed at random: a timer fires once and not too early, or is cancelled; a cancelled
+// run learns of it once and can clean up.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from 'reprise/client';
@@ -12,10 +12,10 @@ const lab = await crashLab();
 const { workflow } = lab.client;
 const rounds = 6;
 
-/** Workers come and are killed, each at a random moment, one after the other. */
+/** Starts workers one after the other and kills each at a random moment. */
 async function killAtRandom(): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    const failPoint = failPoints[randomBelow(6)]!; // not while parking: nothing is parked here
+    const failPoint = failPoints[randomBelow(6)]!; // excludes parking, which does not happen here
     const hits = 1 + randomBelow(12);
     const worker = await lab.worker({ failPoint, hits });
     await Promise.race([exited(worker), new Promise((resolve) => setTimeout(resolve, random() * 400))]);
@@ -29,7 +29,7 @@ async function ofType(handle: WorkflowHandle, type: Event['type']): Promise<Even
   return (await handle.history()).filter((event) => event.type === type);
 }
 
-it('every timer fires once and not before its time, or is cancelled', async () => {
+it('every timer fires once and not early, or is cancelled', async () => {
   const steps = 15;
   const handles = [];
   for (let i = 0; i < 4; i++) {
@@ -53,7 +53,7 @@ it('every timer fires once and not before its time, or is cancelled', async () =
   await kill(survivor);
 });
 
-it('every run that is cancelled hears of it once, and tidies up', async () => {
+it('every cancelled run learns of it once, and cleans up', async () => {
   const handles = [];
   for (let i = 0; i < 6; i++) {
     handles.push(await workflow.start('tidiesUp', { workflowId: `tidies up ${i}`, taskQueue, args: [i] }));

@@ -1,4 +1,4 @@
-// A worker in a process of its own, to be killed. argv: database URL, options as JSON { taskQueue, failPoint?, … }.
+// A worker in a process of its own, for tests to kill. argv: database URL, options as JSON { taskQueue, failPoint?, … }.
 import process from 'node:process';
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
@@ -10,14 +10,14 @@ import { recordingBegins } from './attempts.ts';
 interface Options {
   taskQueue: string;
   failPoint?: string;
-  /** Dies when the fail point is reached for this time, from 1. */
+  /** Exits when the fail point is reached for the nth time, from 1. */
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
   clockAheadMs?: number;
-  /** Of deployment `shop`. */
+  /** Build id in deployment `shop`. */
   build?: { id: string };
-  /** Path of a bundle; without workflows it has the activities of `tools`. */
+  /** Path of a bundle; a worker without workflows has the activities of `tools`. */
   workflows?: string;
 }
 
@@ -58,7 +58,7 @@ await running;
 await connection.close();
 process.disconnect?.();
 
-/** Both clocks of the process: the one that is set and the one that only goes on. */
+/** Shifts the process's wall clock, in Date.now() and in performance.timeOrigin. */
 function setClock(aheadMs: number): void {
   const now = Date.now;
   Date.now = () => now() + aheadMs;

@@ -1,4 +1,4 @@
-// Part of `npm run check`: every link inside the documents leads to a file, and to a heading, that exists.
+// Part of `npm run check`: every link inside the documents leads to an existing file and heading.
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -32,7 +32,7 @@ async function faultOf(document: string, target: string): Promise<string | undef
   return 'no heading';
 }
 
-/** Headings as links name them. */
+/** Anchors of the headings. */
 function anchorsOf(text: string): string[] {
   const headings = text.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm);
   return [...headings].map(([, heading = '']) =>

@@ -1,17 +1,17 @@
-// The runnable part of a document: the files in its code blocks, and what its program prints. A block is a file when its
-// first line is a comment that holds nothing but a file name; the block `text` after main.ts shows the output.
+// The runnable part of a document: the files in its code blocks, and what its program prints. A block is a file if its first
+// line is a comment that contains only a file name; the block `text` after main.ts shows the output.
 import { readFile } from 'node:fs/promises';
 
 export interface Page {
   readonly files: ReadonlyMap<string, string>;
-  /** Lines that main.ts prints, in this order; `…` stands for any text. Empty when the page shows none. */
+  /** Lines that main.ts prints, in this order; `…` matches any text. Empty if the page shows none. */
   readonly output: readonly string[];
 }
 
 const block = /^```(\w*)\n([\s\S]*?)^```$/gm;
 const fileName = /^\/\/ ([\w-]+\.(?:ts|json))\n/;
 
-/** @throws when two blocks of the page have one file name, or it has a program without output */
+/** @throws when two blocks of the page have one file name, or when a program has no output */
 export async function readPage(path: string): Promise<Page> {
   const text = await readFile(path, 'utf8');
   const files = new Map<string, string>();
@@ -31,7 +31,7 @@ export async function readPage(path: string): Promise<Page> {
   return { files, output };
 }
 
-/** The first shown line that the printed ones lack, in order; undefined when all are there. */
+/** The first shown line that the printed ones lack, in order; undefined when all were printed. */
 export function missingLine(shown: readonly string[], printed: string): string | undefined {
   const lines = printed.split('\n').map((line) => line.trim());
   let from = 0;

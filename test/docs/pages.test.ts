@@ -1,4 +1,4 @@
-// Documents are programs: every page's files compile together, run against a database, and print what the page shows.
+// Documents are programs: the files of every page compile together, run against a database, and print what the page shows.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -46,7 +46,7 @@ test('every page compiles under the settings that the first page gives to users'
 });
 
 for (const { path, files, output } of programs.filter((page) => page.files.has('main.ts'))) {
-  test(`${basename(path)} prints what it shows`, async (t) => {
+  test(`${basename(path)} prints the output that it shows`, async (t) => {
     const { url } = await testDatabase(t);
     const { stdout, stderr } = await run(process.execPath, ['-C', 'reprise-source', 'main.ts'], {
       cwd: folderOf(path),

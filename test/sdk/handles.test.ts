@@ -1,4 +1,4 @@
-// What handles find: by workflow id, by run, by chain.
+// What handles find by workflow id, by run and by chain.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -30,7 +30,8 @@ test('the client gives the result of a workflow id, of a run, and of a chain', a
 
 test('a handle knows its client', async () => {
   const handle = await engine.start('greet', ['bo']);
-  assert.equal(handle.client, workflow);
+  const typed: WorkflowClient = handle.client; // the whole client, not a part of it
+  assert.equal(typed, workflow);
   assert.equal(await handle.client.getHandle(handle.workflowId).result(), 'Hello, bo!');
 });
 
@@ -54,7 +55,7 @@ test('a run of another workflow id or namespace is not found', async () => {
   });
 });
 
-test('a handle of a chain does not touch the runs that its workflow id has afterwards', async () => {
+test('a handle to a chain ignores later runs of its workflow id', async () => {
   const first = await engine.start('countOn', [1], 'chained');
   const chain = workflow.getHandle('chained', undefined, { firstExecutionRunId: first.runId });
   assert.equal(chain.firstExecutionRunId, first.runId);
@@ -69,7 +70,7 @@ test('a handle of a chain does not touch the runs that its workflow id has after
   assert.throws(() => workflow.getHandle('w', undefined, { firstExecutionRunId: 'x' }), { code: 'INVALID_INPUT' });
 });
 
-test('an update is found without its run, that of the latest run', async () => {
+test('without a run id, an update of the latest run is found', async () => {
   const handle = await engine.start('cart');
   await handle.executeUpdate('addItem', { args: ['pen'], updateId: 'u' });
   const update = workflow.getHandle(handle.workflowId).getUpdateHandle('u');
@@ -89,7 +90,7 @@ test('an update of another workflow’s run is not found', async () => {
   for (const handle of [mine, yours]) await handle.terminate();
 });
 
-test('an update is found in whichever run of the chain knows it', async () => {
+test('an update is found in whichever run of the chain has it', async () => {
   const first = await engine.start('cartOfRuns', [], 'carts');
   const runs = async (): Promise<string> => (await workflow.getHandle('carts').describe()).runId;
   for (const [i, updateId] of ['a', 'b'].entries()) {
@@ -109,7 +110,7 @@ test('an update is found in whichever run of the chain knows it', async () => {
   await first.terminate();
 });
 
-test('an update that nobody knows is not found; one that lies in the mail is waited for', async () => {
+test('an unknown update is not found; an unread one is waited for', async () => {
   const queue = 'unserved';
   const handle = await workflow.start('cart', { workflowId: queue, taskQueue: queue, args: [] });
   await assert.rejects(handle.getUpdateHandle('unsent').result(), updateNotFound('unsent'));
@@ -127,7 +128,7 @@ test('an update that nobody knows is not found; one that lies in the mail is wai
     [1, 1].map((value) => ({ status: 'fulfilled', value })),
   );
   assert.ok(told![1]?.status === 'rejected' && told![1].reason instanceof WorkflowUpdateFailedError);
-  // Told of the rejection only when it asks before the sender does.
+  // It learns of the rejection only if it asks before the sender does.
   const rejected = seen![1]?.status === 'rejected' && (seen![1].reason as Error);
   assert.ok(rejected instanceof WorkflowUpdateFailedError || notFound(rejected));
   await handle.terminate();
@@ -135,7 +136,7 @@ test('an update that nobody knows is not found; one that lies in the mail is wai
   await running;
 });
 
-test('a client for workflows alone can be made', async () => {
+test('a WorkflowClient can be created on its own', async () => {
   const alone = new WorkflowClient({ connection });
   assert.equal(await alone.execute('greet', { workflowId: 'alone', taskQueue, args: ['cy'] }), 'Hello, cy!');
   assert.throws(() => new WorkflowClient({ connection, interceptors: [] } as { connection: typeof connection }), {
@@ -143,7 +144,7 @@ test('a client for workflows alone can be made', async () => {
   });
 });
 
-test('lists and descriptions tell a run’s length, its family and when it was due', async () => {
+test('lists and descriptions contain a run’s length, parent, root and execution time', async () => {
   const workflowId = 'told';
   const handle = await workflow.start('greet', { workflowId, taskQueue, args: ['di'], startDelay: 50 });
   await handle.result();

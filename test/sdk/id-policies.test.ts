@@ -1,5 +1,5 @@
-// Starts whose workflow id may be taken: within the caller's transaction, and with options that are refused. Which policy
-// allows what is in test/conformance/ids.test.ts, update-with-start in updates.test.ts beside it.
+// Workflow id policies inside the caller's transaction, and options that are refused. test/conformance/ids.test.ts covers what
+// each policy allows, updates.test.ts beside it update-with-start.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
@@ -15,7 +15,7 @@ const { client, taskQueue } = engine;
 const { workflow } = client;
 
 describe('a workflow id whose run has ended', () => {
-  it('is checked in the caller’s transaction too, which can go on', async () => {
+  it('is checked in the caller’s transaction too, which stays usable', async () => {
     await workflow.execute('greet', { workflowId: 'within', taskQueue, args: ['x'] });
     const session = await engine.pool.connect();
     await session.query('begin');
@@ -37,14 +37,14 @@ describe('a workflow id whose run has ended', () => {
 });
 
 describe('a workflow id whose run is open', () => {
-  it('gives execute its result with USE_EXISTING', async () => {
+  it('gives its result to execute with USE_EXISTING', async () => {
     const options = { workflowId: 'use', taskQueue, workflowIdConflictPolicy: 'USE_EXISTING' } as const;
     const handle = await workflow.start('accumulate', options);
     const result = workflow.execute('accumulate', options);
     await handle.signal('add', 3);
     await handle.signal('finish');
     assert.equal(await handle.result(), 3);
-    // The run that it found, or a new one if that had ended: then nobody ends it.
+    // execute used the open run, or started a new one if that had ended; then nobody ends it.
     const latest = await workflow.getHandle('use').describe();
     if (latest.runId === handle.runId) assert.equal(await result, 3);
     else {
@@ -53,7 +53,7 @@ describe('a workflow id whose run is open', () => {
     }
   });
 
-  it('is not terminated by a transaction, and policies that contradict are refused', async () => {
+  it('is not terminated in a transaction, and contradicting policies are refused', async () => {
     const options = { workflowId: 'contradictory', taskQueue };
     const invalid = { code: 'INVALID_INPUT' };
     const start = (more: object) => workflow.start('accumulate', { ...options, ...more });
@@ -76,7 +76,7 @@ describe('an update with start', () => {
   const operation = (workflowId: string, workflowIdConflictPolicy: WorkflowIdConflictPolicy = 'USE_EXISTING') =>
     new WithStartWorkflowOperation('cart', { workflowId, taskQueue, workflowIdConflictPolicy });
 
-  it('needs a policy, follows it, and can be used once', async () => {
+  it('requires a policy, applies it, and can be used once', async () => {
     const options = { workflowId: 'x', taskQueue };
     for (const delay of [{ startDelay: 5 }, { cronSchedule: '* * * * *' }]) {
       const delayed = { ...options, workflowIdConflictPolicy: 'FAIL', ...delay } as never;

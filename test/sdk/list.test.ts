@@ -1,4 +1,4 @@
-// Lists and counts of runs, by everything that a query may say.
+// Lists and counts of runs by every part of the query language.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, type ListOptions } from 'reprise/client';
@@ -8,7 +8,7 @@ import { testEngine } from '../support/engine.ts';
 
 const engine = await testEngine();
 const { client, taskQueue } = engine;
-// Its runs are not the worker's: they stay as they are.
+// No worker executes these runs, so they stay as they are.
 const namespace = 'lists';
 const { workflow } = new Client({ connection: engine.connection, namespace });
 
@@ -51,7 +51,7 @@ async function found(query: string, options: ListOptions = {}): Promise<string> 
   return listed.join('');
 }
 
-/** What each query finds, in the order of workflow ids. */
+/** What each query finds, ordered by workflow id. */
 const cases: readonly [string, string][] = [
   ['', 'abcd'],
   ["WorkflowId = 'a'", 'a'],
@@ -124,7 +124,7 @@ const cases: readonly [string, string][] = [
   ['Missing != 1', ''],
 ];
 
-test('a query finds what it says', async () => {
+test('a query finds the matching runs', async () => {
   for (const [query, expected] of cases) {
     const letters = [...(await found(query))].toSorted().join('');
     assert.equal(letters, expected, query);
@@ -133,7 +133,7 @@ test('a query finds what it says', async () => {
   }
 });
 
-test('lists are ordered as asked, page by page, every run once', async () => {
+test('lists are in the requested order, page by page, with every run once', async () => {
   for (const pageSize of [1, 2, 3, 4, 100]) {
     assert.equal(await found('', { pageSize }), 'dcba');
     assert.equal(await found('ORDER BY StartTime', { pageSize }), 'abcd');
@@ -153,7 +153,7 @@ test('a count has groups by status', async () => {
   assert.deepEqual(await workflow.count(), { count: 4, groups: [] });
 });
 
-test('a query that makes no sense says where', async () => {
+test('an error in a query names its position', async () => {
   const faults: readonly [string, RegExp][] = [
     ["ExecutionStatus = 'Lost'", /at character 19 .*found "Lost", expected Running, Completed/],
     ["ExecutionStatus = 'constructor'", /found "constructor", expected Running, Completed/],
@@ -184,7 +184,7 @@ test('a query that makes no sense says where', async () => {
   }
 });
 
-test('histories come in the order of the list, however many are read at a time', async () => {
+test('histories come in the order of the list, whatever the concurrency', async () => {
   for (const options of [{}, { concurrency: 1 }, { concurrency: 3, bufferLimit: 2 }]) {
     const seen: string[] = [];
     for await (const { workflowId, history } of workflow.list({ pageSize: 2 }).intoHistories(options)) {
@@ -201,7 +201,7 @@ test('histories come in the order of the list, however many are read at a time',
   await assert.rejects(refused.next(), { code: 'INVALID_INPUT' });
 });
 
-test('a list is by what runs are now', async () => {
+test('a list reflects the present state of runs', async () => {
   const query = "Stage = 'packed' ORDER BY StartTime";
   const handle = await client.workflow.start('describesItself', {
     workflowId: 'changing',

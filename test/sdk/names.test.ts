@@ -1,5 +1,5 @@
-// Temporal's names: types that programs write down, enums with their older keys, errors that are the same class wherever
-// they are imported from.
+// Temporal's names: types that programs use, enums with their older keys, and errors whose class is the same wherever they are
+// imported from.
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
 import { test } from 'node:test';
@@ -55,7 +55,7 @@ test('types of workflows, options and handles have Temporal’s names', () => {
   assert.ok([...given, definition].every((value) => value !== undefined));
 });
 
-test('an error is an instance of its class in any copy of the package', async () => {
+test('an error is an instance of its class from any copy of the package', async () => {
   const failures = await copyOf<typeof import('../../runtime/core/failure/failure.ts')>(
     'runtime/core/failure/failure.ts',
   );
@@ -80,7 +80,7 @@ test('an activity finds its context through any copy of the package', async () =
   assert.equal(copy.activityStorage, activity.asyncLocalStorage);
 });
 
-test('classes that client and common both have are one class to instanceof', () => {
+test('instanceof treats the classes of client and common alike', () => {
   const taken = new client.WorkflowExecutionAlreadyStartedError('w', 'order');
   assert.ok(taken instanceof common.WorkflowExecutionAlreadyStartedError);
   const child = new common.WorkflowExecutionAlreadyStartedError('taken', 'w', 'order');
@@ -90,7 +90,7 @@ test('classes that client and common both have are one class to instanceof', () 
   assert.equal(new common.ValueError('x', 5).cause, 5);
 });
 
-test('a subclass of the user’s own is told apart by its prototype', () => {
+test('a user’s own subclass is recognised by its prototype', () => {
   class Refused extends common.IllegalStateError {}
   assert.ok(new Refused('x') instanceof Refused);
   assert.ok(new Refused('x') instanceof common.IllegalStateError);
@@ -105,7 +105,7 @@ test('ensureTemporalFailure keeps failures and wraps the rest', () => {
   assert.deepEqual([wrapped.type, wrapped.message], ['RangeError', 'far']);
 });
 
-test('the helpers of old code are there', () => {
+test('the helpers for old code exist', () => {
   assert.deepEqual(common.msToTs('1.5s'), { seconds: 1, nanos: 500_000_000 });
   assert.equal(common.tsToMs({ seconds: { toNumber: () => 2 }, nanos: 7_900_000 }), 2007);
   assert.deepEqual(

@@ -43,7 +43,7 @@ test('arguments are checked against the workflow’s type', () => {
   assert.equal(calls.length, 11);
 });
 
-test('args that are no array are refused', async () => {
+test('args other than an array are refused', async () => {
   for (const args of ['x', { 0: 'x' }, null, 5]) {
     const options = { ...place, args } as unknown as WorkflowStartOptions;
     await assert.rejects(
@@ -53,7 +53,7 @@ test('args that are no array are refused', async () => {
   }
 });
 
-test('a workflow that has no name is refused', async () => {
+test('a workflow without a name is refused', async () => {
   await assert.rejects(
     workflow.start(async () => undefined, place),
     refused(
@@ -66,14 +66,14 @@ test('a workflow that has no name is refused', async () => {
   );
 });
 
-test('a transaction that cannot query is refused', async () => {
+test('a transaction without a query method is refused', async () => {
   for (const transaction of [5, null, {}, 'x']) {
     const options = { ...place, transaction } as unknown as WorkflowStartOptions;
     await assert.rejects(workflow.start('w', options), refused(/transaction must be/));
   }
 });
 
-test('limits of calls that are none are refused', async () => {
+test('invalid deadlines and abort signals are refused', async () => {
   const client = new Client({ connection });
   const called = async (): Promise<never> => assert.fail('it was called');
   for (const deadline of [Number.NaN, new Date(Number.NaN), 'soon', '5', undefined, null, {}]) {
@@ -101,14 +101,14 @@ test('an unknown option is refused by name', async () => {
   assert.throws(() => new Client({ connection, nmespace: 'x' } as ClientOptions), refused(/namespace\?/));
 });
 
-test('an option that is about Temporal’s server has no meaning', async () => {
+test('an option for Temporal’s server is refused as meaningless', async () => {
   for (const option of ['reuseV8Context', 'maxConcurrentWorkflowTaskPolls', 'workflowTaskPollerBehavior']) {
     const worker = { connection, taskQueue: 'q', [option]: 1 } as WorkerOptions;
     await assert.rejects(Worker.create(worker), refused(new RegExp(`${option} has no meaning here\\. Leave it out`)));
   }
 });
 
-test('what is wrong with an option of a worker is said in plain words', async () => {
+test('an invalid option of a worker is described in plain words', async () => {
   const bad: readonly [object, string][] = [
     [{ taskQueue: undefined }, 'taskQueue is missing, expected text of 1 to 1000 characters.'],
     [{ taskQueue: '' }, 'taskQueue is the text "", expected text of 1 to 1000 characters.'],
@@ -137,7 +137,7 @@ test('what is wrong with an option of a worker is said in plain words', async ()
   });
 });
 
-test('options of Temporal’s connection are accepted, with a warning that says what they are not', async () => {
+test('options of Temporal’s connection are accepted with a warning that they are ignored', async () => {
   const temporal = { address: 'x:7233', tls: true, apiKey: 'k', metadata: {}, connectTimeout: '1s' };
   const warned = once(process, 'warning') as Promise<[Error]>;
   await (await Connection.connect({ connectionString, ...temporal })).close();
@@ -147,14 +147,14 @@ test('options of Temporal’s connection are accepted, with a warning that says 
   assert.ok(message.includes(hostname) && !message.includes('x:7233'), message);
 });
 
-test('activities that are no object of functions are refused', async () => {
+test('activities other than an object of functions are refused', async () => {
   for (const activities of [[], 5, 'x', { greet: 5 }, () => 1]) {
     const options = { connection, taskQueue: 'q', activities } as WorkerOptions;
     await assert.rejects(Worker.create(options), refused(/activities must be/));
   }
 });
 
-test('a connection that is missing or was not awaited is refused', async () => {
+test('a missing connection, or a promise of one, is refused', async () => {
   const unawaited = { connection: Promise.resolve(connection), taskQueue: 'q' } as unknown;
   await assert.rejects(Worker.create(unawaited as WorkerOptions), refused(/promise of a connection: await it/));
   assert.throws(() => new Client({ connection: Promise.resolve() } as unknown as ClientOptions), refused(/await it/));
@@ -184,7 +184,7 @@ test('calls reject with DATABASE_UNREACHABLE when the database is gone, with ILL
   for (const call of calls) await assert.rejects(call(), { name: 'IllegalStateError', code: 'ILLEGAL_STATE' });
 });
 
-test('where the database’s address came from is named when it is wrong', async (t) => {
+test('an error about the database’s URL names where the URL came from', async (t) => {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'reprise-address-')));
   const before = process.cwd();
   process.chdir(folder);

@@ -1,4 +1,4 @@
-// Names that the engine keeps for itself, in the options of clients and workers: behavior 62 of spec/sdk.md.
+// Names that the engine reserves, in the options of clients and workers: behavior 62 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WithStartWorkflowOperation, type WorkflowStartOptions } from 'reprise/client';
@@ -37,7 +37,7 @@ test('reserved activity types and task queues are refused', async () => {
   await assert.rejects(handle.updateOptions({ taskQueue: name }), reserved('task queue'));
 });
 
-test('a worker with such a task queue or activity is refused', async () => {
+test('a worker with a reserved task queue or activity is refused', async () => {
   const activities = { [name]: async () => undefined };
   const echo = { echo: async () => undefined };
   await assert.rejects(Worker.create({ connection, taskQueue: name, activities: echo }), reserved('task queue'));

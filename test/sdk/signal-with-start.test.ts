@@ -1,4 +1,4 @@
-// signalWithStart: one run gets all signals, from its first moment, and start and signal are one. Behavior 2 of spec/sdk.md.
+// signalWithStart: one run gets all signals, from its start, and start and signal are atomic. Behavior 2 of spec/sdk.md.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { defineSignal } from 'reprise/workflow';
@@ -20,7 +20,7 @@ it('starts a run that has the signal in its first activation', async () => {
   await assertReplays(engine.connection.database, handle.runId!);
 });
 
-it('signals the open run of the workflow id, also when many ask at once', async () => {
+it('signals the open run of the workflow id, also with concurrent calls', async () => {
   const ask = () =>
     client.workflow.signalWithStart('accumulate', { workflowId: 'many', taskQueue, signal: add, signalArgs: [1] });
   const handles = await Promise.all(Array.from({ length: 30 }, ask));
@@ -48,7 +48,7 @@ it('loses no signal to runs that close meanwhile', async () => {
   assert.equal(counted, sent);
 });
 
-it('is part of the caller’s transaction, the start and the signal', async () => {
+it('puts both start and signal into the caller’s transaction', async () => {
   const session = await engine.pool.connect();
   const within = async (workflowId: string) => {
     await session.query('begin');

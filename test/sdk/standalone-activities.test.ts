@@ -1,4 +1,4 @@
-// Activities that belong to no workflow: executed by workers without workflows, in the same log, with ids of their own.
+// Activities that belong to no workflow: workers without workflow code execute them, in the same log, with ids of their own.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import {
@@ -56,7 +56,7 @@ const options = (id: string): ActivityOptions => ({
   retry: { initialInterval: 10, maximumInterval: 50 },
 });
 
-/** Its log is whole, and nothing is left of it but the log. */
+/** Its log verifies, and it has no rows left outside the log. */
 async function verified(handle: ActivityHandle): Promise<string[]> {
   const runId = handle.runId ?? (await handle.describe()).activityRunId;
   const verdict = await engine.pool.query('select ok, problem from reprise_audit.verify($1)', [runId]);
@@ -85,7 +85,7 @@ async function failureOf(handle: ActivityHandle): Promise<Error> {
 }
 
 describe('a standalone activity', () => {
-  it('is executed and gives its result, and its log says so', async () => {
+  it('is executed and returns its result, which the log records', async () => {
     const handle = await client.activity.start('double', { ...options('d'), args: [21] });
     assert.equal(handle.activityId, 'd');
     assert.equal(await handle.result(), 42);
@@ -98,7 +98,7 @@ describe('a standalone activity', () => {
     ]);
   });
 
-  it('is started by another process, and executed at once', async () => {
+  it('runs at once when another process starts it', async () => {
     const typed = elsewhere.activity.typed<typeof tools>();
     const result: number = await typed.execute('double', { ...options('typed'), args: [4] });
     assert.equal(result, 8);
@@ -127,7 +127,7 @@ describe('a standalone activity', () => {
     ]);
   });
 
-  it('fails for good, with the cause', async () => {
+  it('fails permanently with its cause', async () => {
     const fatal = await client.activity.start('fatal', options('fatal'));
     const cause = await failureOf(fatal);
     assert.ok(cause instanceof ApplicationFailure && cause.type === 'Fatal');
@@ -137,7 +137,7 @@ describe('a standalone activity', () => {
     assert.match((await (await fatal.describe()).getLastFailure())!.message, /no use/);
   });
 
-  it('times out: an attempt, or the whole of it', async () => {
+  it('times out by attempt and as a whole', async () => {
     const retry = { maximumAttempts: 2, initialInterval: 1 };
     const slow = await client.activity.start('silent', { ...options('slow'), startToCloseTimeout: 50, retry });
     const cause = await failureOf(slow);
@@ -154,7 +154,7 @@ describe('a standalone activity', () => {
     await verified(whole);
   });
 
-  it('is cancelled at work, and before', async () => {
+  it('is cancelled while it runs and before', async () => {
     const atWork = await client.activity.start('untilCancelled', { ...options('at work'), heartbeatTimeout: '1 s' });
     await until(async () => (await atWork.describe()).runState === 'STARTED');
     await atWork.cancel('not needed');
@@ -186,7 +186,7 @@ describe('a standalone activity', () => {
     await verified(retrying);
   });
 
-  it('is terminated, and its attempt is told', async () => {
+  it('is terminated, and its attempt learns of it', async () => {
     const handle = await client.activity.start('takeLong', { ...options('terminated'), args: [60_000] });
     await until(async () => (await handle.describe()).runState === 'STARTED');
     await handle.terminate('enough');
@@ -196,7 +196,7 @@ describe('a standalone activity', () => {
     await assert.rejects(handle.terminate(), ActivityNotFoundError);
   });
 
-  it('can be left to a client, by token or by its id', async () => {
+  it('can be left to a client that knows its token or its id', async () => {
     const byToken = await client.activity.start('handOver', { ...options('left'), args: ['left'] });
     await client.activity.complete(await until(async () => handedOver.get('left 1')), 'by token');
     assert.equal(await byToken.result(), 'by token');
@@ -217,13 +217,13 @@ describe('a standalone activity', () => {
     await verified(byId);
   });
 
-  it('carries progress to its next attempt', async () => {
+  it('passes progress to its next attempt', async () => {
     const handle = await client.activity.start('resume', { ...options('resume'), args: [3], heartbeatTimeout: '2 s' });
     assert.deepEqual(await handle.result(), { from: 2, attempt: 3 });
     await verified(handle);
   });
 
-  it('begins after its delay', async () => {
+  it('starts after its delay', async () => {
     const before = Date.now();
     const handle = await client.activity.start('double', { ...options('later'), args: [1], startDelay: 150 });
     assert.equal(await handle.result(), 2);
@@ -232,7 +232,7 @@ describe('a standalone activity', () => {
 });
 
 describe('ids of standalone activities', () => {
-  it('are their own: a workflow may have the same', async () => {
+  it('are separate from workflow ids', async () => {
     const handle = await client.activity.start('takeLong', { ...options('shared'), args: [100] });
     const workflow = await engine.start('greet', ['you'], 'shared');
     assert.equal(await workflow.result(), 'Hello, you!');
@@ -249,7 +249,7 @@ describe('ids of standalone activities', () => {
       assert.deepEqual([error.activityId, error.runId], ['taken', first.runId]);
       assert.equal(
         error.message,
-        'Activity execution already started: id "taken" belongs to an open activity. Use another id, or getHandle() to reach that one.',
+        'Activity execution already started: id "taken" belongs to an open activity. Use another id, or getHandle() to reach it.',
       );
       return true;
     });
@@ -262,13 +262,13 @@ describe('ids of standalone activities', () => {
     for (const idReusePolicy of ['REJECT_DUPLICATE', 'ALLOW_DUPLICATE_FAILED_ONLY'] as const) {
       await assert.rejects(
         client.activity.start('double', { ...options('taken'), idReusePolicy }),
-        /^ActivityExecutionAlreadyStartedError: .* belongs to one after which the idReusePolicy allows no other\./,
+        /^ActivityExecutionAlreadyStartedError: .* belongs to a closed one, and the idReusePolicy allows no other\./,
       );
     }
   });
 });
 
-it('a standalone activity waits for a worker, and is ended without one', async () => {
+it('a standalone activity waits for a worker, and can be closed without one', async () => {
   const waiting = { ...options('waiting'), taskQueue: 'nobody', args: [1] };
   const late = await client.activity.start('double', { ...waiting, id: 'late', scheduleToStartTimeout: 30 });
   const cause = await failureOf(late);
@@ -316,7 +316,7 @@ it('a standalone activity joins the transaction of its caller', async () => {
   session.release();
 });
 
-it('what cannot be started is refused', async () => {
+it('invalid starts are refused', async () => {
   for (const [given, message] of [
     [{ id: 'x', taskQueue: 'tools' }, /Either scheduleToCloseTimeout or startToCloseTimeout is required/],
     [{ ...options(''), id: '' }, /^id must be text/],

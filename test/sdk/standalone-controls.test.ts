@@ -1,4 +1,4 @@
-// What clients do to open standalone activities: pausing, going on, other options. All of it is in their logs.
+// Commands of clients to open standalone activities: pause, unpause, changed options. Their logs record all of them.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import {
@@ -23,7 +23,7 @@ after(() => Promise.all(stops.map((stop) => stop())));
 
 /** What attempts saw, by activity id. */
 const seen = new Map<string, unknown[]>();
-/** Activities that may go on, by id. */
+/** Activities that may continue, by id. */
 const released = new Set<string>();
 
 function note(what: unknown): void {
@@ -31,7 +31,7 @@ function note(what: unknown): void {
   seen.set(activityId, [...(seen.get(activityId) ?? []), what]);
 }
 
-/** Beats until it is told to stop, which it does, or until it may go on. */
+/** Sends heartbeats until it is cancelled, and then stops, or until it may continue. */
 async function untilTold(goesOn = false): Promise<string> {
   const context = Context.current();
   note(`attempt ${activityInfo().attempt}`);
@@ -46,7 +46,7 @@ async function untilTold(goesOn = false): Promise<string> {
   }
 }
 
-/** Fails until it may go on. */
+/** Fails until it may continue. */
 async function failing(): Promise<number> {
   const { attempt, activityId } = activityInfo();
   note(attempt);
@@ -114,7 +114,7 @@ const reaches = (handle: ActivityHandle, state: string): Promise<boolean> =>
   until(async () => (await stateOf(handle)) === state);
 
 describe('a paused activity', () => {
-  it('that nobody has begun waits until it is unpaused; who, when and why are known', async () => {
+  it('that has not started waits until it is unpaused; describe shows who paused it, when and why', async () => {
     const handle = await client.activity.start('double', { ...options('waits'), args: [4], startDelay: 100 });
     await handle.pause('an inspection');
     assert.equal(await stateOf(handle), 'PAUSED PAUSED');
@@ -148,7 +148,7 @@ describe('a paused activity', () => {
     );
   });
 
-  it('is paused without any worker, and its start delay holds', async () => {
+  it('is paused without any worker, and its start delay still applies', async () => {
     const lonely = { ...options('lonely'), taskQueue: 'nobody', args: [1], startDelay: '1 hour' } as const;
     const handle = await client.activity.start('double', lonely);
     await handle.pause();
@@ -163,7 +163,7 @@ describe('a paused activity', () => {
     await handle.terminate();
   });
 
-  it('tells the attempt at work by its heartbeats, and waits when that has stopped', async () => {
+  it('informs the running attempt by its heartbeats, and waits after that has stopped', async () => {
     const handle = await client.activity.start('untilTold', { ...options('told'), retry: { initialInterval: 10 } });
     await reaches(handle, 'RUNNING STARTED');
     await handle.pause();
@@ -186,7 +186,7 @@ describe('a paused activity', () => {
     ]);
   });
 
-  it('uses up no attempt when the one at work stops for it', async () => {
+  it('does not count the attempt that stops because of the pause', async () => {
     const retry = { maximumAttempts: 2, initialInterval: 3_600_000 };
     const handle = await client.activity.start('untilTold', { ...options('uses none'), retry });
     for (const attempt of [1, 2, 3]) {
@@ -200,7 +200,7 @@ describe('a paused activity', () => {
     await typesOf(handle);
   });
 
-  it('is closed by the failure of its last attempt that comes from something else', async () => {
+  it('is closed when its last attempt fails for another reason', async () => {
     const retry = { maximumAttempts: 1 };
     const timed = { ...options('last'), args: [true], startToCloseTimeout: 2_000, retry } as const;
     const handle = await client.activity.start('untilTold', timed);
@@ -210,7 +210,7 @@ describe('a paused activity', () => {
     released.add('last');
   });
 
-  it('may be completed by the attempt that was at work', async () => {
+  it('may be completed by the attempt that was running', async () => {
     const handle = await client.activity.start('untilTold', { ...options('completes'), args: [true] });
     await reaches(handle, 'RUNNING STARTED');
     await handle.pause();
@@ -220,7 +220,7 @@ describe('a paused activity', () => {
     assert.equal(await stateOf(handle), 'COMPLETED');
   });
 
-  it('goes on with the attempt at work when it is unpaused before that has stopped', async () => {
+  it('continues with the running attempt if it is unpaused before that stops', async () => {
     const handle = await client.activity.start('untilTold', { ...options('goes on'), args: [true] });
     await reaches(handle, 'RUNNING STARTED');
     await handle.pause();
@@ -230,7 +230,7 @@ describe('a paused activity', () => {
     assert.equal(await handle.result(), 'attempt 1');
   });
 
-  it('between two attempts begins no other, and goes on with its back-off', async () => {
+  it('between two attempts starts no other, and resumes with its back-off', async () => {
     const handle = await client.activity.start('failing', {
       ...options('between'),
       retry: { initialInterval: 3_600_000 },
@@ -250,7 +250,7 @@ describe('a paused activity', () => {
     assert.equal(types.filter((type) => type === 'ActivityPaused' || type === 'ActivityUnpaused').length, 2);
   });
 
-  it('can begin its count of attempts anew, at once', async () => {
+  it('can reset its attempts and start at once', async () => {
     const handle = await client.activity.start('failing', {
       ...options('reset'),
       retry: { initialInterval: 3_600_000, maximumAttempts: 2 },
@@ -259,17 +259,17 @@ describe('a paused activity', () => {
     await handle.pause();
     await handle.unpause({ resetAttempts: true });
     await until(async () => seen.get('reset')?.length === 2);
-    // Without the reset that would have been the last one.
+    // Without the reset this would have been the last attempt.
     await until(async () => (await handle.describe()).nextAttemptScheduleTime !== undefined);
     await handle.pause();
     released.add('reset');
     await handle.unpause({ resetAttempts: true });
-    // Numbers of attempts go on rising.
+    // Attempt numbers keep rising.
     assert.equal(await handle.result(), 3);
     await typesOf(handle);
   });
 
-  it('can forget what was reported', async () => {
+  it('can reset its heartbeat details', async () => {
     for (const resetHeartbeat of [false, true]) {
       const id = `forgets ${resetHeartbeat}`;
       const handle = await client.activity.start('resume', {
@@ -286,7 +286,7 @@ describe('a paused activity', () => {
     }
   });
 
-  it('is put off by a part of the jitter', async () => {
+  it('is delayed by a part of the jitter', async () => {
     const handle = await client.activity.start('double', { ...options('jitter'), args: [1], startDelay: 300 });
     await handle.pause();
     await handle.unpause({ jitter: '1000 hours' });
@@ -298,7 +298,7 @@ describe('a paused activity', () => {
     await handle.terminate();
   });
 
-  it('is cancelled and terminated like others, and its whole time goes on', async () => {
+  it('can be cancelled and terminated, and its scheduleToCloseTimeout keeps running', async () => {
     const cancelled = await client.activity.start('double', { ...options('c'), args: [1], startDelay: '1 hour' });
     await cancelled.pause();
     await cancelled.cancel();
@@ -337,7 +337,7 @@ describe('a paused activity', () => {
     assert.equal(await handle.result(), 'attempt 1');
   });
 
-  it('is told by heartbeats of a client, whose outcome counts', async () => {
+  it('is reported to a client by its heartbeats, and the client’s outcome counts', async () => {
     const handle = await client.activity.start('handOver', { ...options('by hand'), args: ['by hand'] });
     const token = await until(async () => handedOver.get('by hand 1'));
     await reaches(handle, 'RUNNING STARTED');
@@ -370,7 +370,7 @@ describe('a paused activity', () => {
 });
 
 describe('options of an open activity', () => {
-  it('are changed and restored, for the attempts that follow', async () => {
+  it('are changed and restored for later attempts', async () => {
     const handle = await client.activity.start('sees', { ...options('changed'), startDelay: '1 hour' });
     const now = await handle.updateOptions({
       startToCloseTimeout: '7 s',
@@ -406,7 +406,7 @@ describe('options of an open activity', () => {
     await handle.terminate();
   });
 
-  it('are seen by the next attempt', async () => {
+  it('apply to the next attempt', async () => {
     const handle = await client.activity.start('sees', { ...options('seen'), taskQueue: 'nobody' });
     await handle.updateOptions({ startToCloseTimeout: '7 s', retry: { maximumAttempts: 5 } });
     await handle.updateOptions({ taskQueue: 'other tools' });
@@ -420,7 +420,7 @@ describe('options of an open activity', () => {
     await typesOf(handle);
   });
 
-  it('give an attempt at work more time, or less', async () => {
+  it('give a running attempt more time or less', async () => {
     const more = await client.activity.start('nap', { ...options('more'), args: [1_500], startToCloseTimeout: 1_000 });
     await until(async () => seen.has('more'));
     await more.updateOptions({ startToCloseTimeout: '10 s' });
@@ -443,7 +443,7 @@ describe('options of an open activity', () => {
     assert.equal(await handle.result(), 2);
   });
 
-  it('leave an attempt that is due, or was put off, as it is', async () => {
+  it('do not move an attempt that is due or was delayed', async () => {
     const dueAt = async ({ runId }: ActivityHandle): Promise<number> => {
       const text = 'select due_at from reprise.activity_tasks where run_id = $1';
       return (await pool.query<{ due_at: Date }>(text, [runId])).rows[0]!.due_at.getTime();
@@ -463,7 +463,7 @@ describe('options of an open activity', () => {
     await handle.terminate();
   });
 
-  it('of a paused one are changed while it is paused', async () => {
+  it('can be changed while it is paused', async () => {
     const handle = await client.activity.start('sees', { ...options('both'), startDelay: 50 });
     await handle.pause();
     await handle.updateOptions({ startToCloseTimeout: '9 s' });
@@ -473,7 +473,7 @@ describe('options of an open activity', () => {
   });
 });
 
-it('what cannot be asked for is refused, and nothing is written', async () => {
+it('invalid commands are refused, and nothing is written', async () => {
   const handle = await client.activity.start('double', { ...options('refused'), args: [1], startDelay: '1 hour' });
   for (const [ask, message] of [
     [() => handle.pause(7 as never), /^The reason of pause must be text/],
@@ -489,7 +489,7 @@ it('what cannot be asked for is refused, and nothing is written', async () => {
       /^resetAttempts is the text "yes", expected true or false/,
     ],
     [() => handle.unpause({ resetAttempt: true } as never), /Did you mean resetAttempts/],
-    [() => handle.updateOptions({}), /needs one option at least/],
+    [() => handle.updateOptions({}), /needs at least one of these options/],
     [() => handle.updateOptions({ startToCloseTimeout: 0 }), /the change would remove both/],
     [() => handle.updateOptions({ startToCloseTimeout: -1 }), /^startToCloseTimeout is -1 ms/],
     [() => handle.updateOptions({ retry: { maximumAttempts: 0.5 } }), /maximumAttempts must be an integer/],
@@ -509,7 +509,7 @@ function sleepMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-it('one that is moved to a queue of nobody while it is at work is completed, failed and cancelled by clients', async () => {
+it('clients complete, fail and cancel a running activity that was moved to a queue without workers', async () => {
   const moved = { taskQueue: 'nobody polls this either' };
   const leave = async (id: string): Promise<{ handle: ActivityHandle; token: string }> => {
     const retry = { maximumAttempts: 1 };
@@ -537,7 +537,7 @@ it('one that is moved to a queue of nobody while it is at work is completed, fai
   assert.equal(await stateOf(told), 'CANCELED');
 });
 
-it('one that no worker has is cancelled when the promise resolves, also while it is paused', async () => {
+it('an activity without a worker is cancelled when the promise resolves, also while it is paused', async () => {
   for (const [id, isPaused] of [
     ['forsaken', false],
     ['forsaken and paused', true],

@@ -1,5 +1,5 @@
-// What a start says of its run: refused when it cannot be stored, all or nothing with the caller's transaction, and left
-// alone when the run is open already. Also arguments of messages as an option.
+// Memo and search attributes of a start: refused if they cannot be stored, atomic with the caller's transaction, and unchanged
+// if the run is already open. Also arguments of messages as an option.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { WorkflowStartOptions } from 'reprise/client';
@@ -13,7 +13,7 @@ const { workflow } = client;
 const stage = defineSearchAttributeKey('Stage', 'KEYWORD');
 const typedSearchAttributes = new TypedSearchAttributes([{ key: stage, value: 'new' }]);
 
-it('what cannot be stored is refused, and nothing is written', async () => {
+it('values that cannot be stored are refused, and nothing is written', async () => {
   const bad: readonly [object, string, RegExp][] = [
     [{ memo: 'x' }, 'INVALID_INPUT', /memo is the text "x", expected an object/],
     [{ memo: { a: 'x\0' } }, 'INVALID_INPUT', /memo holds a NUL/],
@@ -53,7 +53,7 @@ it('what cannot be stored is refused, and nothing is written', async () => {
   assert.equal((await pool.query("select from reprise.runs where workflow_id = 'refused'")).rowCount, 0);
 });
 
-it('a memo of what JSON would drop or change is refused with its path', async () => {
+it('a memo value that JSON would drop or change is refused with its path', async () => {
   class Point {
     x = 1;
   }
@@ -93,7 +93,7 @@ it('a memo of what JSON would drop or change is refused with its path', async ()
   assert.equal((await pool.query("select from reprise.runs where workflow_id = 'refused memo'")).rowCount, 0);
 });
 
-it('a memo keeps dates as text, and leaves out what is undefined', async () => {
+it('a memo stores dates as text and drops undefined members', async () => {
   const link = new URL('postgres://somewhere/');
   const bare: object = Object.assign(Object.create(null) as object, { n: 1 });
   const memo = { at: new Date(0), none: undefined, nested: { none: undefined, list: [null, 'x', 1.5, bare] }, link };
@@ -106,7 +106,7 @@ it('a memo keeps dates as text, and leaves out what is undefined', async () => {
   await handle.terminate();
 });
 
-it('attributes commit with the transaction of the caller', async () => {
+it('attributes commit with the caller’s transaction', async () => {
   const session = await pool.connect();
   const within = (end: string) => async (workflowId: string) => {
     await session.query('begin');
@@ -129,7 +129,7 @@ it('attributes commit with the transaction of the caller', async () => {
   assert.deepEqual([memo, searchAttributes], [{ a: 1 }, { Stage: ['new'] }]);
 });
 
-it('an open run keeps its memo and attributes when a start finds it', async () => {
+it('an open run keeps its memo and attributes when a start uses it', async () => {
   const options = { workflowId: 'kept', taskQueue, memo: { by: 'first' }, typedSearchAttributes };
   const first = await workflow.signalWithStart('describesItself', { ...options, signal: 'nobody' });
   const other = { workflowId: 'kept', taskQueue, memo: { by: 'second' }, searchAttributes: { Stage: ['old'] } };
@@ -142,7 +142,7 @@ it('an open run keeps its memo and attributes when a start finds it', async () =
   await first.terminate();
 });
 
-it('messages take their arguments as an option', async () => {
+it('messages accept their arguments as an option', async () => {
   const handle = await workflow.start('accumulate', { workflowId: 'messages', taskQueue });
   await handle.signalWithOptions('add', { args: [2] });
   await handle.signalWithOptions(add, { args: [3] });

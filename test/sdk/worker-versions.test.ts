@@ -1,4 +1,4 @@
-// What is refused of versions: names, options, changes. Nothing is written then.
+// Invalid names, options and changes of versions are refused, and nothing is written.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, Connection } from 'reprise/client';
@@ -21,11 +21,11 @@ async function rowCount(table: string): Promise<number> {
   return (await database.pool.query(`select from reprise.${table}`)).rowCount ?? 0;
 }
 
-test('a version has one text', () => {
+test('a version has one canonical text', () => {
   assert.equal(toCanonicalString(version), 'shop.1.0');
 });
 
-test('options of a worker that say nothing clear about its version are refused', async () => {
+test('worker options that are unclear about the version are refused', async () => {
   const cases: [unknown, RegExp][] = [
     ['1.0', /^Worker option workerDeploymentOptions is the text "1\.0", expected an object of version, useW/],
     [{ version }, /^Worker option workerDeploymentOptions\.useWorkerVersioning is missing, expected true or false\.$/],
@@ -55,7 +55,7 @@ test('options of a worker that say nothing clear about its version are refused',
   }
 });
 
-test('error types that are no lists of names are refused', async () => {
+test('error types other than lists of names are refused', async () => {
   for (const given of [[], { '*': 'Error' }, { '*': [Error] }, { order: [''] }]) {
     const workflowFailureErrorTypes = given as WorkerOptions['workflowFailureErrorTypes'];
     await assert.rejects(
@@ -65,7 +65,7 @@ test('error types that are no lists of names are refused', async () => {
   }
 });
 
-test("Temporal's older options are accepted, as long as they change nothing", async () => {
+test("Temporal's older options are accepted if they change nothing", async () => {
   await fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: false });
   await assert.rejects(
     fixtureWorker(connection, 'q', { buildId: 'old', useVersioning: true }),
@@ -73,12 +73,18 @@ test("Temporal's older options are accepted, as long as they change nothing", as
   );
 });
 
-test('a namespace that begins with @ is refused', async () => {
-  assert.throws(() => new Client({ connection, namespace: '@shop' }), refused(/does not begin with @/));
-  await assert.rejects(fixtureWorker(connection, 'q', { namespace: '@shop' }), refused(/does not begin with @/));
+test('a namespace that starts with @ is refused', async () => {
+  assert.throws(
+    () => new Client({ connection, namespace: '@shop' }),
+    refused(/expected a name that does not start with @/),
+  );
+  await assert.rejects(
+    fixtureWorker(connection, 'q', { namespace: '@shop' }),
+    refused(/expected a name that does not start with @/),
+  );
 });
 
-test('an override that names no version is refused', async () => {
+test('an override without a version is refused', async () => {
   const cases: [unknown, RegExp][] = [
     ['PINNED', /versioningOverride must be 'AUTO_UPGRADE' or \{ pinnedTo: /],
     [null, /versioningOverride must be/],
@@ -93,10 +99,16 @@ test('an override that names no version is refused', async () => {
   assert.equal(await rowCount('runs'), 0);
 });
 
-test('deployments and builds that no worker was seen of are refused by name', async () => {
-  await assert.rejects(workerDeployment.describe('shop'), refused(/No worker of deployment "shop" was ever seen/));
-  await assert.rejects(workerDeployment.setCurrentVersion('shop', '1.0'), refused(/No worker of deployment "shop"/));
-  await assert.rejects(workerDeployment.setRampingVersion('shop', null), refused(/No worker of deployment "shop"/));
+test('deployments and builds that never had a worker are refused by name', async () => {
+  await assert.rejects(workerDeployment.describe('shop'), refused(/Deployment "shop" has never had a worker/));
+  await assert.rejects(
+    workerDeployment.setCurrentVersion('shop', '1.0'),
+    refused(/Deployment "shop" has never had a worker/),
+  );
+  await assert.rejects(
+    workerDeployment.setRampingVersion('shop', null),
+    refused(/Deployment "shop" has never had a worker/),
+  );
   await assert.rejects(workerDeployment.describe('a.b'), refused(/deploymentName must be/));
   await assert.rejects(workerDeployment.setCurrentVersion('shop', ''), refused(/buildId must be/));
   assert.deepEqual([await workerDeployment.list(), await rowCount('deployment_versions')], [[], 0]);
@@ -104,9 +116,7 @@ test('deployments and builds that no worker was seen of are refused by name', as
   await workerDeployment.setCurrentVersion('shop', '1.0', { allowNoPollers: true });
   await assert.rejects(
     workerDeployment.setCurrentVersion('shop', '1.1'),
-    refused(
-      /Version shop\.1\.1 cannot be made current: no worker of it was ever seen\. Known builds: 1\.0\. Start its/,
-    ),
+    refused(/Version shop\.1\.1 cannot be made current: it has never had a worker\. Known builds: 1\.0\. Start its/),
   );
   await assert.rejects(
     workerDeployment.setRampingVersion('shop', '1.0', 10),
@@ -120,14 +130,14 @@ test('deployments and builds that no worker was seen of are refused by name', as
   assert.deepEqual(await workerDeployment.list(), [{ ...summary, rampingPercentage: undefined }]);
 });
 
-test('nothing can ramp up beside no version at all', async () => {
+test('a version cannot ramp up without a current version', async () => {
   await assert.rejects(
     workerDeployment.setRampingVersion('lone', 'x', 10, { allowNoPollers: true }),
     refused(/Version lone\.x cannot be made ramping: no version of its deployment is current/),
   );
 });
 
-test('a question that nobody answers says whose workers are missing', async () => {
+test('a query without an answer says which workers are missing', async () => {
   const options = { workflowId: 'waits', taskQueue: 'q', versioningOverride: { pinnedTo: version } };
   const handle = await workflow.start('greet', options);
   await assert.rejects(handle.query('anything'), {

@@ -13,7 +13,7 @@ function deployment(...args: string[]): Promise<CommandRun> {
   return reprise(['deployment', ...args], { url: connectionString });
 }
 
-test('set-current and set-ramping change what takes new runs, and show it', async () => {
+test('set-current and set-ramping change which version takes new runs, and print it', async () => {
   const none = await deployment('list');
   assert.match(none.out, /^shop +\| +\|\n\(1 row\)/m);
   const current = await deployment('set-current', 'shop', '1.0');
@@ -35,7 +35,7 @@ test('describe counts open runs, also as JSON', async () => {
     const { out } = await deployment('describe', 'shop');
     return /^shop\.1\.0 +\| current +\| +1 /m.test(out) && out;
   });
-  assert.match(described, /^1 open runs move with what is current$/m);
+  assert.match(described, /^1 open runs follow the current version$/m);
   const { out } = await deployment('describe', 'shop', '--json');
   const { versions } = JSON.parse(out) as { versions: { pinnedRuns: number; status: string }[] };
   assert.deepEqual(
@@ -49,7 +49,7 @@ test('describe counts open runs, also as JSON', async () => {
   assert.match(shown.out, /^version +shop\.1\.0 \(pinned\)$/m);
 });
 
-test('what cannot be done is refused', async () => {
+test('invalid changes are refused', async () => {
   const unknown = await deployment('set-current', 'shop', '9');
   assert.deepEqual([unknown.code, unknown.err.split(':')[0]], [1, 'INVALID_INPUT']);
   const nowhere = await deployment('describe', 'shpo', '--json');

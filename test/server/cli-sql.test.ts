@@ -58,7 +58,7 @@ test('statements from a pipe end at a semicolon outside of strings, and one fail
   assert.equal(code, 1);
 });
 
-test('help, \\? and \\d work from a pipe, and nothing is read after a word that leaves', async () => {
+test('help, \\? and \\d work from a pipe, and nothing is read after a quit command', async () => {
   for (const leave of ['exit', 'quit;', '\\q']) {
     const input = ['help', '\\?', '\\d', '\\d events', leave, 'select 17', ''].join('\n');
     const { code, out, err } = await reprise(['sql'], { input, url });
@@ -70,7 +70,7 @@ test('help, \\? and \\d work from a pipe, and nothing is read after a word that 
   }
 });
 
-test('\\d of nothing and an unknown command are refused, a statement may be a command', async () => {
+test('\\d of an unknown table and an unknown command are refused, and the argument may be a command', async () => {
   const { code, err } = await reprise(['sql'], { input: '\\d nowhere\n\\x\nselect 1;\n', url });
   assert.equal(code, 1);
   assert.match(err, /^ERROR 42P01: no table or view is named "nowhere"$/m);
@@ -84,7 +84,7 @@ test('wrong usage exits with 64', async () => {
   }
 });
 
-test('a database that is not there exits with 1 and a coded error', async () => {
+test('an unreachable database exits with 1 and a coded error', async () => {
   for (const address of ['postgres://a:b@127.0.0.1:1/c', 'nonsense']) {
     const { code, err } = await reprise(['sql', '--json', 'select 1'], { url: address });
     const { error } = JSON.parse(err) as { error: { code: string } };

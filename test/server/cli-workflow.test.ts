@@ -23,7 +23,7 @@ async function json(...args: string[]): Promise<unknown> {
   return JSON.parse(out);
 }
 
-test('show prints what the run is and its last events', async () => {
+test('show prints the run and its last events', async () => {
   const { code, out } = await workflow('show', 'tally', '--events', '2');
   assert.equal(code, 0);
   for (const part of [/^workflow id +tally$/m, /^status +completed$/m, /^type +tallyAll$/m]) assert.match(out, part);
@@ -35,11 +35,11 @@ test('show prints what the run is and its last events', async () => {
 test('show says when it leaves events out', async () => {
   const length = (await handle.history()).length;
   const { out } = await workflow('show', 'tally', '--events', '2');
-  assert.ok(out.includes(`last 2 of ${length} events; --events all shows every one\n`), out);
-  assert.doesNotMatch((await workflow('show', 'tally', '--events', String(length))).out, /shows every one/);
+  assert.ok(out.includes(`last 2 of ${length} events; use --events all for all of them\n`), out);
+  assert.doesNotMatch((await workflow('show', 'tally', '--events', String(length))).out, /for all of them/);
 });
 
-test('show tells why a run is in quarantine, although its log cannot be read', async (t) => {
+test('show says why a run is in quarantine, even if its log cannot be read', async (t) => {
   const store = await testStore(t);
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
@@ -54,12 +54,12 @@ test('show tells why a run is in quarantine, although its log cannot be read', a
   assert.equal(code, 0);
 });
 
-test('show tells an activity of unknown effect, and the task failure that the run stands at', async (t) => {
+test('show prints an activity of unknown effect, and the present task failure', async (t) => {
   const store = await testStore(t);
   const worker = await incarnation(store, t);
   const shown = async (runId: string): Promise<string> => {
     const { workflow_id: id } = (await getRun(store.database, runId))!;
-    // The arguments of these runs are no payload that could be shown.
+    // The arguments of these runs are not a payload that can be shown.
     const { out, err } = await reprise(['workflow', 'show', id, '--events', '0'], { url: store.url });
     assert.equal(err, '');
     return out;
@@ -111,7 +111,7 @@ test('list prints the newest runs first, filters, and says when there are more',
   assert.equal((await workflow('list', '--limit', '0')).code, 64);
 });
 
-test('show --json gives every event asked for, as the client does', async () => {
+test('show --json prints the requested events as the client returns them', async () => {
   const { run, events } = (await json('show', 'tally', '--events', 'all')) as {
     run: { runId: string };
     events: unknown[];
@@ -139,13 +139,13 @@ test('state prints the document, now and at a seq or time', async () => {
   }
 });
 
-test('state beyond the end of the run prints the last state and says where the run ends', async () => {
+test('state after the end of the run prints the last state and says where the run ends', async () => {
   const { code, out, err } = await workflow('state', 'tally', '--at', '9999');
   assert.deepEqual([code, out], [0, (await workflow('state', 'tally')).out]);
   assert.equal(err, `the run ends at seq ${(await handle.history()).length}\n`);
 });
 
-test('patches tells who, why and what, and filters', async () => {
+test('patches prints who, why and what, and filters', async () => {
   const { out } = await workflow('patches', 'tally', '--path', '/items/1');
   assert.match(out, /tool record +\| item 1 +\| .*"\/items\/1"/);
   assert.doesNotMatch(out, /item 2/);
@@ -166,7 +166,7 @@ test('an unknown workflow or run exits with 1 and says so', async () => {
   }
 });
 
-test('wrong usage exits with 64, a point that is none with 1', async () => {
+test('wrong usage exits with 64, an invalid point with 1', async () => {
   for (const args of [['show'], ['show', 'tally', '--events', '-1'], ['patches', 'tally', '--source', 'nobody'], []]) {
     assert.equal((await workflow(...args)).code, 64, args.join(' '));
   }

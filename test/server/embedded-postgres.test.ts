@@ -55,7 +55,7 @@ test('data, address and password survive a stop and a start', async () => {
   assert.deepEqual(await query(second.url, 'select n from kept'), [{ n: 7 }]);
 });
 
-test('the folder is the current one when none is given', async () => {
+test('the default folder is the current one', async () => {
   const folder = await temporaryFolder(0o711);
   const before = process.cwd();
   process.chdir(folder);
@@ -69,21 +69,21 @@ test('the folder is the current one when none is given', async () => {
   }
 });
 
-test('a server that runs is found, not started a second time', async () => {
+test('a running server is found, not started a second time', async () => {
   const folder = await temporaryFolder(0o711);
   const first = await startPostgres({ folder });
   const second = await startPostgres({ folder });
   assert.deepEqual([second.startedHere, second.url], [false, first.url]);
 });
 
-test('of two starts at once in an empty folder one starts the server and both use it', async () => {
+test('of two concurrent starts in an empty folder, one starts the server and both use it', async () => {
   const folder = await temporaryFolder(0o711);
   const both = await Promise.all([startPostgres({ folder }), startPostgres({ folder })]);
   assert.equal(both[0].url, both[1].url);
   assert.equal(both.filter((server) => server.startedHere).length, 1);
 });
 
-test('a server that was killed is started again with everything it had acknowledged', async () => {
+test('a killed server starts again with everything it had acknowledged', async () => {
   const folder = await temporaryFolder(0o711);
   const first = await startPostgres({ folder });
   await query(first.url, 'create table kept as select 7 as n');
@@ -103,7 +103,7 @@ test('the server outlives the process that started it', async () => {
   assert.equal((await startPostgres({ folder })).startedHere, false);
 });
 
-test('it keeps its durability, listens on this machine only and hides its password', async () => {
+test('the server keeps its durability, listens only on this machine and hides its password', async () => {
   const folder = await temporaryFolder(0o711);
   const { url, port } = await startPostgres({ folder });
   const settings = 'fsync full_page_writes synchronous_commit listen_addresses unix_socket_directories'.split(' ');
@@ -140,14 +140,14 @@ test('a setting that Postgres refuses is named in the error', async () => {
   });
 });
 
-test('a lost password is told, not waited for', async () => {
+test('a lost password is an error, not a wait', async () => {
   const folder = await temporaryFolder(0o711);
   await startPostgres({ folder });
   await rm(join(folder, '.reprise', 'password'));
   await assert.rejects(startPostgres({ folder }), { code: 'DATABASE_AUTH_FAILED', message: /\.reprise\/password/ });
 });
 
-// Only root hands the data to another user, who cannot enter a folder like /root.
+// Only for root: the data belongs to another user, who cannot enter a folder like /root.
 test('a folder that the system user of Postgres cannot enter works too', async () => {
   const folder = await temporaryFolder(0o700);
   const first = await startPostgres({ folder });

@@ -1,5 +1,5 @@
-// Tasks: offered by the run's owner, claimed by one, ended once with a message, however owner, workers, clients, timeouts and
-// reapers meet.
+// Tasks: the run's owner offers them, one worker claims each, and one message ends each, whichever of owner, workers, clients,
+// timeouts and reapers meet.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -47,7 +47,7 @@ interface Bed {
   readonly runId: string;
 }
 
-/** A run with an owner, activities in its log from seq 2 on, and a worker of another queue. */
+/** A run with an owner and activities in its log from seq 2, and a worker of another queue. */
 async function bed(t: { after(fn: () => Promise<void>): void }, activities = 1): Promise<Bed> {
   const queue = `default/tools ${++queues}`;
   const owner = await incarnation(store, t);
@@ -95,7 +95,7 @@ async function taskRows(runId: string): Promise<{ seq: number; attempt: number; 
   return rows;
 }
 
-test('a task goes from its owner to a worker with what the log holds, and back as a message', async (t) => {
+test('a worker gets a task with its arguments from the log, and its outcome becomes a message', async (t) => {
   const given = await bed(t);
   const { worker, runId, owner } = given;
   await offer(given);
@@ -128,7 +128,7 @@ test('an outcome is committed once', async (t) => {
   assert.deepEqual(await inboxOf(store, given.runId), [1]);
 });
 
-test('an attempt that was freed meanwhile cannot complete, and the next one can', async (t) => {
+test('a freed attempt cannot complete, but the next one can', async (t) => {
   const given = await bed(t);
   const { worker, runId } = given;
   await offer(given);
@@ -143,7 +143,7 @@ test('an attempt that was freed meanwhile cannot complete, and the next one can'
   assert.deepEqual(types, ['WorkerLost', 'ActivityCompleted']);
 });
 
-test('a report that waits for its fence while the worker is declared dead commits nothing', async (t) => {
+test('a report that waits for the fence of a worker that is declared dead commits nothing', async (t) => {
   const given = await bed(t);
   const { worker, runId } = given;
   await offer(given);
@@ -172,7 +172,7 @@ test('a claim of a dead epoch takes nothing', async (t) => {
   assert.deepEqual(await taskRows(given.runId), [{ seq: 2, attempt: 1, worker: null }]);
 });
 
-test('what a dead worker claimed before the reaper came is freed', async (t) => {
+test('the reaper frees what a dead worker claimed just before', async (t) => {
   const given = await bed(t);
   await offer(given);
   await given.worker.control.query('begin');
@@ -184,7 +184,7 @@ test('what a dead worker claimed before the reaper came is freed', async (t) => 
   assert.deepEqual(await taskRows(given.runId), [{ seq: 2, attempt: 2, worker: null }]);
 });
 
-test('two workers that claim at once share the tasks, and nobody waits', async (t) => {
+test('two workers that claim at once share the tasks without waiting', async (t) => {
   const given = await bed(t, 4);
   const other = await incarnation(store, t, { queue: given.queue });
   for (const seq of [2, 3, 4, 5]) await offer(given, { seq });
@@ -196,7 +196,7 @@ test('two workers that claim at once share the tasks, and nobody waits', async (
   assert.equal(new Set([...first, ...second].map(({ seq }) => seq)).size, 4);
 });
 
-test('a type is claimed by those who have it, or by anybody when no live worker of the queue has it', async (t) => {
+test('only workers that have a type claim it, unless no live worker of the queue has it', async (t) => {
   const given = await bed(t, 3);
   await pool.query("update reprise.workers set activity_types = '{tool}' where epoch = $1", [given.worker.epoch]);
   await offer(given, { seq: 2 });
@@ -210,7 +210,7 @@ test('a type is claimed by those who have it, or by anybody when no live worker 
   assert.deepEqual(await types(), ['tool']);
 });
 
-test('outcomes of one run in one statement are numbered densely, behind and before other mail', async (t) => {
+test('outcomes of one run in one statement get dense numbers between other mail', async (t) => {
   const given = await bed(t, 3);
   for (const seq of [2, 3, 4]) await offer(given, { seq });
   await claim(given);
@@ -223,7 +223,7 @@ test('outcomes of one run in one statement are numbered densely, behind and befo
   assert.equal((await readyRow(store, given.runId))!.mail, 5);
 });
 
-test('a sender that holds a run delays only the outcomes of that run', async (t) => {
+test('a sender that holds a run’s row delays only outcomes of that run', async (t) => {
   const given = await bed(t);
   const free = await startedRun(store, { owner: given.owner });
   await given.owner.writer.append([turn({ runId: free })]);
@@ -244,7 +244,7 @@ test('a sender that holds a run delays only the outcomes of that run', async (t)
   assert.deepEqual(await inboxOf(store, given.runId), [1, 2]);
 });
 
-test('a timeout and a report that meet: the first wins', async (t) => {
+test('of a timeout and a report that meet, the first one wins', async (t) => {
   for (const first of ['timeout', 'report']) {
     const given = await bed(t);
     await offer(given, { startToCloseMs: 1 });
@@ -255,7 +255,7 @@ test('a timeout and a report that meet: the first wins', async (t) => {
     const late = { now: now() + 10_000_000, limit: 10 };
     if (first === 'timeout') await expireTasks(other, late);
     else await reportAttempts(other, given.worker, [completed(given.runId)]);
-    // Neither waits for the other: the run's row, or the task, is passed over.
+    // Neither waits for the other: each skips the locked row of the run or of the task.
     const second =
       first === 'timeout'
         ? await reportAttempts(database, given.worker, [completed(given.runId)])
@@ -272,10 +272,10 @@ test('a timeout and a report that meet: the first wins', async (t) => {
   }
 });
 
-test('each timeout has its name, and a heartbeat puts its own off', async (t) => {
+test('each timeout is named, and a heartbeat postpones only the heartbeat timeout', async (t) => {
   const given = await bed(t, 4);
   const at = now();
-  // A worker that can execute the first one lives, but does not come for it.
+  // A live worker could execute the first one but does not claim it.
   await pool.query("update reprise.workers set activity_types = '{tool,later}' where epoch = $1", [given.worker.epoch]);
   const ofAttempt = { dueAt: at, heartbeatMs: 2_000, startToCloseMs: null };
   await offer(given, { seq: 2, dueAt: at, startBy: at + 1_000_000, type: 'later' });
@@ -303,7 +303,7 @@ test('each timeout has its name, and a heartbeat puts its own off', async (t) =>
   assert.deepEqual([last!.name, [...last!.payload!]], ['HEARTBEAT', [7]]);
 });
 
-test('a heartbeat of an attempt that is over stores nothing', async (t) => {
+test('a heartbeat of an ended attempt stores nothing', async (t) => {
   const given = await bed(t);
   await offer(given);
   await claim(given);
@@ -315,7 +315,7 @@ test('a heartbeat of an attempt that is over stores nothing', async (t) => {
   assert.deepEqual(rows, []);
 });
 
-test('cancelling ends a task that waits, and marks one that a worker has taken meanwhile', async (t) => {
+test('cancelling ends a waiting task and marks a claimed one', async (t) => {
   const waiting = await bed(t);
   await offer(waiting);
   const ended = await cancelTasks(database, waiting.runId, [2]);
@@ -335,12 +335,12 @@ test('cancelling ends a task that waits, and marks one that a worker has taken m
   const beat = { now: now(), details: new Uint8Array([7]) };
   const task = { runId: taken.runId, seq: 2, attempt: 1 };
   assert.equal(await beatTask(database, taken.worker.epoch, task, beat), 'cancel_requested');
-  // Its worker is lost: nobody needs to begin it again.
+  // Its worker is dead and its cancellation was requested, so nobody starts it again.
   await freeTasks(database, taken.worker.epoch);
   assert.deepEqual(await taskRows(taken.runId), []);
 });
 
-test('a run that was let go takes no offer from the owner before', async (t) => {
+test('the former owner of a released run cannot offer its tasks', async (t) => {
   const given = await bed(t);
   const parked = { runKey: runIdBytes(given.runId), mail: 0, wakeAt: now() };
   await given.owner.control.query('begin');
@@ -361,7 +361,7 @@ test('a task is offered once', async (t) => {
   assert.deepEqual(await taskRows(given.runId), [{ seq: 2, attempt: 1, worker: given.worker.epoch }]);
 });
 
-test('an unsafe attempt that began is not offered anew when its worker is lost', async (t) => {
+test('an unsafe attempt that began is not offered again when its worker is lost', async (t) => {
   const given = await bed(t);
   await offer(given);
   await claim(given);
@@ -376,7 +376,7 @@ test('an unsafe attempt that began is not offered anew when its worker is lost',
   );
 });
 
-test('tasks of closed runs are neither claimed nor answered, and go', async (t) => {
+test('tasks of closed runs are neither claimed nor completed, and are deleted', async (t) => {
   const given = await bed(t, 2);
   await offer(given, { seq: 2 });
   await claim(given);
@@ -388,7 +388,7 @@ test('tasks of closed runs are neither claimed nor answered, and go', async (t) 
   assert.deepEqual(await taskRows(given.runId), []);
 });
 
-test('tasks that all workers of a queue could take are gathered by the version of their run, waiting or not', async (t) => {
+test('gathering moves the tasks of a version’s runs from the shared queue to the version’s own', async (t) => {
   const given = await bed(t, 3);
   const { runId, queue } = given;
   const place = async (prefix: string): Promise<unknown> =>

@@ -1,4 +1,4 @@
-// Turns that change memo and search attributes: the run's row is the fold of what was appended, and of nothing else.
+// Turns that change memo and search attributes: the run's row is the fold of exactly what was appended.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -14,7 +14,7 @@ import { incarnation, newRun, statusOf, startedRun, startedRuns, testStore, turn
 const store = await testStore();
 const { pool, database } = store;
 
-/** Without the difference between none and no members. */
+/** Treats undefined and an empty object alike. */
 async function propertiesOf(runId: string): Promise<object> {
   const row = (await getRun(database, runId))!;
   return {
@@ -51,12 +51,12 @@ function typesOf(values: Record<string, unknown>): Record<string, string | null>
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value === null ? null : 'TEXT']));
 }
 
-test('the row is the fold of all changes, however turns share statements, close or are refused', async (t) => {
+test('the row is the fold of all changes, whether turns share statements, close or are refused', async (t) => {
   const worker = await incarnation(store, t);
   const run = fc.record({
     started: fc.option(change, { nil: undefined }),
     turns: fc.array(change, { minLength: 1, maxLength: 4 }),
-    /** A closing turn that lost against mail writes nothing. */
+    /** A closing turn that is refused because of new mail writes nothing. */
     end: fc.constantFrom('open', 'closes', 'refused'),
   });
   await fc.assert(
@@ -102,7 +102,7 @@ function withoutDeletions(properties: PropertiesMeta): PropertiesMeta {
   return { ...left, memo: { ...left.memo } };
 }
 
-test('a turn may read mail, change the row and close at once', async (t) => {
+test('one turn may consume mail, change the row and close the run', async (t) => {
   const worker = await incarnation(store, t);
   const [first, second] = await startedRuns(store, 2, { owner: worker });
   await send(pool, 'reprise', first!, { type: 'SignalReceived', name: 'go' });

@@ -1,4 +1,4 @@
-// The append: what it writes is what is read again, in one commit, whole or not at all.
+// The append: what it writes can be read back, in one commit, whole or not at all.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ const columns = fc.record({
 });
 const moments = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
-test('every event is read as it was appended, to the microsecond and the byte', async (t) => {
+test('every event reads back exactly as appended, to the microsecond and the byte', async (t) => {
   const worker = await incarnation(store, t);
   const property = fc.asyncProperty(
     fc.array(fc.tuple(moments, fc.array(columns, { minLength: 1, maxLength: 6 })), { minLength: 1, maxLength: 8 }),
@@ -67,7 +67,7 @@ test('every event is read as it was appended, to the microsecond and the byte', 
   await fc.assert(property, { numRuns: 30 });
 });
 
-test('all events of a turn carry one time, and each turn a later one', async (t) => {
+test('all events of a turn have one time, and each turn has a later one', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const at = 1_800_000_000_123_457;
@@ -113,7 +113,7 @@ test('a closing turn closes the run with its status, time, last seq and last has
   assert.deepEqual(outcome, { type: 'WorkflowFailed', payload: Buffer.from([7]), reason: 'no good' });
 });
 
-test('one flush may hold turns of every kind, and each is told its own outcome', async (t) => {
+test('one flush may hold turns of every kind, and each gets its own outcome', async (t) => {
   const worker = await incarnation(store, t);
   const [plain, reading, closing, late, readingClose] = await startedRuns(store, 5, { owner: worker });
   for (const runId of [reading!, late!, readingClose!])
@@ -134,7 +134,7 @@ test('one flush may hold turns of every kind, and each is told its own outcome',
   assert.deepEqual(await inboxOf(store, reading!), []);
 });
 
-test('a value that Postgres refuses fails its flush whole, and the writer goes on', async (t) => {
+test('a value that Postgres refuses fails its whole flush, and the writer stays usable', async (t) => {
   const worker = await incarnation(store, t);
   const [good, poisoned] = await startedRuns(store, 2, { owner: worker });
   const bad = [newEvent(0, 'SignalReceived', { name: 'a\0b' }), newEvent(0, 'ContextPatched', { ops: '[{' })];
@@ -151,7 +151,7 @@ test('a value that Postgres refuses fails its flush whole, and the writer goes o
   assert.deepEqual(await worker.writer.append([turn({ runId: good! })]), ['committed']);
 });
 
-test('a sixth source of a context patch is refused', async (t) => {
+test('an unknown source of a context patch is refused', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const sixth = { ...newEvent(0, 'ContextPatched', { ops: '[]', reason: 'r' }), source: 'oracle' as 'tool' };
@@ -163,7 +163,7 @@ test('a sixth source of a context patch is refused', async (t) => {
   assert.deepEqual(await worker.writer.append([turn({ runId, newEvents: known })]), ['committed']);
 });
 
-test('a patch by a person is refused without a reason', async (t) => {
+test('a person’s patch without a reason is refused', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const patch = (reason: string | null) =>

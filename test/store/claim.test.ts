@@ -1,4 +1,4 @@
-// Claiming: what is due, in which order, from which watermark, and what it leaves behind on its session.
+// Claiming: which runs, in which order, from which watermark, and without effects on its session.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
@@ -22,7 +22,7 @@ import {
 const store = await testStore();
 const { pool } = store;
 
-/** µs since 1970, so many seconds from now. */
+/** µs since 1970, this many seconds from now. */
 function seconds(from: number): number {
   return (Date.now() + from * 1000) * 1000;
 }
@@ -51,7 +51,7 @@ async function commitsAsynchronously(session: pg.Client): Promise<boolean> {
   return rows[0]!.synchronous_commit === 'off';
 }
 
-test('runs are claimed once they are due, the longest due first', async (t) => {
+test('due runs are claimed, those due longest first', async (t) => {
   const queue = 'default/order';
   const worker = await incarnation(store, t);
   const [first, second, third] = await startedRuns(store, 3, { queue });
@@ -71,7 +71,7 @@ test('runs are claimed once they are due, the longest due first', async (t) => {
   ]);
 });
 
-test('a run that nobody owned before comes with its start, as the log has it', async (t) => {
+test('a run that nobody owned before comes with its start from the log', async (t) => {
   const worker = await incarnation(store, t);
   const queue = 'default/new';
   const meta = '{"seed": "ab",  "memo": {"a": 1}}';
@@ -82,7 +82,7 @@ test('a run that nobody owned before comes with its start, as the log has it', a
   assert.equal(claimed?.start?.meta, meta);
 });
 
-test('a claim takes runs of its own queue, and none that somebody owns', async (t) => {
+test('a claim takes only runs of its queue that nobody owns', async (t) => {
   const [worker, other] = [await incarnation(store, t), await incarnation(store, t)];
   const mine = await startedRun(store, { queue: 'default/mine' });
   await startedRun(store, { queue: 'default/mine', owner: other });
@@ -94,7 +94,7 @@ test('a claim takes runs of its own queue, and none that somebody owns', async (
   assert.equal((await readyRow(store, mine))?.owner, worker.epoch);
 });
 
-test('a start that was committed late lies below the watermark, where the full sweep finds it', async (t) => {
+test('the full sweep finds a start that was committed late, below the watermark', async (t) => {
   const queue = 'default/late';
   const worker = await incarnation(store, t);
   const user = await store.session(t);
@@ -113,7 +113,7 @@ test('a start that was committed late lies below the watermark, where the full s
   );
 });
 
-test('the watermark itself still belongs to the claim', async (t) => {
+test('a claim includes the watermark itself', async (t) => {
   const queue = 'default/edge';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -123,7 +123,7 @@ test('the watermark itself still belongs to the claim', async (t) => {
   assert.equal((await claimAll(worker, queue, { from: due, now: due })).length, 1);
 });
 
-test('claim, park and heartbeats commit without waiting for the disk, and the session does not keep that', async (t) => {
+test('claim, park and heartbeats commit without waiting for the disk, and the session does not keep that setting', async (t) => {
   const queue = 'default/async';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -148,7 +148,7 @@ test('claim, park and heartbeats commit without waiting for the disk, and the se
   }
 });
 
-test('storing progress and giving notice leave no setting on the sessions of the pool', async (t) => {
+test('storing progress and sending notices leave no setting on the pool’s sessions', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const single = new pg.Pool({ connectionString: store.url, max: 1, options: '-c synchronous_commit=on' });
@@ -163,7 +163,7 @@ test('storing progress and giving notice leave no setting on the sessions of the
   assert.deepEqual(prepared, [{ name: 'reprise_activity_heartbeat_reprise' }, { name: 'reprise_notify' }]);
 });
 
-test('a parked run can be claimed again with the mail it got meanwhile', async (t) => {
+test('a parked run can be claimed again with the mail it received meanwhile', async (t) => {
   const queue = 'default/again';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -174,13 +174,13 @@ test('a parked run can be claimed again with the mail it got meanwhile', async (
     [runId],
   );
   assert.deepEqual(await claimAll(worker, queue, { now: planned - 1 }), []);
-  // Its last owner may have added to its log, so its start alone is of no use.
+  // Its last owner may have appended to its log, so the start alone would be incomplete.
   assert.deepEqual(await claimAll(worker, queue, { now: planned }), [
     { runId, mail: 0, lost: null, wakeAt: planned, start: undefined },
   ]);
 });
 
-test('nobody parks a run that another owns', async (t) => {
+test('a worker cannot park a run that another one owns', async (t) => {
   const [worker, other] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: other });
   assert.deepEqual(

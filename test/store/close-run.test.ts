@@ -1,5 +1,5 @@
-// Terminating a run that nobody owns: the log goes on as a worker would have written it, and whoever comes in between is
-// neither overtaken nor overlooked.
+// Terminating a run that nobody owns: the log continues as a worker would have written it, and concurrent claims, messages and
+// terminators are neither overtaken nor overlooked.
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
@@ -32,7 +32,7 @@ async function verified(runId: string): Promise<unknown> {
   return rows;
 }
 
-/** What the log says by itself, in our code and in SQL, and that the run's row agrees. */
+/** The log verifies in TypeScript and in SQL, and the run's row agrees with it. */
 async function assertWhole(runId: string, length: number): Promise<void> {
   const events = await historyOf(store, runId);
   assert.deepEqual(
@@ -59,7 +59,7 @@ test('a run that no worker has touched is terminated, and the hash covers its st
   });
 });
 
-test('a parked run is terminated behind its last turn, in one chain with it', async (t) => {
+test('a parked run is terminated after its last turn, in the same hash chain', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const start = await historyOf(store, runId);
@@ -83,7 +83,7 @@ test('a parked run is terminated behind its last turn, in one chain with it', as
   await assertWhole(runId, 5);
 });
 
-test('its turn is later than the last one, even when that was written with a clock ahead', async (t) => {
+test('the terminating turn is later than the last one, even if a clock was ahead', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store);
   const ahead = (Date.now() + 3_600_000) * 1000;
@@ -102,7 +102,7 @@ test('an edited event of a terminated run is found', async () => {
   assert.deepEqual([row?.ok, row?.seq], [false, 2]);
 });
 
-test('unread mail of a terminated run is gone with it', async () => {
+test('unread mail of a terminated run is deleted', async () => {
   const runId = await startedRun(store);
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
   assert.equal(await terminateUnowned(database, runId, 'x'), 'ended');
@@ -116,7 +116,7 @@ test('an owned run is left to its owner', async (t) => {
   assert.deepEqual([await statusOf(store, runId), await eventCount(store, runId)], ['running', 1]);
 });
 
-test('a closed run, and one that never was, are not terminated', async () => {
+test('a closed or unknown run is not terminated', async () => {
   const runId = await startedRun(store);
   await terminateUnowned(database, runId, 'x');
   assert.equal(await terminateUnowned(database, runId, 'y'), 'closed');
@@ -145,12 +145,12 @@ test('of two terminators one terminates, the other finds the run closed', async 
   await assertWhole(runId, 2);
 });
 
-test('a claim passes over a run that is being terminated', async (t) => {
+test('a claim skips a run that is being terminated', async (t) => {
   const queue = 'default/terminating';
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const runId = await startedRun(store, { queue });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
-  // The termination stops at the run's mail, with its row locked.
+  // The termination waits for the run's mail while it holds the run's row.
   const mail = await gate(store, 'delete on reprise.inbox');
   t.after(async () => void (await pool.query('drop function gated cascade; drop table gate')));
   const terminating = terminateUnowned(database, runId, 'x');
@@ -163,7 +163,7 @@ test('a claim passes over a run that is being terminated', async (t) => {
   assert.equal(await terminating, 'ended');
 });
 
-test('who waits for the outcome in this process is told with the commit', async (t) => {
+test('a waiter in this process gets the outcome with the commit', async (t) => {
   const told: unknown[] = [];
   const listener = (id: string, outcome: unknown): void => void told.push([id, outcome]);
   database.local.on('closed', listener);

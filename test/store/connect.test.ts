@@ -1,4 +1,4 @@
-// Opening a database: every way in which it cannot be had is told apart, with what to do, and without the password.
+// Opening a database: each failure has its own code and remedy, and never shows the password.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
@@ -35,14 +35,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-test('a missing password is told as a refused login, and leaves no half-open session behind', async () => {
+test('a missing password is reported as a refused login, and leaves no half-open session', async () => {
   const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
   const before = sockets();
   assert.equal((await refusal(altered((url) => (url.password = '')))).code, 'DATABASE_AUTH_FAILED');
   assert.ok(sockets() <= before, 'the server would wait a minute for the rest of the login, and hold up its own DDL');
 });
 
-test('a wrong password is told as such, and not repeated', async () => {
+test('a wrong password is reported as such, and not repeated', async () => {
   const error = await refusal(altered((url) => (url.password = 'not-the-password')));
   assert.equal(error.code, 'DATABASE_AUTH_FAILED');
   assert.match(error.message, /refused the login.*Check user and password/);
@@ -50,11 +50,11 @@ test('a wrong password is told as such, and not repeated', async () => {
   assert.equal((error.cause as { code?: string }).code, '28P01');
 });
 
-test('an unknown user is told as a refused login', async () => {
+test('an unknown user is reported as a refused login', async () => {
   assert.equal((await refusal(altered((url) => (url.username = 'nobody_here')))).code, 'DATABASE_AUTH_FAILED');
 });
 
-test('a server that is not there is told with its address', async () => {
+test('an unreachable server is reported with its address', async () => {
   const port = await freePort();
   const error = await refusal(altered((url) => (url.port = String(port))));
   assert.equal(error.code, 'DATABASE_UNREACHABLE');
@@ -62,11 +62,11 @@ test('a server that is not there is told with its address', async () => {
   assert.ok(!error.message.includes(new URL(store.url).password));
 });
 
-test('a host that nobody knows is told as unreachable', async () => {
+test('an unknown host is reported as unreachable', async () => {
   assert.equal((await refusal('postgres://u:p@nowhere.invalid:5432/db')).code, 'DATABASE_UNREACHABLE');
 });
 
-test('something that speaks no Postgres is told as unreachable', async (t) => {
+test('a server of another protocol is reported as unreachable', async (t) => {
   const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
@@ -74,13 +74,13 @@ test('something that speaks no Postgres is told as unreachable', async (t) => {
   assert.equal((await refusal(`postgres://u:p@127.0.0.1:${port}/db`)).code, 'DATABASE_UNREACHABLE');
 });
 
-test('a database that the server does not have is told by name', async () => {
+test('a missing database is reported by name', async () => {
   const error = await refusal(altered((url) => (url.pathname = '/no_such_database')));
   assert.equal(error.code, 'DATABASE_UNREACHABLE');
   assert.match(error.message, /no_such_database.*Create it/);
 });
 
-test('what is no Postgres URL is refused before anything is tried', async () => {
+test('an invalid Postgres URL is refused without a connection attempt', async () => {
   for (const wrong of ['', 'localhost:5432', 'mysql://u:p@localhost/db', 'postgres', 'http://localhost', 'not a url']) {
     const error = await refusal(wrong);
     assert.equal(error.code, 'INVALID_INPUT', wrong);
@@ -88,7 +88,7 @@ test('what is no Postgres URL is refused before anything is tried', async () => 
   }
 });
 
-test('a session beside the pool is opened the way the pool was, whichever way that is', async (t) => {
+test('a session outside the pool uses the pool’s settings, however they were given', async (t) => {
   const { hostname, port, username, password, pathname } = new URL(store.url);
   const byFields = { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) };
   for (const config of [{ connectionString: store.url }, byFields]) {
@@ -104,7 +104,7 @@ test('a session beside the pool is opened the way the pool was, whichever way th
   }
 });
 
-test('a pool that was handed in outlives the database, an own one ends with it', async (t) => {
+test('closing the database ends its own pool, but not one of the caller', async (t) => {
   const pool = new pg.Pool({ connectionString: store.url, max: 1 });
   t.after(() => pool.end());
   await (await Database.open({ pool })).close();
@@ -115,7 +115,7 @@ test('a pool that was handed in outlives the database, an own one ends with it',
   await assert.rejects(own.pool.query('select 1'));
 });
 
-test('a refused statement changed nothing; a lost session leaves that open', async (t) => {
+test('a refused statement changed nothing; after a lost session the outcome is unknown', async (t) => {
   const session = await store.session(t);
   const refused = await session.query('select 1 / 0').catch((error: unknown) => error);
   assert.equal(isCleanRefusal(refused), true);

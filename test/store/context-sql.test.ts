@@ -1,4 +1,4 @@
-// reprise_audit.state_at folds as the TypeScript fold does: operation by operation, refusals included.
+// reprise_audit.state_at folds as the TypeScript fold does, operation by operation, including refusals.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -70,7 +70,7 @@ function opOf(document: Json, { op, path, from, value, middle, last }: Plan): Op
   };
 }
 
-test('10,000 random documents: each operation gives the same document, or is refused, in SQL and in TypeScript', async () => {
+test('10,000 random documents: each operation gives the same document or refusal in SQL and in TypeScript', async () => {
   await pool.query(`create function try_op(doc jsonb, op jsonb) returns jsonb language plpgsql as $$
     begin return reprise_audit.apply_op(doc, op); exception when invalid_parameter_value then return null; end $$`);
   const cases = fc.sample(fc.tuple(container, fc.array(plan, { minLength: 1, maxLength: 3 })), {
@@ -124,7 +124,7 @@ test('10,000 random documents: each operation gives the same document, or is ref
   for (const [index, { id, state }] of runs.entries()) assert.deepEqual(states[index], { run_id: id, state });
 });
 
-/** One patch a second from 2020-01-01 00:00:01 on, seq from 1. */
+/** One patch a second from 2020-01-01 00:00:01, seq from 1. */
 async function insertPatches(runs: readonly { readonly id: string; readonly ops: readonly (readonly Op[])[] }[]) {
   const events = runs.flatMap(({ id, ops }) =>
     ops.map((patch, index) => [id, index + 1, JSON.stringify(patch)] as const),
@@ -164,7 +164,7 @@ test('an operation of the wrong shape is refused', async () => {
   }
 });
 
-test('the state at a seq or a time is the one after the last patch until then', async () => {
+test('the state at a seq or a time is that after the last patch up to it', async () => {
   const id = randomUUID();
   await insertPatches([
     { id, ops: [[{ op: 'add', path: '', value: { n: 1 } }], [{ op: 'replace', path: '/n', value: 2 }]] },

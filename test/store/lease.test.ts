@@ -1,5 +1,5 @@
-// Life and death of incarnations: registering, heartbeats, suspicion, the reaper and what it frees. Suspicion looks at
-// all leases of a database, so those tests have one each.
+// Life and death of incarnations: registering, heartbeats, suspicion, and what the reaper frees. Suspicion reads all leases of
+// a database, so each of those tests has a database of its own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claim } from '../../runtime/store/ownership/claim.ts';
@@ -24,7 +24,7 @@ const { pool, database } = store;
 const allDue = { now: (Date.now() + 60_000) * 1000, from: 0, limit: 10 };
 const calm = { leaseMs: 60_000, missedMs: 60_000 };
 
-/** As if the last heartbeat was an hour ago; the lease may still hold or not. */
+/** Sets the last heartbeat an hour back; the lease may still hold or not. */
 async function silence(bed: TestStore, { epoch }: { epoch: number }, lease: 'holds' | 'over'): Promise<void> {
   await bed.pool.query(
     `update reprise.leases set beat_at = now() - interval '1 hour',
@@ -66,7 +66,7 @@ test('a heartbeat does not wait for a flush', async (t) => {
   await worker.writer.client.query('rollback');
 });
 
-test('a heartbeat does not wait for a reaper that waits for a flush', async (t) => {
+test('a heartbeat does not wait for a reaper that itself waits for a flush', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '200ms' });
   const runId = await startedRun(store, { owner: worker });
   await worker.writer.client.query('begin');
@@ -79,7 +79,7 @@ test('a heartbeat does not wait for a reaper that waits for a flush', async (t) 
   assert.equal((await heartbeat(worker.heart, 'reprise', worker.epoch, calm)).alive, false);
 });
 
-test('a heartbeat extends the lease and tells the time of the database', async (t) => {
+test('a heartbeat extends the lease and returns the database’s time', async (t) => {
   const worker = await incarnation(store, t);
   await silence(store, worker, 'over');
   const { rows: before } = await pool.query<{ at: string }>(
@@ -98,14 +98,14 @@ test('a heartbeat extends the lease and tells the time of the database', async (
   assert.deepEqual(rows, [{ extended: true, beaten: true }]);
 });
 
-test('a silent incarnation is no suspect while its session lives and its lease holds', async (t) => {
+test('a silent incarnation is not a suspect while its session lives and its lease holds', async (t) => {
   const bed = await testStore(t);
   const [watcher, silent] = [await incarnation(bed, t), await incarnation(bed, t)];
   await silence(bed, silent, 'holds');
   assert.deepEqual(await suspectsOf(watcher), []);
 });
 
-test('a lost session is a suspect only with a missed heartbeat as well', async (t) => {
+test('a lost session makes a suspect only after a missed heartbeat', async (t) => {
   const bed = await testStore(t);
   const [watcher, gone] = [await incarnation(bed, t), await incarnation(bed, t)];
   await gone.heart.end();
@@ -114,14 +114,14 @@ test('a lost session is a suspect only with a missed heartbeat as well', async (
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
-test('a lease that is over makes a suspect, though the session lives', async (t) => {
+test('an expired lease makes a suspect even if the session lives', async (t) => {
   const bed = await testStore(t);
   const [watcher, hanging] = [await incarnation(bed, t), await incarnation(bed, t)];
   await silence(bed, hanging, 'over');
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: hanging.epoch, sessionEnded: false }]);
 });
 
-test('a lost session is told as such though the lease is over too, so that nobody waits for a lease of its own', async (t) => {
+test('a suspect with a lost session and an expired lease is reported as lost, so that nobody waits another lease', async (t) => {
   const bed = await testStore(t);
   const [watcher, gone] = [await incarnation(bed, t), await incarnation(bed, t)];
   await gone.heart.end();
@@ -129,7 +129,7 @@ test('a lost session is told as such though the lease is over too, so that nobod
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
-test('two watchers suspect the same death at the same moment, and nobody suspects itself', async (t) => {
+test('two workers may suspect the same death at once, and none suspects itself', async (t) => {
   const bed = await testStore(t);
   const [one, two, gone] = [await incarnation(bed, t), await incarnation(bed, t), await incarnation(bed, t)];
   await gone.heart.end();
@@ -141,7 +141,7 @@ test('two watchers suspect the same death at the same moment, and nobody suspect
   await one.heart.query('commit');
 });
 
-test('an incarnation of another schema with the same epoch is no sign of life', async (t) => {
+test('an incarnation of another schema with the same epoch does not count as alive', async (t) => {
   const bed = await testStore(t);
   const watcher = await incarnation(bed, t);
   const gone = await incarnation(bed, t);
@@ -155,7 +155,7 @@ test('an incarnation of another schema with the same epoch is no sign of life', 
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
-test('the reaper frees a run whose claim was in flight when it came', async (t) => {
+test('the reaper frees a run whose claim was in flight', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue: 'default/late' });
   await worker.control.query('begin');
@@ -169,7 +169,7 @@ test('the reaper frees a run whose claim was in flight when it came', async (t) 
   assert.deepEqual([row?.owner, row?.lost], [null, worker.epoch]);
 });
 
-test('in one statement the reaper would leave a run whose claim was in flight with the dead owner', async (t) => {
+test('a reaper in one statement would miss a run whose claim was in flight', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue: 'default/trap' });
   const reaper = await store.session(t);
@@ -187,7 +187,7 @@ test('in one statement the reaper would leave a run whose claim was in flight wi
   assert.equal((await readyRow(store, runId))?.owner, worker.epoch);
 });
 
-test('freed runs are due at once, and the next owner is told of the loss once', async (t) => {
+test('freed runs are due at once, and the next owner learns of the loss once', async (t) => {
   const [dead, heir] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { queue: 'default/heir', owner: dead });
   await pool.query("update reprise.ready set wake_at = 'infinity' where run_id = $1", [runId]);
@@ -198,7 +198,7 @@ test('freed runs are due at once, and the next owner is told of the loss once', 
   assert.equal((await readyRow(store, runId))?.lost, null);
 });
 
-test('the dead are recorded with the reason that came first', async (t) => {
+test('a dead incarnation is recorded with the first reason', async (t) => {
   const worker = await incarnation(store, t);
   await declareDead(database, worker.epoch, 'session ended');
   await declareDead(database, worker.epoch, 'lease expired');
@@ -219,7 +219,7 @@ test('two reapers of the same dead both finish, and every run is freed once', as
   assert.equal(freed[0] + freed[1], 3);
 });
 
-test('a row that somebody holds keeps no other run of a dead worker from being freed, and a later sweep frees it', async (t) => {
+test('a locked row does not delay freeing a dead worker’s other runs, and a later sweep frees it', async (t) => {
   const worker = await incarnation(store, t);
   const [held, ...others] = await startedRuns(store, 5, { owner: worker });
   const user = await store.session(t);
@@ -235,7 +235,7 @@ test('a row that somebody holds keeps no other run of a dead worker from being f
   assert.deepEqual([row?.owner, row?.lost], [null, worker.epoch]);
 });
 
-test('a reaper of the dead leaves the runs of the living', async (t) => {
+test('the reaper leaves runs of live workers alone', async (t) => {
   const [dead, alive] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: alive });
   await startedRun(store, { owner: dead });
@@ -244,7 +244,7 @@ test('a reaper of the dead leaves the runs of the living', async (t) => {
   assert.deepEqual(await alive.writer.append([turn({ runId })]), ['committed']);
 });
 
-test('the sweep frees what a reaper left when it died between its statements, however long ago', async (t) => {
+test('the sweep frees what a reaper left that died between its statements, however long ago', async (t) => {
   const [dead, alive] = [await incarnation(store, t), await incarnation(store, t)];
   const lost = await startedRuns(store, 2, { owner: dead });
   const kept = await startedRun(store, { owner: alive });
@@ -258,7 +258,7 @@ test('the sweep frees what a reaper left when it died between its statements, ho
   assert.equal((await readyRow(store, kept))?.owner, alive.epoch);
 });
 
-test('a session that holds the fence and does not move is ended, and what it had not committed is gone', async (t) => {
+test('a stalled session that holds the fence is terminated, and its transaction is rolled back', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.writer.client.query('begin');
@@ -268,7 +268,7 @@ test('a session that holds the fence and does not move is ended, and what it had
   await assert.rejects(worker.writer.client.query('commit'));
 });
 
-test('a session that got the number of a dead backend is not ended', async (t) => {
+test('a session that reuses the pid of a dead backend is not terminated', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const stranger = await store.session(t);

@@ -1,5 +1,5 @@
-// The lock order that database.ts states: whatever meets on the same runs, in whichever order it begins, no two of the
-// engine's statements wait for each other. A session holds one kind of lock (the gate) until others wait for it.
+// The lock order in database.ts: no two of the engine's statements wait for each other, whatever they meet and in whichever
+// order they start. A session holds one kind of lock (the gate) until others wait for it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -31,7 +31,7 @@ import {
   turn,
 } from '../support/store.ts';
 
-/** A deadlock is noticed long before a statement gives up on a row. */
+/** Postgres notices a deadlock long before a statement gives up on a row. */
 async function impatientStore(t: Scope): Promise<TestStore> {
   const given = await testStore(t);
   await given.pool.query(
@@ -53,7 +53,7 @@ const gates: readonly (readonly [string, string])[] = [
 const message = { type: 'SignalReceived', name: 'go' } as const;
 const now = (): number => Date.now() * 1000;
 
-/** What the engine does to runs, their tasks and mail. Runs of one owner in both orders, and runs that nobody owns. */
+/** The engine's statements on runs, their tasks and mail. Covers runs of one owner in both orders, and runs without an owner. */
 async function meeting(store: TestStore, t: Scope): Promise<(() => Promise<unknown>)[]> {
   const { database, pool } = store;
   const owner = await incarnation(store, t, { writers: 3 });
@@ -111,7 +111,7 @@ async function meeting(store: TestStore, t: Scope): Promise<(() => Promise<unkno
   ];
 }
 
-/** Numbers from 0 to 1 that a seed decides. */
+/** Numbers from 0 to 1, determined by a seed. */
 function* random(seed: number): Generator<number, never> {
   for (let state = seed >>> 0; ; ) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -150,7 +150,7 @@ for (const [name, gate] of gates) {
   });
 }
 
-test('two sessions that lock two rows in opposite orders would be noticed', async (t) => {
+test('the test notices two sessions that lock two rows in opposite orders', async (t) => {
   const store = await impatientStore(t);
   const [low, high] = (await startedRuns(store, 2)) as [string, string];
   const [one, two] = [await store.session(t), await store.session(t)];
@@ -163,7 +163,7 @@ test('two sessions that lock two rows in opposite orders would be noticed', asyn
   assert.deepEqual(failed, [sqlstate.deadlock]);
 });
 
-/** Until no more statements come to wait for locks, or all are over: held ready rows are passed over or given up. */
+/** Waits until no more statements come to wait for locks, or all have ended; some skip ready rows or give up on them. */
 async function someWait(store: TestStore, all: Promise<unknown>): Promise<void> {
   let over = false;
   void all.then(() => (over = true));

@@ -1,5 +1,5 @@
-// Rows that somebody else has locked: passed over and tried again, never waited for, so that one user's open transaction
-// holds up one run and no worker.
+// Rows that somebody else has locked are skipped and tried again, never waited for, so that one user's open transaction
+// delays one run and no worker.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claim, park } from '../../runtime/store/ownership/claim.ts';
@@ -23,7 +23,7 @@ const { pool } = store;
 const signal = { type: 'SignalReceived', name: 'go' } as const;
 const soon = (): number => (Date.now() + 60_000) * 1000;
 
-test('an open transactional signal on one run does not hold up the closing and the turns of others', async (t) => {
+test('an open transaction that signals one run does not delay closings and turns of others', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [signalled, closing, open] = await startedRuns(store, 3, { owner: worker });
   const user = await store.session(t);
@@ -41,7 +41,7 @@ test('an open transactional signal on one run does not hold up the closing and t
   assert.deepEqual(await worker.writer.append([closingTurn(signalled!, 0)]), ['mail']);
 });
 
-test('after a rolled back signal the closing that was held up goes through', async (t) => {
+test('a closing that a signal delayed succeeds after the signal rolls back', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [runId] = await startedRuns(store, 1, { owner: worker });
   const user = await store.session(t);
@@ -52,7 +52,7 @@ test('after a rolled back signal the closing that was held up goes through', asy
   assert.deepEqual(await worker.writer.append([closingTurn(runId!, 0)]), ['committed']);
 });
 
-test('a busy closing turn consumes no mail, while another of the same flush does', async (t) => {
+test('a busy closing turn consumes no mail, while another turn of the same flush does', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [busy, free] = await startedRuns(store, 2, { owner: worker });
   for (const runId of [busy!, free!]) await send(pool, 'reprise', runId, signal);
@@ -66,7 +66,7 @@ test('a busy closing turn consumes no mail, while another of the same flush does
   await user.query('rollback');
 });
 
-test('a transaction that signals two runs and a flush that closes them the other way round do not deadlock', async (t) => {
+test('a transaction that signals two runs and a flush that closes them in the opposite order do not deadlock', async (t) => {
   const worker = await incarnation(store, t);
   const [first, second] = await startedRuns(store, 2, { owner: worker });
   const user = await store.session(t);
@@ -106,7 +106,7 @@ test('turns that do not close touch no row of their run', async (t) => {
   await user.query('rollback');
 });
 
-test('parking passes over a run whose row a sender holds, and lets go of the others', async (t) => {
+test('parking skips a run whose row a sender holds, and releases the others', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [signalled, idle] = await startedRuns(store, 2, { owner: worker });
   const user = await store.session(t);
@@ -119,7 +119,7 @@ test('parking passes over a run whose row a sender holds, and lets go of the oth
   assert.equal((await readyRow(store, idle!))?.owner, null);
 });
 
-test('claims pass over rows that somebody holds', async (t) => {
+test('claims skip rows that somebody holds', async (t) => {
   const queue = 'default/held';
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [held, free] = await startedRuns(store, 2, { queue });

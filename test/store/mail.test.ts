@@ -1,5 +1,5 @@
-// Messages: numbered by the run's row, read by its owner, consumed with the append, and never overlooked by closing or
-// parking, however sender and owner meet.
+// Messages: numbered by the run's row, read by its owner, consumed with the append, and never overlooked by closing or parking,
+// whatever the timing of sender and owner.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -27,7 +27,7 @@ const { pool, database } = store;
 const signal = { type: 'SignalReceived', name: 'go' } as const;
 const later = (): number => (Date.now() + 3_600_000) * 1000;
 
-/** Holds the fence, so that a statement of the worker stops behind its snapshot and before it looks at the run's row. */
+/** Holds the fence, so that a statement of the worker stops after it took its snapshot and before it reads the run's row. */
 async function heldFence(session: pg.Client, worker: Incarnation): Promise<() => Promise<unknown>> {
   await session.query('begin');
   await session.query('select 1 from reprise.fences where epoch = $1 for update', [worker.epoch]);
@@ -46,7 +46,7 @@ async function isDue(runId: string): Promise<boolean> {
   return rows.length === 1;
 }
 
-test('messages are numbered densely in the order in which they reached the row', async () => {
+test('messages get dense numbers in the order in which they reach the row', async () => {
   const runId = await startedRun(store);
   await Promise.all(Array.from({ length: 20 }, () => send(pool, 'reprise', runId, signal)));
   assert.deepEqual(
@@ -56,7 +56,7 @@ test('messages are numbered densely in the order in which they reached the row',
   assert.equal((await readyRow(store, runId))?.mail, 20);
 });
 
-test('a message arrives as it was sent', async () => {
+test('a message is received as it was sent', async () => {
   const runId = await startedRun(store);
   const full = {
     type: 'SignalReceived',
@@ -84,7 +84,7 @@ test('a message arrives as it was sent', async () => {
   assert.deepEqual(second, { runId, id: 2, type: 'WorkflowCancelRequested', ...nothing });
 });
 
-test('mail is read behind a number, in order, of many runs at once', async () => {
+test('mail after a given number is read in order, for many runs at once', async () => {
   const [one, two] = await startedRuns(store, 2);
   for (const runId of [two!, one!, two!, one!, two!]) await send(pool, 'reprise', runId, signal);
   const mail = await readMail(database, [
@@ -102,7 +102,7 @@ test('mail is read behind a number, in order, of many runs at once', async () =>
   );
 });
 
-test('the sender is told who owns the run, and the owner finds the run by it', async (t) => {
+test('sending returns the run’s owner, and the owner finds the run with mail', async (t) => {
   const worker = await incarnation(store, t);
   const owned = await startedRun(store, { owner: worker });
   const free = await startedRun(store);
@@ -117,7 +117,7 @@ test('the sender is told who owns the run, and the owner finds the run by it', a
   assert.deepEqual(found, { mailed: [owned], tasks: false, expired: false, standalone: false });
 });
 
-test('a message wakes a run that nobody owns, and leaves the plans of one that is owned alone', async (t) => {
+test('a message makes a run without an owner due, and leaves the wake time of an owned run alone', async (t) => {
   const worker = await incarnation(store, t);
   const [owned, free] = [await startedRun(store, { owner: worker }), await startedRun(store)];
   await pool.query("update reprise.ready set wake_at = '2100-01-01' where run_id = any($1)", [[owned, free]]);
@@ -126,7 +126,7 @@ test('a message wakes a run that nobody owns, and leaves the plans of one that i
   assert.equal((await readyRow(store, owned))?.wake_at.getUTCFullYear(), 2100);
 });
 
-test('a closed run, and one that never was, take no mail', async (t) => {
+test('a closed or unknown run receives no mail', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.writer.append([closingTurn(runId, 0)]);
@@ -135,7 +135,7 @@ test('a closed run, and one that never was, take no mail', async (t) => {
   assert.deepEqual(await inboxOf(store, runId), []);
 });
 
-test('a signal in a transaction that is rolled back leaves nothing', async (t) => {
+test('a signal in a transaction that rolls back leaves nothing', async (t) => {
   const runId = await startedRun(store);
   const user = await store.session(t);
   await user.query('begin');
@@ -145,7 +145,7 @@ test('a signal in a transaction that is rolled back leaves nothing', async (t) =
   assert.equal((await readyRow(store, runId))?.mail, 0);
 });
 
-test('mail is consumed by the append of its event', async (t) => {
+test('the append of a message’s event consumes the message', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   for (let i = 0; i < 3; i += 1) await send(pool, 'reprise', runId, signal);
@@ -154,7 +154,7 @@ test('mail is consumed by the append of its event', async (t) => {
   assert.deepEqual(await inboxOf(store, runId), [3]);
 });
 
-test('an append that finds less mail than its turns came from says of which turns that may be', async (t) => {
+test('an append whose mail is missing marks the turns that may be affected', async (t) => {
   const worker = await incarnation(store, t);
   const [first, second] = await startedRuns(store, 2, { owner: worker });
   const read = turn({ runId: first!, newEvents: ['SignalReceived'], consumed: [1] });
@@ -162,7 +162,7 @@ test('an append that finds less mail than its turns came from says of which turn
   assert.deepEqual([await eventCount(store, first!), await eventCount(store, second!)], [2, 2]);
 });
 
-test('closing is refused when a message came before the flush', async (t) => {
+test('closing is refused when a message arrived before the flush', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, signal);
@@ -178,7 +178,7 @@ test('closing is refused when a message came before the flush', async (t) => {
   assert.deepEqual([await statusOf(store, runId), await inboxOf(store, runId)], ['completed', []]);
 });
 
-test('closing is refused when a message is committed behind the snapshot of the flush', async (t) => {
+test('closing is refused when a message commits after the flush’s snapshot', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const release = await heldFence(await store.session(t), worker);
@@ -191,7 +191,7 @@ test('closing is refused when a message is committed behind the snapshot of the 
   assert.deepEqual(await inboxOf(store, runId), [1]);
 });
 
-test('a subquery on the inbox would close over a message committed behind the snapshot of the flush', async (t) => {
+test('a subquery on the inbox would miss a message that commits after the flush’s snapshot', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const release = await heldFence(await store.session(t), worker);
@@ -208,7 +208,7 @@ test('a subquery on the inbox would close over a message committed behind the sn
   assert.deepEqual(await inboxOf(store, runId), [1]);
 });
 
-test('a sender that meets a closing in flight waits for it and is told that the run is closed', async (t) => {
+test('a sender waits for a closing in flight and then finds the run closed', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.writer.client.query('begin');
@@ -220,7 +220,7 @@ test('a sender that meets a closing in flight waits for it and is told that the 
   assert.deepEqual(await inboxOf(store, runId), []);
 });
 
-test('parking keeps the planned time when all mail was read', async (t) => {
+test('parking keeps the wake time when all mail was read', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, signal);
@@ -229,7 +229,7 @@ test('parking keeps the planned time when all mail was read', async (t) => {
   assert.equal((await readyRow(store, runId))?.owner, null);
 });
 
-test('a run parked with a message that came before is due at once', async (t) => {
+test('a run parked with unread mail is due at once', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, signal);
@@ -237,7 +237,7 @@ test('a run parked with a message that came before is due at once', async (t) =>
   assert.equal(await isDue(runId), true);
 });
 
-test('a run parked while a message is committed behind the snapshot is due at once', async (t) => {
+test('a run parked while a message commits after the snapshot is due at once', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const release = await heldFence(await store.session(t), worker);
@@ -249,7 +249,7 @@ test('a run parked while a message is committed behind the snapshot is due at on
   assert.equal(await isDue(runId), true);
 });
 
-test('a sender that meets a parking in flight waits for it and makes the run due', async (t) => {
+test('a sender waits for a parking in flight and then makes the run due', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.control.query('begin');
@@ -261,7 +261,7 @@ test('a sender that meets a parking in flight waits for it and makes the run due
   assert.equal(await isDue(runId), true);
 });
 
-test('one parking statement plans each run by its own mail', async (t) => {
+test('one parking statement decides about each run by its own mail', async (t) => {
   const worker = await incarnation(store, t);
   const [read, unread] = await startedRuns(store, 2, { owner: worker });
   for (const runId of [read!, unread!]) await send(pool, 'reprise', runId, signal);

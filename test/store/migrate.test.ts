@@ -1,4 +1,4 @@
-// Migrations: run once whoever starts first, never touch what a newer version made, and live beside other schemas.
+// Migrations run once whoever starts first, never touch what a newer version made, and coexist with other schemas.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
@@ -16,13 +16,13 @@ import { newRun, type Scope, testStore } from '../support/store.ts';
 const store = await testStore();
 const known = await knownMigrations();
 
-/** A database that nothing was migrated in, with `count` pools on it, as of so many processes. */
+/** A database without migrations and `count` pools for it, as in as many processes. */
 async function emptyDatabase(t: Scope, count: number): Promise<{ url: string; pools: pg.Pool[] }> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await store.pool.query(`create database ${name} template template0`);
   const url = databaseUrl(store.url, name);
   const pools = Array.from({ length: count }, () => new pg.Pool({ connectionString: url }));
-  // The database may be gone before the last session has said good-bye.
+  // The database may be dropped before the last session has closed.
   for (const pool of pools) pool.on('error', () => undefined);
   t.after(async () => {
     await Promise.all(pools.map((pool) => pool.end()));
@@ -55,7 +55,7 @@ test('starters that race in an empty database all succeed, and every migration r
   assert.equal(await dumpSchema(pools[0]!, ['reprise']), await dumpSchema(store.pool, ['reprise']));
 });
 
-test('databases of one server can be migrated at the same moment', async (t) => {
+test('databases of one server can be migrated at the same time', async (t) => {
   const first = await emptyDatabase(t, 1);
   const second = await emptyDatabase(t, 1);
   await Promise.all([...first.pools, ...second.pools].map((pool) => migrate(pool)));
@@ -71,7 +71,7 @@ test('a second run does nothing', async (t) => {
   assert.deepEqual([await applied(pool!), await dumpSchema(pool!, ['reprise', 'reprise_audit'])], before);
 });
 
-test('a schema that stopped at an earlier migration gets the rest', async (t) => {
+test('a schema at an earlier migration gets the missing ones', async (t) => {
   const { pools } = await emptyDatabase(t, 1);
   const [pool] = pools;
   assert.equal(await migrateToLatest(pool!, 'reprise', ['0001_init']), undefined);
@@ -83,11 +83,11 @@ test('a schema that stopped at an earlier migration gets the rest', async (t) =>
     known,
   );
   assert.equal((await pool!.query("select from reprise.workers where identity = 'kept'")).rowCount, 1);
-  // Of a run that is open already nobody knows whether its start is all of its log.
+  // For a run that is already open, nobody knows whether its start is its whole log.
   assert.deepEqual((await pool!.query('select claimed from reprise.ready')).rows, [{ claimed: true }]);
 });
 
-test('a schema that a newer version migrated is refused, and nothing of it is changed', async (t) => {
+test('a schema that a newer version migrated is refused and not changed', async (t) => {
   const { url, pools } = await emptyDatabase(t, 1);
   const [pool] = pools;
   await migrate(pool!);
@@ -114,7 +114,7 @@ test('a migration that fails leaves nothing behind', async (t) => {
   assert.equal((await applied(pool!)).length, known.length);
 });
 
-test('another name for the schema gives the same schema, and both live side by side', async (t) => {
+test('a schema of another name is the same, and both coexist', async (t) => {
   const { pools } = await emptyDatabase(t, 2);
   const [pool, second] = pools;
   await Promise.all([migrate(pool!, 'reprise'), migrate(second!, 'shard_2')]);
@@ -131,7 +131,7 @@ test('another name for the schema gives the same schema, and both live side by s
   assert.equal((await findRun(databases[1]!, 'default', 'same'))?.run_id, runs[1]!.runId);
 });
 
-test('functions of another schema read that schema', async (t) => {
+test('the functions of each schema read that schema', async (t) => {
   const { pools } = await emptyDatabase(t, 1);
   const [pool] = pools;
   await migrate(pool!, 'shard_2');
@@ -141,7 +141,7 @@ test('functions of another schema read that schema', async (t) => {
   assert.deepEqual(rows, [{ ok: true, seq: 1, problem: null }]);
 });
 
-test('only plain identifiers are names of a schema', async () => {
+test('only plain identifiers can be the name of a schema', async () => {
   for (const good of ['reprise', '_x', 'a1_b', 'a'.repeat(40)]) checkSchemaName(good);
   for (const bad of ['', 'Reprise', '1a', 'a-b', 'a b', 'a;drop table x', 'a"b', 'ä', 'a'.repeat(41)]) {
     await assert.rejects(Database.open({ pool: store.pool, schema: bad }), {

@@ -1,4 +1,4 @@
-// Notices: coalesced, within the limits of NOTIFY whatever the names are, and never a failure of who sends them.
+// Notices are batched, obey NOTIFY's limits whatever the names are, and never fail their sender.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Database } from '../../runtime/store/sql/database.ts';
@@ -14,7 +14,7 @@ interface Notice {
   items: string[];
 }
 
-/** Collects the notices of the given topics; `until` resolves with all of them once the last one sent has arrived. */
+/** Collects notices of the given topics; `until` resolves with all of them once the last one sent has arrived. */
 async function listener(t: Scope, ...topics: string[]): Promise<{ until(last: string): Promise<Notice[]> }> {
   const session = await store.session(t);
   const notices: Notice[] = [];
@@ -35,7 +35,7 @@ async function listener(t: Scope, ...topics: string[]): Promise<{ until(last: st
   };
 }
 
-test('what is told in one moment travels together, each thing once', async (t) => {
+test('notices of one moment travel together, each once', async (t) => {
   const { until } = await listener(t, 'wake', 'closed', 'mail_7');
   const runId = newRunId();
   for (const queue of ['a/one', 'a/two', 'a/one']) database.notifier.wake(queue);
@@ -51,7 +51,7 @@ test('what is told in one moment travels together, each thing once', async (t) =
   ]);
 });
 
-test('any number of items is told, in as many notices as it takes', async (t) => {
+test('any number of items is sent, in as many notices as needed', async (t) => {
   const { until } = await listener(t, 'closed');
   const runIds = Array.from({ length: 1_000 }, () => newRunId());
   for (const runId of runIds) database.notifier.closed(runId);
@@ -63,7 +63,7 @@ test('any number of items is told, in as many notices as it takes', async (t) =>
   );
 });
 
-test('names of many bytes a character are told as well', async (t) => {
+test('names with multi-byte characters are sent too', async (t) => {
   const { until } = await listener(t, 'wake');
   const queues = Array.from({ length: 20 }, (_, i) => `default/${'漢'.repeat(990)}${i}`);
   for (const queue of queues) database.notifier.wake(queue);
@@ -74,7 +74,7 @@ test('names of many bytes a character are told as well', async (t) => {
   );
 });
 
-test('what is told while a notice is on its way goes with the next', async (t) => {
+test('notices added during a send go with the next one', async (t) => {
   const { until } = await listener(t, 'request', 'answered');
   database.notifier.request('default/first');
   await new Promise((resolve) => setImmediate(resolve));
@@ -87,12 +87,12 @@ test('what is told while a notice is on its way goes with the next', async (t) =
   );
 });
 
-test('a notice that cannot be sent is nobody’s failure, and the next one is sent', async (t) => {
+test('a notice that cannot be sent fails nobody, and the next one is sent', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const { until } = await listener(t, 'wake');
   own.notifier.wake('bad\0name');
-  await new Promise((resolve) => setImmediate(resolve)); // the first is on its way alone
+  await new Promise((resolve) => setImmediate(resolve)); // the first is being sent alone
   own.notifier.wake('default/good');
   const notices = await until('default/good');
   assert.deepEqual(

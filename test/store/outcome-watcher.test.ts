@@ -1,4 +1,4 @@
-// Waiting for runs to close and for answers: told by this process, by a notice, or found by looking, whatever is lost.
+// Waits for runs to close and for answers: reported by this process, by a notice, or found by polling, whatever gets lost.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -33,14 +33,14 @@ async function cutListeners(): Promise<number> {
 
 const terminated = (reason: string) => ({ type: 'WorkflowTerminated', payload: null, reason });
 
-test('a run that was closed before is found', async (t) => {
+test('a run that has already closed is found', async (t) => {
   const { watcher } = await watching(t);
   const runId = await startedRun(store);
   await terminateUnowned(store.database, runId, 'before');
   assert.deepEqual(await watcher.outcome(runId), terminated('before'));
 });
 
-test('a run that another process closes is told', async (t) => {
+test('a run that another process closes is reported', async (t) => {
   const { watcher } = await watching(t);
   const [first, second] = await startedRuns(store, 2);
   const waiting = [watcher.outcome(first!), watcher.outcome(second!), watcher.outcome(first!)];
@@ -49,7 +49,7 @@ test('a run that another process closes is told', async (t) => {
   assert.deepEqual(await Promise.all(waiting), [terminated('one'), terminated('two'), terminated('one')]);
 });
 
-test('a worker of the same process tells without the database', async (t) => {
+test('a worker of the same process reports without the database', async (t) => {
   const { watcher, own } = await watching(t);
   const runId = await startedRun(store);
   const waiting = watcher.outcome(runId);
@@ -58,7 +58,7 @@ test('a worker of the same process tells without the database', async (t) => {
   assert.equal(await waiting, outcome);
 });
 
-test('a run that closes without any notice is found by looking', async (t) => {
+test('a run that closes without a notice is found by polling', async (t) => {
   const { watcher } = await watching(t);
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
@@ -67,7 +67,7 @@ test('a run that closes without any notice is found by looking', async (t) => {
   assert.equal((await waiting).type, 'WorkflowCompleted');
 });
 
-test('a lost listener does not lose the outcome, and later waits listen again', async (t) => {
+test('losing the listening session does not lose the outcome, and later waits listen again', async (t) => {
   const { watcher } = await watching(t);
   const [first, second] = await startedRuns(store, 2);
   const waiting = watcher.outcome(first!);
@@ -79,7 +79,7 @@ test('a lost listener does not lose the outcome, and later waits listen again', 
   assert.deepEqual(await again, terminated('again'));
 });
 
-test('however often the listener is lost, a watcher has one, and none once it is closed', async (t) => {
+test('a watcher has one listening session however often it is lost, and none after close', async (t) => {
   const { watcher } = await watching(t);
   const runIds = await startedRuns(store, 5);
   for (const runId of runIds) {
@@ -105,7 +105,7 @@ test('closing the watcher ends every wait', async () => {
   await own.close();
 });
 
-test('an answer is handed over when it comes', async (t) => {
+test('an answer is returned when it arrives', async (t) => {
   const { watcher } = await watching(t);
   const id = randomUUID();
   await ask(store.database, {
@@ -121,7 +121,7 @@ test('an answer is handed over when it comes', async (t) => {
   assert.deepEqual(await waiting, { payload: Buffer.from([5]), problem: 'failed' });
 });
 
-test('no answer in time is no answer', async (t) => {
+test('without an answer in time the result is undefined', async (t) => {
   const { watcher } = await watching(t);
   assert.equal(await watcher.answer(randomUUID(), 1, () => false), undefined);
 });

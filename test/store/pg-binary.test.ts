@@ -1,5 +1,5 @@
-// Binary arrays: whatever a column is given, Postgres reads the same. Every property uses one encoder for several arrays
-// in turn, as group commit does.
+// Binary arrays: Postgres reads what a column was given. Every property uses one encoder for several arrays in turn, as the
+// append does.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -12,15 +12,15 @@ const client = await store.session({ after });
 
 const postgresEpoch = 946_684_800_000_000;
 const largestMicros = Number.MAX_SAFE_INTEGER;
-/** From here on the distance to Postgres's epoch is exact as well: the year 1714. */
+/** The year 1714: from here on the distance to Postgres' epoch is exact too. */
 const smallestMicros = postgresEpoch - Number.MAX_SAFE_INTEGER;
 
-/** Arrays of one column, NULLs at any place; empty ones and ones of NULLs alone among them. */
+/** Arrays of one column with NULLs at any position; some are empty, some hold only NULLs. */
 function arrays<T>(value: fc.Arbitrary<T>): fc.Arbitrary<(T | null)[][]> {
   return fc.array(fc.array(fc.option(value, { nil: null }), { maxLength: 30 }), { minLength: 1, maxLength: 4 });
 }
 
-/** What Postgres makes of a parameter: each element as `element` shows it, in order. */
+/** The elements of a parameter in order, each as `element` prints it in Postgres. */
 async function read<T>(array: Buffer, type: string, element = 'x'): Promise<(T | null)[]> {
   const { rows } = await client.query<{ list: (T | null)[] }>(
     `select coalesce(array_agg(${element} order by i), '{}') as list from unnest($1::${type}[]) with ordinality as u(x, i)`,
@@ -55,7 +55,7 @@ const anyText = fc
   )
   .map((text) => text.replaceAll('\0', ''));
 
-test('text arrives as it was, non-ASCII, empty and quoted', () =>
+test('text arrives unchanged: non-ASCII, empty and quoted', () =>
   holds(
     'text',
     anyText,
@@ -63,7 +63,7 @@ test('text arrives as it was, non-ASCII, empty and quoted', () =>
     async (array, values) => assert.deepEqual(await read(array, 'text'), values),
   ));
 
-test('bytes arrive as they were', () =>
+test('bytes arrive unchanged', () =>
   holds(
     'bytea',
     fc.uint8Array({ maxLength: 2_000 }),
@@ -93,7 +93,7 @@ test('int2 arrives over its whole range', () =>
     async (array, values) => assert.deepEqual(await read(array, 'int2'), values),
   ));
 
-test('times arrive to the microsecond, before 1970 and before 2000 too', () =>
+test('times arrive exact to the microsecond, also before 1970 and before 2000', () =>
   holds(
     'timestamptz',
     fc.oneof(
@@ -118,7 +118,7 @@ test('times arrive to the microsecond, before 1970 and before 2000 too', () =>
     },
   ));
 
-test('ids arrive as they were', () =>
+test('ids arrive unchanged', () =>
   holds(
     'uuid',
     fc.uint8Array({ minLength: 16, maxLength: 16 }),
@@ -130,7 +130,7 @@ test('ids arrive as they were', () =>
       ),
   ));
 
-test('JSON arrives byte for byte, spaces and order of keys with it', () =>
+test('JSON arrives byte for byte, with its spaces and order of keys', () =>
   holds(
     'json',
     fc.oneof(fc.json(), fc.constantFrom('{"b" : 1,\n "a":2, "b":3}', ' null ', '1e400', '"\\u00e4"')),
@@ -149,7 +149,7 @@ test('an empty array is empty, and an array of NULLs has its length', async () =
   assert.deepEqual(await read(column.take(), 'text'), []);
 });
 
-test('a column grows over any number of values, and forgets them when they are taken', async () => {
+test('a column holds any number of values, and is empty after it is taken', async () => {
   const column = new ColumnEncoder('text');
   const long = Array.from({ length: 3_000 }, (_, i) => 'ä'.repeat(i % 50) + i);
   for (const value of long) column.text(value);
@@ -158,14 +158,14 @@ test('a column grows over any number of values, and forgets them when they are t
   assert.deepEqual(await read(column.take(), 'text'), ['next']);
 });
 
-test('whole lists of ids and times are arrays as well', async () => {
+test('lists of ids and of times become arrays', async () => {
   const ids = Array.from({ length: 5 }, () => newRunId());
   assert.deepEqual(await read(uuidArray(ids.map(runIdBytes)), 'uuid', 'x::text'), ids);
   assert.deepEqual(await read(uuidArray([]), 'uuid', 'x::text'), []);
   assert.deepEqual(await read(timestampArray([0, 1]), 'timestamptz', '(extract(epoch from x) * 1000000)::int'), [0, 1]);
 });
 
-test('rows of a composite type arrive as they were, NULLs at any place', async () => {
+test('rows of a composite type arrive unchanged, with NULLs at any position', async () => {
   await client.query('create type whole_row as (k uuid, t timestamptz, n int, s smallint, w text, j json, b bytea)');
   const { rows } = await client.query<{ type: string }>("select 'whole_row'::regtype::oid::text as type");
   const encoder = new RowEncoder(Number(rows[0]!.type), 7);
@@ -203,7 +203,7 @@ test('rows of a composite type arrive as they were, NULLs at any place', async (
   await fc.assert(property, { numRuns: 60 });
 });
 
-test('a NUL character is refused by Postgres, and the session goes on', async () => {
+test('Postgres refuses a NUL character, and the session stays usable', async () => {
   const column = new ColumnEncoder('text');
   column.text('a\0b');
   await assert.rejects(read(column.take(), 'text'), { code: '22021' });

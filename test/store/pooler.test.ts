@@ -1,4 +1,4 @@
-// Poolers between a process and Postgres: one that loses prepared statements is refused by name at connect, others serve.
+// Poolers between a process and Postgres: one that loses prepared statements is refused at connect, others work.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
@@ -17,12 +17,12 @@ function isRefused(error: unknown): boolean {
   return true;
 }
 
-test('a transaction pooler that does not know prepared statements is refused at connect', async (t) => {
+test('a transaction pooler without support for prepared statements is refused at connect', async (t) => {
   const connectionString = await transactionPooler(t, store.url, 'transaction');
   await assert.rejects(Database.open({ connectionString }), isRefused);
 });
 
-test('it is refused for a pool of the caller too, which stays open', async (t) => {
+test('such a pooler is refused behind a caller’s pool too, which stays open', async (t) => {
   const pool = new pg.Pool({ connectionString: await transactionPooler(t, store.url, 'transaction'), max: 1 });
   t.after(() => pool.end());
   await assert.rejects(Database.open({ pool }), isRefused);
@@ -34,7 +34,7 @@ test('a transaction pooler with a single server session is refused without waiti
   await assert.rejects(Database.open({ connectionString }), isRefused);
 });
 
-test('a session pooler serves', async (t) => {
+test('a session pooler works', async (t) => {
   const database = await Database.open({ connectionString: await transactionPooler(t, store.url, 'session') });
   t.after(() => database.close());
   for (let i = 0; i < 3; i++) assert.equal((await startRuns(database.pool, 'reprise', [newRun()])).size, 1);

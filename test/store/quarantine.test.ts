@@ -1,4 +1,4 @@
-// Runs in quarantine, as the database keeps them: nobody claims one before its next try, whatever is sent to it.
+// Runs in quarantine in the database: nobody claims one before its next try, whatever is sent to it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineNumber } from '../../runtime/core/log/engine-number.ts';
@@ -61,7 +61,7 @@ test('a run in quarantine is claimed at its next try, not by a message before it
   );
 });
 
-test('the first of the failures in a row stays, the last one is shown', async (t) => {
+test('the time of the first failure in a row stays, the last failure is shown', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const now = Date.now() * 1000;
@@ -77,7 +77,7 @@ test('the first of the failures in a row stays, the last one is shown', async (t
   assert.equal(await readQuarantine(database, runId), undefined);
 });
 
-test('who does not own a run cannot put it into quarantine', async (t) => {
+test('a worker that does not own a run cannot put it into quarantine', async (t) => {
   const [worker, other] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: other });
   await putIntoQuarantine(database, fault(runId, worker, 0));
@@ -89,7 +89,7 @@ test('who does not own a run cannot put it into quarantine', async (t) => {
   );
 });
 
-test('a run in quarantine can be terminated, and keeps no other from its timeout', async (t) => {
+test('a run in quarantine can be terminated, and does not delay another run’s timeout', async (t) => {
   const worker = await incarnation(store, t);
   const [sick, late] = await startedRuns(store, 2, { owner: worker });
   await putIntoQuarantine(database, fault(sick!, worker, Date.now() * 1000 + 3_600 * second));
@@ -104,7 +104,7 @@ test('a run in quarantine can be terminated, and keeps no other from its timeout
   assert.deepEqual(rows, []);
 });
 
-test('a message of an unknown type keeps the mail of its run unread, and of no other', async (t) => {
+test('a message of an unknown type keeps only its own run’s mail unread', async (t) => {
   const worker = await incarnation(store, t);
   const [sick, healthy] = await startedRuns(store, 2, { owner: worker });
   for (const runId of [sick!, healthy!, sick!, sick!, healthy!]) {
@@ -124,7 +124,7 @@ test('a message of an unknown type keeps the mail of its run unread, and of no o
   await assert.rejects(readMail(database, runs), { code: 'UNSUPPORTED_ENGINE' });
 });
 
-test('a turn that cannot be encoded is not sent, and leaves nothing behind for the next', async (t) => {
+test('a turn that cannot be encoded is not sent, and does not affect the next', async (t) => {
   const worker = await incarnation(store, t);
   const [sick, healthy] = await startedRuns(store, 2, { owner: worker });
   const good = turn({ runId: healthy! });

@@ -1,4 +1,4 @@
-// Queries on their way: offered to whoever may answer, answered once, taken once, and forgotten in time.
+// Queries on their way: offered to workers that may answer, answered once, taken once, and deleted in time.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -25,7 +25,7 @@ async function offered(queue: string, epoch: number): Promise<string[]> {
   return (await openRequests(database, epoch, { queues: [queue], open: [queue] })).map(({ id }) => id);
 }
 
-test('a request reaches the worker whole, with what there is of messages for its run', async () => {
+test('a worker gets the whole request, with the state of its run’s mail', async () => {
   const asked = request(await startedRun(store, { queue: 'q/whole' }), 'q/whole');
   await ask(database, asked);
   const found = { ...asked, args: Buffer.from(asked.args), timeoutMs: 0 };
@@ -36,7 +36,7 @@ test('a request reaches the worker whole, with what there is of messages for its
   assert.deepEqual(await open(), [{ ...found, mailSent: 2, mailUnread: 1 }]);
 });
 
-test('a request goes to the owner of its run, and to anybody while there is none', async (t) => {
+test('a request goes to the owner of its run, or to any worker while there is none', async (t) => {
   const [owner, other] = [await incarnation(store, t), await incarnation(store, t)];
   const queue = 'q/owned';
   const [owned, free, closed] = [
@@ -71,7 +71,7 @@ test('the first answer counts', async () => {
   assert.deepEqual(await takeAnswer(database, asked.id), { payload: Buffer.from([1]), problem: 'not_registered' });
 });
 
-test('a request that was withdrawn is neither offered nor answered', async () => {
+test('a withdrawn request is neither offered nor answered', async () => {
   const asked = request(await startedRun(store, { queue: 'q/withdrawn' }), 'q/withdrawn');
   await ask(database, asked);
   await withdraw(database, asked.id);
@@ -79,7 +79,7 @@ test('a request that was withdrawn is neither offered nor answered', async () =>
   assert.deepEqual([await offered('q/withdrawn', 1), await takeAnswer(database, asked.id)], [[], undefined]);
 });
 
-test('a request that is over its time is not offered any more, and deleted after a while', async () => {
+test('an expired request is not offered any more, and is deleted later', async () => {
   const asked = async (): Promise<QueryRequest> => request(await startedRun(store, { queue: 'q/over' }), 'q/over');
   const [over, long] = [await asked(), await asked()];
   for (const each of [over, long]) await ask(database, each);

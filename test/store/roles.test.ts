@@ -1,5 +1,5 @@
-// Roles: a login that is a member of reprise_worker can do all of a worker's work but change the log; one that is a member
-// of reprise_auditor can only read.
+// Roles: a login that is a member of reprise_worker can do all of a worker's work except change the log; a member of
+// reprise_auditor can only read.
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
@@ -39,7 +39,7 @@ const store = await testStore();
 const worker = await login('reprise_worker');
 const auditor = await login('reprise_auditor');
 
-/** The address of the database for a new login that is a member of `role`. */
+/** URL of the database for a new login that is a member of `role`. */
 async function login(role: string): Promise<string> {
   const name = `${role}_${randomBytes(6).toString('hex')}`;
   const password = randomBytes(12).toString('hex');
@@ -163,7 +163,7 @@ test('a member of reprise_worker cannot change, remove or empty the log', async 
   assert.equal(rowCount, 1);
 });
 
-test('a member of reprise_worker cannot make itself more', async (t) => {
+test('a member of reprise_worker cannot extend its rights', async (t) => {
   const session = await openSession(t, worker);
   for (const statement of [
     'alter table reprise.events disable trigger all',
@@ -190,7 +190,7 @@ test('a member of reprise_auditor reads runs and events and verifies them', asyn
   assert.deepEqual(rows, [{ ok: true, seq: 1, problem: null }]);
 });
 
-test('a member of reprise_auditor writes nothing, and sees nothing that is not the log', async (t) => {
+test('a member of reprise_auditor cannot write, and reads only the log', async (t) => {
   const session = await openSession(t, auditor);
   for (const table of ['runs', 'events']) {
     await refused(session, `insert into reprise.${table} (run_id) values (gen_random_uuid())`);

@@ -22,7 +22,7 @@ async function appended(worker: Incarnation, runId: string, ...newEvents: NewEve
   await worker.writer.append([turn({ runId, newEvents })]);
 }
 
-test('a workflow id stands for its latest run', async () => {
+test('a workflow id refers to its latest run', async () => {
   const first = newRun({ workflowId: 'twice', runId: newRunId(1_000) });
   const second = newRun({ workflowId: 'twice', runId: newRunId(2_000) });
   await startRuns(pool, 'reprise', [first]);
@@ -34,7 +34,7 @@ test('a workflow id stands for its latest run', async () => {
   assert.equal(await getRun(database, newRunId()), undefined);
 });
 
-test('runs are listed by pages, the newest first, each once', async () => {
+test('pages list each run once, newest first', async () => {
   const namespace = 'pages';
   const ids = Array.from({ length: 7 }, (_, i) => newRunId(1_000_000 + i));
   await startRuns(
@@ -52,13 +52,13 @@ test('runs are listed by pages, the newest first, each once', async () => {
   assert.deepEqual(found, ids.toReversed());
 });
 
-test('outcomes are told of closed runs alone', async () => {
+test('outcomes exist only for closed runs', async () => {
   const [open, closed] = await startedRuns(store, 2);
   await terminateUnowned(database, closed!, 'x');
   assert.deepEqual([...(await readOutcomes(database, [open!, closed!, newRunId()])).keys()], [closed]);
 });
 
-test('a run that waits shows its length, owner, mail and who polls its queue', async (t) => {
+test('a waiting run shows its length, owner, mail and pollers', async (t) => {
   const worker = await incarnation(store, t, { queue: 'lonely/test' });
   const runId = await startedRun(store, { namespace: 'lonely', queue: 'lonely/test' });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
@@ -70,7 +70,7 @@ test('a run that waits shows its length, owner, mail and who polls its queue', a
   assert.deepEqual([after.owner, after.pollers], [worker.epoch, 0]);
 });
 
-test('pending activities are those that nothing answered for good, with the failures they had', async (t) => {
+test('pending activities are those without a final outcome, with their failures', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await appended(
@@ -89,7 +89,7 @@ test('pending activities are those that nothing answered for good, with the fail
   ]);
 });
 
-test('the effect of an attempt is unknown when it was begun, its end is not in the log and nobody runs it', async (t) => {
+test('the effect of an attempt is unknown if it began, has no end in the log and nobody runs it', async (t) => {
   const worker = await incarnation(store, t);
   const [lost, retrying] = await startedRuns(store, 2);
   const begun = (attempt: number) => newEvent(0, 'ActivityAttemptStarted', { answers: 2, attempt });
@@ -104,7 +104,7 @@ test('the effect of an attempt is unknown when it was begun, its end is not in t
   assert.deepEqual(await unknown(lost!), [false]);
 });
 
-test('a failed workflow task is shown as long as the run stands at it', async (t) => {
+test('a failed workflow task is shown until it succeeds', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await appended(

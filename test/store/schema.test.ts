@@ -1,5 +1,5 @@
-// The schema in one file: runtime/store/schema/schema.sql shows what the migrations make. After a change of a migration
-// run this file with UPDATE_SCHEMA=1 and look at what it changed.
+// runtime/store/schema/schema.sql shows the whole schema in one file. After changing a migration, run this file with
+// UPDATE_SCHEMA=1 and review the difference.
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -13,13 +13,13 @@ const opening = `-- The schema as the migrations of this folder leave it, in one
 
 `;
 
-test('schema.sql shows what the migrations make', async () => {
+test('schema.sql is the result of the migrations', async () => {
   const made = opening + (await dumpSchema(store.pool, ['reprise', 'reprise_audit']));
   if (process.env['UPDATE_SCHEMA'] === '1') await writeFile(file, made);
   assert.equal(await readFile(file, 'utf8'), made);
 });
 
-test('nothing of the schema needs a trigger, a foreign key, a sequence of its own or an extension', async () => {
+test('the schema has no trigger, foreign key, sequence or extension', async () => {
   const { rows } = await store.pool.query(
     `select 'trigger' as what, tgname as name from pg_trigger t join pg_class c on c.oid = t.tgrelid
        where c.relnamespace = 'reprise'::regnamespace
@@ -31,7 +31,7 @@ test('nothing of the schema needs a trigger, a foreign key, a sequence of its ow
   assert.deepEqual(rows, []);
 });
 
-test('the status of a run and its time of closing belong together', async () => {
+test('a run has a close time if and only if its status is closed', async () => {
   const insert = (status: string, closedAt: string | null) =>
     store.pool.query(
       `insert into reprise.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, closed_at)

@@ -1,5 +1,5 @@
-// Tables that are altered under sessions which have prepared their statements: new columns disturb nobody, and a session
-// whose statement fits no longer ends.
+// Tables that change under sessions with prepared statements: new columns affect nobody, and a session whose statement no
+// longer fits ends.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { testStore } from '../support/store.ts';
 
 const store = await testStore();
 
-test('a session whose prepared statement no longer fits its table ends, and is taken for lost', async () => {
+test('a session whose prepared statement no longer fits its table ends, and counts as lost', async () => {
   const { pool, database } = store;
   await pool.query('create table altered (a int)');
   const session = await database.dedicated('reprise of a test');

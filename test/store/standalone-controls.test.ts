@@ -1,5 +1,5 @@
-// A pause of a standalone activity against those who claim, report, time out and free its attempts: whoever comes first, no
-// attempt begins while it is paused, and what an attempt came to counts once.
+// A pause of a standalone activity against claims, reports, timeouts and the reaper: whoever comes first, no attempt starts
+// while it is paused, and each outcome counts once.
 import { sha256 } from '../../runtime/store/codec/sha256.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -50,7 +50,7 @@ interface Bed {
   readonly runId: string;
 }
 
-/** A standalone activity that is offered, and a worker of its queue. */
+/** A standalone activity with an offered task, and a worker of its queue. */
 async function bed(t: Scope, activity: object = {}): Promise<Bed> {
   const taskQueue = `tools ${++queues}`;
   const meta = {
@@ -103,7 +103,7 @@ async function row(runId: string): Promise<unknown> {
 const typesOf = async (runId: string): Promise<string[]> =>
   (await historyOf(store, runId)).slice(1).map(({ type }) => type);
 
-/** Keeps a pause from its commit: it has locked what it changes by then. */
+/** Stops a pause before its commit, when it has locked everything that it changes. */
 async function holding(t: Scope, { runId }: Bed): Promise<() => Promise<void>> {
   const session = await store.session(t);
   await session.query('begin');
@@ -111,7 +111,7 @@ async function holding(t: Scope, { runId }: Bed): Promise<() => Promise<void>> {
   return async () => void (await session.query('commit'));
 }
 
-test('a pause waits for a claim that is under way, and finds its attempt at work', async (t) => {
+test('a pause waits for a claim in flight, and finds its attempt running', async (t) => {
   const given = await bed(t);
   const { control } = given.worker;
   await control.query('begin');
@@ -140,9 +140,9 @@ test('a pause waits for a claim that is under way, and finds its attempt at work
   ]);
 });
 
-test('a claim that meets a pause takes nothing, before its commit and after it', async (t) => {
+test('a claim takes nothing from a paused activity, before and after the pause commits', async (t) => {
   const given = await bed(t);
-  // The pause stops at the run's status, with its row and its task locked.
+  // The pause waits at the run's status while it holds the ready row and the task.
   const status = await gate(store, 'update on reprise.runs');
   t.after(async () => void (await pool.query('drop function gated cascade; drop table gate')));
   const pausing = commandActivity(database, given.runId, pause);
@@ -159,7 +159,7 @@ test('a claim that meets a pause takes nothing, before its commit and after it',
   assert.equal((await claim(given)).length, 1);
 });
 
-test('a failure that is told before a pause is settled before it, and the next attempt waits', async (t) => {
+test('a failure reported before a pause is processed before it, and the next attempt waits', async (t) => {
   const given = await bed(t);
   await claim(given);
   const session = await store.session(t);
@@ -178,7 +178,7 @@ test('a failure that is told before a pause is settled before it, and the next a
   assert.deepEqual(await claim(given), []);
 });
 
-test('a failure that meets a pause is told after it, and is not followed by an attempt', async (t) => {
+test('a failure that meets a pause is processed after it, and no attempt follows', async (t) => {
   const given = await bed(t, { s2c: 3_600_000 });
   await claim(given);
   const session = await store.session(t);
@@ -186,7 +186,7 @@ test('a failure that meets a pause is told after it, and is not followed by an a
   await session.query('select 1 from reprise.activity_tasks where run_id = $1 for update', [given.runId]);
   const pausing = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, pausing);
-  // The pause holds the run: its report is to be sent again.
+  // The pause holds the run's row, so the report must be sent again.
   assert.equal(await report(given, 'ActivityFailed'), 0);
   await session.query('commit');
   await pausing;
@@ -200,7 +200,7 @@ test('a failure that meets a pause is told after it, and is not followed by an a
   assert.deepEqual(await claim(given), []);
 });
 
-test('an attempt of a paused activity whose worker is lost is begun again only when it is unpaused', async (t) => {
+test('a paused activity whose worker is lost starts again only after unpause', async (t) => {
   const given = await bed(t);
   await claim(given);
   await commandActivity(database, given.runId, pause);
@@ -217,7 +217,7 @@ test('an attempt of a paused activity whose worker is lost is begun again only w
   assert.deepEqual(await typesOf(given.runId), types);
 });
 
-test('an attempt at work of a paused activity times out, and is not followed by another', async (t) => {
+test('a running attempt of a paused activity times out, and no other follows', async (t) => {
   const given = await bed(t, { stc: 1 });
   await claim(given);
   await commandActivity(database, given.runId, pause);
@@ -225,7 +225,7 @@ test('an attempt at work of a paused activity times out, and is not followed by 
   assert.ok(expired.some(({ runId }) => runId === given.runId));
   await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.deepEqual(await claim(given), []);
-  // Nobody beats for what is paused: that would give it a timeout.
+  // A heartbeat by a client would give the paused activity a timeout, so it is ignored.
   assert.equal(
     await beatByClient(database, { runId: given.runId, seq: 2, attempt: undefined }, new Uint8Array([0xc0])),
     'paused',
@@ -236,7 +236,7 @@ test('an attempt at work of a paused activity times out, and is not followed by 
   });
 });
 
-test('two pauses that meet are one, and a cancellation that came before refuses both', async (t) => {
+test('two concurrent pauses count as one, and an earlier cancellation refuses both', async (t) => {
   const given = await bed(t);
   const release = await holding(t, given);
   const first = patiently(() => commandActivity(database, given.runId, pause));
@@ -253,7 +253,7 @@ test('two pauses that meet are one, and a cancellation that came before refuses 
   assert.deepEqual((await typesOf(cancelled.runId)).slice(1), ['WorkflowCancelRequested', 'ActivityCancelRequested']);
 });
 
-test('other options reach an attempt at work, its timeouts and the next attempt', async (t) => {
+test('changed options apply to a running attempt, its timeouts and the next attempt', async (t) => {
   const given = await bed(t);
   await claim(given);
   const changes = { stc: 5_000, s2c: 3_600_000, hb: 1_000, queue: 'elsewhere' };
@@ -276,7 +276,7 @@ test('other options reach an attempt at work, its timeouts and the next attempt'
   assert.deepEqual(where.rows, [{ queue: 'default#activities/elsewhere', task_queue: 'elsewhere' }]);
 });
 
-test('an outcome that came to a queue of nobody is found by the workers of other queues', async (t) => {
+test('workers of other queues find an outcome in a queue without workers', async (t) => {
   const given = await bed(t);
   const unknown = await startedRun(store, { namespace: 'default#activities', queue: 'default#activities/nobody' });
   await claim(given);
@@ -286,7 +286,7 @@ test('an outcome that came to a queue of nobody is found by the workers of other
   assert.equal(await report(given, 'ActivityCompleted'), 1);
   assert.equal(await isFound(given.runId, now() - 10_000_000), false);
   assert.equal(await isFound(given.runId, now() + 1_000_000), true);
-  // One that was never scheduled waits for workers of its queue.
+  // An activity that was never scheduled waits for workers of its queue.
   assert.equal(await isFound(unknown, now() + 1_000_000), false);
   await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.equal(await isFound(given.runId, now() + 1_000_000), false);

@@ -1,4 +1,5 @@
-// Starts that share a statement: together when nothing is wrong, apart when one of them is, and honest when nobody knows.
+// Starts that share a statement: they commit together, one failure does not fail the others, and an unknown outcome is
+// reported as such.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Database } from '../../runtime/store/sql/database.ts';
@@ -33,7 +34,7 @@ test('more starts than a statement takes all happen', async () => {
   assert.deepEqual(rows, [{ n: 1_501 }]);
 });
 
-test('of two starts with one workflow id in one moment the first is told yes and the second no', async () => {
+test('of two concurrent starts with one workflow id, only the first succeeds', async () => {
   const batcher = new StartBatcher(database);
   const started = ['twice', 'other', 'twice'].map((workflowId) => batcher.start(newRun({ workflowId })));
   assert.deepEqual(await Promise.all(started), [true, true, false]);
@@ -51,7 +52,7 @@ test('a start that the database refuses fails alone', async () => {
   );
 });
 
-test('starts that wait for somebody else do not keep others from starting', async (t) => {
+test('starts that wait for another transaction do not delay others', async (t) => {
   const batcher = new StartBatcher(database);
   const holder = await store.session(t);
   await holder.query('begin');
@@ -71,7 +72,7 @@ test('starts that wait for somebody else do not keep others from starting', asyn
   assert.deepEqual(await Promise.all(waiting), [true, true, true]);
 });
 
-test('arguments that are too much for one statement go in several', async () => {
+test('arguments that are too large for one statement use several', async () => {
   const batcher = new StartBatcher(database);
   const runs = Array.from({ length: 4 }, () => newRun({ args: new Uint8Array(5 * 1024 * 1024) }));
   await Promise.all(runs.map((run) => batcher.start(run)));
@@ -81,7 +82,7 @@ test('arguments that are too much for one statement go in several', async () => 
   assert.equal(rows.length, 4);
 });
 
-test('after a lost session nobody is told that a workflow id is taken', async (t) => {
+test('after a lost session no start reports a taken workflow id', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const batcher = new StartBatcher(own, 20_000);
@@ -101,7 +102,7 @@ test('after a lost session nobody is told that a workflow id is taken', async (t
   assert.equal(await batcher.start(newRun({ workflowId: 'held' })), true);
 });
 
-test('a worker of this process is woken directly, others by a notice', async (t) => {
+test('a worker of this process is woken directly, other workers by a notice', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const woken: string[] = [];

@@ -1,4 +1,4 @@
-// Starts on behalf of a worker of the same process: its own from the first moment if it lives, anybody's if not.
+// Starts for a worker of the same process: the worker owns the run from the start if it lives; otherwise anybody may claim it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -23,7 +23,7 @@ interface Starter {
 
 const at = Date.now() * 1000;
 
-/** With the fence of the connection that starts runs, the last of the incarnation's; `firstTurn` is of the first run. */
+/** Uses the incarnation's last fence, that of the connection that starts runs. `firstTurn` belongs to the first run. */
 async function starter(t: Parameters<typeof incarnation>[1]): Promise<Starter> {
   const worker = await incarnation(store, t, { writers: 2 });
   const client = worker.writers[1]!.client as pg.Client;
@@ -49,7 +49,7 @@ async function typesOf(runId: string): Promise<string[]> {
   return (await historyOf(store, runId)).map((event) => event.type);
 }
 
-test('a run started by a live worker is its own: no claim takes it, a message names it, its first turn is there', async (t) => {
+test('a live worker owns the run it starts: no claim takes it, messages go to it, its first turn is stored', async (t) => {
   const { worker, start } = await starter(t);
   const run = newRun({ queue: 'default/own' });
   assert.deepEqual(await start([run], [scheduled]), new Map([[run.runId, true]]));
@@ -62,7 +62,7 @@ test('a run started by a live worker is its own: no claim takes it, a message na
   assert.equal(delivery?.owner, worker.epoch);
 });
 
-test('a run started on behalf of a dead worker is free, with its start alone for whoever claims it', async (t) => {
+test('a run started for a dead worker has no owner, and its log is only its start', async (t) => {
   const { worker, start } = await starter(t);
   await declareDead(database, worker.epoch, 'a test');
   const run = newRun({ queue: 'default/orphan' });
@@ -75,7 +75,7 @@ test('a run started on behalf of a dead worker is free, with its start alone for
   assert.equal(claimed?.start?.name, run.workflowType);
 });
 
-test('of the runs of one statement those whose workflow id is taken are not started, nor is their turn stored', async (t) => {
+test('runs whose workflow id is taken are not started, and their turn is not stored', async (t) => {
   const { start } = await starter(t);
   await startRuns(pool, 'reprise', [newRun({ workflowId: 'in use' })]);
   const [taken, free] = [newRun({ workflowId: 'in use' }), newRun()];
@@ -84,7 +84,7 @@ test('of the runs of one statement those whose workflow id is taken are not star
   assert.deepEqual(await typesOf(free.runId), ['WorkflowStarted']);
 });
 
-test('a start that waits for a workflow id does not keep its worker from being declared dead', async (t) => {
+test('a start that waits for a workflow id does not prevent declaring its worker dead', async (t) => {
   const { worker, start } = await starter(t);
   const user = await store.session(t);
   await user.query('begin');
@@ -95,7 +95,7 @@ test('a start that waits for a workflow id does not keep its worker from being d
   await declareDead(database, worker.epoch, 'a test');
   await user.query('rollback');
   const [result] = await outcome;
-  // Its session was ended, or it came too late to own anything.
+  // Either its session was terminated, or it came too late to own anything.
   if (result.status === 'fulfilled') assert.equal(result.value.get(run.runId), false);
   assert.notEqual((await readyRow(store, run.runId))?.owner, worker.epoch);
 });

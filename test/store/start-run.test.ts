@@ -1,5 +1,4 @@
-// Starting runs: one open run a workflow id, whoever starts it and in whatever company, alone or inside the transaction
-// of a user.
+// Starting runs: one open run for each workflow id, whoever starts it, alone, in a batch, or inside a user's transaction.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
@@ -34,7 +33,7 @@ async function openRuns(workflowId: string): Promise<string[]> {
   return rows.map((row) => row.run_id);
 }
 
-/** Rows of a run in the three tables that a start writes. */
+/** Rows of a run in the three tables that a start writes to. */
 async function rowsOf({ runId }: NewRun): Promise<number[]> {
   const { rows } = await pool.query<{ counts: number[] }>(
     `select array[(select count(*) from reprise.runs where run_id = $1), (select count(*) from reprise.ready where run_id = $1),
@@ -44,7 +43,7 @@ async function rowsOf({ runId }: NewRun): Promise<number[]> {
   return rows[0]!.counts;
 }
 
-test('a start writes the run, its first event and its due row, all of one time', async () => {
+test('a start writes the run, its first event and its ready row with one time', async () => {
   const run = newRun({
     workflowType: 'ordeŕ',
     properties: '{"memo":{"note":"ä"}}',
@@ -72,13 +71,13 @@ test('a start writes the run, its first event and its due row, all of one time',
   assert.deepEqual(rows, [{ same: true }]);
 });
 
-test('of two runs with one workflow id in one batch the first is started', async () => {
+test('of two runs with one workflow id in a batch, the first is started', async () => {
   const [one, two, other] = [newRun({ workflowId: 'twice' }), newRun({ workflowId: 'twice' }), newRun()];
   assert.deepEqual(await start(one, two, other), new Set([one.runId, other.runId]));
   assert.deepEqual(await rowsOf(two), [0, 0, 0]);
 });
 
-test('a workflow id that belongs to an open run starts nothing, and the rest of the batch starts', async () => {
+test('a workflow id of an open run starts nothing, and the rest of the batch starts', async () => {
   const [open, again, other] = [newRun({ workflowId: 'open' }), newRun({ workflowId: 'open' }), newRun()];
   await start(open);
   assert.deepEqual(await start(again, other), new Set([other.runId]));
@@ -100,7 +99,7 @@ test('a workflow id can be used again once its run is closed', async (t) => {
   assert.deepEqual(await openRuns('again'), [second.runId]);
 });
 
-test('a start beside the closing of the run before waits for it and then succeeds', async (t) => {
+test('a start waits for the concurrent close of the previous run and then succeeds', async (t) => {
   const worker = await incarnation(store, t);
   const first = await startedRun(store, { workflowId: 'beside', owner: worker });
   await worker.writer.client.query('begin');
@@ -111,7 +110,7 @@ test('a start beside the closing of the run before waits for it and then succeed
   assert.equal((await second).size, 1);
 });
 
-test('of two starters at the same moment the second waits, and starts nothing when the first commits', async (t) => {
+test('of two concurrent starts the second waits, and starts nothing if the first commits', async (t) => {
   const [one, two] = [newRun({ workflowId: 'race' }), newRun({ workflowId: 'race' })];
   const user = await store.session(t);
   await user.query('begin');
@@ -201,7 +200,7 @@ for (const [kind, transaction] of inTransaction) {
     assert.deepEqual(await rowsOf(run), [1, 1, 1]);
   });
 
-  test(`a start inside the transaction of ${kind} is gone with its rollback`, async () => {
+  test(`a start inside the transaction of ${kind} disappears with its rollback`, async () => {
     const run = newRun({ workflowId: `rolled back by ${kind}` });
     const failing = transaction(async (client) => {
       await startRunWithin(client, 'reprise', run);

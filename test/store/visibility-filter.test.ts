@@ -1,4 +1,4 @@
-// How filters of lists are planned.
+// The query plans of list filters.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely';
@@ -16,7 +16,7 @@ const builder = new Kysely<object>({
   },
 });
 
-/** The plan when no table is scanned that an index could spare. */
+/** The plan when sequential scans are discouraged. */
 async function planOf(query: string): Promise<string> {
   const filter = visibilityFilter(parseVisibilityQuery(query), 'reprise');
   const { sql: text, parameters } = sql`explain select * from reprise.runs where ${filter}`.compile(builder);
@@ -31,7 +31,7 @@ async function planOf(query: string): Promise<string> {
   }
 }
 
-test('equality of an attribute goes by the index: of texts, words, items of lists, numbers and times', async () => {
+test('equality of an attribute uses the index: for texts, words, items of lists, numbers and times', async () => {
   for (const query of ["A = 'x'", 'A = 5', 'A = true', "A = '2026-01-31'", "A IN ('x', 'y') AND B = 5"]) {
     const plan = await planOf(query);
     assert.match(plan, /Bitmap Index Scan on runs_search_attributes/, `${query}\n${plan}`);
@@ -39,7 +39,7 @@ test('equality of an attribute goes by the index: of texts, words, items of list
   }
 });
 
-test('names and values are parameters, whatever they hold', () => {
+test('names and values are parameters, whatever they contain', () => {
   const name = `a'"); drop table reprise.runs; --`;
   const value = `x'"\\ $1`;
   const query = parseVisibilityQuery(`\`${name}\` = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);

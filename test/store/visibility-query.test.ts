@@ -1,4 +1,4 @@
-// The language of lists: what it means, and where it says that something cannot be read.
+// The query language of lists: what it means, and where it reports an error.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -62,11 +62,11 @@ const readings: readonly [string, string][] = [
   ['NOT A IS NOT NULL', 'A is null'],
 ];
 
-test('queries mean what they say; NOT is carried down to the predicates', () => {
+test('queries parse to conditions, with NOT moved down to the predicates', () => {
   for (const [query, expected] of readings) assert.equal(shown(parseVisibilityQuery(query).where), expected, query);
 });
 
-test('GROUP BY and ORDER BY stand at the end', () => {
+test('GROUP BY and ORDER BY come last', () => {
   const { where, groupBy, orderBy } = parseVisibilityQuery('A = 1 group by ExecutionStatus order by CloseTime DESC');
   assert.deepEqual(
     [shown(where), groupBy?.name, orderBy?.name, orderBy?.descending],
@@ -104,13 +104,13 @@ const faults: readonly [string, RegExp][] = [
   ['x'.repeat(20_001), /20001 characters, the limit is 20000/],
 ];
 
-test('what cannot be read is named with its place', () => {
+test('a syntax error names its position', () => {
   for (const [query, message] of faults) {
     assert.throws(() => parseVisibilityQuery(query), { name: 'RuntimeError', code: 'INVALID_INPUT', message }, query);
   }
 });
 
-test('any text is read or refused, never anything else', () => {
+test('any text is either parsed or refused', () => {
   const piece = fc.constantFrom(
     ...[
       'A',

@@ -1,5 +1,5 @@
-// What an activity sees of itself while it runs: spec/sdk.md 1.2. What it is told when it is to stop is in
-// test/conformance/activity-cancellation.test.ts.
+// What an activity sees of itself while it runs: spec/sdk.md 1.2. test/conformance/activity-cancellation.test.ts covers what it
+// learns when it must stop.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -48,7 +48,7 @@ const retryPolicy = {
   nonRetryableErrorTypes: [],
 };
 
-it('activityInfo tells who asked for it, when, and how long it may take', async () => {
+it('activityInfo contains the caller, the times and the limits of the attempt', async () => {
   const before = Date.now() - 1000;
   const handle = await engine.start('callActivity', [{ type: 'info', options: { activityId: 'mine' } }]);
   const info = (await handle.result()) as Record<string, unknown>;
@@ -84,7 +84,7 @@ for (const [options, expected] of [
   [{ startToCloseTimeout: '2s', scheduleToCloseTimeout: '5s', heartbeatTimeout: 700 }, [2000, 5000, 700]],
   [{ startToCloseTimeout: '5s', scheduleToCloseTimeout: '2s' }, [2000, 2000]],
 ] as const) {
-  it(`activityInfo tells the timeouts that follow from ${JSON.stringify(options)}`, async () => {
+  it(`activityInfo contains the timeouts that follow from ${JSON.stringify(options)}`, async () => {
     const info = (await call({ type: 'info', options })) as Record<string, number | undefined>;
     const { startToCloseTimeoutMs, scheduleToCloseTimeoutMs, heartbeatTimeoutMs } = info;
     const [startToClose, scheduleToClose, beat] = expected as readonly (number | undefined)[];
@@ -96,7 +96,7 @@ for (const [options, expected] of [
 }
 
 for (const local of [false, true]) {
-  it(`activityInfo tells the retry policy that holds, ${local ? 'locally' : 'ordinarily'}`, async () => {
+  it(`activityInfo contains the effective retry policy, ${local ? 'locally' : 'ordinarily'}`, async () => {
     const retry = {
       initialInterval: 2,
       backoffCoefficient: 1.5,
@@ -111,13 +111,13 @@ for (const local of [false, true]) {
   });
 }
 
-it('outside of an activity there is no context', () => {
+it('outside an activity there is no context', () => {
   for (const use of [activityInfo, () => heartbeat(), () => Context.current(), () => sleep(1), getClient]) {
     assert.throws(use, { message: 'Activity context not initialized' });
   }
 });
 
-it('sleep takes durations, and rejects what is none', async () => {
+it('sleep accepts durations and rejects other values', async () => {
   for (const duration of [1, 0, -5, '2ms']) assert.equal(await call({ type: 'sleepFor', args: [duration] }), 'slept');
   const refused = (await call({ type: 'sleepFor', args: ['soon'], options: { retry: { maximumAttempts: 1 } } })) as {
     failure: { cause: { message: string } };
@@ -125,10 +125,10 @@ it('sleep takes durations, and rejects what is none', async () => {
   assert.match(refused.failure.cause.message, /^refused: Invalid duration string: 'soon'\. Expected milliseconds/);
 });
 
-it('getClient gives a client of the worker', async () => {
+it('getClient returns a client of the worker', async () => {
   assert.deepEqual(await call({ type: 'useClient', args: ['started by an activity'] }), [42, true, true]);
 });
 
-it('asyncLocalStorage carries the context through await and can be set by hand', async () => {
+it('asyncLocalStorage keeps the context across await and can be set by hand', async () => {
   assert.deepEqual(await call({ type: 'contextLater' }), [true, true, undefined]);
 });

@@ -1,5 +1,5 @@
-// What a worker's options say of its activities: places of local ones, whether it executes others at all, how often their
-// progress is stored.
+// Worker options about activities: slots of local ones, whether other ones are executed at all, and how often progress is
+// stored.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { activityInfo, heartbeat } from 'reprise/activity';
@@ -50,7 +50,7 @@ function call(options: ActivityCall): ReturnType<typeof engine.start> {
   return engine.start('callActivity', [options]);
 }
 
-it('local activities have places of their own, and no rate', async () => {
+it('local activities have slots of their own and no rate limit', async () => {
   opened = Promise.withResolvers();
   const held = await call({ type: 'held' });
   await engine.until(async () => begun === 1);
@@ -65,7 +65,7 @@ it('local activities have places of their own, and no rate', async () => {
   assert.equal((await workflow.count("WorkflowType = 'localChain' AND ExecutionStatus = 'Completed'")).count, 1);
 });
 
-it('a local activity that gets no place in its scheduleToStartTimeout times out', async () => {
+it('a local activity that gets no slot within its scheduleToStartTimeout times out', async () => {
   opened = Promise.withResolvers();
   begun = 0;
   const held = await Promise.all([1, 2].map(() => call({ type: 'held', local: true })));
@@ -77,7 +77,7 @@ it('a local activity that gets no place in its scheduleToStartTimeout times out'
   assert.deepEqual(await Promise.all(held.map((handle) => handle.result())), [true, true]);
 });
 
-it('progress is stored as often as the worker’s options say', async () => {
+it('the worker’s options limit how often progress is stored', async () => {
   opened = Promise.withResolvers();
   const handle = await call({ type: 'reports' });
   await engine.until(async () => {
@@ -117,13 +117,13 @@ it('a worker without non-local activities leaves them to the queue’s other wor
   assert.deepEqual(await results, ['owner', 'other']);
 });
 
-it('an option under both of its names is refused', async () => {
+it('an option given under both of its names is refused', async () => {
   const options = { connection: engine.connection, taskQueue: 'q', activities };
   const twice = { ...options, maxConcurrentActivities: 1, maxConcurrentActivityTaskExecutions: 1 };
   await assert.rejects(Worker.create(twice), { code: 'INVALID_INPUT', message: /are one option/ });
 });
 
-it('bad values are refused', async () => {
+it('invalid values are refused', async () => {
   for (const [option, value] of [
     ['maxConcurrentLocalActivityExecutions', 0],
     ['maxConcurrentLocalActivityExecutions', 1.5],

@@ -1,4 +1,4 @@
-// How many activities may start in a second, of one worker and of all workers of a queue.
+// How many activities may start per second, on one worker and on all workers of a queue.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { returnStarts, takeStarts } from '../../runtime/store/activities/activity-rates.ts';
@@ -8,14 +8,14 @@ import { fixtureWorker, quiet, testEngine } from '../support/engine.ts';
 
 const engine = await testEngine({ maxActivitiesPerSecond: 20 });
 
-/** When each activity began, ms. */
+/** When each activity started, ms. */
 function recorder(): { begun: number[]; activities: Record<string, () => Promise<void>> } {
   const begun: number[] = [];
   return { begun, activities: { noted: async () => void begun.push(performance.now()) } };
 }
 
 describe('a rate', () => {
-  it('gives a tenth of a second at once, and the rest evenly', () => {
+  it('allows a tenth of a second’s starts at once, and the rest evenly', () => {
     let now = 0;
     const rate = new WorkerRate(50, () => now);
     assert.equal(rate.take(100), 5);
@@ -28,7 +28,7 @@ describe('a rate', () => {
     assert.equal(rate.take(100), 2);
   });
 
-  it('may be below one a second', () => {
+  it('may be below one per second', () => {
     let now = 0;
     const rate = new WorkerRate(0.5, () => now);
     assert.equal(rate.take(3), 1);
@@ -38,7 +38,7 @@ describe('a rate', () => {
     assert.equal(rate.take(1), 1);
   });
 
-  it('of a queue is given out by the database, one start after the other', async () => {
+  it('of a queue is shared through the database, one start after the other', async () => {
     const { database } = engine.connection;
     const take = (count: number): Promise<number> => takeStarts(database, 'default/q', { perSecond: 0.01, count });
     assert.equal(await take(10), 0);
@@ -50,16 +50,16 @@ describe('a rate', () => {
   });
 });
 
-it('a worker starts no more in a second than it may', async () => {
+it('a worker keeps its rate', async () => {
   const begun = performance.now();
   const handle = await engine.start('chain', [12]);
   const many = await engine.start('callMany', ['hello', 0, 6]);
   await Promise.all([handle.result(), many.result()]);
-  // 18 at 20 a second, of which two could start at once.
+  // 18 starts at 20 per second, of which two may happen at once.
   assert.ok(performance.now() - begun >= 780);
 });
 
-it('all workers of a queue together start no more than they may', async () => {
+it('all workers of a queue together keep the queue’s rate', async () => {
   const { begun, activities } = recorder();
   const limit = { maxTaskQueueActivitiesPerSecond: 20 };
   const owner = await fixtureWorker(engine.connection, 'rated', { activities, ...limit });

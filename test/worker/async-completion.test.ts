@@ -1,5 +1,5 @@
-// Activities that others complete (behavior 47 of spec/sdk.md): executed by the owner of the run or by another worker, by
-// token or id, before and after the activity has thrown; with the run cached, evicted after every turn, and replayed.
+// Activities that clients complete (behavior 47 of spec/sdk.md): executed by the owner of the run or by another worker, by token
+// or id, before and after the activity has thrown; with the run cached, evicted after every turn, and replayed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -22,7 +22,7 @@ let nextKey = 0;
 
 const tokenOf = (key: string, attempt = 1): Promise<string> => until(async () => handedOver.get(`${key} ${attempt}`));
 
-/** The activity waits for a client: nobody executes it. */
+/** The activity waits for a client: no worker executes it. */
 function waiting(handle: WorkflowHandle): Promise<boolean> {
   return until(async () => (await handle.describe()).pendingActivities[0]?.remote?.state === 'WAITING');
 }
@@ -93,7 +93,7 @@ for (const [way, engine] of [
         await assert.rejects(activity.complete({ workflowId, activityId: 'mine' }, 8), ActivityNotFoundError);
       });
 
-      it('by its id, whatever is told of it: progress, failure, cancellation', async () => {
+      it('by its id: progress, failure and cancellation too', async () => {
         const { handle, key } = await started({ activityId: 'mine' });
         await waiting(handle);
         const ids = [
@@ -130,7 +130,7 @@ for (const [way, engine] of [
         assert.equal(await finished(engine, byId.handle), 'by id');
       });
 
-      it('by many at once: one of them', async () => {
+      it('by many clients at once: one of them counts', async () => {
         for (const ms of [0, 60_000, 3]) {
           const { handle, key } = await started({}, ms);
           const token = await tokenOf(key);
@@ -146,7 +146,7 @@ for (const [way, engine] of [
         }
       });
 
-      it('with a failure, after which it is tried again', async () => {
+      it('with a failure, after which it is retried', async () => {
         for (const ms of [0, 60_000]) {
           const { handle, key } = await started({}, ms);
           const token = await tokenOf(key);
@@ -164,7 +164,7 @@ for (const [way, engine] of [
         }
       });
 
-      it('with a failure for good', async () => {
+      it('with a failure that is not retried', async () => {
         const { handle, key } = await started();
         await activity.fail(await tokenOf(key), ApplicationFailure.nonRetryable('never', 'Never'));
         assert.deepEqual(await finished(engine, handle), {
@@ -174,7 +174,7 @@ for (const [way, engine] of [
         });
       });
 
-      it('heartbeats put its timeout off and are there for the next attempt', async () => {
+      it('heartbeats postpone its timeout and reach the next attempt', async () => {
         const { handle, key } = await started({ startToCloseTimeout: '5 minutes', heartbeatTimeout: '2 minutes' });
         const token = await tokenOf(key);
         await waiting(handle);
@@ -193,14 +193,14 @@ for (const [way, engine] of [
         await engine.pool.query(`update reprise.activity_tasks set deadline = clock_timestamp() where run_id = $1`, [
           handle.runId,
         ]);
-        await tokenOf(key, 2); // silence ends the attempt
+        await tokenOf(key, 2); // the missing heartbeat ends the attempt
         assert.equal(handedOver.get(`${key} details`), '{"i":3}');
         await assert.rejects(activity.heartbeat(token, 1), ActivityNotFoundError);
         await activity.complete(await tokenOf(key, 2), 'done');
         assert.equal(await finished(engine, handle), 'done');
       });
 
-      it('timeouts end its attempts, and its whole', async () => {
+      it('timeouts end its attempts and the activity', async () => {
         const retry = { maximumAttempts: 1 };
         const { handle, key } = await started({ startToCloseTimeout: 80, retry });
         const { cause } = (await finished(engine, handle)) as { cause: unknown };
@@ -211,7 +211,7 @@ for (const [way, engine] of [
         assert.equal(retryState, 'TIMEOUT');
       });
 
-      it('learns that it is to stop, and reports it', async () => {
+      it('learns of the cancellation and reports it', async () => {
         const key = `key ${nextKey++}`;
         const handle = await engine.start('callRemote', ['handOver', [key], { taskQueue, heartbeatTimeout: '10 s' }]);
         const token = await tokenOf(key);
@@ -230,7 +230,7 @@ for (const [way, engine] of [
         await assertReplays(engine.connection.database, handle.runId!);
       });
 
-      it('is unknown once its run is closed', async () => {
+      it('is not found once its run is closed', async () => {
         const { handle, key } = await started();
         const token = await tokenOf(key);
         await waiting(handle);
@@ -242,7 +242,7 @@ for (const [way, engine] of [
   }
 }
 
-it('what is no token, no id, or too large is refused', async () => {
+it('an invalid token or id and a large value are refused', async () => {
   const activity = new AsyncCompletionClient({ connection: cached.connection });
   for (const token of ['', 'garbage', Buffer.from('[1,2,3]').toString('base64'), new Uint8Array([255, 0])]) {
     await assert.rejects(activity.complete(token, 1), { code: 'INVALID_INPUT' });

@@ -1,4 +1,4 @@
-// Workflow code that computes for long, alone or together: the worker keeps its lease, and everybody else goes on.
+// Workflow code that computes for long, alone or together: the worker keeps its lease, and other runs continue.
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { Client, Connection } from 'reprise/client';
@@ -8,7 +8,7 @@ import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 const leaseMs = 2_500;
 const deadlockTimeoutMs = 300;
 const engine = await testEngine({ leaseMs, deadlockTimeoutMs });
-/** Not of the worker's process, as far as the engine knows. */
+/** Looks like another process to the engine. */
 const elsewhere = new Client({ connection: await Connection.connect({ connectionString: engine.url }) });
 after(() => elsewhere.connection.close());
 
@@ -21,7 +21,7 @@ for (const [where, client] of [
   ['here', engine.client],
   ['elsewhere', elsewhere],
 ] as const) {
-  it(`runs that loop endlessly, started ${where}, fail their tasks and hold up nobody`, async () => {
+  it(`runs that loop endlessly, started ${where}, fail their tasks and delay nobody`, async () => {
     const { taskQueue } = engine;
     const loops = await Promise.all(
       Array.from({ length: Math.ceil(leaseMs / deadlockTimeoutMs) }, (_, i) =>
@@ -39,7 +39,7 @@ for (const [where, client] of [
   });
 }
 
-it('runs that together compute for longer than a lease come back after their worker is gone', async () => {
+it('runs that together compute for longer than a lease recover after their worker is gone', async () => {
   const { url, taskQueue } = engine;
   const connection = await Connection.connect({ connectionString: url });
   const create = (): Promise<Worker> => fixtureWorker(connection, `${taskQueue}-2`, { leaseMs });
@@ -77,7 +77,7 @@ it('a patch that cannot be written fails the task of its own run, and no other s
   await bad.terminate('seen');
 });
 
-it('a worker stops although a start of its process waits for somebody else', async () => {
+it('a worker stops even if a start of its process waits for another transaction', async () => {
   const connection = await Connection.connect({ connectionString: engine.url });
   const client = new Client({ connection });
   const taskQueue = 'stopping';
@@ -102,7 +102,7 @@ it('a worker stops although a start of its process waits for somebody else', asy
   await connection.close();
 });
 
-it('incarnations that end as they begin leave nothing behind', async () => {
+it('incarnations that fail during their start leave nothing behind', async () => {
   const connection = await Connection.connect({ connectionString: engine.url });
   const taskQueue = 'unlucky';
   const worker = await fixtureWorker(connection, taskQueue);

@@ -1,4 +1,4 @@
-// patchActivationCallback: whether runs take the code behind a change yet. With runs cached, with their code made again for
+// patchActivationCallback decides whether runs take the code behind a change yet. With runs cached, rebuilt from the log for
 // every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -36,21 +36,21 @@ for (const [way, engine] of [
   };
 
   describe(`a change in a run that is ${way}`, () => {
-    it('is taken when the callback says so, which is asked once', async () => {
+    it('is taken when the callback returns true, and the callback is called once', async () => {
       const { taken, markers, runId } = await take(true);
       assert.deepEqual([taken, markers, asked.length], [['new', 'new', 'new'], 1, 1]);
       const [{ patchId, workflowInfo }] = asked as [PatchActivationInput];
       assert.deepEqual([patchId, workflowInfo.runId], ['change', runId]);
     });
 
-    it('is not taken, and leaves no marker, while the callback says no', async () => {
+    it('is not taken and leaves no marker while the callback returns false', async () => {
       const { taken, markers } = await take(false);
-      // Its code made again, a run that has not decided asks again.
+      // Rebuilt from the log, a run that has not decided calls it again.
       const expected = way === 'cached' ? [['old', 'old', 'old'], 0, 1] : [['old', 'old', 'new'], 1, 2];
       assert.deepEqual([taken, markers, asked.length], expected);
     });
 
-    it('fails the task when the callback throws or does not answer, until it does', async () => {
+    it('fails the task while the callback throws or returns no boolean', async () => {
       for (const [wrong, message] of [
         [new RangeError('no list'), 'RangeError: no list'],
         ['yes', "TypeError: patchActivationCallback must return true or false, got string for 'change'"],
@@ -99,7 +99,7 @@ it('queries and descriptions know which changes a run has taken', async () => {
   for (const handle of [taken, kept]) await handle.terminate();
 });
 
-it('a callback that is no function is refused', async () => {
+it('a callback other than a function is refused', async () => {
   const { connection } = cached;
   const options = { connection, taskQueue: 'q', activities: { a: async () => 1 }, patchActivationCallback: true };
   await assert.rejects(Worker.create(options as unknown as WorkerOptions), {

@@ -1,4 +1,4 @@
-// Children whose start waits for somebody's transaction, while their parent ends or cancels them.
+// Children whose start waits for a user's transaction while their parent ends or cancels them.
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { testEngine, until } from '../support/engine.ts';
@@ -7,7 +7,7 @@ const engine = await testEngine();
 const { client, taskQueue } = engine;
 const { workflow } = client;
 
-/** A user's open transaction that has this workflow id; `free` rolls it back. */
+/** A user's open transaction that uses this workflow id; `free` rolls it back. */
 async function held(workflowId: string): Promise<{ free(): Promise<void> }> {
   const session = await engine.pool.connect();
   let isFree = false;
@@ -31,7 +31,7 @@ const statusOf = async (workflowId: string) =>
       .catch(() => undefined)
   )?.status.name;
 
-it('a child whose start comes through after its parent was terminated ends too', async () => {
+it('a child that starts after its parent was terminated ends too', async () => {
   const { free } = await held('late child');
   const parent = await workflow.start('parentThat', { workflowId: 'gone', taskQueue, args: ['late child', {}] });
   await until(async () => (await parent.describe()).pendingChildren.length === 1);
@@ -41,7 +41,7 @@ it('a child whose start comes through after its parent was terminated ends too',
   await until(async () => (await engine.pool.query('select from reprise.outbox')).rowCount === 0);
 });
 
-it('a child that is cancelled while its start is under way is cancelled once it is there', async () => {
+it('a child that is cancelled during its start is cancelled once it exists', async () => {
   const { free } = await held('slow child');
   const options = { workflowId: 'slow child' };
   const parent = await workflow.start('parentOf', { workflowId: 'canceller', taskQueue, args: ['waits', options] });
@@ -53,7 +53,7 @@ it('a child that is cancelled while its start is under way is cancelled once it 
   await parent.result().catch(() => undefined);
 });
 
-it('one parent whose row a user holds keeps no other from hearing of its children', async () => {
+it('a parent whose row a user holds does not delay news of children to other parents', async () => {
   const parent = await workflow.start('parentThat', { workflowId: 'locked', taskQueue, args: ['ward', {}] });
   await until(async () => (await statusOf('ward')) === 'RUNNING');
   const session = await engine.pool.connect();

@@ -1,5 +1,5 @@
-// Children, parent close policies and messages between runs. Behaviors 9, 36, 38, 48 and 49 of spec/sdk.md; with runs
-// cached, with their code made again for every turn, and replayed.
+// Children, parent close policies and messages between runs. Behaviors 9, 36, 38, 48 and 49 of spec/sdk.md; with runs cached,
+// rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { testEngine, until } from '../support/engine.ts';
@@ -35,7 +35,7 @@ for (const [way, engine] of [
     until(async () => (await statusOf(workflowId).catch(() => '')) === status);
 
   describe(`children of runs that are ${way}`, () => {
-    it('know their family; task queues are inherited, memos are not', async () => {
+    it('know their parent and root; they inherit the task queue but not the memo', async () => {
       const memo = { of: 'the first' };
       const result = await workflow.execute('relative', { workflowId: 'grandparent', taskQueue, args: [2], memo });
       const { child } = result as { child: { parent: string; child: { parent: string } } };
@@ -55,7 +55,7 @@ for (const [way, engine] of [
       assert.equal(described.rootExecution?.workflowId, 'grandparent');
     });
 
-    it('give their results and failures to the parent, at the end of their chain', async () => {
+    it('return results and failures to the parent at the end of their chain', async () => {
       assert.equal(await execute('parentOf', ['works']), 'works');
       assert.equal(await execute('parentOf', ['again']), 'done');
       const retry = { initialInterval: 1, maximumAttempts: 3 };
@@ -93,15 +93,15 @@ for (const [way, engine] of [
       assert.equal(await described.staticSummary(), 'a child');
     });
 
-    it('many at a time', async () => {
+    it('run many at a time', async () => {
       assert.equal(await execute('parentOfMany', [100]), 4950);
     });
 
-    it('are started once per workflow id: a second start of an open one is refused', async () => {
+    it('are started once for each workflow id: a second start of an open one is refused', async () => {
       assert.equal(await execute('twins', ['twin']), 'Workflow execution already started: twin listener');
     });
 
-    it('are refused by the reuse policy of their id', async () => {
+    it('are refused by their id reuse policy', async () => {
       assert.equal(await execute('parentOf', ['works', { workflowId: 'reused' }], 'r1'), 'works');
       assert.equal(await execute('parentOf', ['works', { workflowId: 'reused' }], 'r2'), 'works');
       for (const workflowIdReusePolicy of ['REJECT_DUPLICATE', 'ALLOW_DUPLICATE_FAILED_ONLY']) {
@@ -110,14 +110,14 @@ for (const [way, engine] of [
       }
     });
 
-    it('hear signals through their handles, in order', async () => {
+    it('receive signals through their handles, in order', async () => {
       const [workflowId, runId, words] = (await execute('talks', ['talkative'])) as unknown[];
       assert.equal(workflowId, 'talkative');
       assert.equal(runId, (await workflow.getHandle('talkative').describe()).runId);
       assert.deepEqual(words, ['a', 'b', 'c']);
     });
 
-    it('are cancelled with their scope as their cancellation type says', async () => {
+    it('are cancelled with their scope according to their cancellation type', async () => {
       const cause = { name: 'CancelledFailure', message: 'Cancellation scope cancelled', cancelled: true };
       const failure = {
         message: 'Child Workflow execution failed',
@@ -148,7 +148,7 @@ for (const [way, engine] of [
         cause,
       });
       assert.deepEqual(await cancels('started', 'ABANDON', 'c6'), { ...failure, workflowId: 'c6', cause });
-      await closed('c6', 'TERMINATED'); // by its parent's end, not by the scope
+      await closed('c6', 'TERMINATED'); // by its parent's close, not by the scope
       const byHandle = (await cancels('handle', undefined, 'c7')) as { cause: unknown };
       assert.deepEqual(byHandle.cause, {
         name: 'CancelledFailure',
@@ -157,7 +157,7 @@ for (const [way, engine] of [
       });
     });
 
-    it('end with their parent as the parent close policy says, however it ends', async () => {
+    it('end with their parent according to the parent close policy, however the parent ends', async () => {
       for (const how of ['complete', 'fail', 'continue', 'cancel', 'terminate']) {
         for (const [policy, status] of [
           ['TERMINATE', 'TERMINATED'],
@@ -165,7 +165,7 @@ for (const [way, engine] of [
           ['ABANDON', 'RUNNING'],
         ] as const) {
           const workflowId = `${how} ${policy}`;
-          // Else a parent that is cancelled has its child cancelled by the scope.
+          // Otherwise the scope of a cancelled parent would cancel its child.
           const options = { parentClosePolicy: policy, cancellationType: 'ABANDON' };
           const parent = await workflow.start('parentThat', {
             workflowId: `parent ${workflowId}`,
@@ -185,7 +185,7 @@ for (const [way, engine] of [
       }
     });
 
-    it('an abandoned one is started even if its parent ends in the same turn; others are not', async () => {
+    it('start when abandoned even if the parent ends in the same turn; others do not', async () => {
       await execute('leaves', ['orphan', { parentClosePolicy: 'ABANDON' }], 'l1');
       await closed('orphan', 'RUNNING');
       await workflow.getHandle('orphan').signal('stop');
@@ -194,7 +194,7 @@ for (const [way, engine] of [
       await assert.rejects(statusOf('unborn'), { code: 'RUN_NOT_FOUND' });
     });
 
-    it('options that make no sense fail the task with a clear error; nothing is started', async () => {
+    it('with invalid options fail the task with a clear error, and nothing is started', async () => {
       for (const [options, message] of [
         [
           { parentClosePolicy: 'KILL' },
@@ -211,7 +211,7 @@ for (const [way, engine] of [
   });
 
   describe(`messages from runs that are ${way}`, () => {
-    it('reach any open run by its workflow id, or one run alone', async () => {
+    it('reach any open run by its workflow id, or only one run', async () => {
       const open = await workflow.start('listener', { workflowId: 'open', taskQueue });
       assert.deepEqual(await execute('outsider', ['open', open.runId]), ['ok', 'ok']);
       assert.deepEqual(await open.result().catch((error: Error) => error.message), 'Workflow execution cancelled');
@@ -224,7 +224,7 @@ for (const [way, engine] of [
       assert.deepEqual(await execute('outsider', ['self', 'own'], 'self'), refused);
     });
 
-    it('leave even if their sender ends in the same turn', async () => {
+    it('are sent even if their sender ends in the same turn', async () => {
       const open = await workflow.start('listener', { workflowId: 'left behind', taskQueue });
       await execute('parting', ['left behind']);
       await until(async () => (await open.query<string[]>('heard')).length === 1);

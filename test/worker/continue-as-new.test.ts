@@ -1,5 +1,5 @@
-// Continue-as-new: one run ends, the next begins, in one commit; nothing sent meanwhile is lost. Behaviors 16, 50 and 51 of
-// spec/sdk.md; with runs cached, with their code made again for every turn, and replayed.
+// Continue-as-new: one run ends and the next starts in one commit; nothing sent meanwhile is lost. Behaviors 16, 50 and 51 of
+// spec/sdk.md; with runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowContinuedAsNewError, WorkflowNotFoundError } from 'reprise/client';
@@ -31,7 +31,7 @@ for (const [way, engine] of [
   };
 
   describe(`continue-as-new of a run that is ${way}`, () => {
-    it('carries arguments, context and handles on; result() follows to the end', async () => {
+    it('passes on arguments, context and handles; result() follows to the end', async () => {
       const handle = await client.workflow.start('countOn', { workflowId: 'chain', taskQueue, args: [2] });
       let sum = 0;
       for (let i = 1; i <= 5; i++) {
@@ -53,7 +53,7 @@ for (const [way, engine] of [
       await assertSound('chain');
     });
 
-    it('tells every run of a chain when the first one was started', async () => {
+    it('gives every run of a chain the start time of the first one', async () => {
       const handle = await client.workflow.start('tellsStart', { workflowId: 'start-of-chain', taskQueue });
       const [startTime, runStartTime] = (await handle.result()) as [number, number];
       const first = await client.workflow.getHandle('start-of-chain', handle.runId).history();
@@ -62,7 +62,7 @@ for (const [way, engine] of [
       await assertSound('start-of-chain');
     });
 
-    it('loses no signal and no update that comes while a run ends', async () => {
+    it('loses no signal and no update that arrives while a run ends', async () => {
       const handle = await client.workflow.start('countOn', { workflowId: 'stream', taskQueue, args: [3] });
       const senders = Array.from({ length: 8 }, async () => {
         for (let i = 0; i < 10; i++) await handle.signal('add', 1);
@@ -78,7 +78,7 @@ for (const [way, engine] of [
       await assertSound('stream');
     });
 
-    it('takes other options: context, memo, delay', async () => {
+    it('accepts new options: context, memo, delay', async () => {
       const started = { workflowId: 'options', taskQueue, memo: { a: 1 } };
       const first = { chained: true, taskQueue, value: 6 };
       const run = (options: object) => client.workflow.execute('continueWith', { ...started, args: [options, 5] });
@@ -92,7 +92,7 @@ for (const [way, engine] of [
       await assertSound('options');
     });
 
-    it('takes timeouts for the runs to come, and keeps those that it does not name', async () => {
+    it('accepts new timeouts, and keeps those that it does not name', async () => {
       const timeouts = { workflowRunTimeout: '1 hour', workflowTaskTimeout: 5000 };
       const started = { workflowId: 'timeouts', taskQueue, workflowRunTimeout: '2 hours' } as const;
       const run = (options: object) => client.workflow.execute('timeoutsAfter', { ...started, args: [options] });
@@ -106,7 +106,7 @@ for (const [way, engine] of [
       for (const { run_id: runId } of await chain('timeouts')) await assertReplays(engine.connection.database, runId);
     });
 
-    it('a handle to one run stays with it; followRuns: false tells of the next', async () => {
+    it('a handle to one run stays with it; followRuns: false reports the next one', async () => {
       const { workflow } = client;
       const options = { workflowId: 'pinned', taskQueue, args: [1] as unknown as [] };
       const handle = await workflow.start('countOn', { ...options, followRuns: false });
@@ -133,7 +133,7 @@ for (const [way, engine] of [
       await assertSound('pinned');
     });
 
-    it('terminates the chain by the handle of its first run', async () => {
+    it('lets the handle of the first run terminate the chain', async () => {
       const handle = await client.workflow.start('countOn', { workflowId: 'ended', taskQueue, args: [1] });
       await handle.signal('add', 1);
       await until(async () => (await handle.describe()).runId !== handle.runId);

@@ -1,4 +1,4 @@
-// The whole way of the data in one process: client, Postgres, sandbox, activities, log, result.
+// The whole path of the data in one process: client, Postgres, sandbox, activities, log, result.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { testEngine } from '../support/engine.ts';
@@ -11,7 +11,7 @@ describe('a workflow from start to result', async () => {
     assert.equal(await (await start('greet', ['Ada'])).result(), 'Hello, Ada!');
   });
 
-  it('carries values that JSON loses, there and back', async () => {
+  it('passes values that JSON would lose, in both directions', async () => {
     const values = [
       new Date(5),
       2n ** 70n,
@@ -24,7 +24,7 @@ describe('a workflow from start to result', async () => {
     assert.deepEqual(await (await start('echoAll', values)).result(), values);
   });
 
-  it('logs every fact of a one-activity run, in order, and a chain that verifies', async () => {
+  it('logs every event of a one-activity run in order, with a valid hash chain', async () => {
     const handle = await start('greet', ['Ada']);
     await handle.result();
     assert.deepEqual(
@@ -35,12 +35,12 @@ describe('a workflow from start to result', async () => {
     assert.deepEqual(rows, [{ ok: true, seq: 4, problem: null }]);
   });
 
-  it('gives each run module state of its own', async () => {
+  it('gives each run its own module state', async () => {
     const handles = await Promise.all([start('moduleState'), start('moduleState')]);
     assert.deepEqual(await Promise.all(handles.map((handle) => handle.result())), [2, 2]);
   });
 
-  it('retries a failing activity and counts its attempts in the log', async () => {
+  it('retries a failing activity and logs each attempt', async () => {
     const handle = await start('failingActivity', [2]);
     assert.equal(await handle.result(), 3);
     const failed = (await handle.history()).filter((event) => event.type === 'ActivityAttemptFailed');
@@ -60,7 +60,7 @@ describe('a workflow from start to result', async () => {
     );
   });
 
-  it('fails the run with an ApplicationFailure, details and all', async () => {
+  it('fails the run with an ApplicationFailure, including its details', async () => {
     const handle = await start('failing', ['on purpose']);
     await assert.rejects(handle.result(), (error: Error & { cause: { type: string; details: unknown[] } }) => {
       assert.equal(error.message, 'Workflow execution failed');
@@ -71,7 +71,7 @@ describe('a workflow from start to result', async () => {
     assert.equal((await handle.describe()).status.name, 'FAILED');
   });
 
-  it('fires a durable timer, and time passes for workflow code', async () => {
+  it('fires a durable timer, and workflow code sees time pass', async () => {
     const slept = (await (await start('nap', [20])).result()) as number;
     assert.ok(slept >= 20, `slept ${slept} ms`);
   });
@@ -128,20 +128,20 @@ describe('a workflow from start to result', async () => {
     assert.deepEqual(rows[0]?.state, now.state);
   });
 
-  it('applies nothing of a patch that fails in the middle, and names the pointer', async () => {
+  it('applies nothing of a patch that fails halfway, and names the pointer', async () => {
     const result = (await (await start('rejectedPatch')).result()) as string;
     assert.match(result, /^CONTEXT_PATCH_INVALID .*\/nowhere\/1.* done=0$/s);
   });
 
-  it('hands the progress of a failed attempt to the next', async () => {
+  it('passes the progress of a failed attempt to the next one', async () => {
     assert.equal(await (await start('resumeFromHeartbeat')).result(), 3);
   });
 
-  it('times out an activity that stops reporting', async () => {
+  it('times out an activity that stops its heartbeats', async () => {
     assert.equal(await (await start('heartbeatTimeout')).result(), 'activity Heartbeat timeout');
   });
 
-  it('logs how long an attempt took that stopped reporting, not how long it was allowed to take', async () => {
+  it('logs how long an attempt took that stopped its heartbeats, not its time limit', async () => {
     const handle = await start('heartbeatTimeout');
     await handle.result();
     const { rows } = await engine.pool.query<{ ms: number }>(
@@ -153,7 +153,7 @@ describe('a workflow from start to result', async () => {
     assert.notEqual(rows[0]!.ms, 60_000, 'the startToCloseTimeout is logged');
   });
 
-  it('stops at a bug in workflow code, says so in describe, and stays open', async () => {
+  it('stops at a bug in workflow code, shows it in describe, and stays open', async () => {
     const handle = await start('brokenUntilFixed');
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);
     assert.equal(failure.code, 'WORKFLOW_ERROR');
@@ -183,18 +183,18 @@ describe('a workflow from start to result', async () => {
     }
   });
 
-  it('closes with the winner of a race, and the loser outstanding', async () => {
+  it('closes with the winner of a race while the loser is pending', async () => {
     assert.equal(await (await start('raceWithTimer')).result(), 'Hello, fast!');
   });
 
-  it('reports a workflow type that the bundle does not have', async () => {
+  it('reports a workflow type that the bundle does not export', async () => {
     const handle = await start('noSuchWorkflow');
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);
     assert.match(failure.message, /no such function is exported by the workflow bundle/);
     await handle.terminate();
   });
 
-  it('refuses a second open run of a workflow id, and allows one after it closed', async () => {
+  it('refuses a second open run of a workflow id, and allows one after the close', async () => {
     const first = await client.workflow.start('accumulate', { workflowId: 'twice', taskQueue: engine.taskQueue });
     await assert.rejects(client.workflow.start('accumulate', { workflowId: 'twice', taskQueue: engine.taskQueue }), {
       name: 'WorkflowExecutionAlreadyStartedError',
@@ -209,7 +209,7 @@ describe('a workflow from start to result', async () => {
     assert.equal(await second.result(), 'Hello, again!');
   });
 
-  it('refuses what cannot be stored, with path or size, and writes nothing', async () => {
+  it('refuses values that cannot be stored, names path or size, and writes nothing', async () => {
     const workflowId = 'refused';
     const options = { workflowId, taskQueue: engine.taskQueue };
     await assert.rejects(client.workflow.start('greet', { ...options, args: [{ items: [1, { socket: () => 1 }] }] }), {
@@ -253,7 +253,7 @@ describe('a workflow from start to result', async () => {
     await assert.rejects(handle.result(), { message: 'nobody came' });
   });
 
-  it('refuses a memo that cannot be stored, and takes one that only looks like it', async () => {
+  it('refuses a memo that cannot be stored, and accepts one that only looks like it', async () => {
     const options = { workflowId: 'memo', taskQueue: engine.taskQueue, args: ['x'] };
     for (const memo of [{ a: '\0' }, { a: '\ud800' }]) {
       await assert.rejects(client.workflow.start('greet', { ...options, memo }), { code: 'INVALID_INPUT' });

@@ -1,4 +1,4 @@
-// The engine's behavior number: what a newer version started is refused with its remedy, and left to others.
+// The engine's behavior number: a run of a newer version is refused with a remedy, and left to newer workers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineNumber } from '../../runtime/core/log/engine-number.ts';
@@ -21,9 +21,9 @@ async function setEngine(runId: string, number: number): Promise<void> {
   );
 }
 
-test('a run that a newer engine started is not touched but for saying so, and goes on where it is known', async () => {
+test('a run of a newer engine is only quarantined, and continues on a worker that knows the engine', async () => {
   const options = { workflowId: 'future', taskQueue: engine.taskQueue, args: ['Ada'] };
-  // Not before it is changed.
+  // Stops the worker before the run is changed.
   const handle = await client.workflow.start('greet', { ...options, startDelay: '1 hour' });
   await setEngine(handle.runId, engineNumber + 1);
   await pool.query('update reprise.ready set wake_at = now() where run_id = $1', [handle.runId]);
@@ -44,12 +44,12 @@ test('a run that a newer engine started is not touched but for saying so, and go
     events.map((event) => event.type),
     ['WorkflowStarted', 'WorkflowTaskFailed'],
   );
-  // A worker that knows it takes it up at its next try.
+  // A worker that knows the engine takes the run at its next try.
   await setEngine(handle.runId, engineNumber);
   assert.equal(await handle.result(), 'Hello, Ada!');
 });
 
-test('events that only a newer version knows keep nobody but their run', async () => {
+test('unknown events of a newer version stop only their own run', async () => {
   const { connection } = engine;
   const taskQueue = 'newer';
   const worker = await fixtureWorker(connection, taskQueue, { maxCachedRuns: 0 });
@@ -76,7 +76,7 @@ test('events that only a newer version knows keep nobody but their run', async (
   });
 });
 
-test('its queries are refused likewise', async () => {
+test('queries to a run of a newer engine are refused likewise', async () => {
   const handle = await client.workflow.start('greet', {
     ...{ workflowId: 'asked', taskQueue: engine.taskQueue, args: ['Ada'] },
   });

@@ -1,5 +1,5 @@
-// Which errors fail a run (or an update) instead of its task: behavior 56 of spec/sdk.md. With runs cached, evicted after
-// every turn, and replayed.
+// Which errors fail a run (or an update) instead of its task: behavior 56 of spec/sdk.md. With runs cached, evicted after every
+// turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle, WorkflowUpdateFailedError } from 'reprise/client';
@@ -33,7 +33,7 @@ for (const [way, engine] of [
   ['evicted after every turn', evicted],
 ] as const) {
   describe(`an error in a run that is ${way}`, () => {
-    it('fails the run when the worker names its class, or one above it', async () => {
+    it('fails the run if the worker names its class or a superclass', async () => {
       for (const where of ['main', 'later', 'signal']) {
         for (const name of ['Refused', 'Declined']) {
           const handle = await engine.start('byWorker', [where, name]);
@@ -45,12 +45,12 @@ for (const [way, engine] of [
       }
     });
 
-    it('fails its task when nobody names it', async () => {
+    it('fails the task if nobody names it', async () => {
       const handle = await engine.start('byWorker', ['later', 'TypeError']);
       assert.match(await taskFailure(handle), /^WORKFLOW_ERROR: TypeError: a bug/);
     });
 
-    it('fails the run when its workflow names the class', async () => {
+    it('fails the run if its workflow names the class', async () => {
       const handle = await engine.start('byItself', ['later', 'Declined']);
       assert.equal((await failureOf(handle)).type, 'Declined');
       await assertReplays(engine.connection.database, handle.runId!, 'failing.ts');
@@ -60,7 +60,7 @@ for (const [way, engine] of [
       assert.match(await taskFailure(await engine.start('byItself', ['main', 'TypeError'])), /^WORKFLOW_ERROR/);
     });
 
-    it('fails an update, and its run goes on', async () => {
+    it('fails an update, and its run continues', async () => {
       const handle = await engine.start('byItself', ['wait', '']);
       const ask = (which: string): Promise<string> => handle.executeUpdate<string, [string]>('ask', { args: [which] });
       assert.equal(await ask('none'), 'fine');
@@ -101,13 +101,13 @@ describe('a history that the code cannot follow', () => {
     return handle;
   };
 
-  it('fails the task, so that the code can be mended', async () => {
+  it('fails the task, so that the code can be fixed', async () => {
     for (const types of [undefined, { changed: ['Refused'] }, { other: ['NondeterminismError'] }]) {
       assert.match(await taskFailure(await later(types)), /^DETERMINISM: /);
     }
   });
 
-  it('fails the run when the worker names it', async () => {
+  it('fails the run if the worker names it', async () => {
     for (const name of ['NondeterminismError', 'DeterminismViolationError', 'Error']) {
       const handle = await later({ changed: [name] });
       const { type, message, nonRetryable } = await failureOf(handle);

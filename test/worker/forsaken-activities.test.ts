@@ -1,4 +1,4 @@
-// A standalone activity that was moved to a queue of nobody while it was at work, and whose outcome nobody lived to settle.
+// A standalone activity that moved to a queue without workers while it ran, and whose outcome nobody lived to process.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Worker } from 'reprise/worker';
@@ -17,13 +17,13 @@ after(async () => {
   await running;
 });
 
-test('the workers of other queues settle it after a while', { timeout: 120_000 }, async () => {
+test('workers of other queues process the outcome after a while', { timeout: 120_000 }, async () => {
   const options = { id: 'a', taskQueue: 'tools', startToCloseTimeout: '10 minutes' } as const;
   const handle = await client.activity.start('handOver', { ...options, args: ['forsaken'] });
   const token = await until(async () => handedOver.get('forsaken 1'));
   await until(async () => (await handle.describe()).runState === 'STARTED');
   await handle.updateOptions({ taskQueue: 'nobody' });
-  // A client that dies over it.
+  // Like a client that dies after sending its message.
   const outcome = { type: 'ActivityCompleted', payload: encodePayload(true), reason: null } as const;
   const sent = await endByClient(connection.database, decodeTaskToken(Buffer.from(token, 'base64')), outcome);
   assert.equal(typeof sent, 'object');

@@ -1,4 +1,4 @@
-// A user's open transaction holds what calls need: they wait, others do not, and the worker has connections of its own.
+// A user's open transaction holds rows that calls need: those calls wait, others do not, and workers have their own connections.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import pg from 'pg';
@@ -73,7 +73,7 @@ describe('rows that an open transaction holds', async () => {
     assert.equal(await handle.result(), 30);
   });
 
-  it('leave a worker its own connections when calls of clients have taken all of theirs', async () => {
+  it('leave workers their own connections when calls of clients use all of theirs', async () => {
     const { pool } = engine.connection.database;
     const taken = await Promise.all(Array.from({ length: pool.options.max ?? 10 }, () => pool.connect()));
     const connection = await Connection.connect({ connectionString: engine.url });

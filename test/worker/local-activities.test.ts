@@ -1,5 +1,5 @@
-// Local activities on a real worker. Behavior 46 of spec/sdk.md; each with the run cached, with its code made again for
-// every turn, and with the recorded history replayed. Workers that lack one are in test/conformance/activities.test.ts.
+// Local activities on a real worker. Behavior 46 of spec/sdk.md; each with the run cached, rebuilt from the log for every turn,
+// and with the recorded history replayed. test/conformance/activities.test.ts covers workers that lack an activity.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { activityInfo, ApplicationFailure, Context, getClient } from 'reprise/activity';
@@ -26,7 +26,7 @@ const activities = {
     const { isLocal, activityId, taskQueue } = activityInfo();
     return { isLocal, activityId, taskQueue };
   },
-  /** How its own schedule stands in the log while it runs. */
+  /** What the log says about its schedule while it runs. */
   async ownSchedule(): Promise<unknown> {
     const { workflowExecution } = activityInfo();
     const history = await getClient().workflow.getHandle(workflowExecution!.workflowId).history();
@@ -64,18 +64,18 @@ for (const [way, engine] of [
   }
 
   describe(`local activities of a run that is ${way}`, () => {
-    it('are executed by the worker that owns the run, and know that they are local', async () => {
+    it('run on the worker that owns the run, and know that they are local', async () => {
       const { taskQueue } = engine;
       assert.deepEqual(await call({ type: 'kind' }), { isLocal: true, activityId: '1', taskQueue });
       assert.deepEqual(await call({ type: 'kind', local: false }), { isLocal: false, activityId: '1', taskQueue });
     });
 
-    it('stand in the log before they begin', async () => {
+    it('are in the log before they start', async () => {
       const meta = { id: '1', stc: 10_000, local: true };
       assert.deepEqual(await call({ type: 'ownSchedule' }), { meta, isHashed: true });
     });
 
-    it('are executed once each, one after the other and together, and shown as markers in Temporal history', async () => {
+    it('run once each, in sequence and in parallel, and appear as markers in Temporal history', async () => {
       const handle = await engine.start('localChain', ['echo', 5]);
       started.push(handle);
       assert.deepEqual(await handle.result(), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
@@ -96,7 +96,7 @@ for (const [way, engine] of [
       );
     });
 
-    it('are tried again, however long the back-off, without a timer', async () => {
+    it('are retried without a timer, however long the back-off', async () => {
       assert.equal(await call({ type: 'failTimes', args: [2], options: { retry } }), 3);
       const options = { retry, localRetryThreshold: 1 };
       assert.equal(await call({ type: 'failTimes', args: [1, 60], options }), 2);
@@ -105,7 +105,7 @@ for (const [way, engine] of [
       assert.equal((failed?.meta as { delayMs: number }).delayMs, 60);
     });
 
-    it('that fail throw what they threw', async () => {
+    it('that fail throw their error into the workflow', async () => {
       const result = await call({ type: 'failTimes', args: [9], options: { retry: { maximumAttempts: 1 } } });
       const failure = { name: 'ApplicationFailure', message: 'failure 1', nonRetryable: false, details: [] };
       assert.deepEqual(result, { failure, isCancellation: false });

@@ -1,4 +1,4 @@
-// A migration of a newer version adds columns while a worker of this one works.
+// A migration of a newer version adds columns while a worker of this version runs.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { pino } from 'pino';
@@ -15,7 +15,7 @@ let stop = async (): Promise<void> => undefined;
 after(() => stop());
 const database = await testDatabase();
 
-test('columns that are added to all tables disturb no statement that a worker and a client have prepared', async () => {
+test('new columns in all tables do not break the prepared statements of a worker and a client', async () => {
   const complaints: string[] = [];
   const logger = pino({ level: 'warn' }, { write: (line) => void complaints.push(line) });
   const connection = await Connection.connect({ connectionString: database.url });

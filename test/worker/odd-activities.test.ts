@@ -1,4 +1,4 @@
-// Activities that throw what cannot be read, report what cannot be stored, or never come back: the worker goes on.
+// Activities that throw unreadable errors, report values that cannot be stored, or never return: the worker continues.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { testEngine } from '../support/engine.ts';
@@ -6,12 +6,12 @@ import { testEngine } from '../support/engine.ts';
 const engine = await testEngine({ maxConcurrentActivities: 1 });
 
 for (const kind of ['no prototype', 'bad toString', 'symbol message', 'proxy']) {
-  it(`an activity that throws an unreadable value fails, and nothing else: ${kind}`, async () => {
+  it(`an activity that throws an unreadable value fails alone: ${kind}`, async () => {
     assert.equal(await (await engine.start('odd', [kind])).result(), 'failed');
   });
 }
 
-it('usage of the wrong type does no harm', async () => {
+it('recorded usage of the wrong type does no harm', async () => {
   assert.equal(await (await engine.start('odd', ['bad usage'])).result(), 'used');
 });
 
@@ -19,12 +19,12 @@ it('progress that cannot be stored does no harm', async () => {
   assert.ok(['beaten', 'failed'].includes((await (await engine.start('odd', ['bad heartbeat'])).result()) as string));
 });
 
-it('a timed-out activity that never settles gives its place back', async () => {
+it('a timed-out activity that never settles frees its slot', async () => {
   assert.equal(await (await engine.start('neverSettles')).result(), 'activity StartToClose timeout');
   assert.equal(await (await engine.start('greet', ['next'])).result(), 'Hello, next!');
 });
 
-it('attempts are counted right also when the log is slower than their retries', async () => {
+it('attempts are counted correctly even if the log is slower than their retries', async () => {
   const handle = await engine.start('failingActivity', [7]);
   await engine.until(async () => (await handle.history()).some((event) => event.type === 'ActivityScheduled'));
   const session = await engine.pool.connect();

@@ -1,5 +1,5 @@
-// A run that the engine cannot go on with is put aside alone: a hundred runs beside it complete, the worker keeps its epoch,
-// no activity is executed twice, and the run completes by itself once what was wrong with it is gone.
+// A run that the engine cannot continue is put into quarantine alone: a hundred other runs complete, the worker keeps its epoch,
+// no activity is executed twice, and the run completes by itself once its fault is gone.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
@@ -12,7 +12,7 @@ import { fixtureWorker, until } from '../support/engine.ts';
 
 const { url, pool } = await testDatabase();
 const connection = await Connection.connect({ connectionString: url });
-/** Another process, as far as the engine knows. */
+/** Looks like another process to the engine. */
 const elsewhere = new Client({ connection: await Connection.connect({ connectionString: url }) });
 after(async () => {
   await elsewhere.connection.close();
@@ -21,7 +21,7 @@ after(async () => {
 
 const healthyCount = 100;
 
-/** Keys of the activities of healthy runs that began; one that is there twice was repeated. */
+/** Keys of the activities of healthy runs, as they start; a key that occurs twice was repeated. */
 const begun: string[] = [];
 const counted = {
   ...activities,
@@ -43,7 +43,7 @@ async function epochs(taskQueue: string): Promise<number> {
   return (await query('select 1 from reprise.workers where queue = $1', [`default/${taskQueue}`])).length;
 }
 
-/** As a client would, but without a notice; `type` is a number that no version knows. */
+/** Sends a message as a client would, but without a notice; `type` is a number that no version knows. */
 async function sendUnknown(runId: string): Promise<void> {
   await pool.query(
     `with r as (update reprise.ready set mail = mail + 1,
@@ -54,12 +54,12 @@ async function sendUnknown(runId: string): Promise<void> {
   );
 }
 
-/** The message is one that this version knows. */
+/** Turns the message into one that this version knows. */
 async function mendMessage(runId: string): Promise<void> {
   await pool.query('update reprise.inbox set type = 40 where run_id = $1 and type = 999', [runId]);
 }
 
-/** Starts them from elsewhere, while no worker polls the queue. */
+/** Starts runs from another process while no worker polls the queue. */
 function startHealthy(taskQueue: string): Promise<WorkflowHandle[]> {
   return Promise.all(
     Array.from({ length: healthyCount }, (_, i) =>
@@ -83,7 +83,7 @@ interface Sickness {
   heal(runId: string): Promise<unknown>;
 }
 
-/** Sets a column of an event, and back. */
+/** Sets a column of an event, and restores it. */
 function edited(seq: number, column: 'meta' | 'type', value: string): Pick<Sickness, 'infect' | 'heal'> {
   let before: { value: unknown } | undefined;
   return {
@@ -115,7 +115,7 @@ const sicknesses: readonly Sickness[] = [
   {
     name: 'the fold of whose log throws',
     ...{ workflow: 'accumulate', cause: 'TypeError', message: /null/, expected: 7 },
-    // The mark of a turn that caused nothing, as a version's mark without its contents.
+    // A turn that caused no event ends with such a mark; only versioned workers give it contents.
     ...edited(2, 'meta', '{"version":null,"behavior":"PINNED"}'),
   },
   {
@@ -139,7 +139,7 @@ const sicknesses: readonly Sickness[] = [
 
 describe('beside a hundred healthy runs', () => {
   for (const [i, { name, workflow, cause, message, expected, infect, heal }] of sicknesses.entries()) {
-    it(`a run ${name} is put aside alone, and completes once it is mended`, async () => {
+    it(`a run ${name} goes into quarantine alone, and completes once it is fixed`, async () => {
       const taskQueue = `sick-${i}`;
       const first = await worker(taskQueue);
       const sick = await first.runUntil(async () => {
@@ -165,7 +165,7 @@ describe('beside a hundred healthy runs', () => {
         assert.match(quarantine!.message, message);
         assert.ok(quarantine!.nextAttempt > quarantine!.since);
         assert.equal(quarantine!.epoch, second.getStatus().epoch);
-        // It takes no place in memory while it waits.
+        // It takes no slot in memory while it waits.
         assert.equal(second.getStatus().cachedRuns, 0);
         await heal(runId);
         if (workflow === 'accumulate') await sick.signal('finish');
@@ -179,7 +179,7 @@ describe('beside a hundred healthy runs', () => {
   }
 });
 
-it('arguments that cannot be decoded fail the task of their run alone', async () => {
+it('arguments that cannot be decoded fail only the task of their run', async () => {
   const taskQueue = 'arguments';
   const sick = await elsewhere.workflow.start('greet', { workflowId: 'arguments', taskQueue, args: ['Ada'] });
   const [start] = await query<{ payload: Buffer }>('select payload from reprise.events where run_id = $1 and seq = 1', [
@@ -203,7 +203,7 @@ it('arguments that cannot be decoded fail the task of their run alone', async ()
   });
 });
 
-it('a message of an unknown type to a run in memory lets its activity end, whose result is kept', async () => {
+it('a message of an unknown type lets the run’s activity end, and keeps its result', async () => {
   const taskQueue = 'at-work';
   const only = await worker(taskQueue);
   await only.runUntil(async () => {
@@ -211,7 +211,7 @@ it('a message of an unknown type to a run in memory lets its activity end, whose
     const { runId } = sick;
     await until(async () => (await sick.describe()).historyLength > 1);
     await sendUnknown(runId);
-    // Told while the activity is still at work.
+    // Sent while the activity is still running.
     const { quarantine } = await until(async () => {
       const described = await sick.describe();
       return described.quarantine !== undefined && described;
@@ -230,7 +230,7 @@ it('a message of an unknown type to a run in memory lets its activity end, whose
   });
 });
 
-it('a run that another writer appended to begins anew from its log', async () => {
+it('a run that another writer appended to is rebuilt from its log', async () => {
   const taskQueue = 'conflict';
   const only = await worker(taskQueue);
   await only.runUntil(async () => {
@@ -253,7 +253,7 @@ it('a run that another writer appended to begins anew from its log', async () =>
   });
 });
 
-it('messages to a run in quarantine do not have it loaded before its time', async () => {
+it('messages to a run in quarantine do not load it before its next try', async () => {
   const taskQueue = 'patient';
   const sick = await elsewhere.workflow.start('accumulate', { workflowId: 'patient', taskQueue });
   const { infect, heal } = edited(1, 'meta', 'null');

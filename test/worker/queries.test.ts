@@ -1,11 +1,11 @@
-// Queries whose polls overlap.
+// Queries that two polls read at once.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { testEngine, until } from '../support/engine.ts';
 
 const engine = await testEngine();
 
-it('a query that another poll has read before its answer was known is answered once', async (t) => {
+it('a query that a second poll reads before its answer is stored is answered once', async (t) => {
   const handle = await engine.start('accumulate');
   await until(async () => (await handle.describe()).historyLength > 1);
   const { pool } = engine.connection.database;
@@ -17,7 +17,7 @@ it('a query that another poll has read before its answer was known is answered o
   const answers: unknown[] = [];
   const [reread, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let reads = 0;
-  // The answer waits for a second poll to have read the request as open; that one goes on when the answer is there.
+  // Holds the answer until a second poll has read the request as open; that poll continues once the answer is stored.
   const query = async (...args: unknown[]): Promise<unknown> => {
     const { name = '', values = [] } = args[0] as { name?: string; values?: unknown[] };
     if (name.startsWith('reprise_answer_')) {
@@ -34,7 +34,7 @@ it('a query that another poll has read before its answer was known is answered o
   pool.query = query as unknown as typeof before;
   assert.equal(await handle.query('total'), 0);
   answered.resolve();
-  // Whoever was held back has gone on by then.
+  // By now the second poll has continued.
   await handle.query('total');
   assert.equal(new Set(answers).size, answers.length);
   await handle.terminate();

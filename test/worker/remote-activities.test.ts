@@ -1,5 +1,5 @@
-// Activities on other task queues: a worker that owns the run and knows nothing of them, another that has nothing else. Each
-// with the run cached, with its code made again for every turn, and with the recorded history replayed.
+// Activities on other task queues: one worker owns the run and has no activities, another has only activities. Each with the run
+// cached, rebuilt from the log for every turn, and with the recorded history replayed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -11,7 +11,7 @@ import { assertReplays } from '../support/replays.ts';
 const cached = await testEngine();
 const evicted = await testEngine({ maxCachedRuns: 0 });
 
-/** A worker with activities only. Returns what stops it. */
+/** Starts a worker with activities only; returns a function that stops it. */
 async function toolWorker(engine: TestEngine, options: Partial<WorkerOptions> = {}): Promise<() => Promise<void>> {
   const worker = await Worker.create({
     connection: engine.connection,
@@ -64,7 +64,7 @@ for (const [way, engine] of [
     });
     after(() => stop());
 
-    it('is executed there, with the same facts as an own one', async () => {
+    it('is executed there, with the same events as one of the owner’s', async () => {
       const handle = await engine.start('callRemote', ['about', [], { activityId: 'a-1' }]);
       const { workflowId, runId } = handle;
       const result = await finished(engine, handle);
@@ -85,7 +85,7 @@ for (const [way, engine] of [
       assert.ok(JSON.stringify(events).includes('"queue":"tools"'));
     });
 
-    it('many at a time, beside own ones', async () => {
+    it('run many at a time, beside those of the owner', async () => {
       const handle = await engine.start('callMany', ['double', 60, 2]);
       const result = (await finished(engine, handle)) as unknown[];
       assert.equal(result.length, 122);
@@ -103,7 +103,7 @@ for (const [way, engine] of [
       );
     });
 
-    it('fails for good as an own one does', async () => {
+    it('fails permanently like one of the owner’s', async () => {
       const message = 'Activity task failed';
       const fatal = await finished(engine, await engine.start('callRemote', ['fatal', []]));
       assert.deepEqual(fatal, {
@@ -122,7 +122,7 @@ for (const [way, engine] of [
       assert.ok(identities.cause);
     });
 
-    it('that no live worker of the queue has fails each attempt', async () => {
+    it('fails each attempt if no live worker of the queue has its type', async () => {
       const retry = { maximumAttempts: 2, initialInterval: 1 };
       const handle = await engine.start('callRemote', ['nowhere', [], { retry }]);
       const names = JSON.stringify(Object.keys(tools).sort());
@@ -136,7 +136,7 @@ for (const [way, engine] of [
       });
     });
 
-    it('carries progress to its next attempt', async () => {
+    it('passes progress to its next attempt', async () => {
       const options = { heartbeatTimeout: '2 seconds' };
       const handle = await engine.start('callRemote', ['resume', [4], options]);
       assert.deepEqual(await finished(engine, handle), { from: 3, attempt: 4 });
@@ -146,7 +146,7 @@ for (const [way, engine] of [
       ['START_TO_CLOSE', { startToCloseTimeout: 60 }, 'activity StartToClose timeout'],
       ['HEARTBEAT', { heartbeatTimeout: 60 }, 'activity Heartbeat timeout'],
     ] as const) {
-      it(`is tried again after a timeout: ${timeout}`, async () => {
+      it(`is retried after a timeout: ${timeout}`, async () => {
         const retry = { maximumAttempts: 2, initialInterval: 1 };
         const handle = await engine.start('callRemote', ['silent', [], { ...options, retry }]);
         assert.deepEqual(await finished(engine, handle), {
@@ -158,7 +158,7 @@ for (const [way, engine] of [
       });
     }
 
-    it('ends when the whole of its time is over', async () => {
+    it('ends at its scheduleToCloseTimeout', async () => {
       const handle = await engine.start('callRemote', ['silent', [], { scheduleToCloseTimeout: 80 }]);
       assert.deepEqual(await finished(engine, handle), {
         message: 'Activity task timed out',
@@ -167,7 +167,7 @@ for (const [way, engine] of [
       });
     });
 
-    it('whose result is too large fails, and is not repeated', async () => {
+    it('fails if its result is too large, and is not repeated', async () => {
       const handle = await engine.start('callRemote', ['bigText', [3_000_000]]);
       const { cause, retryState } = (await finished(engine, handle)) as { cause: { type: string }; retryState: string };
       assert.deepEqual([cause.type, retryState], ['PAYLOAD_TOO_LARGE', 'NON_RETRYABLE_FAILURE']);
@@ -179,7 +179,7 @@ for (const [way, engine] of [
       ['TRY_CANCEL', 'silent', { cancelled: true, retryState: 'CANCEL_REQUESTED' }],
       ['ABANDON', 'silent', { cancelled: true, retryState: 'CANCEL_REQUESTED' }],
     ] as const) {
-      it(`is cancelled at work: ${type}, ${activity}`, async () => {
+      it(`is cancelled while it runs: ${type}, ${activity}`, async () => {
         const handle = await engine.start('cancelRemote', [activity, type, 150]);
         const result = (await handle.result()) as Record<string, unknown>;
         assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, result[key]])), expected);
@@ -198,7 +198,7 @@ for (const [way, engine] of [
   });
 
   describe(`an activity on a queue without workers, its run ${way}`, () => {
-    it('waits, can be seen, and lets its run leave the memory', async () => {
+    it('waits, appears in describe, and lets its run be evicted', async () => {
       const handle = await engine.start('callRemote', ['double', [21]]);
       const [pending] = await engine.until(async () => {
         const found = (await handle.describe()).pendingActivities;
@@ -227,7 +227,7 @@ for (const [way, engine] of [
       await stop();
     });
 
-    it('times out when nobody takes it', async () => {
+    it('times out if nobody claims it', async () => {
       const handle = await engine.start('callRemote', ['double', [1], { scheduleToStartTimeout: 50 }]);
       assert.deepEqual(await finished(engine, handle), {
         message: 'Activity task timed out',
@@ -243,7 +243,7 @@ for (const [way, engine] of [
       assert.deepEqual(await typesOf(handle), ['ActivityScheduled', 'ActivityCancelRequested', 'ActivityCancelled']);
     });
 
-    it('goes when its run is terminated', async () => {
+    it('is deleted when its run is terminated', async () => {
       const handle = await engine.start('leaveRemote', ['silent']);
       await engine.until(async () => (await handle.describe()).pendingActivities[0]?.remote !== undefined);
       await handle.terminate('enough');
@@ -252,19 +252,19 @@ for (const [way, engine] of [
   });
 }
 
-it('an activity that the owner has not is executed by a worker of the same queue that has it', async () => {
+it('a worker of the same queue executes an activity that the owner lacks', async () => {
   const handle = await cached.start('callRemote', ['double', [4], { taskQueue: 'test' }]);
   await cached.until(async () => (await typesOf(handle)).includes('ActivityAttemptFailed'));
   const stop = await toolWorker(cached, { taskQueue: 'test' });
   assert.equal(await finished(cached, handle), 8);
-  // The other way round: what it has not itself, the first one has; runs it never takes.
+  // The other way round: the first worker has what this one lacks, but this one never takes runs.
   const greeted = await cached.start('greet', ['you']);
   assert.equal(await greeted.result(), 'Hello, you!');
   assert.equal((await greeted.describe()).pollers, 1);
   await stop();
 });
 
-it('an activity that the database cannot hold fails, and the others of its batch are executed', async () => {
+it('an activity that the database refuses fails, and the others of its batch run', async () => {
   const stop = await toolWorker(cached);
   await cached.pool.query("alter table reprise.activity_tasks add constraint odd check (type <> 'odd')");
   const runs = await Promise.all(
@@ -279,7 +279,7 @@ it('an activity that the database cannot hold fails, and the others of its batch
   await stop();
 });
 
-it('a worker without workflows and activities is refused', async () => {
+it('a worker with neither workflows nor activities is refused', async () => {
   await assert.rejects(Worker.create({ connection: cached.connection, taskQueue: 'x' }), {
     code: 'INVALID_INPUT',
     message: /needs workflow code or activities/,

@@ -14,11 +14,11 @@ const activities = {
 };
 const engine = await testEngine({ activities });
 
-it('a run that is let go late is due then, not in the past, where claims seldom look', async () => {
+it('a run that is released late is due at that time, not in the past, where claims seldom look', async () => {
   const { connection, client, pool } = engine;
   let blockedUntil = 0;
   const failPoint = (name: string): void => {
-    // Holds up the whole process, as others that compute do, until the run's timer is long due.
+    // Blocks the whole process, as other computing runs would, until long after the run's timer is due.
     const ms = blockedUntil - Date.now();
     if (name === 'before park' && ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
   };
@@ -36,7 +36,7 @@ it('a run that is let go late is due then, not in the past, where claims seldom 
 });
 
 for (const maxCachedRuns of [0, 1]) {
-  it(`activities at work do not keep a worker with maxCachedRuns ${maxCachedRuns} from other runs`, {
+  it(`running activities do not keep a worker with maxCachedRuns ${maxCachedRuns} from other runs`, {
     timeout: 120_000,
   }, async () => {
     const { connection, client } = engine;
@@ -57,9 +57,9 @@ for (const maxCachedRuns of [0, 1]) {
   });
 }
 
-describe('runs that wait for a place', { concurrency: 2 }, () => {
+describe('runs that wait for a slot', { concurrency: 2 }, () => {
   for (const local of [false, true]) {
-    it(`do not keep a worker from the run that the activity in that place waits for; local: ${local}`, async () => {
+    it(`do not keep a worker from the run that the running activity waits for; local: ${local}`, async () => {
       const { connection, client } = engine;
       const taskQueue = `stalled ${local}`;
       const gate = Promise.withResolvers<void>();
@@ -85,7 +85,7 @@ describe('runs that wait for a place', { concurrency: 2 }, () => {
   }
 });
 
-it('a worker that stops lets go of no run whose activities are on their way to other workers', async () => {
+it('a worker that stops releases no run whose activities are on their way to other workers', async () => {
   const { connection, client, pool } = engine;
   const taskQueue = 'stopping';
   let offers = 0;

@@ -1,5 +1,5 @@
-// Memo, search attributes and words for people: what a start and workflow code say of a run, what is seen of it inside and
-// outside, and what goes on to the next run. With runs cached, with their code made again for every turn, and replayed.
+// Memo, search attributes and texts for people: set by a start and by workflow code, seen inside and outside, and passed on to
+// the next run. With runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle, WorkflowStartOptions } from 'reprise/client';
@@ -52,7 +52,7 @@ async function rowOf(engine: TestEngine, runId: string): Promise<Row> {
   return rows[0]!;
 }
 
-/** The row as the events of the log make it. */
+/** The row that the events of the log imply. */
 async function foldOf(handle: WorkflowHandle): Promise<Row> {
   const fold: Record<string, Record<string, unknown>> = { memo: {}, searchAttributes: {}, searchAttributeTypes: {} };
   for (const { type, meta } of await handle.history()) {
@@ -101,7 +101,7 @@ for (const [way, engine] of [
   };
 
   describe(`properties of a run that is ${way}`, () => {
-    it('attributes of every type come back as they were, inside and outside', async () => {
+    it('attributes of every type are read unchanged, inside and outside', async () => {
       const handle = await begin({ typedSearchAttributes: pairs, memo: { a: { b: null } } });
       const inside = await seenBy(handle);
       assert.deepEqual(inside, { memo: { a: { b: null } }, attributes: untyped, typed: pairs, errors: [] });
@@ -114,7 +114,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('attributes without types get them from their values; typed ones count before them', async () => {
+    it('attributes without types infer them from their values; typed ones win', async () => {
       const searchAttributes = {
         Word: ['order 5'],
         Number: [7],
@@ -146,7 +146,7 @@ for (const [way, engine] of [
       await end(handle);
     });
 
-    it('an upsert is seen at once, in the row with its event, and null deletes', async () => {
+    it('an upsert is visible at once, is in the row with its event, and null deletes', async () => {
       const handle = await begin({ memo: { a: 1 }, typedSearchAttributes: pairs.slice(0, 2) }, [
         { memo: { b: [{ c: null }], a: null } },
         {
@@ -177,7 +177,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('the turn that closes a run, and one that is its first and last, write their changes too', async () => {
+    it('a closing turn writes its changes too, even if it is the first turn', async () => {
       const once = await begin({}, [
         { attributes: [{ key: amount, value: 1 }] },
         { memo: { last: 1 } },
@@ -197,7 +197,7 @@ for (const [way, engine] of [
       assert.deepEqual(rows, [{ ok: true }]);
     });
 
-    it('the next run of a chain has memo and attributes as they stood, or those it is given', async () => {
+    it('the next run of a chain has the present memo and attributes, or new ones', async () => {
       const handle = await begin({ memo: { a: 1, b: { c: null } }, typedSearchAttributes: pairs.slice(0, 2) });
       await change(
         handle,
@@ -230,7 +230,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('the next attempt of a run has memo and attributes as they began', async () => {
+    it('the next attempt of a run has the original memo and attributes', async () => {
       const handle = await client.workflow.start('upsertsAndFails', {
         workflowId: `attempts ${way}`,
         taskQueue,
@@ -242,7 +242,7 @@ for (const [way, engine] of [
       assert.deepEqual((await handle.describe()).memo, { a: 1 });
     });
 
-    it('what cannot be stored, or changes a type, is refused where it is called, and leaves no event', async () => {
+    it('an upsert that cannot be stored or changes a type throws, and leaves no event', async () => {
       const handle = await begin({ typedSearchAttributes: pairs.slice(1, 3) });
       const untrue = (name: string, type: string, value: unknown): PropertyChange =>
         ({ attributes: [{ key: { name, type }, value }] }) as unknown as PropertyChange;
@@ -298,7 +298,7 @@ for (const [way, engine] of [
       await handle.terminate();
     });
 
-    it('words for people are in describe and in the history', async () => {
+    it('texts for people are in describe and in the history', async () => {
       const words = { staticSummary: 'an order', staticDetails: 'of\n*Ada*' };
       const workflowId = `summaries ${way}`;
       const handle = await client.workflow.start('summarized', { workflowId, taskQueue, args: ['greets'], ...words });

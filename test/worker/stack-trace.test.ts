@@ -1,4 +1,4 @@
-// The stack trace queries on a real engine: where open runs wait, whoever has them in memory.
+// The stack trace queries on a real engine: where open runs wait, whichever worker owns them.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -52,7 +52,7 @@ for (const [kind, engine] of Object.entries({ cached, evicted })) {
   }
 }
 
-test('an enhanced stack trace has places, and sources if the worker shows them', async () => {
+test('an enhanced stack trace has locations, and sources if the worker shows them', async () => {
   const handle = await cached.start('waits');
   const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
@@ -72,7 +72,7 @@ test('an enhanced stack trace has places, and sources if the worker shows them',
   assert.deepEqual([hidden.stacks, hidden.sources], [[stack], {}]);
 });
 
-test('a stack trace changes nothing and stands by itself', async () => {
+test('a stack trace query changes nothing, and can be named by text', async () => {
   const handle = await cached.start('waits');
   const [first, second] = await Promise.all([handle.query(stackTraceQuery), handle.query('__stack_trace')]);
   assert.equal(first, second);
@@ -81,7 +81,7 @@ test('a stack trace changes nothing and stands by itself', async () => {
   await handle.signal('approve');
 });
 
-test('an unknown query names the built-in ones first', async () => {
+test('the error of an unknown query names the built-in queries first', async () => {
   const handle = await cached.start('waits');
   await assert.rejects(handle.query('other'), {
     name: 'QueryNotRegisteredError',

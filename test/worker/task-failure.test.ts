@@ -1,4 +1,4 @@
-// A workflow task that fails is visible in describe, with its cause, the line of the user's code, and the next try.
+// describe() shows a failed workflow task with its cause, the line of the user's code, and the next try.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const activities = {
   },
 };
 
-/** Works with this code until `work` is done. */
+/** Runs a worker with this code until `work` is done. */
 async function withCode<T>(taskQueue: string, body: string, work: () => Promise<T>): Promise<T> {
   const workflowsPath = join(writePackage({ 'src/workflows.ts': head + body }), 'src/workflows.ts');
   const options = { connection, taskQueue, workflowsPath, activities, logger: quiet, deadlockTimeoutMs: 100 };
@@ -84,7 +84,7 @@ for (const [type, code, message, place] of failures) {
   });
 }
 
-test('what else happens to a run does not hide its failed task', async () => {
+test('other events of a run do not hide its failed task', async () => {
   const body = `export async function beside() {
   void flaky().catch(() => undefined);
   await sleep(1);
@@ -99,7 +99,7 @@ test('what else happens to a run does not hide its failed task', async () => {
   });
 });
 
-test('code that left the history of a run is described in full, and the run heals with the code', async () => {
+test('a divergence is described in full, and fixed code lets the run continue', async () => {
   const was = `export async function order() {
   setHandler(defineQuery('at'), () => 'charging');
   await charge(5);
@@ -143,7 +143,7 @@ What to do: keep the code as it was for open runs: if (patched('a-name-for-this-
   });
 });
 
-test('a run is traced with the activities that its worker has', async () => {
+test('a stack trace works with the activities that the worker has', async () => {
   const body = `import { proxyLocalActivities } from 'reprise/workflow';
 const { missing } = proxyLocalActivities<{ missing(): Promise<void> }>({ startToCloseTimeout: '1m' });
 export async function without() {

@@ -1,4 +1,4 @@
-// One turn, built without a database: what becomes of inputs that the end of the run came before.
+// Building one turn without a database: inputs that arrive after the run has ended.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -16,7 +16,7 @@ function mail(mailId: number, type: Input['type'], columns: Partial<Input> = {})
   return { ...newEvent(0, type, columns), mailId };
 }
 
-test('an update that the end of the run came before is in no log, and its message is gone', () => {
+test('an update that arrives after the run’s end is not logged, and its message is consumed', () => {
   for (const end of ['WorkflowTerminated', 'WorkflowTimedOut'] as const) {
     const built = buildTurn(
       run(),
@@ -40,7 +40,7 @@ test('an update that the end of the run came before is in no log, and its messag
   }
 });
 
-test('what a timeout came before goes to the run that is tried next, unread', () => {
+test('messages after a timeout go unread to the next attempt of the run', () => {
   const tried = new LiveRun('01a00000-0000-7000-8000-000000000002', 3, null);
   const meta = JSON.stringify({ workflowId: 'w', runTimeoutMs: 1, retry: {} });
   tried.record({ ...newEvent(1, 'WorkflowStarted', { name: 'w', meta }), at: 1, hash: null });

@@ -1,5 +1,5 @@
-// Updates from client to handler and back. Behaviors 8, 10, 14 and 16 of spec/sdk.md; each with the run cached, with its
-// code made again for every turn, and with the recorded history replayed. The others are in test/conformance.
+// Updates from client to handler and back. Behaviors 8, 10, 14 and 16 of spec/sdk.md; each with the run cached, rebuilt from the
+// log for every turn, and with the recorded history replayed. test/conformance has the others.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { ApplicationFailure } from 'reprise/common';
@@ -24,7 +24,7 @@ for (const [way, engine] of [
   after(() => elsewhere.connection.close());
 
   describe(`updates of a run that is ${way}`, () => {
-    it('are accepted, handled and answered, and stand in the log', async () => {
+    it('are accepted, handled and answered, and are in the log', async () => {
       const handle = await engine.start('cart');
       assert.equal(await handle.executeUpdate(addItem, { args: ['book'] }), 1);
       const started = await elsewhere.workflow
@@ -70,14 +70,14 @@ for (const [way, engine] of [
       assert.deepEqual(await types(handle), before);
       const { rows } = await engine.pool.query('select 1 from reprise.inbox where run_id = $1', [handle.runId]);
       assert.deepEqual(rows, []);
-      // The same id may be tried again.
+      // The same id may be used again.
       assert.equal(await handle.executeUpdate(addItem, { args: ['x'], updateId: rejected.updateId }), 1);
       await handle.signal('finish');
       await handle.result();
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('of one id are handled once, whoever sends them, and all get the outcome', async () => {
+    it('of one id are handled once, whoever sends them, and all senders get the outcome', async () => {
       const handle = await engine.start('cart');
       const clients = [handle, elsewhere.workflow.getHandle(handle.workflowId)];
       const sent = Array.from({ length: 10 }, (_, i) =>
@@ -90,7 +90,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('that are accepted when the run closes are told so', async () => {
+    it('that are accepted but unfinished when the run closes fail with that reason', async () => {
       const handle = await engine.start('cart');
       const update = await handle.startUpdate(reserve, { args: ['pen', 60_000], waitForStage: 'ACCEPTED' });
       const result = update.result();
@@ -109,7 +109,7 @@ for (const [way, engine] of [
 describe('sending updates', () => {
   const engine = cached;
 
-  it('to a closed run, or to none, is refused', async () => {
+  it('to a closed or unknown run is refused', async () => {
     const handle = await engine.start('greet', ['Ada']);
     await handle.result();
     await assert.rejects(
@@ -122,7 +122,7 @@ describe('sending updates', () => {
     );
   });
 
-  it('refuses what it cannot understand, and sends nothing', async () => {
+  it('refuses invalid options, and sends nothing', async () => {
     const handle = await engine.start('cart');
     const invalid = { code: 'INVALID_INPUT' };
     const args: [string] = ['x'];
@@ -137,7 +137,7 @@ describe('sending updates', () => {
     assert.deepEqual(await handle.result(), []);
   });
 
-  it('to a long run whose code is made again for every turn, and in parts, waits for it', async () => {
+  it('to a long run that is rebuilt in parts for every turn waits for it', async () => {
     const { client, taskQueue } = evicted;
     const handle = await client.workflow.start('longCart', { workflowId: 'long', taskQueue, args: [300] });
     await until(

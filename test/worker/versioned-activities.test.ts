@@ -1,5 +1,5 @@
-// Activities of runs that belong to versions, executed by other workers: by those of the same version, if the task queue is
-// one of its own. With runs cached, with their code made again for every turn, and replayed.
+// Activities of versioned runs that other workers execute: workers of the same version, if that has workers on the task queue.
+// With runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { activityInfo } from 'reprise/activity';
@@ -19,7 +19,7 @@ const evictedLab = await buildLab('shop', uncached);
 
 const answering = (build: string): { whichBuild(): Promise<string> } => ({ whichBuild: async () => build });
 
-/** A worker without a version, with activities alone. */
+/** A worker without a version, with activities only. */
 async function withoutVersion(t: Scope, lab: BuildLab, taskQueue: string): Promise<void> {
   const worker = await Worker.create({
     connection: lab.connection,
@@ -51,7 +51,7 @@ for (const [way, lab] of [
       isFirst = false;
     });
 
-    /** What the workers of the queue say when asked once more. */
+    /** Answers of the queue's workers to one more activity. */
     async function ask(handle: WorkflowHandle, times: number): Promise<string[]> {
       await handle.signal('step');
       return until(async () => {
@@ -60,7 +60,7 @@ for (const [way, lab] of [
       });
     }
 
-    /** What a description tells of the activity that it waits for, and how many workers could take it. */
+    /** The pending activity in a description, and how many workers could take it. */
     async function told(handle: WorkflowHandle): Promise<[string | undefined, number | undefined]> {
       const remote = (await handle.describe()).pendingActivities[0]?.remote;
       return [remote?.state, remote?.pollers];
@@ -72,7 +72,7 @@ for (const [way, lab] of [
       await assertReplays(lab.connection.database, handle.runId!, 'builds.ts');
     }
 
-    it('is executed by its version when it is pinned, by the current one when it moves, by no others', async (t) => {
+    it('is executed only by the run’s version if pinned, only by the current version if not', async (t) => {
       for (const buildId of ['1.0', '2.0'])
         await lab.build(buildId, { queue: 'tools', activities: answering(buildId) });
       await lab.build('2.0', { activities: {} });
@@ -89,7 +89,7 @@ for (const [way, lab] of [
       for (const handle of [pinned, moving]) await finish(handle);
     });
 
-    it('waits for its version when that has no worker any more, and is seen to wait', async (t) => {
+    it('waits for its version when that has no worker any more, as describe shows', async (t) => {
       const tools = await lab.build('1.0', { queue: 'left tools', activities: answering('1.0') });
       await lab.build('2.0', { queue: 'left tools', activities: answering('2.0') });
       await tools.stop();
@@ -112,7 +112,7 @@ for (const [way, lab] of [
       await finish(handle);
     });
 
-    it('on a queue that its version never had is for whoever has it: no version, or what is current there', async (t) => {
+    it('on a queue that its version never polled goes to unversioned workers or the current version', async (t) => {
       await withoutVersion(t, lab, 'foreign tools');
       const foreign = await lab.start('asks', { args: ['foreign tools'] });
       assert.deepEqual(await ask(foreign, 1), ['none']);
@@ -121,7 +121,7 @@ for (const [way, lab] of [
       await waiting.signal('step');
       const remote = await until(async () => (await waiting.describe()).pendingActivities[0]?.remote);
       assert.equal(remote.state, 'SCHEDULED');
-      // 2.0 is not current.
+      // Version 2.0 is not current.
       await new Promise((resolve) => setTimeout(resolve, 250));
       assert.deepEqual(await told(waiting), ['SCHEDULED', 0]);
       await setCurrent('2.0');
@@ -130,7 +130,7 @@ for (const [way, lab] of [
       for (const handle of [foreign, waiting]) await finish(handle);
     });
 
-    it('goes to its version as soon as that has a worker, also when it waited for the current version’s before', async () => {
+    it('goes to its version as soon as that has a worker, even if it waited for the current version before', async () => {
       await lab.build('2.0', { activities: {} });
       const pinned = await lab.start('asks', { args: ['late tools'] });
       await ask(pinned, 0);
@@ -144,7 +144,7 @@ for (const [way, lab] of [
       await finish(pinned);
     });
 
-    it('of a queue with a steady load does not keep those of the other queues waiting', async () => {
+    it('of a queue under steady load does not delay those of other queues', async () => {
       const taskQueue = 'few tools';
       await (await lab.build('1.0', { queue: taskQueue, activities: answering('1.0') })).stop();
       const pinned = await Promise.all([1, 2, 3, 4].map(() => lab.start('asks', { args: [taskQueue] })));
@@ -167,7 +167,7 @@ for (const [way, lab] of [
       for (const handle of handles) await finish(handle);
     });
 
-    it('of a type that its owner has not is for other workers of its version on the same queue', async () => {
+    it('of a type that its owner lacks goes to other workers of its version on the same queue', async () => {
       await lab.build('2.0', { activities: answering('2.0') });
       await lab.build('1.0', { activities: answering('1.0'), maxCachedRuns: 0 });
       const handle = await lab.start('asks', { args: ['shop'] });
@@ -176,7 +176,7 @@ for (const [way, lab] of [
       await finish(handle);
     });
 
-    it('of no version is not for a version that is not current', async () => {
+    it('of an unversioned run does not go to a version that is not current', async () => {
       await lab.build('2.0', { queue: 'standalone tools', activities: answering('2.0') });
       const handle = await client.activity.start('whichBuild', {
         id: `standalone ${way}`,

@@ -1,5 +1,5 @@
-// Versions of workers: who may take which run, and that a run's log says on which build it was. With runs cached, with
-// their code made again for every turn, and replayed.
+// Versions of workers: who may take which run, and that a run's log names its build. With runs cached, rebuilt from the log for
+// every turn, and replayed.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
@@ -11,11 +11,11 @@ import { assertReplays } from '../support/replays.ts';
 
 const builds = (handle: WorkflowHandle): Promise<string[]> => handle.query<string[]>('seen');
 
-/** The builds that a run saw, once there are so many. */
+/** The builds that a run has seen, once there are this many. */
 function seenBy(handle: WorkflowHandle, count: number): Promise<string[]> {
   return until(async () => {
     const all = await builds(handle).catch((error: unknown) => {
-      if (error instanceof QueryNotRegisteredError) return []; // it has not come so far
+      if (error instanceof QueryNotRegisteredError) return []; // its code has not reached setHandler yet
       throw error;
     });
     return all.length >= count && all;
@@ -28,7 +28,7 @@ function versionOf(lab: BuildLab, buildId: string): Promise<WorkerDeploymentVers
     .then(({ versions }) => versions.find(({ version }) => version.buildId === buildId)!);
 }
 
-/** Resolves when the build has let go of the run: what comes now is for what is current. */
+/** Resolves when the build has released the run; the current build takes it next. */
 async function gone(handle: WorkflowHandle, { worker }: RunningBuild): Promise<void> {
   await until(async () => (await handle.describe()).owner !== worker.getStatus().epoch);
 }
@@ -71,7 +71,7 @@ for (const [way, lab, common] of [
       await handle.result();
     });
 
-    it('a pinned run stays, an auto-upgrade run moves, though the old worker lives', async () => {
+    it('a pinned run stays and an auto-upgrade run moves, even if the old worker lives', async () => {
       const pinned = await lab.start('pinned');
       const moving = await lab.start('moving');
       const byDefault = await lab.start('byDefault');
@@ -121,7 +121,7 @@ for (const [way, lab, common] of [
       );
     });
 
-    it('a closed run is asked by a worker of its own version', async () => {
+    it('a worker of its own version answers queries to a closed run', async () => {
       await lab.build('2.0');
       const handle = await lab.start('pinned');
       await seenBy(handle, 1);
@@ -131,7 +131,7 @@ for (const [way, lab, common] of [
       assert.deepEqual(await builds(handle), ['shop.1.0']);
     });
 
-    it('a run that is always at work moves too, and none of its activities is repeated', async () => {
+    it('a run that is always busy moves too, and none of its activities is repeated', async () => {
       await lab.build('2.0');
       for (const lanes of [1, 3]) {
         await workerDeployment.setCurrentVersion(deploymentName, '1.0');
@@ -148,7 +148,7 @@ for (const [way, lab, common] of [
       }
     });
 
-    it('a ramping version has its share of the workflow ids, the same ones each time', async () => {
+    it('a ramping version gets its share of workflow ids, the same ones each time', async () => {
       const two = await lab.build('2.0');
       await workerDeployment.setRampingVersion(deploymentName, '2.0', 30);
       assert.equal((await versionOf(lab, '2.0')).status, 'RAMPING');
@@ -165,7 +165,7 @@ for (const [way, lab, common] of [
       assert.ok(new Set(expected).size === 2);
       assert.deepEqual(await runAll('pinned'), expected);
       assert.deepEqual(await runAll('moving'), expected);
-      // An auto-upgrade run goes to and fro with the share.
+      // An auto-upgrade run moves back and forth with the share.
       const id = ids.find((each) => part(each) >= 0.3)!;
       const handle = await lab.start('moving', { workflowId: id });
       await seenBy(handle, 1);
@@ -182,7 +182,7 @@ for (const [way, lab, common] of [
       await assertReplays(connection.database, handle.runId!, 'builds.ts');
     });
 
-    it('a start may say where its run belongs, whatever the code says', async () => {
+    it('a start may override the version of its run, whatever the code says', async () => {
       const pinnedTo = { deploymentName, buildId: '3.0' };
       const handle = await lab.start('moving', { versioningOverride: { pinnedTo } });
       assert.deepEqual((await handle.describe()).versioningInfo, {
@@ -202,7 +202,7 @@ for (const [way, lab, common] of [
       await assertReplays(connection.database, handle.runId!, 'builds-next.ts');
     });
 
-    it('what a pinned run continues as stays, unless it asks to move', async () => {
+    it('the successor of a pinned run stays on its version, unless it asks to move', async () => {
       await lab.build('2.0');
       const start = (options: object, queue?: string): Promise<WorkflowHandle> =>
         lab.start('entity', { args: [options], ...(queue === undefined ? {} : { queue }) });
@@ -234,7 +234,7 @@ for (const [way, lab, common] of [
       for (const { run_id: runId } of rows) await assertReplays(connection.database, runId, 'builds.ts');
     });
 
-    it('a pinned run that continues in another queue stays on its version if that polls it', async () => {
+    it('a pinned run that continues in another queue stays on its version if that polls the queue', async () => {
       await Promise.all([lab.build('2.0', { queue: 'more' }), lab.build('1.0', { queue: 'more' })]);
       const stays = await lab.start('entity', { args: [{ taskQueue: 'more' }] });
       await seenBy(stays, 1);
@@ -256,7 +256,7 @@ for (const [way, lab, common] of [
       await leaves.terminate();
     });
 
-    it('children of a pinned run begin on its version where that polls their queue, others on the current one', async () => {
+    it('children of a pinned run start on its version if that polls their queue, otherwise on the current one', async () => {
       await Promise.all([lab.build('2.0'), lab.build('2.0', { queue: 'two' })]);
       const begun = [
         await lab.start('parent'),
@@ -277,7 +277,7 @@ for (const [way, lab, common] of [
       for (const handle of begun) await assertReplays(connection.database, handle.runId!, 'builds.ts');
     });
 
-    it('another try of a pinned run begins on the current version, or where the first was sent', async () => {
+    it('a retry of a pinned run starts on the current version, or on the one that the start named', async () => {
       await lab.build('2.0');
       const retry = { maximumAttempts: 2, initialInterval: 1 };
       const [free, sent] = [
@@ -296,7 +296,7 @@ for (const [way, lab, common] of [
       assert.equal(await sent.result(), 'shop.1.0');
     });
 
-    it('a worker without a version takes new runs and none of a version', async () => {
+    it('an unversioned worker takes new runs, but no runs of a version', async () => {
       const plain = await fixtureWorker(connection, 'mixed', { ...common, workerDeploymentOptions: undefined! });
       const running = plain.run();
       const versioned = await lab.build('1.0', { queue: 'mixed' });
@@ -311,7 +311,7 @@ for (const [way, lab, common] of [
       assert.equal(greeting, 'Hello, Ada!');
       assert.equal((await handle.describe()).unreadMail, 1);
       assert.equal((await client.workflow.getHandle('hi').describe()).versioningInfo, undefined);
-      // As after a crash before the run's queue was written: the log decides, whoever claims it.
+      // As after a crash before the run's queue was written: the log decides, whoever claims the run.
       await lab.pool.query("update reprise.ready set queue = 'default/mixed' where run_id = $1", [handle.runId]);
       await until(async () => (await queueOf(lab, handle)) === '@shop:1.0/default/mixed');
       await lab.build('1.0', { queue: 'mixed' });
@@ -321,7 +321,7 @@ for (const [way, lab, common] of [
       await running;
     });
 
-    it('a worker may tell its version and take runs of none', async () => {
+    it('a worker may name its version and still take unversioned runs', async () => {
       const version = { deploymentName, buildId: '1.x' };
       await lab.build('1.x', {
         queue: 'told',
@@ -335,7 +335,7 @@ for (const [way, lab, common] of [
       assert.equal(await versionOf(lab, '1.x'), undefined);
     });
 
-    it('runs wait, and are seen to, while no worker of their version is there', async () => {
+    it('runs wait while their version has no worker, as describe shows', async () => {
       const waiting = await lab.start('pinned');
       await seenBy(waiting, 1);
       await one.stop();

@@ -1,5 +1,5 @@
-// How a worker stops (behavior 45 of spec/sdk.md): what runs may end in the grace time, is told to stop after it, and is begun
-// anew elsewhere; a worker that does not come to an end can be made to.
+// How a worker stops (behavior 45 of spec/sdk.md): running activities may end in the grace time and are cancelled after it, and
+// other workers run them again; a worker that does not stop can be forced.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { GracefulShutdownPeriodExpiredError, Worker, type WorkerOptions } from 'reprise/worker';
@@ -63,7 +63,7 @@ for (const whose of ['own', 'remote'] as const) {
     };
   };
 
-  it(`activities may end in the grace time: ${whose}`, async () => {
+  it(`activities may end during the grace time: ${whose}`, async () => {
     const { first, running, result, next } = await started('takeLong', [300], { shutdownGraceTime: '10 s' });
     first.shutdown();
     assert.equal(first.getState(), 'STOPPING');
@@ -75,12 +75,12 @@ for (const whose of ['own', 'remote'] as const) {
     await stop();
   });
 
-  it(`after the grace time they are told to stop, and begun anew elsewhere: ${whose}`, async () => {
+  it(`after the grace time activities are cancelled, and run again elsewhere: ${whose}`, async () => {
     const { first, running, result, next, runId } = await started('takeLong', [700], { shutdownGraceTime: 50 });
     first.shutdown();
     await running;
     const stop = await next();
-    // One attempt was allowed: a lost one does not count.
+    // One attempt is allowed: a lost attempt does not count.
     assert.equal(await result, 2);
     const { rows } = await engine.pool.query(`select 1 from reprise.events where run_id = $1 and type = 10`, [runId]);
     assert.equal(rows.length, 1);
@@ -89,7 +89,7 @@ for (const whose of ['own', 'remote'] as const) {
   });
 }
 
-it('an activity learns why it is to stop', async () => {
+it('an activity learns why it must stop', async () => {
   const queue = `shutdown ${queues++}`;
   const reasons: string[] = [];
   const worker = await fixtureWorker(engine.connection, queue, {
@@ -112,11 +112,11 @@ it('an activity learns why it is to stop', async () => {
   worker.shutdown();
   await running;
   assert.deepEqual(reasons, ['WORKER_SHUTDOWN']);
-  // It came to an end with a result, which counts.
+  // It ended with a result, which counts.
   assert.equal(await handle.result(), 'noted');
 });
 
-it('one that does not listen is left behind, and begun anew elsewhere', async () => {
+it('an activity that ignores its cancellation is abandoned, and runs again elsewhere', async () => {
   const queue = `shutdown ${queues++}`;
   const first = await ownWorker(queue);
   const running = first.run();
@@ -135,7 +135,7 @@ it('one that does not listen is left behind, and begun anew elsewhere', async ()
   assert.match(lost!.reason!, /^worker \d+ shut down$/);
 });
 
-it('a worker that does not stop in time breaks off, and others go on', async () => {
+it('a worker that does not stop in time gives up, and others continue', async () => {
   const queue = `shutdown ${queues++}`;
   const worker = await ownWorker(queue, { shutdownForceTime: 100 });
   const running = worker.run();
@@ -175,7 +175,7 @@ it('durations of the options are checked', async () => {
   }
 });
 
-it('a second run() or runUntil() is refused, and the worker goes on', async () => {
+it('a second run() or runUntil() is refused, and the worker continues', async () => {
   const worker = await fixtureWorker(engine.connection, 'twice');
   const running = worker.run();
   await isRunning(worker);

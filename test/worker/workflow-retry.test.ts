@@ -1,5 +1,5 @@
-// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of spec/sdk.md; with runs cached, with their code made
-// again for every turn, and replayed. Cron schedules are in test/conformance/cron.test.ts.
+// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of spec/sdk.md; with runs cached, rebuilt from the log for
+// every turn, and replayed. test/conformance/cron.test.ts covers cron schedules.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { WorkflowFailedError } from 'reprise/client';
@@ -43,7 +43,7 @@ for (const [way, engine] of [
   };
 
   describe(`a workflow of runs that are ${way}`, () => {
-    it('is tried again as its retry policy says; handles follow, and each attempt knows of the one before', async () => {
+    it('is retried by its policy; handles follow, and each attempt knows the previous one', async () => {
       const retry = { initialInterval: 5, maximumAttempts: 5, nonRetryableErrorTypes: ['Never'] };
       const options = { workflowId: 'flaky', taskQueue, args: [3], retry };
       const handle = await workflow.start('succeedsAt', options);
@@ -72,7 +72,7 @@ for (const [way, engine] of [
       });
     });
 
-    it('stops being tried: attempts used up, failure not to be repeated, no policy', async () => {
+    it('is not retried after its last attempt, after a non-retryable failure, or without a policy', async () => {
       const run = (workflowId: string, retry: object | undefined, type?: string) =>
         failureOf(
           workflow.execute('succeedsAt', {
@@ -93,7 +93,7 @@ for (const [way, engine] of [
       for (const workflowId of ['used up', 'fatal', 'flagged', 'none']) await assertSound(workflowId);
     });
 
-    it('is not tried again when it is cancelled or terminated', async () => {
+    it('is not retried when it is cancelled or terminated', async () => {
       const retry = { initialInterval: 1 };
       const options = { workflowId: 'stopped', taskQueue, retry };
       const first = await workflow.start('waitsForEver', options);
@@ -106,7 +106,7 @@ for (const [way, engine] of [
       await assertSound('stopped');
     });
 
-    it('times out by itself; the code has no say, and the retry policy has', async () => {
+    it('times out without its code noticing, and the retry policy applies', async () => {
       const handle = await workflow.start('waitsForEver', {
         workflowId: 'late',
         taskQueue,
@@ -136,7 +136,7 @@ for (const [way, engine] of [
       await assertSound('spanned');
     });
 
-    it('refuses options that make no sense, and starts nothing', async () => {
+    it('refuses invalid options, and starts nothing', async () => {
       for (const bad of [
         { cronSchedule: 'whenever' },
         { cronSchedule: '0 0 30 2 *' },
@@ -157,7 +157,7 @@ for (const [way, engine] of [
 }
 
 describe('a run that no worker of its queue has', () => {
-  it('times out all the same, and is tried again', async () => {
+  it('times out nevertheless, and is retried', async () => {
     const { workflow } = cached.client;
     const handle = await workflow.start('waitsForEver', {
       workflowId: 'alone',
@@ -178,7 +178,7 @@ describe('a run that no worker of its queue has', () => {
     }
   });
 
-  it('keeps its deadline when the worker that had it is gone', async () => {
+  it('keeps its deadline when its worker is gone', async () => {
     const { workflow } = cached.client;
     const worker = await fixtureWorker(cached.connection, 'brief');
     const running = worker.run();

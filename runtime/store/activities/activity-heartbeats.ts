@@ -1,5 +1,5 @@
-// Progress of running attempts, kept for the next attempt. Written without waiting for the disk: losing the last one costs
-// the next attempt some work, never correctness.
+// Progress of running attempts, kept for the next attempt. Writes do not wait for the disk: losing the last report costs the
+// next attempt some work, never correctness.
 import type { ActivityPlace } from '../../core/activity/activity-places.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
@@ -7,7 +7,7 @@ import { closingTypes } from '../log/history.ts';
 
 const outcomeCodes = closingTypes.map((type) => eventCode[type]).join(', ');
 
-/** Stores progress, unless the writer was declared dead. */
+/** Stores progress, unless the writing worker was declared dead. */
 export async function storeHeartbeat(
   database: Database,
   epoch: number,
@@ -24,7 +24,7 @@ on conflict (run_id, seq) do update set details = excluded.details`,
   });
 }
 
-/** The same on behalf of a client, of an activity that its run's owner executes. */
+/** Stores progress that a client reports for an activity which the run's owner executes itself. */
 export async function storeProgress(
   database: Database,
   runId: string,
@@ -42,15 +42,15 @@ on conflict (run_id, seq) do update set details = excluded.details`,
 
 const rank: Readonly<Record<ActivityPlace, number>> = { local: 0, asked: 1, told: 2, task: 3 };
 
-/** What lies outside the log of a run's pending activities, each by the seq of its ActivityScheduled. */
+/** State of a run's pending activities that its log does not hold, by the seq of their ActivityScheduled. */
 export interface OpenAttempts {
-  /** Progress that an attempt reported. */
+  /** Last progress that an attempt reported. */
   readonly progress: Map<number, Uint8Array>;
-  /** Those that are not this worker's to start. */
+  /** Where activities are that this worker must not start. */
   readonly places: Map<number, ActivityPlace>;
 }
 
-/** One statement, so that a task is seen, or what became of it. */
+/** Reads everything in one statement, so that it sees either a task or the message that ended the task. */
 export async function readAttempts(database: Database, runId: string): Promise<OpenAttempts> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ seq: number; details: Buffer | null; place: ActivityPlace | null }>({

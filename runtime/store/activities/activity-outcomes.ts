@@ -1,35 +1,36 @@
-// How tasks end: the row goes (or, of a lost worker, is offered again) in the statement that puts a message for the run's
-// owner into the inbox. So an outcome is committed exactly once, whoever comes first: worker, client, timeout, reaper.
+// Ends tasks: one statement deletes the task's row (or offers it again, when its worker died) and puts a message for the run's
+// owner into the inbox. So each outcome is committed exactly once, whoever is first: worker, client, timeout or reaper.
 //
-// Lock order: as everywhere ready rows first, and never waited for; then the tasks.
+// Lock order: ready rows first, skipping those that are locked, then tasks.
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import { TimeoutType } from '../../core/failure/failure.ts';
 import type { TaskKey } from './activity-tasks.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
+import { wakenAt } from '../sql/sql-text.ts';
 import type { Delivery } from '../messages/inbox.ts';
 import { announce } from '../messages/run-messages.ts';
 import { ColumnEncoder, timestampArray } from '../codec/pg-binary.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
-/** A message that was sent, and to whom. */
+/** A message that was sent, and its receiver. */
 export interface SentOutcome extends TaskKey, Delivery {}
 
-/** A part of a statement: ready rows of `runIds` (an SQL array), with the mail counter that the messages count on. */
+/** Part of a statement: locks the ready rows of `runIds` (an SQL array) and reads the mail counters that messages increment. */
 export function lockedRuns(schema: string, runIds: string, condition = 'true'): string {
   return `locked as materialized (
   select run_id, mail, owner, queue from ${schema}.ready where run_id = any (${runIds}) and ${condition}
   order by run_id for no key update skip locked)`;
 }
 
-/** The rest of a statement: sends what the CTE `outgoing` holds to the runs in `locked`, and answers with `sent`. */
+/** Rest of a statement: sends the rows of the CTE `outgoing` to the runs in `locked`, and returns them as `sent`. */
 export function sending(schema: string, answer = ''): string {
   return `numbered as materialized (
   select o.*, l.owner, l.queue, l.mail + row_number() over (partition by o.run_id order by o.seq) as id
   from outgoing o join locked l using (run_id)),
 counted as (
   update ${schema}.ready r set mail = r.mail + n.messages,
-    wake_at = case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end
+    wake_at = ${wakenAt}
   from (select run_id, count(*)::int as messages from numbered group by run_id) n
   where r.run_id = any (array(select run_id from numbered)) and r.run_id = n.run_id),
 sent as (
@@ -42,7 +43,7 @@ select ${answer}coalesce((select json_agg(json_build_object('runId', run_id, 'se
 const metaOf = (columns: string): string => `json_build_object('seq', t.seq, 'attempt', t.attempt${columns})`;
 const nothing = 'null::text as name, null::bytea as payload, null::text as reason';
 
-/** Tells the runs' owners, or the workers of their queues. */
+/** Notifies the runs' owners, or the workers of their queues. */
 export function announceOutcomes(database: Database, outcomes: readonly SentOutcome[]): void {
   announce(
     database,
@@ -50,10 +51,10 @@ export function announceOutcomes(database: Database, outcomes: readonly SentOutc
   );
 }
 
-/** What an attempt came to, as its worker tells. */
+/** The outcome of an attempt, as its worker reports it. */
 export interface AttemptReport extends TaskKey {
   readonly attempt: number;
-  /** ActivityCompleted or ActivityFailed; ActivityAttemptStarted of an `unsafe` one, whose task stays. */
+  /** ActivityCompleted or ActivityFailed. ActivityAttemptStarted for an `unsafe` attempt, whose task stays. */
   readonly type: EventType;
   readonly payload: Uint8Array | null;
   readonly reason: string | null;
@@ -62,8 +63,8 @@ export interface AttemptReport extends TaskKey {
 }
 
 /**
- * Commits outcomes of attempts of `worker`. Returns those that were sent: the others' attempts are over, or their run's row
- * is locked by somebody, and they are to be sent again. Undefined when the worker was declared dead.
+ * Commits outcomes of attempts of `worker`. Returns those that were sent. The other attempts have ended, or somebody holds
+ * their run's row: send them again. Undefined when the worker was declared dead.
  */
 export async function reportAttempts(
   database: Database,
@@ -122,13 +123,13 @@ function reportValues(reports: readonly AttemptReport[]): unknown[] {
 }
 
 export interface CancelledTask extends TaskKey {
-  /** The worker that is to stop; null when the task is gone, with a message, or waits for a client. */
+  /** The worker that must stop the attempt; null when a client completes the activity. */
   readonly worker: number | null;
 }
 
 /**
- * Cancels tasks of a run: one that no worker has is over at once, the others are marked. Undefined when the run's row is
- * locked by somebody, to be tried again. A task that is not there has a message in the inbox.
+ * Cancels tasks of a run. A task without a worker ends at once; the others are marked. A task that does not exist has a
+ * message in the inbox. Undefined when somebody holds the run's row: try again.
  */
 export async function cancelTasks(
   database: Database,
@@ -164,7 +165,7 @@ ${sending(
   return locked ? { sent, marked } : undefined;
 }
 
-/** Ends tasks whose time is over, up to `limit`, with a message that names the timeout. Any worker may do it. */
+/** Ends up to `limit` tasks whose deadline has passed, with a message that names the timeout. Any worker may call it. */
 export async function expireTasks(
   database: Database,
   options: { now: Micros; limit: number },
@@ -196,8 +197,8 @@ ${sending(schema)}`,
 }
 
 /**
- * Frees what a dead worker had at work, for other workers; the lost attempt is a fact of the run's log. An `unsafe` one
- * stays as it is: nobody knows its effect. Returns the task queues to be told.
+ * Offers the tasks of a dead worker to other workers; the run's log records the lost attempt. An `unsafe` task keeps its
+ * row, since nobody knows whether it took effect. Returns the task queues to notify.
  */
 export async function freeTasks(database: Database, epoch: number): Promise<string[]> {
   const { schema, pool } = database;

@@ -1,10 +1,10 @@
-// How many activities all workers of a task queue together may start in a second: starts are given out one after the other,
-// each with the time from which it counts.
+// Limits how many activities all workers of a task queue together start in a second: hands out start times one after the
+// other.
 import type { Database } from '../sql/database.ts';
 
 /**
- * Takes `count` starts of a queue that allows so many `perSecond`; returns in how many ms the first of them counts, the
- * others follow evenly. Waits for no disk: what a crash forgets is a second's worth.
+ * Reserves `count` starts of a queue that allows `perSecond`. Returns in how many ms the first may happen; the others follow
+ * evenly spaced. Does not wait for the disk: a crash forgets at most a second's worth.
  */
 export async function takeStarts(
   database: Database,
@@ -24,7 +24,7 @@ returning extract(epoch from (next_at - ${span} - clock_timestamp()))::float8 * 
   return Math.max(0, rows[0]!.ms);
 }
 
-/** Gives back starts that nobody needed. */
+/** Returns starts that were reserved and not used. */
 export async function returnStarts(
   database: Database,
   queue: string,

@@ -1,6 +1,6 @@
-// Activities offered to the workers of a task queue: claiming, heartbeats, and what is known of them. None of it waits for
-// the disk: a crash that forgets it takes the sessions of owner and worker along, and both begin anew. How they are offered
-// is in task-offers.ts, how a task ends in activity-outcomes.ts.
+// Activities offered to the workers of a task queue: claims, heartbeats, and their state. Nothing here waits for the disk: a
+// crash that loses these writes also ends the sessions of owner and worker, and both start again. task-offers.ts creates the
+// tasks, activity-outcomes.ts ends them.
 import type pg from 'pg';
 import type { Micros } from '../../core/log/event.ts';
 import { placedQueue, type WorkerDeploymentVersion } from '../../core/run/deployment.ts';
@@ -9,10 +9,11 @@ import type { Fence } from '../ownership/fence.ts';
 import type { ClaimRoute } from '../ownership/claim.ts';
 import { routedText, routeText } from '../deployments/deployments.ts';
 import type { Database } from '../sql/database.ts';
+import { microsOf } from '../sql/sql-text.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { mayTake, type Poller, pollerColumns, versionText } from '../ownership/pollers.ts';
 
-/** Which task: an activity of a run, by the seq of its ActivityScheduled. */
+/** A task is an activity of a run, named by the seq of its ActivityScheduled. */
 export interface TaskKey {
   readonly runId: string;
   readonly seq: number;
@@ -28,13 +29,13 @@ export interface ClaimedTask extends TaskKey {
   readonly args: Uint8Array | null;
   /** JSON text of a ScheduledMeta. */
   readonly meta: string;
-  /** What an attempt before reported last, encoded. */
+  /** Last progress of an earlier attempt, encoded. */
   readonly details: Uint8Array | null;
-  /** When the time of all attempts is over; null without. */
+  /** Deadline of all attempts together; null without one. */
   readonly closeBy: Micros | null;
   readonly workflowId: string;
   readonly workflowType: string;
-  /** It belongs to no workflow: the run is its own. */
+  /** The activity belongs to no workflow: its run holds nothing else. */
   readonly isStandalone: boolean;
 }
 
@@ -54,23 +55,21 @@ interface TaskRow {
   namespace: string;
 }
 
-/** What a worker can execute; `any` when it has a default activity. */
+/** The activity types that a worker executes; `any` when it has a default activity. */
 export interface ActivityTypes {
   readonly names: readonly string[];
   readonly any: boolean;
 }
 
-/** Stands for all types among those that a worker advertises. */
+/** The type that a worker with a default activity advertises: it stands for every type. */
 export const anyType = 'default';
 
-const micros = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
-
-/** What a worker with a version asks of a queue. */
+/** What a versioned worker adds to a claim. */
 export interface VersionedClaim {
   readonly version: WorkerDeploymentVersion;
-  /** The key of the task queue, when only workers of the version count among those that have a type. */
+  /** Key of the task queue. Set when only workers of this version count as executors of a type. */
   readonly among?: string;
-  /** Only tasks that the version may take in this very moment. */
+  /** Claims only tasks that the version may take at this moment. */
   readonly route?: ClaimRoute;
 }
 
@@ -78,7 +77,7 @@ interface ClaimTexts {
   readonly name: string;
   readonly route: string;
   readonly routed: string;
-  /** Live workers that may have a type. */
+  /** Live workers that count as executors of a type. */
   readonly workers: string;
   readonly values: readonly string[];
 }
@@ -108,9 +107,9 @@ function claimTexts(schema: string, versioned: VersionedClaim | undefined): Clai
 }
 
 /**
- * Claims up to `limit` due tasks of a queue, the longest due first: of the given types, and of types that no live worker
- * of the queue has, since somebody must say so. Types that wait are found by jumping from one to the next in the index, so
- * a worker does not read through what it has no use for.
+ * Claims up to `limit` due tasks of a queue, those due longest first: of the given types, and of types that no live worker of
+ * the queue executes, because somebody must report those. Waiting types are found by jumping from one to the next in the
+ * index, so a worker does not read past tasks that it cannot use.
  */
 export async function claimTasks(
   client: pg.ClientBase,
@@ -147,8 +146,8 @@ cross join lateral (
 left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
-returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at, ${micros('e.at')} as scheduled_at,
-  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${micros('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
+returning t.run_id, t.seq, t.type, t.attempt, ${microsOf('due.due_at')} as due_at, ${microsOf('e.at')} as scheduled_at,
+  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${microsOf('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
     values: [
       fence.epoch,
       fence.slot,
@@ -178,14 +177,14 @@ returning t.run_id, t.seq, t.type, t.attempt, ${micros('due.due_at')} as due_at,
   }));
 }
 
-/** `gone`: the attempt is over, whoever ended it. */
+/** `gone`: the attempt has ended. */
 export type TaskState = 'running' | 'cancel_requested' | 'paused' | 'gone';
 
-/** In SQL, of an attempt at work. */
+/** SQL: the TaskState of a running attempt. */
 export const stateText =
   "case when cancel_requested then 'cancel_requested' when paused then 'paused' else 'running' end";
 
-/** Notes that an attempt is at work, and what it reports. */
+/** Records a heartbeat of an attempt, with its progress. */
 export async function beatTask(
   database: Database,
   epoch: number,
@@ -210,15 +209,15 @@ select state from beat`,
   return rows[0]?.state ?? 'gone';
 }
 
-/** How an attempt at work stands. */
+/** The terms of a running attempt. */
 export interface AttemptTerms {
   readonly state: TaskState;
-  /** JSON text of a ScheduledMeta that holds instead of the one that it was scheduled with; null: none does. */
+  /** JSON text of a ScheduledMeta that replaces the original one; null when nothing changed. */
   readonly options: string | null;
   readonly closeBy: Micros | null;
 }
 
-/** Attempts that a worker has at work, by `taskName`. */
+/** The running attempts of a worker, by `taskName`. */
 export async function tasksOfWorker(database: Database, epoch: number): Promise<Map<string, AttemptTerms>> {
   const { rows } = await database.pool.query<{
     run_id: string;
@@ -229,7 +228,7 @@ export async function tasksOfWorker(database: Database, epoch: number): Promise<
     close_by: string | null;
   }>({
     name: `reprise_tasks_of_worker_${database.schema}`,
-    text: `select run_id, seq, attempt, ${stateText} as state, options::text, ${micros('close_by')} as close_by
+    text: `select run_id, seq, attempt, ${stateText} as state, options::text, ${microsOf('close_by')} as close_by
 from ${database.schema}.activity_tasks where worker = $1`,
     values: [epoch],
   });
@@ -245,25 +244,25 @@ export function taskName(runId: string, seq: number, attempt: number): string {
   return `${runId}:${seq}:${attempt}`;
 }
 
-/** An activity that its run's owner does not execute itself, as people see it. */
+/** A pending activity that the run's owner does not execute itself, as `describe` shows it. */
 export interface RemoteTask {
-  /** WAITING: completed by a client. PAUSED: no attempt of it is at work, or begun. */
+  /** WAITING: a client completes it. PAUSED: paused with no attempt running. */
   readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED' | 'PAUSED';
   readonly taskQueue: string;
   readonly attempt: number;
-  /** Identity of the worker that has it. */
+  /** Identity of the worker that executes it. */
   readonly worker: string | undefined;
   readonly startedAt: Date | undefined;
   readonly heartbeatAt: Date | undefined;
-  /** When its next timeout strikes. */
+  /** When its next timeout fires. */
   readonly deadline: Date | undefined;
-  /** Live workers of its queue that can execute it, and of whose version it may be. While there is none, it waits. */
+  /** Live workers of its queue that execute its type and may take its version. It waits while there are none. */
   readonly pollers: number;
-  /** It began on a worker that was lost, and may not be repeated. */
+  /** It began on a worker that died, and must not be repeated. */
   readonly unknownEffect: boolean;
 }
 
-/** By seq. */
+/** Tasks of a run, by seq. */
 export async function tasksOfRun(
   database: Database,
   run: { readonly run_id: string; readonly namespace: string },
@@ -323,7 +322,7 @@ function taskState(row: {
   return row.identity === null ? 'WAITING' : 'STARTED';
 }
 
-/** Removes what is left of runs that are closed. */
+/** Deletes the tasks of a closed run. */
 export async function dropTasks(database: Database, runId: string): Promise<void> {
   await database.pool.query({
     name: `reprise_drop_tasks_${database.schema}`,
@@ -332,7 +331,7 @@ export async function dropTasks(database: Database, runId: string): Promise<void
   });
 }
 
-/** The same for runs that were closed by one who knew of no tasks, or died over it. */
+/** Deletes tasks of closed runs that `dropTasks` missed, because whoever closed the run did not know of them or died. */
 export async function sweepTasks(database: Database): Promise<void> {
   const { schema, pool } = database;
   await pool.query(

@@ -1,5 +1,5 @@
-// Activities that clients complete: the task that waits for one, and what a client may do to an attempt from outside. The
-// statements that make a task wait do reach the disk: what the activity has handed over is not to be begun again.
+// Activities that clients complete: the task that waits for a client, and what a client may do to an attempt. The statements
+// that make a task wait are flushed to disk: an activity that was handed over must not start again.
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
 import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
@@ -13,8 +13,8 @@ import { timestampArray } from '../codec/pg-binary.ts';
 const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
 
 /**
- * Makes a task of an attempt that its run's owner executed itself and that a client will complete.
- * @returns false when the run's row is locked by a sender, or not owned any more; undefined when the owner is dead.
+ * Creates a task for an attempt that its run's owner executed itself and that a client will complete.
+ * @returns false when a sender holds the run's row or the run has another owner; undefined when the owner is dead.
  */
 export async function awaitCompletion(
   database: Database,
@@ -56,7 +56,7 @@ select exists (select from owned) as owned, exists (select from fence) as fence`
   return row === undefined || !row.fence ? undefined : row.owned;
 }
 
-/** Lets go of an attempt that a client will complete. False when it is over, or the worker is dead. */
+/** Releases an attempt that a client will complete. False when the attempt has ended or the worker is dead. */
 export async function leaveToClient(
   database: Database,
   worker: Fence,
@@ -75,7 +75,7 @@ where t.run_id = $3 and t.seq = $4 and t.attempt = $5 and t.worker = $1`,
 
 /** An attempt as a client names it. */
 export interface AttemptKey extends TaskKey {
-  /** Undefined: whichever is the present one. */
+  /** Undefined: the present attempt. */
   readonly attempt: number | undefined;
 }
 
@@ -86,8 +86,8 @@ export interface ClientOutcome {
 }
 
 /**
- * Ends the attempt of a task. `locked`: the run's row is held by somebody, to be tried again. `missing`: there is no such
- * task, or it has another attempt. `not_requested`: nobody asked for its cancellation.
+ * Ends the attempt of a task. `locked`: somebody holds the run's row, try again. `missing`: the task does not exist, or is at
+ * another attempt. `not_requested`: nobody requested its cancellation.
  */
 export async function endByClient(
   database: Database,
@@ -130,7 +130,7 @@ ${sending(
   return standing && outcome.type === 'ActivityCancelled' ? 'not_requested' : 'missing';
 }
 
-/** Notes that an attempt of a task is being worked on outside; without a task, `gone`. */
+/** Records a heartbeat that a client sends for an attempt; `gone` without a task. */
 export async function beatByClient(database: Database, key: AttemptKey, details: Uint8Array): Promise<TaskState> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ state: TaskState | null }>({
@@ -152,20 +152,20 @@ select coalesce((select state from beat), (select 'paused' from ${schema}.activi
   return rows[0]?.state ?? 'gone';
 }
 
-/** What the log and the inbox say of an activity. */
+/** The state of an activity according to the log and the inbox. */
 export interface LoggedActivity {
-  /** Nothing has ended it, and no message that surely will is on its way. */
+  /** Nothing has ended it, and no message that certainly will is in the inbox. */
   readonly isOpen: boolean;
   readonly cancelRequested: boolean;
-  /** The attempt that it stands at: those before failed, or were lost. */
+  /** Its present attempt: 1 + the attempts that failed or were lost. */
   readonly attempt: number;
-  /** A message with the given id lies unread in the inbox. */
+  /** The inbox holds the message with the given id. */
   readonly isWaiting: boolean;
-  /** The message with the given id became an event. */
+  /** The log holds the message with the given id. */
   readonly isTaken: boolean;
 }
 
-/** Undefined when there is no such activity. `messageId` is the correlation id of a client's own message. */
+/** `messageId`: the correlation id of the client's own message. Undefined when there is no such activity. */
 export async function readActivity(
   database: Database,
   { runId, seq }: TaskKey,
@@ -191,7 +191,7 @@ where s.run_id = $1 and s.seq = $2 and s.type = ${eventCode.ActivityScheduled} g
   return rows[0];
 }
 
-/** The latest activity of a run that has this id; undefined when there is none. */
+/** The latest activity of a run with this id; undefined when there is none. */
 export async function findActivity(database: Database, runId: string, activityId: string): Promise<number | undefined> {
   const { rows } = await database.pool.query<{ seq: number | null }>(
     `select max(seq) as seq from ${database.schema}.events

@@ -1,5 +1,5 @@
-// Does to an open standalone activity what a client asks: nobody owns it, so the client itself writes it into the log, and
-// it holds when the promise resolves, with or without a worker.
+// Applies a client's command to an open standalone activity. No worker owns such an activity, so the client appends to its
+// log itself; the command has taken effect when the promise resolves, with or without a worker.
 import type { Database } from '../sql/database.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { type Settled, settleStandalone, tellSettled } from './standalone-run.ts';
@@ -7,8 +7,8 @@ import type { ActivityCommand } from '../../core/activity/standalone-command.ts'
 import { type CommandResult, settle } from '../../core/activity/standalone-turn.ts';
 
 /**
- * Returns what holds now; undefined when the activity is not open.
- * @throws ILLEGAL_STATE when it is being cancelled, INVALID_INPUT for options that do not fit those that it has
+ * Returns the activity's state after the command; undefined when the activity is not open.
+ * @throws ILLEGAL_STATE when it is being cancelled, INVALID_INPUT for options that contradict its present ones
  */
 export async function commandActivity(
   database: Database,
@@ -22,7 +22,7 @@ export async function commandActivity(
       database,
       runId,
       (state) => {
-        // What happened before is settled before.
+        // Mail that came before the command is applied before it.
         const isLate = state.mail.length > 0;
         const result = settle(state, sha256, isLate ? undefined : command);
         ({ offer } = result);
@@ -39,14 +39,14 @@ export async function commandActivity(
   }
 }
 
-/** Takes in what messages it has, such as a request to cancel it. */
-export async function takeMail(database: Database, runId: string): Promise<void> {
+/** Applies the activity's unread messages, such as a request to cancel. */
+export async function applyMail(database: Database, runId: string): Promise<void> {
   let offer: CommandResult['offer'];
   const settled = await settleStandalone(
     database,
     runId,
     (state) => {
-      if (state.mail.length === 0) return undefined; // somebody else was first
+      if (state.mail.length === 0) return undefined; // somebody else applied it
       const result = settle(state, sha256);
       ({ offer } = result);
       return result;
@@ -59,6 +59,6 @@ export async function takeMail(database: Database, runId: string): Promise<void>
 function tell(database: Database, runId: string, settled: Settled | undefined, offer: CommandResult['offer']): void {
   if (settled === undefined) return;
   tellSettled(database, runId, settled);
-  // What is due later is found by those who look now and then.
+  // A task that is due later is found by polling.
   if (offer !== undefined) database.notifier.task(offer.queue);
 }

@@ -1,5 +1,5 @@
-// Standalone activities: runs that nobody owns. What happens to one is settled in a short transaction of whoever comes first;
-// its locked ready row keeps the others away, as ownership would.
+// Standalone activities: runs that nobody owns. Whoever comes first advances one in a short transaction; the locked ready row
+// keeps others away, as ownership would.
 import type pg from 'pg';
 import type { Settlement, StandaloneState, TaskTerms } from '../../core/activity/standalone-turn.ts';
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
@@ -13,19 +13,20 @@ import { isTriable } from '../ownership/quarantine.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { deleteOpenRows, writeClosed } from '../runs/closed-run.ts';
 import { transaction } from '../sql/transaction.ts';
+import { microsOf } from '../sql/sql-text.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
 export interface Settled {
   readonly events: readonly HistoryEvent[];
   readonly status: RunStatus;
-  /** The worker whose attempt is to stop, or is told of other options. */
+  /** The worker whose attempt must stop or has new options. */
   readonly stops: number | undefined;
 }
 
-/** Far beyond any time: only a message wakes the run. */
+/** A time that never comes: only a message wakes the run. */
 const never: Micros = 9_000_000_000_000_000;
 
-/** Runs of a queue that have something to be settled. */
+/** Runs of a queue that have something to do. */
 export async function dueStandalone(
   database: Database,
   queue: string,
@@ -42,9 +43,8 @@ export async function dueStandalone(
 }
 
 /**
- * Runs, of whatever queue, that have been scheduled and that nobody has settled since `since`, though they have unread mail:
- * whoever took it in was lost over it, and no worker polls the queue that they were moved to. The queues are found by
- * jumping from one to the next in the index.
+ * Runs of any queue with unread mail that nobody has read since `since`: their reader died, or no worker polls the queue that
+ * they moved to. The queues are found by jumping from one to the next in the index.
  */
 export async function forsakenStandalone(
   { schema, pool }: Database,
@@ -66,8 +66,9 @@ where q.queue like '%#activities/%' limit $2`,
 }
 
 /**
- * Undefined when the run is closed, when nothing is to become of it, or when somebody else is at it, unless that one is
- * waited for. @throws lock_not_available when that took too long
+ * Locks the run, lets `decide` settle it and writes the result. Undefined when the run is closed, when `decide` returns
+ * undefined, or when somebody else holds the run; `waits` waits for them instead.
+ * @throws lock_not_available when that takes too long
  */
 export async function settleStandalone(
   database: Database,
@@ -95,7 +96,7 @@ async function readState(
 ): Promise<StandaloneState | undefined> {
   const { schema } = database;
   const { rows } = await client.query<{ now: string }>(
-    `select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready
+    `select ${microsOf('clock_timestamp()')} as now from ${schema}.ready
 where run_id = $1 and owner is null for no key update${waits ? '' : ' skip locked'}`,
     [runId],
   );
@@ -141,7 +142,7 @@ async function write(
   }
   const told = terms === undefined ? undefined : await applyTerms(schema, client, runId, terms);
   await control(schema, client, runId, settlement);
-  // Its task times out by itself from now on.
+  // From now on the task has its own timeouts.
   await client.query(
     `with settled as (delete from ${schema}.quarantine where run_id = $1)
 update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, claimed = true where run_id = $1`,
@@ -150,7 +151,7 @@ update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, cl
   return { events, status, stops: cancels ? await stop(schema, client, runId) : told };
 }
 
-/** Returns the worker that has the task at work. */
+/** Changes the task's options. Returns the worker that executes it. */
 async function applyTerms(
   schema: string,
   client: pg.ClientBase,
@@ -158,7 +159,7 @@ async function applyTerms(
   { task, paused, options }: TaskTerms,
 ): Promise<number | undefined> {
   const { rows } = await client.query<{ worker: number | null }>(
-    // What a lost worker has begun and nobody may repeat has no timeouts of attempts any more.
+    // An unsafe attempt of a dead worker must not be repeated, so it has no attempt timeouts any more.
     `update ${schema}.activity_tasks t set paused = $2, options = $3, queue = $4, close_by = given.close_by,
   due_at = case when $2 then null else t.due_at end, start_by = case when $2 then null else t.start_by end,
   schedule_to_start = given.schedule_to_start, start_to_close = given.start_to_close, heartbeat = given.heartbeat,
@@ -184,7 +185,7 @@ where t.run_id = $1 returning t.worker`,
   return rows[0]?.worker ?? undefined;
 }
 
-/** What clients asked for, as the rows of the run have it. */
+/** Writes the status, queue and heartbeats that commands changed. */
 async function control(
   schema: string,
   client: pg.ClientBase,
@@ -209,7 +210,7 @@ async function stop(schema: string, client: pg.ClientBase, runId: string): Promi
   return rows[0]?.worker ?? undefined;
 }
 
-/** Tells all who wait for what was settled. */
+/** Notifies everyone who waits for the outcome. */
 export function tellSettled(database: Database, runId: string, { events, status, stops }: Settled): void {
   for (const { correlationId } of events) if (correlationId !== null) database.notifier.answered(correlationId);
   if (stops !== undefined) database.notifier.attempts(stops);

@@ -1,5 +1,5 @@
-// Activities become tasks: offered by the owner of their run to the workers of a task queue, or of a version among them.
-// Waits for no disk, as all about tasks but their ends.
+// Makes tasks of activities: the owner of a run offers them to the workers of a task queue, or of one version. Does not wait
+// for the disk, like everything about tasks except their ends.
 import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { placedQueue } from '../../core/run/deployment.ts';
 import type { Fence } from '../ownership/fence.ts';
@@ -7,13 +7,13 @@ import type { Database } from '../sql/database.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
-/** In SQL, of a number of milliseconds. */
+/** SQL: an interval of a number of milliseconds. */
 export const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;
 
 /**
- * Offers tasks of runs that `owner` owns. A task that stands already is left as it is.
- * @returns ids of the runs whose tasks stand now; others are not owned any more, or their row is locked by a sender.
- * Undefined when the owner was declared dead.
+ * Offers tasks of runs that `owner` owns. Leaves a task that exists as it is.
+ * @returns ids of the runs whose tasks exist now; the others have another owner, or a sender holds their row. Undefined when
+ * the owner was declared dead.
  */
 export async function offerTasks(
   database: Database,
@@ -24,7 +24,7 @@ export async function offerTasks(
   const places = placesOf(tasks);
   const { rows } = await pool.query<{ run_ids: string[]; fence: boolean }>({
     name: `reprise_offer_tasks_${schema}${places === undefined ? '' : '_placed'}`,
-    // The row of the run is held, so that nobody can take the run over, see no task, and offer it too.
+    // Locks the run's row, so that nobody can take the run over, see no task, and offer it again.
     text: `with fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
 ${givenTasks(3)},
@@ -42,7 +42,7 @@ select array(select run_id::text from owned) as run_ids, exists (select from fen
 
 const taskArrays = 'uuid int text text int timestamptz timestamptz timestamptz float8 float8 float8'.split(' ');
 
-/** A part of a statement: the tasks of `offeredValues`, which are its parameters from `$first` on. */
+/** Part of a statement: the tasks of `offeredValues`, whose parameters start at `$first`. */
 export function givenTasks(first: number): string {
   const arrays = taskArrays.map((type, i) => `$${first + i}::${type}[]`).join(', ');
   return `given as materialized (select * from unnest(${arrays}) as g(run_id, seq, queue, ${givenRest}))`;
@@ -50,7 +50,7 @@ export function givenTasks(first: number): string {
 
 const givenRest = 'type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms';
 
-/** Prefixes of queues, and whose they are; undefined when no task has one. */
+/** Prefixes of queues with the version that each belongs to; undefined when no task has a prefix. */
 function placesOf(tasks: readonly OfferedTask[]): unknown[] | undefined {
   if (!tasks.some(({ queue }) => queue.startsWith('@'))) return undefined;
   const places = [
@@ -63,7 +63,7 @@ function placesOf(tasks: readonly OfferedTask[]): unknown[] | undefined {
   ];
 }
 
-/** A part of a statement: the given tasks, each in the queue where it is to wait. `placesOf` are the parameters from `$first` on. */
+/** Part of a statement: each given task with the queue where it waits. The parameters of `placesOf` start at `$first`. */
 function placedTasks(schema: string, first: number): string {
   return `places as materialized (
   select * from unnest($${first}::text[], $${first + 1}::text[], $${first + 2}::text[]) as p(prefix, deployment, build)),
@@ -76,8 +76,8 @@ placed as materialized (
 }
 
 /**
- * Moves tasks that were offered to all workers of a task queue (its key) into the queues with these prefixes, when their runs
- * belong there: since then a worker of such a version has come. A task that somebody has locked is left.
+ * Moves tasks from the shared queue of all workers (its key) to the queues with these prefixes, if their runs wait there. Call
+ * it when the first worker of a version starts. Skips tasks that somebody has locked.
  */
 export async function gatherTasks(database: Database, queue: string, prefixes: readonly string[]): Promise<void> {
   const { schema, pool } = database;
@@ -93,7 +93,7 @@ where t.run_id = found.run_id and t.seq = found.seq and t.queue = $1`,
   );
 }
 
-/** A part of a statement: offers what `from` holds. */
+/** Part of a statement: offers the tasks of `from`. */
 export function insertedTasks(schema: string, from: string): string {
   return `offered as (
   insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,

@@ -5,7 +5,7 @@ import type pg from 'pg';
 const signatureBytes = 11;
 const postgresEpochMicros = 946_684_800_000_000;
 
-/** Reads the fields of one row in order. Valid only during the call it is passed to. */
+/** Reads the fields of one row in order. Valid only during the call that receives it. */
 export class RowReader {
   #buffer: Buffer = Buffer.alloc(0);
   #offset = 0;
@@ -52,7 +52,7 @@ export class RowReader {
     return value;
   }
 
-  /** One character a byte: a cheap key for bytes that repeat from row to row. */
+  /** Bytes as text, one character each: a cheap key to recognise values that repeat from row to row. */
   latin1(): string | null {
     const length = this.#length();
     if (length < 0) return null;

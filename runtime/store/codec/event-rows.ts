@@ -14,7 +14,7 @@ export class EventRows {
     this.#rows = rows;
   }
 
-  /** Asks the database for the number of the type. */
+  /** Looks up the oid of reprise.new_event. */
   static async open(client: pg.ClientBase, schema: string): Promise<EventRows> {
     const { rows } = await client.query<{ type: string }>(`select '${schema}.new_event'::regtype::oid::text as type`);
     return new EventRows(new RowEncoder(Number(rows[0]!.type), 15));
@@ -41,7 +41,7 @@ export class EventRows {
     row.endRow();
   }
 
-  /** The array so far, and an empty one after it. The bytes are valid until the next event. */
+  /** Returns the array and starts a new one. The bytes are valid until the next event. */
   take(): Buffer {
     return this.#rows.take();
   }

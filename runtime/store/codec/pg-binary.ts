@@ -3,12 +3,12 @@
 
 const oid = { uuid: 2950, timestamptz: 1184, int4: 23, int2: 21, text: 25, json: 114, bytea: 17 } as const;
 const headerBytes = 20;
-/** A buffer that has grown beyond it is not used again. */
+/** A buffer that has grown beyond this is dropped after use. */
 const keptBytes = 1024 * 1024;
 /** Postgres counts from 2000-01-01, we from 1970-01-01; µs. */
 const postgresEpoch = 946_684_800_000_000;
 
-/** Bytes that grow as values are written, each with its length before it. */
+/** A growing buffer of values, each preceded by its length. */
 class ValueBytes {
   buffer: Buffer = Buffer.allocUnsafe(1024);
   offset = headerBytes;
@@ -61,7 +61,7 @@ class ValueBytes {
     this.buffer = grown;
   }
 
-  /** Writes the array's header; what comes next begins a new array. The bytes are valid until then. */
+  /** Writes the array's header and starts a new array. The returned bytes are valid until the next write. */
   takeArray(elementType: number, count: number, hasNull: boolean): Buffer {
     const b = this.buffer;
     b.writeInt32BE(count === 0 ? 0 : 1, 0);
@@ -70,7 +70,7 @@ class ValueBytes {
     b.writeInt32BE(count, 12);
     b.writeInt32BE(1, 16);
     const taken = b.subarray(0, count === 0 ? 12 : this.offset);
-    // After an unusually large array the memory goes with it.
+    // Free the memory of an unusually large array.
     if (b.length > keptBytes) this.buffer = Buffer.allocUnsafe(1024);
     this.offset = headerBytes;
     return taken;
@@ -201,7 +201,7 @@ export class RowEncoder {
   }
 }
 
-/** One column given whole, for statements that are not on the hottest path. */
+/** A one-column array in one call, for statements off the hot path. */
 export function uuidArray(ids: readonly Uint8Array[]): Buffer {
   const column = new ColumnEncoder('uuid');
   for (const id of ids) column.bytes(id);

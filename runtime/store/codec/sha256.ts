@@ -1,5 +1,5 @@
 // sha256 for hash chains.
 import { hash } from 'node:crypto';
 
-// By way of a string: asking Node for a buffer takes six times as long (0.8 against 5.3 µs for 200 bytes, Node 24).
+// Goes through a string because Node takes six times as long to return a buffer (5.3 against 0.8 µs for 200 bytes, Node 24).
 export const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');

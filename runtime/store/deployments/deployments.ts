@@ -1,5 +1,5 @@
-// Versions of worker deployments: which there are, which one is current or ramping, and what is known of each.
-// Operators write here, workers with a version read: no other worker and no start looks at it.
+// Versions of worker deployments: which exist, which one is current or ramping, and counts for each. Operators write here and
+// versioned workers read; unversioned workers and starts never do.
 import type pg from 'pg';
 import {
   type DeploymentMeta,
@@ -16,15 +16,17 @@ import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { transaction } from '../sql/transaction.ts';
 
-/** Shares are counted in so many parts: the first two bytes of the sha256 of a workflow id. */
+/** Routing divides workflow ids into this many parts, by the first two bytes of the id's sha256. */
 export const shareParts = 65_536;
-/** In SQL: how many parts a ramping version has. */
+/** SQL: how many parts a ramping version has. */
 const rampShare = `floor(ramp_percentage * ${shareParts / 100})::int`;
 
-/** Which of a deployment's builds take runs that are pinned to none. */
+/** Which builds of a deployment take runs that are not pinned. */
 export interface Routing {
   readonly current: string | undefined;
-  readonly ramping: { readonly buildId: string /** Of `shareParts`, from 0 on. */; readonly share: number } | undefined;
+  readonly ramping:
+    | { readonly buildId: string /** The ramping build takes parts 0 to `share` - 1. */; readonly share: number }
+    | undefined;
 }
 
 /** Parameters that name a version. */
@@ -34,7 +36,7 @@ export interface VersionParameters {
   readonly build: string;
 }
 
-/** In SQL: the parts from `low` to before `high` that are the version's. No row: it is unknown. */
+/** SQL: the version takes the parts from `low` (inclusive) to `high` (exclusive). No row when the version is unknown. */
 export function routeText(schema: string, { namespace, deployment, build }: VersionParameters): string {
   return `select case when is_current then (
     select coalesce(max(${rampShare}), 0) from ${schema}.deployment_versions where namespace = ${namespace} and deployment_name = ${deployment}) else 0 end as low,
@@ -42,20 +44,20 @@ export function routeText(schema: string, { namespace, deployment, build }: Vers
   from ${schema}.deployment_versions where namespace = ${namespace} and deployment_name = ${deployment} and build_id = ${build}`;
 }
 
-/** In SQL: the condition that what the CTE `route` holds lets the version take this run. One that takes all asks for no workflow id. */
+/** SQL: whether the CTE `route` lets the version take this run. If the version owns the whole range, workflow_id is not read. */
 export function routedText(schema: string, runId: string): string {
   const part = shareText(schema, runId);
   return `(select high > low from route) and ((select high - low from route) = ${shareParts}
       or ${part} between (select low from route) and (select high - 1 from route))`;
 }
 
-/** In SQL: the part that a run's workflow id falls into. */
+/** SQL: the part of a run's workflow id. */
 function shareText(schema: string, runId: string): string {
   return `(select get_byte(id, 0) * 256 + get_byte(id, 1) from (
     select sha256(convert_to(workflow_id, 'UTF8')) as id from ${schema}.runs where run_id = ${runId}) as hashed)`;
 }
 
-/** Makes a version known, as a worker of it does when it begins. */
+/** Records a version, when its first worker starts. */
 export async function registerVersion(
   database: Database,
   namespace: string,
@@ -82,7 +84,7 @@ where namespace = $1 and deployment_name = $2 and (is_current or ramp_percentage
   };
 }
 
-/** Whether workers of a version (or any of its deployment, when it names no build) ever polled a queue of the run's namespace. */
+/** Whether a worker of the version (of any version, when `place` names no build) ever polled this task queue in the run's namespace. */
 export async function isPolledBy(
   client: Queryable,
   schema: string,
@@ -98,7 +100,7 @@ where r.run_id = $1 and w.deployment_name = $3 and ($4::text is null or w.build_
   return rows.length === 1;
 }
 
-/** What a run's log says of its version; undefined when it says nothing. */
+/** What a run's log records about its version; undefined when it records nothing. */
 export async function readRunVersioning(
   client: pg.ClientBase | pg.Pool,
   schema: string,
@@ -115,21 +117,21 @@ export async function readRunVersioning(
   return recorded === null ? started : { ...started, recorded };
 }
 
-/** What an operator asks for: `current` to be the current build, or `ramping` to be the ramping one (null: none). */
+/** An operator's request: make `current` the current build, or `ramping` the ramping one (null: end the ramp). */
 export type RoutingChange =
   | { readonly current: string }
   | { readonly ramping: { readonly buildId: string; readonly percentage: number } | null };
 
 /**
- * Why a change is not made: the deployment, or the version, is unknown; or a version would ramp without a current one, or
- * beside itself.
+ * Why a change is refused: the deployment or the version is unknown, a version cannot ramp without a current one, or the
+ * current version cannot ramp.
  */
 export type RoutingFault =
   | { readonly fault: 'unknown'; readonly builds: readonly string[] }
   | { readonly fault: 'no current' }
   | { readonly fault: 'is current' };
 
-/** One change at a time, in a transaction; nothing is changed when there is a fault. */
+/** Applies one change in a transaction; a fault leaves everything unchanged. */
 export async function changeRouting(
   database: Database,
   namespace: string,
@@ -204,7 +206,7 @@ export interface VersionRow {
   readonly activated_at: Date | null;
 }
 
-/** Of one deployment, or of all of a namespace. */
+/** The versions of one deployment, or of all in a namespace. */
 export async function readVersions(
   database: Database,
   namespace: string,
@@ -220,7 +222,7 @@ order by deployment_name, registered_at, build_id`,
 
 /** Counts of open runs and of workers. */
 export interface DeploymentCounts {
-  /** Open runs that any version may take, when it is current. */
+  /** Open runs that whichever version is current takes. */
   readonly autoUpgrade: number;
   readonly byBuild: ReadonlyMap<string, VersionCounts>;
 }
@@ -228,7 +230,7 @@ export interface DeploymentCounts {
 export interface VersionCounts {
   /** Open runs that only this version may take. */
   pinned: number;
-  /** Open runs that a worker of the version owns at this moment and that are not pinned to it. */
+  /** Open runs in the memory of the version's workers that are not pinned to it. */
   inMemory: number;
   liveWorkers: number;
   taskQueues: string[];
@@ -241,7 +243,7 @@ export async function countDeployment(
   buildIds: readonly string[],
 ): Promise<DeploymentCounts> {
   const { schema, pool } = database;
-  // Of the form `@deployment:build/` and `@deployment/`; nothing in a prefix but its end is a slash.
+  // `@deployment:build` and `@deployment`: a prefix contains no slash except the one at its end.
   const placeOf = (prefix: string): string => prefix.slice(0, -1);
   const places = new Map(
     buildIds.map((buildId) => [placeOf(versionPrefix({ deploymentName, buildId })), buildId] as const),

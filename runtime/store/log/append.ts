@@ -1,5 +1,5 @@
-// The one statement that writes the log: turns of many runs, their consumed mail and their closing, in one commit.
-// It never reads the log and never touches a run's rows unless the run closes or changes its memo or search attributes.
+// The one statement that writes the log: turns of many runs, with their consumed mail and their closing, in one commit. It
+// never reads the log, and it touches a run's row only to close the run or to change its memo or search attributes.
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
@@ -12,11 +12,11 @@ import { sendNotices } from '../sql/notifier.ts';
 import { ColumnEncoder } from '../codec/pg-binary.ts';
 import { runIdBytes } from '../runs/run-id.ts';
 
-/** What is left to do for a run once it is closed. */
+/** Which other runs must learn that a run has closed. */
 export interface OutboxEntry {
-  /** Whom to tell, and what that answers in its log. */
+  /** The parent, and the seq in its log that this answers. */
   readonly parent: { readonly runId: string; readonly seq: number } | undefined;
-  /** Whether children or messages are under way. */
+  /** The run has children or messages under way. */
   readonly links: boolean;
 }
 
@@ -25,47 +25,49 @@ export interface Turn {
   readonly runKey: Uint8Array;
   /** Events to insert, with time and hash. */
   readonly events: readonly HistoryEvent[];
-  /** Mail numbers that these events came from. */
+  /** Ids of the messages that these events came from. */
   readonly consumed: readonly number[];
   /** Set when the last event closes the run. */
   readonly close?: {
     readonly status: RunStatus;
-    /** Highest mail number read. */
+    /** Id of the last message that the run has read. */
     readonly mail: number;
-    /** Other runs have to hear of it. */
+    /** Set when other runs must learn of the close. */
     readonly outbox?: OutboxEntry;
   };
-  /** What its events change on the run's row. */
+  /** Changes of memo and search attributes by these events. */
   readonly changes?: PropertiesMeta | undefined;
 }
 
 /**
- * `mail`: new mail arrived, the closing turn must be repeated with it. `busy`: the run's row is locked, try again.
- * `suspect`: committed, but somebody else has deleted messages that such a turn came from.
+ * `mail`: new mail arrived, so the closing turn must be built again. `busy`: somebody holds the run's row, try again.
+ * `suspect`: committed, but somebody else has deleted messages that one of these turns consumed.
  */
 export type TurnOutcome = 'committed' | 'mail' | 'busy' | 'suspect';
 
-/** A connection that may append: its fence row, and the arrays of its statement (their memory serves again). */
+/** A connection that appends: its fence row, and the reusable arrays of its statement. */
 export class LogWriter {
   readonly client: pg.ClientBase;
   readonly #epoch: number;
   readonly #slot: number;
   readonly #schema: string;
   readonly #events: EventRows;
-  readonly #mailRun = new ColumnEncoder('uuid');
-  readonly #mailId = new ColumnEncoder('int4');
-  readonly #closeRun = new ColumnEncoder('uuid');
-  readonly #closeMail = new ColumnEncoder('int4');
-  readonly #closeStatus = new ColumnEncoder('text');
-  readonly #closeSeq = new ColumnEncoder('int4');
-  readonly #closeHash = new ColumnEncoder('bytea');
-  readonly #closeAt = new ColumnEncoder('timestamptz');
-  readonly #outboxRun = new ColumnEncoder('uuid');
-  readonly #outboxParent = new ColumnEncoder('uuid');
-  readonly #outboxSeq = new ColumnEncoder('int4');
-  readonly #outboxLinks = new ColumnEncoder('int4');
-  readonly #changeRun = new ColumnEncoder('uuid');
-  readonly #change = new ColumnEncoder('text');
+  readonly #columns = {
+    mailRun: new ColumnEncoder('uuid'),
+    mailId: new ColumnEncoder('int4'),
+    closeRun: new ColumnEncoder('uuid'),
+    closeMail: new ColumnEncoder('int4'),
+    closeStatus: new ColumnEncoder('text'),
+    closeSeq: new ColumnEncoder('int4'),
+    closeHash: new ColumnEncoder('bytea'),
+    closeAt: new ColumnEncoder('timestamptz'),
+    outboxRun: new ColumnEncoder('uuid'),
+    outboxParent: new ColumnEncoder('uuid'),
+    outboxSeq: new ColumnEncoder('int4'),
+    outboxLinks: new ColumnEncoder('int4'),
+    changeRun: new ColumnEncoder('uuid'),
+    change: new ColumnEncoder('text'),
+  };
 
   static async open(client: pg.ClientBase, schema: string, epoch: number, slot: number): Promise<LogWriter> {
     return new LogWriter(client, schema, { epoch, slot }, await EventRows.open(client, schema));
@@ -80,22 +82,27 @@ export class LogWriter {
   }
 
   /**
-   * Appends all turns in one commit. Returns undefined when the fence is gone: this incarnation is dead and nothing
-   * was written. Otherwise one outcome a turn; only `committed` and `suspect` turns were written.
+   * Appends all turns in one commit. Returns undefined when the fence is gone: this incarnation is dead and nothing was
+   * written. Otherwise returns one outcome for each turn; only `committed` and `suspect` turns were written.
    * @throws ASSERTION_FAILED when a turn cannot be encoded: nothing was sent
    */
   async append(turns: readonly Turn[]): Promise<TurnOutcome[] | undefined> {
     const { consumes, closes, tells, changes } = this.#encode(turns);
     const values: unknown[] = [this.#epoch, this.#slot, this.#events.take()];
-    if (consumes) values.push(this.#mailRun.take(), this.#mailId.take());
+    if (consumes) values.push(this.#columns.mailRun.take(), this.#columns.mailId.take());
     if (closes) {
-      values.push(this.#closeRun.take(), this.#closeMail.take(), this.#closeStatus.take());
-      values.push(this.#closeSeq.take(), this.#closeHash.take(), this.#closeAt.take());
+      values.push(this.#columns.closeRun.take(), this.#columns.closeMail.take(), this.#columns.closeStatus.take());
+      values.push(this.#columns.closeSeq.take(), this.#columns.closeHash.take(), this.#columns.closeAt.take());
     }
     if (tells) {
-      values.push(this.#outboxRun.take(), this.#outboxParent.take(), this.#outboxSeq.take(), this.#outboxLinks.take());
+      values.push(
+        this.#columns.outboxRun.take(),
+        this.#columns.outboxParent.take(),
+        this.#columns.outboxSeq.take(),
+        this.#columns.outboxLinks.take(),
+      );
     }
-    if (changes) values.push(this.#changeRun.take(), this.#change.take());
+    if (changes) values.push(this.#columns.changeRun.take(), this.#columns.change.take());
     const variant = `${consumes ? '_mail' : ''}${closes ? '_close' : ''}${tells ? '_outbox' : ''}${changes ? '_change' : ''}`;
     const statement = {
       name: `reprise_append_${this.#schema}${variant}`,
@@ -112,13 +119,13 @@ export class LogWriter {
     return outcomes(turns, row.locked ?? [], row.gone);
   }
 
-  /** Fills the arrays of the statement; when one of the turns cannot be encoded, empties them again. */
+  /** Fills the statement's arrays; clears them again when a turn cannot be encoded. */
   #encode(turns: readonly Turn[]): AppendVariant {
     try {
       return this.#add(turns);
     } catch (cause) {
       this.#events.take();
-      for (const column of this.#columns) column.take();
+      for (const column of Object.values(this.#columns)) column.take();
       throw new RuntimeError('ASSERTION_FAILED', `A turn could not be encoded, nothing was sent: ${String(cause)}`, {
         cause,
       });
@@ -134,8 +141,8 @@ export class LogWriter {
       for (const event of turn.events) this.#events.add(turn.runKey, event);
       for (const id of turn.consumed) {
         consumes = true;
-        this.#mailRun.bytes(turn.runKey);
-        this.#mailId.int4(id);
+        this.#columns.mailRun.bytes(turn.runKey);
+        this.#columns.mailId.int4(id);
       }
       if (turn.close !== undefined) {
         closes = true;
@@ -147,41 +154,33 @@ export class LogWriter {
       }
       if (turn.changes !== undefined) {
         changes = true;
-        this.#changeRun.bytes(turn.runKey);
-        this.#change.text(JSON.stringify(turn.changes));
+        this.#columns.changeRun.bytes(turn.runKey);
+        this.#columns.change.text(JSON.stringify(turn.changes));
       }
     }
     return { consumes, closes, tells, changes };
   }
 
-  get #columns(): readonly ColumnEncoder[] {
-    return [
-      ...[this.#mailRun, this.#mailId, this.#closeRun, this.#closeMail, this.#closeStatus, this.#closeSeq],
-      ...[this.#closeHash, this.#closeAt, this.#outboxRun, this.#outboxParent, this.#outboxSeq, this.#outboxLinks],
-      ...[this.#changeRun, this.#change],
-    ];
-  }
-
-  /** Tells other processes of runs that the append before may have closed. Harmless when it did not. */
+  /** Notifies other processes of runs that the preceding append may have closed. Harmless when it did not. */
   announceClosed(runIds: readonly string[]): void {
     void sendNotices(this.client, this.#schema, new Map([['closed', runIds]]));
   }
 
   #addClose(turn: Turn, close: NonNullable<Turn['close']>): void {
     const last = turn.events.at(-1)!;
-    this.#closeRun.bytes(turn.runKey);
-    this.#closeMail.int4(close.mail);
-    this.#closeStatus.text(close.status);
-    this.#closeSeq.int4(last.seq);
-    this.#closeHash.bytes(last.hash);
-    this.#closeAt.timestamp(last.at);
+    this.#columns.closeRun.bytes(turn.runKey);
+    this.#columns.closeMail.int4(close.mail);
+    this.#columns.closeStatus.text(close.status);
+    this.#columns.closeSeq.int4(last.seq);
+    this.#columns.closeHash.bytes(last.hash);
+    this.#columns.closeAt.timestamp(last.at);
   }
 
   #addOutbox(turn: Turn, entry: OutboxEntry): void {
-    this.#outboxRun.bytes(turn.runKey);
-    this.#outboxParent.bytes(entry.parent === undefined ? null : runIdBytes(entry.parent.runId));
-    this.#outboxSeq.int4(entry.parent?.seq ?? null);
-    this.#outboxLinks.int4(entry.links ? 1 : 0);
+    this.#columns.outboxRun.bytes(turn.runKey);
+    this.#columns.outboxParent.bytes(entry.parent === undefined ? null : runIdBytes(entry.parent.runId));
+    this.#columns.outboxSeq.int4(entry.parent?.seq ?? null);
+    this.#columns.outboxLinks.int4(entry.links ? 1 : 0);
   }
 }
 
@@ -198,21 +197,21 @@ function outcomes(turns: readonly Turn[], locked: readonly string[], gone: numbe
     return 'committed';
   });
   if (consumed === gone) return result;
-  // Only the owner of a run may consume its mail. The count does not tell whose was gone, so it may be that of any.
+  // Only a run's owner may consume its mail. The count does not say whose message was missing, so all turns with mail are suspect.
   return result.map((outcome, i) => (outcome === 'committed' && turns[i]!.consumed.length > 0 ? 'suspect' : outcome));
 }
 
 const texts = new Map<string, string>();
 
 /**
- * Changes nothing but the plan: a join alone is planned as a scan of the whole table, dead rows and all, when the table
- * happened to be empty as it was analyzed.
+ * Only affects the plan. After an analyze of an empty table, a join alone would be planned as a scan of the whole table,
+ * including dead rows.
  */
 function keyed(table: string, parameter: number): string {
   return `${table}.run_id = any ($${parameter}::uuid[])`;
 }
 
-/** A run's memo or search attributes with a change `p`, as changedProperties of run-properties.ts has it; null when empty. */
+/** SQL of changedProperties in run-properties.ts: a run's memo or search attributes after change `p`; null when empty. */
 function changed(column: string, key: keyof PropertiesMeta): string {
   return (
     `${column} = case when p.change ? '${key}' then (select jsonb_object_agg(key, value) ` +
@@ -233,7 +232,7 @@ interface AppendVariant {
   readonly changes: boolean;
 }
 
-/** The statement's variants: without mail or closing it answers with a count, and plain it only checks the fence and inserts. */
+/** Builds the statement with only the parts that this batch needs. Without mail or closing it returns a row count. */
 function appendText(schema: string, { consumes, closes, tells, changes }: AppendVariant): string {
   const key = `${schema} ${consumes} ${closes} ${tells} ${changes}`;
   const known = texts.get(key);
@@ -251,7 +250,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
       `changing as materialized (select c.run_id, c.change::jsonb as change ` +
         `from unnest($${change.run}::uuid[], $${change.change}::text[]) as c(run_id, change))`,
     );
-    // A row is updated once a statement: where the run closes too, its closing does it.
+    // A statement can update a row only once, so a run that also closes is changed by `closed`.
     const open = close === undefined ? '' : ` and p.run_id <> all ($${close.run}::uuid[])`;
     parts.push(
       `changed as (update ${schema}.runs r set ${changedColumns} from changing p, fence ` +
@@ -264,7 +263,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
     parts.push(
       `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +
         `$${close.seq}::int[], $${close.hash}::bytea[], $${close.at}::timestamptz[]) as c(run_id, mail, status, seq, hash, at))`,
-      // Locked first, in order, and never waited for: a user's open transaction on one run must not hold up the others.
+      // Lock first, in order, and skip locked rows: a user's open transaction on one run must not delay the others.
       `locked as materialized (select r.run_id, r.mail from ${schema}.ready r where r.run_id = any($${close.run}::uuid[]) ` +
         `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
       'refused as materialized (select c.run_id from closing c where not exists ' +

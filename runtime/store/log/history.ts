@@ -1,12 +1,13 @@
-// Reading the log. Histories are copied out in binary form (COPY … TO STDOUT), page by page: nothing is parsed that the
-// reader does not need, and memory stays flat however long a run is.
+// Reads the log. Copies histories in binary form (COPY … TO STDOUT) page by page, so that nothing is parsed that the reader
+// does not need and memory stays flat for any length of run.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../../core/log/event.ts';
 import { besideTasks } from '../../core/run/run-state.ts';
 import { CopyOut, type RowReader } from '../codec/copy-out.ts';
 import type { Database } from '../sql/database.ts';
-import { isRunId } from '../runs/run-id.ts';
+import { isRunId, runIdFromBytes } from '../runs/run-id.ts';
 import { withSession } from '../sql/transaction.ts';
+import { timeOf } from '../sql/sql-text.ts';
 
 export interface StoredEvent extends HistoryEvent {
   readonly runId: string;
@@ -16,13 +17,13 @@ export const pageEvents = 2_500;
 
 const allColumns =
   'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
-/** For recovery: the arguments of an activity are made again by the code, so they need not travel. */
+/** For replay: workflow code computes an activity's arguments again, so they are not read. */
 const replayColumns = allColumns.replace(
   'payload',
   `case when type <> ${eventCode.ActivityScheduled} then payload end as payload`,
 );
 
-/** Events of one run after `after`, in order, in pages of at most `pageEvents`. */
+/** Events of a run after seq `after` up to `upTo`, in order, in pages of at most `pageEvents`. */
 export async function* readHistory(
   database: Database,
   runId: string,
@@ -41,14 +42,14 @@ export async function* readHistory(
 const seqMax = 2_147_483_647;
 
 /**
- * The seqs of a page. A range and not a limit: with a limit above the planner's guess of a run's length, each page is
- * planned as a sort of all that is left of the run.
+ * The seqs of a page. Uses a range, not a limit: when the limit exceeds the planner's estimate of the run's length, the
+ * planner sorts all remaining events for each page.
  */
 function seqRange(after: number, upTo: number, page: number): string {
   return `seq > ${after} and seq <= ${Math.min(after + page, upTo)}`;
 }
 
-/** Pages that hold something, up to one with fewer than `least` rows; the next one is read while one is used. */
+/** Non-empty pages, until one has fewer than `least` rows; reads the next page while the caller uses the present one. */
 async function* ahead<T>(
   from: number,
   { upTo, size, least }: { upTo: number; size: number; least: number },
@@ -60,7 +61,7 @@ async function* ahead<T>(
     const more = after < upTo && page.length >= least;
     if (more) {
       next = read(after);
-      next.catch(() => undefined); // a reader that stops early must not leave a rejection behind; awaiting it still throws
+      next.catch(() => undefined); // no unhandled rejection if the caller stops early; awaiting it still throws
     }
     if (page.length > 0) yield page;
     if (!more) return;
@@ -68,8 +69,8 @@ async function* ahead<T>(
 }
 
 /**
- * The first `limit` events of each of many runs, each run's in order: what a claim needs for short runs. One look into the
- * index a run, since a join is planned as a scan of the whole log as long as nobody has analyzed it.
+ * The first `limit` events of each run, each run's in order: what a claim needs for short runs. Looks up each run in the
+ * index, because a join is planned as a scan of the whole log until somebody analyzes it.
  */
 export async function readHeads(database: Database, runIds: readonly string[], limit: number): Promise<StoredEvent[]> {
   const list = runIds.map((id) => `'${checked(id)}'`).join(',');
@@ -89,7 +90,7 @@ export async function readLastEvent(database: Database, runId: string): Promise<
   return events[0];
 }
 
-/** Events of one type of a run, in order. */
+/** Events of the given types of a run, in order. */
 export async function readEventsOfType(
   database: Database,
   runId: string,
@@ -117,11 +118,11 @@ let lastRunId = '';
 let lastRunKey = '';
 
 function readEvent(row: RowReader): StoredEvent {
-  // Rows of one run follow each other, so its id is made once.
+  // Rows of one run follow each other, so the id is formatted once a run.
   const key = row.latin1() ?? '';
   if (key !== lastRunKey) {
     lastRunKey = key;
-    lastRunId = uuidText(Buffer.from(key, 'latin1'));
+    lastRunId = runIdFromBytes(Buffer.from(key, 'latin1'));
   }
   return {
     runId: lastRunId,
@@ -142,12 +143,7 @@ function readEvent(row: RowReader): StoredEvent {
   };
 }
 
-function uuidText(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
-
-/** COPY takes no parameters, so an id must be an id before it goes into the text. */
+/** COPY takes no parameters, so only a valid run id may enter the text. */
 function checked(runId: string): string {
   if (!isRunId(runId)) throw new Error(`"${runId}" is not a run id`);
   return runId;
@@ -168,7 +164,7 @@ export async function readArguments(
   return new Map(events.flatMap((event) => (event.payload === null ? [] : [[event.seq, event.payload] as const])));
 }
 
-/** Events behind `after`, on the caller's own transaction. For the few at the end of a run. */
+/** Events after seq `after`, on the caller's transaction. For a few events at the end of a run. */
 export async function readEventsAfter(
   client: pg.ClientBase,
   schema: string,
@@ -182,7 +178,7 @@ export async function readEventsAfter(
   return events;
 }
 
-/** Children of a run and its messages to others, without their arguments; on the caller's own transaction. */
+/** Events about a run's children and its messages to others, without arguments, on the caller's transaction. */
 export async function readLinkEvents(client: pg.ClientBase, schema: string, runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   const codes = linkTypes.map((type) => eventCode[type]).join(', ');
@@ -210,7 +206,7 @@ export function readPatches(
   return patchPages(database, runId, limit, { columns: allColumns, page: pageEvents, read: readEvent });
 }
 
-/** What a fold needs of them: their operations as JSON text. */
+/** Only the operations of context patches, as JSON text, for a fold. */
 export function readPatchOps(
   database: Database,
   runId: string,
@@ -232,10 +228,7 @@ async function* patchPages<T>(
     [runId],
   );
   const upTo = Math.min(rows[0]?.head ?? 0, Math.trunc(limit.upTo ?? seqMax));
-  const time =
-    limit.upToTime === undefined
-      ? ''
-      : ` and at <= timestamptz 'epoch' + ${Math.trunc(limit.upToTime)}::bigint * interval '1 microsecond'`;
+  const time = limit.upToTime === undefined ? '' : ` and at <= ${timeOf(String(Math.trunc(limit.upToTime)))}`;
   const where = `run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}${time}`;
   const readPage = (after: number): Promise<T[]> =>
     copyRows(
@@ -246,7 +239,7 @@ async function* patchPages<T>(
   yield* ahead(0, { upTo, size: page, least: 0 }, readPage);
 }
 
-/** What a run has to do with others. */
+/** Events about children and about messages to other runs. */
 export const linkTypes: readonly EventType[] = [
   'ChildWorkflowInitiated',
   'ChildWorkflowStarted',
@@ -264,10 +257,10 @@ export const linkTypes: readonly EventType[] = [
   'ExternalCancelFailed',
 ];
 
-/** Types that end an activity. */
+/** Event types that end an activity. */
 export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
 
-/** Events that leave something pending until another answers them, and what happens to it in between. */
+/** Events that leave something pending until another event answers them, and events in between. */
 const openable: readonly EventType[] = [
   ...(['ActivityScheduled', 'ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'] as const),
   'TimerStarted',
@@ -279,7 +272,7 @@ const answering: readonly EventType[] = [
   'TimerCancelled',
   ...linkTypes.filter((type) => type !== 'ChildWorkflowStarted' && !type.endsWith('Initiated')),
 ];
-/** Events that count for ever. */
+/** Events that keep their meaning for the whole run. */
 const lasting: readonly EventType[] = [
   'WorkflowCancelRequested',
   'WorkerLost',
@@ -292,10 +285,10 @@ const lasting: readonly EventType[] = [
 ];
 
 /**
- * The part of a run's log whose fold (`RunState`) is that of the whole: its start, what nothing has answered yet, what counts
- * for ever, the last context patch, the failed task that the run stands at, and the last event. One pass over the index and a
- * sort of numbers, then one look into the index for each event that is left, whatever the planner believes of the table's
- * size; no payloads but those of failures.
+ * The part of a run's log that folds (`RunState`) to the same state as the whole log: the start, events that nothing has
+ * answered, events that keep their meaning, the last context patch, the failed workflow task if the run is at one, and the
+ * last event. One pass over the index and a sort of numbers, then one index lookup for each remaining event, whatever the
+ * planner estimates. Reads no payloads except those of failures.
  */
 export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
   const table = `${database.schema}.events`;

@@ -1,11 +1,12 @@
-// Messages to runs: sent by counting up the run's mail (which orders them and tells its owner), read by the owner,
-// deleted in the statement that appends the events they became.
+// Messages to runs. A sender increments the run's mail counter, which orders messages and notifies the owner; the owner reads
+// them and deletes them in the statement that appends their events.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { Mail } from '../../core/run/mail.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { lockMs, statement } from '../sql/transaction.ts';
+import { wakenAt } from '../sql/sql-text.ts';
 
 export interface Message {
   readonly type: EventType;
@@ -15,19 +16,19 @@ export interface Message {
   readonly reason?: string;
   readonly correlationId?: string;
   readonly meta?: string;
-  /** seq in the receiver's log. */
+  /** The seq in the receiver's log that this answers. */
   readonly answers?: number;
 }
 
 export interface Delivery {
-  /** Epoch that owned the run when it was sent; null when any worker may claim it now. */
+  /** Epoch that owned the run when the message was sent; null when any worker may claim the run. */
   readonly owner: number | null;
   readonly queue: string;
 }
 
 /**
- * Sends a message to an open run in the caller's transaction, which says how long it waits for the run's row; undefined when
- * the run is not open (or does not exist).
+ * Sends a message to an open run in the caller's transaction, which also sets how long to wait for the run's row. Undefined
+ * when the run is closed or does not exist.
  */
 export function send(
   client: Queryable,
@@ -38,12 +39,12 @@ export function send(
   return sendBy((text, values) => client.query(text, values), schema, runId, message);
 }
 
-/** The same in a transaction of its own. @throws lock_not_available when somebody holds the run's row */
+/** Sends a message in a transaction of its own. @throws lock_not_available when somebody holds the run's row */
 export function sendAlone({ pool, schema }: Database, runId: string, message: Message): Promise<Delivery | undefined> {
   return sendBy((text, values) => statement(pool, text, values), schema, runId, message, patience);
 }
 
-/** Evaluated before the row is locked. */
+/** Postgres evaluates this before it locks the row. */
 const patience = ` from (select set_config('lock_timeout', '${lockMs}', true)) as patience(set)`;
 
 async function sendBy(
@@ -53,13 +54,13 @@ async function sendBy(
   message: Message,
   limit = '',
 ): Promise<Delivery | undefined> {
-  const text = `with r as (
-  update ${schema}.ready set mail = mail + 1, wake_at = case when owner is null then least(wake_at, clock_timestamp()) else wake_at end${limit}
+  const text = `with counted as (
+  update ${schema}.ready r set mail = mail + 1, wake_at = ${wakenAt}${limit}
   where run_id = $1 returning mail, owner, queue),
 i as (
   insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers)
-  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from r)
-select owner, queue from r`;
+  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from counted)
+select owner, queue from counted`;
   const values = [
     runId,
     eventCode[message.type],
@@ -78,13 +79,13 @@ select owner, queue from r`;
 }
 
 interface UnreadMail {
-  /** In order. None of a run that has a message of an unknown type: what stands behind it must not come first. */
+  /** In order. Contains nothing of a run with a message of an unknown type: later messages must not overtake it. */
   readonly mail: readonly Mail[];
-  /** Why the mail of a run stays unread: a newer version has sent some of it. By run id. */
+  /** Errors by run id: a newer version has sent a message that this version cannot read. */
   readonly unreadable: ReadonlyMap<string, unknown>;
 }
 
-/** Unread mail of the given runs after the given numbers, in order. @throws UNSUPPORTED_ENGINE when some is of an unknown type */
+/** Unread mail of the given runs after the given ids, in order. @throws UNSUPPORTED_ENGINE when a message has an unknown type */
 export async function readMail(
   database: Database,
   runs: readonly { runId: string; after: number }[],
@@ -95,7 +96,7 @@ export async function readMail(
   return mail;
 }
 
-/** The same, with what cannot be read told apart by run. */
+/** Unread mail of the given runs, with errors reported by run instead of thrown. */
 export async function readMailByRun(
   database: Database,
   runs: readonly { runId: string; after: number }[],

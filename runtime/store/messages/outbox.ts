@@ -1,5 +1,6 @@
-// What is left to do for closed runs: their parents hear how they ended, their children what becomes of them, and messages
-// that were asked for go out. A row is written with the close and deleted in the transaction that sends.
+// What remains to be done for closed runs: their parents learn the outcome, their children are treated by the parent close
+// policy, and messages that they asked for are sent. A row is written with the close and deleted in the transaction that
+// sends.
 import type pg from 'pg';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { eventCode, type EventType } from '../../core/log/event.ts';
@@ -11,11 +12,12 @@ import { readEventsAfter, readLinkEvents } from '../log/history.ts';
 import type { Message } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
 import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
+import { wakenAt } from '../sql/sql-text.ts';
 import { type Placed, startWithin } from '../runs/start-with.ts';
 import { transaction } from '../sql/transaction.ts';
 
-/** What a parent is told, by the event that closed its child. */
-const toldAs: Partial<Record<EventType, EventType>> = {
+/** The event of a parent, by the event that closed its child. */
+const parentEvents: Partial<Record<EventType, EventType>> = {
   WorkflowCompleted: 'ChildWorkflowCompleted',
   WorkflowFailed: 'ChildWorkflowFailed',
   WorkflowCancelled: 'ChildWorkflowCancelled',
@@ -24,28 +26,31 @@ const toldAs: Partial<Record<EventType, EventType>> = {
 };
 
 /**
- * Does what is left to do for these runs; those that somebody else is at are passed over. Returns those whose turn it is
- * to wait, because somebody holds the row of a run that is to hear of them.
+ * Sends what remains to be sent for these runs, and skips runs that somebody else is working on. Returns runs to try again,
+ * because somebody holds the row of a receiver.
  */
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
-  const { sent, busy } = await tellParents(database, runIds);
+  const { sent, busy } = await notifyParents(database, runIds);
   announce(database, sent);
   const failures: unknown[] = [];
   for (const runId of await withLinks(database, runIds)) {
     try {
-      announce(database, await settleLinks(database, runId));
+      announce(database, await sendForClosedRun(database, runId));
     } catch (error) {
-      // One that fails keeps no other from being heard of; whoever keeps house tries it again.
+      // A failure must not stop the others. The reaper tries it again.
       if (isContention(error)) busy.push(runId);
       else failures.push(error);
     }
   }
   if (failures.length > 0)
-    throw new AggregateError(failures, `others could not be told of ${failures.length} closed runs`);
+    throw new AggregateError(
+      failures,
+      `The outcome of ${failures.length} closed runs could not be sent; it will be tried again`,
+    );
   return busy;
 }
 
-/** Those that had children or messages under way: each needs a transaction of its own. */
+/** Runs that had children or messages under way: each needs a transaction of its own. */
 async function withLinks({ pool, schema }: Database, runIds: readonly string[]): Promise<string[]> {
   const { rows } = await pool.query<{ run_id: string }>({
     name: `reprise_outbox_links_${schema}`,
@@ -55,7 +60,7 @@ async function withLinks({ pool, schema }: Database, runIds: readonly string[]):
   return rows.map((row) => row.run_id);
 }
 
-/** Notes, in the transaction that closes a run without its code, whether others have to hear of it. */
+/** Writes the outbox row, in the transaction that closes a run without its code. Returns whether there is anything to send. */
 export async function addToOutbox(
   client: pg.ClientBase,
   schema: string,
@@ -75,7 +80,7 @@ where links or parent is not null`,
   return rowCount === 1;
 }
 
-/** What crashes have left, and what could not be delivered. */
+/** Delivers what a crash left behind and what failed before. */
 export async function sweepOutbox(database: Database): Promise<void> {
   const { rows } = await database.pool.query<{ run_id: string }>({
     name: `reprise_outbox_${database.schema}`,
@@ -95,12 +100,12 @@ interface Told {
 }
 
 /**
- * Of runs that had nothing under way themselves, all in one statement. Parents whose rows are held are passed over, since
- * waiting for one would keep the others from hearing of their children.
+ * Notifies the parents of runs that had no links themselves, in one statement. Skips parents whose rows somebody holds, since
+ * waiting for one would delay the others.
  */
-async function tellParents(database: Database, runIds: readonly string[]): Promise<Told> {
+async function notifyParents(database: Database, runIds: readonly string[]): Promise<Told> {
   const { schema, pool } = database;
-  const mailType = Object.entries(toldAs)
+  const mailType = Object.entries(parentEvents)
     .map(([closing, told]) => `when ${eventCode[closing as EventType]} then ${eventCode[told]}`)
     .join(' ');
   const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string | null }>({
@@ -127,7 +132,7 @@ ends as materialized (
   cross join lateral (select name from ${schema}.events where run_id = m.run_id and seq = 1 limit 1) first),
 told as (
   update ${schema}.ready r set mail = r.mail + c.count,
-    wake_at = case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end
+    wake_at = ${wakenAt}
   from parents p, (select parent_run_id, count(*)::int as count from ends group by parent_run_id) c
   where r.run_id = any(array(select parent_run_id from ends)) and r.run_id = p.run_id and c.parent_run_id = r.run_id
   returning r.run_id, r.mail - c.count as before, r.owner, r.queue),
@@ -150,24 +155,22 @@ select run_id, owner, queue from told union all select run_id, null, null from b
 interface Letter {
   readonly runId: string;
   readonly message: Message;
-  /** Whom it is for by now, should that run have been followed by another. */
+  /** The present receiver, if another run has followed that one. */
   resolve(): Promise<string | undefined>;
 }
 
-/** Of one run that had children or messages under way; all of it in one transaction. */
-async function settleLinks(database: Database, runId: string): Promise<readonly Sent[]> {
-  const { schema, pool } = database;
+/** Sends everything for a run that had children or messages under way, in one transaction. */
+function sendForClosedRun({ pool, schema }: Database, runId: string): Promise<readonly Sent[]> {
   return transaction(pool, {}, async (client) => {
     const { rows } = await client.query<{ parent_run_id: string | null; parent_seq: number | null }>(
       `delete from ${schema}.outbox where run_id = $1 and links returning parent_run_id, parent_seq`,
       [runId],
     );
-    const [entry] = rows;
-    return entry === undefined ? [] : settle(client, schema, runId, entry);
+    return rows[0] === undefined ? [] : sendWithin(client, schema, runId, rows[0]);
   });
 }
 
-async function settle(
+async function sendWithin(
   client: pg.ClientBase,
   schema: string,
   runId: string,
@@ -196,7 +199,7 @@ async function settle(
     const message = await howItEnded(client, schema, runId, entry.parent_seq!);
     letters.push({ runId: entry.parent_run_id, message, resolve: async () => undefined });
   }
-  // Sorted: two runs that write to each other lock their rows in one order.
+  // Sorted by run id, so that two runs that write to each other lock their rows in the same order.
   letters.sort((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
   const sent: Sent[] = [];
   for (const { runId: target, message, resolve } of letters) {
@@ -208,7 +211,7 @@ async function settle(
   return [...started, ...sent];
 }
 
-/** Should no worker of its queue live, whoever keeps house terminates it. */
+/** Sets a deadline, so that the reaper terminates the child if its queue has no live worker. */
 async function endWithoutWorker(client: pg.ClientBase, schema: string, { runId, delivery }: Sent): Promise<void> {
   if (delivery.owner !== null) return;
   await client.query(`update ${schema}.ready set deadline = clock_timestamp() where run_id = $1`, [runId]);
@@ -231,7 +234,7 @@ async function closedRun(client: pg.ClientBase, schema: string, runId: string): 
   return { runId, workflowId, namespace, taskQueue, root, links };
 }
 
-/** A child that its parent leaves to itself, and had no time to start. */
+/** Starts a child that its parent abandons before the child was started. */
 async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, seq: number): Promise<readonly Sent[]> {
   const args = await payloadAt(client, schema, run.runId, seq);
   const child = run.links.children.get(seq)!;
@@ -242,7 +245,7 @@ async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, 
   return typeof placed === 'string' ? [] : [{ runId: placed.runId, delivery: { owner: null, queue: start.run.queue } }];
 }
 
-/** A start that the database refuses is none: nobody is left to be told. */
+/** Returns a reason when the database refuses the start; no parent is left to be told. */
 async function startOrRefuse(client: pg.ClientBase, schema: string, start: ChildStart): Promise<Placed | string> {
   await client.query('savepoint reprise_late');
   try {
@@ -254,10 +257,7 @@ async function startOrRefuse(client: pg.ClientBase, schema: string, start: Child
   }
 }
 
-/**
- * A child whose start came through when its parent had ended already, with nobody to wait for it: it ends as its parent's
- * policy says.
- */
+/** Applies the parent close policy to a child that started after its parent had closed. */
 export async function endOrphan(database: Database, parent: ParentRun, child: OpenChild): Promise<void> {
   const { schema, pool } = database;
   const { parentClose = 'TERMINATE' } = child.meta;
@@ -296,7 +296,7 @@ async function howItEnded(client: pg.ClientBase, schema: string, runId: string, 
   const [last] = await readEventsAfter(client, schema, runId, seq - 1, seq);
   const { type, payload, reason, meta } = last!;
   return {
-    type: toldAs[type]!,
+    type: parentEvents[type]!,
     name,
     answers,
     correlationId: runId,

@@ -1,34 +1,34 @@
-// Queries on their way to a worker and back. Nothing here survives a crash, and nothing must: the asker asks again.
+// Queries on their way to a worker and back. Nothing here survives a crash: the caller asks again.
 import type { Database } from '../sql/database.ts';
 
 export interface QueryRequest {
   readonly id: string;
   readonly runId: string;
-  /** Where a run waits that is closed; an open one's own queue is known. */
+  /** Where the request waits if the run is closed; an open run's own queue is known. */
   readonly queue: string;
   readonly name: string;
   readonly args: Uint8Array;
   readonly timeoutMs: number;
 }
 
-/** One that waits for an answer. */
+/** A request without an answer. */
 export interface OpenRequest extends QueryRequest {
-  /** Number of the last message that was sent to the run; 0 when it is closed. */
+  /** Id of the last message sent to the run; 0 when the run is closed. */
   readonly mailSent: number;
-  /** Number of its first message that is not in the log yet; undefined when all are. */
+  /** Id of its first message that is not in the log yet; undefined when all are. */
   readonly mailUnread: number | undefined;
 }
 
-/** `rejected`: an update that was not accepted. */
+/** `rejected`: the workflow did not accept the update. */
 export type QueryProblem = 'failed' | 'not_registered' | 'task_failed' | 'rejected';
 
 export interface QueryAnswer {
   readonly payload: Uint8Array;
-  /** Undefined when the payload is the result; else it is a failure. */
+  /** Undefined when the payload is a result; otherwise the payload is a failure. */
   readonly problem: QueryProblem | undefined;
 }
 
-/** Returns the queue that the request waits in. */
+/** Stores a request and returns the queue that it waits in. */
 export async function ask(database: Database, request: QueryRequest): Promise<string> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ queue: string }>({
@@ -41,7 +41,7 @@ values ($1, $2, coalesce((select queue from ${schema}.ready where run_id = $2), 
   return rows[0]!.queue;
 }
 
-/** The answer to a request, which is then deleted; undefined when there is none yet. */
+/** Reads and deletes the answer to a request; undefined when there is none yet. */
 export async function takeAnswer(database: Database, id: string): Promise<QueryAnswer | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ answer: Buffer; problem: QueryProblem | null }>({
@@ -53,7 +53,7 @@ export async function takeAnswer(database: Database, id: string): Promise<QueryA
   return row === undefined ? undefined : { payload: row.answer, problem: row.problem ?? undefined };
 }
 
-/** An answer that is left to the one who asked. */
+/** Reads an answer and leaves it to the caller who waits for it. */
 export async function peekAnswer(database: Database, id: string): Promise<QueryAnswer | undefined> {
   const { rows } = await database.pool.query<{ answer: Buffer; problem: QueryAnswer['problem'] | null }>(
     `select answer, problem from ${database.schema}.requests where id = $1 and answered_at is not null`,
@@ -68,8 +68,8 @@ export async function withdraw(database: Database, id: string): Promise<void> {
 }
 
 /**
- * Requests on these queues that this worker may answer: for its own runs, for runs that nobody owns and that wait in one
- * of the `open` ones, and for closed ones: whose they were says their log.
+ * Requests on these queues that this worker may answer: for runs that it owns, for runs without an owner that wait in one of
+ * the `open` queues, and for closed runs, whose log names the version they need.
  */
 export async function openRequests(
   database: Database,
@@ -109,7 +109,7 @@ export async function answer(database: Database, id: string, result: QueryAnswer
   database.notifier.answered(id);
 }
 
-/** Removes requests that nobody waits for any more. */
+/** Deletes requests whose caller no longer waits. */
 export async function expireRequests(database: Database): Promise<void> {
   await database.pool.query(
     `delete from ${database.schema}.requests where expires_at < clock_timestamp() - interval '1 minute'`,

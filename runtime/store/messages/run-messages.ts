@@ -1,7 +1,8 @@
-// Messages from one run to another: exactly once, although sender and receiver are two rows and the sender may die.
+// Sends messages from one run to another exactly once, although they are two rows and the sender may die.
 import type pg from 'pg';
 import type { OpenMessage } from '../../core/run/run-links.ts';
-import { openRunOf, openRunOfChild, type ParentRun } from '../runs/child-run.ts';
+import { openRunOfChild, type ParentRun } from '../runs/child-run.ts';
+import { openRunOf } from '../runs/start-with.ts';
 import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from './inbox.ts';
 import { eventCode } from '../../core/log/event.ts';
@@ -24,19 +25,19 @@ export async function receiverOf(
     meta.child === undefined
       ? await openRunOf(client, schema, { namespace: sender.namespace, workflowId, runId: meta.runId })
       : await openRunOfChild(client, schema, sender, { workflowId, seq: meta.child });
-  return found === sender.runId ? undefined : found; // nobody can reach itself this way
+  return found === sender.runId ? undefined : found; // a run cannot address itself
 }
 
-/** The message as the other run gets it. */
+/** The message as the receiver gets it. */
 export function asMail(message: OpenMessage, payload: Uint8Array | null): Message {
   if (message.kind === 'cancel') return { type: 'WorkflowCancelRequested' };
   return { type: 'SignalReceived', name: message.name ?? '', ...(payload === null ? {} : { payload }) };
 }
 
 /**
- * Sends it, and tells the sender that it has arrived, in one commit; a message whose arrival the sender has been told of
- * is not sent again. `owner` is the epoch that must own the sender. Returns who has to be told: undefined when there is
- * no such open run, none when it was sent before, or is not the owner's to send any more.
+ * Sends the message and acknowledges it to the sender in one commit. An acknowledged message is not sent again. `owner` is
+ * the epoch that must own the sender. Returns the receivers to notify: undefined when the target run is not open, an empty
+ * list when the message was already acknowledged or the sender has another owner.
  */
 export async function sendFromRun(
   database: Database,
@@ -49,13 +50,13 @@ export async function sendFromRun(
   return transaction(pool, {}, async (client) => {
     const target = await receiverOf(client, schema, sender, message);
     if (target === undefined) return undefined;
-    // Both rows in order, so that two runs that write to each other do not wait for ever.
+    // Lock both rows in order, so that two runs that write to each other cannot deadlock.
     const { rows } = await client.query<{ run_id: string; owner: number | null }>(
       `select run_id, owner from ${schema}.ready where run_id = any($1::uuid[]) order by run_id for no key update`,
       [[sender.runId, target]],
     );
     if (rows.find((row) => row.run_id === sender.runId)?.owner !== owner) return [];
-    // With a snapshot of its own: who sent it before has committed, or has lost the run.
+    // A new statement has a new snapshot: an earlier sender has committed by now, or has lost the run.
     if (await isAnswered(client, schema, sender.runId, message)) return [];
     const received = await sendTo(client, schema, target, asMail(message, payload), () =>
       receiverOf(client, schema, sender, message),
@@ -71,7 +72,7 @@ export async function sendFromRun(
   });
 }
 
-/** To the run, or to the one that has followed it when its turn came; undefined when the chain is over. */
+/** Sends to the run, or to its successor if it has closed; undefined when the chain has ended. */
 export async function sendTo(
   client: pg.ClientBase,
   schema: string,
@@ -106,7 +107,7 @@ async function isAnswered(
   return rows[0]!.answered;
 }
 
-/** Tells owners of mail, and workers of runs that can be claimed. */
+/** Notifies the owners of runs with mail, and the workers of runs without an owner. */
 export function announce(database: Database, sent: readonly Sent[]): void {
   for (const { runId, delivery } of sent) {
     if (delivery.owner !== null) database.notifier.mail(delivery.owner, runId);

@@ -1,21 +1,21 @@
-// Updates as their senders see them: accepted and answered in the log, or rejected by an answer that only they get.
+// Updates as their senders see them: accepted and answered in the log, or rejected by an answer that only the sender gets.
 import { hash } from 'node:crypto';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 
 export interface UpdateState {
-  /** The run is closed: what is not answered yet never will be. */
+  /** The run is closed, so an update without an outcome will never have one. */
   readonly closed: boolean;
   readonly accepted: boolean;
-  /** The message lies in the inbox: nobody has seen it yet. */
+  /** The message is still in the inbox. */
   readonly waiting: boolean;
-  /** The run that it continued as; an update that it has not accepted has gone there. */
+  /** The run that this one continued as; it receives the updates that this one has not accepted. */
   readonly next: string | undefined;
-  /** How the handler ended; undefined while it has not. */
+  /** How the handler ended; undefined while it runs. */
   readonly outcome: { readonly failed: boolean; readonly payload: Uint8Array } | undefined;
 }
 
-/** What notices about an update go by, and the id of its rejection: a UUID of the two. */
+/** The id for notices about an update and for its rejection: a UUID made of both ids. */
 export function updateKey(runId: string, updateId: string): string {
   return hash('sha256', `${runId} ${updateId}`, 'hex')
     .slice(0, 32)
@@ -58,7 +58,7 @@ where r.run_id = $1`,
   return { closed, accepted, waiting, next: next ?? undefined, outcome };
 }
 
-/** Answers a sender whose update was rejected; it asks again should this be lost. */
+/** Answers a sender whose update was rejected. If the answer is lost, the sender asks again. */
 export async function rejectUpdate(
   database: Database,
   update: { readonly runId: string; readonly updateId: string; readonly name: string; readonly failure: Uint8Array },

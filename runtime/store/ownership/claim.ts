@@ -1,5 +1,5 @@
-// Taking and letting go of runs. Both move ownership in `ready`, both are fenced, neither needs the disk: an ownership
-// that a crash forgets is found again by the reaper.
+// Takes and releases runs. Both change the owner in `ready`, both are fenced, and neither waits for the disk: the reaper
+// finds runs whose ownership a crash forgot.
 import type { Fence } from './fence.ts';
 import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
@@ -9,17 +9,18 @@ import { routedText, routeText } from '../deployments/deployments.ts';
 import type { StoredEvent } from '../log/history.ts';
 import { timestampArray, uuidArray } from '../codec/pg-binary.ts';
 import { isTriable } from './quarantine.ts';
+import { microsOf } from '../sql/sql-text.ts';
 
 export interface ClaimedRun {
   readonly runId: string;
-  /** Messages ever sent to the run. */
+  /** Number of messages ever sent to the run. */
   readonly mail: number;
   /** The epoch that died while it owned the run. */
   readonly lost: number | null;
   readonly wakeAt: Micros;
-  /** Of a run that nobody owned before: its start, which is all of its log. */
+  /** The start of a run that nobody owned before: its whole log. */
   readonly start: StoredEvent | undefined;
-  /** Of a run in quarantine: its failures in a row. */
+  /** Failures in a row of a run in quarantine. */
   readonly quarantined?: number;
 }
 
@@ -35,7 +36,7 @@ interface ClaimRow {
   meta: string | null;
 }
 
-/** Only runs that this version may take as long as they are pinned to none: what is current in this very moment decides. */
+/** Limits a claim to unpinned runs that this version may take at this moment, by the present routing. */
 export interface ClaimRoute {
   readonly namespace: string;
   readonly version: WorkerDeploymentVersion;
@@ -44,13 +45,15 @@ export interface ClaimRoute {
 const routeParameters = { namespace: '$7', deployment: '$8', build: '$9' } as const;
 
 /**
- * Claims up to `limit` due runs of a queue, the longest due first. A run in quarantine is not due before its next try, not
- * even by a message, or a stream of signals would have it loaded in vain all the time. `from` is the watermark below which entries are dead
- * (a held snapshot keeps them in the index); a full sweep passes 0.
- * A log that somebody could have added to is read only with a later snapshot: a row that was parked while this statement
- * waited to lock it is seen in its new version, but the events that its last owner appended are not.
- * The condition on an array changes nothing but the plan: after an analyze of the empty table a join would begin with a
- * scan of all of it, dead rows and all.
+ * Claims up to `limit` due runs of a queue, those due longest first. A run in quarantine is not due before its next try, even
+ * if mail arrives; otherwise a stream of signals would load it in vain all the time. `from` is the watermark below which
+ * entries are dead (a held snapshot keeps them in the index); a full sweep passes 0.
+ *
+ * Returns the log only of runs that nobody owned before. If this statement waited for a row that was parked meanwhile, it
+ * sees the new row but not the events that the last owner appended; those need a later snapshot.
+ *
+ * The condition on an array only affects the plan: after an analyze of the empty table, a join would scan the whole table,
+ * including dead rows.
  */
 export async function claim(
   client: pg.ClientBase,
@@ -85,8 +88,8 @@ from fence, due left join lateral (
   select e.at, e.name, e.payload, e.meta from ${schema}.events e
   where not due.claimed and e.run_id = due.run_id and e.seq = 1 limit 1) first on true
 where r.run_id = due.run_id and r.run_id = any (array(select run_id from due))
-returning r.run_id, r.mail, due.lost, (extract(epoch from due.wake_at) * 1000000)::bigint as wake_at,
-  (select q.attempts from ${schema}.quarantine q where q.run_id = r.run_id) as quarantined, (extract(epoch from first.at) * 1000000)::bigint as started_at, first.name, first.payload, first.meta::text as meta`,
+returning r.run_id, r.mail, due.lost, ${microsOf('due.wake_at')} as wake_at,
+  (select q.attempts from ${schema}.quarantine q where q.run_id = r.run_id) as quarantined, ${microsOf('first.at')} as started_at, first.name, first.payload, first.meta::text as meta`,
     values: [
       fence.epoch,
       fence.slot,
@@ -120,19 +123,19 @@ function startEvent(row: ClaimRow): StoredEvent | undefined {
 
 export interface ParkedRun {
   readonly runKey: Uint8Array;
-  /** Highest mail number that the run has read. */
+  /** Id of the last message that the run has read. */
   readonly mail: number;
-  /** When it next has something to do by itself. */
+  /** When the run next has something to do without a message. */
   readonly wakeAt: Micros;
-  /** Where it waits from now on, when that is to change. */
+  /** The queue it waits in from now on; undefined: the same one. */
   readonly queue?: string | undefined;
-  /** The epoch that died while it owned the run, when the log does not say so yet. */
+  /** The epoch that died while it owned the run, if the log does not record that yet. */
   readonly lost?: number | null;
 }
 
 /**
- * Lets go of runs. A run with unread mail becomes due at once. Returns the run ids that were let go; a run whose row is
- * locked by a sender stays owned, to be tried again.
+ * Releases runs. A run with unread mail becomes due at once. Returns the ids of the runs that were released; a run whose row
+ * a sender holds stays owned, to be tried again.
  */
 export async function park(
   client: pg.ClientBase,
@@ -161,7 +164,7 @@ returning r.run_id`,
   return rows.map((row) => row.run_id);
 }
 
-/** The rows of runs ($3) that the fence ($1, $2) owns, locked in order; those that somebody holds are passed over. */
+/** Locks the rows of runs ($3) that the fence ($1, $2) owns, in order; skips rows that somebody holds. */
 export function ownedRows(schema: string): string {
   return `fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
@@ -170,7 +173,7 @@ locked as materialized (
   order by run_id for no key update skip locked)`;
 }
 
-/** As lockOwnedRun; what follows in the transaction waits for locks for as long as it takes. */
+/** Like lockOwnedRun, but later statements of the transaction wait for locks without a limit. */
 export async function holdOwnedRun(
   client: pg.ClientBase,
   schema: string,
@@ -182,7 +185,7 @@ export async function holdOwnedRun(
   return owned;
 }
 
-/** Locks an owned run's row for the caller's transaction; false when it is not owned by `epoch` any more. */
+/** Locks an owned run's row for the caller's transaction; false when `epoch` does not own it any more. */
 export async function lockOwnedRun(
   client: pg.ClientBase,
   schema: string,

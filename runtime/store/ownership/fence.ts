@@ -1,6 +1,6 @@
-// What every write of a worker names, so that a worker that has lost its lease writes nothing.
+// The fence that each write of a worker names, so that a worker without its lease writes nothing.
 
-/** A worker's epoch, and one of the rows of `fences` that stand for it. */
+/** A worker's epoch, and one of its rows in `fences`. */
 export interface Fence {
   readonly epoch: number;
   readonly slot: number;

@@ -1,5 +1,5 @@
-// Worker incarnations: registering, heartbeats, noticing deaths, declaring them, freeing what the dead owned.
-// An incarnation is its epoch; fence rows prove it alive, the lease row says since when it was heard of.
+// Worker incarnations: registers them, extends leases, notices and declares deaths, frees what the dead owned. An incarnation
+// is its epoch; its fence rows prove that it is alive, its lease row records the last heartbeat.
 import type pg from 'pg';
 import { engineNumber } from '../../core/log/engine-number.ts';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
@@ -7,28 +7,29 @@ import { freeTasks } from '../activities/activity-outcomes.ts';
 import type { Database } from '../sql/database.ts';
 import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
+import { microsOf } from '../sql/sql-text.ts';
 
-/** Slot 0 guards claims and parking, slots from 1 on the connections that append. */
+/** Slot 0 guards claims and parking; slots from 1 guard the connections that append. */
 export interface Registration {
   readonly identity: string;
   readonly queue: string;
-  /** Null: it has no workflow code and takes no runs. */
+  /** Null for a worker without workflow code, which takes no runs. */
   readonly bundleHash: string | null;
   readonly leaseMs: number;
-  /** Of a worker that takes part in versioning. */
+  /** Set when the worker takes part in versioning. */
   readonly version?: WorkerDeploymentVersion | undefined;
-  /** Backend of each slot, by index: whom to terminate when a fence cannot be had. Null: one of the pool. */
+  /** Backend of each slot, by index, to terminate when its fence cannot be locked. Null: a connection of the pool. */
   readonly backendPids: readonly (number | null)[];
-  /** Types of the activities that it executes for others; none when it takes no tasks. */
+  /** Types of activities that it executes for other workers; undefined when it takes no tasks. */
   readonly activityTypes?: readonly string[];
-  /** The highest engine number that it knows; by default this version's. */
+  /** The highest engine number that it can read; default: this version's. */
   readonly engine?: number;
 }
 
-/** First key of the session-bound sign of life, an advisory lock whose second key is the epoch. */
+/** First key of the advisory lock that shows that a session lives; the second key is the epoch. */
 const signClass = 1_382_314_096;
 
-/** Registers a new incarnation on the session that will carry its sign of life; returns the epoch. */
+/** Registers a new incarnation on the session that holds its advisory lock; returns the epoch. */
 export async function register(client: pg.ClientBase, schema: string, worker: Registration): Promise<number> {
   const { rows } = await client.query<{ epoch: number }>({
     text: `with w as (insert into ${schema}.workers (identity, queue, bundle_hash, deployment_name, build_id, activity_types, engine) values ($1, $2, $3, $6, $7, $8, $9) returning epoch),
@@ -54,8 +55,8 @@ select epoch from w`,
 }
 
 /**
- * Whether every live worker knows the event and message types of an engine number. Whoever writes a new type asks first:
- * workers that do not know it would put the run into quarantine.
+ * Whether every live worker can read the event and message types of an engine number. Check it before writing a new type:
+ * workers that cannot read it would put the run into quarantine.
  */
 export async function isEngineKnownToAll(database: Database, engine: number): Promise<boolean> {
   const { schema, pool } = database;
@@ -71,17 +72,17 @@ export interface Heartbeat {
   readonly alive: boolean;
   /** Database clock, µs since 1970. */
   readonly databaseTime: number;
-  /** Incarnations that look dead: a heartbeat was missed, and the session is gone or the lease over. */
+  /** Incarnations that look dead: they missed a heartbeat, and their session has ended or their lease has expired. */
   readonly suspects: readonly Suspect[];
 }
 
 export interface Suspect {
   readonly epoch: number;
-  /** The session that carries its sign of life has ended. Otherwise only its lease is over. */
+  /** The session that holds its advisory lock has ended. Otherwise only the lease has expired. */
   readonly sessionEnded: boolean;
 }
 
-/** Extends the lease and looks at the others', in one round trip that needs no disk. */
+/** Extends the lease and reads the leases of others, in one round trip that does not wait for the disk. */
 export async function heartbeat(
   client: pg.ClientBase,
   schema: string,
@@ -100,7 +101,7 @@ export async function heartbeat(
 silent as materialized (
   select epoch, expires_at < clock_timestamp() as expired, pg_try_advisory_xact_lock_shared($4, epoch) as "sessionEnded"
   from ${schema}.leases where epoch <> $1 and beat_at < clock_timestamp() - make_interval(secs => $3 / 1000.0))
-select exists (select from beat) as alive, (extract(epoch from clock_timestamp()) * 1000000)::bigint as time,
+select exists (select from beat) as alive, ${microsOf('clock_timestamp()')} as time,
   coalesce((select json_agg(s) from (select epoch, "sessionEnded" from silent where expired or "sessionEnded") s), '[]') as suspects`,
     values: [epoch, options.leaseMs, options.missedMs, signKey(schema)],
   });
@@ -108,7 +109,7 @@ select exists (select from beat) as alive, (extract(epoch from clock_timestamp()
   return { alive: row.alive, databaseTime: Number(row.time), suspects: row.suspects };
 }
 
-/** Advisory locks are shared by all schemas of a database, so each schema has a first key of its own. */
+/** All schemas of a database share the advisory locks, so each schema has a first key of its own. */
 function signKey(schema: string): number {
   let key = signClass;
   for (const char of schema) key = (Math.imul(key, 31) + char.charCodeAt(0)) | 0;
@@ -116,16 +117,16 @@ function signKey(schema: string): number {
 }
 
 /**
- * Declares an incarnation dead and frees its runs and tasks. Two statements on purpose: the first takes the fences exclusively, and
- * so waits for every claim and append in flight; only a new snapshot sees the runs that such a claim took.
- * @returns how many runs were freed.
+ * Declares an incarnation dead and frees its runs and tasks. This takes two statements: the first locks the fences
+ * exclusively, so it waits for every claim and append in flight; only a later snapshot sees the runs that such a claim took.
+ * @returns the number of runs that were freed.
  */
 export async function declareDead(database: Database, epoch: number, reason: string): Promise<number> {
   const { schema } = database;
   for (;;) {
     if (await fenceOff(database, epoch, reason)) break;
-    // Its connection holds the fence and does not move (a stopped process inside a transaction): end that session. One
-    // that began after the registration has only got the number of a session that is gone, and is somebody else's.
+    // A stopped process holds the fence inside a transaction, so end its session. A session that began after the
+    // registration reuses the pid and belongs to somebody else.
     await database.pool.query(
       `select pg_terminate_backend(a.pid) from ${schema}.fences f join ${schema}.workers w on w.epoch = f.epoch
 join pg_stat_activity a on a.pid = f.backend_pid and (a.backend_start < w.started_at) is not false where f.epoch = $1`,
@@ -157,8 +158,8 @@ async function fenceOff(database: Database, epoch: number, reason: string): Prom
 }
 
 /**
- * Makes the runs of a dead epoch claimable. Passes over rows that somebody has locked: the slow sweep takes those, and what
- * a reaper leaves that dies between its statements.
+ * Makes the runs of a dead epoch claimable. Skips rows that somebody has locked; the slow sweep frees those, and what a
+ * reaper leaves that dies halfway.
  */
 async function freeRuns(database: Database, epoch: number): Promise<number> {
   const { schema } = database;
@@ -178,8 +179,8 @@ async function freeTasksOf(database: Database, epoch: number): Promise<void> {
 }
 
 /**
- * Frees runs and tasks whose worker is dead but whose reaper did not come to its second statement. The workers that occur
- * are found by jumping from one to the next in the index, so its cost grows with the workers, not with the runs.
+ * Frees runs and tasks of dead workers whose reaper died halfway. The owners are found by jumping from one to the next in
+ * the index, so the cost grows with the number of workers, not of runs.
  */
 export async function sweepDead(database: Database): Promise<void> {
   const { schema } = database;
@@ -198,7 +199,7 @@ select epoch, runs from found where epoch is not null
   for (const { epoch, runs } of rows) await (runs ? freeRuns(database, epoch) : freeTasksOf(database, epoch));
 }
 
-/** Backend of a session: whom to terminate when its fence cannot be had. */
+/** The backend of a session, to terminate when its fence cannot be locked. */
 export async function backendPid(client: pg.ClientBase): Promise<number> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
   return rows[0]!.pid;

@@ -1,17 +1,17 @@
-// What a worker looks for now and then, behind the notices: one statement for all of it.
+// Looks for work that notices may have missed, in one statement.
 import type { Micros } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { isTriable } from './quarantine.ts';
 
 export interface Found {
-  /** Runs of this owner that have mail in the inbox. */
+  /** Runs of this owner with mail in the inbox. */
   readonly mailed: readonly string[];
-  /** Activities of one of the queues can be claimed. */
+  /** A task of one of the queues is due. */
   readonly tasks: boolean;
-  /** The time of an activity, of whatever queue, is over. */
+  /** The deadline of a task, of any queue, has passed. */
   readonly expired: boolean;
-  /** Standalone activities of the queue have something to be settled. */
+  /** Standalone activities of the queue have something to do. */
   readonly standalone: boolean;
 }
 

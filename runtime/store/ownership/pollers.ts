@@ -11,22 +11,22 @@ export interface Poller {
   is_routed: boolean;
 }
 
-/** In SQL: the columns of a Poller, from `workers w left join` what `versionText` says. */
+/** SQL: the columns of a Poller, from `workers w left join ${versionText}`. */
 export const pollerColumns =
   'w.deployment_name, w.build_id, coalesce(v.is_current or v.ramp_percentage > 0, false) as is_routed';
 
-/** In SQL: the version of a worker `w`. */
+/** SQL: the join with the version of a worker `w`. */
 export function versionText(schema: string, namespace: string): string {
   return `${schema}.deployment_versions v
   on v.namespace = ${namespace} and v.deployment_name = w.deployment_name and v.build_id = w.build_id`;
 }
 
 interface PollerRow extends Poller {
-  /** Of the run's ready row. */
+  /** Queue of the run's ready row; null for a closed run. */
   waits_in: string | null;
 }
 
-/** Live workers that may claim the run where it waits now; of a closed run, those that poll its task queue. */
+/** Live workers that may claim the run where it waits now; for a closed run, workers that poll its task queue. */
 export async function countPollers(database: Database, run: RunRow): Promise<number> {
   const { schema, pool } = database;
   const queue = queueKey(run.namespace, run.task_queue);
@@ -40,7 +40,7 @@ where l.queue = $2 and l.expires_at > clock_timestamp() and w.bundle_hash is not
   return rows.filter((row) => row.waits_in === null || mayTake(row, row.waits_in, queue)).length;
 }
 
-/** Whether a worker of a task queue takes what waits in that queue (its key), or in one of those of versions. */
+/** Whether a worker of a task queue takes what waits in that queue (its key) or in the queue of a version. */
 export function mayTake(worker: Poller, waitsIn: string, queue: string): boolean {
   const { deployment_name: deploymentName, build_id: buildId } = worker;
   if (deploymentName === null || buildId === null) return waitsIn === queue;

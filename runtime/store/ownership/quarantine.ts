@@ -1,4 +1,4 @@
-// The quarantine: open runs that no worker could load or go on with. Writes only this table; who puts a run aside also parks it.
+// The quarantine: open runs that no worker could load or continue. Writes only this table; the caller also parks the run.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Micros } from '../../core/log/event.ts';
 import type { QuarantineInfo } from '../../core/run/quarantine-info.ts';
@@ -6,12 +6,12 @@ import { timestampArray } from '../codec/pg-binary.ts';
 import type { Database } from '../sql/database.ts';
 import { isDataRefusal } from '../sql/sqlstate.ts';
 
-/** In SQL, of a row of `ready`: it is not in quarantine, or its next try is due. A scalar subquery, so that no plan joins. */
+/** SQL: a row of `ready` is not in quarantine, or its next try is due. A scalar subquery, so that the planner cannot join. */
 export function isTriable(schema: string, now: string): string {
   return `coalesce((select q.next_try from ${schema}.quarantine q where q.run_id = ready.run_id) <= ${now}, true)`;
 }
 
-/** Whether an error is due to the run that it happened to, and not to the database, which may answer the next time. */
+/** Whether the run itself causes the error, not the database, which may answer the next time. */
 export function isFaultOfRun(error: unknown): boolean {
   const ofEngine = [RuntimeError, TypeError, RangeError, SyntaxError].some((type) => error instanceof type);
   return ofEngine || isDataRefusal(error);
@@ -25,11 +25,11 @@ export interface QuarantinedRun {
   readonly message: string;
   /** The worker that failed. */
   readonly epoch: number;
-  /** Who has to own the run; null: nobody. */
+  /** The epoch that must own the run; null: nobody. */
   readonly owner: number | null;
 }
 
-/** Puts an open run into quarantine, or has it stay there. One that has another owner by now is left alone. */
+/** Puts an open run into quarantine or extends its stay. Does nothing when the run has another owner. */
 export async function putIntoQuarantine({ pool, schema }: Database, run: QuarantinedRun): Promise<void> {
   await pool.query(
     `insert into ${schema}.quarantine (run_id, next_try, attempts, cause, message, epoch)

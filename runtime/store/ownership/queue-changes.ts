@@ -1,11 +1,11 @@
-// Owned runs whose place to wait in changes: that of a version, of a deployment, or of none. What the log says of a run
-// decides; its ready row only keeps it for claims.
+// Moves owned runs to the queue of a version, of a deployment, or of none. The run's log decides the queue; the ready row
+// only keeps it for claims.
 import type pg from 'pg';
 import type { Fence } from './fence.ts';
 import { ownedRows } from './claim.ts';
 import { uuidArray } from '../codec/pg-binary.ts';
 
-/** Where owned runs will wait, should their owner die. Returns the ids of those that were changed; locked rows are left. */
+/** Sets where owned runs wait if their owner dies. Returns the ids of those that were changed; skips locked rows. */
 export async function assignQueues(
   client: pg.ClientBase,
   schema: string,

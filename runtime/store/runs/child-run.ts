@@ -1,11 +1,12 @@
-// The run that a ChildWorkflowInitiated asks for, and its start. Repeating it is harmless: the child's run id follows from
-// the event.
+// Finds and starts the run that a ChildWorkflowInitiated asks for. A start can be repeated: the event determines the child's
+// run id.
 import type { RunLink } from '../../core/log/activation.ts';
 import { childStartMeta } from '../../core/run/start-meta.ts';
 import { type StartTiming, timingOfStart } from '../../core/run/chain.ts';
 import { placeAfter, queueKey, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
 import type { PropertiesMeta } from '../../core/run/run-properties.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
+import { refusedAfter } from '../../core/run/refused-after.ts';
 import type { OpenChild } from '../../core/run/run-links.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import type { Queryable } from '../sql/queryable.ts';
@@ -25,25 +26,11 @@ export interface ParentRun {
 export interface ChildStart {
   readonly run: NewRun;
   readonly timing: StartTiming;
-  /** Ends of earlier runs of its workflow id that forbid it. */
+  /** Statuses of the last run of its workflow id that forbid the start. */
   readonly refusedAfter: readonly RunStatus[];
 }
 
-const refusedAfter = {
-  ALLOW_DUPLICATE_FAILED_ONLY: ['completed', 'continued_as_new'],
-  REJECT_DUPLICATE: [
-    'completed',
-    'continued_as_new',
-    'failed',
-    'cancelled',
-    'terminated',
-    'timed_out',
-    'rolled_back',
-    'recovered',
-  ],
-} as const satisfies Record<string, readonly RunStatus[]>;
-
-/** Children of a pinned run begin on its version, if that polls their queue. */
+/** Children of a pinned run start on its version, if workers of that version poll their queue. */
 async function placeOf(
   client: Queryable,
   schema: string,
@@ -92,13 +79,13 @@ function propertiesOf({ memo, searchAttributes, searchAttributeTypes }: Properti
   return text === '{}' ? null : text;
 }
 
-/** Whether the run is there, open or closed. */
+/** Whether the run exists, open or closed. */
 export async function runExists(client: Queryable, schema: string, runId: string): Promise<boolean> {
   const { rows } = await client.query(`select 1 from ${schema}.runs where run_id = $1`, [runId]);
   return rows.length > 0;
 }
 
-/** The open run of a child's chain; undefined when it has ended, or was never started. */
+/** The open run of a child's chain; undefined when the chain has ended or never started. */
 export async function openRunOfChild(
   client: Queryable,
   schema: string,
@@ -109,20 +96,6 @@ export async function openRunOfChild(
     `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
 where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.closed_at is null and (s.meta->'parent'->>'seq')::int = $4`,
     [parent.namespace, child.workflowId, parent.runId, child.seq],
-  );
-  return (rows as { run_id: string }[])[0]?.run_id;
-}
-
-/** The open run of a workflow id, or the given run if it is open. */
-export async function openRunOf(
-  client: Queryable,
-  schema: string,
-  { namespace, workflowId, runId }: { namespace: string; workflowId: string; runId: string | undefined },
-): Promise<string | undefined> {
-  const { rows } = await client.query(
-    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
-  and ($3::text is null or run_id::text = $3)`,
-    [namespace, workflowId, runId ?? null],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

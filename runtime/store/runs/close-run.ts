@@ -1,5 +1,5 @@
-// Ending a run that nobody owns, by termination or because its time is over: no workflow code is needed, so whoever asks
-// does it, in one short transaction. The locked ready row keeps claims away, as ownership would.
+// Ends a run that nobody owns, by termination or timeout. That needs no workflow code, so the caller does it in one short
+// transaction. The locked ready row keeps claims away, as ownership would.
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import type { FailedMeta } from '../../core/log/activation.ts';
@@ -13,6 +13,7 @@ import { sha256 } from '../codec/sha256.ts';
 import type { Database } from '../sql/database.ts';
 import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
+import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { deleteOpenRows, writeClosed } from './closed-run.ts';
 import { readRunVersioning } from '../deployments/deployments.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
@@ -20,14 +21,14 @@ import { readEventsAfter } from '../log/history.ts';
 import { declareDead } from '../ownership/lease.ts';
 import { isTriable } from '../ownership/quarantine.ts';
 
-/** `ended`: it is closed now. `owned`: a worker has the run, send it a message instead. `closed`: it is not open. */
+/** `ended`: closed now. `owned`: a worker owns the run, send it a message instead. `closed`: the run is not open. */
 export type EndResult = 'ended' | 'owned' | 'closed';
 
 export function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<EndResult> {
   return endUnowned(database, runId, { type: 'WorkflowTerminated', reason });
 }
 
-/** Closes runs of any queue whose deadline has passed; no worker has them. */
+/** Closes runs of any queue whose deadline has passed and that no worker owns. */
 export async function endOverdue(database: Database): Promise<void> {
   const { rows } = await database.pool.query<{ run_id: string }>({
     name: `reprise_overdue_${database.schema}`,
@@ -36,7 +37,7 @@ export async function endOverdue(database: Database): Promise<void> {
   });
   const failures: unknown[] = [];
   for (const { run_id: runId } of rows) {
-    // One that cannot be ended keeps no other from it.
+    // A failure must not stop the others.
     await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null }).catch((error: unknown) => {
       failures.push(error);
     });
@@ -51,9 +52,9 @@ interface End {
 
 interface Ended {
   readonly event: HistoryEvent;
-  /** Where the run that follows waits; undefined when none does. */
+  /** Queue of the successor; undefined without one. */
   readonly queue: string | undefined;
-  /** Other runs have to hear of it. */
+  /** Other runs must learn of the close. */
   readonly isTold: boolean;
 }
 
@@ -72,7 +73,7 @@ async function endUnowned(database: Database, runId: string, asked: End): Promis
   database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
   database.notifier.closed(runId);
   if (queue !== undefined) database.notifier.wake(queue);
-  // What fails here is found again by whoever keeps house.
+  // If this fails, the reaper sends it.
   if (isTold) void deliverOutbox(database, [runId]).catch(() => undefined);
   return 'ended';
 }
@@ -84,7 +85,7 @@ async function endWithin(
   asked: End,
 ): Promise<Ended | 'owned' | 'closed'> {
   const { rows } = await client.query<{ owner: number | null; now: string }>(
-    `select owner, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
+    `select owner, ${microsOf('clock_timestamp()')} as now from ${schema}.ready where run_id = $1 for no key update ${asked.type === 'WorkflowTimedOut' ? 'skip locked' : ''}`,
     [runId],
   );
   const row = rows[0];
@@ -99,7 +100,7 @@ async function endWithin(
   const event = events[0]!;
   await client.query(
     `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
-values ($1, timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3, ${eventCode[type]}, $4, $5, $6, $7)`,
+values ($1, ${timeOf('$2')}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
     [runId, at, event.seq, event.reason, event.correlationId, event.meta, Buffer.from(event.hash!)],
   );
   await writeClosed(client, schema, runId, status, event);
@@ -109,7 +110,7 @@ values ($1, timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3, ${e
   return { event, queue, isTold };
 }
 
-/** A run that is due may have been terminated by its parent's end: that stands in its mail. */
+/** The mail of a due run may hold a termination by the parent close policy; that takes precedence. */
 async function askedByMail(client: pg.ClientBase, schema: string, runId: string, otherwise: End): Promise<End> {
   const { rows } = await client.query<{ reason: string | null }>(
     `select reason from ${schema}.inbox where run_id = $1 and type = ${eventCode.WorkflowTerminated} order by id limit 1`,
@@ -118,7 +119,7 @@ async function askedByMail(client: pg.ClientBase, schema: string, runId: string,
   return rows[0] === undefined ? otherwise : { type: 'WorkflowTerminated', reason: rows[0].reason };
 }
 
-/** What follows a run whose time is over: another attempt, or the next time of its schedule. */
+/** The successor of a run that timed out: the next attempt, or the next run of the schedule. */
 async function timedOut(
   client: pg.ClientBase,
   schema: string,
@@ -153,12 +154,12 @@ async function readHead(
 }
 
 const orphanPollMs = 500;
-/** A lease is believed to be over when nothing was heard of its worker for as long again; a paused database looks alike. */
+/** Before declaring an owner dead, wait this long after its lease expired: a stalled database also stops heartbeats. */
 const orphanSilenceMs = 5_000;
 
 /**
- * Terminates a run whose owner has gone silent, should that be so: waits until `signal` aborts, or until the owner's lease
- * is over and stays over. Then declares the owner dead, as a worker that polls the queue would do; there may be none.
+ * Terminates a run if its owner has died. Waits until `signal` aborts, or until the owner's lease has expired and stays
+ * expired; then it declares the owner dead itself, since there may be no worker to do it.
  */
 export async function terminateOrphan(
   database: Database,
@@ -183,7 +184,7 @@ export async function terminateOrphan(
       await declareDead(database, row.epoch, 'lease expired');
     }
     if (row.epoch === null || performance.now() - (silentSince?.at ?? Number.POSITIVE_INFINITY) > orphanSilenceMs) {
-      // A row that somebody holds may be free the next time.
+      // If somebody holds the row, the next round tries again.
       const result = await terminateUnowned(database, runId, reason).catch((error: unknown) => {
         if (!isLockTimeout(error)) throw error;
       });

@@ -1,9 +1,10 @@
-// What closing a run does to its rows, besides its last event.
+// Updates the rows of a run that closes, apart from its last event.
 import type pg from 'pg';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
+import { timeOf } from '../sql/sql-text.ts';
 
-/** The run's row, set from a row `c`. */
+/** Assignments for the run's row, from a row `c`. */
 export const closedColumns = 'status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash';
 
 export async function writeClosed(
@@ -15,12 +16,12 @@ export async function writeClosed(
 ): Promise<void> {
   await client.query(
     `update ${schema}.runs r set ${closedColumns} from (select $2::text as status,
-  timestamptz 'epoch' + $3::bigint * interval '1 microsecond' as at, $4::int as seq, $5::bytea as hash) c where r.run_id = $1`,
+  ${timeOf('$3')} as at, $4::int as seq, $5::bytea as hash) c where r.run_id = $1`,
     [runId, status, at, seq, hash],
   );
 }
 
-/** Deletes all that only an open run has. What is left of its mail goes too: the next run of its chain takes it before. */
+/** Deletes the rows that only an open run has, with the mail that no successor has taken. */
 export async function deleteOpenRows(client: pg.ClientBase, schema: string, runId: string): Promise<void> {
   const mine = 'where run_id = $1';
   await client.query(

@@ -1,14 +1,15 @@
-// The run that takes over from one that continues as new: its row, its start, the context that it inherits, and the mail
-// that nobody has read. In the transaction that closed the run before.
+// Creates the successor of a run: its row, its start, the context it inherits, and the unread mail. Runs in the transaction
+// that closes the predecessor.
 import type pg from 'pg';
 import { notInherited, type SuccessorMeta } from '../../core/run/start-meta.ts';
 import { placeAfter, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import { closingTypes, linkTypes } from '../log/history.ts';
+import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
 
-/** What became of the old run's activities, children and messages is nothing to the new one. */
+/** Messages about the old run's activities, children and messages do not concern the new run. */
 const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
   .map((type) => eventCode[type])
   .join(', ');
@@ -18,17 +19,17 @@ const ofOldStart = notInherited.map((name) => `'${name}'`).join(', ');
 export interface ContinuedRun {
   readonly runId: string;
   readonly workflowType: string;
-  /** null: those of the run before. */
+  /** Null: the arguments of the predecessor. */
   readonly args: Uint8Array | null;
-  /** What is new in the meta of its start. */
+  /** Changes to the meta of the start. */
   readonly meta: SuccessorMeta;
-  /** Ops of the patch that makes its context; null when it has none to begin with. */
+  /** Operations of the patch that creates its context; null when it starts without one. */
   readonly context: string | null;
-  /** Where it begins when that has to do with versions. */
+  /** Queue prefix and inherited version; undefined when the run is unversioned. */
   readonly place: VersionedPlace | undefined;
 }
 
-/** The place as far as it holds for the queue that the new run waits in, and the meta that says so. */
+/** Checks that the place also holds in the new run's task queue, and returns the meta that records it. */
 async function placeFor(
   client: pg.ClientBase,
   schema: string,
@@ -44,7 +45,7 @@ async function placeFor(
   return { prefix, meta: inherits === undefined ? meta : { ...meta, inheritedVersion: inherits } };
 }
 
-/** Where a run begins that tries another one again, or is the next of its schedule. */
+/** The place of a retry, or of the next run of a schedule. */
 export function placeOfNext(next: SuccessorMeta, versioning: RunVersioning | undefined): VersionedPlace | undefined {
   return placeAfter(versioning, next.attempt === undefined ? 'scheduled' : 'retried');
 }
@@ -54,7 +55,7 @@ export function nextRunOf(workflowType: string, meta: SuccessorMeta, place: Vers
   return { runId: newRunId(), workflowType, args: null, meta: { ...meta, seed: newSeed() }, context: null, place };
 }
 
-/** Returns the queue that the new run waits in. */
+/** Creates the run and returns the queue that it waits in. */
 export async function continueRun(
   client: pg.ClientBase,
   schema: string,
@@ -70,9 +71,9 @@ export async function continueRun(
     ((s.meta::jsonb - array[${ofOldStart}] - p.names) || p.properties
       || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
       'continuedFrom', $1::text,
-      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, (extract(epoch from s.at) * 1000000)::bigint)) || $5::jsonb) as meta
+      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, ${microsOf('s.at')})) || $5::jsonb) as meta
   from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
-  -- Memo and search attributes: of a run that continues as new as they stand, which its row knows; else as they began.
+  -- A run that continues as new passes on its present memo and search attributes, a retry those it started with.
   cross join lateral (
     select coalesce(array_agg(key), '{}') as names, coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}') as properties
     from jsonb_each(case when $4::bytea is null then '{}' else jsonb_build_object('memo', r.memo,
@@ -104,7 +105,7 @@ due as (
     (select count(*) from unread), $6::text is not null
   from timed cross join lateral (select least(
     first_task + (meta->>'runTimeoutMs')::float8 * interval '1 millisecond',
-    timestamptz 'epoch' + (meta->>'executionDeadline')::bigint * interval '1 microsecond') as deadline) d
+    ${timeOf("(meta->>'executionDeadline')")}) as deadline) d
   returning queue)
 select queue from due`,
     values: [oldRunId, next.runId, next.workflowType, next.args, JSON.stringify(meta), next.context, prefix],

@@ -1,4 +1,4 @@
-// Waits for runs to close: told at once by a worker of this process, soon by a notice, in the end by looking.
+// Waits for runs to close. A worker of this process reports at once, a notice soon after, and polling finds the rest.
 import type pg from 'pg';
 import type { Deferred } from '../../core/deferred.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
@@ -8,11 +8,11 @@ import { channelName, listen, splitPayload } from '../sql/notifier.ts';
 import { readOutcomes } from './runs.ts';
 import { type QueryAnswer, takeAnswer } from '../messages/requests.ts';
 
-/** How often awaited runs are looked up: while notices come, a lost one is all that this is for. */
+/** How often to look up awaited runs: seldom while notices arrive, since it then only finds lost ones. */
 const pollMs = { deaf: 250, listening: 1_000 } as const;
 
-export interface Told {
-  /** Resolves when a notice comes, or has come; after `ms` in any case, and not later than one that was lost is looked for. */
+export interface Subscription {
+  /** Resolves on a notice, or if one has come before; after `ms` at the latest, or earlier to find a lost notice. */
   within(ms: number): Promise<void>;
   done(): void;
 }
@@ -22,21 +22,21 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
   readonly #runs = new Map<string, Deferred<ClosedOutcome>>();
   readonly #answers = new Map<string, Set<() => void>>();
   #listener: Promise<pg.Client | undefined> | undefined;
-  /** The session that listens, once it does. */
+  /** The listening session, once it listens. */
   #listening: pg.Client | undefined;
-  /** Runs that nobody has looked up yet, and those that a notice names. */
+  /** Runs to look up: new ones, and those that a notice names. */
   readonly #lookups = new Batcher<string>(this);
   readonly #poller = new Poller(this);
   #closed = false;
 
   constructor(database: Database) {
     this.#database = database;
-    database.local.on('closed', (runId, outcome) => this.#settle(runId, outcome));
+    database.local.on('closed', (runId, outcome) => this.#resolve(runId, outcome));
   }
 
   /**
-   * To be called before a run is started whose outcome will be asked for: as its notice cannot be missed then, nothing
-   * has to be looked up. `forget` it when it was not started.
+   * Call this before starting a run whose outcome will be awaited: its notice then cannot be missed, and no lookup is needed.
+   * Call `forget` if the run was not started.
    */
   expect(runId: string): void {
     if (this.#listening === undefined) {
@@ -50,7 +50,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     this.#runs.delete(runId);
   }
 
-  /** How the run ended; waits until it has. */
+  /** Waits until the run closes and returns its outcome. */
   outcome(runId: string): Promise<ClosedOutcome> {
     const waiting = this.#runs.get(runId);
     if (waiting !== undefined) return waiting.promise;
@@ -67,21 +67,21 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     return waiting.promise;
   }
 
-  /** The answer to a request, or undefined when none came in time, or before it was given up. */
+  /** The answer to a request; undefined when none came in time, or when the caller gave up. */
   async answer(id: string, timeoutMs: number, isGivenUp: () => boolean): Promise<QueryAnswer | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (let wait = 5; ; wait *= 2) {
-      const told = await this.told(id);
+      const subscription = await this.subscribe(id);
       const found = await takeAnswer(this.#database, id);
       const left = isGivenUp() ? 0 : deadline - performance.now();
-      if (found === undefined && left > 0) await told.within(Math.min(wait, left));
-      told.done();
+      if (found === undefined && left > 0) await subscription.within(Math.min(wait, left));
+      subscription.done();
       if (found !== undefined || left <= 0) return found;
     }
   }
 
-  /** Listens for notices about a request or an update from now on, until `done`. */
-  async told(id: string): Promise<Told> {
+  /** Listens for notices about a request or an update until `done`. */
+  async subscribe(id: string): Promise<Subscription> {
     await this.#listen();
     const notice = Promise.withResolvers<void>();
     const listeners = this.#answers.get(id) ?? new Set();
@@ -112,14 +112,14 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     await (await this.#listener)?.end().catch(() => undefined);
   }
 
-  #settle(runId: string, outcome: ClosedOutcome): void {
+  #resolve(runId: string, outcome: ClosedOutcome): void {
     const waiting = this.#runs.get(runId);
     if (waiting === undefined) return;
     this.#runs.delete(runId);
     waiting.resolve(outcome);
   }
 
-  /** While someone awaits a result the process must live; this timer is the only thing that may be left to wait on. */
+  /** Polls only while someone awaits a result. This timer then keeps the process alive, since nothing else may. */
   get everyMs(): number | undefined {
     if (this.#runs.size === 0) return undefined;
     return this.#listening === undefined ? pollMs.deaf : pollMs.listening;
@@ -140,13 +140,13 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
   async #lookUp(runIds: readonly string[]): Promise<void> {
     const awaited = runIds.filter((runId) => this.#runs.has(runId));
     if (awaited.length === 0) return;
-    void this.#listen(); // again, if it was lost
-    for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#settle(runId, outcome);
+    void this.#listen(); // reconnects a lost session
+    for (const [runId, outcome] of await readOutcomes(this.#database, awaited)) this.#resolve(runId, outcome);
   }
 
   #listen(): Promise<pg.Client | undefined> {
     this.#listener ??= this.#connect().catch(() => {
-      this.#listener = undefined; // polling does without; the next wait tries again
+      this.#listener = undefined; // polling needs no session; the next wait reconnects
       return undefined;
     });
     return this.#listener;
@@ -156,7 +156,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     const { schema } = this.#database;
     const client = await this.#database.dedicated('reprise client');
     const lost = (): void => {
-      // Told twice, by its error and by its end; another may listen by then.
+      // Both events of one loss come here, and a new session may listen already.
       if (this.#listening !== client) return;
       this.#listener = undefined;
       this.#listening = undefined;

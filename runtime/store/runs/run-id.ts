@@ -1,4 +1,4 @@
-// Run ids and seeds. Ids are UUIDv7 (RFC 9562), made by whoever starts the run, so that no sequence is needed and rows of one time lie together.
+// Run ids and seeds. Ids are UUIDv7 (RFC 9562), made by the caller that starts the run, so that no sequence is needed and rows of one time lie together.
 import { hash, randomBytes, randomFillSync } from 'node:crypto';
 
 const pool = Buffer.allocUnsafe(4096);
@@ -19,14 +19,14 @@ export function newRunId(nowMs: number = Date.now()): string {
   return runIdFromBytes(bytes);
 }
 
-/** A new seed for what workflow code draws at random. */
+/** A new seed for the random numbers of workflow code. */
 export function newSeed(): string {
   return randomBytes(16).toString('hex');
 }
 
 /**
- * The id of the run that a run's event starts: the same for whoever reckons it, so that a start that is repeated after a
- * crash finds the run that is there. `at` in µs since 1970.
+ * The id of the run that an event starts. Every process computes the same id, so a start that is repeated after a crash finds
+ * the existing run. `at` in µs since 1970.
  */
 export function childRunId(parentRunId: string, seq: number, at: number): string {
   const bytes = Buffer.from(hash('sha256', `child ${parentRunId} ${seq}`, 'hex').slice(0, 32), 'hex');

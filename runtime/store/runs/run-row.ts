@@ -1,4 +1,4 @@
-// One row of `runs`, as pg hands it over.
+// One row of `runs`, as pg returns it.
 import type { SearchAttributeType } from '../../core/options/search-attributes.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { StoredAttribute } from '../../core/run/run-properties.ts';

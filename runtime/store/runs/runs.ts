@@ -1,4 +1,4 @@
-// Reads of runs for people and programs: their rows, how they ended, and what an open one waits for.
+// Reads runs: their rows, their outcomes, and what an open run waits for.
 import type { RunRow } from './run-row.ts';
 import type { StartedMeta } from '../../core/run/start-meta.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
@@ -46,11 +46,11 @@ const followedTypes: readonly EventType[] = [
   'WorkflowTimedOut',
 ];
 
-/** The run that a closed one continued as, or that follows it as its next attempt or time; undefined when there is none. */
+/** The successor of a closed run: its continuation, next attempt or next scheduled run; undefined when there is none. */
 export async function nextRun(database: Database, runId: string): Promise<RunRow | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<RunRow>(
-    // Only then a uuid: other events have other ids there.
+    // Only these types hold a run id there, so the cast is guarded.
     `select n.* from ${schema}.runs r
 cross join lateral (select case when e.type = any($2::int[]) then e.correlation_id::uuid end as id
   from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq limit 1) next
@@ -60,12 +60,12 @@ join ${schema}.runs n on n.run_id = next.id where r.run_id = $1 and r.closed_at 
   return rows[0];
 }
 
-/** How each of these runs ended; open ones are left out. */
+/** The outcomes of closed runs; open ones are left out. */
 export async function readOutcomes(database: Database, runIds: readonly string[]): Promise<Map<string, ClosedOutcome>> {
   const { schema, pool } = database;
   const { rows } = await pool.query<OutcomeRow>({
     name: `reprise_outcomes_${schema}`,
-    // One look into each index for each run: a join could be planned as a scan of the whole log.
+    // Looks up each run in the indexes: a join may be planned as a scan of the whole log.
     text: `select r.run_id, e.type, e.payload, e.reason, e.next, e.retry_state from unnest($1::uuid[]) as given(run_id)
 cross join lateral (
   select run_id, final_seq from ${schema}.runs where run_id = given.run_id and closed_at is not null limit 1) r
@@ -100,11 +100,11 @@ interface OutcomeRow {
 export interface OpenState extends Family {
   /** Last event's seq, by the log. */
   readonly historyLength: number;
-  /** Undefined for a run that has nothing to do with versions. */
+  /** Undefined for an unversioned run. */
   readonly versioning: RunVersioning | undefined;
-  /** What `patched` decided for, sorted. */
+  /** The change ids that `patched` returned true for, sorted. */
   readonly changes: readonly string[];
-  /** Bytes of its events, about. */
+  /** Size of its events in bytes, approximate. */
   readonly historySize: number;
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | null;
@@ -119,22 +119,19 @@ export interface OpenState extends Family {
     attempt: number;
     lastFailure: string | null;
     unknownEffect: boolean;
-    /** Of one that the run's owner does not execute itself. */
+    /** Set for an activity that the run's owner does not execute itself. */
     remote?: RemoteTask;
   }[];
-  /** The failed workflow task that the run stands at, if it does. */
+  /** The failed workflow task that the run retries. */
   readonly taskFailure: TaskFailureInfo | undefined;
-  /** Why no worker goes on with the run for now, if it is in quarantine: what went wrong in the engine. */
+  /** Why no worker continues the run for now: an error of the engine. */
   readonly quarantine: QuarantineInfo | undefined;
 }
 
-/** What a row of the log takes beside its contents, about. */
+/** Approximate size of a row of the log without its contents. */
 const eventRowBytes = 120;
 
-/**
- * As much of the fold as the log gives. A run whose log cannot be read, or folded to its end, is described too: its
- * quarantine says why.
- */
+/** The state as far as the log can be read and folded. Where it cannot, the quarantine says why, and describe still works. */
 async function readRunState(database: Database, { run_id: runId, workflow_id: workflowId }: RunRow): Promise<RunState> {
   const state = new RunState(runId);
   state.workflowId = workflowId;
@@ -146,10 +143,10 @@ async function readRunState(database: Database, { run_id: runId, workflow_id: wo
   return state;
 }
 
-/** As many pending activities as are told of. */
+/** At most this many pending activities are described. */
 const pendingMax = 100;
 
-/** What an open run waits for. Derived from the log and the ready row; nothing is stored for it. */
+/** What an open run waits for, computed from the log and the ready row. */
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const [state, pollers, { rows: heads }, quarantine, tasks] = await Promise.all([

@@ -1,4 +1,4 @@
-// Starts of one process share commits: what is asked for while a statement is under way goes out with the next.
+// Batches the starts of one process: starts requested while a statement runs share the next one and its commit.
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from '../sql/database.ts';
 import { sendNotices } from '../sql/notifier.ts';
@@ -18,16 +18,16 @@ export class StartBatcher implements BatchSender<Waiting> {
   readonly #waitMs: number;
   readonly #batcher = new Batcher<Waiting>(this, limits);
 
-  /** `waitMs`: how long a statement waits for somebody's transaction that has a workflow id. */
+  /** `waitMs`: how long a statement waits for another transaction that uses the same workflow id. */
   constructor(database: Database, waitMs: number = lockMs) {
     this.#database = database;
     this.#waitMs = waitMs;
   }
 
   /**
-   * Starts a run; false when its workflow id belongs to an open run. `isRepeated`: somebody's transaction had the workflow
-   * id the last time, so it waits in a statement of its own.
-   * @throws lock_not_available when somebody's transaction has the workflow id
+   * Starts a run; false when an open run has its workflow id. `isRepeated`: another transaction used the workflow id at the
+   * last try, so this start waits in a statement of its own.
+   * @throws lock_not_available when another transaction uses the workflow id
    */
   start(run: NewRun, isRepeated = false): Promise<boolean> {
     return new Promise((resolve, reject) => {
@@ -50,7 +50,7 @@ export class StartBatcher implements BatchSender<Waiting> {
     }
   }
 
-  /** By a worker of this process, which need not find them then. Undefined when none takes them. */
+  /** Lets a worker of this process start the runs, so that nobody has to find them. Undefined when no worker accepts. */
   #startHere(runs: readonly NewRun[]): Promise<Set<string>> | undefined {
     const { queue } = runs[0]!;
     const workers = this.#database.localWorkers.get(queue);
@@ -83,9 +83,9 @@ export class StartBatcher implements BatchSender<Waiting> {
   }
 
   /**
-   * One start that the database refuses, or that waits for somebody, must not fail the others that happened to share its
-   * statement. After a lost session nobody knows what was committed: a second try would take the caller's own run for
-   * somebody else's.
+   * Retries the starts one by one: a start that the database refuses, or that waits for a lock, must not fail others that
+   * shared its statement. After a lost session the outcome is unknown, and a second try would mistake the caller's own run
+   * for somebody else's, so all fail.
    */
   async #separately(batch: readonly Waiting[], error: unknown): Promise<void> {
     if (batch.length === 1 || !isCleanRefusal(error)) {

@@ -1,4 +1,4 @@
-// Starting runs: one short statement for any number of starts, on the caller's own transaction when it has one.
+// Starts runs: one short statement for any number of starts, on the caller's transaction if there is one.
 import type { Queryable } from '../sql/queryable.ts';
 import type pg from 'pg';
 import { eventCode, type Micros } from '../../core/log/event.ts';
@@ -24,8 +24,8 @@ export interface NewRun {
 }
 
 /**
- * Starts runs; returns the ids of those that were started. The others' workflow ids belong to an open run. Gives up on a
- * workflow id that somebody's open transaction has after `waitMs`. @throws lock_not_available
+ * Starts runs and returns the ids of those that were started; the workflow ids of the others belong to open runs. Waits up to
+ * `waitMs` for another open transaction that uses one of the workflow ids. @throws lock_not_available
  */
 export async function startRuns(
   client: pg.ClientBase | pg.Pool,
@@ -40,8 +40,8 @@ export async function startRuns(
 }
 
 /**
- * Starts a run in the caller's transaction; false when its workflow id belongs to an open run. The transaction may belong
- * to any driver and pooler, so only text and values are used.
+ * Starts a run in the caller's transaction; false when an open run has its workflow id. The transaction may use any driver
+ * and pooler, so the call passes only text and values.
  */
 export async function startRunWithin(transaction: Queryable, schema: string, run: NewRun): Promise<boolean> {
   const { rows } = await transaction.query(insertText(schema, ''), givenValues([run]));
@@ -55,9 +55,9 @@ export interface OwnedStart {
 }
 
 /**
- * Starts runs that `owner` owns from the first moment, if it still lives. `events` (of EventRows) are appended for those
- * that it owns. Returns by run id whether it does; the workflow ids of those left out belong to an open run.
- * @throws lock_not_available when somebody's open transaction has a workflow id
+ * Starts runs that `owner` owns from the start, if its fence still stands, and appends `events` (of EventRows) for those.
+ * Returns by run id whether `owner` owns the run; omits runs whose workflow id belongs to an open run.
+ * @throws lock_not_available when another open transaction uses a workflow id
  */
 export async function startOwnedRuns(
   client: pg.ClientBase,
@@ -99,7 +99,7 @@ const givenColumns =
 const givenArrays =
   '$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[], $10::uuid[]';
 
-/** Common to all starts: the run's row, unless its workflow id is taken, and its first event. */
+/** Part of every start: the run's row, unless its workflow id is taken, and its first event. */
 function startedText(schema: string): string {
   return `started as (
   insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at,
@@ -114,7 +114,7 @@ first as (
   select run_id, at, 1, ${eventCode.WorkflowStarted}, workflow_type, args, meta from given join started using (run_id))`;
 }
 
-/** How long a start waits for somebody's transaction that has started a run of the same workflow id. */
+/** Limits how long a start waits for another transaction that started a run of the same workflow id. */
 function patience(parameter: string): string {
   return `(select set_config('lock_timeout', ${parameter}, true)) as patience(limit_set)`;
 }
@@ -128,8 +128,9 @@ due as (
 select run_id from started`;
 }
 
-/** Two statements that share workflow ids wait for each other's rows: `runs` come sorted, or they deadlock. */
+/** `runs` must be sorted: statements that share workflow ids wait for each other's rows, and would deadlock. */
 function givenValues(runs: readonly NewRun[]): unknown[] {
+  // In the order of givenColumns.
   const column = {
     id: new ColumnEncoder('uuid'),
     namespace: new ColumnEncoder('text'),
@@ -154,18 +155,7 @@ function givenValues(runs: readonly NewRun[]): unknown[] {
     column.meta.text(run.meta);
     column.parent.bytes(run.parentRunId === undefined ? null : runIdBytes(run.parentRunId));
   }
-  return [
-    column.id.take(),
-    column.namespace.take(),
-    column.workflowId.take(),
-    column.type.take(),
-    column.taskQueue.take(),
-    column.queue.take(),
-    column.properties.take(),
-    column.args.take(),
-    column.meta.take(),
-    column.parent.take(),
-  ];
+  return Object.values(column).map((values) => values.take());
 }
 
 function byWorkflowId(a: NewRun, b: NewRun): number {

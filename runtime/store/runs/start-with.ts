@@ -1,4 +1,4 @@
-// A start that depends on other runs of its workflow id, or comes with a message: all of it happens, or nothing.
+// A start that depends on other runs of its workflow id, or that brings a message. All of it happens, or nothing.
 import type { StartTiming } from '../../core/run/chain.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { Database } from '../sql/database.ts';
@@ -9,28 +9,28 @@ import { type NewRun, startRunWithin } from './start-run.ts';
 import { transaction } from '../sql/transaction.ts';
 
 export interface StartWith {
-  /** For the new run, or for the open one. */
+  /** Goes to the new run, or to the open one. */
   readonly message?: Message;
-  /** Whether the open run of the workflow id will do. */
+  /** Use the open run of the workflow id instead of starting one. */
   readonly useExisting: boolean;
-  /** Ends of earlier runs of the workflow id that forbid a new one. */
+  /** Statuses of the last run of the workflow id that forbid a new one. */
   readonly refusedAfter: readonly RunStatus[];
   readonly timing: StartTiming;
 }
 
 export interface Placed {
-  /** Of the new run, or of the open one. */
+  /** Id of the new run, or of the open one. */
   readonly runId: string;
   readonly isNew: boolean;
   readonly delivery: Delivery | undefined;
 }
 
-/** Why there is no new run: an open one has its workflow id, or a closed one ended as it should not have. */
+/** Why no run was started: an open run has its workflow id, or the last run's status forbids it. */
 export type Taken = 'open' | 'closed';
 
 /**
- * In the caller's transaction, or in one of its own.
- * @throws lock_not_available when somebody's transaction has the workflow id, or the open run's row
+ * Starts in the caller's transaction, or in one of its own.
+ * @throws lock_not_available when another transaction uses the workflow id, or holds the open run's row
  */
 export async function startWith(
   database: Database,
@@ -47,7 +47,7 @@ export async function startWith(
   );
 }
 
-/** In the caller's transaction, which goes on whatever comes of the start. */
+/** Starts in the caller's transaction, which stays usable if the start is refused. */
 export async function startWithin(
   transaction: Queryable,
   schema: string,
@@ -61,19 +61,19 @@ export async function startWithin(
     return placed;
   }
   await transaction.query('release savepoint reprise_start', []);
-  // There is no telling when the caller commits.
+  // The caller decides when to commit, so the notice travels with the transaction.
   await wakeOnCommit(transaction, schema, run.queue);
   return placed;
 }
 
-/** Again and again: an open run may close before it is reached, and its workflow id is free then. */
+/** Repeats because an open run may close before the message reaches it; its workflow id is then free. */
 async function attempt(transaction: Queryable, schema: string, run: NewRun, how: StartWith): Promise<Placed | Taken> {
   for (;;) {
     const isNew = await startRunWithin(transaction, schema, run);
-    // Only now: nobody else can start a run of this workflow id any more, and whatever has ended is visible.
+    // Check only now: nobody else can start a run of this workflow id any more, and every close is visible.
     if (isNew && (await endedSo(transaction, schema, run, how.refusedAfter))) return 'closed';
     if (!isNew && !how.useExisting) return 'open';
-    const runId = isNew ? run.runId : await openRun(transaction, schema, run);
+    const runId = isNew ? run.runId : await openRunOf(transaction, schema, { ...run, runId: undefined });
     if (runId === undefined) continue;
     const delivery = how.message === undefined ? undefined : await send(transaction, schema, runId, how.message);
     if (how.message !== undefined && delivery === undefined) continue;
@@ -89,7 +89,7 @@ async function schedule(
   { delayMs, deadlineMs }: StartTiming,
 ): Promise<void> {
   if (delayMs === 0 && deadlineMs === undefined) return;
-  // From the start in the log, as whoever folds it reckons.
+  // Counts from the start in the log, as the fold does.
   await transaction.query(
     `update ${schema}.ready r set deadline = e.at + $3::float8 * interval '1 millisecond',
   wake_at = least(e.at + $2::float8 * interval '1 millisecond', e.at + $3::float8 * interval '1 millisecond')
@@ -105,7 +105,7 @@ async function endedSo(
   statuses: readonly RunStatus[],
 ): Promise<boolean> {
   if (statuses.length === 0) return false;
-  // Of the latest run alone: the one before it did not forbid that one.
+  // Only the latest run counts.
   const { rows } = await transaction.query(
     `select status = any($3::text[]) as refused from ${schema}.runs
 where namespace = $1 and workflow_id = $2 and closed_at is not null order by run_id desc limit 1`,
@@ -114,14 +114,16 @@ where namespace = $1 and workflow_id = $2 and closed_at is not null order by run
   return (rows as { refused: boolean }[])[0]?.refused === true;
 }
 
-async function openRun(
-  transaction: Queryable,
+/** The open run of a workflow id, or the given run if it is open. */
+export async function openRunOf(
+  client: Queryable,
   schema: string,
-  { namespace, workflowId }: NewRun,
+  { namespace, workflowId, runId }: { namespace: string; workflowId: string; runId: string | undefined },
 ): Promise<string | undefined> {
-  const { rows } = await transaction.query(
-    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null`,
-    [namespace, workflowId],
+  const { rows } = await client.query(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
+  and ($3::text is null or run_id::text = $3)`,
+    [namespace, workflowId, runId ?? null],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

@@ -1,5 +1,5 @@
--- The log and what makes it run. `reprise` stands for the schema's name, `reprise_audit` for its audit schema.
--- Core tables need no trigger, foreign key, extension or sequence on a hot path.
+-- The log and the tables that run it. `reprise` stands for the schema's name, `reprise_audit` for its audit schema. Core tables
+-- need no trigger, foreign key, extension or sequence on a hot path.
 
 create table reprise.runs (
   run_id uuid primary key,
@@ -24,8 +24,8 @@ create table reprise.runs (
 create unique index runs_open_workflow_id on reprise.runs (namespace, workflow_id) where closed_at is null;
 create index runs_workflow_id on reprise.runs (namespace, workflow_id, run_id);
 
--- One narrow row an open run. `owner` is a worker's epoch, `lost` the epoch that died while it owned the run,
--- `mail` counts the messages ever sent to the run: it keys the inbox, and closing and parking compare it.
+-- Open runs, one narrow row each. `owner` is a worker's epoch, `lost` the epoch that died while it owned the run. `mail` counts
+-- the messages ever sent to the run: it numbers the inbox, and closing and parking compare it.
 create table reprise.ready (
   run_id uuid primary key,
   wake_at timestamptz not null,
@@ -57,7 +57,7 @@ create table reprise.events (
   check (source is distinct from 'user' or reason is not null)
 );
 
--- A message that is not in its run's log yet. `id` is the mail number, `owner` the run's owner when it was sent.
+-- Messages that are not in their run's log yet. `id` is the mail number, `owner` the run's owner when it was sent.
 create table reprise.inbox (
   run_id uuid not null,
   id int not null,
@@ -73,7 +73,7 @@ create table reprise.inbox (
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index inbox_owner on reprise.inbox (owner) where owner is not null;
 
--- Progress that a running attempt reported; its next attempt finds it here.
+-- Progress that a running attempt reported, for its next attempt.
 create table reprise.activity_heartbeats (
   run_id uuid not null,
   seq int not null,
@@ -90,8 +90,8 @@ create table reprise.workers (
   dead_at timestamptz,
   dead_reason text
 );
--- The fence of every claim and append, one row a connection that writes. The lease lies in another row, so that
--- heartbeats never wait for a flush.
+-- The fence of every claim and append, one row for each connection that writes. The lease is in another row, so that heartbeats
+-- never wait for a flush.
 create table reprise.fences (
   epoch int not null,
   slot smallint not null,
@@ -105,7 +105,7 @@ create table reprise.leases (
   expires_at timestamptz not null
 ) with (fillfactor = 20);
 
--- Queries and their answers: nothing that must survive a crash.
+-- Queries and their answers; none of them needs to survive a crash.
 create unlogged table reprise.requests (
   id uuid primary key,
   run_id uuid not null,
@@ -119,7 +119,7 @@ create unlogged table reprise.requests (
 );
 create index requests_open on reprise.requests (queue) where answered_at is null;
 
--- Roles: the worker can add to the log, never change it.
+-- Roles: the worker can append to the log but never change it.
 do $$
 begin
   if not exists (select from pg_roles where rolname = 'reprise_worker') then

@@ -1,11 +1,11 @@
--- What auditors call: pure reading, over the log alone.
+-- Functions for auditors: read-only, on the log alone.
 
 create schema reprise_audit;
 
--- Checks the hash chain of a run: one row (true, last seq, null), or one row (false, seq, problem) a fault. A broken
--- hash is reported at the last event of its turn. Computes what runtime/core/log/hash-chain.ts computes. Whether the
--- tail was cut off, only a copy of the head kept elsewhere (runs.final_hash, an export) can tell.
--- A loop over one ordered index scan: a grouping query must sort all contents and took twice as long.
+-- Checks the hash chain of a run: returns one row (true, last seq, null), or one row (false, seq, problem) for each fault. Reports
+-- a broken hash at the last event of its turn. Computes what runtime/core/log/hash-chain.ts computes. Cannot detect a missing
+-- tail: only a copy of the head kept elsewhere (runs.final_hash, an export) shows that. Loops over one ordered index scan, since a
+-- grouping query must sort all contents and took twice as long.
 create function reprise_audit.verify(run uuid) returns table (ok boolean, seq int, problem text)
 language plpgsql stable
 set search_path = pg_catalog
@@ -83,8 +83,8 @@ begin
   end if;
 end
 $$;
--- The context of a run at any point, in SQL: the same fold as runtime/core/json/json-patch.ts, for auditors without code.
--- Each operation rewrites the document (about 7 ms a megabyte): fold long histories of large documents in a client.
+-- The context of a run at any point, in SQL: the same fold as runtime/core/json/json-patch.ts, for auditors without code. Each
+-- operation rewrites the document (about 7 ms per megabyte), so fold long histories of large documents in a client.
 
 -- The keys of a JSON Pointer (RFC 6901).
 create function reprise_audit.pointer_keys(pointer text) returns text[]
@@ -103,7 +103,7 @@ begin
   );
 end $$;
 
--- The value at `keys`, SQL null when there is none. #> alone takes "-1" and "01" for list indices.
+-- The value at `keys`; SQL null when there is none. #> alone accepts "-1" and "01" as list indices.
 create function reprise_audit.value_at(document jsonb, keys text[]) returns jsonb
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog
@@ -193,7 +193,7 @@ begin
   end;
 end $$;
 
--- The context of a run after event `at_seq`, by default at the end; SQL null when nothing was patched until then.
+-- The context of a run after event `at_seq`, by default at the end; SQL null when nothing was patched before.
 create function reprise_audit.state_at(run uuid, at_seq int default null) returns jsonb
 language plpgsql stable parallel safe
 set search_path = pg_catalog
@@ -214,7 +214,7 @@ begin
   return document;
 end $$;
 
--- The same at a time: after the last event that the run had then.
+-- The context at a time: after the last event that the run had then.
 create function reprise_audit.state_at(run uuid, at_time timestamptz) returns jsonb
 language sql stable parallel safe
 set search_path = pg_catalog

@@ -1,17 +1,17 @@
--- Timeouts of workflows fire without a worker on the queue: whoever lives closes runs whose deadline has passed.
+-- Workflows time out without a worker on their queue: any live worker closes runs whose deadline has passed.
 alter table reprise.ready add column deadline timestamptz;
 create index ready_deadline on reprise.ready (deadline) where deadline is not null;
 
--- A message that answers something in the receiver's log: how a child ended, that a signal has arrived.
+-- The seq in the receiver's log that the message answers, for example with the outcome of a child or the arrival of a signal.
 alter table reprise.inbox add column answers integer;
 
--- Closed runs that other runs have still to hear of: written with the close, deleted with the messages.
+-- Closed runs that other runs must learn of: written with the close, deleted with the messages.
 create table reprise.outbox (
   run_id uuid primary key,
-  -- Whom to tell how the run ended, and what that answers in its log.
+  -- The parent to notify of the outcome, and the seq in its log that this answers.
   parent_run_id uuid,
   parent_seq integer,
-  -- Whether the run had children or messages to others under way.
+  -- Whether the run had children, or messages to others, under way.
   links boolean not null,
   made_at timestamptz not null default clock_timestamp(),
   check ((parent_run_id is null) = (parent_seq is null))
@@ -19,10 +19,10 @@ create table reprise.outbox (
 do $$
 begin
   if exists (select from pg_roles where rolname = 'reprise_worker') then
-    -- update: rows are locked before they are delivered.
+    -- update: delivery locks the rows first.
     grant select, insert, update, delete on reprise.outbox to reprise_worker;
   end if;
 end $$;
 
--- A child's chain is found by it when the parent closes.
+-- Finds the chain of a child when its parent closes.
 create index runs_parent on reprise.runs (parent_run_id) where parent_run_id is not null;

@@ -1,6 +1,6 @@
--- Activities that their run's owner does not execute itself. A row stands for one that is offered (`due_at`), at work
--- (`worker`) or completed by a client (neither). It goes away only together with the message that says what became of it,
--- so an outcome is committed once; `attempt` is what an outcome must match.
+-- Activities that their run's owner does not execute itself. A task is offered (`due_at`), running (`worker`) or left to a client
+-- (neither). Its row is deleted only together with the message that reports its outcome, so an outcome is committed once. An
+-- outcome must match `attempt`.
 create table reprise.activity_tasks (
   run_id uuid not null,
   seq int not null,
@@ -11,7 +11,7 @@ create table reprise.activity_tasks (
   worker int,
   started_at timestamptz,
   beat_at timestamptz,
-  -- When the next timeout strikes, of those that the other columns hold.
+  -- When the next of its timeouts fires.
   deadline timestamptz,
   start_by timestamptz,
   close_by timestamptz,
@@ -19,7 +19,7 @@ create table reprise.activity_tasks (
   start_to_close interval,
   heartbeat interval,
   cancel_requested boolean not null default false,
-  -- Begun, and not to be repeated when its worker is lost.
+  -- The attempt has started and must not be repeated if its worker is lost.
   unsafe boolean not null default false,
   primary key (run_id, seq)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
@@ -27,10 +27,10 @@ create index activity_tasks_due on reprise.activity_tasks (queue, type, due_at) 
 create index activity_tasks_worker on reprise.activity_tasks (worker) where worker is not null;
 create index activity_tasks_deadline on reprise.activity_tasks (deadline) where deadline is not null;
 
--- What a worker can execute; null for one that takes no tasks.
+-- Activity types that the worker executes for others; null when it takes no tasks.
 alter table reprise.workers add column activity_types text[];
 
--- Up to when the starts of activities that a task queue allows in a second are given out.
+-- The time up to which a task queue's rate limit has handed out starts of activities.
 create table reprise.activity_rates (
   queue text primary key,
   next_at timestamptz not null

@@ -1,5 +1,5 @@
--- Versions of worker deployments, one row a build that a worker had, and where new runs go: to the build that is current,
--- and by the share of their workflow ids to the one that is ramping.
+-- Versions of worker deployments, one row for each build that has had a worker, and their routing: new runs go to the current
+-- build, and by a share of their workflow ids to the ramping one.
 create table reprise.deployment_versions (
   namespace text not null,
   deployment_name text not null,
@@ -7,7 +7,7 @@ create table reprise.deployment_versions (
   is_current boolean not null default false,
   ramp_percentage float8 check (ramp_percentage between 0 and 100),
   registered_at timestamptz not null default clock_timestamp(),
-  -- When it was current or ramping for the first time; null: it never was.
+  -- When it was first current or ramping; null: never.
   activated_at timestamptz,
   primary key (namespace, deployment_name, build_id),
   check (not (is_current and ramp_percentage is not null))
@@ -16,7 +16,7 @@ create unique index deployment_versions_current on reprise.deployment_versions (
 create unique index deployment_versions_ramping on reprise.deployment_versions (namespace, deployment_name)
   where ramp_percentage is not null;
 
--- Of a worker that takes part in versioning.
+-- The version of a worker that takes part in versioning.
 alter table reprise.workers add column deployment_name text, add column build_id text;
 
 do $$

@@ -1,5 +1,5 @@
--- Runs that no worker could load or go on with, one row each, written when a worker puts one aside and deleted when it goes
--- on again. Why a table: the log of such a run may be unreadable, so nothing can be appended to it.
+-- Runs that no worker could load or continue. A row is written when a worker gives up on a run for now, and deleted when the run
+-- continues. This is a table because the log of such a run may be unreadable, so nothing can be appended to it.
 create table reprise.quarantine (
   run_id uuid primary key,
   since timestamptz not null default clock_timestamp(),

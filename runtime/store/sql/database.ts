@@ -1,14 +1,14 @@
-// A database as the rest of the store sees it: a pool, the schema's name, and where messages inside this process go.
+// A database as the rest of the store sees it: a pool, the schema's name, and events inside this process.
 
-// Lock order. A statement may wait for a lock only while all that it holds stands to the left of it:
+// Lock order. A statement may wait for a lock only while everything that it holds stands to the left of it:
 //
 //   ready rows (by run id) -> fence -> runs (new ones by workflow id) -> activity tasks -> inbox
 //
-// A statement that has to begin further right never waits for what stands to the left: appends, parking, offers and
-// reports hold a fence first, timeouts and reapers' sweeps tasks, the outbox its own rows, and all of these pass over ready
-// rows that somebody holds (skip locked). Only a transaction that holds nothing waits for a ready row, for lockMs of
-// transaction.ts, or for two in the order of their ids. A reaper locks fences alone, commits, and frees runs with a new
-// snapshot.
+// A statement that starts further right never waits for anything to the left. Appends, parking, offers and reports lock a
+// fence first; timeouts and reapers' sweeps lock tasks first; the outbox locks its own rows first. All of them skip ready
+// rows that somebody holds (skip locked). Only a transaction that holds nothing waits for a ready row, at most lockMs of
+// transaction.ts, or for two of them in the order of their ids. A reaper locks only fences, commits, and frees runs with a
+// new snapshot.
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -18,7 +18,7 @@ import { inspectSession, losesStatements } from './pooler.ts';
 import { connectError, isStalePlan } from './sqlstate.ts';
 import type { NewRun } from '../runs/start-run.ts';
 
-/** What happens inside one process, so that client and worker in it need not go through the database. */
+/** Events inside one process, so that its client and its worker need not go through the database. */
 export interface LocalEvents {
   /** A run was closed; `type` is its last event's. */
   closed: [runId: string, outcome: ClosedOutcome];
@@ -27,9 +27,9 @@ export interface ClosedOutcome {
   readonly type: string;
   readonly payload: Uint8Array | null;
   readonly reason: string | null;
-  /** The run that it continued as, or that follows it. */
+  /** Id of the successor, if there is one. */
   readonly next?: string;
-  /** Of one that failed or timed out, with a retry policy. */
+  /** For a run with a retry policy that failed or timed out. */
   readonly retryState?: string;
 }
 
@@ -38,25 +38,25 @@ export interface LocalWorker {
   /** A run became claimable. */
   wake(): void;
   /**
-   * Starts runs that this worker owns from the first moment, so that nobody has to find them; returns the ids of those
-   * that were started. Undefined when it has no room, or starts others just now.
+   * Starts runs that this worker owns from the start, so that nobody has to find them; returns the ids of those that were
+   * started. Undefined when it has no room, or is starting other runs.
    */
   start(runs: readonly NewRun[]): Promise<Set<string>> | undefined;
 }
 
 const oldestVersion = 140_000;
-/** Connections of a pool; it opens them when they are needed and closes those that are idle for 10 s. */
+/** Connections of a pool; it opens them on demand and closes those that are idle for 10 s. */
 const poolMax = 10;
-/** Connections for starts: two statements under way, and those that wait for somebody's transaction. */
+/** Connections for starts: two statements under way, and those that wait for other transactions. */
 const starterCount = 10;
 
 export class Database {
-  /** For calls of clients, on a worker's database (`forWorkers`) for the statements of workers. */
+  /** Serves calls of clients; on a worker's database (`forWorkers`), the worker's statements. */
   readonly pool: pg.Pool;
   readonly schema: string;
   readonly local: EventEmitter<LocalEvents>;
   readonly notifier: Notifier;
-  /** Workers of this process by queue: a start needs no notice to other processes then. */
+  /** Workers of this process by queue: a start for one of them needs no notice. */
   readonly localWorkers: Map<string, Set<LocalWorker>>;
   #starters: pg.Pool | undefined;
   #forWorkers: Database | undefined;
@@ -82,7 +82,7 @@ export class Database {
     checkSchemaName(schema);
     const config = options.pool === undefined ? clientConfig(options.connectionString) : undefined;
     const pool = options.pool ?? ownPool({ ...config, max: poolMax });
-    // A session that breaks while it is lent out tells nobody but itself: its borrower learns of it by its next query.
+    // A broken session must not end the process; its borrower gets the error from the next query.
     if (options.pool !== undefined) pool.on('connect', (client) => client.on('error', () => undefined));
     const database = new Database(pool, schema, config);
     try {
@@ -96,8 +96,8 @@ export class Database {
   }
 
   /**
-   * The same database for the workers of this process: with a pool of its own, so that calls of clients that wait for a row
-   * cannot keep a worker from looking around, reporting and freeing. Closed with this one.
+   * The same database for the workers of this process, with a pool of its own: clients that wait for a row must not keep a
+   * worker from polling, reporting and releasing. Closes with this one.
    */
   get forWorkers(): Database {
     if (this.#forWorkers === undefined) {
@@ -115,24 +115,24 @@ export class Database {
 
   #settings(name: string): pg.ClientConfig {
     const config = this.#config ?? this.pool.options;
-    // A pool hides its password from being enumerated, so it is named.
+    // A pool hides its password from enumeration, so it is copied by name.
     const { password } = config;
     return { ...config, ...(password === undefined ? {} : { password }), application_name: name };
   }
 
   /**
-   * A connection of its own, outside the pool: for sessions that listen, hold a sign of life, or write the log.
-   * `pipeline`: statements are sent without waiting for the answers of those before, each a transaction of its own.
-   * It ends by itself when one of its prepared statements no longer fits its tables.
+   * A connection outside the pool, for sessions that listen, hold the advisory lock of a worker, or write the log.
+   * `pipeline`: sends statements without waiting for earlier answers, each in a transaction of its own. The connection ends
+   * when one of its prepared statements no longer fits its tables.
    */
   async dedicated(name: string, options: { pipeline?: boolean } = {}): Promise<pg.Client> {
     const client = new pg.Client({ ...this.#settings(name), ...options });
-    // Whoever uses the session listens for its end; until then a break must not end the process.
+    // The caller listens for the session's end; until then an error must not end the process.
     client.on('error', () => undefined);
     try {
       await client.connect();
     } catch (error) {
-      // A login that fails on our side leaves its socket open, and the server would wait a minute for the rest of it.
+      // A failed login leaves its socket open, and the server would wait a minute for the rest of it.
       await client.end();
       throw error;
     }
@@ -155,7 +155,7 @@ export class Database {
     let version: number;
     let losesPrepared: boolean;
     try {
-      // A pool would not close the socket of a failed login, so the first one is tried apart.
+      // A pool does not close the socket of a failed login, so the first login uses a connection of its own.
       const session = await this.dedicated('reprise');
       try {
         const { version: number, isPooled } = await inspectSession(session);
@@ -176,7 +176,7 @@ export class Database {
     if (losesPrepared) {
       throw new RuntimeError(
         'POOLER_UNSUPPORTED',
-        `A pooler at ${target} gives each transaction another server session and does not know prepared statements, which reprise uses throughout. Connect to Postgres directly, or use PgBouncer 1.21 or later with max_prepared_statements above 0, or pool_mode = session.`,
+        `A pooler at ${target} gives each transaction another server session and does not support prepared statements, which reprise always uses. Connect to Postgres directly, or use PgBouncer 1.21 or later with max_prepared_statements above 0, or pool_mode = session.`,
       );
     }
   }
@@ -193,9 +193,9 @@ export class Database {
 
 function ownPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);
-  // Idle clients report a lost server here; whoever needs one next gets the error from its own query.
+  // Idle clients report a lost server here; the next borrower gets the error from its own query.
   pool.on('error', () => undefined);
-  // A session that breaks while it is lent out tells nobody but itself: its borrower learns of it by its next query.
+  // A broken session must not end the process; its borrower gets the error from the next query.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

@@ -1,15 +1,15 @@
-// Brings a database's schema to this version. Forward only; never touches a schema that is newer than this code.
+// Upgrades a database's schema to this version. Forward only; never touches a schema that is newer than this code.
 import { knownMigrations, migrationTable } from './migration-files.ts';
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
 
-/** A schema name goes into statements as it is, so only plain identifiers are taken. @throws INVALID_INPUT */
+/** Statements contain the schema's name as it is, so only plain identifiers are allowed. @throws INVALID_INPUT */
 export function checkSchemaName(schema: string): void {
   if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
     throw new RuntimeError(
       'INVALID_INPUT',
-      `"${schema}" cannot be the name of the schema: expected lower-case letters, digits and _, at most 40.`,
+      `"${schema}" cannot be the name of the schema: expected lower-case letters, digits and _, at most 40, not starting with a digit.`,
     );
   }
 }
@@ -24,11 +24,11 @@ export async function migrate(pool: pg.Pool, schema = 'reprise'): Promise<void> 
   const applied = await appliedMigrations(pool, schema);
   refuseNewer(applied, known, schema);
   if (applied.length === known.length) return;
-  // Kysely is 250 files, which a process that finds its schema in place has no need of.
+  // Kysely loads 250 files, so it is imported only when there is something to migrate.
   const { migrateToLatest } = await import('./migrator.ts');
   const error = await migrateToLatest(pool, schema, known);
   if (error !== undefined) {
-    // Another starter may have been faster by a hair: then the work is done.
+    // Another process may have migrated at the same time: then the work is done.
     const now = await appliedMigrations(pool, schema);
     if (now.length >= known.length) return;
     throw new RuntimeError('UNSUPPORTED_SCHEMA', `Migrating schema ${schema} failed: ${String(error)}`, {
@@ -52,7 +52,7 @@ function refuseNewer(applied: readonly string[], known: readonly string[], schem
   if (unknown.length === 0) return;
   throw new RuntimeError(
     'UNSUPPORTED_SCHEMA',
-    `Schema ${schema} was migrated by a newer version of reprise (it has ${unknown.join(', ')}, this version knows ` +
-      `${known.at(-1)} as the last). Upgrade the package of this process.`,
+    `A newer version of reprise has migrated schema ${schema}: it has ${unknown.join(', ')}, this version knows up to ` +
+      `${known.at(-1)}. Upgrade the package of this process.`,
   );
 }

@@ -1,8 +1,8 @@
-// The numbered .sql files that make the schema: where they are and what they are called.
+// The numbered .sql files that make the schema: their folder and their names.
 import { readdir } from 'node:fs/promises';
 
 export const migrationFolder: URL = new URL('../schema/', import.meta.url);
-/** Lists those that a database has. */
+/** The table that lists the applied migrations. */
 export const migrationTable = 'migrations';
 
 /** Names of the migrations of this version, in order. */

@@ -1,11 +1,11 @@
-// Runs the numbered .sql files by Kysely's Migrator, whose lock makes two starters race safely.
+// Runs the numbered .sql files with Kysely's Migrator, whose lock makes concurrent starts safe.
 import { readFile } from 'node:fs/promises';
 import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type pg from 'pg';
 import { migrationFolder, migrationTable } from './migration-files.ts';
 
-/** The statements are written for the schema `reprise`; another name takes its place. */
+/** The files are written for the schema `reprise`; this replaces the name. */
 function inSchema(text: string, schema: string): string {
   return schema === 'reprise'
     ? text
@@ -28,12 +28,12 @@ async function readMigrations(known: readonly string[], schema: string): Promise
   return migrations;
 }
 
-/** Kysely ends its pool when destroyed; ours belongs to the Connection. */
+/** Kysely ends its pool when it is destroyed, but this pool belongs to the Connection. */
 function withoutEnd(pool: pg.Pool): PostgresPool {
   return { options: pool.options, connect: () => pool.connect(), end: async () => undefined };
 }
 
-/** Applies what is missing of `names`, in order; returns what went wrong. */
+/** Applies the migrations of `names` that are missing, in order; returns an error, or undefined. */
 export async function migrateToLatest(pool: pg.Pool, schema: string, names: readonly string[]): Promise<unknown> {
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool: withoutEnd(pool) }) }),

@@ -1,16 +1,16 @@
-// Notices to other processes: hints only, coalesced, sent apart from every append and without waiting for the disk.
-// Losing one is harmless, because polling is the truth.
+// Notices to other processes. They are only hints: batched, sent outside every append, and not flushed to disk. Losing one is
+// harmless, because receivers also poll.
 import type pg from 'pg';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Queryable } from './queryable.ts';
 
-/** Payloads of NOTIFY must be shorter than 8000 bytes; items are joined up to this many. */
+/** A NOTIFY payload must be shorter than 8000 bytes; items are joined up to this size. */
 const payloadBytes = 7_900;
 
-/** Stands among the run ids of those who have mail. */
+/** Takes the place of a run id in a `mail` notice: the worker must look at its running attempts. */
 export const attemptsItem = 'attempts';
 
-/** A topic and an item of it, as one text, so that a notice that waits already is not sent twice. */
+/** A topic and an item as one text, so that a pending notice is not sent twice. */
 type Notice = `${string} ${string}`;
 
 /** What a notifier needs of its database. */
@@ -37,7 +37,7 @@ export class Notifier implements BatchSender<Notice> {
     this.#add('task', queue);
   }
 
-  /** Attempts that this worker has at work are to be looked at: one is to be cancelled. */
+  /** This worker must look at its running attempts: one has a cancel request or new options. */
   attempts(epoch: number): void {
     this.#add(`mail_${epoch}`, attemptsItem);
   }
@@ -51,7 +51,7 @@ export class Notifier implements BatchSender<Notice> {
     this.#add('closed', runId);
   }
 
-  /** A query waits for an answer on this queue, or was answered (`queue` null). */
+  /** A query waits for an answer on this queue. */
   request(queue: string): void {
     this.#add('request', queue);
   }
@@ -84,8 +84,8 @@ export class Notifier implements BatchSender<Notice> {
 }
 
 /**
- * Sends items by topic, in a transaction of its own. On a pipelined connection it follows the statement before it without
- * waiting for the answer; should that one have failed, somebody looks in vain.
+ * Sends items by topic, in a transaction of its own. On a pipelined connection it does not wait for the statement before it;
+ * if that one fails, receivers look in vain.
  */
 export async function sendNotices(
   client: pg.ClientBase | pg.Pool,
@@ -100,7 +100,7 @@ export async function sendNotices(
       payloads.push(payload);
     }
   }
-  // A lost notice only costs the receiver its poll interval, so a failure needs no repetition.
+  // A lost notice costs the receiver one poll interval, so a failure is not retried.
   await client.query({ name: 'reprise_notify', text: notifyText, values: [channels, payloads] }).catch(() => undefined);
 }
 
@@ -111,12 +111,12 @@ export function channelName(schema: string, topic: string): string {
   return `${schema}_${topic}`;
 }
 
-/** Has the session told of these topics from now on. */
+/** Subscribes the session to these topics. */
 export async function listen(client: pg.ClientBase, schema: string, topics: readonly string[]): Promise<void> {
   for (const topic of topics) await client.query(`listen ${channelName(schema, topic)}`);
 }
 
-/** A notice that travels with the caller's own transaction: there is no telling when it commits. */
+/** Sends a notice with the caller's transaction: it arrives when that commits. */
 export async function wakeOnCommit(transaction: Queryable, schema: string, queue: string): Promise<void> {
   await transaction.query('select pg_notify($1, $2)', [channelName(schema, 'wake'), queue]);
 }

@@ -1,12 +1,12 @@
-// Recognises a pooler that gives each transaction another server session and does not know prepared statements: every named
-// statement would fail there, sooner or later.
+// Recognises a pooler that gives each transaction another server session and does not support prepared statements: named
+// statements fail there sooner or later.
 import type pg from 'pg';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
 
 export interface ServerSession {
   /** As server_version_num. */
   readonly version: number;
-  /** The server session is not the one that the login named: something stands between. */
+  /** The server session differs from the one that the login named, so a pooler stands between. */
   readonly isPooled: boolean;
 }
 
@@ -25,14 +25,14 @@ const probe = {
 /** On a busy pooler a client may get the same server session again by chance. */
 const rounds = 3;
 
-/** Whether prepared statements of two clients of the same pooler get lost: their sessions move, and names are passed on as they are. */
+/** Whether the pooler loses prepared statements: it moves clients between sessions and passes statement names on unchanged. */
 export async function losesStatements(one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> {
   let last: number | undefined;
   for (let round = 0; round < rounds; round++) {
     try {
       const { rows } = await one.query<{ pid: number; is_kept: boolean }>(probe);
       const { pid, is_kept: isKept } = rows[0]!;
-      // A pooler that knows prepared statements gives them names of its own.
+      // A pooler that supports prepared statements renames them.
       if (!isKept) return false;
       if (last !== undefined && pid !== last) return true;
       last = pid;

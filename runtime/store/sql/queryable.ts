@@ -1,4 +1,4 @@
-// Where a statement with positional parameters can run, whatever driver is behind it.
+// Where a statement with positional parameters can run, with any driver.
 
 /** A pg client, a pool, or the caller's transaction. */
 export interface Queryable {

@@ -1,4 +1,4 @@
-// Postgres error codes that we act on, and the errors that callers see instead.
+// Postgres error codes that we act on, and the errors that callers get for them.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
 export const sqlstate = {
@@ -31,42 +31,42 @@ function constraintOf(error: unknown): string | undefined {
   return (error as DatabaseError | undefined)?.constraint;
 }
 
-/** (run_id, seq) was taken: another writer appended to the run. */
+/** (run_id, seq) exists: another writer has appended to the run. */
 export function isHistoryConflict(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true;
 }
 
-/** Somebody held a row for longer than the statement would wait. */
+/** Somebody held a row for longer than the statement waits. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.lockNotAvailable;
 }
 
 /**
- * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an
- * ordinary error. Class 08, 57P and 53 mean a lost session or a server going down: the outcome is unknown. A stale plan
- * changed nothing either, but its session is of no use any more.
+ * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an ordinary
+ * error. Classes 08, 57P and 53 mean a lost session or a server that shuts down, so the outcome is unknown. A stale plan
+ * changed nothing either, but its session cannot be used any more.
  */
 export function isCleanRefusal(error: unknown): boolean {
   const state = sqlstateOf(error);
   return state !== undefined && !/^(08|57P|53)/.test(state) && !isStalePlan(error);
 }
 
-/** A table was altered, and the session's prepared statement answers with other columns now: it fails in this session for ever. */
+/** A table was altered, so the session's prepared statement returns other columns: it always fails in this session. */
 export function isStalePlan(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.featureNotSupported && /cached plan/.test((error as DatabaseError).message);
 }
 
-/** Somebody was there first, for now: to be tried again. */
+/** Another transaction was first: try again. */
 export function isContention(error: unknown): boolean {
   return isLockTimeout(error) || sqlstateOf(error) === sqlstate.deadlock;
 }
 
-/** True when trying again cannot help: what was to be stored is not fit for it, or is there already. */
+/** True when trying again cannot help: the database refuses the data, or already has it. */
 export function isDataRefusal(error: unknown): boolean {
   return ['22', '23', '54'].includes(sqlstateOf(error)?.slice(0, 2) ?? '');
 }
 
-/** Turns a failure to connect into the error that tells what to do. */
+/** Turns a failure to connect into an error that says what to do. */
 export function connectError(error: unknown, target: string): RuntimeError {
   const state = sqlstateOf(error);
   const message = error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);

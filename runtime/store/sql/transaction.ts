@@ -1,14 +1,14 @@
-// Work on one session of the pool, and transactions with limits. Owns what becomes of the session when the work throws.
+// Work on one session of the pool, and transactions with limits. Decides whether a session is reused after an error.
 import type pg from 'pg';
 import { isCleanRefusal } from './sqlstate.ts';
 
 /**
- * How long a statement waits for a row that somebody holds, ms; then it fails with lock_not_available, and is tried again
- * later with its connection given back. A user's transaction may hold a row for hours.
+ * How long a statement waits for a row that somebody holds, ms. Then it fails with lock_not_available, and the caller returns
+ * its connection and tries again later, since a user's transaction may hold a row for hours.
  */
 export const lockMs = 50;
 
-/** `body` has the session to itself. When it throws, the session is closed, and with it whatever it had begun. */
+/** Gives `body` a session of its own. If it throws, the session is closed, which undoes an open transaction. */
 export async function withSession<T>(pool: pg.Pool, body: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
@@ -22,15 +22,15 @@ export async function withSession<T>(pool: pg.Pool, body: (client: pg.ClientBase
 }
 
 export interface TransactionLimits {
-  /** How long a statement waits for a lock before it fails with lock_not_available; default `lockMs`; 0: as long as it takes. */
+  /** How long a statement waits for a lock before it fails with lock_not_available; default `lockMs`; 0: no limit. */
   readonly lockTimeoutMs?: number;
   /** How long this process may be busy between two statements before the server ends the session; default 5 s. */
   readonly idleTimeoutMs?: number;
 }
 
 /**
- * READ COMMITTED whatever the session's default is. A process that stops inside it keeps its rows from others no longer than
- * the idle limit. What `keeps` says no to is rolled back, and returned all the same.
+ * Runs `body` in a transaction, always READ COMMITTED. If this process stalls, its rows stay locked no longer than the idle
+ * limit. A result for which `keeps` returns false is rolled back, and returned nevertheless.
  */
 export async function transaction<T>(
   pool: pg.Pool,
@@ -54,8 +54,8 @@ export async function transaction<T>(
 }
 
 /**
- * One statement, which says itself how long it waits for a row. A pool's own `query` closes the session of a statement that
- * fails, and calls that try again and again would open a new one each time.
+ * Runs one statement, which sets its own lock timeout. A pool's `query` closes the session of a failed statement, so repeated
+ * tries would open a new session each time.
  */
 export async function statement(pool: pg.Pool, text: string, values: unknown[]): Promise<{ rows: unknown[] }> {
   const client = await pool.connect();
@@ -69,7 +69,7 @@ export async function statement(pool: pg.Pool, text: string, values: unknown[]):
   }
 }
 
-/** The session goes back to the pool only when Postgres itself refused a statement: nothing else surely leaves it intact. */
+/** Returns the session to the pool only when Postgres itself refused a statement: nothing else certainly leaves it intact. */
 async function isRolledBack(client: pg.ClientBase, error: unknown): Promise<boolean> {
   if (!isCleanRefusal(error)) return false;
   return client.query('rollback').then(

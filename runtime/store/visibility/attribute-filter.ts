@@ -1,5 +1,5 @@
-// What a visibility query asks of one search attribute. The names of attributes and their values are parameters.
-// Equality goes by containment, which the index on both columns serves; nothing is cast, so no stored value can fail it.
+// Translates the predicate of a visibility query on one search attribute. Names and values of attributes are parameters.
+// Equality uses containment, which the index on both columns serves. Nothing is cast, so no stored value causes an error.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { CompareOperator, Literal, Predicate } from './visibility-query.ts';
 import { queryTime } from './visibility-time.ts';
@@ -9,7 +9,7 @@ type Order = Exclude<CompareOperator, '=' | '!='>;
 
 const orders: Record<Order, RawBuilder<unknown>> = { '>': sql`>`, '>=': sql`>=`, '<': sql`<`, '<=': sql`<=` };
 
-/** Undefined: these values have no order. */
+/** Undefined when these values have no order. */
 export function attributeFilter(name: string, predicate: Predicate): Filter | undefined {
   const attribute = new Attribute(name);
   switch (predicate.kind) {
@@ -75,7 +75,7 @@ class Attribute {
     return sql`(${sql.join(ways, sql` or `)})`;
   }
 
-  /** Texts by their code points, times by time. */
+  /** Compares texts by code point, times by time. */
   compares(operator: Order, { value }: Literal): Filter | undefined {
     const order = orders[operator];
     if (typeof value === 'boolean') return undefined;
@@ -92,7 +92,7 @@ class Attribute {
     return sql`search_attribute_types ->> ${this.#name}::text = 'DATETIME'`;
   }
 
-  /** Of a list: one of its texts does. */
+  /** For a list: whether one of its texts starts so. */
   startsWith(value: Literal['value']): Filter {
     return sql`case ${this.#kind} when 'string' then starts_with(${this.#text}, ${value})
       when 'array' then exists (select from jsonb_array_elements_text(${this.#value}) as item where starts_with(item, ${value}))

@@ -1,11 +1,11 @@
-// What a visibility query asks of the changes (`patched`) whose code a run has taken: its version markers, which stand in
-// the log alone. Temporal keeps them as a search attribute; a turn that marks one need not write it a second time here. The
-// one who asks pays: the events of every run are looked through that the rest of the query leaves.
+// Translates the predicate of a visibility query on TemporalChangeVersion: the changes (`patched`) that a run has taken. They
+// are version markers in the log; Temporal copies them to a search attribute, which would cost each turn a second write. Here
+// the query pays instead: it reads the events of every run that its other conditions leave.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { eventCode } from '../../core/log/event.ts';
 import type { Literal, Predicate } from './visibility-query.ts';
 
-/** Undefined: changes have no order. */
+/** Undefined for a comparison by order: changes have none. */
 export function changeFilter(
   schema: string,
   predicate: Predicate,

@@ -1,5 +1,5 @@
-// Lists and counts of runs by a visibility query. Apart from runs.ts, and imported when first used, because a process that
-// only starts, works and waits for results has no need of Kysely's 250 files, which take 200 ms to load.
+// Lists and counts runs by a visibility query. Imported on first use, because Kysely's 250 files take 200 ms to load and a
+// process that only starts runs, works and awaits results does not need them.
 import {
   DummyDriver,
   Kysely,
@@ -16,7 +16,7 @@ import { historyLengthOf, type StartFacts, startOf, visibilityFilter } from './v
 import { parseVisibilityQuery, type VisibilityQuery } from './visibility-query.ts';
 import { queryError } from './visibility-token.ts';
 
-/** Only builds statements; they run on the database's own pool. */
+/** Only builds statements; they run on the database's pool. */
 const builder = new Kysely<{ runs: RunRow }>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
@@ -26,10 +26,10 @@ const builder = new Kysely<{ runs: RunRow }>({
   },
 });
 
-/** Where a page ended: its last run, and what the list is ordered by. */
+/** The end of a page: its last run, and that run's value of the ORDER BY column. */
 export interface PageEnd {
   readonly runId: string;
-  /** As text of the database: a Date would lose µs. */
+  /** As Postgres prints it: a Date would lose µs. */
   readonly orderedBy: string | null;
 }
 
@@ -40,17 +40,17 @@ export interface ListedRun extends RunRow {
 
 export interface RunPage {
   readonly rows: readonly ListedRun[];
-  /** Undefined behind the last page. */
+  /** Undefined after the last page. */
   readonly end: PageEnd | undefined;
 }
 
 interface ListOrder {
-  /** Besides the run id. */
+  /** The column before the run id; undefined: only the run id. */
   readonly column: RawBuilder<unknown> | undefined;
   readonly descending: boolean;
 }
 
-/** A page of runs, the newest first when the query has no ORDER BY. @throws INVALID_INPUT for a query that cannot be read */
+/** A page of runs, newest first unless the query has ORDER BY. @throws INVALID_INPUT for a query with an error */
 export async function listRuns(
   database: Database,
   namespace: string,
@@ -90,7 +90,7 @@ export async function listRuns(
   return { rows, end };
 }
 
-/** Open runs come behind all closed ones when the order is that of closing. */
+/** Ordered by CloseTime, open runs count as closed last. */
 function listOrder({ text, orderBy }: VisibilityQuery): ListOrder {
   switch (orderBy?.name) {
     case undefined:
@@ -110,7 +110,7 @@ export interface RunCount {
   readonly groups: readonly { readonly status: RunStatus; readonly count: number }[];
 }
 
-/** @throws INVALID_INPUT for a query that cannot be read */
+/** @throws INVALID_INPUT for a query with an error */
 export async function countRuns(database: Database, namespace: string, query: string): Promise<RunCount> {
   const { schema } = database;
   const parsed = parseVisibilityQuery(query);

@@ -1,5 +1,5 @@
-// What a visibility query asks of rows of `runs`, as SQL with parameters. A predicate holds of runs that have the field,
-// negated or not. An attribute is compared as its type in that run has it, so runs whose types differ do no harm.
+// Translates a visibility query into SQL on rows of `runs`, with parameters. A predicate, negated or not, holds only for runs
+// that have the field. An attribute is compared by its type in each run, so runs whose types differ do no harm.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { changesName, checkAttributeName, type FieldName, fieldNames } from '../../core/options/attribute-values.ts';
 import type { RunLink } from '../../core/log/activation.ts';
@@ -44,7 +44,7 @@ const fields: Record<FieldName, Field> = {
   },
 };
 
-/** For lists that show it. */
+/** The HistoryLength of a row, for lists that show it. */
 export function historyLengthOf(schema: string): RawBuilder<number> {
   return sql<number>`${fields.HistoryLength.column(schema)}`;
 }
@@ -58,11 +58,11 @@ export function startOf(schema: string): RawBuilder<StartFacts | null> {
 export interface StartFacts {
   readonly parent: RunLink | null;
   readonly root: RunLink | null;
-  /** From the start to when the first task is, or was, due. */
+  /** ms from the start until the first task is due. */
   readonly delayMs: number;
 }
 
-/** Temporal's spellings and ours of the same statuses, without case and underscores. */
+/** Spellings of statuses by Temporal and by us, in lower case without underscores. */
 const statuses: Record<string, RunStatus> = {
   running: 'running',
   paused: 'paused',
@@ -86,7 +86,7 @@ const operators: Record<CompareOperator, RawBuilder<unknown>> = {
   '<=': sql`<=`,
 };
 
-/** The condition of a query on the columns of `runs`. @throws INVALID_INPUT that names the place */
+/** The condition of a query on the columns of `runs`. @throws INVALID_INPUT that names the position */
 export function visibilityFilter(query: VisibilityQuery, schema: string): Filter {
   return query.where === undefined ? sql`true` : new FilterMaker(query.text, schema).filter(query.where);
 }
@@ -123,7 +123,7 @@ class FilterMaker {
     throw this.#error(predicate.field, 'an order of true and false', '=, != or IN');
   }
 
-  /** A name that no attribute can have is more likely a field that is misspelt. */
+  /** A name that no attribute can have is probably a misspelt field. */
   #checkName(field: Named): void {
     const meant = fieldNames.find((name) => name.toLowerCase() === field.name.toLowerCase());
     if (meant !== undefined) throw this.#error(field, field.name, meant);
@@ -142,7 +142,7 @@ class FilterMaker {
   #fieldFilter(field: Field, predicate: Predicate): Filter {
     const column = field.column(this.#schema);
     const hasOrder = field.kind !== 'status' && field.kind !== 'uuid';
-    // Not the order of the database's language, in which '-' may not count.
+    // The database's collation may ignore '-', so the order is that of code points.
     const ordered = field.kind === 'text' ? sql`${column} collate "C"` : column;
     const value = (literal: Literal): unknown => this.#valueOf(field.kind, literal);
     switch (predicate.kind) {

@@ -1,5 +1,5 @@
-// Reads a visibility query, the filter of lists of runs, in Temporal's language. Pure: what the names stand for and how
-// they are compared is visibility-filter.ts.
+// Parses a visibility query, the filter of lists of runs, in Temporal's language. Pure: visibility-filter.ts knows what the
+// names mean and how values compare.
 //
 //   query     = [condition] ["GROUP BY" name] ["ORDER BY" name ["ASC" | "DESC"]]
 //   condition = "NOT" condition | "(" condition ")" | condition ("AND" | "OR") condition | predicate
@@ -19,7 +19,7 @@ export interface Literal {
   readonly position: number;
 }
 
-/** `negated`: what NOT left of a predicate that has no opposite. */
+/** `negated`: a NOT before a predicate that has no opposite operator. */
 export type Predicate =
   | { readonly kind: 'compare'; readonly field: Named; readonly operator: CompareOperator; readonly value: Literal }
   | { readonly kind: 'in'; readonly field: Named; readonly values: readonly Literal[]; readonly negated: boolean }
@@ -33,7 +33,7 @@ export type Predicate =
   | { readonly kind: 'starts'; readonly field: Named; readonly value: Literal; readonly negated: boolean }
   | { readonly kind: 'null'; readonly field: Named; readonly negated: boolean };
 
-/** NOT stands nowhere: it has been carried down to the predicates. */
+/** The parser has moved NOT down to the predicates. */
 export type Condition = { readonly kind: 'and' | 'or'; readonly parts: readonly Condition[] } | Predicate;
 
 export interface VisibilityQuery {
@@ -55,7 +55,7 @@ const opposite: Record<CompareOperator, CompareOperator> = {
 };
 const spelling: Record<string, CompareOperator> = { '==': '=', '<>': '!=' };
 
-/** @throws INVALID_INPUT that names the place */
+/** @throws INVALID_INPUT that names the position */
 export function parseVisibilityQuery(text: string): VisibilityQuery {
   return new QueryReader(text).query();
 }
@@ -95,7 +95,7 @@ class QueryReader {
     return this.#joined('and', negated, () => this.#unary(negated));
   }
 
-  /** By De Morgan, AND in a negation is OR. */
+  /** By De Morgan's law, AND inside a negation becomes OR. */
   #joined(word: 'and' | 'or', negated: boolean, part: () => Condition): Condition {
     const parts = [part()];
     while (this.#takes(word)) parts.push(part());

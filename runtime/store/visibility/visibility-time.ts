@@ -1,15 +1,15 @@
-// Times in visibility queries: ISO 8601, a date alone being its first moment and a time without a zone one of UTC. Pure.
+// Times in visibility queries: ISO 8601. A date alone means its first moment, a time without a zone is UTC. Pure.
 
 const pattern = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
 export interface QueryTime {
-  /** As Date.toISOString writes it: ms. */
+  /** As Date.toISOString writes it, with ms. */
   readonly iso: string;
-  /** For Postgres: µs. */
+  /** For Postgres, with µs. */
   readonly micros: string;
 }
 
-/** Undefined for what is no time of the years 1 to 9999. */
+/** Undefined for anything but a time of the years 1 to 9999. */
 export function queryTime(value: unknown): QueryTime | undefined {
   const match = typeof value === 'string' ? pattern.exec(value.trim()) : null;
   if (match === null) return undefined;
@@ -17,7 +17,7 @@ export function queryTime(value: unknown): QueryTime | undefined {
   const digits = fraction.padEnd(6, '0');
   const seconds = time.length === 5 ? `${time}:00` : time;
   const at = Date.parse(`${date}T${seconds}.${digits.slice(0, 3)}${zoneText(zone)}`);
-  // V8 takes the 30th of February.
+  // V8 accepts 30 February.
   if (!Number.isFinite(at) || !new Date(`${date}T00:00:00Z`).toISOString().startsWith(date!)) return undefined;
   const iso = new Date(at).toISOString();
   if (iso.length !== 24 || iso < '0001') return undefined;

@@ -1,12 +1,12 @@
-// The words of a visibility query, each with its place. Pure.
+// Splits a visibility query into tokens with positions. Pure.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
 /** `name`: in backticks, never a keyword. `word`: a name or a keyword. */
 export interface Token {
   readonly kind: 'word' | 'name' | 'text' | 'number' | 'symbol' | 'end';
-  /** Without quotes; of a word as written. */
+  /** Without quotes; a word as it is written. */
   readonly value: string;
-  /** Of its first character, from 0. */
+  /** Index of its first character, from 0. */
   readonly position: number;
 }
 
@@ -26,7 +26,7 @@ export function queryError(query: string, position: number, found: string, expec
   return new RuntimeError('INVALID_INPUT', `The query cannot be read ${near}: found ${found}, expected ${expected}.`);
 }
 
-/** The last one is of kind `end`. @throws INVALID_INPUT */
+/** The last token is of kind `end`. @throws INVALID_INPUT */
 export function tokens(query: string): Token[] {
   if (query.length > lengthMax) {
     throw new RuntimeError('INVALID_INPUT', `The query has ${query.length} characters, the limit is ${lengthMax}.`);
@@ -57,7 +57,7 @@ function tokenAt(query: string, position: number): [Token, number] {
   throw queryError(query, position, JSON.stringify(quote), "a name, a value such as 'text' or 5, or an operator");
 }
 
-/** A quote inside is doubled or has a backslash before it. */
+/** A quote inside the text is doubled or preceded by a backslash. */
 function quoted(query: string, start: number, quote: string): [Token, number] {
   let value = '';
   for (let i = start + 1; i < query.length; i++) {

@@ -1,4 +1,4 @@
-// Standalone activities: starting them and asking for them. They need no workflow, and no worker with workflows.
+// Starts standalone activities and gives handles to them. They need no workflow, and no worker with workflow code.
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import {
   CancelledFailure,
@@ -11,8 +11,6 @@ import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import { activitiesNamespace } from '../../../runtime/core/activity/standalone.ts';
 import { terminateUnowned } from '../../../runtime/store/runs/close-run.ts';
 import type { ClosedOutcome } from '../../../runtime/store/sql/database.ts';
-import type { PageEnd } from '../../../runtime/store/visibility/list-runs.ts';
-import { isRunId } from '../../../runtime/store/runs/run-id.ts';
 import type { ActivityCommand } from '../../../runtime/core/activity/standalone-command.ts';
 import type { RunRow } from '../../../runtime/store/runs/run-row.ts';
 import { findRun, getRun } from '../../../runtime/store/runs/runs.ts';
@@ -41,23 +39,23 @@ import {
   WorkflowExecutionAlreadyStartedError,
 } from '../client-errors.ts';
 import type { Connection } from '../../common/connection.ts';
-import { checkName, checkReason, defaultMaxPayloadBytes } from '../encode-arguments.ts';
+import { checkName, checkReason, checkRunId, defaultMaxPayloadBytes } from '../encode-arguments.ts';
 import { idPolicies } from '../id-policies.ts';
 import { asQueryable } from '../new-run.ts';
 import { placeRun } from '../place-run.ts';
 import { rowOf, whenFree } from '../when-free.ts';
-import { type CountWorkflowExecution, countExecutions } from '../run-list.ts';
+import { type CountWorkflowExecution, countExecutions, listedRows } from '../run-list.ts';
 import { sendMessage } from '../send-message.ts';
 
 type AnyFunction = (...args: never[]) => unknown;
 type FunctionNames<T> = { [K in keyof T]: T[K] extends AnyFunction ? K : never }[keyof T] & string;
 type ResultOf<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
 type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never;
-/** `args` may be left out when there are none. */
+/** Options with typed `args`, which are optional when there are none. */
 type TypedOptions<F> = Omit<StandaloneActivityOptions, 'args'> &
   ([] extends ArgumentsOf<F> ? { args?: Readonly<ArgumentsOf<F>> } : { args: Readonly<ArgumentsOf<F>> });
 
-/** The client as it knows the activities of `T`. */
+/** The client with the names, arguments and results of the activities `T`. */
 export interface TypedActivityClient<T> {
   start<K extends FunctionNames<T>>(activity: K, options: TypedOptions<T[K]>): Promise<ActivityHandle<ResultOf<T[K]>>>;
   execute<K extends FunctionNames<T>>(activity: K, options: TypedOptions<T[K]>): Promise<ResultOf<T[K]>>;
@@ -76,13 +74,13 @@ export class ActivityClient extends AsyncCompletionClient {
     this.#maxPayloadBytes = options.maxPayloadBytes ?? defaultMaxPayloadBytes;
   }
 
-  /** The same client, which checks names, arguments and results against the functions of `T`. */
+  /** The same client, typed: the compiler checks names, arguments and results against the functions of `T`. */
   typed<T>(): TypedActivityClient<T> {
     return this;
   }
 
   /**
-   * Starts an activity of its own; it is durable when the promise resolves.
+   * Starts a standalone activity; it is durable when the promise resolves.
    * @throws ActivityExecutionAlreadyStartedError, RuntimeError INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE
    */
   async start<R = unknown>(activity: string, options: StandaloneActivityOptions): Promise<ActivityHandle<R>> {
@@ -104,40 +102,30 @@ export class ActivityClient extends AsyncCompletionClient {
     }
   }
 
-  /** Starts an activity and waits for its result. @throws as `start`, and as `result` of its handle */
+  /** Starts an activity and waits for its result. @throws as `start`, and as `result` of the handle */
   async execute<R = unknown>(activity: string, options: StandaloneActivityOptions): Promise<R> {
     const handle = await this.start<R>(activity, options);
     return handle.result();
   }
 
-  /** A handle to an activity id (its latest run) or to one run; makes no call. */
+  /** A handle to the latest run of an activity id, or to one run. Makes no call. @throws RuntimeError INVALID_INPUT */
   getHandle<R = unknown>(activityId: string, runId?: string): ActivityHandle<R> {
     const id = checkName('activityId', activityId);
-    if (runId === undefined || isRunId(runId)) return this.#handle<R>(id, runId);
-    throw new RuntimeError(
-      'INVALID_INPUT',
-      `"${runId}" is not a run id: expected a UUID as start() and list() give it.`,
-    );
+    if (runId !== undefined) checkRunId(runId);
+    return this.#handle<R>(id, runId);
   }
 
   /**
-   * Standalone activities of this namespace, the newest first unless the query orders them. The query is that of
+   * The standalone activities of this namespace, newest first unless the query has ORDER BY. The query language is that of
    * `workflow.list`, with ActivityId and ActivityType. @throws RuntimeError INVALID_INPUT
    */
   async *list(query = ''): AsyncGenerator<ActivityExecutionInfo, void, undefined> {
     const text = await runQuery(query);
-    const { listRuns } = await import('../../../runtime/store/visibility/list-runs.ts');
     const place = activitiesNamespace(this.#namespace);
-    let after: PageEnd | undefined;
-    do {
-      const page = { limit: pageSize, ...(after === undefined ? {} : { after }) };
-      const { rows, end } = await this.#connection.reach((database) => listRuns(database, place, text, page));
-      for (const row of rows) yield activityInfoOf(row);
-      after = end;
-    } while (after !== undefined);
+    for await (const row of listedRows(this.#connection, place, text, pageSize)) yield activityInfoOf(row);
   }
 
-  /** How many a query finds, all without one. @throws RuntimeError INVALID_INPUT */
+  /** The number of activities that match a query; all without one. @throws RuntimeError INVALID_INPUT */
   async count(query = ''): Promise<CountWorkflowExecution> {
     return countExecutions(this.#connection, activitiesNamespace(this.#namespace), await runQuery(query));
   }
@@ -165,8 +153,8 @@ export class ActivityClient extends AsyncCompletionClient {
 }
 
 function alreadyStarted({ workflow_id: id, run_id: runId, closed_at: closedAt }: RunRow): Error {
-  const whose = closedAt === null ? 'an open activity' : 'one after which the idReusePolicy allows no other';
-  const message = `Activity execution already started: id "${id}" belongs to ${whose}. Use another id, or getHandle() to reach that one.`;
+  const whose = closedAt === null ? 'an open activity' : 'a closed one, and the idReusePolicy allows no other';
+  const message = `Activity execution already started: id "${id}" belongs to ${whose}. Use another id, or getHandle() to reach it.`;
   return new ActivityExecutionAlreadyStartedError(message, id, runId);
 }
 
@@ -181,7 +169,7 @@ interface HandleParts {
 export class ActivityHandle<R = unknown> {
   readonly client: ActivityClient;
   readonly activityId: string;
-  /** Undefined for a handle to an activity id. */
+  /** Undefined for a handle to an activity id's latest run. */
   readonly runId: string | undefined;
   readonly #parts: HandleParts;
 
@@ -193,7 +181,7 @@ export class ActivityHandle<R = unknown> {
     this.#parts = parts;
   }
 
-  /** Waits for its end. @throws ActivityExecutionFailedError, ActivityNotFoundError */
+  /** Waits for the activity's result. @throws ActivityExecutionFailedError, ActivityNotFoundError */
   async result(): Promise<R> {
     const { connection } = this.#parts;
     const { run_id: runId } = await this.#parts.run();
@@ -210,18 +198,21 @@ export class ActivityHandle<R = unknown> {
     return this.#parts.connection.reach((database) => describeActivity(database, run));
   }
 
-  /** Asks it to stop; one that no worker has is cancelled when the promise resolves. @throws ActivityNotFoundError when it is not open */
+  /**
+   * Requests cancellation. An activity that no worker executes is cancelled when the promise resolves.
+   * @throws ActivityNotFoundError when it is not open
+   */
   async cancel(reason?: string): Promise<void> {
     const given = reason === undefined ? {} : { reason: checkReason('cancel', reason) };
     const message = { type: 'WorkflowCancelRequested', ...given } as const;
     const { run_id: runId } = await this.#parts.run();
     const { connection } = this.#parts;
     if ((await sendMessage(connection, runId, message)) === undefined) throw this.#closed(runId);
-    const { takeMail } = await import('../../../runtime/store/activities/command-activity.ts');
-    await whenFree(connection, rowOf(runId), (database) => takeMail(database, runId));
+    const { applyMail } = await import('../../../runtime/store/activities/command-activity.ts');
+    await whenFree(connection, rowOf(runId), (database) => applyMail(database, runId));
   }
 
-  /** Closes it, whatever its attempt does; needs no worker. @throws ActivityNotFoundError when it is not open */
+  /** Closes the activity, even while an attempt runs; needs no worker. @throws ActivityNotFoundError when it is not open */
   async terminate(reason?: string): Promise<void> {
     const text = reason === undefined ? null : checkReason('terminate', reason);
     const { run_id: runId } = await this.#parts.run();
@@ -232,9 +223,9 @@ export class ActivityHandle<R = unknown> {
   }
 
   /**
-   * No attempt of it begins any more. One at work learns it by its heartbeats and may complete; one that stops for it counts
-   * as no failed attempt, and is followed by another after `unpause`. It holds when the promise resolves; nothing is done when it is
-   * paused already. `reason` stays in its log.
+   * Pauses the activity: no new attempt starts. A running attempt learns of it by its heartbeats and may still complete; if it
+   * stops because of the pause, that does not count as a failed attempt, and another one starts after `unpause`. The pause has
+   * taken effect when the promise resolves. Pausing twice changes nothing. The log keeps `reason`.
    * @throws ActivityNotFoundError when it is not open; RuntimeError ILLEGAL_STATE when it is being cancelled
    */
   async pause(reason?: string): Promise<void> {
@@ -242,29 +233,29 @@ export class ActivityHandle<R = unknown> {
   }
 
   /**
-   * Goes on after a pause: its next attempt begins when its back-off is over. An attempt that was at work all the time goes
-   * on as it is, and nothing is reset. Nothing is done when it is not paused. @throws as `pause`, INVALID_INPUT
+   * Ends a pause: the next attempt starts when its back-off is over. An attempt that kept running is not affected. Changes
+   * nothing when the activity is not paused. @throws as `pause`; RuntimeError INVALID_INPUT
    */
   async unpause(options: ActivityUnpauseOptions = {}): Promise<void> {
     await this.#command(unpauseCommand(options));
   }
 
   /**
-   * Changes options, also those of an attempt at work. Returns all that it has then.
+   * Changes options, also for a running attempt. Returns all options as they are then.
    * @throws as `pause`; RuntimeError INVALID_INPUT
    */
   async updateOptions(options: ActivityUpdateOptions): Promise<ActivityExecutionOptions> {
     return this.#command(updateCommand(options));
   }
 
-  /** Back to the options that it was started with. Returns them. @throws as `pause` */
+  /** Restores the options that the activity was started with, and returns them. @throws as `pause` */
   async restoreOriginalOptions(): Promise<ActivityExecutionOptions> {
     return this.#command(restoreCommand());
   }
 
   async #command(command: ActivityCommand): Promise<ActivityExecutionOptions> {
     const { run_id: runId } = await this.#parts.run();
-    // Clients that never ask for it do not load what decides about activities.
+    // Imported on demand, so that other clients do not load the code that decides about activities.
     const { commandActivity } = await import('../../../runtime/store/activities/command-activity.ts');
     const controls = await whenFree(this.#parts.connection, rowOf(runId), (database) =>
       commandActivity(database, runId, command),
@@ -280,7 +271,7 @@ export class ActivityHandle<R = unknown> {
 
 const pageSize = 100;
 
-/** Names of activities in the words of runs, which are as long: places in errors stay right. */
+/** Replaces names of activity fields by those of runs, which have the same length, so positions in errors stay right. */
 async function runQuery(query: string): Promise<string> {
   if (typeof query !== 'string') throw new RuntimeError('INVALID_INPUT', `query must be text, got ${typeof query}.`);
   const { tokens } = await import('../../../runtime/store/visibility/visibility-token.ts');
@@ -300,7 +291,7 @@ function causeOf({ type, payload, reason }: ClosedOutcome): Error {
     case 'WorkflowCancelled':
       return new CancelledFailure('Activity cancelled');
     default:
-      // Nobody had taken notice of it.
+      // The deadline passed before the activity was first scheduled.
       return new TimeoutFailure('activity ScheduleToStart timeout', undefined, TimeoutType.SCHEDULE_TO_START);
   }
 }

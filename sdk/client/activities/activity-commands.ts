@@ -1,4 +1,4 @@
-// What can be asked of an open standalone activity, checked, in the words of the log.
+// Commands to an open standalone activity: checks the options of each and translates them into the core's commands.
 import { hostname } from 'node:os';
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
 import type { ActivityControls } from '../../../runtime/core/activity/activity-controls.ts';
@@ -22,27 +22,27 @@ import {
 export interface ActivityUnpauseOptions {
   /** Kept in the log. */
   reason?: string;
-  /** Attempts that failed before count no more against `maximumAttempts` and for the back-off, which is cut short. */
+  /** Forgets failed attempts: `maximumAttempts` counts anew, and a back-off ends at once. */
   resetAttempts?: boolean;
-  /** What attempts reported as their progress is forgotten. */
+  /** Deletes the progress that attempts reported. */
   resetHeartbeat?: boolean;
-  /** The next attempt is put off by a random part of this, so that many do not begin at once. */
+  /** Delays the next attempt by a random part of this duration, so that many do not start at once. */
   jitter?: Duration;
 }
 
-/** What is left out stays as it is. A timeout of 0 is taken away. */
+/** Options that are left out stay as they are. A timeout of 0 removes the timeout. */
 export interface ActivityUpdateOptions {
   taskQueue?: string;
   startToCloseTimeout?: Duration;
-  /** Counts from the start, as before. */
+  /** Counts from the activity's start, as before. */
   scheduleToCloseTimeout?: Duration;
   scheduleToStartTimeout?: Duration;
   heartbeatTimeout?: Duration;
-  /** The whole policy; what it leaves out is the default. */
+  /** Replaces the whole policy; fields that are left out get their defaults. */
   retry?: RetryPolicy;
 }
 
-/** The options that an activity has, in ms. */
+/** An activity's present options; durations in ms. */
 export interface ActivityExecutionOptions {
   readonly taskQueue: string;
   readonly retryPolicy: RetryPolicy;
@@ -52,7 +52,7 @@ export interface ActivityExecutionOptions {
   readonly heartbeatTimeoutMs: number | undefined;
 }
 
-/** Who asks. */
+/** The identity of this client. */
 const by = `${process.pid}@${hostname()}`;
 
 const unpauseOptions = optionTable<ActivityUnpauseOptions>({
@@ -101,7 +101,7 @@ export function updateCommand(options: ActivityUpdateOptions): ActivityCommand {
   if (retry !== undefined) changes.retry = asInvalidInput(() => compileRetryPolicy(retry));
   if (Object.keys(changes).length > 0) return { type: 'update', by, changes };
   const names = Object.keys(updateOptions.rules).join(', ');
-  throw new RuntimeError('INVALID_INPUT', `activity.updateOptions needs one option at least: ${names}.`);
+  throw new RuntimeError('INVALID_INPUT', `activity.updateOptions needs at least one of these options: ${names}.`);
 }
 
 export function restoreCommand(): ActivityCommand {

@@ -1,4 +1,4 @@
-// What is known of a standalone activity from outside: the summary that lists give, and the description.
+// What callers see of a standalone activity: the summary in lists, and the description.
 import { type ActivityControls, activityControls } from '../../../runtime/core/activity/activity-controls.ts';
 import { typedAttributes } from '../../../runtime/core/options/attribute-values.ts';
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
@@ -23,15 +23,15 @@ export const ActivityExecutionStatus = {
 } as const;
 export type ActivityExecutionStatus = (typeof ActivityExecutionStatus)[keyof typeof ActivityExecutionStatus];
 
-/** Where an open activity stands. */
+/** The state of an open activity. */
 export const PendingActivityState = {
   /** It waits for a worker, or for its next attempt. */
   SCHEDULED: 'SCHEDULED',
   STARTED: 'STARTED',
   CANCEL_REQUESTED: 'CANCEL_REQUESTED',
-  /** Paused: no attempt begins. */
+  /** Paused: no attempt starts. */
   PAUSED: 'PAUSED',
-  /** Paused while an attempt is at work, which is told by its heartbeats. */
+  /** Paused while an attempt runs; the attempt learns of it by its heartbeats. */
   PAUSE_REQUESTED: 'PAUSE_REQUESTED',
 } as const;
 export type PendingActivityState = (typeof PendingActivityState)[keyof typeof PendingActivityState];
@@ -53,33 +53,33 @@ export interface ActivityExecutionInfo {
   readonly status: ActivityExecutionStatus;
   readonly scheduleTime: Date;
   readonly closeTime: Date | undefined;
-  /** Of a closed one, from its start. */
+  /** From start to close, ms; undefined while it is open. */
   readonly executionDurationMs: number | undefined;
   readonly typedSearchAttributes: TypedSearchAttributes;
 }
 
-/** `getHeartbeatDetails` and `getLastFailure` are of its attempts. */
+/** The description adds attempts, progress and options. */
 export interface ActivityExecutionDescription extends ActivityExecutionInfo, ActivityExecutionOptions {
-  /** Of an open one. */
+  /** Undefined for a closed activity. */
   readonly runState: PendingActivityState | undefined;
-  /** The present attempt, or the last. */
+  /** Number of the present attempt, or of the last one. */
   readonly attempt: number;
   readonly summary: string | undefined;
   readonly lastStartedTime: Date | undefined;
   readonly lastHeartbeatTime: Date | undefined;
   readonly lastWorkerIdentity: string | undefined;
   readonly lastAttemptCompleteTime: Date | undefined;
-  /** Of one that waits for its next attempt. */
+  /** Set while it waits for its next attempt. */
   readonly nextAttemptScheduleTime: Date | undefined;
   readonly currentRetryIntervalMs: number | undefined;
-  /** When the whole of its time is over. */
+  /** When its scheduleToCloseTimeout expires. */
   readonly expirationTime: Date | undefined;
   readonly canceledReason: string | undefined;
-  /** Of one that is paused: since when, why, and who asked. */
+  /** Set while it is paused: since when, why, and by whom. */
   readonly pauseInfo:
     | { readonly pausedTime: Date; readonly reason: string | undefined; readonly identity: string | undefined }
     | undefined;
-  /** Live workers of its queue that can execute it. */
+  /** Number of live workers of its queue that can execute it. */
   readonly pollers: number | undefined;
   getHeartbeatDetails<T = unknown>(): Promise<T | undefined>;
   getLastFailure(): Promise<Error | undefined>;

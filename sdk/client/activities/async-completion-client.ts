@@ -1,4 +1,4 @@
-// Completing activities from outside: what `client.activity` does to an attempt that its activity has left to others.
+// Completes activities from outside: calls of `client.activity` on an attempt that was left to a client.
 import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '../../../runtime/core/failure/failure.ts';
 import { encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
@@ -29,9 +29,9 @@ import {
 import { checkConnection, type Connection } from '../../common/connection.ts';
 import { checkName, defaultMaxPayloadBytes } from '../encode-arguments.ts';
 import { checkOptions, optionTable, unchecked } from '../../../runtime/core/options/option-table.ts';
-import { sendMessage, settleMail, tellReader } from '../send-message.ts';
+import { sendMessage, applyStandaloneMail, notifyReader } from '../send-message.ts';
 
-/** An activity of a workflow, or without `workflowId` a standalone one; without `runId` of the latest run. */
+/** An activity of a workflow, or a standalone one without `workflowId`. Without `runId`, of the latest run. */
 export interface FullActivityId {
   readonly workflowId?: string;
   readonly runId?: string;
@@ -41,7 +41,7 @@ export interface FullActivityId {
 export interface AsyncCompletionClientOptions {
   readonly connection: Connection;
   readonly namespace?: string;
-  /** Limit of one payload; default 2 MiB. */
+  /** Limit of one payload in bytes; default 2 MiB. */
   readonly maxPayloadBytes?: number;
 }
 
@@ -50,13 +50,13 @@ const clientOptions = optionTable<AsyncCompletionClientOptions>(
 );
 const fullIdParts = optionTable<FullActivityId>(unchecked('workflowId', 'runId', 'activityId'));
 
-/** `activityInfo().taskToken`, or the text of `base64TaskToken`. */
+/** `activityInfo().taskToken`, or `base64TaskToken` as text. */
 export type TaskTokenLike = Uint8Array | string;
 
-/** How long to wait between looks, ms. */
+/** How long to wait between two looks, ms. */
 const firstWaitMs = 5;
 const longestWaitMs = 250;
-/** How long a caller without a deadline waits for the worker that executes the activity. */
+/** How long a call without a deadline waits for the worker that executes the activity. */
 const patienceMs = 30_000;
 
 export class AsyncCompletionClient {
@@ -74,8 +74,8 @@ export class AsyncCompletionClient {
   }
 
   /**
-   * Completes an attempt; the result is durable, and will be the activity's, when the promise resolves.
-   * @throws ActivityNotFoundError when there is none, it has ended, or another attempt has begun; RuntimeError
+   * Completes an attempt. When the promise resolves, the result is durable and will be the activity's.
+   * @throws ActivityNotFoundError when the activity does not exist, has ended, or is at another attempt; RuntimeError
    * NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, TIMEOUT
    */
   async complete(activity: TaskTokenLike | FullActivityId, result: unknown): Promise<void> {
@@ -83,15 +83,15 @@ export class AsyncCompletionClient {
     await this.#end(activity, { type: 'ActivityCompleted', payload, reason: null });
   }
 
-  /** Fails an attempt; it may be tried again, as its retry policy says. @throws as `complete` */
+  /** Fails an attempt; its retry policy decides about another one. @throws as `complete` */
   async fail(activity: TaskTokenLike | FullActivityId, error: unknown): Promise<void> {
     const reason = thrownMessage(error).replaceAll('\0', '\uFFFD').toWellFormed().slice(0, 8_192);
     await this.#end(activity, { type: 'ActivityFailed', payload: encodeFailure(error), reason });
   }
 
   /**
-   * Reports that an attempt has stopped as it was asked to.
-   * @throws ActivityCompletionError when nobody asked for it; otherwise as `complete`
+   * Reports that an attempt has stopped because its cancellation was requested.
+   * @throws ActivityCompletionError when nobody requested it; otherwise as `complete`
    */
   async reportCancellation(activity: TaskTokenLike | FullActivityId, details?: unknown): Promise<void> {
     const failure = new CancelledFailure('CANCELLED', details === undefined ? [] : [details]);
@@ -99,20 +99,20 @@ export class AsyncCompletionClient {
   }
 
   /**
-   * Reports progress, which puts the heartbeat timeout off and is there for the next attempt.
-   * @throws ActivityCancelledError when the attempt is to stop; ActivityPausedError; ActivityNotFoundError
+   * Reports progress: restarts the heartbeat timeout, and stores the details for the next attempt.
+   * @throws ActivityCancelledError when the attempt must stop; ActivityPausedError; ActivityNotFoundError
    */
   async heartbeat(activity: TaskTokenLike | FullActivityId, details?: unknown): Promise<void> {
     const payload = this.#encoded(details);
     const key = await this.#find(activity);
     const state = await this.#connection.reach((database) => beatByClient(database, key, payload));
     if (state === 'running') return;
-    if (state === 'cancel_requested') throw new ActivityCancelledError('The activity is to be cancelled.');
+    if (state === 'cancel_requested') throw new ActivityCancelledError('Cancellation of the activity was requested.');
     if (state === 'paused') throw new ActivityPausedError('The activity is paused.');
-    // Without a task it is executed by its run's owner just now, or it is over.
+    // Without a task, either the run's owner executes the activity itself, or the activity has ended.
     const logged = await this.#connection.reach((database) => readActivity(database, key, null));
     if (logged?.isOpen !== true || isPast(key, logged)) throw notFound();
-    if (logged.cancelRequested) throw new ActivityCancelledError('The activity is to be cancelled.');
+    if (logged.cancelRequested) throw new ActivityCancelledError('Cancellation of the activity was requested.');
     await this.#connection.reach((database) => storeProgress(database, key.runId, key.seq, payload));
   }
 
@@ -122,7 +122,7 @@ export class AsyncCompletionClient {
     let messageId: string | null = null;
     const noticed = (): string | null => messageId;
     await this.#repeat(noticed, async () => {
-      // A message that was sent counts, whatever has come since.
+      // A message that was sent counts, whatever has happened since.
       const before = messageId;
       const logged = await this.#connection.reach((database) => readActivity(database, key, before));
       if (logged === undefined) throw notFound();
@@ -132,21 +132,21 @@ export class AsyncCompletionClient {
       if (!logged.isOpen || isPast(key, logged)) throw notFound();
       const ended = await this.#connection.reach((database) => endByClient(database, key, outcome));
       if (typeof ended !== 'string') {
-        if (isQueueOfActivities(ended.queue)) await settleMail(this.#connection, ended.runId, ended);
-        else tellReader(this.#connection, ended.runId, ended);
+        if (isQueueOfActivities(ended.queue)) await applyStandaloneMail(this.#connection, ended.runId, ended);
+        else notifyReader(this.#connection, ended.runId, ended);
         return true;
       }
       if (ended === 'not_requested') throw notRequested();
       if (ended === 'locked') return false;
       if (outcome.type === 'ActivityCancelled' && !logged.cancelRequested) throw notRequested();
-      // A message that did not count found the activity between two states: a task was being made of it, for example.
+      // The message was refused between two states, for example while a task was being created: try again.
       if (before !== null) return tooLate(until);
       messageId = await this.#ask(key, outcome);
       return false;
     });
   }
 
-  /** Tells the owner of the run, which executes the activity itself. Returns the id of the message. */
+  /** Sends the outcome to the run's owner, which executes the activity itself. Returns the message's id. */
   async #ask(key: AttemptKey, outcome: ClientOutcome): Promise<string> {
     const id = randomUUID();
     const { type, payload, reason } = outcome;
@@ -157,16 +157,18 @@ export class AsyncCompletionClient {
     return id;
   }
 
-  /** Looks until `look` is done: whenever there is a notice, and now and then. */
+  /** Calls `look` on each notice and at growing intervals until it returns true. */
   async #repeat(noticed: () => string | null, look: () => Promise<boolean>): Promise<void> {
     const abortion = whenAborted();
     try {
       for (let wait = firstWaitMs; !(await look()); wait = Math.min(wait * 2, longestWaitMs)) {
         const reached = limitReached();
         if (reached !== undefined) throw timedOut(reached);
-        const told = await this.#connection.reach(() => this.#connection.outcomes.told(noticed() ?? randomUUID()));
-        await Promise.race([told.within(waitAtMost(wait)), abortion.aborted]);
-        told.done();
+        const subscription = await this.#connection.reach(() =>
+          this.#connection.outcomes.subscribe(noticed() ?? randomUUID()),
+        );
+        await Promise.race([subscription.within(waitAtMost(wait)), abortion.aborted]);
+        subscription.done();
       }
     } finally {
       abortion.done();
@@ -197,35 +199,35 @@ export class AsyncCompletionClient {
     if (payload.length <= this.#maxPayloadBytes) return payload;
     throw new RuntimeError(
       'PAYLOAD_TOO_LARGE',
-      `What an activity was given has ${payload.length} bytes, the limit is ${this.#maxPayloadBytes}. Pass a reference to the data, or raise maxPayloadBytes.`,
+      `The details or result of an activity have ${payload.length} bytes, the limit is ${this.#maxPayloadBytes}. Pass a reference to the data, or raise maxPayloadBytes.`,
     );
   }
 }
 
-/** Another attempt has begun since. */
+/** A later attempt has started. */
 function isPast({ attempt }: AttemptKey, logged: LoggedActivity): boolean {
   return attempt !== undefined && attempt < logged.attempt;
 }
 
-/** False while there is time to wait. */
+/** Returns false while there is time to wait. @throws TIMEOUT */
 function tooLate(until: number): false {
   if (performance.now() < until) return false;
-  throw timedOut('no worker has taken it');
+  throw timedOut('no worker has read it in time');
 }
 
 function timedOut(why: string): RuntimeError {
   return new RuntimeError(
     'TIMEOUT',
-    `The outcome of an activity is sent and not yet taken by the worker that executes it, and ${why}. It may still be taken.`,
+    `The outcome of the activity was sent, but the worker that executes it has not read it, and ${why}. The worker may still accept it.`,
   );
 }
 
 function notFound(): ActivityNotFoundError {
-  return new ActivityNotFoundError(
-    'Not found: there is no such activity, it has ended, or another attempt of it has begun.',
-  );
+  return new ActivityNotFoundError('Not found: the activity does not exist, has ended, or is at another attempt.');
 }
 
 function notRequested(): ActivityCompletionError {
-  return new ActivityCompletionError('The activity cannot be reported cancelled: nobody asked for its cancellation.');
+  return new ActivityCompletionError(
+    'The activity cannot be reported as cancelled: nobody requested its cancellation.',
+  );
 }

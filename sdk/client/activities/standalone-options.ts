@@ -1,4 +1,4 @@
-// What a standalone activity is started with, and the run that is made of it.
+// Options of starting a standalone activity, and the run that is made of them.
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
 import type { ScheduledMeta } from '../../../runtime/core/log/activation.ts';
 import { startMeta } from '../../../runtime/core/run/start-meta.ts';
@@ -24,44 +24,44 @@ import {
   unchecked,
 } from '../../../runtime/core/options/option-table.ts';
 
-/** When the latest activity of the id is closed. */
+/** What a start does when the latest activity of the id is closed. */
 export const ActivityIdReusePolicy = {
   /** The default. */
   ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
-  /** Only when it failed, was cancelled or terminated, or timed out. */
+  /** Only if it failed, was cancelled or terminated, or timed out. */
   ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
   REJECT_DUPLICATE: 'REJECT_DUPLICATE',
 } as const;
 export type ActivityIdReusePolicy = (typeof ActivityIdReusePolicy)[keyof typeof ActivityIdReusePolicy];
 
-/** When an activity of the id is open. */
+/** What a start does when an activity of the id is open. */
 export const ActivityIdConflictPolicy = {
   /** The start fails. The default. */
   FAIL: 'FAIL',
-  /** The open activity takes its place. */
+  /** Returns a handle to the open activity. */
   USE_EXISTING: 'USE_EXISTING',
 } as const;
 export type ActivityIdConflictPolicy = (typeof ActivityIdConflictPolicy)[keyof typeof ActivityIdConflictPolicy];
 
-/** One of startToCloseTimeout and scheduleToCloseTimeout is required. */
+/** startToCloseTimeout or scheduleToCloseTimeout is required. */
 export interface StandaloneActivityOptions {
-  /** The caller's business key; at most one open activity of the namespace has it. Workflows have ids of their own. */
+  /** The caller's business key. At most one open activity of the namespace has it; ids of workflows are separate. */
   id: string;
   /** Workers of this queue execute it. */
   taskQueue: string;
   args?: readonly unknown[];
-  /** One attempt, from its start. */
+  /** Limits one attempt, from its start. */
   startToCloseTimeout?: Duration;
-  /** All attempts and the waits between them. */
+  /** Limits all attempts and the waits between them. */
   scheduleToCloseTimeout?: Duration;
-  /** Waiting for a worker. Not retried. */
+  /** Limits the wait for a worker. This timeout is not retried. */
   scheduleToStartTimeout?: Duration;
-  /** Between two heartbeats. */
+  /** Limits the time between two heartbeats. */
   heartbeatTimeout?: Duration;
   retry?: RetryPolicy;
-  /** How long its first attempt waits. */
+  /** Delay before the first attempt. */
   startDelay?: Duration;
-  /** Shown to people. */
+  /** One line for people. */
   summary?: string;
   typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
   /** Default ALLOW_DUPLICATE. */
@@ -115,7 +115,7 @@ export function newActivityOf(
     ...properties,
     ...(delayMs === 0 ? {} : { startDelayMs: delayMs }),
   });
-  // As long as nobody has taken notice of it there is no task whose time could be over.
+  // Until a worker schedules the activity, no task exists that could time out, so the run itself has a deadline.
   const whole = Math.min(activity.s2c ?? Number.POSITIVE_INFINITY, activity.s2s ?? Number.POSITIVE_INFINITY);
   const place = activitiesNamespace(namespace);
   return {

@@ -1,4 +1,5 @@
-// A handle to one workflow: its result, messages to it, and what its log says.
+// What a handle to one workflow does: its result, its messages, and its log. It knows its client only as a type parameter,
+// because the client imports this file.
 import { randomUUID } from 'node:crypto';
 import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
@@ -16,7 +17,6 @@ import {
 import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
-import { isRunId } from '../../runtime/store/runs/run-id.ts';
 import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import {
@@ -34,9 +34,8 @@ import {
   WorkflowNotFoundError,
 } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
-import type { GetWorkflowHandleOptions } from './handle-options.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
-import { checkName, checkReason, encodeArguments } from './encode-arguments.ts';
+import { checkName, checkReason, checkRunId, encodeArguments } from './encode-arguments.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
@@ -56,71 +55,60 @@ import {
 } from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
-/** `pollers` 0 means that no worker polls the run's task queue: nothing will happen until one does. */
+/** `pollers` 0 means that no worker polls the run's task queue, so nothing happens until one does. */
 export interface WorkflowExecutionDescription
   extends WorkflowExecutionInfo,
     Omit<OpenState, 'owner' | 'wakeAt' | 'changes' | 'versioning'> {
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | undefined;
   readonly nextWakeTime: Date | undefined;
-  /** What the start said for people. */
+  /** `staticSummary` and `staticDetails` of the start. */
   staticSummary(): Promise<string | undefined>;
   staticDetails(): Promise<string | undefined>;
-  /** Undefined for a run that has nothing to do with versions. */
+  /** Undefined for an unversioned run. */
   readonly versioningInfo: WorkflowVersioningInfo | undefined;
 }
 
-/** The client that a handle belongs to, as the handle shows it: the WorkflowClient itself. */
-export interface HandleClient {
-  getHandle<W extends Workflow>(id: string, runId?: string, options?: GetWorkflowHandleOptions): WorkflowHandle<W>;
-}
-
-export interface HandleParts {
-  readonly client: HandleClient;
+export interface HandleParts<Client> {
+  readonly client: Client;
   readonly connection: Connection;
   readonly namespace: string;
   readonly maxPayloadBytes: number;
   readonly queryRejectCondition: QueryRejectCondition;
   readonly workflowId: string;
   readonly runId: string | undefined;
-  /** Whether messages and questions go to the runs that this one continues as. */
+  /** Whether messages and queries go to the successors of the run. */
   readonly followsChain: boolean;
   /** Whether `result()` waits for the end of the chain. */
   readonly followRuns: boolean;
-  /** Nobody has seen yet that the run is there, and is one of the workflow id. */
+  /** Nobody has checked yet that the run exists and has the workflow id. */
   readonly isUnseen: boolean;
-  /** The run must be of the chain that began with this one. */
+  /** The run must belong to the chain that started with this run. */
   readonly firstExecutionRunId?: string | undefined;
 }
 
 const queryTimeoutMs = 10_000;
 
-function checkRunId(id: unknown): void {
-  if (typeof id === 'string' && isRunId(id)) return;
-  const message = `"${String(id)}" is not a run id: expected a UUID as start() and list() give it.`;
-  throw new RuntimeError('INVALID_INPUT', message);
-}
-
-export class WorkflowHandle<W extends Workflow = Workflow> {
+export class RunHandle<W extends Workflow, Client> {
   readonly workflowId: string;
-  readonly #parts: HandleParts;
-  /** The last run of the chain that is known of. */
+  readonly #parts: HandleParts<Client>;
+  /** The last run of the chain that this handle knows. */
   #latest: string | undefined;
   #isUnseen: boolean;
 
-  constructor(parts: HandleParts) {
+  constructor(parts: HandleParts<Client>) {
     this.workflowId = parts.workflowId;
     this.#parts = parts;
     this.#isUnseen = parts.isUnseen;
     for (const id of [parts.runId, parts.firstExecutionRunId]) if (id !== undefined) checkRunId(id);
   }
 
-  /** The client that made it. */
-  get client(): HandleClient {
+  /** The client that created the handle. */
+  get client(): Client {
     return this.#parts.client;
   }
 
-  /** The run that this handle was made by or for; undefined for a handle to a workflow id. */
+  /** The run that this handle was created for; undefined for a workflow id's latest run. */
   get runId(): string | undefined {
     return this.#parts.runId;
   }
@@ -130,8 +118,8 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /**
-   * Waits for the run to close, and for those that it continues as; an outage of the database meanwhile is waited out.
-   * @throws WorkflowFailedError, WorkflowNotFoundError, WorkflowContinuedAsNewError with `followRuns: false`, RuntimeError
+   * Waits for the run and its successors to close. Keeps waiting while the database is unreachable.
+   * @throws WorkflowFailedError, WorkflowNotFoundError, WorkflowContinuedAsNewError with `followRuns: false`; RuntimeError
    * DATABASE_UNREACHABLE, ILLEGAL_STATE
    */
   async result(): Promise<WorkflowResultType<W>> {
@@ -139,7 +127,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return this.outcome(this.#parts.followRuns ? latest : (this.#parts.runId ?? latest));
   }
 
-  /** @internal `result()` of a run that is known to exist: an outage is waited out. */
+  /** @internal `result()` of a run that certainly exists: keeps waiting while the database is unreachable. */
   async outcome(runId: string = this.#parts.runId!): Promise<WorkflowResultType<W>> {
     const { connection } = this.#parts;
     for (let current = runId; ; ) {
@@ -160,7 +148,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     await this.#send({ type: 'SignalReceived', name, payload });
   }
 
-  /** As `signal`, with the arguments in an option. */
+  /** Like `signal`, with the arguments as an option. */
   async signalWithOptions<Args extends readonly unknown[] = []>(
     signal: Definition<Args> | string,
     options: MessageOptions<Args>,
@@ -169,7 +157,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /**
-   * Sends an update and waits for what its handler returns. One id is handled once a run, however often it is sent.
+   * Sends an update and waits for the handler's result. A run handles one update id once, however often it is sent.
    * @throws WorkflowUpdateFailedError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
    */
   executeUpdate<Ret>(update: Definition<[], Ret> | string): Promise<Ret>;
@@ -187,7 +175,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /**
-   * Sends an update and waits until it is accepted or rejected; only the handle's `result()` tells which.
+   * Sends an update and waits until it is accepted or rejected; the handle's `result()` throws if it was rejected.
    * @throws WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
    */
   async startUpdate<Ret, Args extends readonly unknown[] = []>(
@@ -200,7 +188,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return admitUpdate<Ret>({ connection, workflowId: this.workflowId, runId, updateId }, message);
   }
 
-  /** A handle to an update that was sent before; makes no call. Without a run: the latest of the chain that knows it when it is asked. */
+  /** A handle to an update that was sent before. Makes no call. Without a run, it finds the latest run of the chain that has it. */
   getUpdateHandle<Ret = unknown>(
     updateId: string,
     options: GetWorkflowUpdateHandleOptions = {},
@@ -208,7 +196,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     checkOptions('getUpdateHandle', options, updateHandleOptions);
     const { workflowRunId } = options;
     const named = { ...this.#parts, runId: workflowRunId, followsChain: false, isUnseen: true };
-    const of = workflowRunId === undefined ? this : new WorkflowHandle(named);
+    const of = workflowRunId === undefined ? this : new RunHandle<W, Client>(named);
     return new WorkflowUpdateHandle<Ret>({
       connection: this.#parts.connection,
       workflowId: this.workflowId,
@@ -218,12 +206,15 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     });
   }
 
-  /** Asks for cancellation; workflow code decides what to do about it. */
+  /** Requests cancellation; the workflow code decides what to do. @throws WorkflowNotFoundError */
   async cancel(): Promise<void> {
     await this.#send({ type: 'WorkflowCancelRequested' });
   }
 
-  /** Closes the run; its code gets no chance to clean up. Resolves when it is closed; needs no worker. */
+  /**
+   * Closes the run; its code cannot clean up. Resolves when the run is closed; needs no worker.
+   * @throws WorkflowNotFoundError when the run is not open
+   */
   async terminate(reason?: string): Promise<void> {
     const text = reason === undefined ? null : checkReason('terminate', reason);
     for (let run = await this.#run(); ; ) {
@@ -234,7 +225,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     }
   }
 
-  /** False when the run was closed before. */
+  /** False when the run was already closed. */
   async #terminate(runId: string, reason: string | null): Promise<boolean> {
     const { connection } = this.#parts;
     const result = await whenFree(connection, rowOf(runId), (database) => terminateUnowned(database, runId, reason));
@@ -251,8 +242,8 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
   }
 
   /**
-   * Asks workflow code; changes nothing. Works for closed runs too, as long as a worker polls the task queue.
-   * @throws QueryNotRegisteredError, QueryRejectedError, the handler's failure, RuntimeError TIMEOUT when no worker answers
+   * Calls a query handler of the workflow code; changes nothing. Works for closed runs too, if a worker polls the task queue.
+   * @throws QueryNotRegisteredError, QueryRejectedError, the handler's failure; RuntimeError TIMEOUT when no worker answers
    */
   async query<Ret, Args extends readonly unknown[] = []>(
     query: Definition<Args, Ret> | string,
@@ -287,7 +278,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     throw answer.problem === 'not_registered' ? new QueryNotRegisteredError(failure.message) : failure;
   }
 
-  /** As `query`, with the arguments in an option. */
+  /** Like `query`, with the arguments as an option. */
   async queryWithOptions<Ret, Args extends readonly unknown[] = []>(
     query: Definition<Args, Ret> | string,
     options: MessageOptions<Args>,
@@ -314,22 +305,22 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     };
   }
 
-  /** Events of the log, decoded, with nothing left out; `after` and `upTo` are seqs, the latter inclusive. */
+  /** All events of the log, decoded, with seqs after `after` up to `upTo` (inclusive). */
   async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
     return this.#read((database, runId) => decodedHistory(database, runId, range));
   }
 
-  /** The history in Temporal's shape. */
+  /** The history in Temporal's format. */
   async fetchHistory(): Promise<TemporalHistory> {
     return this.#read(temporalHistory);
   }
 
-  /** The context document as it was at a point, by default now; folded from the patches, no code runs. */
+  /** The context document at a point, by default now. Folds the patches; runs no workflow code. */
   async stateAt<T = Json>(point: StatePoint = {}): Promise<StateResult<T>> {
     return this.#read((database, runId) => stateAt<T>(database, runId, point));
   }
 
-  /** Context patches in order, with who and why. `path` keeps those at, above or below it. */
+  /** Context patches in order, with author and reason. `path` keeps those at, above or below it. */
   async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
     return this.#read((database, runId) => contextPatches(database, runId, filter));
   }
@@ -347,7 +338,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     );
     if (run !== undefined && this.#isUnseen && !(await this.#isMeant(run))) run = undefined;
     if (run !== undefined) this.#isUnseen = false;
-    // A handle without a run has found the latest; that of a chain looks for what came after its own.
+    // A handle without a run id has just found the latest run; a handle to a chain follows its own run's successors.
     while (followsChain && known !== undefined && run !== undefined && run.closed_at !== null) {
       const { run_id: before } = run;
       const next: RunRow | undefined = await connection.reach((database) => nextRun(database, before));
@@ -365,7 +356,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     return run;
   }
 
-  /** Whether a run that a caller named is one of the workflow id, and of the chain, that they named too. */
+  /** Whether a run has the workflow id, namespace and chain of this handle. */
   async #isMeant(run: RunRow): Promise<boolean> {
     const { connection, namespace, firstExecutionRunId: first } = this.#parts;
     if (run.workflow_id !== this.workflowId || run.namespace !== namespace) return false;
@@ -378,7 +369,7 @@ export class WorkflowHandle<W extends Workflow = Workflow> {
     const known = this.#isUnseen ? undefined : (this.#latest ?? this.#parts.runId);
     let runId = known ?? (await this.#run()).run_id;
     while ((await sendMessage(connection, runId, message)) === undefined) {
-      const { run_id: latest } = await this.#run(); // an unknown id has its own error
+      const { run_id: latest } = await this.#run(); // throws for an unknown id
       if (latest === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
       runId = latest;
     }

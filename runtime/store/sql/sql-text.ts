@@ -1,0 +1,14 @@
+// Fragments of SQL that several statements share: times as microseconds, and the wake time of a run that gets mail.
+
+/** A time as µs since 1970. */
+export function microsOf(column: string): string {
+  return `(extract(epoch from ${column}) * 1000000)::bigint`;
+}
+
+/** µs since 1970 as a time. */
+export function timeOf(micros: string): string {
+  return `timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond'`;
+}
+
+/** The wake time of the `ready` row `r` after a message: a run that nobody owns becomes due. */
+export const wakenAt = 'case when r.owner is null then least(r.wake_at, clock_timestamp()) else r.wake_at end';
