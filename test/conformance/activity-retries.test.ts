@@ -286,7 +286,7 @@ behavior(narrow, '43: schedule-to-start is not tried again, and holds for each a
   assert.deepEqual(seen['cause'], { name: 'TimeoutFailure', ...cause });
   await first.release();
 
-  const options = { scheduleToStartTimeout: 200, retry: { initialInterval: 1000 } };
+  const options = { scheduleToStartTimeout: 1000, retry: { initialInterval: 2000 } };
   const retried = await way.start('callActivity', [{ type: 'failWith', args: [{ message: 'first' }], options }]);
   await until(async () => (await typesOf(retried)).includes('ActivityAttemptFailed'));
   const second = await blocker(way);

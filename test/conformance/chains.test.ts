@@ -20,7 +20,7 @@ behavior(all, '48: a child inherits the task queue, and neither memo nor search 
 
 behavior(all, '49, 55: the parent close policy holds for a parent that times out', async (way) => {
   const childId = way.newId('child of late');
-  const handle = await way.start('parentOutOfTime', [childId], { workflowRunTimeout: 300 });
+  const handle = await way.start('parentOutOfTime', [childId], { workflowRunTimeout: 1_500 });
   await assert.rejects(way.result(handle), (error) => {
     assert.ok(error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure);
     assert.deepEqual([error.message, error.cause.timeoutType], ['Workflow execution timed out', 'START_TO_CLOSE']);
@@ -46,9 +46,9 @@ behavior(all, '50: workflow code catches ContinueAsNew; thrown on it continues, 
 });
 
 behavior(all, '50: each run of a chain has the run timeout anew', async (way) => {
-  const handle = await way.start('takesItsTime', [3, 300], { workflowRunTimeout: 800 });
+  const handle = await way.start('takesItsTime', [5, 500], { workflowRunTimeout: 2_000 });
   assert.equal(await way.result(handle), 'in time');
-  assert.equal((await way.runs(handle.workflowId)).length, 3);
+  assert.equal((await way.runs(handle.workflowId)).length, 5);
 });
 
 behavior(all, '55: termination has its reason, or a text of its own, and runs no cleanup', async (way) => {

@@ -273,12 +273,16 @@ behavior(
       error instanceof WorkflowUpdateRPCTimeoutOrCancelledError && /is not answered/.test(error.message);
     const abort = new AbortController();
     const tries = [
-      client.withDeadline(Date.now() + 50, () => handle.executeUpdate(put, { args: ['a'], updateId: 'executed' })),
+      client.withDeadline(Date.now() + 2_000, () => handle.executeUpdate(put, { args: ['a'], updateId: 'executed' })),
       client.withAbortSignal(abort.signal, () =>
         handle.startUpdate(put, { args: ['bc'], updateId: 'started', waitForStage: 'ACCEPTED' }),
       ),
     ];
-    setTimeout(() => abort.abort(), 50);
+    await until(async () => {
+      const { rowCount } = await way.engine.pool.query('select from reprise.inbox where run_id = $1', [handle.runId]);
+      return rowCount === tries.length;
+    });
+    abort.abort();
     for (const tried of await Promise.allSettled(tries)) assert.ok(tried.status === 'rejected' && late(tried.reason));
     await way.serve(taskQueue, async () => {
       assert.equal(await handle.getUpdateHandle('executed').result(), 1);

@@ -202,7 +202,7 @@ describe('a paused activity', () => {
 
   it('is closed by the failure of its last attempt that comes from something else', async () => {
     const retry = { maximumAttempts: 1 };
-    const timed = { ...options('last'), args: [true], startToCloseTimeout: 400, retry } as const;
+    const timed = { ...options('last'), args: [true], startToCloseTimeout: 2_000, retry } as const;
     const handle = await client.activity.start('untilTold', timed);
     await until(async () => seen.has('last'));
     await handle.pause();
@@ -308,7 +308,12 @@ describe('a paused activity', () => {
     await terminated.pause();
     await terminated.terminate();
     assert.equal(await stateOf(terminated), 'TERMINATED');
-    const timed = { ...options('late'), args: [1], scheduleToStartTimeout: 100, scheduleToCloseTimeout: 250 } as const;
+    const timed = {
+      ...options('late'),
+      args: [1],
+      scheduleToStartTimeout: 2_000,
+      scheduleToCloseTimeout: 2_500,
+    } as const;
     const late = await client.activity.start('double', { ...timed, taskQueue: 'nobody' });
     await late.pause();
     assert.equal(await timeoutOf(late), 'SCHEDULE_TO_CLOSE');
@@ -416,7 +421,7 @@ describe('options of an open activity', () => {
   });
 
   it('give an attempt at work more time, or less', async () => {
-    const more = await client.activity.start('nap', { ...options('more'), args: [600], startToCloseTimeout: 300 });
+    const more = await client.activity.start('nap', { ...options('more'), args: [1_500], startToCloseTimeout: 1_000 });
     await until(async () => seen.has('more'));
     await more.updateOptions({ startToCloseTimeout: '10 s' });
     assert.equal(await more.result(), 'rested');

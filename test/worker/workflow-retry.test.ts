@@ -186,7 +186,7 @@ describe('a run that no worker of its queue has', () => {
     const handle = await workflow.start('waitsForEver', {
       workflowId: 'left',
       taskQueue: 'brief',
-      workflowExecutionTimeout: 700,
+      workflowExecutionTimeout: 2_000,
     });
     await until(async () => (await handle.describe()).historyLength > 1);
     worker.shutdown();

@@ -55,7 +55,7 @@ export interface ActivityDeskOptions extends Parts, ActivityLimits {
   readonly fence: Fence;
   /** Of reports. */
   readonly reportFence: Fence;
-  readonly serially: TaskClaimsOptions['serially'];
+  readonly claimTasks: TaskClaimsOptions['claimTasks'];
 }
 
 function ratesOf(options: ActivityDeskOptions): StartRate[] {
@@ -113,7 +113,7 @@ export class ActivityDesk {
       epoch,
       slots,
       reporter: this.#reporter,
-      claim: taskClaims({ ...options, schema: database.schema, types }),
+      claim: taskClaims({ ...options, types }),
       expired: () => void this.expire(),
     });
   }

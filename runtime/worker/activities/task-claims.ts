@@ -1,19 +1,16 @@
 // Claims activities of other workers' runs from all queues that they may wait in for this worker.
 import type { Logger } from 'pino';
-import { type ActivityTypes, type ClaimedTask, claimTasks } from '../../store/activities/activity-tasks.ts';
-import type { Fence } from '../../store/ownership/fence.ts';
+import type { ActivityTypes, ClaimedTask } from '../../store/activities/activity-tasks.ts';
 import type { TaskSource } from '../claim/claims.ts';
 import type { DatabaseClock } from '../life/clock.ts';
+import type { ControlSession } from '../life/control-session.ts';
 
 export interface TaskClaimsOptions {
-  readonly schema: string;
-  readonly fence: Fence;
   readonly sources: readonly TaskSource[];
   readonly types: ActivityTypes;
   readonly clock: DatabaseClock;
   readonly logger: Logger;
-  /** One statement after the other on the connection that claims. */
-  serially<T>(work: (client: Parameters<typeof claimTasks>[0]) => Promise<T>): Promise<T>;
+  claimTasks(due: Parameters<ControlSession['claimTasks']>[0]): Promise<ClaimedTask[]>;
 }
 
 /** Claims up to a number of tasks. @throws what the first statement throws: what was claimed by then is to be executed */
@@ -21,7 +18,7 @@ export type TaskClaims = (limit: number) => Promise<readonly ClaimedTask[]>;
 
 /** Each time the queue is asked first that comes after the one that filled up the places: a busy one does not keep the others waiting. */
 export function taskClaims(options: TaskClaimsOptions): TaskClaims {
-  const { schema, fence, sources, types, clock, logger, serially } = options;
+  const { sources, types, clock, logger, claimTasks } = options;
   let first = 0;
   return async (limit) => {
     const claimed: ClaimedTask[] = [];
@@ -32,7 +29,7 @@ export function taskClaims(options: TaskClaimsOptions): TaskClaims {
       if (!isOpen()) continue;
       const due = { queue, types, versioned, now: clock.now(), limit: limit - claimed.length };
       try {
-        claimed.push(...(await serially((client) => claimTasks(client, schema, fence, due))));
+        claimed.push(...(await claimTasks(due)));
       } catch (error) {
         if (claimed.length === 0) throw error;
         logger.warn({ err: error }, 'activities could not be claimed, will try again');

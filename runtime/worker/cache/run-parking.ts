@@ -7,7 +7,11 @@ import type { ParkedRun } from '../../store/ownership/claim.ts';
 import { isOwnedBy } from '../../store/ownership/quarantine.ts';
 import type { Database } from '../../store/sql/database.ts';
 import type { ActivityDesk } from '../activities/activity-desk.ts';
+import type { ProgressStore } from '../activities/progress-store.ts';
 import type { DatabaseClock } from '../life/clock.ts';
+import type { ControlSession } from '../life/control-session.ts';
+import type { Life } from '../life/life.ts';
+import type { OwnedRuns } from './owned-runs.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import { homeQueue, type WorkerVersions } from '../versions/worker-versions.ts';
 
@@ -21,15 +25,15 @@ const never: Micros = 9_000_000_000_000_000;
 
 export interface RunParkingOptions {
   readonly database: Database;
-  readonly epoch: number;
+  readonly life: Life;
   /** The key of the task queue. */
   readonly queue: string;
-  readonly runs: ReadonlyMap<string, LiveRun>;
+  readonly runs: OwnedRuns;
   readonly activities: ActivityDesk;
   readonly clock: DatabaseClock;
   readonly maxCachedRuns: number;
-  /** Lets go of runs in the database; answers with the ids that were let go. */
-  park(runs: readonly ParkedRun[]): Promise<string[]>;
+  readonly control: ControlSession;
+  readonly progress: ProgressStore;
   /** The run is no longer ours. */
   released(run: LiveRun): void;
   /** A sender holds the run's row, so it stays ours for now. */
@@ -59,7 +63,7 @@ export class RunParking {
     const free = Math.max(1, maxCachedRuns) - runs.size;
     if (free > 0) return free;
     let more = 0;
-    for (const run of runs.values()) {
+    for (const run of runs) {
       if (activities.executes(run) || this.#evictable(run) || this.#stalled(run)) more++;
     }
     return Math.max(0, free + more);
@@ -69,7 +73,7 @@ export class RunParking {
   async evict(): Promise<void> {
     const { runs, maxCachedRuns } = this.#options;
     if (runs.size === 0) return;
-    const idle = [...runs.values()].filter((run) => this.#evictable(run)).sort((a, b) => a.idleSince - b.idleSince);
+    const idle = [...runs].filter((run) => this.#evictable(run)).sort((a, b) => a.idleSince - b.idleSince);
     const surplus = runs.size - maxCachedRuns;
     const old = performance.now() - stickyMs;
     await this.park(idle.filter((run, i) => i < surplus || run.idleSince < old || run.isLeaving));
@@ -81,8 +85,8 @@ export class RunParking {
     const { runs, maxCachedRuns, activities } = this.#options;
     let surplus = runs.size - Math.max(1, maxCachedRuns);
     if (surplus <= 0) return;
-    const stalled = [...runs.values()].filter((run) => this.#stalled(run)).sort((a, b) => a.idleSince - b.idleSince);
-    for (const run of runs.values()) if (activities.executes(run)) surplus--;
+    const stalled = [...runs].filter((run) => this.#stalled(run)).sort((a, b) => a.idleSince - b.idleSince);
+    for (const run of runs) if (activities.executes(run)) surplus--;
     await this.park(stalled.slice(0, Math.max(0, surplus)), { afterMs: stalledMs });
   }
 
@@ -91,7 +95,7 @@ export class RunParking {
     const { runs, activities } = this.#options;
     while (runs.size > 0) {
       // What is on its way for a run must arrive first: once the run is let go, nobody would know of it.
-      const settled = [...runs.values()].filter((run) => run.settled && !activities.isSending(run));
+      const settled = [...runs].filter((run) => run.settled && !activities.isSending(run));
       for (const run of settled) activities.abandon(run, 'WORKER_SHUTDOWN');
       await this.park(settled, { afterMs: 0 });
       if (runs.size > 0) await setTimeout(2);
@@ -122,7 +126,7 @@ export class RunParking {
     }
     let parked = new Set<string>();
     try {
-      parked = new Set(await this.#options.park(rows));
+      parked = new Set(await this.#park(rows));
     } finally {
       for (const run of runs) {
         if (parked.has(run.runId)) released(run);
@@ -144,10 +148,10 @@ export class RunParking {
   /** As it was when it was claimed. */
   async #return(run: LiveRun, row: ParkedRun): Promise<void> {
     run.phase = 'parking';
-    const { released, database, epoch } = this.#options;
+    const { released, database, life } = this.#options;
     while (run.phase === 'parking') {
-      const [done] = await this.#options.park([{ ...row, lost: run.lost }]);
-      if (done !== undefined || !(await isOwnedBy(database, run.runId, epoch))) return released(run);
+      const [done] = await this.#park([{ ...row, lost: run.lost }]);
+      if (done !== undefined || !(await isOwnedBy(database, run.runId, life.epoch))) return released(run);
       await setTimeout(lockedRetryMs); // a sender has locked its row
     }
   }
@@ -155,8 +159,15 @@ export class RunParking {
   /** Another version is current: lets go of the runs that are to have it, now or when they next rest. */
   async letGoMoving(versions: WorkerVersions): Promise<void> {
     const { runs } = this.#options;
-    for (const run of runs.values()) if (run.phase !== 'loading' && versions.movesOn(run)) run.isLeaving = true;
-    await this.park([...runs.values()].filter((run) => run.isLeaving && this.#evictable(run)));
+    for (const run of runs) if (run.phase !== 'loading' && versions.movesOn(run)) run.isLeaving = true;
+    await this.park([...runs].filter((run) => run.isLeaving && this.#evictable(run)));
+  }
+
+  /** What is on its way to the database about the activities of the runs arrives first: their next owner is to find it. */
+  async #park(rows: readonly ParkedRun[]): Promise<string[]> {
+    const { progress, control, clock } = this.#options;
+    await progress.settled();
+    return control.park(rows, () => clock.now());
   }
 
   #parked(run: LiveRun, wakeAt: Micros): ParkedRun {

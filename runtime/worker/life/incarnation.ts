@@ -4,24 +4,27 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { queueKey } from '../../core/run/deployment.ts';
 import { activitiesNamespace } from '../../core/activity/standalone.ts';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { Poller } from '../../flow/poller.ts';
-import { SerialQueue } from '../../flow/serial-queue.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
-import { claim, type ClaimedRun, park, type ParkedRun } from '../../store/ownership/claim.ts';
-import { assignQueues } from '../../store/ownership/queue-changes.ts';
+import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import { attemptsItem, listen, splitPayload } from '../../store/sql/notifier.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { lookAround } from '../../store/ownership/poll.ts';
 import { declareDead } from '../../store/ownership/lease.ts';
 import type { Activities } from '../activities/activity-context.ts';
 import { ActivityDesk, type ActivityLimits } from '../activities/activity-desk.ts';
+import { OwnedRuns } from '../cache/owned-runs.ts';
+import { AnnouncedMail } from '../turns/announced-mail.ts';
 import { Appender } from '../turns/appender.ts';
+import { RunInputs } from '../turns/run-inputs.ts';
 import { Claims, claimSources, taskSources } from '../claim/claims.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LocalStarts } from '../claim/local-starts.ts';
 import { DatabaseClock } from './clock.ts';
+import { ControlSession } from './control-session.ts';
 import type { FailPointListener } from './fail-point.ts';
+import { Life } from './life.ts';
 import { Pulse } from './pulse.ts';
 import { ProgressStore } from '../activities/progress-store.ts';
 import { QueryAnswerer } from '../queries/query-answerer.ts';
@@ -51,23 +54,20 @@ export interface IncarnationOptions extends ActivityLimits {
 const idlePollMs = 100;
 
 export class Incarnation {
-  readonly epoch: number;
   readonly #options: IncarnationOptions;
   readonly #queue: string;
   readonly #standaloneQueue: string;
   readonly #heart: pg.Client;
+  readonly #life: Life;
   readonly #pulse: Pulse;
-  readonly #control: pg.Client;
-  readonly #sessions: readonly pg.Client[];
-  readonly #starts: pg.Client;
+  readonly #control: ControlSession;
+  readonly #mail: AnnouncedMail;
   readonly #clock = new DatabaseClock();
   readonly #loop: RunLoop;
   readonly #activities: ActivityDesk;
   readonly #claims: Claims;
   readonly #watch: VersionWatch | undefined;
   readonly #localStarts: LocalStarts;
-  readonly #appender: Appender;
-  readonly #progress: ProgressStore;
   readonly #queries: QueryAnswerer;
   readonly #house: Housekeeping;
   /** Behind the notices: what is looked for now and then in any case. */
@@ -86,10 +86,6 @@ export class Incarnation {
       failed: (error) => this.#failed('mail could not be looked for', error),
     }),
   ];
-  readonly #ended = Promise.withResolvers<RuntimeError | undefined>();
-  #over = false;
-  /** One statement after the other on the control connection. */
-  readonly #controlQueue = new SerialQueue();
 
   /** Registers and begins to work. @throws what connecting throws */
   static async begin(options: IncarnationOptions): Promise<Incarnation> {
@@ -106,50 +102,27 @@ export class Incarnation {
 
   private constructor(options: IncarnationOptions, sessions: Sessions) {
     const { epoch, heart, control, starts, rows, writers } = sessions;
+    const { database, sandbox, logger, failPoint, version, namespace } = options;
     this.#options = options;
-    this.epoch = epoch;
     this.#heart = heart;
-    this.#control = control;
-    this.#sessions = [heart, control, ...writers.map((writer) => writer.client as pg.Client)];
-    this.#starts = starts;
-    const { database, sandbox, logger } = options;
     this.#queue = queueKey(options.namespace, options.taskQueue);
     this.#standaloneQueue = queueKey(activitiesNamespace(options.namespace), options.taskQueue);
-    for (const client of [...this.#sessions, starts]) {
-      client.on('error', (error) => this.#lose(`a connection broke: ${error.message}`, error));
-      client.on('end', () => this.#lose('a connection ended'));
+    const life = new Life(epoch);
+    this.#life = life;
+    const connections = [heart, control, ...writers.map((writer) => writer.client as pg.Client)];
+    life.owns({ stop: () => connections.forEach((client) => void client.end().catch(() => undefined)) });
+    for (const client of [...connections, starts]) {
+      client.on('error', (error) => life.lose(`a connection broke: ${error.message}`, error));
+      client.on('end', () => life.lose('a connection ended'));
     }
-    this.#pulse = new Pulse({
-      client: heart,
-      schema: database.schema,
-      epoch,
-      leaseMs: options.leaseMs,
-      clock: this.#clock,
-      isOver: () => this.#over,
-      bury: (suspect, reason) => this.#bury(suspect, reason),
-      dead: (error) => this.#end(error),
-      lost: (what, cause) => this.#lose(what, cause),
-    });
-    this.#progress = new ProgressStore(database, epoch, logger);
-    this.#appender = new Appender(writers, (error) => this.#end(error), options.failPoint);
-    const { version, namespace } = options;
+    this.#control = new ControlSession(control, database, epoch, failPoint);
+    const runs = new OwnedRuns();
+    const inputs = life.owns(new RunInputs(this.#clock));
+    this.#mail = life.owns(new AnnouncedMail());
+    const progress = new ProgressStore(database, epoch, logger);
+    const appender = life.owns(new Appender(writers, life, failPoint));
     const versions = version === undefined ? undefined : new WorkerVersions(version, this.#queue);
     this.#watch = versions?.isRouted === true ? this.#watchOf(versions) : undefined;
-    this.#loop = new RunLoop({
-      database,
-      queue: this.#queue,
-      versions,
-      versionWatch: this.#watch,
-      epoch,
-      sandbox,
-      appender: this.#appender,
-      clock: this.#clock,
-      logger,
-      maxCachedRuns: options.maxCachedRuns,
-      maxPayloadBytes: options.maxPayloadBytes,
-      park: (runs) => this.#progress.settled().then(() => this.#controlQueue.run(() => this.#park(runs))),
-      fatal: (error) => this.#end(error),
-    });
     const sources = claimSources(this.#queue, namespace, versions);
     this.#activities = new ActivityDesk({
       ...options,
@@ -159,21 +132,40 @@ export class Incarnation {
       fence: { epoch, slot: 0 },
       reportFence: { epoch, slot: writers.length + 2 },
       clock: this.#clock,
-      serially: (work) => this.#controlQueue.run(() => work(control)),
-      mailed: (runIds) => this.#loop.mail.announce(runIds),
-      settled: (run) => this.#loop.settled(run),
-      report: (run, input) => this.#loop.enqueue(run, input),
-      broken: (run, error) => void this.#loop.quarantine.takeLater(run, error),
-      reportDurably: (run, input) => this.#loop.enqueueDurably(run, input),
-      progress: this.#progress,
+      claimTasks: (due) => this.#control.claimTasks(due),
+      mailed: (runIds) => this.#mail.announce(runIds),
+      settled: (run) => inputs.settled(run),
+      report: (run, input) => inputs.add(run, input),
+      broken: (run, error) => inputs.fail(run, error),
+      reportDurably: (run, input) => inputs.addDurably(run, input),
+      progress,
     });
-    this.#loop.attach(this.#activities);
+    this.#loop = new RunLoop({
+      database,
+      queue: this.#queue,
+      versions,
+      versionWatch: this.#watch,
+      life,
+      runs,
+      inputs,
+      announced: this.#mail,
+      activities: this.#activities,
+      control: this.#control,
+      progress,
+      sandbox,
+      appender,
+      clock: this.#clock,
+      logger,
+      maxCachedRuns: options.maxCachedRuns,
+      maxPayloadBytes: options.maxPayloadBytes,
+    });
+    life.owns({ stop: () => this.#loop.abort() });
+    life.owns({ stop: () => this.#activities.abort() });
     this.#claims = new Claims({
       sources,
       room: () => this.#room,
       now: () => this.#clock.now(),
-      claim: ({ queue, route }, due) =>
-        this.#controlQueue.run(() => claim(control, database.schema, { epoch, slot: 0 }, { queue, route, ...due })),
+      claim: ({ queue, route }, due) => this.#control.claim({ queue, route, ...due }),
       adopt: (claimed, queue) => this.#adopt(claimed, queue),
       failed: (error) => this.#failed('runs could not be claimed', error),
     });
@@ -191,21 +183,43 @@ export class Incarnation {
       begin: (run, built, durable) => this.#loop.begin(run, built, durable),
       failed: (run, error) => this.#loop.beginFailed(run, error),
     });
-    this.#house = new Housekeeping(database, logger, async () => {
-      await this.#loop.parking.evict();
-      await this.#activities.sweep();
-      await this.#watch?.keep();
-    });
-    this.#queries = new QueryAnswerer({
-      ...{ database, sandbox, loop: this.#loop, epoch, versions, logger },
-      queues: sources.map((source) => source.queue),
-      open: () => this.#claims.open,
-    });
+    // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
+    life.owns({ stop: () => void this.#localStarts.stop(0).then(() => starts.end().catch(() => undefined)) });
+    life.owns(this.#claims);
+    this.#pulse = life.owns(
+      new Pulse({
+        client: heart,
+        schema: database.schema,
+        leaseMs: options.leaseMs,
+        clock: this.#clock,
+        life,
+        bury: (suspect, reason) => this.#bury(suspect, reason),
+      }),
+    );
+    for (const poller of this.#pollers) life.owns(poller);
+    this.#queries = life.owns(
+      new QueryAnswerer({
+        ...{ database, sandbox, runs, epoch, versions, logger },
+        queues: sources.map((source) => source.queue),
+        open: () => this.#claims.open,
+      }),
+    );
+    this.#house = life.owns(
+      new Housekeeping(database, logger, async () => {
+        await this.#loop.parking.evict();
+        await this.#activities.sweep();
+        await this.#watch?.keep();
+      }),
+    );
+  }
+
+  get epoch(): number {
+    return this.#life.epoch;
   }
 
   /** Resolves when this life is over: undefined after `stop`, else why. */
   get ended(): Promise<RuntimeError | undefined> {
-    return this.#ended.promise;
+    return this.#life.ended;
   }
 
   get #room(): number {
@@ -224,14 +238,14 @@ export class Incarnation {
     await Promise.race([this.#activities.drain(graceMs), this.ended]);
     await Promise.race([this.#loop.parking.release(), this.ended]);
     reached('DRAINED');
-    if (this.#over) return;
-    this.#end(undefined);
+    if (this.#life.isOver) return;
+    this.#life.end();
     await declareDead(this.#options.database, this.epoch, 'stopped').catch(() => undefined);
   }
 
   /** Leaves everything as it is, at once: others take it over. */
   async breakOff(): Promise<void> {
-    this.#end(undefined);
+    this.#life.end();
     await declareDead(this.#options.database, this.epoch, 'broke off').catch(() => undefined);
   }
 
@@ -243,9 +257,10 @@ export class Incarnation {
     await listen(this.#heart, schema, this.#watch === undefined ? topics : [...topics, 'deployment']);
     await this.#watch?.begin();
     await this.#pulse.start();
-    if (this.#over) return;
+    if (this.#life.isOver) return;
     this.#joinLocal();
     this.#house.start();
+    void this.#loop.run();
     for (const poller of this.#pollers) poller.nudge();
   }
 
@@ -271,7 +286,7 @@ export class Incarnation {
     } else {
       const items = splitPayload(payload);
       if (items.includes(attemptsItem)) this.#activities.check();
-      this.#loop.mail.announce(items);
+      this.#mail.announce(items);
     }
   }
 
@@ -289,11 +304,11 @@ export class Incarnation {
     const looked = { queues: open, standaloneQueue: this.#standaloneQueue, now: this.#clock.now() };
     const found = await lookAround(this.#options.database, this.epoch, looked);
     this.#activities.found(found);
-    this.#loop.mail.announce(found.mailed);
+    this.#mail.announce(found.mailed);
   }
 
   async #adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
-    if (this.#over) return;
+    if (this.#life.isOver) return;
     this.#options.failPoint?.('claimed');
     await this.#loop.adopt(claimed, queue);
     this.#options.failPoint?.('loaded');
@@ -302,10 +317,9 @@ export class Incarnation {
 
   #watchOf(versions: WorkerVersions): VersionWatch {
     const { database, namespace, logger } = this.#options;
-    const fence = { epoch: this.epoch, slot: 0 };
     return new VersionWatch({
       ...{ database, namespace, versions, logger },
-      assign: (runs) => this.#controlQueue.run(() => assignQueues(this.#control, database.schema, fence, runs)),
+      assign: (runs) => this.#control.assignQueues(runs),
       changed: () => {
         const letGo = this.#loop.parking.letGoMoving(versions);
         letGo.catch((error: unknown) => this.#failed('runs could not be handed over', error));
@@ -327,11 +341,12 @@ export class Incarnation {
     if (this.#watch !== undefined || this.#options.bundleHash === null) return;
     const { localWorkers } = this.#options.database;
     localWorkers.set(this.#queue, (localWorkers.get(this.#queue) ?? new Set()).add(this.#localStarts));
+    this.#life.owns({ stop: () => this.#leaveLocal() });
   }
 
   /** Of work that the next poll repeats. */
   #failed(what: string, error: unknown): void {
-    if (!this.#over) this.#options.logger.warn({ err: error }, `${what}, will try again`);
+    if (!this.#life.isOver) this.#options.logger.warn({ err: error }, `${what}, will try again`);
   }
 
   #leaveLocal(): void {
@@ -339,42 +354,5 @@ export class Incarnation {
     const workers = localWorkers.get(this.#queue);
     workers?.delete(this.#localStarts);
     if (workers?.size === 0) localWorkers.delete(this.#queue);
-  }
-
-  async #park(runs: readonly ParkedRun[]): Promise<string[]> {
-    this.#options.failPoint?.('before park');
-    const { database } = this.#options;
-    const fence = { epoch: this.epoch, slot: 0 };
-    // What waited here for long must not become due in the past: claims look there only now and then.
-    const now = this.#clock.now();
-    const due = runs.map((run) => (run.wakeAt < now ? { ...run, wakeAt: now } : run));
-    const moved = due.filter((run) => run.queue !== undefined);
-    const parked = await park(this.#control, database.schema, fence, due);
-    for (const { queue, wakeAt } of moved) if (wakeAt <= now) database.notifier.wake(queue!);
-    this.#options.failPoint?.('after park');
-    return parked;
-  }
-
-  #lose(what: string, cause?: unknown): void {
-    if (this.#over) return;
-    this.#end(new RuntimeError('LEASE_LOST', `This worker lost touch with the database: ${what}.`, { cause }));
-  }
-
-  #end(error: RuntimeError | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#house.stop();
-    this.#queries.stop();
-    for (const poller of this.#pollers) void poller.stop();
-    this.#pulse.stop();
-    this.#leaveLocal();
-    void this.#claims.stop();
-    // A start that is under way has a caller who wants to know how it went; the fence decides whose run it is.
-    void this.#localStarts.stop(0).then(() => this.#starts.end().catch(() => undefined));
-    this.#appender.stop();
-    this.#activities.abort();
-    this.#loop.abort();
-    for (const client of this.#sessions) void client.end().catch(() => undefined);
-    this.#ended.resolve(error);
   }
 }

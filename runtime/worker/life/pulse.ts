@@ -4,20 +4,16 @@ import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { type Heartbeat, heartbeat } from '../../store/ownership/lease.ts';
 import { DatabaseClock } from './clock.ts';
+import type { Life } from './life.ts';
 
 export interface PulseOptions {
   readonly client: pg.ClientBase;
   readonly schema: string;
-  readonly epoch: number;
   readonly leaseMs: number;
   readonly clock: DatabaseClock;
-  isOver(): boolean;
+  readonly life: Life;
   /** Another incarnation is dead. Reports its own failures; a later beat asks again. */
   bury(epoch: number, reason: string): Promise<void>;
-  /** This incarnation was declared dead. */
-  dead(error: RuntimeError): void;
-  /** Nobody knows whether this incarnation is alive. */
-  lost(what: string, cause?: unknown): void;
 }
 
 /** A lost session counts as a death only with a missed heartbeat as well. */
@@ -46,24 +42,24 @@ export class Pulse implements Looker {
   }
 
   failed(error: unknown): void {
-    this.#options.lost(`a heartbeat failed: ${String(error)}`, error);
+    this.#options.life.lose(`a heartbeat failed: ${String(error)}`, error);
   }
 
   /** One beat at a time: one that is late is one that is missed. */
   async look(): Promise<void> {
-    const { client, schema, epoch: own, leaseMs, clock, isOver, dead, lost } = this.#options;
+    const { client, schema, leaseMs, clock, life } = this.#options;
     const late = performance.now() - this.#lastBeat;
-    if (late > leaseMs) return lost(`no heartbeat came through for ${Math.round(late)} ms`);
+    if (late > leaseMs) return life.lose(`no heartbeat came through for ${Math.round(late)} ms`);
     const sent = DatabaseClock.local();
     let beat: Heartbeat;
     try {
-      beat = await heartbeat(client, schema, own, { leaseMs, missedMs });
+      beat = await heartbeat(client, schema, life.epoch, { leaseMs, missedMs });
     } catch (error) {
       return this.failed(error);
     }
-    if (isOver()) return;
+    if (life.isOver) return;
     if (!beat.alive) {
-      return dead(new RuntimeError('LEASE_LOST', 'This worker was declared dead: its lease is gone.'));
+      return life.end(new RuntimeError('LEASE_LOST', 'This worker was declared dead: its lease is gone.'));
     }
     clock.observe(beat.databaseTime, sent, DatabaseClock.local());
     if (late > leaseMs / 2) this.#healthySince = performance.now();

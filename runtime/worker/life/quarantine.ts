@@ -16,18 +16,17 @@ import type { RunTimers } from '../cache/run-timers.ts';
 import type { Input } from '../../core/run/input.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import type { DatabaseClock } from './clock.ts';
+import type { Life } from './life.ts';
 
 export interface QuarantineOptions {
   readonly database: Database;
-  readonly epoch: number;
+  readonly life: Life;
   readonly clock: DatabaseClock;
   readonly logger: Logger;
   readonly activities: ActivityDesk;
   readonly parking: RunParking;
   readonly reloader: CodeReloader;
   readonly timers: RunTimers;
-  /** This incarnation has lost its fence. */
-  fatal(error: RuntimeError): void;
 }
 
 /** How often it is looked whether a run has come to rest. */
@@ -89,18 +88,12 @@ export class Quarantine {
   take(run: LiveRun, error: unknown, inputs: readonly Input[] = []): void {
     if (run.phase === 'gone' || run.phase === 'quarantined') return;
     run.queue.unshift(...inputs);
-    if (error instanceof RuntimeError && error.code === 'LEASE_LOST') return this.#options.fatal(error);
+    if (error instanceof RuntimeError && error.code === 'LEASE_LOST') return this.#options.life.end(error);
     run.phase = 'quarantined';
     run.isLeaving = true;
     run.dropSandbox();
     this.#options.timers.clear(run);
     void this.#giveBack(run, error);
-  }
-
-  /** The same, once no turn of the run is on its way. */
-  async takeLater(run: LiveRun, error: unknown): Promise<void> {
-    while (run.phase === 'flushing') await setTimeout(restMs);
-    this.take(run, error);
   }
 
   /** A run cannot read its mail. It goes on with the activities that it has at work, and is given back when it rests. */
@@ -137,7 +130,8 @@ export class Quarantine {
   }
 
   async #record(run: LiveRun, error: unknown): Promise<Micros> {
-    const { database, epoch, clock, logger } = this.#options;
+    const { database, life, clock, logger } = this.#options;
+    const { epoch } = life;
     const { runId, workflowId } = run.state;
     const attempts = (this.#failures.get(run) ?? 0) + 1;
     this.#failures.set(run, attempts);

@@ -15,16 +15,17 @@ import { announce, sendFromRun } from '../../store/messages/run-messages.ts';
 import { isContention, isDataRefusal } from '../../store/sql/sqlstate.ts';
 import { StartBatcher } from '../../store/runs/start-batcher.ts';
 import { startWith } from '../../store/runs/start-with.ts';
-import type { Input } from '../../core/run/input.ts';
+import type { Life } from '../life/life.ts';
+import type { AnnouncedMail } from '../turns/announced-mail.ts';
+import type { RunInputs } from '../turns/run-inputs.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 
 export interface OutgoingOptions {
   readonly database: Database;
-  readonly epoch: number;
+  readonly life: Life;
   readonly logger: Logger;
-  enqueue(run: LiveRun, input: Input): void;
-  /** A run of this worker has mail. */
-  mailed(runId: string): void;
+  readonly inputs: RunInputs;
+  readonly announced: AnnouncedMail;
 }
 
 const retryMs = { first: 20, max: 2_000 } as const;
@@ -122,14 +123,14 @@ export class Outgoing implements BatchSender<string> {
   }
 
   #sendMessage(run: LiveRun, message: OpenMessage, payload?: Uint8Array | null): void {
-    const { database, epoch, mailed } = this.#options;
+    const { database, life, announced } = this.#options;
     void this.#untilDone(
       run,
       () => run.state.links?.messages.get(message.seq) === message,
       async () => {
         await this.#begun(run, message.meta.child);
         const args = message.kind === 'cancel' ? null : (payload ?? (await this.#payload(run, message.seq)));
-        const sent = await this.#inLane(() => sendFromRun(database, epoch, run.state, message, args));
+        const sent = await this.#inLane(() => sendFromRun(database, life.epoch, run.state, message, args));
         if (sent === undefined) {
           const type = message.kind === 'signal' ? 'ExternalSignalFailed' : 'ExternalCancelFailed';
           return newEvent(0, type, { answers: message.seq, reason: 'there is no such open run' });
@@ -138,7 +139,7 @@ export class Outgoing implements BatchSender<string> {
           database,
           sent.filter(({ runId }) => runId !== run.runId),
         );
-        mailed(run.runId); // the arrival comes as mail
+        announced.announce([run.runId]); // the arrival comes as mail
         return undefined;
       },
     );
@@ -176,7 +177,7 @@ export class Outgoing implements BatchSender<string> {
     while (!this.#stopped && run.phase !== 'gone' && isOpen()) {
       try {
         const input = await work();
-        if (input !== undefined && isOpen()) this.#options.enqueue(run, input);
+        if (input !== undefined && isOpen()) this.#options.inputs.add(run, input);
         break;
       } catch (error) {
         const level = isContention(error) ? 'debug' : 'warn';

@@ -25,7 +25,7 @@ import {
   type QueryRequest,
 } from '../../store/messages/requests.ts';
 import { RunReplay } from '../../replay/run-replay.ts';
-import type { RunLoop } from '../turns/run-loop.ts';
+import type { OwnedRuns } from '../cache/owned-runs.ts';
 import { explained, traceRun } from './run-tracer.ts';
 import { isTraceQuery, traceAnswer } from './stack-trace.ts';
 import { mayAnswer, type WorkerVersions } from '../versions/worker-versions.ts';
@@ -38,7 +38,7 @@ const soonMs = 5;
 export class QueryAnswerer implements Looker {
   readonly #database: Database;
   readonly #sandbox: Sandbox;
-  readonly #loop: RunLoop;
+  readonly #runs: OwnedRuns;
   readonly #queues: readonly string[];
   readonly #open: () => readonly string[];
   readonly #versions: WorkerVersions | undefined;
@@ -55,7 +55,7 @@ export class QueryAnswerer implements Looker {
   constructor(parts: {
     database: Database;
     sandbox: Sandbox;
-    loop: RunLoop;
+    runs: OwnedRuns;
     /** Where requests may wait that are for this worker. */
     queues: readonly string[];
     /** Those of them that it may claim runs from now. */
@@ -66,7 +66,7 @@ export class QueryAnswerer implements Looker {
   }) {
     this.#database = parts.database;
     this.#sandbox = parts.sandbox;
-    this.#loop = parts.loop;
+    this.#runs = parts.runs;
     this.#queues = parts.queues;
     this.#open = parts.open;
     this.#versions = parts.versions;
@@ -128,7 +128,7 @@ export class QueryAnswerer implements Looker {
     const known = this.#waiting.get(id);
     const { mail, until } = known ?? { mail: mailSent, until: performance.now() + patienceMs };
     const isTold = mailUnread === undefined || mailUnread > mail;
-    if (isTold || performance.now() > until || (this.#loop.run(runId)?.state.taskFailures ?? 0) > 0) {
+    if (isTold || performance.now() > until || (this.#runs.get(runId)?.state.taskFailures ?? 0) > 0) {
       this.#waiting.delete(id);
       return false;
     }
@@ -138,7 +138,7 @@ export class QueryAnswerer implements Looker {
 
   async #answer(request: QueryRequest): Promise<QueryAnswer | undefined> {
     if (isTraceQuery(request.name)) return this.#answerByTrace(request);
-    const run = this.#loop.run(request.runId);
+    const run = this.#runs.get(request.runId);
     if (run === undefined) return this.#answerByReplay(request);
     if (run.phase === 'idle' && run.sandbox === undefined) return this.#answerByReplay(request);
     // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
@@ -158,7 +158,7 @@ export class QueryAnswerer implements Looker {
   async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
     try {
       // Of a run that is closed, or waits, the log says whose code can follow it.
-      if (this.#loop.run(runId) === undefined) {
+      if (this.#runs.get(runId) === undefined) {
         const versioning = await readRunVersioning(this.#database.pool, this.#database.schema, runId);
         if (!mayAnswer(versioning, this.#versions)) return undefined;
       }

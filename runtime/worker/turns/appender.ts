@@ -5,6 +5,7 @@ import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { LogWriter, Turn, TurnOutcome } from '../../store/log/append.ts';
 import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
 import type { FailPointListener } from '../life/fail-point.ts';
+import type { Life } from '../life/life.ts';
 
 /** `refused`: the database took none of the turn, and would not the next time either; the error says why. */
 export type AppendResult = { outcome: TurnOutcome } | { outcome: 'refused'; error: unknown };
@@ -31,16 +32,16 @@ const busyMax = 3;
 
 export class Appender implements BatchSender<PendingTurn> {
   readonly #idle: LogWriter[];
-  readonly #onDead: (error: RuntimeError) => void;
+  readonly #life: Life;
   readonly #failPoint: FailPointListener | undefined;
   readonly #turns: Batcher<PendingTurn>;
   #stopped = false;
 
-  /** `onDead` is called once, when the fence is gone or the outcome of a flush is unknown. */
-  constructor(writers: readonly LogWriter[], onDead: (error: RuntimeError) => void, failPoint?: FailPointListener) {
+  /** Ends `life` when the fence is gone or the outcome of a flush is unknown. */
+  constructor(writers: readonly LogWriter[], life: Life, failPoint?: FailPointListener) {
     this.#idle = [...writers];
     this.#turns = new Batcher<PendingTurn>(this, { ...limits, inFlightMax: writers.length });
-    this.#onDead = onDead;
+    this.#life = life;
     this.#failPoint = failPoint;
   }
 
@@ -115,7 +116,7 @@ export class Appender implements BatchSender<PendingTurn> {
   #die(error: unknown): void {
     if (this.#stopped) return;
     this.stop();
-    this.#onDead(
+    this.#life.end(
       error instanceof RuntimeError
         ? error
         : new RuntimeError('LEASE_LOST', `The outcome of an append is unknown: ${String(error)}`, { cause: error }),

@@ -1,48 +1,52 @@
-// Mail of owned runs on its way from the inbox into memory: each message once, in order. What is announced during a read
-// goes with the next, or a stream of messages would be a stream of reads.
+// Mail of owned runs on its way from the inbox into memory: each message once, in order.
 import type { Logger } from 'pino';
 import type { Micros } from '../../core/log/event.ts';
-import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from '../../store/sql/database.ts';
 import type { Mail } from '../../core/run/mail.ts';
 import { readMailByRun } from '../../store/messages/inbox.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import { endsWait } from '../../core/run/input.ts';
+import type { OwnedRuns } from '../cache/owned-runs.ts';
+import type { AnnouncedMail } from './announced-mail.ts';
 import type { LiveRun } from './live-run.ts';
 
-export class MailIntake implements BatchSender<string> {
+export class MailIntake {
   readonly #database: Database;
   readonly #now: () => Micros;
   readonly #logger: Logger;
-  readonly #runs: ReadonlyMap<string, LiveRun>;
+  readonly #runs: OwnedRuns;
   readonly #arrived: (run: LiveRun, mail: Mail) => void;
   readonly #unreadable: (run: LiveRun, error: unknown) => void;
-  readonly #announced = new Batcher<string>(this);
+  readonly #announced: AnnouncedMail;
   #stopped = false;
 
   constructor(
-    parts: { readonly database: Database; readonly clock: DatabaseClock; readonly logger: Logger },
-    runs: ReadonlyMap<string, LiveRun>,
+    parts: {
+      readonly database: Database;
+      readonly clock: DatabaseClock;
+      readonly logger: Logger;
+      readonly announced: AnnouncedMail;
+    },
+    runs: OwnedRuns,
     arrived: (run: LiveRun, mail: Mail) => void,
     unreadable: (run: LiveRun, error: unknown) => void,
   ) {
     this.#database = parts.database;
     this.#now = () => parts.clock.now();
     this.#logger = parts.logger;
+    this.#announced = parts.announced;
     this.#runs = runs;
     this.#arrived = arrived;
     this.#unreadable = unreadable;
   }
 
-  /** These runs are said to have mail. */
-  announce(runIds: readonly string[]): void {
-    for (const runId of runIds) this.#announced.put(runId);
-    this.#announced.pump();
+  /** Reads what is announced, until the incarnation is over. */
+  async run(): Promise<void> {
+    for await (const runIds of this.#announced.rounds()) await this.send([...runIds]);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#announced.close();
   }
 
   /** What cannot be read now is found by the next look around. */

@@ -13,15 +13,13 @@ import type { Mail } from '../../core/run/mail.ts';
 import { readMail } from '../../store/messages/inbox.ts';
 import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
 import { act, type Actors } from './act.ts';
-import type { ActivityDesk } from '../activities/activity-desk.ts';
 import { answerUpdates } from './answer-updates.ts';
 import type { AppendResult } from './appender.ts';
 import { checkedTurn } from './checked-turn.ts';
 import { CodeReloader } from '../cache/code-reloader.ts';
-import { DurableInputs } from './durable-inputs.ts';
 import { RunHolder } from './hold-run.ts';
 import { endsWait, type Input } from '../../core/run/input.ts';
-import { isEarly, LiveRun } from './live-run.ts';
+import { LiveRun } from './live-run.ts';
 import { MailIntake } from './mail-intake.ts';
 import { messagesGone, Quarantine } from '../life/quarantine.ts';
 import type { RunLoopOptions } from './run-loop-options.ts';
@@ -36,89 +34,90 @@ import { belongsElsewhere } from '../versions/worker-versions.ts';
 
 export class RunLoop {
   readonly #options: RunLoopOptions;
-  readonly #runs = new Map<string, LiveRun>();
   readonly #timers: RunTimers;
-  readonly #durable = new DurableInputs();
   readonly #holder: RunHolder;
   readonly #reloader: CodeReloader;
-  #actors!: Actors;
+  readonly #actors: Actors;
   readonly #outgoing: Outgoing;
-  readonly mail: MailIntake;
+  readonly #mail: MailIntake;
   /** Which runs are in memory, and letting go of them. */
-  parking!: RunParking;
+  readonly parking: RunParking;
   /** Takes what cannot go on. */
-  quarantine!: Quarantine;
+  readonly #quarantine: Quarantine;
   readonly #rounds: TurnRounds;
   #stopped = false;
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
-    this.#outgoing = new Outgoing({
-      ...options,
-      enqueue: (run, input) => this.enqueue(run, input),
-      mailed: (runId) => this.mail.announce([runId]),
-    });
-    this.#holder = new RunHolder(options.database, options.epoch);
+    const { activities, inputs } = options;
+    this.#outgoing = new Outgoing(options);
+    this.#holder = new RunHolder(options.database, options.life.epoch);
     this.#reloader = new CodeReloader({
       ...options,
       now: () => this.#now(),
-      guard: (run, work) => this.quarantine.guard(run, work),
+      guard: (run, work) => this.#quarantine.guard(run, work),
       reloaded: (run, failure) => this.#turn(run, failure).then(() => options.appender.pump()),
-      deferred: (run, events, inputs) => this.#deferred(run, events, inputs),
-      failed: (run, error) => this.quarantine.take(run, error),
+      deferred: (run, events, appended) => this.#deferred(run, events, appended),
+      failed: (run, error) => this.#quarantine.take(run, error),
     });
     this.#rounds = new TurnRounds({
       isStopped: () => this.#stopped,
       defer: (run) => this.#reloader.defer(run),
       reload: (run) => void this.#reloader.reload(run),
-      build: (run, inputs) => this.quarantine.attempt(run, () => buildTurn(run, inputs, this.#now()), inputs),
-      flush: (run, built, inputs) => {
+      build: (run, taken) => this.#quarantine.attempt(run, () => buildTurn(run, taken, this.#now()), taken),
+      flush: (run, built, taken) => {
         if (run.phase !== 'flushing' || this.#stopped) return;
-        this.quarantine.attempt(run, () => this.#flush(run, this.#checked(run, inputs, built), inputs), inputs);
+        this.#quarantine.attempt(run, () => this.#flush(run, this.#checked(run, taken, built), taken), taken);
       },
       flushed: () => options.appender.pump(),
     });
-    this.mail = new MailIntake(
+    this.#mail = new MailIntake(
       options,
-      this.#runs,
-      (run, mail) => this.enqueue(run, this.#actors.activities.input(run, mail)),
-      (run, error) => this.quarantine.leaveUnread(run, error),
+      options.runs,
+      (run, mail) => inputs.add(run, activities.input(run, mail)),
+      (run, error) => this.#quarantine.leaveUnread(run, error),
     );
     this.#timers = new RunTimers(options.clock, {
-      fire: (run, input) => this.enqueue(run, input),
+      fire: (run, input) => inputs.add(run, input),
       wake: async (run) => {
         // A run that begins now may have left its mail unread.
-        if (run.state.hash.length === 0) await this.mail.send([run.runId]);
-        if (run.phase === 'idle') this.#wake(run);
+        if (run.state.hash.length === 0) await this.#mail.send([run.runId]);
+        if (run.phase === 'idle') inputs.wake(run);
       },
     });
-  }
-
-  attach(activities: ActivityDesk): void {
     this.#actors = { activities, timers: this.#timers, outgoing: this.#outgoing };
     this.parking = new RunParking({
-      ...this.#options,
-      runs: this.#runs,
-      activities,
+      ...options,
       released: (run) => this.#forget(run),
       kept: (run) =>
-        this.quarantine.attempt(run, () => {
+        this.#quarantine.attempt(run, () => {
           this.#rest(run);
           activities.startAll(run);
         }),
-      failed: (run, error) => this.quarantine.take(run, error),
+      failed: (run, error) => this.#quarantine.take(run, error),
     });
-    this.quarantine = new Quarantine({
-      ...this.#options,
-      activities,
+    this.#quarantine = new Quarantine({
+      ...options,
       parking: this.parking,
       reloader: this.#reloader,
       timers: this.#timers,
     });
   }
 
-  run(runId: string): LiveRun | undefined {
-    return this.#runs.get(runId);
+  /** Works until the incarnation is over. */
+  async run(): Promise<void> {
+    void this.#mail.run();
+    for await (const runs of this.#options.inputs.rounds()) {
+      for (const run of runs) this.#look(run);
+      await this.#rounds.process(runs);
+    }
+  }
+
+  /** Whether a run cannot go on, or may leave memory. */
+  #look(run: LiveRun): void {
+    const fault = this.#options.inputs.faultOf(run);
+    if (fault !== undefined && run.phase !== 'flushing') this.#quarantine.take(run, fault.error);
+    else if (run.phase === 'idle' && this.#options.maxCachedRuns === 0) this.#letGo(run);
   }
 
   /** Takes over claimed runs: reads their logs, replays, and goes on where they stood. */
@@ -126,61 +125,41 @@ export class RunLoop {
     const runs = claimed.map(({ runId, mail, lost, start, quarantined }) => {
       const run = new LiveRun(runId, mail, lost, this.#options.versions);
       run.queueKey = queue;
-      this.#runs.set(runId, run);
-      if (quarantined !== undefined) this.quarantine.claimed(run, quarantined);
+      this.#options.runs.add(run);
+      if (quarantined !== undefined) this.#quarantine.claimed(run, quarantined);
       return { run, start };
     });
     await loadRuns(this.#options, runs, {
-      loaded: (run, failure, mail) => this.quarantine.attempt(run, () => this.#loaded(run, failure, mail)),
-      failed: (run, error) => this.quarantine.take(run, error),
+      loaded: (run, failure, mail) => this.#quarantine.attempt(run, () => this.#loaded(run, failure, mail)),
+      failed: (run, error) => this.#quarantine.take(run, error),
     });
   }
 
   /** Takes on a run that was started here, with its first turn: in the log already (`durable`), or to be appended now. */
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
     if (this.#stopped) return run.dropSandbox();
-    this.#runs.set(run.runId, run);
-    this.quarantine.attempt(run, () => (durable ? this.#committed(run, built, []) : this.#flush(run, built, [])));
+    this.#options.runs.add(run);
+    this.#quarantine.attempt(run, () => (durable ? this.#committed(run, built, []) : this.#flush(run, built, [])));
     this.#options.appender.pump();
   }
 
   /** Takes a run that was started here and that no first turn could be made of. */
   beginFailed(run: LiveRun, error: unknown): void {
     if (this.#stopped) return run.dropSandbox();
-    this.#runs.set(run.runId, run);
-    this.quarantine.take(run, error);
-  }
-
-  enqueue(run: LiveRun, input: Input): void {
-    if (run.phase === 'gone' || this.#stopped) return;
-    run.queue.push(input);
-    if (run.waitsUntil > 0 && isEarly(run, input, this.#now())) return;
-    if (run.phase === 'idle') run.phase = 'queued';
-    if (run.phase === 'queued' || run.phase === 'reloading' || run.phase === 'quarantined') this.#rounds.mark(run);
-  }
-
-  async enqueueDurably(run: LiveRun, input: Input): Promise<void> {
-    if (this.#isGone(run)) return;
-    const durable = this.#durable.wait(run, input);
-    this.enqueue(run, input);
-    await durable;
-  }
-
-  /** Nothing of the run's activities is on its way any more: it may be let go. */
-  settled(run: LiveRun): void {
-    if (this.#options.maxCachedRuns === 0 && !this.#isGone(run)) this.#letGo(run);
+    this.#options.runs.add(run);
+    this.#quarantine.take(run, error);
   }
 
   abort(): void {
     this.#stopped = true;
     this.#outgoing.stop();
-    this.mail.stop();
-    for (const run of [...this.#runs.values()]) this.#forget(run);
+    this.#mail.stop();
+    for (const run of [...this.#options.runs]) this.#forget(run);
   }
 
   #loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void {
     if (this.#stopped) return;
-    if (belongsElsewhere(run)) return void this.quarantine.guard(run, () => this.parking.sendOn(run));
+    if (belongsElsewhere(run)) return void this.#quarantine.guard(run, () => this.parking.sendOn(run));
     // A long run comes without its code: what is pending goes on while it is made again.
     run.phase = run.sandbox === undefined ? 'reloading' : 'idle';
     run.idleSince = performance.now();
@@ -188,15 +167,15 @@ export class RunLoop {
     this.#timers.startAll(run);
     const lost = run.ownerLost();
     // Logged before the activities start again, so that their attempts count right.
-    if (lost !== undefined) this.enqueue(run, lost);
+    if (lost !== undefined) this.#options.inputs.add(run, lost);
     else this.#actors.activities.startAll(run);
     this.#outgoing.resume(run);
-    this.mail.deliver(mail);
+    this.#mail.deliver(mail);
     if (run.sandbox === undefined) void this.#reloader.reload(run);
     else if (failure !== undefined) void this.#turn(run, failure).then(() => this.#options.appender.pump());
-    else if (run.carried.length > 0) this.#wake(run);
+    else if (run.carried.length > 0) this.#options.inputs.wake(run);
     // Else it is known only with its next turn whether it goes on.
-    if (run.settled) this.quarantine.passed(run);
+    if (run.settled) this.#quarantine.passed(run);
   }
 
   /** Its first task is not due, and was not asked for by a message: the run is let go with its mail unread. */
@@ -205,20 +184,14 @@ export class RunLoop {
     run.mailRead = ending ? run.mailRead : run.mailClaimed;
     this.#timers.startAll(run);
     this.#timers.wakeAt(run, run.waitsUntil);
-    if (ending) this.mail.deliver(mail);
+    if (ending) this.#mail.deliver(mail);
     else this.#letGo(run);
-  }
-
-  /** Has the run activated although nothing new happened to it. */
-  #wake(run: LiveRun): void {
-    run.phase = 'queued';
-    this.#rounds.mark(run);
   }
 
   async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
     run.phase = 'flushing';
     const inputs = run.takeQueue();
-    await this.quarantine.guard(
+    await this.#quarantine.guard(
       run,
       async () => {
         const built = await this.#build(run, inputs, failure);
@@ -245,19 +218,19 @@ export class RunLoop {
   #flush(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
     if (built.events.length === 0 && built.consumed.length === 0) {
       run.kept.push(...built.kept);
-      this.quarantine.passed(run);
+      this.#quarantine.passed(run);
       this.#rest(run);
       return;
     }
     run.phase = 'flushing';
     if (built.continues !== undefined) {
-      void this.quarantine.guard(run, () => this.#continue(run, built, inputs), inputs);
+      void this.#quarantine.guard(run, () => this.#continue(run, built, inputs), inputs);
       return;
     }
     this.#options.appender.submit({
       turn: turnToAppend(run, built),
       bytes: built.bytes,
-      done: (result) => this.quarantine.attempt(run, () => this.#appended(run, built, inputs, result)),
+      done: (result) => this.#quarantine.attempt(run, () => this.#appended(run, built, inputs, result)),
     });
   }
 
@@ -273,14 +246,14 @@ export class RunLoop {
 
   /** After a commit that no writer made, and so told nobody of. */
   #held(run: LiveRun, built: BuiltTurn, inputs: Input[]): void {
-    this.quarantine.attempt(run, () => this.#appended(run, built, inputs, { outcome: 'committed' }));
+    this.#quarantine.attempt(run, () => this.#appended(run, built, inputs, { outcome: 'committed' }));
     if (built.closes !== undefined) this.#options.database.notifier.closed(run.runId);
   }
 
   #appended(run: LiveRun, built: BuiltTurn, inputs: Input[], result: AppendResult): void {
     if (run.phase === 'gone') return;
     if (result.outcome === 'committed') this.#committed(run, built, inputs);
-    else if (result.outcome === 'suspect') this.quarantine.take(run, messagesGone(run));
+    else if (result.outcome === 'suspect') this.#quarantine.take(run, messagesGone(run));
     else if (result.outcome === 'mail') void this.#repeatClose(run, inputs);
     else if (result.outcome === 'busy') void this.#repeatClose(run, inputs, true);
     else if (result.outcome === 'refused') this.#refused(run, built, inputs, result.error);
@@ -291,10 +264,10 @@ export class RunLoop {
     run.lostCloses = 0;
     run.kept.push(...built.kept);
     answerUpdates(this.#options.database, run, built);
-    this.#durable.appended(inputs);
+    this.#options.inputs.appended(inputs);
     logTurn(this.#options.logger, run, built);
     if (built.closes !== undefined) {
-      this.quarantine.passed(run);
+      this.#quarantine.passed(run);
       this.#actors.activities.closed(run);
       this.#forget(run);
       if (built.outbox !== undefined) this.#outgoing.closed(run.runId);
@@ -315,7 +288,7 @@ export class RunLoop {
     for (const event of built.events) {
       if (!run.isLeaving || event.type !== 'ActivityScheduled') act(run, event, this.#actors);
     }
-    this.quarantine.passed(run);
+    this.#quarantine.passed(run);
     const isUncached = this.#options.maxCachedRuns === 0;
     if (isUncached) run.dropSandbox();
     this.#rest(run);
@@ -335,7 +308,7 @@ export class RunLoop {
   #rest(run: LiveRun): void {
     run.phase = 'idle';
     run.idleSince = performance.now();
-    if (run.queue.length > 0) this.#wake(run);
+    if (run.queue.length > 0 || this.#options.inputs.faultOf(run) !== undefined) this.#options.inputs.wake(run);
   }
 
   /** A closing turn lost against mail, new or under way: the code must see it, from the state before that turn. */
@@ -348,47 +321,47 @@ export class RunLoop {
       if (hold || run.lostCloses >= 2) {
         // Held: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
         await this.#holder.append(run, async (mail) => {
-          this.mail.deliver(mail);
+          this.#mail.deliver(mail);
           taken.push(...run.takeQueue());
           const built = await this.#build(run, taken, failure);
           return { built, done: () => this.#held(run, built, taken) };
         });
         return;
       }
-      this.mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
+      this.#mail.deliver(await readMail(this.#options.database, [{ runId: run.runId, after: run.mailRead }]));
       await this.#turn(run, failure);
       this.#options.appender.pump();
     };
-    await this.quarantine.guard(run, repeat, taken);
+    await this.#quarantine.guard(run, repeat, taken);
   }
 
   #deferred(run: LiveRun, events: readonly HistoryEvent[], inputs: readonly Input[]): void {
-    this.quarantine.attempt(run, () => {
+    this.#quarantine.attempt(run, () => {
       for (const event of events) run.record(event);
       run.unhashed = [];
-      this.#durable.appended(inputs);
+      this.#options.inputs.appended(inputs);
       for (const event of events) act(run, event, this.#actors);
-      if (run.queue.length > 0) this.#rounds.mark(run);
+      if (run.queue.length > 0) this.#options.inputs.wake(run);
     });
   }
 
   /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
   #refused(run: LiveRun, built: BuiltTurn, inputs: Input[], error: unknown): void {
-    if (isHistoryConflict(error)) return this.quarantine.take(run, error);
+    if (isHistoryConflict(error)) return this.#quarantine.take(run, error);
     run.dropSandbox();
-    if (built.failure !== undefined) return this.quarantine.take(run, error, inputs);
+    if (built.failure !== undefined) return this.#quarantine.take(run, error, inputs);
     const code = isAssertion(error) ? error.code : 'WORKFLOW_ERROR';
     const message = `The turn could not be stored: ${error instanceof Error ? error.message : String(error)}`;
     const failed = (): void => this.#flush(run, buildTurn(run, inputs, this.#now(), { code, message }), inputs);
-    this.quarantine.attempt(run, failed, inputs);
+    this.#quarantine.attempt(run, failed, inputs);
     this.#options.appender.pump();
   }
 
   #forget(run: LiveRun): void {
     run.phase = 'gone';
-    this.quarantine.forget(run);
-    this.#durable.forget(run);
-    this.#runs.delete(run.runId);
+    this.#quarantine.forget(run);
+    this.#options.inputs.forget(run);
+    this.#options.runs.delete(run);
     this.#timers.clear(run);
     this.#actors.activities.abandon(run, 'NOT_FOUND');
     run.dropSandbox();

@@ -28,27 +28,11 @@ interface Built {
 
 export class TurnRounds {
   readonly #options: TurnRoundsOptions;
-  #dirty = new Set<LiveRun>();
-  #scheduled = false;
-
   constructor(options: TurnRoundsOptions) {
     this.#options = options;
   }
 
-  mark(run: LiveRun): void {
-    this.#dirty.add(run);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // One macrotask later, so that what completes together makes one turn.
-    setImmediate(() => {
-      this.#scheduled = false;
-      const dirty = this.#dirty;
-      this.#dirty = new Set();
-      void this.#process(dirty);
-    });
-  }
-
-  async #process(dirty: Set<LiveRun>): Promise<void> {
+  async process(dirty: ReadonlySet<LiveRun>): Promise<void> {
     const yielder = new Yielder();
     let turns: Built[] = [];
     for (const run of dirty) {
