@@ -1,7 +1,7 @@
 // The globals of workflow code. Replaces what differs between machines or moments, and adds harmless globals that a
 // bare vm context lacks. Omits setInterval, fetch and process, which have no durable meaning.
 import { DeterminismViolationError } from '../../core/failure/runtime-error.ts';
-import { AbortController, AbortSignal } from '../scopes/abort.ts';
+import { AbortController, AbortSignal } from './abort.ts';
 import { workflowConsole } from './console.ts';
 import { createDate, createTemporalNow, type TemporalNamespace } from './deterministic-date.ts';
 import { installFlowStorage } from '../run/flow-value.ts';
