@@ -2,6 +2,7 @@
 import type { Op } from '../core/json/operation.ts';
 import type { ContextSource } from '../core/log/event.ts';
 import type { Json } from '../core/json/json.ts';
+import { checkOptions, optionTable, unchecked } from '../core/options/option-table.ts';
 import { applyAll, asItIs, holderOf } from '../core/json/json-patch.ts';
 import { RuntimeError } from '../core/failure/runtime-error.ts';
 import type { Database } from '../store/sql/database.ts';
@@ -40,8 +41,12 @@ export interface PatchRecord {
   readonly cause: number | null;
 }
 
+const pointOptions = optionTable<StatePoint>(unchecked('seq', 'time'));
+const filterOptions = optionTable<PatchFilter>(unchecked('path', 'source', 'sourceId'));
+
 /** @throws INVALID_INPUT for an invalid point */
 export async function stateAt<T = Json>(database: Database, runId: string, point: StatePoint): Promise<StateResult<T>> {
+  checkOptions('stateAt', point, pointOptions);
   const holder = holderOf(null);
   let seq = 0;
   let patches = 0;
@@ -56,6 +61,7 @@ export async function stateAt<T = Json>(database: Database, runId: string, point
 }
 
 export async function contextPatches(database: Database, runId: string, filter: PatchFilter): Promise<PatchRecord[]> {
+  checkOptions('patches', filter, filterOptions);
   const { path } = filter;
   if (path !== undefined && path !== '' && !path.startsWith('/')) {
     throw new RuntimeError(

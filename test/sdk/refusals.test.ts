@@ -207,4 +207,12 @@ test('an error about the database’s URL names where the URL came from', async 
   await assert.rejects(Connection.connect(), refused(/connection.json cannot be read/));
 });
 
+test('reads of the context refuse options that they do not know', async () => {
+  const handle = await workflow.start('unknown', { ...place, workflowId: 'context' });
+  const point: object = { sq: 3 };
+  const filter: object = { pth: '/n' };
+  await assert.rejects(handle.stateAt(point), refused(/stateAt has no option "sq". Did you mean seq/));
+  await assert.rejects(handle.patches(filter), refused(/patches has no option "pth". Did you mean path/));
+});
+
 after(() => connection.close());

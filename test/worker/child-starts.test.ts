@@ -1,6 +1,7 @@
 // Children whose start waits for a user's transaction while their parent ends or cancels them.
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { testEngine, until } from '../support/engine.ts';
 
 const engine = await testEngine();
@@ -31,14 +32,24 @@ const statusOf = async (workflowId: string) =>
       .catch(() => undefined)
   )?.status.name;
 
-it('a child that starts after its parent was terminated ends too', async () => {
-  const { free } = await held('late child');
-  const parent = await workflow.start('parentThat', { workflowId: 'gone', taskQueue, args: ['late child', {}] });
-  await until(async () => (await parent.describe()).pendingChildren.length === 1);
-  await parent.terminate();
-  await free();
-  await until(async () => (await statusOf('late child')) === 'TERMINATED');
-  await until(async () => (await engine.pool.query('select from reprise.outbox')).rowCount === 0);
+it('a child whose start still waits when its parent is terminated never starts, or ends too', async () => {
+  const ids = Array.from({ length: 6 }, (_, i) => `late child ${i}`);
+  for (const id of ids) {
+    const { free } = await held(id);
+    const parent = await workflow.start('parentThat', { workflowId: `gone ${id}`, taskQueue, args: [id, {}] });
+    await until(async () => (await parent.describe()).pendingChildren.length === 1);
+    await parent.terminate();
+    await free(); // at any moment of a try to start the child
+  }
+  const { pool } = engine;
+  const isOver = async (): Promise<boolean> =>
+    (await pool.query('select from reprise.outbox')).rowCount === 0 &&
+    (await pool.query("select from reprise.runs where workflow_id like 'late child%' and status = 'running'"))
+      .rowCount === 0;
+  await until(isOver);
+  await setTimeout(500); // longer than a try takes
+  await until(isOver);
+  for (const id of ids) assert.ok([undefined, 'TERMINATED'].includes(await statusOf(id)));
 });
 
 it('a child that is cancelled during its start is cancelled once it exists', async () => {

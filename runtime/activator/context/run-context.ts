@@ -8,6 +8,7 @@ import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { recordedOps, updateOfEngineOne } from './recorded-patch.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
+import { checkOptions, optionTable, unchecked } from '../../core/options/option-table.ts';
 
 /** Where a patch comes from. */
 export interface Provenance {
@@ -69,7 +70,10 @@ function invalid(message: string): RuntimeError {
   return new RuntimeError('INVALID_INPUT', message);
 }
 
+const provenanceOptions = optionTable<Provenance>(unchecked('source', 'sourceId', 'reason', 'confidence'));
+
 function originOf(provenance: Provenance, workflowType: string): Origin {
+  checkOptions('The provenance of a context patch', provenance, provenanceOptions);
   const { source = 'system', sourceId = workflowType, reason, confidence } = provenance;
   if (!contextSources.includes(source)) {
     throw invalid(`A context patch has source '${String(source)}', expected one of ${contextSources.join(', ')}.`);
