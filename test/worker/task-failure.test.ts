@@ -13,7 +13,7 @@ const connection = await Connection.connect({ connectionString: database.url });
 after(() => connection.close());
 const client = new Client({ connection });
 
-const head = `import { condition, defineQuery, defineSignal, proxyActivities, setHandler, sleep } from 'reprise/workflow';
+const head = `import { condition, defineContext, defineQuery, defineSignal, proxyActivities, setHandler, sleep } from 'reprise/workflow';
 const { charge, refund, flaky } = proxyActivities<Record<string, (n?: number) => Promise<void>>>({ startToCloseTimeout: '1m' });
 `;
 const activities = {
@@ -44,6 +44,7 @@ function failureOf(handle: WorkflowHandle, attempt = 1): Promise<TaskFailure> {
 const failures: [string, string, RegExp, string | undefined][] = [
   ['throws', 'WORKFLOW_ERROR', /^TypeError: a bug$/, 'broken (src/workflows.ts:3:34)'],
   ['rejects', 'WORKFLOW_ERROR', /^Unhandled Promise rejection: RangeError: nobody$/, 'rejects (src/workflows.ts:5:55)'],
+  ['patches', 'CONTEXT_PATCH_INVALID', /Context patch, operation 0/, 'patches (src/workflows.ts:13:12)'],
   ['handler', 'WORKFLOW_ERROR', /^a bug in a handler$/, 'src/workflows.ts:7:48'],
   [
     'loops',
@@ -66,6 +67,10 @@ export async function handler() {
   await condition(() => false);
 }
 export async function loops() { for (;;) {} }
+const document = defineContext({ n: 1 });
+export async function patches() {
+  document.patch({ op: 'replace', path: '/nope/x', value: 1 });
+}
 `;
 
 for (const [type, code, message, place] of failures) {

@@ -5,7 +5,8 @@ import { host } from './host-realm.ts';
 
 /** Calls between two reads of the clock. The first read starts the clock of an activation. */
 const checksPerLook = 100;
-const stackTraceLimit = 10;
+/** An error that the engine throws may have more than ten frames of the engine above the user's line. */
+const stackTraceLimit = 25;
 
 let checksLeft = checksPerLook;
 let deadlineMs: number | undefined;
