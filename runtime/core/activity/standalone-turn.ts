@@ -146,7 +146,7 @@ class StandaloneTurn {
     };
   }
 
-  /** The activity's state outside of its log. */
+  /** What follows from the log for the tables beside it: the offered task, its terms, the status and the queue. */
   #placed(
     events: readonly HistoryEvent[],
     isOffered: boolean,

@@ -135,8 +135,7 @@ function infoOf(thrown: unknown, causesLeft: number): FailureInfo {
 }
 
 /**
- * Any thrown value as plain data. A value that is not one of our failures is wrapped as `ensureApplicationFailure`
- * does.
+ * Any thrown value as plain data. A value that is not one of our failures is wrapped as in `ensureApplicationFailure`.
  */
 export function failureInfo(thrown: unknown): FailureInfo {
   return infoOf(thrown, causesMax);

@@ -1,10 +1,10 @@
-// Decides which errors fail the run instead of only its task, by the names that the worker is configured with.
-// Source: Temporal's workflowFailureErrorTypes (spec/sdk.md behavior 56).
+// Decides which errors fail the run instead of only its task, by the names in the worker's configuration.
+// Source: Temporal's workflowFailureErrorTypes (behavior 56 in docs/behaviors.md).
 
 /** Names of error classes by workflow type, `*` for all types. `Error` means every error. */
 export type FailureErrorTypes = Readonly<Record<string, readonly string[]>>;
 
-/** Names of the error for a history that the code cannot follow. Temporal has two. */
+/** Names that include the error of a history that the code cannot follow. Temporal has two names for that error. */
 const nondeterminism = ['NondeterminismError', 'DeterminismViolationError', 'Error'];
 
 /** Names that apply to a workflow type; undefined when there are none. */

@@ -8,7 +8,7 @@ export interface QuarantineInfo {
   readonly cause: string;
   readonly message: string;
   readonly attempt: number;
-  /** Time of the first of these failures. */
+  /** Time of the first of these consecutive failures. */
   readonly since: Date;
   /** No worker takes the run before this time. */
   readonly nextAttempt: Date;

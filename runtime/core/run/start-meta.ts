@@ -23,7 +23,7 @@ export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   parent?: RunLink & { seq: number };
   /** The run at the top of the family; absent when it is this run. */
   root?: RunLink;
-  /** When the first run of the chain started; absent when it is this run. */
+  /** When the first run of the chain started; absent in the first run. */
   chainStartedAt?: Micros;
   /** Attempt under the workflow's retry policy; absent: the first. */
   attempt?: number;
