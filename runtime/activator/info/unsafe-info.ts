@@ -3,7 +3,9 @@
 import { Random } from '../determinism/random.ts';
 import type { OpenTurn } from '../run/open-turn.ts';
 
-/** New random numbers at every draw: for query handlers and update validators, whose answers no replay repeats. */
+/**
+ * Random numbers that differ at every call. For query handlers and update validators, which a replay does not repeat.
+ */
 export interface UnsafeRandomSource {
   /** In [0, 1). */
   random(): number;

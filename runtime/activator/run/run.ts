@@ -1,6 +1,6 @@
 // One run inside the sandbox: turns the events of an activation into settled promises, starts the main function, and
 // routes its outcome. Its parts (timers, activities, signals …) hold what is pending. No I/O, no clock.
-// Source: the order of inputs is that of Temporal's activation (spec/sdk.md 2, 4.3).
+// Source: inputs are handled in the order of Temporal's activation.
 import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
 import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
@@ -322,7 +322,7 @@ export class Run implements SandboxRun, CurrentRun {
     }
   }
 
-  /** Runs a signal handler. Handlers are tasks of their own; nothing awaits them. */
+  /** Runs a signal handler. Each handler is a separate task, and nothing awaits it. */
   #invoke(handler: () => unknown, task: RunningHandler): void {
     try {
       const result = enterScope(this.rootScope, handler);
@@ -359,7 +359,7 @@ export class Run implements SandboxRun, CurrentRun {
     this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
   }
 
-  /** If the options have changed since, the log decides. */
+  /** On replay the log decides, because the options may have changed. */
   #isFailure(thrown: unknown, event: 'WorkflowFailed' | 'UpdateFailed'): boolean {
     if (thrown instanceof TemporalFailure || this.turn.recordHas(({ type }) => type === event)) return true;
     const types = this.#options?.failureExceptionTypes;
@@ -369,7 +369,7 @@ export class Run implements SandboxRun, CurrentRun {
 
   /**
    * A failure ends the run. Any other error is a bug and fails only the task.
-   * Source: Temporal (behaviors 6, 34, 56).
+   * Source: Temporal (behaviors 6, 34, 56 in docs/behaviors.md).
    */
   #closeWithError(thrown: unknown): void {
     try {
