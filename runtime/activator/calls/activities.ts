@@ -1,4 +1,4 @@
-// The scheduled activities of a run that have no outcome yet. Closed ones leave no trace here.
+// The scheduled activities of a run that have no outcome yet. Closed activities leave no trace here.
 import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';

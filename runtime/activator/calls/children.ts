@@ -1,4 +1,4 @@
-// The children of a run that have not closed. Closed ones leave no trace here.
+// The children of a run that have not closed. Closed children leave no trace here.
 // Source: Temporal (behaviors 36, 38, 48 in docs/behaviors.md).
 import type { Deferred } from '../../core/deferred.ts';
 import { newEvent } from '../../core/log/new-event.ts';

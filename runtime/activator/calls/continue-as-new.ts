@@ -114,7 +114,8 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
 }
 
 /**
- * Returns a function that ends the calling run and starts another one with its arguments. That function always throws.
+ * Returns a function that ends the calling run and starts another one with the arguments it receives. The returned
+ * function always throws.
  */
 export function makeContinueAsNewFunc<W extends Workflow>(
   options: ContinueAsNewOptions = {},

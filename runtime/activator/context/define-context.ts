@@ -52,8 +52,8 @@ export interface ContextOptions {
 }
 
 /**
- * Call at module level. Only defines the context: its first use inside a run attaches it and logs the initial document.
- * A run has one context.
+ * Call at module level. Only defines the context. The first use inside a run attaches the context and logs the initial
+ * document. A run has one context.
  * @throws CONTEXT_ALREADY_DEFINED at the first use of a second context
  */
 export function defineContext<T extends object>(

@@ -88,7 +88,10 @@ export function describe(event: NewEvent): string {
   }
 }
 
-/** True when both look like the same command: a person would say it moved, not that it was replaced. */
+/**
+ * True when both look like the same command: a person would say that the command moved, not that another one replaced
+ * it.
+ */
 function areAlike(recorded: NewEvent, produced: NewEvent): boolean {
   return recorded.type === produced.type && recorded.name === produced.name && recorded.answers === produced.answers;
 }

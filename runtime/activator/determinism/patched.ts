@@ -20,7 +20,7 @@ export function patched(id: string): boolean {
   return mark('patched', id, false);
 }
 
-/** Replaces `patched` when no open run takes the old code. Remove it when no open run has the marker. */
+/** Replaces `patched` when no open run takes the old code. Remove the call when no open run has the marker. */
 export function deprecatePatch(id: string): void {
   mark('deprecatePatch', id, true);
 }

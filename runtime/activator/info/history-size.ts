@@ -53,7 +53,7 @@ export type SuggestContinueAsNewReason = (typeof SuggestContinueAsNewReason)[key
 const eventsMax = 4096;
 const bytesMax = 4 * 1024 * 1024;
 
-/** Undefined when there is no reason. */
+/** Undefined when there is no reason to continue as new. */
 export function continueAsNewReasons(history: {
   readonly historyLength: number;
   readonly historySize: number;

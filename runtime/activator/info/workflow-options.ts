@@ -82,7 +82,10 @@ function classNames(thrown: unknown): string[] {
   return names;
 }
 
-/** True when an error fails the run instead of its task, by the workflow's own options or by the worker's names. */
+/**
+ * True when an error fails the run instead of its task, by the workflow's own options or by the error names in the
+ * worker's options.
+ */
 export function isConfiguredFailure(
   thrown: unknown,
   types: readonly (new (...args: never[]) => Error)[] | undefined,

@@ -36,7 +36,7 @@ import { createWorkflowInfo, startedProperties } from '../info/build-info.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from '../info/workflow-options.ts';
 
-/** A run as the host drives it: begin, drain microtasks, unblock and drain until it returns false, conclude. */
+/** A run as the host drives it: begin, drain microtasks, unblock and drain until `unblock` returns false, conclude. */
 export interface SandboxRun {
   begin(activation: Activation): void;
   /** True when a condition was settled: drain microtasks and call again. */

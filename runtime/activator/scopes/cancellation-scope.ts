@@ -15,7 +15,7 @@ import type { Timers } from './timers.ts';
 export interface CancellationScopeOptions {
   /** false shields the code inside from cancellation of outer scopes. Default true. */
   readonly cancellable?: boolean;
-  /** Cancels the scope when `run` takes longer. */
+  /** Cancels the scope when `run` takes longer than this. */
   readonly timeout?: Duration;
   /** Default: the current scope. */
   readonly parent?: CancellationScope;

@@ -1,5 +1,5 @@
 // A drafted object or list of a document: the base class of both. A draft is a proxy over the document's own object;
-// its handler, the node, keeps the user's changes beside it. Never writes the document.
+// the proxy's handler, the node, holds the user's changes. Never writes the document.
 import type { Op } from '../json/operation.ts';
 import { escapeToken, JsonFault, type List, type Members, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';

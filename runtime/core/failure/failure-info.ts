@@ -182,7 +182,7 @@ export function failureFromInfo(info: FailureInfo): TemporalFailure {
   return withStack(instantiate(info), info.stack);
 }
 
-/** Replaces details that cannot be encoded by a text that says so: a failure can always be stored. */
+/** If details cannot be encoded, a text that says so replaces them, so that every failure can be stored. */
 function storable(value: unknown): unknown {
   try {
     encodePayload(value);

@@ -35,8 +35,8 @@ const extension = {
   /** Map with name, message and, if present, stack and cause. */
   error: 5,
   /**
-   * Flat array of the members of an object that msgpack cannot hold: it has a key `__proto__`, minus zero or a lone
-   * surrogate.
+   * Flat array of the members of an object that msgpack cannot hold, because it has a key `__proto__`, minus zero or a
+   * lone surrogate.
    */
   entries: 6,
   /** JSON text of a string with lone surrogates, which UTF-8 cannot hold. */

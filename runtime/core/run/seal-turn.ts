@@ -26,7 +26,7 @@ export function turnTime(head: LogHead, now: Micros): Micros {
 
 /**
  * `unhashed`: events in the log that no hash covers yet. An event with seq 0 gets the next seq; any other event must
- * already have it.
+ * already have its seq.
  * @throws ASSERTION_FAILED for a turn that breaks the rules of the log
  */
 export function sealTurn(

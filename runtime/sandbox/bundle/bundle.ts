@@ -96,7 +96,7 @@ function instrumented(user: BundledCode, esmIds: ReadonlySet<string>, workflowsF
   }
 }
 
-/** @throws BUNDLE_FAILED when it is not a result of `bundleWorkflowCode`, or was changed afterwards */
+/** @throws BUNDLE_FAILED when the bundle was not made by `bundleWorkflowCode`, or was changed afterwards */
 export function loadBundle(option: WorkflowBundleOption): WorkflowBundle {
   if ('shared' in option) return checked(option, 'workflowBundle');
   const name = 'codePath' in option ? option.codePath : 'workflowBundle.code';

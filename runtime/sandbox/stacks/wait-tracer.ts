@@ -1,6 +1,6 @@
 // Finds where workflow code waits: the pending promises, with the stacks that created them. Used only in a separate
-// thread that replays a run on request (see worker/trace-thread.ts): a promise hook slows down every promise of an
-// isolate, and the isolate stays slower after the hook is removed.
+// thread that replays a run on request (see worker/queries/trace-thread.ts): a promise hook slows down every promise of
+// an isolate, and the isolate stays slower after the hook is removed.
 import { promiseHooks } from 'node:v8';
 import type { SourcePositions } from './source-positions.ts';
 import { frameText, parseFrames, type StackFrame, type UserFrame, userFrame } from './user-frames.ts';

@@ -18,7 +18,7 @@ import type { NewEvent, EventType, HistoryEvent, Micros } from '../../../runtime
 import { decodeFailure, encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 
-/** The globals of workflow code. Here they exist beside those of the test's own realm. */
+/** The globals of workflow code. Here they exist beside the globals of the test's own realm. */
 export const globals = { Math: Object.create(Math) as Math } as unknown as {
   Math: Math;
   Date: DateConstructor;
