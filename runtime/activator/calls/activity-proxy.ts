@@ -1,6 +1,6 @@
 // Typed activities for workflow code: an object whose every property is a function that schedules the activity of that
 // name.
-// Source: Temporal's proxyActivities and proxyLocalActivities .
+// Source: Temporal's proxyActivities and proxyLocalActivities.
 import {
   type ActivityOptions,
   type CompiledActivityOptions,

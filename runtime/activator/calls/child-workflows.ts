@@ -1,4 +1,4 @@
-// `startChild`, `executeChild` and handles of other workflows, for workflow code. Names are Temporal's .
+// `startChild`, `executeChild` and handles of other workflows, for workflow code. Names are Temporal's.
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { type ChildWorkflowOptions, compileChildOptions } from './child-options.ts';

@@ -3,9 +3,7 @@
 import { Random } from '../determinism/random.ts';
 import type { OpenTurn } from '../run/open-turn.ts';
 
-/**
- * Random numbers that differ at every call. For query handlers and update validators, which a replay does not repeat.
- */
+/** Random numbers that no replay repeats. For query handlers and update validators, which no replay runs again. */
 export interface UnsafeRandomSource {
   /** In [0, 1). */
   random(): number;

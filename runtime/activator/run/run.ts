@@ -359,7 +359,9 @@ export class Run implements SandboxRun, CurrentRun {
     this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
   }
 
-  /** On replay the log decides, because the options may have changed. */
+  /**
+   * On replay, an error that failed the run or the update in the log does so again, even if the options have changed.
+   */
   #isFailure(thrown: unknown, event: 'WorkflowFailed' | 'UpdateFailed'): boolean {
     if (thrown instanceof TemporalFailure || this.turn.recordHas(({ type }) => type === event)) return true;
     const types = this.#options?.failureExceptionTypes;

@@ -1,7 +1,7 @@
 // Temporal's failure classes, as views of plain data (failure-info.ts). The classes are marked with symbols that all
 // copies of this module share, so `instanceof` holds between sandbox and host. Classes and helpers only; stores
 // nothing.
-// Source: Temporal TypeScript SDK, @temporalio/common failure classes .
+// Source: Temporal TypeScript SDK, @temporalio/common failure classes.
 import ms from 'ms';
 import { mark } from './marked-class.ts';
 

@@ -115,8 +115,8 @@ function followedAmong(makers: ReadonlyMap<Promise<unknown>, Maker>): Set<Promis
   const followed = new Set<Promise<unknown>>();
   for (const { kind, parent, stack } of makers.values()) {
     if (parent === undefined || kind === 'element') continue;
-    // Both promises belong to one call of an engine function. A promise that the user passed to the call counts as a
-    // wait.
+    // Both promises belong to one call of an engine function. A promise that the user passed to the call is a wait of
+    // the user.
     const isPart = kind !== 'inner' || placeOf(makers.get(parent)?.stack) === placeOf(stack);
     if (isPart) followed.add(parent);
   }
