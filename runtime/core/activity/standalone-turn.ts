@@ -149,7 +149,7 @@ class StandaloneTurn {
     };
   }
 
-  /** What follows from the log for the tables beside it: the offered task, its terms, the status and the queue. */
+  /** The offered task, its terms, and the run's status and queue, as they follow from the log and the new `events`. */
   #placed(
     events: readonly HistoryEvent[],
     isOffered: boolean,

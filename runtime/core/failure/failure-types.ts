@@ -4,7 +4,9 @@
 /** Names of error classes by workflow type, `*` for all types. `Error` means every error. */
 export type FailureErrorTypes = Readonly<Record<string, readonly string[]>>;
 
-/** Names that include the error of a history that the code cannot follow. Temporal has two names for that error. */
+/**
+ * Configured names that cover a history which the code cannot follow. The first two are Temporal's names of that error.
+ */
 const nondeterminism = ['NondeterminismError', 'DeterminismViolationError', 'Error'];
 
 /** Names that apply to a workflow type; undefined when there are none. */

@@ -1,5 +1,5 @@
-// Bundles workflow code for the sandbox, once per code version. `Worker.create({ workflowsPath })` bundles at its
-// start, or a build step bundles ahead of time. Reads files, writes none.
+// Bundles workflow code for the sandbox, once per code version. `Worker.create({ workflowsPath })` bundles when it is
+// called, or a build step bundles in advance. Reads files, writes none.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

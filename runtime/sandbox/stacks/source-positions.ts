@@ -13,7 +13,7 @@ export interface PositionedCode {
 const closing = `${closeMark.replaceAll('*', '\\*')}[)}]`;
 const inserted = new RegExp(`${insertedGuard.source}|${closing}`, 'g');
 
-/** The code as the bundler made it, without inserted guards. Its positions are those of the source map. */
+/** The code as the bundler made it, without inserted guards. Positions in this code match the source map. */
 export function withoutInsertions(code: string): string {
   return code.replaceAll(inserted, '');
 }
