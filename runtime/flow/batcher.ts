@@ -1,12 +1,12 @@
 // Sends items in batches: items that arrive while a batch is in flight go out with the next one. Never waits for more
-// items, so on an idle system a single item goes out at once. Keeps no results: an item carries whatever its owner
-// awaits.
+// items, so on an idle system a single item goes out at once. Keeps no results: each item holds what its owner waits
+// for.
 import { InFlight } from './in-flight.ts';
 
 export interface BatchSender<T> {
   /**
-   * Sends one batch and settles each of its items. The next batch may start once the promise resolves; it must not
-   * reject. Returns items to send again, behind those that wait.
+   * Sends one batch and settles each of its items. The next batch may start once the returned promise resolves. That
+   * promise must not reject. It resolves to the items to send again, which queue behind the waiting items.
    */
   send(items: readonly T[]): Promise<readonly T[] | void>;
   /** Size of an item, counted towards `bytesMax`. */
@@ -17,11 +17,11 @@ export interface BatchLimits {
   /** Maximum number of batches in flight. Default 1. */
   readonly inFlightMax?: number;
   readonly itemsMax?: number;
-  /** A single larger item goes out alone. */
+  /** Maximum size of a batch. A larger item goes out alone. */
   readonly bytesMax?: number;
   /**
-   * When more items than this wait, the batches that may start now share them. By default the first batch takes all it
-   * can.
+   * When more items than this wait, they are divided among all batches that may start now. By default, the first batch
+   * takes as many items as its limits allow.
    */
   readonly shareMin?: number;
 }

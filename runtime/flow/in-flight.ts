@@ -1,4 +1,4 @@
-// Counts work in flight, and waits until little or none of it is left.
+// Counts the work in flight. Callers can wait until the count is below a limit, or until nothing is left.
 import { timerMsMax } from '../core/options/duration.ts';
 
 interface Waiting {
@@ -34,13 +34,13 @@ export class InFlight {
     }
   }
 
-  /** Resolves once less than `limit` is in flight. */
+  /** Resolves once the count of work in flight is below `limit`. */
   below(limit: number): Promise<void> {
     if (this.#count < limit) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ limit, resolve }));
   }
 
-  /** Waits for the work to end, at most `ms`. Resolves to true when none is left. */
+  /** Waits for the work to end, at most `ms`. Resolves to true when no work is left. */
   async drained(ms: number): Promise<boolean> {
     if (this.#count === 0) return true;
     let timer: NodeJS.Timeout | undefined;

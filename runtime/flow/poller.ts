@@ -1,5 +1,5 @@
 // Polls at intervals, and at once when nudged. Polls never overlap: a nudge during a poll causes one more poll after
-// it. A failed poll is reported to the looker (unless the poller was stopped), and delays the next poll, up to a limit.
+// it. A failed poll is reported to the looker, unless the poller was stopped. It delays the next poll, up to a limit.
 
 export interface Looker {
   /**

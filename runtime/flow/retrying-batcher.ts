@@ -1,5 +1,6 @@
-// Sends items in batches and retries each until it is sent or refused. Waits out an outage. An item that the receiver
-// refuses does not delay the others of its batch. The sender decides what an item is and which errors are refusals.
+// Sends items in batches and retries each until it is sent or refused. During an outage, the items wait. An item that
+// the receiver refuses does not delay the others of its batch. The sender decides what an item is and which errors are
+// refusals.
 import { setTimeout } from 'node:timers/promises';
 import { type BatchLimits, Batcher, type BatchSender } from './batcher.ts';
 

@@ -1,5 +1,5 @@
 // Runs pieces of work one after another, in the order of the calls. With keys, only work of the same key is serialised.
-// A failure only rejects its own caller; later work goes on.
+// Work that fails only rejects the promise of its own call. Later work still runs.
 
 export class SerialQueue<K = undefined> {
   readonly #last = new Map<K | undefined, Promise<unknown>>();

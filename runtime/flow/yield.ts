@@ -1,5 +1,5 @@
-// Yields to the event loop between pieces of synchronous work. Without it, workflow code of many runs in a row could
-// delay heartbeats beyond the lease; the worker, and then its successor, would be declared dead.
+// Yields to the event loop between pieces of synchronous work. Without these yields, the workflow code of many runs in
+// a row could delay heartbeats beyond the lease. The worker, and then its successor, would be declared dead.
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
 /** Longest stretch of work without a yield, ms. */

@@ -14,7 +14,7 @@ const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTimedOut',
 ]);
 
-/** Number of events that show where in its history a run was. */
+/** Number of events that a failure's message shows, to locate the failure in the history. */
 const previousMax = 3;
 
 /** Feeds a log to workflow code turn by turn. The last event of a turn is the one with a hash. */

@@ -24,7 +24,7 @@ export interface StateResult<T = Json> {
 }
 
 export interface PatchFilter {
-  /** JSON Pointer: selects patches at, above or below it. */
+  /** JSON Pointer. Selects the patches at, above or below this path. */
   path?: string;
   source?: ContextSource;
   sourceId?: string;

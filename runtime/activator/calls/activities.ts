@@ -1,4 +1,4 @@
-// The scheduled activities of a run that have no outcome yet. Closed ones leave no trace here.
+// The scheduled activities of a run that have no outcome yet. Closed activities leave no trace here.
 import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
@@ -70,7 +70,7 @@ class PendingActivity implements Command, CancelListener {
 
   toEvent(seq: number): NewEvent {
     const payload = this.#payload;
-    this.#payload = null; // the log has it now
+    this.#payload = null; // the log now holds the arguments
     this.seq = seq;
     this.#activities.scheduled(seq, this);
     return newEvent(seq, 'ActivityScheduled', { name: this.name, payload, meta: this.#meta });
@@ -101,7 +101,10 @@ function causeOf(event: HistoryEvent): Error | undefined {
   return event.type === 'ActivityCancelled' ? new CancelledFailure('Activity cancelled') : undefined;
 }
 
-/** Workflow code learns when its worker lacks a local activity, since no other worker may run it. */
+/**
+ * True when the worker has the activity. A call of a local activity that the worker lacks is refused, since no other
+ * worker may execute it.
+ */
 type IsRegistered = (activityType: string) => boolean;
 
 let isRegistered: IsRegistered | undefined;
@@ -114,9 +117,10 @@ export function installRegistered(lookup: IsRegistered | undefined): void {
 }
 
 /**
- * On replay the record decides: if it lacks the activity, the call was refused in the original turn.
+ * On replay, a recorded activity is accepted even if this worker lacks it. A call that is not recorded was refused in
+ * the original turn, and is refused again.
  * @throws ReferenceError when the worker has no such activity
- * Source: Temporal (spec/sdk.md behavior 46).
+ * Source: Temporal (behavior 46 in docs/behaviors.md).
  */
 function refuseUnregistered(turn: OpenTurn, activityType: string): void {
   if (isRegistered === undefined || isRegistered(activityType)) return;
@@ -170,9 +174,9 @@ export class ActivityCalls {
   }
 
   /**
-   * True when the record proves that it holds this very call. Then replay skips encoding the arguments, which is most
-   * of the cost. The proof needs an id that we assigned: each is given to one call only, even to a call whose arguments
-   * are rejected.
+   * True when the record certainly holds this call. Replay then skips encoding the arguments, which is most of the
+   * cost. Only an id that the engine assigned gives this certainty, because each such id is given to one call only,
+   * even if the arguments of that call are rejected.
    */
   #isRecorded(name: string, meta: string, options: CompiledActivityOptions): boolean {
     const recorded = this.#turn.expected();
@@ -188,7 +192,7 @@ export class ActivityCalls {
       `Activity '${name}' cannot be scheduled with id '${id}': an open activity of this run has that id. ` +
         'Give each a different activityId, or wait for the first.',
     );
-    // Code cannot catch this. In Temporal the server refuses the task.
+    // Workflow code cannot catch this failure. In Temporal, the server refuses the task.
     this.#turn.fail(taskFailureOf(taken));
     throw taken;
   }
@@ -207,7 +211,7 @@ export class ActivityCalls {
     return event.answers !== null && this.#pending.get(event.answers)?.options.isLocal === true;
   }
 
-  /** Ignores an activity that is no longer pending: it was abandoned. */
+  /** Ignores an activity that is no longer pending, because it was abandoned. */
   settle(event: HistoryEvent): void {
     const activity = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (activity === undefined) return;

@@ -1,5 +1,5 @@
 // Checks activity options as users write them and converts them to the form of the log.
-// Source: Temporal's ActivityOptions and LocalActivityOptions (spec/sdk.md 1.1 and behaviors 37, 40, 46).
+// Source: Temporal's ActivityOptions and LocalActivityOptions (behaviors 37, 40, 46 in docs/behaviors.md).
 import type { ScheduledMeta } from '../../core/log/activation.ts';
 import { type Duration, optionMs } from '../../core/options/duration.ts';
 import { describeValue, isStorableName } from '../../core/json/json.ts';
@@ -18,7 +18,7 @@ export const ActivityCancellationType = {
 } as const;
 export type ActivityCancellationType = (typeof ActivityCancellationType)[keyof typeof ActivityCancellationType];
 
-/** Options of activities of either kind. One of startToCloseTimeout and scheduleToCloseTimeout is required. */
+/** Options of activities of either kind. At least one of startToCloseTimeout and scheduleToCloseTimeout is required. */
 interface CommonOptions {
   /** Limit of one attempt, from its start. */
   readonly startToCloseTimeout?: Duration;
@@ -45,16 +45,16 @@ export interface ActivityOptions extends CommonOptions {
   readonly versioningIntent?: unknown;
 }
 
-/** Options of an activity that only the worker that owns the run executes. */
+/** Options of a local activity, which only the run's owner executes. */
 export interface LocalActivityOptions extends CommonOptions {
   /**
-   * Accepted for compatibility with Temporal, and ignored. There a longer back-off becomes a timer of the server; here
-   * every back-off survives its worker.
+   * Accepted for compatibility with Temporal, and ignored. In Temporal, a longer back-off becomes a timer on the
+   * server. Here, every back-off survives the loss of the worker.
    */
   readonly localRetryThreshold?: Duration;
 }
 
-/** Faults of values that are unchecked here throw Temporal's errors, below. */
+/** Options that are unchecked in this table are checked below, where invalid values throw Temporal's errors. */
 const commonRules = {
   ...unchecked('startToCloseTimeout', 'scheduleToCloseTimeout', 'scheduleToStartTimeout', 'retry', 'cancellationType'),
   summary: storableText,
@@ -77,7 +77,10 @@ const localTable = optionTable<LocalActivityOptions>(
   },
 );
 
-/** Checked options: the content of the log except for the id. Already text, since it is the same for every call. */
+/**
+ * Checked options in the form of the log, without the activity id. They are kept as text, which is the same for every
+ * call.
+ */
 export interface CompiledActivityOptions {
   readonly activityId: string | undefined;
   readonly cancellationType: ActivityCancellationType;

@@ -1,6 +1,6 @@
 // Typed activities for workflow code: an object whose every property is a function that schedules the activity of that
 // name.
-// Source: Temporal's proxyActivities and proxyLocalActivities (spec/sdk.md 1.1).
+// Source: Temporal's proxyActivities and proxyLocalActivities.
 import {
   type ActivityOptions,
   type CompiledActivityOptions,
@@ -26,7 +26,8 @@ export type ActivityProxyOptions = ActivityOptions;
 export type LocalActivityProxyOptions = LocalActivityOptions;
 
 /**
- * The type of a member that is not a function or does not return a promise. It is not an activity and cannot be called.
+ * The type of a member that is not a function or does not return a promise. Such a member is not an activity and cannot
+ * be called.
  */
 export const NotAnActivityMethod: unique symbol = Symbol.for('reprise.NotAnActivityMethod');
 
@@ -56,7 +57,7 @@ type Scheduler<O> = ((...args: unknown[]) => Promise<unknown>) & {
   executeWithOptions(overrides: O, args: readonly unknown[]): Promise<unknown>;
 };
 
-/** The difference between the two kinds of proxies. */
+/** What differs between the two kinds of proxies. */
 interface Kind<O> {
   /** The public function's name, for errors outside of workflow code. */
   readonly caller: string;
@@ -112,10 +113,10 @@ export function proxyActivities<A = UntypedActivities>(options: ActivityOptions)
 }
 
 /**
- * Activities that only the worker that owns the run executes. Two rules follow Temporal: the caller gets the thrown
- * error itself, not inside an ActivityFailure; and of results that arrive together, those of local activities are
- * handled last. Calling an activity that the worker lacks throws a ReferenceError. May be called at module level;
- * checks the options here.
+ * Local activities, which only the run's owner executes. As in Temporal, the caller gets the thrown error itself, not
+ * inside an ActivityFailure. When several results arrive together, results of local activities are handled last.
+ * Calling an activity that the worker lacks throws a ReferenceError. May be called at module level. Checks the options
+ * here, not at the call.
  * @throws TypeError, ValueError, RuntimeError INVALID_INPUT
  */
 export function proxyLocalActivities<A = UntypedActivities>(

@@ -1,5 +1,4 @@
-// `startChild`, `executeChild` and handles of other workflows, for workflow code. Names are Temporal's (spec/sdk.md
-// 1.1).
+// `startChild`, `executeChild` and handles of other workflows, for workflow code. Names are Temporal's.
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { type ChildWorkflowOptions, compileChildOptions } from './child-options.ts';
@@ -14,7 +13,10 @@ import { uuid4 } from '../determinism/random-streams.ts';
 
 type Workflow = (...args: never[]) => Promise<unknown>;
 
-/** A workflow given by name takes any arguments. One whose type is known takes its own. */
+/**
+ * A workflow that is given by its name accepts any arguments. A workflow of known type accepts the arguments of that
+ * type.
+ */
 type ChildArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
   ? { readonly args?: readonly unknown[] }
   : [] extends Parameters<W>

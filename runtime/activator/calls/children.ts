@@ -1,5 +1,5 @@
-// The children of a run that have not closed. Closed ones leave no trace here.
-// Source: Temporal (spec/sdk.md behaviors 36, 38, 48).
+// The children of a run that have not closed. Closed children leave no trace here.
+// Source: Temporal (behaviors 36, 38, 48 in docs/behaviors.md).
 import type { Deferred } from '../../core/deferred.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
@@ -36,10 +36,10 @@ export interface ChildCall {
 
 /** A child as its caller holds it. */
 export interface StartedChild {
-  /** Resolves to its run id once its start is in the log. */
+  /** Resolves to the child's run id once the child's start is in the log. */
   readonly started: Promise<string>;
   readonly result: Promise<unknown>;
-  /** Seq of its ChildWorkflowInitiated; undefined within the turn that started it. */
+  /** Seq of the child's ChildWorkflowInitiated; undefined within the turn that starts the child. */
   readonly seq: number | undefined;
 }
 
@@ -80,7 +80,7 @@ class PendingChild implements Command, CancelListener, StartedChild {
 
   toEvent(seq: number): NewEvent {
     const payload = this.#payload;
-    this.#payload = null; // the log has it now
+    this.#payload = null; // the log now holds the arguments
     this.seq = seq;
     this.#children.initiated(seq, this);
     const { name, workflowId: correlationId } = this;
@@ -162,7 +162,7 @@ export class Children {
     }
     if (cancellationType === ChildWorkflowCancellationType.ABANDON) return reject();
     const requested = this.#externals.cancel({ workflowId, meta: { child: seq } });
-    requested.catch(() => undefined); // the child has closed: the event of its end follows
+    requested.catch(() => undefined); // rejects if the child has closed; the event of its end then follows
     if (cancellationType === ChildWorkflowCancellationType.TRY_CANCEL) return reject();
     if (cancellationType === ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED) {
       requested.then(reject, () => undefined);

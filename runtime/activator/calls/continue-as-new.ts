@@ -1,5 +1,5 @@
 // Continue-as-new: the run closes, and a new run of the workflow id starts with new arguments and an empty history.
-// Names are Temporal's (spec/sdk.md behavior 50).
+// Names are Temporal's (behavior 50 in docs/behaviors.md).
 import { type Duration, optionMs } from '../../core/options/duration.ts';
 import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
@@ -27,7 +27,10 @@ export interface ContinueAsNewOptions {
   readonly workflowTaskTimeout?: Duration;
   /** Default: the current memo. */
   readonly memo?: Record<string, unknown>;
-  /** Replace the current search attributes. If a name occurs in both forms, the typed value counts. */
+  /**
+   * Replace the current search attributes. If a name occurs in the typed and in the untyped form, the typed value
+   * counts.
+   */
   readonly searchAttributes?: SearchAttributes;
   readonly typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
   /** Delay of the new run's first task, ms or '10s'. A message ends the delay. */
@@ -111,7 +114,8 @@ function metaOf(options: ContinueAsNewOptions): ContinuedMeta {
 }
 
 /**
- * Returns a function that ends the calling run and starts another one with its arguments. That function always throws.
+ * Returns a function that ends the calling run and starts another one with the arguments it receives. The returned
+ * function always throws.
  */
 export function makeContinueAsNewFunc<W extends Workflow>(
   options: ContinueAsNewOptions = {},

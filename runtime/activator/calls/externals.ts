@@ -1,6 +1,6 @@
 // Signals and cancel requests that a run sends to other runs. Each is written to the log, sent after the commit, and
 // settled when it is delivered.
-// Source: Temporal (spec/sdk.md behavior 9).
+// Source: Temporal (behavior 9 in docs/behaviors.md).
 import type { Deferred } from '../../core/deferred.ts';
 import type { ExternalMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -25,7 +25,7 @@ class PendingMessage implements Command {
   readonly type: 'ExternalSignalInitiated' | 'ExternalCancelInitiated';
   readonly name: string | null;
   readonly arrival: Deferred<void> = Promise.withResolvers();
-  /** Called when it has its place in the log, or when it is settled. */
+  /** Called at the end of the turn, when the message gets its seq. */
   onSent: (() => void) | undefined;
   readonly #externals: Externals;
   readonly #target: Target;
@@ -59,7 +59,8 @@ export class Externals {
   }
 
   /**
-   * Resolves when the signal is in the other run's inbox. Cancelling the scope withdraws it only within the turn.
+   * Resolves when the signal is in the other run's inbox. Cancelling the scope withdraws the signal only within the
+   * turn that sends it.
    * @throws NOT_SERIALISABLE, READ_ONLY
    */
   signal(target: Target, name: string, args: readonly unknown[]): Promise<void> {

@@ -31,15 +31,16 @@ export interface WorkflowContext<T> {
   /** Read-only and live: shows later patches too. */
   readonly state: DeepReadonly<T>;
   /**
-   * Applies all operations as one event, or none. Takes RFC 6902 and `set delete merge append`.
+   * Applies all operations as one event, or none. Accepts RFC 6902 operations and the verbs `set`, `delete`, `merge`
+   * and `append`.
    * @throws CONTEXT_PATCH_INVALID with the pointer; READ_ONLY in a query; INVALID_INPUT for an invalid provenance
    */
   patch<O extends AnyOp>(ops: (O & Storable<O>) | readonly (O & Storable<O>)[], provenance?: Provenance): void;
   /**
    * `change` edits a draft, as with immer's `produce`. After it returns, its changes are logged as operations and
-   * `state` shows them. Inserted values are recorded in their final state. If it throws, nothing changes. Instead of
-   * editing the draft it may return a new document; returning `undefined` changes nothing more, and doing both is an
-   * error.
+   * `state` shows them. Inserted values are recorded in their final state. If `change` throws, nothing changes. Instead
+   * of editing the draft, `change` may return a new document. Doing both is an error. A return value of `undefined` has
+   * no effect.
    * @throws CONTEXT_PATCH_INVALID with the pointer of a value that JSON cannot hold, or when `change` returns a promise
    */
   update(change: (draft: Mutable<T>) => Mutable<T> | undefined | void, provenance?: Provenance): void;
@@ -51,9 +52,9 @@ export interface ContextOptions {
 }
 
 /**
- * Call at module level. Only defines the context: its first use inside a run attaches it and logs the initial document.
- * A run has one context.
- * @throws CONTEXT_ALREADY_DEFINED at the first use of a second one
+ * Call at module level. Only defines the context. The first use inside a run attaches the context and logs the initial
+ * document. A run has one context.
+ * @throws CONTEXT_ALREADY_DEFINED at the first use of a second context
  */
 export function defineContext<T extends object>(
   initial: T & JsonCompatible<T>,

@@ -1,6 +1,7 @@
-// What replay takes from the record instead of computing it again. First: when a patch visibly matches the recorded
-// operations, replay applies those and skips lowering and checking, which is most of the cost. Second: updates of runs
-// that engine 1 started, which recorded less than they did.
+// What replay takes from the record instead of computing it again. When a patch obviously matches the recorded
+// operations, replay applies the recorded operations and skips lowering and checking, which is most of the cost. In
+// runs that engine 1 started, replay takes updates from the record, because that engine recorded less than the updates
+// did.
 import { type Check, ContextDocument } from '../../core/context/context-patch.ts';
 import type { InputOp } from '../../core/context/context-input.ts';
 import type { Op } from '../../core/json/operation.ts';
@@ -44,9 +45,9 @@ function isObviousMatch(given: InputOp, op: Op, confidence: number | undefined):
 
 /**
  * Replays an update of a run that engine 1 started. That engine lost later changes to an inserted object, logged each
- * write separately, and ignored what `change` returned. So the log decides: its operations are applied if the update
- * wrote something. `change` still runs for its other effects. An update that its schema rejected recorded nothing, and
- * is rejected again.
+ * write separately, and ignored what `change` returned. So the log decides: the recorded operations are applied if the
+ * update wrote something. `change` still runs for its other effects. An update that its schema rejected recorded
+ * nothing, and is rejected again.
  */
 export function updateOfEngineOne(
   document: ContextDocument,

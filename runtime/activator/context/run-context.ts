@@ -22,7 +22,7 @@ export interface Provenance {
   readonly confidence?: number;
 }
 
-/** The part of a zod schema that is used. */
+/** The part of a zod schema that the engine uses. */
 export interface ContextSchema {
   safeParse(value: unknown): { readonly success: boolean; readonly error?: unknown };
 }
@@ -177,12 +177,12 @@ export class RunContext {
   /** Applies a patch that did not come from workflow code. Before the context is attached it has no effect. */
   applyInput(event: HistoryEvent): void {
     if (event.answers === null || event.ops === null) return;
-    // It answers the start: the document of the previous run.
+    // A patch that answers the start holds the document of the previous run.
     if (event.answers === 1) this.#inherited = event.ops;
     this.#attached?.document.applyRecorded(JSON.parse(event.ops) as Op[]);
   }
 
-  /** Operations that create the current document, for the run that takes over; null without a context. */
+  /** Operations that create the current document, for the run that continues this one; null without a context. */
   carried(): string | null {
     if (this.#attached === undefined) return this.#inherited ?? null;
     return JSON.stringify([{ op: 'add', path: '', value: this.#attached.document.snapshot() }]);

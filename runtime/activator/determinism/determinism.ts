@@ -1,7 +1,7 @@
 // Compares the commands of replayed code with the log. Pure; knows nothing about runs. Compared: type, activity type
 // and id, whether an activity is local, the answered event, context operations and their origin. Not compared: activity
 // arguments, timer durations, options.
-// Source: Temporal's command matching (spec/sdk.md 2, 4.4 and behavior 58).
+// Source: Temporal's command matching (behavior 58 in docs/behaviors.md).
 import type { Divergence, DivergenceKind, ScheduledMeta, VersionMeta } from '../../core/log/activation.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 
@@ -43,7 +43,7 @@ function matches(recorded: NewEvent, produced: NewEvent): boolean {
       return recorded.name === produced.name && recorded.correlationId === produced.correlationId;
     case 'ExternalSignalInitiated':
     case 'ExternalCancelInitiated':
-      // Its meta only says who receives it.
+      // The event's meta only names the receiver.
       return (
         recorded.name === produced.name &&
         recorded.correlationId === produced.correlationId &&
@@ -88,7 +88,10 @@ export function describe(event: NewEvent): string {
   }
 }
 
-/** True when both look like the same command: a person would say it moved, not that it was replaced. */
+/**
+ * True when both look like the same command: a person would say that the command moved, not that another one replaced
+ * it.
+ */
 function areAlike(recorded: NewEvent, produced: NewEvent): boolean {
   return recorded.type === produced.type && recorded.name === produced.name && recorded.answers === produced.answers;
 }

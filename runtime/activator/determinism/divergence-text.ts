@@ -1,5 +1,6 @@
 // The message for workflow code that diverged from its history: the event, the command, where the code issued it, the
-// difference, the remedy. One format for all kinds. Parts that only a second replay finds are left out without one.
+// difference, the remedy. One format for all kinds. Parts that only a second replay can find are left out when no
+// second replay ran.
 import type { Divergence, DivergenceKind } from '../../core/log/activation.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';

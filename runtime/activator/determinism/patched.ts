@@ -1,5 +1,5 @@
 // `patched` and `deprecatePatch` of workflow code.
-// Source: Temporal (spec/sdk.md behavior 57).
+// Source: Temporal (behavior 57 in docs/behaviors.md).
 import { IllegalStateError } from '../../core/failure/runtime-error.ts';
 import { currentRun } from '../run/current-run.ts';
 
@@ -14,13 +14,13 @@ function mark(caller: string, id: string, deprecated: boolean): boolean {
 
 /**
  * Whether this run takes the new code of a change. True in runs that reach this call for the first time, false in runs
- * that passed it before the change. Decided once per id and run, and recorded in the log.
+ * that passed this point of the code before the change. Decided once per id and run, and recorded in the log.
  */
 export function patched(id: string): boolean {
   return mark('patched', id, false);
 }
 
-/** Replaces `patched` when no open run takes the old code. Remove it when no open run has the marker. */
+/** Replaces `patched` when no open run takes the old code. Remove the call when no open run has the marker. */
 export function deprecatePatch(id: string): void {
   mark('deprecatePatch', id, true);
 }

@@ -1,4 +1,4 @@
-// Named sequences of random numbers beside Math.random: draws of a library from its own sequence do not shift the
+// Named sequences of random numbers beside Math.random. A library that draws from its own sequence does not shift the
 // workflow's draws. Names are Temporal's.
 import { currentRun, maybeCurrentRun } from '../run/current-run.ts';
 import { FlowValue } from '../run/flow-value.ts';

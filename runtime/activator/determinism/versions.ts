@@ -1,5 +1,5 @@
-// Version markers: which side of a change a run has taken, decided once and recorded in its log.
-// Source: Temporal's patched and deprecatePatch (spec/sdk.md behavior 57).
+// Version markers: whether a run takes the old or the new code of a change, decided once and recorded in the run's log.
+// Source: Temporal's patched and deprecatePatch (behavior 57 in docs/behaviors.md).
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 import type { Command, OpenTurn } from '../run/open-turn.ts';

@@ -1,5 +1,5 @@
-// AbortController and AbortSignal for workflow code, because libraries take them. Covers what works without a clock and
-// an event loop.
+// AbortController and AbortSignal for workflow code, because libraries use them. Leaves out what needs a clock or an
+// event loop.
 // Source: the DOM standard, section 3.
 type AbortListener = ((event: AbortEvent) => unknown) | { handleEvent(event: AbortEvent): unknown };
 

@@ -1,10 +1,10 @@
-// `Date` with the time of the turn as its present. Everything else is the real Date.
+// `Date` whose current time is the time of the turn. Everything else behaves as in the real Date.
 import { maybeCurrentRun } from '../run/current-run.ts';
 
 const RealDate = Date;
 
 /**
- * 0 while no run is active: then a library that all runs share is loading, and must find the same time on every
+ * 0 while no run is active, because a library that all runs share is loading then, and must get the same time on every
  * machine.
  */
 function now(): number {

@@ -59,7 +59,7 @@ export function install(global: object, hooks: HostHooks): void {
   const WorkflowDate = createDate();
   define(global, 'Date', WorkflowDate);
   define(WorkflowDate.prototype, 'constructor', WorkflowDate);
-  // While no run is active, a library that all runs share is loading, and must find the same numbers on every machine.
+  // While no run is active, a library that all runs share is loading, and must get the same numbers on every machine.
   const loading = new Random('0'.repeat(32));
   define(math, 'random', () => (flowRandom() ?? loading).next());
   if (temporal !== undefined) define(temporal, 'Now', createTemporalNow(temporal));

@@ -1,6 +1,6 @@
-// The size of a run's history, counted so that every replay finds the same: activity arguments are left out because a
-// replay does not read them, and so are events that workflow code does not see. Also decides when the run should
-// continue as new. Limits and names are Temporal's.
+// The size of a run's history, counted so that every replay gets the same number. It leaves out activity arguments,
+// which a replay does not read, and events that workflow code does not see. Also decides when the run should continue
+// as new. Limits and names are Temporal's.
 import type { RejectedUpdate } from '../../core/log/activation.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 import { inputRank } from '../run/input-rank.ts';
@@ -53,7 +53,7 @@ export type SuggestContinueAsNewReason = (typeof SuggestContinueAsNewReason)[key
 const eventsMax = 4096;
 const bytesMax = 4 * 1024 * 1024;
 
-/** Undefined when there is no reason. */
+/** Undefined when there is no reason to continue as new. */
 export function continueAsNewReasons(history: {
   readonly historyLength: number;
   readonly historySize: number;

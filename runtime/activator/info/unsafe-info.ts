@@ -3,7 +3,7 @@
 import { Random } from '../determinism/random.ts';
 import type { OpenTurn } from '../run/open-turn.ts';
 
-/** New random numbers at every draw: for query handlers and update validators, whose answers no replay repeats. */
+/** Random numbers that no replay repeats. For query handlers and update validators, which no replay runs again. */
 export interface UnsafeRandomSource {
   /** In [0, 1). */
   random(): number;

@@ -1,6 +1,6 @@
-// Metadata that workflow code sets on its run. Memo and search attributes: each change is an event, and workflowInfo()
-// shows it at once. Current details: text for display, not in the history. Names are Temporal's (spec/sdk.md 1.1).
-// Replay does not compare values (behavior 58).
+// Metadata that workflow code sets on its run. Each change of memo or search attributes is an event, and workflowInfo()
+// shows the change at once. Current details are text for display, which the history does not hold. Names are
+// Temporal's. Replay does not compare values (behavior 58 in docs/behaviors.md).
 import { attributeChanges } from '../../core/options/attribute-values.ts';
 import { memoText } from '../../core/options/memo.ts';
 import { changedProperties, type PropertiesMeta } from '../../core/run/run-properties.ts';
@@ -43,7 +43,7 @@ function upsert(
   run.properties = changedProperties(run.properties, change);
 }
 
-/** Sets Markdown that people see beside the run. Not in the history: a replay sets it again. */
+/** Sets Markdown that people see beside the run. The text is not in the history: a replay sets it again. */
 export function setCurrentDetails(details: string): void {
   const run = currentRun('setCurrentDetails');
   run.turn.assertWritable();

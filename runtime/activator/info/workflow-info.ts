@@ -39,7 +39,7 @@ export interface WorkflowInfo {
   readonly runStartTime: Date;
   readonly executionTimeoutMs: number | undefined;
   readonly runTimeoutMs: number | undefined;
-  /** From the start, or Temporal's default. Recorded only. */
+  /** From the run's start, else Temporal's default. Recorded without effect. */
   readonly taskTimeoutMs: number;
   readonly executionExpirationTime: Date | undefined;
   readonly retryPolicy: RetryPolicy | undefined;
@@ -56,9 +56,12 @@ export interface WorkflowInfo {
   readonly historySize: number;
   /** The history is long: the run should continue as new. */
   readonly continueAsNewSuggested: boolean;
-  /** The reasons; undefined when it is not suggested. */
+  /** The reasons for the suggestion; undefined when there is none. */
   readonly suggestedContinueAsNewReasons: readonly SuggestContinueAsNewReason[] | undefined;
-  /** The build that completed, or completes, this task; undefined for an unversioned worker. Safe for decisions. */
+  /**
+   * The build that completed this task, or is executing it; undefined for an unversioned worker.
+   * Workflow code may base decisions on it.
+   */
   readonly currentDeploymentVersion: WorkerDeploymentVersion | undefined;
   /** Temporal's older name for the build id. */
   readonly currentBuildId: string | undefined;

@@ -1,5 +1,5 @@
-// Options of a workflow function, and their effect on the errors that it throws. Names are Temporal's (spec/sdk.md 1
-// and behavior 56).
+// Options of a workflow function, and their effect on the errors that it throws. Names are Temporal's (behavior 56 in
+// docs/behaviors.md).
 import { VersioningBehavior } from '../../core/run/deployment.ts';
 import { failsOnNondeterminism } from '../../core/failure/failure-types.ts';
 import { describeValue } from '../../core/json/json.ts';
@@ -82,7 +82,10 @@ function classNames(thrown: unknown): string[] {
   return names;
 }
 
-/** True when an error fails the run instead of its task, by the workflow's own options or by the worker's names. */
+/**
+ * True when an error fails the run instead of its task, by the workflow's own options or by the error names in the
+ * worker's options.
+ */
 export function isConfiguredFailure(
   thrown: unknown,
   types: readonly (new (...args: never[]) => Error)[] | undefined,

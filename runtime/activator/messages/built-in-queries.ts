@@ -1,5 +1,5 @@
-// The queries that every run answers without a handler of its own: where it waits, and which handlers it has. For the
-// first two a worker runs the code once more with tracing. Names and texts are Temporal's.
+// The queries that every run answers without a handler of its own: where it waits, and which handlers it has. To answer
+// the two stack trace queries, a worker runs the code once more with tracing. Names and texts are Temporal's.
 import {
   type EnhancedStackTrace,
   enhancedStackTraceQueryName,
@@ -14,7 +14,7 @@ export interface HandlerDescription {
   readonly description?: string;
 }
 
-/** Queries that every run answers, in Temporal's order. They precede the run's own. */
+/** Queries that every run answers, in Temporal's order. They precede the run's own queries. */
 export const builtIn: readonly HandlerDescription[] = [
   { name: stackTraceQueryName, description: 'Returns a sensible stack trace.' },
   { name: enhancedStackTraceQueryName, description: 'Returns a stack trace annotated with source information.' },

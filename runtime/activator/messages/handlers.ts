@@ -93,21 +93,24 @@ export function setHandler(
   }
 }
 
-/** Handles signals without a named handler. Receives all buffered ones, in order. undefined removes it. */
+/**
+ * Handles signals without a named handler. Receives all buffered signals without a handler, in order. undefined removes
+ * the default handler.
+ */
 export function setDefaultSignalHandler(handler: DefaultSignalHandler | undefined): void {
   const run = currentRun('setDefaultSignalHandler');
   assertHandler(handler);
   run.signals.setDefaultHandler(handler ?? undefined);
 }
 
-/** Handles updates without a named handler, with no validator. undefined removes it. */
+/** Handles updates without a named handler, and validates none. undefined removes the default handler. */
 export function setDefaultUpdateHandler(handler: DefaultUpdateHandler | undefined): void {
   const run = currentRun('setDefaultUpdateHandler');
   assertHandler(handler);
   run.updates.setDefaultHandler(handler ?? undefined);
 }
 
-/** Answers queries without a named handler. undefined removes it. */
+/** Answers queries without a named handler. undefined removes the default handler. */
 export function setDefaultQueryHandler(handler: DefaultQueryHandler | undefined): void {
   const run = currentRun('setDefaultQueryHandler');
   assertHandler(handler);

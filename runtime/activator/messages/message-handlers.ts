@@ -1,6 +1,6 @@
 // The handlers of one kind of message, signals or updates: dispatches each message to its handler, or buffers it until
 // there is one. Does not run handlers.
-// Source: Temporal's dispatch and its re-entrant drain (spec/sdk.md 4 A and B).
+// Source: Temporal's dispatch and its re-entrant drain (behaviors 1 to 8 in docs/behaviors.md).
 import { isReservedName } from '../../core/options/reserved-name.ts';
 import type { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 import type { HandlerDescription } from './built-in-queries.ts';
@@ -56,8 +56,8 @@ export abstract class MessageHandlers<Message extends { readonly name: string },
   }
 
   /**
-   * Dispatches in the order of arrival. Searches anew each time, because a handler may set and remove handlers and so
-   * drain itself.
+   * Dispatches in the order of arrival. Searches the buffer anew after each message, because a handler may set and
+   * remove handlers, which also drains the buffer.
    */
   #drain(): void {
     for (;;) {

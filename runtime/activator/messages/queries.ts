@@ -22,7 +22,7 @@ export function describeHandlers(
   );
 }
 
-/** Used where the run cannot be observed from outside. */
+/** Answers the stack trace queries where nothing traces the run. */
 function untraced(): never {
   throw new IllegalStateError('Workflow stack traces are not enabled on this worker');
 }

@@ -1,5 +1,5 @@
 // Signal and update handlers that are running: `allHandlersFinished`, and the warning about handlers that the end of
-// the run cuts off. Texts are Temporal's (spec/sdk.md behavior 64).
+// the run cuts off. Texts are Temporal's (behavior 64 in docs/behaviors.md).
 
 import { HandlerUnfinishedPolicy } from '../../core/run/unfinished-policy.ts';
 

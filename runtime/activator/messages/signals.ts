@@ -1,4 +1,4 @@
-// Signals of a run: dispatched to their handler, or buffered until there is one, without a limit in time.
+// Signals of a run: dispatched to their handler, or buffered until there is one, however long that takes.
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';
 import { MessageHandlers, type Registered } from './message-handlers.ts';

@@ -1,6 +1,6 @@
 // Updates of a run: validated, accepted or rejected, handled, and answered by an event. A rejected update leaves no
-// trace in the log. On replay there are only accepted ones, and validators do not run.
-// Source: Temporal's dispatch (spec/sdk.md 4 B).
+// trace in the log. A replay has only accepted updates, and does not run validators.
+// Source: Temporal's dispatch (behaviors 10 to 20 in docs/behaviors.md).
 import type { RejectedUpdate } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
@@ -90,8 +90,8 @@ export class Updates extends MessageHandlers<Update, RegisteredUpdate> {
   }
 
   /**
-   * Call at the end of every turn. Rejects updates without a handler and assigns seqs to the others; rejected ones take
-   * none. Returns the rejected ones by their original seq.
+   * Call at the end of every turn. Rejects updates without a handler and assigns seqs to the others. Rejected updates
+   * get no seq. Returns the rejected updates by their original seq.
    */
   conclude(): readonly RejectedUpdate[] {
     if (this.#arrived.length === 0) return noneRejected;
@@ -141,7 +141,7 @@ export class Updates extends MessageHandlers<Update, RegisteredUpdate> {
     }
   }
 
-  /** Recorded updates were valid when they were accepted. */
+  /** Recorded updates were valid when they were accepted, so they are not validated again. */
   #isValid(update: Update, validator: UpdateValidator | undefined): boolean {
     const { turn } = this.#options;
     if (turn.isReplaying) return true;
@@ -179,7 +179,7 @@ export class Updates extends MessageHandlers<Update, RegisteredUpdate> {
     }
   }
 
-  /** A failure is the caller's to handle. Any other error is a bug and fails the task. */
+  /** A failure is recorded as the outcome of the update. Any other error is a bug and fails the task. */
   #fail(update: Update, thrown: unknown): void {
     if (this.#options.isFailure(thrown)) {
       this.#options.turn.issue(new UpdateOutcome('UpdateFailed', update, encodeFailure(thrown)));

@@ -9,7 +9,7 @@ export function installFlowStorage(constructor: FlowStorageConstructor): void {
   Storage = constructor;
 }
 
-/** All runs of a context share the object. A value that a run sets is visible in that run only. */
+/** All runs of a vm context share one such object. A value that a run sets is visible in that run only. */
 export class FlowValue<T> {
   #storage: FlowStorage<T> | undefined;
 

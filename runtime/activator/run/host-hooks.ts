@@ -1,4 +1,4 @@
-// What the host realm lends to a bare vm context. Types only; `globals/` installs them.
+// What the host realm provides to a bare vm context. Types only; `globals/` installs them.
 import type { ActivatesChange } from '../determinism/versions.ts';
 
 /** The part of node:async_hooks' AsyncLocalStorage that is safe in workflow code. */

@@ -1,9 +1,9 @@
 // The order in which an activation handles its inputs: the start, then messages, then everything else, each group in
 // the order of the log. Outcomes of local activities come last.
-// Source: Temporal's activation (spec/sdk.md 2, 4.3).
+// Source: Temporal's activation.
 import type { EventType } from '../../core/log/event.ts';
 
-/** Group of an input within an activation; undefined: workflow code does not see it. Total by type. */
+/** Group of an input within an activation; undefined: workflow code does not see the input. Covers every event type. */
 export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   WorkflowStarted: 0,
   SignalReceived: 1,

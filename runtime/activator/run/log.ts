@@ -7,7 +7,10 @@ import { updateOfFlow } from '../messages/updates.ts';
 
 type Level = LogLine['level'];
 
-/** Replay does not read the attributes, so an error of reading one must not reach the code either. */
+/**
+ * Replay does not read the attributes. So an error while reading one must not reach workflow code in the original turn
+ * either.
+ */
 function copy(attributes: Record<string, unknown> | undefined): Record<string, unknown> {
   try {
     return { ...attributes };

@@ -11,7 +11,7 @@ import { acceptedBytes, countUpdates, inputBytes, outputBytes } from '../info/hi
 const noInputs: readonly HistoryEvent[] = [];
 const noOutputs: readonly NewEvent[] = [];
 
-/** A command that workflow code issued in a turn, before it has a place in the log. */
+/** A command that workflow code issued in a turn, before it has a seq. */
 export interface Command {
   readonly type: EventType;
   /** Activity type; null where the event has no name. */
@@ -20,7 +20,7 @@ export interface Command {
   toEvent(seq: number): NewEvent;
 }
 
-/** A command that is never looked up again. */
+/** A command that nothing refers to after it was issued. */
 export class PlainCommand implements Command {
   readonly type: EventType;
   readonly name = null;
@@ -36,7 +36,8 @@ export class PlainCommand implements Command {
 }
 
 /**
- * Stands for a recorded marker that the code no longer asks for. It keeps its place, so that all others keep theirs.
+ * Stands for a recorded version marker that the code no longer asks for. It keeps the marker's position, so that all
+ * other commands keep their positions.
  */
 class PassedMarker implements Command {
   readonly type = 'VersionMarked';
@@ -61,7 +62,7 @@ export class OpenTurn {
   #recorded: readonly HistoryEvent[] | undefined;
   #patchCount = 0;
   readonly #commands = new Set<Command>();
-  /** Where commands were issued, in an activation that explains. */
+  /** Where each command was issued. Set only in an activation with `explains`. */
   #traces: Map<Command, Error> | undefined;
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
@@ -115,12 +116,12 @@ export class OpenTurn {
     return this.#nextSeq - 1 - countUpdates(this.#inputs);
   }
 
-  /** Approximate size of these events in bytes. */
+  /** Approximate size in bytes of the events that `historyLength` counts. */
   get historySize(): number {
     return this.#size;
   }
 
-  /** True when this turn is replayed, or when the last one was and a query follows it. */
+  /** True when this turn is replayed, and during a query that follows a replayed turn. */
   get isOfReplay(): boolean {
     return this.#recorded !== undefined;
   }
@@ -129,7 +130,7 @@ export class OpenTurn {
     return this.#recorded !== undefined && this.#phase !== 'query';
   }
 
-  /** True once the run has a terminal event or its task failed: it takes no more input. */
+  /** True once the run has a terminal event or its task failed. The run then accepts no more input. */
   get isOver(): boolean {
     return this.#closed || this.#failure !== undefined;
   }
@@ -155,7 +156,7 @@ export class OpenTurn {
     this.#commands.add(command);
   }
 
-  /** The recorded event at the next command's place, when the turn is replayed. */
+  /** The recorded event at the next command's position, when the turn is replayed. */
   expected(): HistoryEvent | undefined {
     return this.#recorded?.[this.#commands.size];
   }
@@ -212,7 +213,7 @@ export class OpenTurn {
     return this.#terminal?.type;
   }
 
-  /** `rejected` updates have no place in the log, so the seqs of this turn's outputs move up by their number. */
+  /** `rejected` updates get no seq, so the seqs of this turn's outputs are lower by the number of rejected updates. */
   conclude(rejected: readonly RejectedUpdate[]): ActivationResult {
     this.#nextSeq -= rejected.length;
     this.#size += acceptedBytes(this.#inputs, rejected);
@@ -241,7 +242,7 @@ export class OpenTurn {
     return outputs;
   }
 
-  /** The code need not ask for recorded markers that are deprecated. They keep their places. */
+  /** The code need not ask for recorded markers that are deprecated. These markers keep their positions. */
   #passMarkers(recorded: readonly HistoryEvent[]): void {
     const asked = [...this.#commands];
     this.#commands.clear();

@@ -1,6 +1,6 @@
 // One run inside the sandbox: turns the events of an activation into settled promises, starts the main function, and
 // routes its outcome. Its parts (timers, activities, signals …) hold what is pending. No I/O, no clock.
-// Source: the order of inputs is that of Temporal's activation (spec/sdk.md 2, 4.3).
+// Source: inputs are handled in the order of Temporal's activation.
 import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
 import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
@@ -36,7 +36,7 @@ import { createWorkflowInfo, startedProperties } from '../info/build-info.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from '../info/workflow-options.ts';
 
-/** A run as the host drives it: begin, drain microtasks, unblock and drain until it returns false, conclude. */
+/** A run as the host drives it: begin, drain microtasks, unblock and drain until `unblock` returns false, conclude. */
 export interface SandboxRun {
   begin(activation: Activation): void;
   /** True when a condition was settled: drain microtasks and call again. */
@@ -322,7 +322,7 @@ export class Run implements SandboxRun, CurrentRun {
     }
   }
 
-  /** Runs a signal handler. Handlers are tasks of their own; nothing awaits them. */
+  /** Runs a signal handler. Each handler is a separate task, and nothing awaits it. */
   #invoke(handler: () => unknown, task: RunningHandler): void {
     try {
       const result = enterScope(this.rootScope, handler);
@@ -359,7 +359,9 @@ export class Run implements SandboxRun, CurrentRun {
     this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
   }
 
-  /** If the options have changed since, the log decides. */
+  /**
+   * On replay, an error that failed the run or the update in the log does so again, even if the options have changed.
+   */
   #isFailure(thrown: unknown, event: 'WorkflowFailed' | 'UpdateFailed'): boolean {
     if (thrown instanceof TemporalFailure || this.turn.recordHas(({ type }) => type === event)) return true;
     const types = this.#options?.failureExceptionTypes;
@@ -369,7 +371,7 @@ export class Run implements SandboxRun, CurrentRun {
 
   /**
    * A failure ends the run. Any other error is a bug and fails only the task.
-   * Source: Temporal (behaviors 6, 34, 56).
+   * Source: Temporal (behaviors 6, 34, 56 in docs/behaviors.md).
    */
   #closeWithError(thrown: unknown): void {
     try {

@@ -1,9 +1,9 @@
 // A tree of scopes through which cancellation spreads.
-// Source: Temporal's CancellationScope (spec/sdk.md 4 E).
+// Source: Temporal's CancellationScope (behaviors 33 to 36 in docs/behaviors.md).
 //
 // A scope is marked cancelled at once, but its listeners run in a microtask, so that a result which arrives in the same
-// activation wins. A parent knows a scope only while something waits in it: a run that opens a million scopes one after
-// another keeps none of them.
+// activation wins. A parent scope refers to a child scope only while something waits in the child, so a run that opens
+// a million scopes one after another keeps none of them in memory.
 import { CancelledFailure } from '../../core/failure/failure.ts';
 import { assert } from '../../core/failure/runtime-error.ts';
 import { type Duration, timerMs } from '../../core/options/duration.ts';
@@ -15,18 +15,18 @@ import type { Timers } from './timers.ts';
 export interface CancellationScopeOptions {
   /** false shields the code inside from cancellation of outer scopes. Default true. */
   readonly cancellable?: boolean;
-  /** Cancels the scope when `run` takes longer. */
+  /** Cancels the scope when `run` takes longer than this. */
   readonly timeout?: Duration;
   /** Default: the current scope. */
   readonly parent?: CancellationScope;
 }
 
-/** An operation that waits in a scope. It must remove itself when it is settled otherwise. */
+/** An operation that waits in a scope. It must remove itself when it is settled in another way. */
 export interface CancelListener {
   cancelled(error: CancelledFailure): void;
 }
 
-/** What scopes use of their run. The root scope holds it. */
+/** The parts of a run that its scopes use. The root scope refers to the run. */
 export interface ScopeRun {
   readonly turn: OpenTurn;
   readonly timers: Timers;
@@ -35,12 +35,12 @@ export interface ScopeRun {
 /** The current scope. The host enters every run through its root scope, so workflow code always has one. */
 const flow = new FlowValue<CancellationScope>();
 
-/** Runs `fn` with `scope` as the current scope. Does not tie the scope's life to `fn`. */
+/** Runs `fn` with `scope` as the current scope. The scope does not end with `fn`. */
 export function enterScope<R>(scope: CancellationScope, fn: () => R): R {
   return flow.run(scope, fn);
 }
 
-/** The error with which to reject operations of `scope`, when it is cancelled and not shielded. */
+/** The error that rejects operations of `scope`, if the scope is cancelled and not shielded; else undefined. */
 export let cancellationOf: (scope: CancellationScope) => CancelledFailure | undefined;
 /** Does nothing for a shielded scope. */
 export let addCancelListener: (scope: CancellationScope, listener: CancelListener) => void;
@@ -55,7 +55,7 @@ export class CancellationScope {
   #listeners: Set<CancelListener> | undefined;
   #requested: Promise<never> | undefined;
   #rejectRequested: ((error: CancelledFailure) => void) | undefined;
-  /** Code has read `cancelRequested`, and the scope has not ended since. */
+  /** True when code has read `cancelRequested` and the scope has not ended since. */
   #watched = false;
   #running = 0;
   #link: CancelListener | undefined;

@@ -32,7 +32,7 @@ interface Limit {
   timer?: Timer;
 }
 
-/** The timer ends in a microtask, so that a timer which fires in the same activation is not cancelled afterwards. */
+/** Cancels the timer in a microtask, so that a timer which fires in the same activation is not cancelled. */
 async function waitAtMost(
   run: CurrentRun,
   scope: CancellationScope,

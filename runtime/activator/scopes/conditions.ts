@@ -1,6 +1,6 @@
 // The pending `condition` calls of a run. Predicates run at the call, after every input and after every drain of
-// microtasks, so the list is walked only while a call waits.
-// Source: Temporal (spec/sdk.md 2, 4.3 and behavior 26).
+// microtasks. A run without waiting calls pays nothing for this.
+// Source: Temporal (behavior 26 in docs/behaviors.md).
 export interface Waiter {
   readonly predicate: () => boolean;
   resolve(): void;
@@ -22,7 +22,10 @@ export class Conditions {
     this.#waiting.clear();
   }
 
-  /** Tries all in the order of their calls, until none resolves any more. True when one was settled. */
+  /**
+   * Evaluates all predicates in the order of their calls, and repeats this until a round settles no call. Returns true
+   * when a call was settled.
+   */
   unblock(): boolean {
     if (this.#waiting.size === 0) return false;
     let settledAny = false;

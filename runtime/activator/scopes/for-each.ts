@@ -6,8 +6,8 @@ import { currentItem, ItemScope, runInItem } from './item-scope.ts';
 
 export interface ForEachOptions<T> {
   /**
-   * Names an item. Activities called in its `fn` get ids made of it (`type:key`, then `type:key#2`). Must be unique in
-   * the loop.
+   * Names an item. Activities that `fn` calls for the item get ids made of the key (`type:key`, then `type:key#2`). The
+   * key must be unique in the loop.
    */
   readonly key?: (item: T, index: number) => string | number;
   /** Maximum number of items at a time. Default 16. */

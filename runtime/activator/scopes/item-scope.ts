@@ -1,5 +1,5 @@
-// The item of a keyed `forEach` in which code runs. It names the activities that the code schedules, so that an id
-// shows its item in whatever order items proceed.
+// The item of a keyed `forEach` in which code runs. Activities that the code schedules get ids made of the item's key,
+// so that the ids do not depend on the order in which items proceed.
 import { FlowValue } from '../run/flow-value.ts';
 
 export class ItemScope {

@@ -37,7 +37,8 @@ export class Timeouts {
       forget();
     });
     addCancelListener(scope, listener);
-    // Chained here, not when it fires, so that the callback runs in the caller's flow (scope, AsyncLocalStorage).
+    // The callback is chained here, not when the timer fires, so that it runs in the caller's flow (scope,
+    // AsyncLocalStorage).
     promise.then(callback).catch((thrown: unknown) => this.#run.failTask(thrown));
     return id;
   }

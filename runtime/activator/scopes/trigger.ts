@@ -1,4 +1,4 @@
-// A promise that workflow code settles explicitly, and that cancelling its scope rejects.
+// A promise that workflow code settles explicitly. It rejects when its scope is cancelled.
 import {
   type CancelListener,
   CancellationScope,

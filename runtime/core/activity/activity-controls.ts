@@ -1,5 +1,5 @@
-// Folds a standalone activity's log into what clients asked of it while it was open: pauses, unpauses, changed options.
-// Pure.
+// Folds the log of a standalone activity into the changes that clients requested while the activity was open: pauses,
+// unpauses and new options. Pure.
 import type { ScheduledMeta } from '../log/activation.ts';
 import { readStartMeta, type StartedMeta } from '../run/start-meta.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
@@ -20,7 +20,7 @@ export interface OptionsUpdatedMeta {
   options: ScheduledMeta;
   /** The client restored the options of the start. */
   restored?: true;
-  /** When the next attempt is due under the new retry policy; absent when that did not change. */
+  /** When the next attempt is due under the new retry policy; absent when the due time did not change. */
   dueAt?: Micros;
 }
 
@@ -33,7 +33,7 @@ interface StoppedMeta {
 export interface ActivityPause {
   readonly at: Micros;
   readonly reason: string | null;
-  /** Identity of the client that paused it. */
+  /** Identity of the client that paused the activity. */
   readonly by: string | null;
 }
 
@@ -47,9 +47,9 @@ export interface ActivityControls {
   readonly isChanged: boolean;
   /** True once the activity was paused, even if it runs again. */
   readonly wasPaused: boolean;
-  /** End of the start delay. The first attempt is not due earlier, and schedule-to-close counts from here. */
+  /** End of the start delay. The first attempt is not due earlier, and schedule-to-close counts from this time. */
   readonly notBefore: Micros;
-  /** When the next attempt is due; undefined: as the last failure says. */
+  /** When the next attempt is due. Undefined: at the time that the last failure set. */
   readonly dueAt: Micros | undefined;
   /** The activity waits longer than its back-off because an unpause asked for a delay. */
   readonly isPutOff: boolean;

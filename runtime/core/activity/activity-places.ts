@@ -1,11 +1,12 @@
-// Where a run's pending activities are executed. The one owner of that fact and of the allowed moves. Pure: starts and
-// sends nothing.
+// Owns, for each pending activity of a run, where its outcome will come from, and which changes of that place are
+// allowed. Pure: starts and sends nothing.
 import { assert } from '../failure/runtime-error.ts';
 
 /**
- * Where an activity's outcome comes from. `local`: the owner of its run executes it, now or later. `task`: another worker
- * or a client ends its task by a message. `told`: a message brought the outcome, which the log does not hold yet.
- * `asked`: a client sent an outcome, which counts only if there is neither a task nor another message.
+ * Where an activity's outcome comes from. `local`: the owner of its run executes it, now or later. `task`: the activity
+ * was offered as a task, whose outcome another worker or a client reports by a message. `told`: a message brought the
+ * outcome, which the log does not hold yet. `asked`: a client sent an outcome, which counts only if there is neither a
+ * task nor another message.
  */
 export type ActivityPlace = 'local' | 'task' | 'told' | 'asked';
 
@@ -23,7 +24,7 @@ interface Standing {
 }
 
 export class ActivityPlaces {
-  /** By the activity's seq, for those that are not `local`; undefined before the first. */
+  /** The activities that are not `local`, by seq; undefined before the first one. */
   #elsewhere: Map<number, Standing> | undefined;
 
   of(seq: number): ActivityPlace {
@@ -35,12 +36,12 @@ export class ActivityPlaces {
     return this.#elsewhere?.get(seq)?.attempt;
   }
 
-  /** Sets the place that the database gives when the run is loaded. */
+  /** Sets the place that was read from the database when the run was loaded. */
   found(seq: number, place: ActivityPlace): void {
     this.#set(seq, { place });
   }
 
-  /** The owner offered it as a task. */
+  /** The run's owner offered the activity as a task. */
   offered(seq: number): void {
     this.#move(seq, { place: 'task' });
   }
@@ -50,12 +51,12 @@ export class ActivityPlaces {
     this.#move(seq, { place: 'told', attempt });
   }
 
-  /** The owner executes or offers its next attempt. */
+  /** The run's owner executes or offers the activity's next attempt. */
   returned(seq: number): void {
     this.#move(seq, { place: 'local' });
   }
 
-  /** The log holds its outcome. */
+  /** The log holds the activity's outcome. */
   closed(seq: number): void {
     this.#elsewhere?.delete(seq);
   }

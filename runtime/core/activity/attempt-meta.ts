@@ -1,4 +1,4 @@
-// What the log holds about an attempt beside its result: duration, worker, usage. Also names its timeouts.
+// What the log holds about an attempt besides its result: duration, worker, usage, and the kind of a timeout.
 import type { TimeoutType } from '../failure/failure.ts';
 
 /** What an activity spent, as passed to `recordUsage`. It is stored in `meta` of the activity's completion. */

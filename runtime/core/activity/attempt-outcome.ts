@@ -33,7 +33,7 @@ export interface EndedAttempt {
 
 export interface AttemptOutcome {
   readonly input: Input;
-  /** The failure that `input` holds, and the facts to log beside it. */
+  /** The failure that `input` holds. `facts` holds what is logged beside the failure. */
   readonly error: unknown;
   readonly facts: Record<string, unknown>;
   /** Delay before the next attempt, ms; undefined when the activity is closed. */

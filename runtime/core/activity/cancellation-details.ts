@@ -1,5 +1,5 @@
 // Why a running activity must stop.
-// Source: Temporal's reasons and details (spec/sdk.md 1.2 and behavior 37).
+// Source: Temporal's reasons and details (behavior 37 in docs/behaviors.md).
 
 /** Message of the CancelledFailure that the activity sees. */
 export type CancelReason =

@@ -7,9 +7,9 @@ export interface OfferedTask {
   readonly runId: string;
   readonly seq: number;
   /**
-   * `namespace/task queue`. A run that belongs to a version or deployment adds a prefix: the task goes to that
-   * version's workers if any of them ever polled the task queue, else to the workers of the task queue itself until one
-   * polls (`gatherTasks`).
+   * `namespace/task queue`. The key of a run that belongs to a version or deployment has a prefix, and the task goes to
+   * the workers of that version or deployment. If none of these workers has polled the task queue yet, the task goes to
+   * the task queue's other workers, until the first one polls and moves the task (`gatherTasks`).
    */
   readonly queue: string;
   readonly type: string;
@@ -19,7 +19,7 @@ export interface OfferedTask {
   /** Absolute ends of the schedule-to-start and schedule-to-close timeouts; null: no timeout. */
   readonly startBy: Micros | null;
   readonly closeBy: Micros | null;
-  /** Per attempt. */
+  /** The same for every attempt, counted anew for each. */
   readonly scheduleToStartMs: number | null;
   readonly startToCloseMs: number | null;
   readonly heartbeatMs: number | null;
@@ -34,7 +34,8 @@ export function offeredTask(
   const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
   const [s2s, s2c] = [limitOf(options.s2s), limitOf(options.s2c)];
   const dueAt = nextAttemptAt === 0 ? now : Math.min(nextAttemptAt, now + longestMs * 1000);
-  // schedule-to-start counts anew for each attempt. An activity that ran or was paused before counts from its due time.
+  // schedule-to-start counts anew for each attempt. If the activity has run or was paused, the count starts at the due
+  // time.
   const waitsFrom = failedAttempts + lostAttempts === 0 && nextAttemptAt === 0 ? scheduledAt : dueAt;
   return {
     runId,
@@ -51,7 +52,7 @@ export function offeredTask(
   };
 }
 
-/** Null: no limit. Old logs hold durations beyond the database's range; these count as no limit. */
+/** Null means no limit. Old logs hold durations beyond the database's range; these count as no limit. */
 function limitOf(ms: number | undefined): number | null {
   return ms === undefined || ms > longestMs ? null : ms;
 }

@@ -1,5 +1,6 @@
-// Turns messages that report an attempt's outcome on another worker into inputs of the run. Only the owner decides what
-// follows (another attempt, or the end of the activity) and assigns the seq. Pure: changes nothing in the run.
+// Turns messages that report an attempt's outcome on another worker into inputs of the run. Only the run's owner
+// decides what follows (another attempt, or the end of the activity) and assigns the seq. Pure: changes nothing in the
+// run.
 import { newEvent } from '../log/new-event.ts';
 import type { EventType, Micros } from '../log/event.ts';
 import { decodeFailure } from '../failure/failure-info.ts';
@@ -32,7 +33,7 @@ const outcomeTypes: ReadonlySet<EventType> = new Set<EventType>([
   'ActivityCancelled',
 ]);
 
-/** The attempt that the activity is at, and how many failed before it. */
+/** The activity's current attempt, and the number of failed attempts before it. */
 interface Present {
   readonly attempt: number;
   readonly failedAttempts: number;
@@ -80,9 +81,9 @@ export function mailInput(mail: Mail, reading: Reading): ReadMail {
 }
 
 /**
- * Undefined when the message does not count. A message that ended a task counts. A client that found no task sends its
- * message in case the owner executes the activity itself; if a task exists by now, the task decides and the message is
- * stale.
+ * The attempt that the message concerns; undefined when the message does not count. A message that ended a task always
+ * counts. A client that found no task also sends a message, because the run's owner may execute the activity itself. If
+ * the activity has become a task meanwhile, that message is stale: the outcome of the task counts.
  */
 function presentOf(
   activity: PendingActivity,

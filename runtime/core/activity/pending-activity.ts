@@ -9,7 +9,7 @@ export interface AttemptFailedMeta {
   paused?: true;
 }
 
-/** The read-only form. Only the fold changes it. */
+/** The read-only form of a pending activity. Only the fold changes one. */
 export interface PendingActivity {
   /** Seq of its ActivityScheduled. */
   readonly seq: number;
@@ -19,15 +19,15 @@ export interface PendingActivity {
   /** Encoded arguments; null when it has none, or when the log was read without them. */
   readonly args: Uint8Array | null;
   readonly failedAttempts: number;
-  /** Attempts without an event of their own, because their worker was lost. */
+  /** Number of attempts that left no event, because their worker was lost. */
   readonly lostAttempts: number;
   /** Number of the latest started attempt of an `unsafe` activity; 0 before the first. */
   readonly startedAttempt: number;
-  /** Seq of that attempt's ActivityAttemptStarted; 0 before the first. */
+  /** Seq of the ActivityAttemptStarted of `startedAttempt`; 0 before the first. */
   readonly startedSeq: number;
   /** Due time of the next attempt; 0 before the first failure. */
   readonly nextAttemptAt: Micros;
-  /** The last failed attempt: its encoded failure, and its message. */
+  /** The encoded failure and the message of the last failed attempt. */
   readonly lastFailure: Uint8Array | null;
   readonly lastFailureMessage: string | null;
   readonly cancelRequested: boolean;

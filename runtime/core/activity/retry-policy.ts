@@ -1,5 +1,5 @@
 // Decides whether another attempt follows a failed one, and when. Pure: the caller passes the time.
-// Source: Temporal retry policies and timeouts (spec/sdk.md behaviors 40, 42, 43).
+// Source: Temporal retry policies and timeouts (behaviors 40, 42, 43 in docs/behaviors.md).
 import type { RetryMeta } from '../log/activation.ts';
 import type { Micros } from '../log/event.ts';
 import { RetryState, TimeoutType } from '../failure/failure.ts';
@@ -66,7 +66,7 @@ export function isWholeTimeout(type: TimeoutType): boolean {
   return type === TimeoutType.SCHEDULE_TO_CLOSE || type === TimeoutType.SCHEDULE_TO_START;
 }
 
-/** The name that `fatal` (nonRetryableErrorTypes) lists for a failure. */
+/** The name under which `fatal` (nonRetryableErrorTypes) can list a failure. */
 function typeOf(failure: FailureInfo): string | undefined {
   if (failure.kind === 'application') return failure.type;
   if (failure.kind !== 'timeout') return undefined;

@@ -34,12 +34,12 @@ export type ActivityCommand = { readonly by: string; readonly reason?: string | 
 export interface Standing {
   readonly controls: ActivityControls;
   readonly now: Micros;
-  /** Undefined before it is scheduled. */
+  /** Undefined before the activity is scheduled. */
   readonly activity: PendingActivity | undefined;
-  /** When its last attempt failed; undefined when none did. */
+  /** When the activity's last attempt failed; undefined when none has failed. */
   readonly lastFailedAt: Micros | undefined;
   readonly isAtWork: boolean;
-  /** Task queue of the start. `options` may name another one. */
+  /** Task queue that the start named. The activity's options may name another one. */
   readonly taskQueue: string;
 }
 
@@ -108,8 +108,8 @@ function changed(options: ScheduledMeta, changes: OptionChanges, { taskQueue }: 
 }
 
 /**
- * Recomputes the due time of an attempt in back-off under the new policy, unless its failure set the delay. An attempt
- * that is already due, or that an unpause delayed, keeps its due time.
+ * Recomputes the due time of an attempt in back-off under the new retry policy, unless the attempt's failure set the
+ * delay. An attempt that is already due, or that an unpause delayed, keeps its due time.
  */
 function dueAgain(
   options: ScheduledMeta,

@@ -42,9 +42,12 @@ export interface Settlement {
   readonly events: readonly HistoryEvent[];
   readonly offer: OfferedTask | undefined;
   readonly cancels: boolean;
-  /** Withdraw the task: no worker may take it in its current form. */
+  /** Withdraw the task: no worker may claim the task in its current form. */
   readonly withdraws: boolean;
-  /** New terms for the task, when they differ from those it was scheduled with. They also reach a running attempt. */
+  /**
+   * New terms for the task, when they differ from the terms that it was scheduled with. They also reach a running
+   * attempt.
+   */
   readonly terms: TaskTerms | undefined;
   /** Status for the run's row; set when the activity is open and was paused at some time. */
   readonly status: 'running' | 'paused' | undefined;
@@ -56,7 +59,7 @@ export interface Settlement {
 
 export interface TaskTerms {
   readonly task: OfferedTask;
-  /** Workers do not take the task; a running attempt is notified. */
+  /** Workers do not claim the task. A running attempt is notified of the pause. */
   readonly paused: boolean;
   /** JSON text of a ScheduledMeta; null: as scheduled. */
   readonly options: string | null;
@@ -146,7 +149,7 @@ class StandaloneTurn {
     };
   }
 
-  /** The activity's state outside of its log. */
+  /** The offered task, its terms, and the run's status and queue, as they follow from the log and the new `events`. */
   #placed(
     events: readonly HistoryEvent[],
     isOffered: boolean,

@@ -1,5 +1,5 @@
-// Names of standalone activities. Each is a run in a second namespace beside the workflows' one, so activity ids do not
-// collide with workflow ids and workflow lists do not show them.
+// Names of standalone activities. Each standalone activity is a run in a second namespace beside that of the workflows,
+// so activity ids do not collide with workflow ids and workflow lists do not show them.
 const suffix = '#activities';
 
 /** The namespace that holds the standalone activities of `namespace`. */

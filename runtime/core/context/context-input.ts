@@ -20,7 +20,7 @@ import type { Op } from '../json/operation.ts';
 /**
  * `set`: `add` or `replace`, after adding missing parent objects. `delete`: `remove`, or nothing when the value is
  * absent. `append`: `add` at the end of an existing list. `merge`: the fewest `add`, `replace` and `remove` that RFC
- * 7396 needs. The log never holds these verbs. `prev` of an Op is not read; the engine computes it.
+ * 7396 needs. The log never holds these verbs. `prev` of a passed Op is ignored, because the engine computes `prev`.
  */
 export type InputOp =
   | Op

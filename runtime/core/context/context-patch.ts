@@ -54,9 +54,9 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
   }
 
   /**
-   * Checks and applies all of `ops` or none. Returns the operations to log, in RFC 6902 and with `prev`; they share
-   * nothing with `ops` or the document. Empty when nothing changes (`delete` of an absent value). Calls `check` with
-   * the changed document; if it throws, the change is undone.
+   * Checks and applies all of `ops` or none. Returns the operations to log, in RFC 6902 and with `prev`. These share
+   * nothing with `ops` or the document. The result is empty when nothing changes (`delete` of an absent value). Calls
+   * `check` with the changed document. If `check` throws, the change is undone.
    * @throws CONTEXT_PATCH_INVALID
    */
   apply(ops: readonly InputOp[], check?: Check): Op[] {
@@ -73,17 +73,17 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
   }
 
   /**
-   * Applies operations from the log and takes ownership of their values. They are trusted: if one does not fit, the
-   * document is left half patched.
+   * Applies operations from the log and takes ownership of their values. The operations are not checked first: if one
+   * cannot be applied, the document is left half patched.
    */
   applyRecorded(ops: readonly Op[]): void {
     applyAll(this.#holder, ops, asItIs);
   }
 
   /**
-   * Runs `change` on a draft of the document. Then applies its changes, or replaces the document by the value it
-   * returned. Returns the operations to log. The document does not change while `change` runs, nor when `change` or
-   * `check` throws.
+   * Runs `change` on a draft of the document. Then applies the changes of the draft, or replaces the document by the
+   * value that `change` returned. Returns the operations to log. The document does not change while `change` runs, nor
+   * when `change` or `check` throws.
    * @throws CONTEXT_PATCH_INVALID for values that JSON cannot hold, and when `change` returns a promise
    */
   record(change: (draft: Mutable<T>) => unknown, check?: Check): Op[] {

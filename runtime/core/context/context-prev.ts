@@ -1,11 +1,11 @@
-// Computes `prev`, the old value in a logged operation, so that reading it needs no replay. Large values are left out:
-// copying or hashing them costs time in proportion to their size.
+// Computes `prev`, the old value in a logged operation, so that the old value can be read without a replay. Large
+// values are left out: copying or hashing them costs time in proportion to their size.
 import { cloneJson, type Json, type Value } from '../json/json.ts';
 
 const prevBytesMax = 1024;
 const encoder = new TextEncoder();
 
-/** A copy of `old` when its JSON text has at most 1 kB (UTF-8), else undefined. Reads at most about 1 kB of it. */
+/** A copy of `old` when its JSON text has at most 1 kB (UTF-8), else undefined. Reads at most about 1 kB of `old`. */
 export function prevOf(old: Value): Json | undefined {
   if (typeof old !== 'object' || old === null) {
     if (typeof old !== 'string' || old.length < prevBytesMax / 6) return old;

@@ -21,8 +21,9 @@ export class ContextRecorder implements Drafts {
   }
 
   /**
-   * The operations that repeat on `document` what `change` did to its draft, or that replace it by what `change`
-   * returned. They share nothing with `document`. Apply them before any other write.
+   * Runs `change` on a draft of `document`. Returns the operations that make the same changes to `document`, or that
+   * replace it by the value that `change` returned. The operations share nothing with `document`. Apply them before any
+   * other write.
    * @throws JsonFault, CONTEXT_PATCH_INVALID
    */
   record(document: Value, change: (draft: unknown) => unknown): Op[] {
@@ -78,7 +79,7 @@ export class ContextRecorder implements Drafts {
       ops.push(...node.operations(path));
       inPlace.push(node);
     }
-    // The operations now hold these changes. Drafts outside of the document keep showing their own.
+    // The operations now hold these changes. Drafts that are not part of the document keep their changes.
     for (const node of inPlace) node.discard();
     return ops;
   }
@@ -103,7 +104,7 @@ function refusePromise(result: unknown): void {
   if (typeof result !== 'object' || result === null) return;
   const { then } = result as { then?: unknown };
   if (typeof then !== 'function') return;
-  // The promise rejects when it later writes the closed draft. The caller sees the error below instead.
+  // The promise rejects when its code later writes to the closed draft. The caller gets the error below instead.
   then.call(
     result,
     () => undefined,

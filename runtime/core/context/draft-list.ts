@@ -12,7 +12,7 @@ interface Splice {
   readonly values: unknown[];
 }
 
-/** A list may have holes while an update runs. A higher number is a mistake, not a real program. */
+/** A list may have holes while an update runs. More holes than this indicate a mistake in the program. */
 const holesMax = 10_000;
 
 type ListMethod = (list: DraftList, args: readonly unknown[]) => unknown;
@@ -24,7 +24,7 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
   /** Ordered. Splices neither overlap nor touch. */
   #splices: Splice[] = [];
   #wasSorted = false;
-  /** The operations are made. A child's place now refers to the new list. */
+  /** True once the operations are made. From then on, a child's place refers to the new list. */
   #isPlaced = false;
 
   // Only the methods for which Array.prototype would move every item one by one.
@@ -127,7 +127,7 @@ export class DraftList extends DraftNode<List> implements ProxyHandler<List> {
     this.#wasSorted = false;
   }
 
-  /** The new list is the shortest form of a permutation of most items. */
+  /** True when the list was sorted or reversed and most items changed: one operation then writes the whole list. */
   get #isRewritten(): boolean {
     return this.#wasSorted && this.#items.size > 1 && this.#items.size * 2 > this.base.length;
   }

@@ -33,7 +33,7 @@ export class DraftMembers extends DraftNode<Members> implements ProxyHandler<Mem
 
   ownKeys(): (string | symbol)[] {
     if (this.#changes.size === 0) return Reflect.ownKeys(this.base);
-    // A plain object yields the keys in the same order as any object: indices first.
+    // A plain object puts the keys in the order that every object has: indices first.
     const keys = Object.create(null) as Record<string, true>;
     for (const key of Object.keys(this.base)) {
       if (this.#changes.get(key)?.isRemoved !== true) keys[key] = true;

@@ -1,10 +1,10 @@
 // A drafted object or list of a document: the base class of both. A draft is a proxy over the document's own object;
-// its handler, the node, keeps the user's changes beside it. Never writes the document.
+// the proxy's handler, the node, holds the user's changes. Never writes the document.
 import type { Op } from '../json/operation.ts';
 import { escapeToken, JsonFault, type List, type Members, type Value } from '../json/json.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
-/** What nodes use of the recorder, which all nodes of one update share. */
+/** The part of the recorder that nodes use. All nodes of one update share the recorder. */
 export interface Drafts {
   /** Scalars are returned as they are. Each object or list has one draft, which is always the same object. */
   draftOf(value: Value, parent: DraftNode, key: string | number): unknown;
@@ -21,7 +21,7 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
   protected readonly base: Base;
   protected readonly drafts: Drafts;
   readonly #parent: DraftNode | undefined;
-  /** Place of `base` in the parent's base. */
+  /** Key or index of `base` in the parent's base. */
   readonly #key: string | number;
 
   constructor(drafts: Drafts, base: Base, parent: DraftNode | undefined, key: string | number) {
@@ -32,7 +32,7 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
     this.draft = new Proxy(base, this);
   }
 
-  /** Place of `base` in the document after the operations so far; undefined when it was removed. */
+  /** JSON Pointer of `base` in the document after the operations so far; undefined when `base` was removed. */
   get path(): string | undefined {
     if (this.#parent === undefined) return '';
     const token = this.#parent.placeOf(this.#key);
@@ -40,7 +40,7 @@ export abstract class DraftNode<Base extends Members | List = Members | List> {
     return above === undefined ? undefined : `${above}/${escapeToken(String(token))}`;
   }
 
-  /** Current place of the child at `key` of `base`; undefined when it was moved or removed. */
+  /** Current key or index of the child that `base` has at `key`; undefined when the child was moved or removed. */
   abstract placeOf(key: string | number): string | number | undefined;
 
   /** The changes of this node alone, as operations on `base` at `path`. @throws JsonFault */

@@ -135,8 +135,7 @@ function infoOf(thrown: unknown, causesLeft: number): FailureInfo {
 }
 
 /**
- * Any thrown value as plain data. A value that is not one of our failures is wrapped as `ensureApplicationFailure`
- * does.
+ * Any thrown value as plain data. A value that is not one of our failures is wrapped as in `ensureApplicationFailure`.
  */
 export function failureInfo(thrown: unknown): FailureInfo {
   return infoOf(thrown, causesMax);
@@ -183,7 +182,7 @@ export function failureFromInfo(info: FailureInfo): TemporalFailure {
   return withStack(instantiate(info), info.stack);
 }
 
-/** Replaces details that cannot be encoded by a text that says so: a failure can always be stored. */
+/** If details cannot be encoded, a text that says so replaces them, so that every failure can be stored. */
 function storable(value: unknown): unknown {
   try {
     encodePayload(value);

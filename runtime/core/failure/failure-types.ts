@@ -1,10 +1,12 @@
-// Decides which errors fail the run instead of only its task, by the names that the worker is configured with.
-// Source: Temporal's workflowFailureErrorTypes (spec/sdk.md behavior 56).
+// Decides which errors fail the run instead of only its task, by the names in the worker's configuration.
+// Source: Temporal's workflowFailureErrorTypes (behavior 56 in docs/behaviors.md).
 
 /** Names of error classes by workflow type, `*` for all types. `Error` means every error. */
 export type FailureErrorTypes = Readonly<Record<string, readonly string[]>>;
 
-/** Names of the error for a history that the code cannot follow. Temporal has two. */
+/**
+ * Configured names that cover a history which the code cannot follow. The first two are Temporal's names of that error.
+ */
 const nondeterminism = ['NondeterminismError', 'DeterminismViolationError', 'Error'];
 
 /** Names that apply to a workflow type; undefined when there are none. */

@@ -1,6 +1,7 @@
-// Temporal's failure classes, as views of plain data (failure-info.ts). Symbols that all copies of this module share
-// mark them, so `instanceof` holds between sandbox and host. Classes and helpers only; stores nothing.
-// Source: Temporal TypeScript SDK, @temporalio/common failure classes (spec/sdk.md 1.5).
+// Temporal's failure classes, as views of plain data (failure-info.ts). The classes are marked with symbols that all
+// copies of this module share, so `instanceof` holds between sandbox and host. Classes and helpers only; stores
+// nothing.
+// Source: Temporal TypeScript SDK, @temporalio/common failure classes.
 import ms from 'ms';
 import { mark } from './marked-class.ts';
 
@@ -159,7 +160,7 @@ export class TimeoutFailure extends TemporalFailure {
   }
 }
 
-/** What workflow code sees of a failed activity. `cause` is the activity's own failure. */
+/** The error that workflow code gets for a failed activity. `cause` is the activity's own failure. */
 export class ActivityFailure extends TemporalFailure {
   readonly activityType: string;
   readonly activityId: string | undefined;
@@ -218,7 +219,7 @@ export class ServerFailure extends TemporalFailure {
   }
 }
 
-/** Thrown to a client that starts a workflow id that is in use, and to a workflow whose child's id is in use. */
+/** Thrown when a client starts a workflow, or a workflow starts a child, with a workflow id that is in use. */
 export class WorkflowExecutionAlreadyStartedError extends TemporalFailure {
   readonly workflowId: string;
   readonly workflowType: string;
@@ -303,7 +304,7 @@ export class CompleteAsyncError extends Error {
   }
 }
 
-/** True for a cancellation, or for a failed activity or child that one caused. */
+/** True for a cancellation, and for the failure of an activity or child that a cancellation caused. */
 export function isCancellation(error: unknown): boolean {
   if (error instanceof CancelledFailure) return true;
   return (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) && isCancellation(error.cause);

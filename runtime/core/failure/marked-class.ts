@@ -30,7 +30,7 @@ export function mark(errorClass: ErrorClass, name: string): void {
   });
 }
 
-/** Makes errors of the class instances of the class `name` too. */
+/** Makes `instanceof` of the class marked `name` hold for errors of this class too. */
 export function markAs({ prototype }: ErrorClass, name: string): void {
   Object.defineProperty(prototype, symbolOf(name), { value: true });
 }

@@ -1,4 +1,5 @@
-// Errors thrown to callers: one class, one code each. failure.ts holds the failures that the log stores.
+// Errors thrown to callers: one class, with a code for each kind of error. failure.ts holds the failures that the log
+// stores.
 import { mark, markAs } from './marked-class.ts';
 
 /** Every code that a caller can see. Codes change only in a major version. */
@@ -90,7 +91,7 @@ export class DeterminismViolationError extends RuntimeError {
 }
 
 /**
- * Checks for a fault of the engine, in production too. A failure stops only the run that it concerns.
+ * Checks an assumption of the engine, in production too. A failed check stops only the run that it concerns.
  * @throws ASSERTION_FAILED
  */
 export function assert(condition: unknown, message: string): asserts condition {

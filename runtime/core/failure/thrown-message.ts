@@ -1,5 +1,5 @@
-// The message of any thrown value. Reading it may run foreign code, which may throw. Omits the error's name, unlike the
-// text of a failed workflow task (activator/task-failure.ts).
+// The message of any thrown value. Reading the message may run foreign code, which may throw. Omits the error's name,
+// which the text of a failed workflow task includes (activator/run/task-failure.ts).
 
 /** The message of an error, or the value as text. Never throws. */
 export function thrownMessage(thrown: unknown): string {

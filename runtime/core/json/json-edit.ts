@@ -1,5 +1,5 @@
-// The only writers of a context document. Each function writes one place and records how to undo it. They check
-// nothing. An undo restores values and list order, but a removed member comes back as the last one.
+// The only writers of a context document. Each function writes one place and records how to undo the write. The
+// functions check nothing. An undo restores values and list order, but a removed member comes back as the last one.
 import { type List, type Members, putMember, type Value } from './json.ts';
 
 /** Undo steps, oldest first. Absent when a failure discards the document. */

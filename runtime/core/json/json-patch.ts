@@ -26,7 +26,7 @@ export function holderOf(document: Json): Holder {
   return { '': cloneJson(document) };
 }
 
-/** For operations that were parsed for one document only: their values become part of it without a copy. */
+/** For operations that were parsed for one document only: their values become part of the document without a copy. */
 export function asItIs(value: Json): Value {
   return value as Value;
 }
@@ -64,7 +64,7 @@ export function refusal(cause: unknown, index: number, op: unknown, advice: stri
 /**
  * Applies one operation. The document gets its own copy of the value. Returns the overwritten or removed value itself
  * (not a copy); undefined when there was none.
- * @throws JsonFault before the first write. `move` may throw after it removed its source; `undo` restores that.
+ * @throws JsonFault before the first write. `move` may throw after it removed its source; `undo` restores the source.
  */
 export function applyOp(
   holder: Holder,

@@ -16,7 +16,7 @@ export const depthMax = 200;
  * coded error.
  */
 export class JsonFault extends Error {
-  // A field: with a frozen Error.prototype, an assignment would throw.
+  // Declared as a field, because an assignment would throw when Error.prototype is frozen.
   override readonly name = 'JsonFault';
   readonly pointer: string | null;
   readonly found: string;
@@ -203,7 +203,7 @@ export function parsePointer(pointer: string): string[] {
   return pointer.slice(1).split('/').map(unescapeToken);
 }
 
-/** The list index in a pointer's token; -1 unless it is digits without a leading zero (RFC 6901 section 4). */
+/** The list index in a pointer's token; -1 unless the token is digits without a leading zero (RFC 6901 section 4). */
 export function indexOfToken(token: string): number {
   const { length } = token;
   if (length === 0 || length > 10) return -1;

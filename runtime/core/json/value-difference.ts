@@ -13,7 +13,7 @@ export function valueDifferences(recorded: unknown, produced: unknown): string[]
   return skipped === 0 ? lines : [...lines, `… and ${skipped} more`];
 }
 
-/** Returns the number of differences that did not fit. */
+/** Returns the number of differences that did not fit into `lines`. */
 function collect(left: unknown, right: unknown, at: { pointer: string; depth: number }, lines: string[]): number {
   const keys = at.depth < depthMax ? commonKeys(left, right) : undefined;
   if (keys === undefined) {

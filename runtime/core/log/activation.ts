@@ -19,9 +19,10 @@ export interface Activation {
 }
 
 /**
- * How replayed code diverged from its history. type: another kind of command. name: another activity or marker. id: the
- * same activity under another id. answers: the command answers another event. order, removed, added: commands were
- * reordered, removed, added. patch: the context patch differs.
+ * How replayed code diverged from its history.
+ * `type`: the command is of a different kind. `name`: a different activity or marker.
+ * `id`: the same activity with a different id. `answers`: the command answers a different event.
+ * `order`, `removed`, `added`: a command was moved, removed or added. `patch`: the context patch differs.
  */
 export type DivergenceKind = 'type' | 'name' | 'id' | 'answers' | 'order' | 'removed' | 'added' | 'patch';
 
@@ -56,7 +57,7 @@ export interface LogLine {
   readonly attributes: Record<string, unknown>;
 }
 
-/** A rejected update. It leaves no event, and the inputs behind it move up by one seq. */
+/** A rejected update. It leaves no event, so the seq of each later input is lower by one. */
 export interface RejectedUpdate {
   readonly seq: number;
   readonly failure: Uint8Array;
@@ -78,7 +79,7 @@ export type QueryResult =
 
 /** Options of an activity in `meta` of ActivityScheduled. Keys are short and absent when default. */
 export interface ScheduledMeta {
-  /** Activity id, when it is not the decimal count. */
+  /** Activity id, unique among the run's open activities. */
   id: string;
   /** startToClose, scheduleToClose, scheduleToStart and heartbeat timeouts, ms. */
   stc?: number;

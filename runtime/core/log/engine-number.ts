@@ -1,14 +1,14 @@
-// The engine number: the version of the replay rules. A run's first event holds it. It grows when new runs must be
-// replayed differently.
+// The engine number: the version of the replay rules. A run's first event records the number. The number grows when new
+// runs need different replay rules.
 import type { TaskFailure } from './activation.ts';
 
 /**
- * The number of runs that this version starts, and the highest it can replay. 2: the context's update() records
- * inserted values in their final state, and records the value that the update returned.
+ * The engine number that this version records in new runs, and the highest that it can replay. Since number 2, the
+ * context's update() records inserted values in their final state, and the value that the update returned.
  */
 export const engineNumber = 2;
 
-/** Why this version cannot replay a run that a newer one started; undefined when it can. */
+/** Why this version cannot replay a run that a newer version started; undefined when it can. */
 export function engineFault({
   engine,
   workflowId,

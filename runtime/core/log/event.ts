@@ -91,14 +91,16 @@ export interface HistoryEvent {
   readonly at: Micros;
   /** Workflow type (also of a child), activity type, name of a signal or update, id of a version marker. */
   readonly name: string | null;
-  /** The seq that this event answers: of its ActivityScheduled, TimerStarted, … */
+  /** Seq of the event that this event answers: an ActivityScheduled, TimerStarted, … */
   readonly answers: number | null;
   /** Attempt number of an activity, from 1. */
   readonly attempt: number | null;
   readonly source: ContextSource | null;
   readonly sourceId: string | null;
   readonly reason: string | null;
-  /** An update's id. For a child and a message to another run: its workflow id, later its run id. */
+  /**
+   * Id of an update. For a child or a message to another run: the other run's workflow id, in later events its run id.
+   */
   readonly correlationId: string | null;
   /** JSON text of RFC 6902 operations (ContextPatched only). */
   readonly ops: string | null;
@@ -108,7 +110,7 @@ export interface HistoryEvent {
   readonly hash: Uint8Array | null;
 }
 
-/** The event of a command, without the time and the hash, which the append adds. */
+/** An event before the append adds its time and its hash. */
 export type NewEvent = Omit<HistoryEvent, 'at' | 'hash'>;
 
 /**

@@ -1,6 +1,6 @@
-// The hash chain of a run: one hash per turn over the canonical bytes of its events. Contents enter by their digest, so
-// erasing a content and keeping its digest leaves the chain intact. Pure: the caller passes sha256. The byte format is
-// permanent: reprise_audit.verify computes the same in SQL.
+// The hash chain of a run: one hash per turn over the canonical bytes of its events. The hash covers the digest of each
+// content, so erasing a content but keeping its digest leaves the chain intact. Pure: the caller passes sha256. The
+// byte format is permanent: reprise_audit.verify computes the same in SQL.
 import { eventCode, type HistoryEvent, type Micros } from './event.ts';
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
@@ -62,7 +62,7 @@ function appendDigest(content: string | Uint8Array | null, sha256: Sha256): void
   }
   let bytes: Uint8Array;
   if (typeof content === 'string') {
-    // Written where the digest goes, which then overwrites it.
+    // The text is encoded where the digest goes, which then overwrites the text.
     const byteCount = putText(content, length + 1);
     bytes = buffer.subarray(length + 1, length + 1 + byteCount);
   } else {

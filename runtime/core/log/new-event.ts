@@ -25,7 +25,9 @@ export function newEvent(
 
 const reasonChars = 8_192;
 
-/** A reason is often a foreign error's message. Shortens it, and removes what a text column rejects. */
+/**
+ * A reason is often a foreign error's message. Shortens the text, and removes characters that a text column rejects.
+ */
 function storable(reason: string): string {
   return reason.slice(0, reasonChars).replaceAll('\0', '\uFFFD').toWellFormed();
 }

@@ -10,8 +10,8 @@
 //                        ╷      ├─ WorkflowTerminated ──────► terminated
 //                     paused ───┴─ WorkflowTimedOut ────────► timed_out          rolled_back, recovered
 //
-// paused: nothing that workflow code causes, so it ends only by WorkflowTerminated or WorkflowTimedOut.
-// A closed run takes no event. rolled_back and recovered are set when another run takes over the workflow id.
+// paused: no event of workflow code is legal, so the run ends only by WorkflowTerminated or WorkflowTimedOut.
+// A closed run accepts no event. rolled_back and recovered are set when another run takes over the workflow id.
 import { type NewEvent, type EventType, isOutput } from './event.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
@@ -209,8 +209,8 @@ export function statusAfter(status: RunStatus | undefined, type: EventType): Run
 
 /**
  * Checks the rules for every appended turn: seqs are dense, inputs precede outputs, answers point backwards, and no
- * event follows the one that closes the run. `status` (undefined: no run yet) and `lastSeq` (then 0) are those before
- * the turn. Returns the status after it.
+ * event follows the one that closes the run. `status` (undefined: no run yet) and `lastSeq` (then 0) are the values
+ * before the turn. Returns the status after it.
  * @throws ASSERTION_FAILED: a fault of the engine; nothing of the turn may be written
  */
 export function assertTurn(

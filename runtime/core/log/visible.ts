@@ -12,7 +12,7 @@ const invisible: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTimedOut',
 ]);
 
-/** False for events that mean nothing to workflow code. Alone they cause no activation. */
+/** False for events that mean nothing to workflow code. A turn with only such events causes no activation. */
 export function isVisible(type: EventType): boolean {
   return !invisible.has(type);
 }

@@ -1,6 +1,6 @@
 // Checks users' search attributes and converts them to and from their form in the log. The log and the run's row hold
-// values as plain JSON by name, and the types in a second object. Error texts are Temporal's where its converters have
-// one.
+// values as plain JSON by name, and the types in a second object. Where Temporal's converters have an error text, that
+// text is used.
 import { describeValue, isStorableName, isStorableText } from '../json/json.ts';
 import type { PropertiesMeta, RunProperties, StoredAttribute } from '../run/run-properties.ts';
 import {
@@ -37,8 +37,8 @@ export type FieldName = (typeof fieldNames)[number];
 export const changesName = 'TemporalChangeVersion';
 
 /**
- * Fields of Temporal's runs that this engine does not store. A query for one is rejected, since it would silently find
- * nothing.
+ * Fields of Temporal's runs that this engine does not store. A query for such a field is rejected, since it would
+ * silently find nothing.
  */
 const foreignFields: ReadonlySet<string> = new Set([
   'BatcherUser',
@@ -76,8 +76,8 @@ export function attributeChanges(
 }
 
 /**
- * The attributes that a start writes; undefined when none are given. If a name occurs in both forms, the typed value
- * counts.
+ * The attributes that a start writes; undefined when none are given. If a name occurs in the typed and in the untyped
+ * form, the typed value counts.
  * @throws ValueError
  */
 export function startAttributes(
@@ -241,7 +241,7 @@ function checkLegacyValues(name: string, values: unknown): asserts values is Sea
   }
 }
 
-/** The values as one value of `type`; undefined when they do not fit it. */
+/** The values as one value of `type`; undefined when they do not match the type. */
 function legacyValue(type: SearchAttributeType, values: Readonly<SearchAttributeValue>): unknown {
   let value: unknown = type === 'KEYWORD_LIST' ? values : values.length === 1 ? values[0] : undefined;
   if (type === 'DATETIME' && typeof value === 'string') value = isoTime.test(value) ? new Date(value) : undefined;

@@ -25,7 +25,7 @@ export function nextCronTime(schedule: string, afterMs: number): number | undefi
   }
 }
 
-/** Whole multiples of the interval since 1970, so that all runs of a schedule have the same phase. */
+/** The next whole multiple of the interval since 1970, so that all runs of a schedule have the same phase. */
 function nextMultiple(schedule: string, interval: string, afterMs: number): number {
   if (!goUnits.test(interval)) throw invalid(schedule, `"${interval}" is not an interval such as 1h30m`);
   let ms = 0;

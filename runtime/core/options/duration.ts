@@ -20,7 +20,7 @@ export function durationMs(duration: Duration): number {
 /** The longest duration or delay: 100 years, in ms. The database and the log can hold sums of such times. */
 export const longestMs: number = 100 * 365.25 * 86_400_000;
 
-/** The longest delay of a Node timer, ms. A longer one would fire at once. */
+/** The longest delay of a Node timer, ms. Node fires a longer timer at once. */
 export const timerMsMax = 2_147_483_647;
 
 /** An option's duration in ms, from 0 to 100 years. @throws TypeError that names the option */

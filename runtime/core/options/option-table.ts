@@ -140,7 +140,7 @@ export function ruleOf(expected: string, fits: (value: unknown) => boolean): Opt
 
 const anything: OptionRule = { faultOf: () => undefined };
 
-/** For options that have no effect here, and for those that the code which reads them checks with its own error. */
+/** For options that have no effect here, and for options whose reader checks them and throws its own error. */
 export function unchecked<Name extends string>(...names: Name[]): Record<Name, OptionRule> {
   return Object.fromEntries(names.map((name) => [name, anything])) as Record<Name, OptionRule>;
 }

@@ -1,5 +1,5 @@
 // Names that the engine reserves.
-// Source: Temporal (spec/sdk.md behavior 62).
+// Source: Temporal (behavior 62 in docs/behaviors.md).
 import { enhancedStackTraceQueryName, stackTraceQueryName } from '../run/stack-trace.ts';
 
 const prefixes = ['__temporal_', '__reprise_'];

@@ -1,5 +1,5 @@
 // Checks retry policies as users write them and converts them to the form of the log.
-// Source: Temporal's compileRetryPolicy (spec/sdk.md behavior 40), error texts included.
+// Source: Temporal's compileRetryPolicy (behavior 40 in docs/behaviors.md), error texts included.
 import type { RetryMeta } from '../log/activation.ts';
 import { type Duration, durationMs, longestMs } from './duration.ts';
 import { isStorableText } from '../json/json.ts';
@@ -19,7 +19,7 @@ export interface RetryPolicy {
   readonly nonRetryableErrorTypes?: readonly string[];
 }
 
-/** Faults of values throw Temporal's errors, below. */
+/** Checks only the names of options. Invalid values throw Temporal's errors, below. */
 const policyRule = nested(
   optionTable<RetryPolicy>(
     unchecked('initialInterval', 'backoffCoefficient', 'maximumInterval', 'maximumAttempts', 'nonRetryableErrorTypes'),

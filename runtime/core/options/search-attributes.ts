@@ -1,5 +1,5 @@
 // Search attributes: typed values of a run that lists of runs filter by. Holds the public classes and types only;
-// attribute-values.ts holds the stored form. Names are Temporal's (spec/sdk.md 1.5).
+// attribute-values.ts holds the stored form. Names are Temporal's.
 import { describeValue } from '../json/json.ts';
 import { kindOf } from '../payload/value-kind.ts';
 import { ValueError } from '../failure/value-error.ts';
@@ -112,7 +112,7 @@ export class TypedSearchAttributes {
   // Not #private: two sets with the same attributes must be deeply equal.
   private readonly attributes: Map<string, TypedValue> = new Map();
 
-  /** @throws Error for a duplicate name, ValueError for a value that does not fit its key's type */
+  /** @throws Error for a duplicate name, ValueError for a value that does not match its key's type */
   constructor(initialAttributes: readonly SearchAttributePair[] = []) {
     for (const pair of initialAttributes) {
       if (this.attributes.has(pair.key.name)) throw new Error(`Duplicate search attribute key: ${pair.key.name}`);
@@ -120,7 +120,7 @@ export class TypedSearchAttributes {
     }
   }
 
-  /** Undefined when there is none, or when it has another type. */
+  /** Undefined when the set has no such attribute, or when the attribute has another type. */
   get<T extends SearchAttributeType>(key: SearchAttributeKey<T>): ValueOfType[T] | undefined {
     const value = this.attributes.get(key.name)?.value;
     return isValueOf(key.type, value) ? value : undefined;

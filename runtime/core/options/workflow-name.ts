@@ -1,4 +1,4 @@
-// The type name of a workflow that is passed as its function.
+// The type name of a workflow that a caller passes as a function.
 import { RuntimeError } from '../failure/runtime-error.ts';
 
 /**

@@ -14,10 +14,10 @@ const jsonMark = String.fromCharCode(tagJson);
 const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Maximum nesting. The count restarts inside a Map, Set, Error or toJSON result, of which as many may nest. */
+/** Maximum nesting. The count restarts inside a Map, Set, Error or toJSON result. At most 200 of these may nest. */
 const depthMax = 200;
 
-/** An encoder keeps its buffer. It is discarded after a larger payload than this. */
+/** An encoder keeps its buffer, so it is discarded after a payload larger than this. */
 const keptBufferBytes = 1 << 20;
 
 /** Extension numbers are stored permanently: never renumber, never reuse. */
@@ -35,8 +35,8 @@ const extension = {
   /** Map with name, message and, if present, stack and cause. */
   error: 5,
   /**
-   * Flat array of the members of an object that msgpack cannot hold: it has a key `__proto__`, minus zero or a lone
-   * surrogate.
+   * Flat array of the members of an object that msgpack cannot hold, because it has a key `__proto__`, minus zero or a
+   * lone surrogate.
    */
   entries: 6,
   /** JSON text of a string with lone surrogates, which UTF-8 cannot hold. */
@@ -215,7 +215,7 @@ function decodeExtension(data: Uint8Array, type: number): unknown {
 
 const extensionCodec: ExtensionCodecType<undefined> = { tryToEncode, decode: decodeExtension };
 
-// One encoder per nesting level: a busy encoder clones itself and its buffer for every nested value.
+// One encoder per nesting level, because a busy encoder would clone itself and its buffer for every nested value.
 const encoders: Encoder[] = [];
 const decoders: Decoder[] = [];
 let encodeLevel = 0;
@@ -291,7 +291,8 @@ export function decodePayload(bytes: Uint8Array): unknown {
   }
   try {
     if (tag === tagJson) return JSON.parse(textDecoder.decode(bytes.subarray(1)));
-    // A plain copy of this realm: msgpack returns views of its input, and views of a Buffer would be Buffers.
+    // Copied into a Uint8Array of this realm: msgpack returns views of its input, and views of a Buffer would be
+    // Buffers.
     const body = new Uint8Array(bytes.length - 1);
     body.set(bytes.subarray(1));
     return decodeNested(body);

@@ -20,7 +20,7 @@ export function isPlainJson(value: unknown, depth: number): boolean {
 function isPlainObject(object: object, depth: number): boolean {
   switch (kindOf(object)) {
     case 'array':
-      // Only JSON calls an array's toJSON. By index, to find holes.
+      // JSON calls an array's toJSON, and msgpack does not. The loop goes by index, to find holes.
       for (let i = 0; i < (object as unknown[]).length; i++) {
         if (!isPlainJson((object as unknown[])[i], depth)) return false;
       }
@@ -28,7 +28,7 @@ function isPlainObject(object: object, depth: number): boolean {
     case 'object':
       for (const key of Object.keys(object)) {
         const member = (object as Record<string, unknown>)[key];
-        // JSON drops it, as msgpack does here.
+        // JSON drops an undefined member, and so does the msgpack encoding here.
         if (member !== undefined && !isPlainJson(member, depth)) return false;
       }
       return true;

@@ -1,6 +1,6 @@
 // The chain of runs that retry policies, cron schedules and timeouts create: when a run times out, and what follows
 // when it closes. Pure: the run's start holds all rules.
-// Source: Temporal (spec/sdk.md behaviors 50, 52, 55).
+// Source: Temporal (behaviors 50, 52, 55 in docs/behaviors.md).
 import type { FailedMeta } from '../log/activation.ts';
 import type { StartedMeta, SuccessorMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
@@ -111,7 +111,7 @@ function resultsOf(
   if (type === 'WorkflowCompleted') return payload === null ? {} : { lastResult: hex(payload) };
   const inherited = lastResult === undefined ? {} : { lastResult };
   if (failure === undefined) return inherited;
-  // The log holds a timeout without a failure payload.
+  // The event of a timeout has no failure payload.
   return { ...inherited, lastFailure: hex(payload ?? encodePayload(failure)) };
 }
 

@@ -1,4 +1,4 @@
-// Versions of worker deployments: their names, their traces in a run's log, and the queues that follow from them. A run
+// Versions of worker deployments: their names, what a run's log records about them, and the queues that follow. A run
 // belongs to no version (`open`), to a deployment (its current version), or to one version only. Names are Temporal's
 // (worker-deployments).
 
@@ -42,13 +42,15 @@ export const VersioningIntent = { COMPATIBLE: 'COMPATIBLE', DEFAULT: 'DEFAULT' }
 export type VersioningIntent = (typeof VersioningIntent)[keyof typeof VersioningIntent];
 
 export type AutoUpgradeVersioningOverride = 'AUTO_UPGRADE';
-/** The versioning that a start sets for its run. It overrides the code's. */
+/** The versioning that a start sets for its run. It overrides the versioning that the code sets. */
 export type VersioningOverride = PinnedVersioningOverride | AutoUpgradeVersioningOverride;
 
 /** The versioning part of `meta` of WorkflowStarted; absent when the run has no versioning. */
 export interface StartedVersioning {
   versioningOverride?: VersioningOverride;
-  /** The version of the pinned run that this run continues or is a child of. Its first task runs there. */
+  /**
+   * The version of the pinned run that this run continues or is a child of. This run's first task runs on that version.
+   */
   inheritedVersion?: WorkerDeploymentVersion;
 }
 
@@ -112,16 +114,16 @@ export function versionPrefix({ deploymentName, buildId }: WorkerDeploymentVersi
 }
 
 /**
- * The parts of a queue's key: the task queue's own key, and the version or deployment whose runs and activities wait
- * there.
+ * The parts of a queue's key: the task queue's own key, and the version or deployment whose runs and activities wait in
+ * that queue.
  */
 export interface PlacedQueue {
   /** Key of the task queue itself. */
   readonly key: string;
-  /** Empty when they belong to no version. */
+  /** Empty when the queue's runs and activities belong to no version. */
   readonly prefix: string;
   readonly deploymentName: string | undefined;
-  /** Undefined when every build of the deployment may take them. */
+  /** Undefined when every build of the deployment may execute the queue's runs and activities. */
   readonly buildId: string | undefined;
 }
 
@@ -132,19 +134,21 @@ export function placedQueue(queue: string): PlacedQueue {
   return { key: queue.slice(end + 1), prefix: queue.slice(0, end + 1), deploymentName, buildId };
 }
 
-/** Prefix of the key of the queue in which such a run waits; empty when it belongs to no version. */
+/**
+ * Prefix of the key of the queue in which a run with this versioning waits; empty when the run belongs to no version.
+ */
 export function prefixOf(effective: EffectiveVersioning | undefined): string {
   if (effective === undefined) return '';
   const { behavior, version } = effective;
   return behavior === 'PINNED' ? versionPrefix(version) : deploymentPrefix(version.deploymentName);
 }
 
-/** The starting place of a run that follows another one. */
+/** Where a run that follows another run starts. */
 export interface VersionedPlace {
-  /** Prefix of the key of its queue. */
+  /** Prefix of the key of the run's queue. */
   readonly prefix: string;
   readonly deploymentName: string;
-  /** The version that its first task runs on; undefined: the version that is current then. */
+  /** The version that the run's first task runs on. Undefined: the version that is current at that time. */
   readonly inherits: WorkerDeploymentVersion | undefined;
   /**
    * True: the prefix applies to any task queue. False: only if workers of the version (or of the deployment) ever
@@ -157,10 +161,10 @@ export interface VersionedPlace {
 export type Follows = 'continued' | 'retried' | 'scheduled' | 'child';
 
 /**
- * The starting place of a run that follows a run with this versioning; undefined when that run has no version. A pinned run
- * passes its version on to the run that it continues as and to its children. It passes it on to a retry only if it
- * inherited the version itself, and never to the next run of a cron schedule. `instead`: a requested version. An
- * override in a start holds for the whole chain.
+ * Where the successor of a run with this `versioning` starts. Undefined if the earlier run has no version, or if a
+ * child inherits none. A pinned run passes its version on when it continues as new, and to its children. A retry gets
+ * the version only if the failed run had inherited it. The next run of a cron schedule never gets it. `instead`: a
+ * version requested for the successor. An override in a start holds for the whole chain, but not for children.
  * Source: Temporal (worker versioning, inheritance semantics).
  */
 export function placeAfter(

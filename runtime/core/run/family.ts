@@ -7,7 +7,10 @@ export interface Family {
   readonly parentExecution: RunLink | undefined;
   /** The run at the top of the family. */
   readonly rootExecution: RunLink;
-  /** When its first task is, or was, due. Later than the start if that had a delay, a back-off or a schedule. */
+  /**
+   * When the run's first task is, or was, due.
+   * Later than the start time if the run started with a delay, after a back-off, or on a schedule.
+   */
   readonly executionTime: Date;
   readonly pendingChildren: readonly PendingChild[];
 }

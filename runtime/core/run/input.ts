@@ -1,10 +1,10 @@
-// Something that happened to a run and is not in its log yet. A turn assigns its seq.
+// Something that happened to a run and is not in its log yet. The turn that logs the input assigns its seq.
 import type { NewEvent, EventType } from '../log/event.ts';
 
 export interface Input extends Omit<NewEvent, 'seq'> {
   /** Message number, when it came from the inbox. */
   readonly mailId?: number;
-  /** Consume it without an event: it concerns an attempt that is already closed. */
+  /** Consume the message without an event, because it concerns an attempt that is already closed. */
   readonly isVoid?: boolean;
 }
 

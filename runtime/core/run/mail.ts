@@ -1,4 +1,4 @@
-// A message as its receiving run reads it.
+// A message in the form in which the receiving run reads it.
 import type { EventType } from '../log/event.ts';
 
 export interface Mail {

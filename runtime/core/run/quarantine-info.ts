@@ -8,9 +8,9 @@ export interface QuarantineInfo {
   readonly cause: string;
   readonly message: string;
   readonly attempt: number;
-  /** Time of the first of these failures. */
+  /** Time of the first of these consecutive failures. */
   readonly since: Date;
-  /** No worker takes the run before this time. */
+  /** No worker claims the run before this time. */
   readonly nextAttempt: Date;
   /** Epoch of the worker that failed last. */
   readonly epoch: number;

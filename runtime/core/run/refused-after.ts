@@ -1,9 +1,9 @@
-// Which earlier runs of a workflow id forbid a new one. Pure: workflow code imports it through the reuse policies.
+// Which earlier runs of a workflow id forbid a new run. Pure: workflow code imports it through the reuse policies.
 import type { RunStatus } from '../log/transition.ts';
 
 const wellEnded: readonly RunStatus[] = ['completed', 'continued_as_new'];
 
-/** Statuses of the last run of a workflow id that forbid a new one, by reuse policy. */
+/** Statuses of a workflow id's last run that forbid a new run, by reuse policy. */
 export const refusedAfter: Readonly<
   Record<
     'ALLOW_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE' | 'TERMINATE_IF_RUNNING',

@@ -1,5 +1,5 @@
-// A run's memo and search attributes, by which people find it. The turn whose events change them also writes them to
-// the run's row. The row is the fold of these events by `changedProperties`.
+// A run's memo and search attributes, by which people find the run. The turn whose events change them also writes them
+// to the run's row. The row holds what `changedProperties` folds from these events.
 import type { SearchAttributeType } from '../options/search-attributes.ts';
 
 /** A DATETIME is text in the form of Date.toISOString. */
@@ -7,7 +7,7 @@ export type StoredAttribute = string | number | boolean | readonly string[];
 
 /**
  * The memo and search attributes in `meta` of WorkflowStarted, MemoUpserted, SearchAttributesUpserted and
- * WorkflowContinuedAsNew. In a change, null deletes, and each value has its type beside it.
+ * WorkflowContinuedAsNew. In an upsert, null deletes a value. `searchAttributeTypes` holds the types.
  */
 export interface PropertiesMeta {
   memo?: Record<string, unknown>;

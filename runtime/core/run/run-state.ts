@@ -105,7 +105,7 @@ export class RunState {
     return state;
   }
 
-  /** The state of a snapshot, ready for later events. It copies the parts of the snapshot that it changes. */
+  /** The state of a snapshot, ready for later events. The state copies the parts of the snapshot that it changes. */
   static resume(snapshot: RunSnapshot): RunState {
     const state = new RunState(snapshot.facts.runId);
     Object.assign(state, snapshot.facts);

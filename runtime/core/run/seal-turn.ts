@@ -1,6 +1,6 @@
 // Makes the events of one turn from new inputs and outputs: dense seqs, one time, and the chain hash that ends the
-// turn. All turns are sealed here. Only starts have no hash; the first turn covers them. Pure: the caller passes
-// sha256.
+// turn. All turns are sealed here. Only starts have no hash of their own: the hash of the first turn covers them. Pure:
+// the caller passes sha256.
 import type { NewEvent, HistoryEvent, Micros } from '../log/event.ts';
 import { type Sha256, turnHash } from '../log/hash-chain.ts';
 import { assertTurn, type RunStatus } from '../log/transition.ts';
@@ -26,7 +26,7 @@ export function turnTime(head: LogHead, now: Micros): Micros {
 
 /**
  * `unhashed`: events in the log that no hash covers yet. An event with seq 0 gets the next seq; any other event must
- * already have it.
+ * already have its seq.
  * @throws ASSERTION_FAILED for a turn that breaks the rules of the log
  */
 export function sealTurn(

@@ -9,7 +9,7 @@ export interface StackTraceSDKInfo {
 }
 
 export interface StackTraceFileSlice {
-  /** Its first line, from 0. */
+  /** Number of the slice's first line, from 0. */
   readonly line_offset: number;
   readonly content: string;
 }

@@ -23,7 +23,7 @@ export interface StartedMeta extends PropertiesMeta, StartedVersioning {
   parent?: RunLink & { seq: number };
   /** The run at the top of the family; absent when it is this run. */
   root?: RunLink;
-  /** When the first run of the chain started; absent when it is this run. */
+  /** When the first run of the chain started; absent in the first run. */
   chainStartedAt?: Micros;
   /** Attempt under the workflow's retry policy; absent: the first. */
   attempt?: number;
@@ -69,7 +69,7 @@ export interface ChildMeta
   reuse?: 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE';
 }
 
-/** `meta` of WorkflowContinuedAsNew: the parts of the new run's start that differ from the old one's. */
+/** `meta` of WorkflowContinuedAsNew: the parts of the new run's start that differ from the old run's start. */
 export interface ContinuedMeta extends PropertiesMeta {
   taskQueue?: string;
   startDelayMs?: number;
@@ -78,7 +78,7 @@ export interface ContinuedMeta extends PropertiesMeta {
   initialVersioningBehavior?: InitialVersioningBehavior;
 }
 
-/** The parts of the next run's start that differ from this one's. */
+/** The parts of the next run's start that differ from this run's start. */
 export type SuccessorMeta = Partial<StartedMeta>;
 
 /** Parts of a run's start that the next run of its chain does not inherit. All others are inherited. */

@@ -15,7 +15,7 @@ export interface StartTimingOptions {
   workflowRunTimeout?: Duration;
   /** Limit of the whole chain: retries, cron and continue-as-new included. Default: no limit. */
   workflowExecutionTimeout?: Duration;
-  /** Recorded only. The worker's `deadlockTimeoutMs` limits an activation. */
+  /** Recorded without effect. The worker's `deadlockTimeoutMs` limits an activation. */
   workflowTaskTimeout?: Duration;
 }
 

@@ -1,4 +1,4 @@
-// The event that lists the activities that a run's lost owner may have executed. Their attempts count as lost.
+// WorkerLost, the event that lists which activities a run's lost owner may have executed. Their attempts count as lost.
 import { newEvent } from '../log/new-event.ts';
 import type { HistoryEvent } from '../log/event.ts';
 import type { Input } from './input.ts';

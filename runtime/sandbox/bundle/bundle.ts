@@ -1,5 +1,5 @@
-// Bundles workflow code for the sandbox, once per code version. `Worker.create({ workflowsPath })` uses it, or a build
-// step does so ahead of time. Reads files, writes none.
+// Bundles workflow code for the sandbox, once per code version. `Worker.create({ workflowsPath })` bundles when it is
+// called, or a build step bundles in advance. Reads files, writes none.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -18,11 +18,11 @@ export interface BundleOptions {
   readonly workflowsPath: string | URL;
   /**
    * Packages or files that are evaluated once for all runs and frozen. Their loops are not guarded. They must keep no
-   * state that depends on a run. Put a file of zod schemas here: zod takes longer to create one schema than a short
-   * workflow takes to run. zod and fast-json-patch are always preloaded when workflow code imports them.
+   * state that depends on a run. Put files of zod schemas here: creating one zod schema takes longer than running a
+   * short workflow. zod and fast-json-patch are always preloaded when workflow code imports them.
    */
   readonly preloadModules?: readonly string[];
-  /** Modules to replace by an empty one: imported somewhere, but never used inside a workflow. */
+  /** Modules to replace by an empty one, because they are imported somewhere but never used inside a workflow. */
   readonly ignoreModules?: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export interface WorkflowBundle {
   readonly sourceMap: string;
   /** The engine's inside part and the preloaded modules, evaluated once. */
   readonly shared: string;
-  /** SHA-256 of the three, hex. */
+  /** SHA-256 of the other three parts, hex. */
   readonly hash: string;
 }
 
@@ -96,7 +96,7 @@ function instrumented(user: BundledCode, esmIds: ReadonlySet<string>, workflowsF
   }
 }
 
-/** @throws BUNDLE_FAILED when it is not a result of `bundleWorkflowCode`, or was changed afterwards */
+/** @throws BUNDLE_FAILED when the bundle was not made by `bundleWorkflowCode`, or was changed afterwards */
 export function loadBundle(option: WorkflowBundleOption): WorkflowBundle {
   if ('shared' in option) return checked(option, 'workflowBundle');
   const name = 'codePath' in option ? option.codePath : 'workflowBundle.code';

@@ -32,7 +32,7 @@ function inferredName(value: AnyNode, parent: AnyNode): string | undefined {
 function* leaveFirstArgument(call: CallExpression, code: string): Generator<CodeEdit> {
   yield blanks(code, call.callee.start, call.callee.end);
   const [, second] = call.arguments;
-  // Not from the end of the first argument, which may be in parentheses.
+  // Searches back from the second argument, because the first may be in parentheses.
   if (second !== undefined) yield blanks(code, code.lastIndexOf(',', second.start), call.end - 1);
 }
 

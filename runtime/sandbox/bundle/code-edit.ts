@@ -9,7 +9,7 @@ export interface CodeEdit {
   readonly text: string;
 }
 
-/** Precedes each closing bracket that an edit inserts, to tell it from brackets of the code. */
+/** Precedes each closing bracket that an edit inserts, to distinguish it from the brackets of the code. */
 export const closeMark = '/*reprise*/';
 
 export function insertion(at: number, text: string): CodeEdit {

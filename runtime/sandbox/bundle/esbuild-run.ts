@@ -8,7 +8,7 @@ import type { ModulePolicy } from './module-policy.ts';
 export interface BundleRequest {
   /** For messages. */
   readonly workflowsFile: string;
-  /** Paths in the bundle are relative to it, so that the same code gives the same bundle on every machine. */
+  /** Paths in the bundle are relative to this folder, so that the same code gives the same bundle on every machine. */
   readonly baseDir: string;
   readonly entry: Pick<BuildOptions, 'entryPoints' | 'stdin'>;
   readonly policy: ModulePolicy;
@@ -39,7 +39,7 @@ function settings(request: BundleRequest): BuildOptions {
     logLevel: 'silent',
     format: 'cjs',
     target: 'node22',
-    // Like workflow code, browser builds of packages cannot use Node's modules.
+    // Selects the browser builds of packages, which cannot use Node's modules either.
     platform: 'browser',
     define: { 'process.env.NODE_ENV': '"production"' },
     banner: { js: '"use strict";' },

@@ -49,7 +49,7 @@ const preloadedPackages = ['zod', 'fast-json-patch'];
 
 const namespace = 'reprise';
 
-/** Marks our own look-ups, to tell them from the bundler's. */
+/** Marks the look-ups of this plugin, to distinguish them from the bundler's own. */
 const ownLookup = Symbol('own look-up');
 
 function withoutScheme(specifier: string): string {
@@ -127,13 +127,16 @@ export class ModulePolicy {
     return this.#preloadPackages.has(packageOf(name)) ? this.#resolvePreloaded(build, args) : undefined;
   }
 
-  /** Shares the module only if it is the file that the workflows file gets: a dependency may use another version. */
+  /**
+   * Shares the module only if the import resolves to the same file as in the workflows file, because a dependency may
+   * use another version.
+   */
   async #resolvePreloaded(build: PluginBuild, args: OnResolveArgs): Promise<OnResolveResult | undefined> {
     if (this.#options.holdsShared) return undefined;
     const found = await this.#lookUp(build, args, args.resolveDir);
     const root = await this.#lookUp(build, args, this.#options.resolveDir);
     if (found.errors.length > 0 || found.path !== root.path) return undefined;
-    // `import` and `require` of one name may give two files.
+    // `import` and `require` of one name may resolve to two files.
     const id = args.kind === 'require-call' ? `${args.path}?require` : args.path;
     this.preloaded.set(id, found.path);
     return { path: id, external: true };

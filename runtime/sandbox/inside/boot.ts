@@ -44,7 +44,7 @@ const removedGlobals = ['WebAssembly', 'Atomics', 'SharedArrayBuffer'];
 
 /**
  * Libraries read and set names on `globalThis`. Each run has its own object over this view of the frozen one. Bare
- * names are never looked up there.
+ * names are never looked up on that object.
  */
 function createGlobalView(): object {
   const view = {};
@@ -72,7 +72,7 @@ function namespaces(modules: Readonly<Record<string, object>>): Map<string, obje
   return new Map(Object.entries(modules).map(([id, module]) => [id, plainNamespace(module)]));
 }
 
-/** An error of the user's function on the host must become an error of this realm. */
+/** The user's function runs on the host. An error that it throws must become an error of this realm. */
 function activation(): ActivatesChange | undefined {
   const { activatesChange } = host;
   if (activatesChange === undefined) return undefined;

@@ -1,5 +1,5 @@
-// TextEncoder, TextDecoder and URL of this realm, over the host's. The shared bundle imports this file first, because
-// the payload codec needs an encoder while it is evaluated.
+// TextEncoder, TextDecoder and URL of this realm, which wrap the host's classes. The shared bundle imports this file
+// first, because the payload codec needs an encoder while it is evaluated.
 import type { HostHooks } from '../../activator/entry.ts';
 import { adoptError, host } from './host-realm.ts';
 

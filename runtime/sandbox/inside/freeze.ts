@@ -18,7 +18,9 @@ const hiddenIntrinsics: readonly unknown[] = [
 /** Prototypes of which every property can be overridden by assignment on an inheriting object. */
 const overridden: ReadonlySet<object> = new Set([Object.prototype, Function.prototype]);
 
-/** On other prototypes only these: names that constructor functions and error classes assign. */
+/**
+ * On other prototypes, only these names can be overridden, because constructor functions and error classes assign them.
+ */
 const overriddenNames: ReadonlySet<string> = new Set([
   'constructor',
   'message',
@@ -29,7 +31,10 @@ const overriddenNames: ReadonlySet<string> = new Set([
   'valueOf',
 ]);
 
-/** Engines watch the `constructor` of these to keep array and promise methods fast, in all contexts of the process. */
+/**
+ * JavaScript engines watch the `constructor` of these objects to keep array and promise methods fast, in all contexts
+ * of the process.
+ */
 const watched: ReadonlySet<object> = new Set([
   Array.prototype,
   ArrayBuffer.prototype,
@@ -54,8 +59,8 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * A read-only data property of a prototype blocks assignment on inheriting objects ("override mistake"). As an accessor
- * it allows it: `error.name = 'X'` creates an own property.
+ * A read-only data property of a prototype blocks assignment on inheriting objects ("override mistake"). An accessor
+ * allows the assignment: `error.name = 'X'` creates an own property.
  * Source: the technique of SES / Hardened JavaScript.
  */
 function makeOverridable(prototype: object, name: string, value: unknown): void {
@@ -122,7 +127,10 @@ const plainThings: Reach = {
   prototypes: false,
 };
 
-/** For packages. They fill prototypes and settings at first use, as zod does, and would break. */
+/**
+ * For packages. Freezing more than functions would break packages that fill prototypes and settings at first use, as
+ * zod does.
+ */
 const functions: Reach = { includes: (value) => typeof value === 'function', prototypes: false };
 
 export interface RealmParts {

@@ -35,11 +35,15 @@ export function resetGuard(): void {
   checksLeft = checksPerLook;
   deadlineMs = undefined;
   deadlock = undefined;
-  // Left writable, since libraries set it. Reset, since one run must not see the value that another has set.
+  // The property stays writable, since libraries set it. It is reset here, since one run must not see the value that
+  // another run has set.
   Error.stackTraceLimit = stackTraceLimit;
 }
 
-/** The error with the stack of the place, when the guard interrupted the last entered code. */
+/**
+ * The guard's error, with the stack of the interrupted code; undefined when the guard did not interrupt the last
+ * entered code.
+ */
 export function deadlockError(): Error | undefined {
   return deadlock;
 }

@@ -1,5 +1,5 @@
-// What the host lends to the vm context: the one parameter of the shared bundle's wrapper. Objects of the host are
-// wrapped before user code sees them, except classes whose instances belong to the run (URLSearchParams,
+// What the host provides to the vm context: a parameter of the function that wraps the shared bundle. Objects of the
+// host are wrapped before user code sees them, except classes whose instances belong to the run (URLSearchParams,
 // AsyncLocalStorage).
 import type { HostHooks } from '../../activator/entry.ts';
 

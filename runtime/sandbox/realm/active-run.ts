@@ -15,7 +15,9 @@ import type { OpenRealm } from './vm-realm.ts';
 /** Rejections of promises that a query handler leaves behind are dropped: the query is already answered. */
 const ignoredRejections: RejectionSink = { rejected: () => undefined };
 
-/** A frame as text. A frame without a name, or of a library, also names the user's function that called it. */
+/**
+ * A frame as text. For a frame without a name or of a library, the text also names the user's function that called it.
+ */
 function placeText(frames: readonly UserFrame[]): string {
   const [first] = frames;
   if (first === undefined) return 'unknown code';
@@ -42,7 +44,7 @@ export class ActiveRun implements RejectionSink {
 
   /**
    * A result that is not `ok` means that the code could not continue: dispose this run and activate a new one from the
-   * log. `ok` holds unless `rejection` is set after `rejectionsKnown()`.
+   * log. An `ok` result is final only if `rejection` is unset after `rejectionsKnown()`.
    */
   activate(activation: Activation): ActivationResult {
     return withRejectionSink(this, () => this.#activate(activation));

@@ -7,7 +7,7 @@ function hostBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Names every column: spreading an object of another realm costs several times as much. */
+/** Copies every column by name, because spreading an object of another realm costs several times as much. */
 function hostEvent(event: NewEvent): NewEvent {
   return {
     seq: event.seq,
@@ -46,7 +46,7 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
   }));
 }
 
-/** The recorded event belongs to the host already. */
+/** The recorded event belongs to the host already, so it is not copied. */
 function hostFailure({ divergence, ...failure }: TaskFailure): TaskFailure {
   if (divergence === undefined) return failure;
   const { index, kind, recorded, produced } = divergence;

@@ -27,7 +27,7 @@ export interface SandboxOptions {
 const defaultDeadlockTimeoutMs = 2000;
 
 export class Sandbox {
-  /** Undefined for a sandbox without code, for a worker that has only activities. */
+  /** Undefined in a sandbox without code, which a worker with only activities uses. */
   readonly bundle: WorkflowBundle | undefined;
   readonly deadlockTimeoutMs: number;
   readonly activityTypes: readonly string[] | undefined;
@@ -65,7 +65,7 @@ export class Sandbox {
     return new Sandbox(bundle, options);
   }
 
-  /** A sandbox without workflow code, for a worker that takes no runs. */
+  /** A sandbox without workflow code, for a worker that executes no runs. */
   static empty(): Sandbox {
     return new Sandbox(undefined, {});
   }

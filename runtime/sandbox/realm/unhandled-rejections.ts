@@ -1,9 +1,9 @@
-// Attributes unhandled promise rejections of workflow code to the run that caused them, and fails its task (behavior
-// 60). Node reports them by `process.emit`, after the macrotask that activated the run; it has no earlier public hook.
-// So a result is final only after `rejectionsKnown()`: one turn of the event loop for any number of activations, which
-// a worker that flushes in batches waits for anyway. While a sandbox lives, `emit` is wrapped. A listener would not do:
-// it would disable Node's default for the host's rejections, and the host's own listeners, which often end the process,
-// would still see ours.
+// Attributes unhandled promise rejections of workflow code to the run that caused them, and fails its task (behavior 60
+// in docs/behaviors.md). Node reports them by `process.emit`, after the macrotask that activated the run, and has no
+// earlier public hook. So a result is final only after `rejectionsKnown()`. That is one turn of the event loop for any
+// number of activations. While a sandbox lives, `emit` is wrapped. A listener is not enough: it would disable Node's
+// default for the host's rejections, and the host's own listeners, which often end the process, would still receive
+// rejections of workflow code.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** Receives the rejections of promises that workflow code creates. */
@@ -40,7 +40,7 @@ export function watchRejections(): void {
 
 export function unwatchRejections(): void {
   userCount -= 1;
-  // If other code has wrapped `emit` since, ours stays in place and passes everything on.
+  // If other code has wrapped `emit` since, our wrapper stays in place and passes everything on.
   if (userCount > 0 || process.emit !== emit) return;
   process.emit = emitBefore as typeof process.emit;
   emitBefore = undefined;

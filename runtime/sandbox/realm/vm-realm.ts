@@ -1,6 +1,6 @@
-// Opens a vm context and evaluates a bundle in it. The context has its own microtask queue, which drains whenever a
-// script evaluated in it ends, and only then; an activation drains by that. It isolates against accidents, not malice:
-// workflow code is trusted like the rest of the process.
+// Opens a vm context and evaluates a bundle in it. The context has its own microtask queue, which drains when a script
+// evaluated in the context ends, and only then. An activation evaluates an empty script to drain the queue. The context
+// protects against accidents, not malice: workflow code is trusted like the rest of the process.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, createContext, Script } from 'node:vm';

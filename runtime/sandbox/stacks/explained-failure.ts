@@ -19,7 +19,7 @@ export function explainedFailure(
   { previous, waits }: { previous: readonly HistoryEvent[]; waits: readonly WaitStack[] },
 ): TaskFailure {
   if (divergence === undefined) return failure;
-  // The place of a command says more than the place where the code went on to wait.
+  // If the code issued a command, its place is shown, because that says more than the place where the code waits.
   const shown = divergence.produced === undefined ? waits.slice(0, waitsMax).map(waitLine) : [];
   return { ...failure, message: divergenceText(divergence, { previous, waits: shown }) };
 }

@@ -13,7 +13,7 @@ export interface PositionedCode {
 const closing = `${closeMark.replaceAll('*', '\\*')}[)}]`;
 const inserted = new RegExp(`${insertedGuard.source}|${closing}`, 'g');
 
-/** The code as the bundler made it. The length of such a line's beginning is the column in the source map. */
+/** The code as the bundler made it, without inserted guards. Positions in this code match the source map. */
 export function withoutInsertions(code: string): string {
   return code.replaceAll(inserted, '');
 }

@@ -12,7 +12,7 @@ export interface StackFrame {
   readonly column: number;
 }
 
-/** A frame of workflow code, by its source file. */
+/** A frame of workflow code, with its position in the source file instead of the bundle. */
 export interface UserFrame extends StackFrame {
   /** Relative to the package of the workflows file. */
   readonly file: string;

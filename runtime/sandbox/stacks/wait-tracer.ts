@@ -1,6 +1,6 @@
 // Finds where workflow code waits: the pending promises, with the stacks that created them. Used only in a separate
-// thread that replays a run on request (see worker/trace-thread.ts): a promise hook slows down every promise of an
-// isolate, and the isolate stays slower after the hook is removed.
+// thread that replays a run on request (see worker/queries/trace-thread.ts): a promise hook slows down every promise of
+// an isolate, and the isolate stays slower after the hook is removed.
 import { promiseHooks } from 'node:v8';
 import type { SourcePositions } from './source-positions.ts';
 import { frameText, parseFrames, type StackFrame, type UserFrame, userFrame } from './user-frames.ts';
@@ -24,9 +24,10 @@ interface Maker {
   readonly parent: Promise<unknown> | undefined;
   readonly stack: WaitStack;
   /**
-   * `call`: a function of ours that workflow code called. `wait`: an await, a then, a `new Promise` or a race in user
-   * code. `inner`: our own code that follows another promise. `element`: what Promise.all and its like attach to their
-   * parts. `task`: the promise of an async function, which is pending because of an await inside it.
+   * `call`: an engine function that workflow code called. `wait`: an await, a then, a `new Promise` or a race in user
+   * code. `inner`: engine code that follows another promise. `element`: the promise that Promise.all or a similar
+   * function attaches to an element. `task`: the promise of an async function, which is pending because of an await
+   * inside it.
    */
   readonly kind: 'call' | 'wait' | 'inner' | 'element' | 'task';
 }
@@ -80,8 +81,8 @@ export class WaitTracer {
       if (!waits.has(text)) waits.set(text, wait);
       if (waited?.kind === 'task') callers.set(text, wait);
     }
-    // A caller that awaits an async function is already among the frames of what that function awaits, if it awaited at
-    // that time.
+    // A caller that awaits an async function is already among the frames of what that function awaits, if the caller
+    // was awaiting at that time.
     const outer = new Set([...waits.values()].flatMap(({ frames }) => frames.slice(1).map(lineOf)));
     for (const [text, { frames }] of callers) if (outer.has(lineOf(frames[0]!))) waits.delete(text);
     return [...waits.values()];
@@ -109,12 +110,13 @@ export class WaitTracer {
   }
 }
 
-/** Promises that another promise follows: the user's code holds the other one. */
+/** Promises that another promise follows. The user's code holds the following promise. */
 function followedAmong(makers: ReadonlyMap<Promise<unknown>, Maker>): Set<Promise<unknown>> {
   const followed = new Set<Promise<unknown>>();
   for (const { kind, parent, stack } of makers.values()) {
     if (parent === undefined || kind === 'element') continue;
-    // Both belong to one call of ours. What the user passed to it is a wait of the user.
+    // Both promises belong to one call of an engine function. A promise that the user passed to the call is a wait of
+    // the user.
     const isPart = kind !== 'inner' || placeOf(makers.get(parent)?.stack) === placeOf(stack);
     if (isPart) followed.add(parent);
   }

@@ -1,4 +1,5 @@
-// Scheduling activities, and how workflow code sees their outcomes. Behaviors 40, 41, 44 and 58, 59 of spec/sdk.md.
+// Scheduling activities, and how workflow code sees their outcomes. Behaviors 40, 41, 44, 58 and 59 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

@@ -1,4 +1,4 @@
-// Cancellation scopes, triggers and the errors they reject with. Behaviors 33 to 36 and 39 of spec/sdk.md.
+// Cancellation scopes, triggers and the errors they reject with. Behaviors 33 to 36 and 39 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -18,7 +18,7 @@ import type { NewEvent, EventType, HistoryEvent, Micros } from '../../../runtime
 import { decodeFailure, encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 
-/** The globals of workflow code. Here they exist beside those of the test's own realm. */
+/** The globals of workflow code. Here they exist beside the globals of the test's own realm. */
 export const globals = { Math: Object.create(Math) as Math } as unknown as {
   Math: Math;
   Date: DateConstructor;
@@ -43,7 +43,7 @@ install(globals, {
 });
 
 export type Exports = Record<string, unknown>;
-/** An input before it has a place in the history. */
+/** An input before it has a seq. */
 export type Input = Omit<NewEvent, 'seq'>;
 
 interface RecordedTurn {
@@ -165,7 +165,7 @@ export class Driver {
         outputs.map((output) => output.seq),
         outputs.map((_, index) => firstOutput + index),
       );
-      // A turn without a trace is not replayed.
+      // A turn without events is not replayed.
       if (recorded.length + outputs.length > 0) this.turns.push({ at, inputs: recorded, outputs });
       this.#seq = firstOutput + outputs.length - 1;
     }
@@ -201,7 +201,10 @@ export class Driver {
     return Math.floor(this.#at / 1000);
   }
 
-  /** Replays the recorded history on the same or other code. Returns the first failure or the last turn's result. */
+  /**
+   * Replays the recorded history on the same or other code. Returns the result of the first turn that fails, else of
+   * the last turn.
+   */
   async replay(load: () => Exports = this.load): Promise<ActivationResult> {
     const run = createRun(runId, load);
     let result: ActivationResult = { ok: true, outputs: [], logs: [] };

@@ -1,4 +1,5 @@
-// Local activities as workflow code sees them. Behavior 46 of spec/sdk.md, and the order of results in an activation.
+// Local activities as workflow code sees them. Behavior 46 of docs/behaviors.md, and the order of results in an
+// activation.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

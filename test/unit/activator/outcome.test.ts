@@ -1,4 +1,5 @@
-// How a run or its task ends, and how replay detects code that issues other commands. Behaviors 56, 58, 60.
+// How a run or its task ends, and how replay detects code that issues other commands. Behaviors 56, 58 and 60 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareOutputs } from '../../../runtime/activator/determinism/determinism.ts';
@@ -163,7 +164,7 @@ workflowTest(
     assertTaskFailure(await driver.attempt(driver.started()), 'DETERMINISM', /WeakRef cannot be used/) as never,
 );
 
-// The history against changed code: [name, recorded code, changed code, message].
+// The history of some code is replayed on changed code: [name, recorded code, changed code, message].
 const changes: [string, () => Promise<unknown>, () => Promise<unknown>, RegExp][] = [
   [
     'another activity',

@@ -1,4 +1,5 @@
-// Queries: read-only, synchronous, answered also after the run has closed. Behaviors 21 to 24 and 62 of spec/sdk.md.
+// Queries: read-only, synchronous, answered also after the run has closed. Behaviors 21 to 24 and 62 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';

@@ -1,5 +1,5 @@
-// Calls that workflow code must not make: names that the engine reserves (behavior 62 of spec/sdk.md), and options that
-// nothing reads.
+// Calls that workflow code must not make: names that the engine reserves (behavior 62 of docs/behaviors.md), and
+// options that nothing reads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as workflow from '../../../sdk/workflow.ts';

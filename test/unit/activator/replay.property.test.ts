@@ -137,7 +137,7 @@ function program(root: Node): Exports {
   };
 }
 
-/** Outcomes for open operations, chosen by `choice`. Every operation gets one eventually. */
+/** Outcomes for open operations, chosen by `choice`. Every operation gets an outcome eventually. */
 function answer(open: Map<number, NewEvent>, choice: number): Input[] {
   const inputs: Input[] = [];
   if (choice % 5 === 0) inputs.push(signal('go'));

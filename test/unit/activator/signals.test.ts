@@ -1,4 +1,5 @@
-// Signals: buffered, drained in order and re-entrantly, handled as tasks of their own. Behaviors 1 to 6 of spec/sdk.md.
+// Signals: buffered, drained in order and re-entrantly, each handled as a separate task. Behaviors 1 to 6 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import {
   ApplicationFailure,

@@ -1,4 +1,5 @@
-// Updates: validated, accepted, handled as tasks of their own, answered. Behaviors 1, 3, 4 and 10 to 18 of spec/sdk.md.
+// Updates: validated, accepted, each handled as a separate task, answered. Behaviors 1, 3, 4 and 10 to 18 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { ApplicationFailure as Failure } from '../../../runtime/core/failure/failure.ts';
 import {

@@ -1,5 +1,5 @@
 // Upserts of memo and search attributes as code sees them: events in order, snapshots of workflowInfo(), and replay.
-// Behavior 58 of spec/sdk.md.
+// Behavior 58 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { defineSearchAttributeKey } from '../../../sdk/common.ts';
 import {
@@ -107,7 +107,7 @@ workflowTest('a summary that cannot be stored is rejected and starts no timer', 
 const typed = (): Exports => ({
   async workflow(): Promise<unknown> {
     upsertSearchAttributes([{ key: stage, value: 'a' }]);
-    // An attribute keeps its type: an untyped value gets it, and only deleting the attribute allows another type.
+    // An untyped value gets the attribute's type. Only deleting the attribute allows another type.
     upsertSearchAttributes({ Stage: ['b'], Due: ['2026-01-31T12:00:00+01:00'] });
     const kept = workflowInfo().typedSearchAttributes.getAll();
     const list = defineSearchAttributeKey('Stage', 'KEYWORD_LIST');

@@ -1,4 +1,5 @@
-// patched and deprecatePatch: one marker per id and run, and the code that a replay takes. Behavior 57 of spec/sdk.md.
+// patched and deprecatePatch: one marker per id and run, and the code that a replay takes. Behavior 57 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { defineQuery, deprecatePatch, patched, proxyActivities, setHandler, sleep } from '../../../sdk/workflow.ts';
 import { completed, type Exports, fired, texts, workflowTest } from './harness.ts';

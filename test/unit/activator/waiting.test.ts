@@ -1,4 +1,4 @@
-// Timers, conditions, time and randomness. Behaviors 25 to 32 of spec/sdk.md.
+// Timers, conditions, time and randomness. Behaviors 25 to 32 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import {
   condition,
@@ -65,7 +65,7 @@ workflowTest(
     async workflow(): Promise<string> {
       let count = 0;
       setHandler(go, () => void (count += 1));
-      await condition(() => count === 1); // true between two jobs of one activation
+      await condition(() => count === 1); // true between two microtasks of one activation
       return `saw 1, now ${count}`;
     },
   }),

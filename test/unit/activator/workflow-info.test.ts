@@ -1,5 +1,5 @@
-// What workflow code may know about its history and the machine. Values that decisions may depend on are the same on
-// every replay.
+// What workflow code may know about its history and the machine. Values on which workflow code may base decisions are
+// the same on every replay.
 import assert from 'node:assert/strict';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';

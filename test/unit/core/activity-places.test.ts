@@ -1,4 +1,4 @@
-// The places of a run's activities, and the moves between them.
+// The places of a run's activities, and which changes of place are allowed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ActivityPlace, ActivityPlaces } from '../../../runtime/core/activity/activity-places.ts';

@@ -41,7 +41,7 @@ function membersOf(entries: readonly (readonly [string, Value])[]): Members {
   return Object.fromEntries(entries);
 }
 
-/** A place that is found by walking the document, so that most paths exist. */
+/** A path that is found by walking the document, so that most paths exist. */
 type Walk = readonly number[];
 const walk: fc.Arbitrary<Walk> = fc.array(fc.nat({ max: 7 }), { maxLength: 4 });
 

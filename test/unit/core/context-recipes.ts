@@ -38,7 +38,7 @@ export const recipes: fc.Arbitrary<Recipe> = fc.record({
 
 /** The document that immer produces; undefined when immer rejects the recipe, or when JSON cannot hold its result. */
 export function produced(document: Json, recipe: Recipe): Json | undefined {
-  // A frozen result could not be changed by the next recipe that gets it.
+  // The next recipe could not change a frozen result.
   setAutoFreeze(false);
   try {
     const after = copyJson(produce(document, (draft: unknown) => follow(recipe, draft)));

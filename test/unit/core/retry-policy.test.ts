@@ -1,4 +1,4 @@
-// Retry decisions: behaviors 40, 42 and 43 of the SDK specification, and properties of the delay.
+// Retry decisions: behaviors 40, 42 and 43 of docs/behaviors.md, and properties of the delay.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -21,7 +21,7 @@ const closing: Partial<Record<EventType, RunStatus>> = {
   WorkflowContinuedAsNew: 'continued_as_new',
 };
 
-/** Outputs of workflow code and events of running it. None of them is legal while a run is paused. */
+/** Outputs of workflow code, and events about its execution. None of these events is legal while a run is paused. */
 const refusedWhenPaused: readonly EventType[] = [
   'WorkflowStarted',
   'WorkflowCompleted',

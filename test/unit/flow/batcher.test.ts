@@ -1,4 +1,4 @@
-// The batcher under every interleaving of new items and ending calls, with limits, sharing, repetition and closing.
+// The batcher under every interleaving of new items and ends of sends, with limits, sharing, repetition and closing.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// Waiting until work in flight falls below a number, or ends.
+// Waiting until the count of work in flight falls below a limit, or until no work is left.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// Rounds: what comes together is handed out together, and nothing is lost while the reader is at work.
+// Rounds: items that arrive together are read together, and no item is lost while the reader is busy.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// Serialised work: its order, its failures, and waiting for its end.
+// Serialised work: the order, failures, and waiting until all work has ended.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';

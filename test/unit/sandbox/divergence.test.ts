@@ -1,4 +1,4 @@
-// The messages that engineers read when changed code meets an open run: one golden text per kind of change.
+// The messages that engineers read when changed code replays an open run: one golden text per kind of change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskFailure } from '../../../runtime/core/log/activation.ts';

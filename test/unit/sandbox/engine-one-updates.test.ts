@@ -1,5 +1,5 @@
-// Runs that engine 1 started. There update() recorded less than it did, or the same change in other operations. Replay
-// follows the record, and later updates of these runs do so too.
+// Runs that engine 1 started. Their logs hold less than update() changed, or hold the same change as other operations.
+// Replay follows the log, so later updates change the document that the log gives.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';

@@ -1,4 +1,4 @@
-// What runs of one sandbox share and what each has for itself (behavior 63).
+// What the runs of one sandbox share, and what each run has for itself (behavior 63 of docs/behaviors.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';

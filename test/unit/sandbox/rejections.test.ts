@@ -1,5 +1,5 @@
-// Unhandled promise rejections of workflow code fail the task of their run (behavior 60). Rejections of the host keep
-// Node's behavior.
+// Unhandled promise rejections of workflow code fail the task of their run (behavior 60 of docs/behaviors.md).
+// Rejections of the host keep Node's behavior.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';

@@ -17,7 +17,8 @@ export const startAt: Micros = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
 const packages = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 
 /**
- * Files by path, in an empty package with `zod`, `ms` and `fast-json-patch` installed. Removed when the test file ends.
+ * Files by path, in an empty package with `zod`, `ms` and `fast-json-patch` installed. The package is removed when the
+ * test file ends.
  */
 export function writePackage(files: Readonly<Record<string, string>>): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'reprise-sandbox-')));
@@ -36,7 +37,8 @@ type Sources = string | Readonly<Record<string, string>>;
 type Options = SandboxOptions & Omit<BundleOptions, 'workflowsPath'>;
 
 /**
- * Source text of workflows.ts, or of several files, of which the first has the workflows. Disposed with the test file.
+ * Source text of workflows.ts, or of several files, of which the first has the workflows. The sandbox is disposed when
+ * the test file ends.
  */
 export async function sandboxOf(sources: Sources, options: Options = {}): Promise<Sandbox> {
   const files = typeof sources === 'string' ? { 'workflows.ts': sources } : sources;
