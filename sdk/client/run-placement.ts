@@ -14,7 +14,7 @@ import { readRunVersioning } from '../../runtime/store/deployments/deployments.t
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 
 export interface WorkflowVersioningInfo {
-  /** Undefined until the first task completes, unless the start or the predecessor set it. */
+  /** Undefined until the first task completes, unless the start or the predecessor has set the behavior. */
   readonly behavior: VersioningBehavior | undefined;
   /** Version of the worker that completed the last task; before the first task, the version that the run is pinned to. */
   readonly deploymentVersion: WorkerDeploymentVersion | undefined;

@@ -89,8 +89,8 @@ interface UnreadMail {
 }
 
 /**
- * Unread mail of the given runs after the given ids, in order. @throws UNSUPPORTED_ENGINE for a message of an unknown
- * type
+ * Unread mail of the given runs after the given ids, in order.
+ * @throws UNSUPPORTED_ENGINE for a message of an unknown type
  */
 export async function readMail(
   database: Database,

@@ -47,8 +47,8 @@ export interface Sessions {
 const writerCount = 2;
 
 /**
- * Opens all sessions and registers a new incarnation. @throws the error of a failed connection, after closing all
- * sessions
+ * Opens all sessions and registers a new incarnation.
+ * @throws the error of a failed connection, after closing all sessions
  */
 export async function openSessions(options: SessionsOptions): Promise<Sessions> {
   const { database, identity, namespace, taskQueue, bundleHash, leaseMs, version } = options;
