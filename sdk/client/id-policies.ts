@@ -40,7 +40,7 @@ export interface IdPolicyOptions {
   workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
 }
 
-/** Checks of these options, for tables of option rules. */
+/** Rules that check these options, for use in tables of options. */
 export const idPolicyRules: Readonly<Record<keyof IdPolicyOptions, OptionRule>> = {
   workflowIdReusePolicy: oneOf(WorkflowIdReusePolicy),
   workflowIdConflictPolicy: oneOf(WorkflowIdConflictPolicy),

@@ -160,7 +160,7 @@ export class RunHandle<W extends Workflow, Client> {
   }
 
   /**
-   * Sends an update and waits for the handler's result. A run handles one update id once, however often it is sent.
+   * Sends an update and waits for the handler's result. A run handles each update id only once, however often it is sent.
    * @throws WorkflowUpdateFailedError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
    */
   executeUpdate<Ret>(update: Definition<[], Ret> | string): Promise<Ret>;
@@ -314,7 +314,7 @@ export class RunHandle<W extends Workflow, Client> {
     };
   }
 
-  /** All events of the log, decoded, with seqs after `after` up to `upTo` (inclusive). */
+  /** The events of the log, decoded. `after` and `upTo` (inclusive) limit their seqs. */
   async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
     return this.#read((database, runId) => decodedHistory(database, runId, range));
   }

@@ -1,4 +1,4 @@
-// The deployment version of a run, according to its log, and the workers that can answer for it.
+// The deployment version of a run, according to its log, and the workers that can answer queries about the run.
 import {
   effectiveVersioning,
   prefixOf,
@@ -39,7 +39,7 @@ export async function answeringQueue(database: Database, run: RunRow): Promise<s
   return prefixOf(effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id))) + queue;
 }
 
-/** The workers that can answer, for error messages. */
+/** Describes the workers that can answer, for error messages. */
 export async function whoAnswers(database: Database, run: RunRow): Promise<string> {
   const effective = effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id));
   const place = `polls task queue ${run.task_queue}`;

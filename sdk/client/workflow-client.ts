@@ -144,7 +144,7 @@ export class WorkflowClient {
 
   /**
    * Sends a signal to the open run of this workflow id. If no run is open, starts a run that has the signal from its
-   * start. An open run keeps its memo, search attributes and summary; the given ones apply only to a new run.
+   * start. An open run keeps its memo, search attributes and summary. The given options apply only to a new run.
    * @throws as `start`; WorkflowExecutionAlreadyStartedError only for the given policies
    */
   async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(

@@ -26,7 +26,7 @@ export type StopMode = 'fast' | 'immediate';
 export interface EmbeddedPostgres {
   url: string;
   port: number;
-  /** False when the server was already running. `stop` stops it nevertheless. */
+  /** False when the server was already running. `stop` stops the server in any case. */
   startedHere: boolean;
   stop(mode?: StopMode): Promise<void>;
 }

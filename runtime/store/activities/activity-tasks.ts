@@ -13,7 +13,7 @@ import { microsOf } from '../sql/sql-text.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { mayTake, type Poller, pollerColumns, versionText } from '../ownership/pollers.ts';
 
-/** A task is an activity of a run, named by the seq of its ActivityScheduled. */
+/** A task stands for an activity of a run. The activity's seq is that of its ActivityScheduled. */
 export interface TaskKey {
   readonly runId: string;
   readonly seq: number;
@@ -246,7 +246,7 @@ export function taskName(runId: string, seq: number, attempt: number): string {
 
 /** A pending activity that the run's owner does not execute itself, as `describe` shows it. */
 export interface RemoteTask {
-  /** WAITING: a client completes it. PAUSED: paused with no attempt running. */
+  /** WAITING: a client completes the activity. PAUSED: the activity is paused, and no attempt is running. */
   readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED' | 'PAUSED';
   readonly taskQueue: string;
   readonly attempt: number;

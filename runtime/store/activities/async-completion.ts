@@ -159,9 +159,9 @@ export interface LoggedActivity {
   readonly cancelRequested: boolean;
   /** Number of its present attempt: 1 + the attempts that failed or were lost. */
   readonly attempt: number;
-  /** The inbox holds the message with the given id. */
+  /** True if the inbox holds the message with the given id. */
   readonly isWaiting: boolean;
-  /** The log holds the message with the given id. */
+  /** True if the log holds the message with the given id. */
   readonly isTaken: boolean;
 }
 

@@ -270,7 +270,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
     parts.push(
       `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +
         `$${close.seq}::int[], $${close.hash}::bytea[], $${close.at}::timestamptz[]) as c(run_id, mail, status, seq, hash, at))`,
-      // Lock first, in order, and skip locked rows: a user's open transaction on one run must not delay the others.
+      // Lock first, in order, and skip locked rows: a user's open transaction on one run must not delay other runs.
       `locked as materialized (select r.run_id, r.mail from ${schema}.ready r where r.run_id = any($${close.run}::uuid[]) ` +
         `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
       'refused as materialized (select c.run_id from closing c where not exists ' +

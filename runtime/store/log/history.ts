@@ -35,7 +35,7 @@ export async function* readHistory(
     const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;
     return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
   };
-  // seqs are dense, so a page that is not full is the last one.
+  // seqs are dense, so a page that is not full is the last page.
   yield* ahead(Math.trunc(options.after ?? 0), { upTo, size: pageEvents, least: pageEvents }, read);
 }
 
@@ -146,7 +146,7 @@ function readEvent(row: RowReader): StoredEvent {
   };
 }
 
-/** COPY takes no parameters, so only a valid run id may enter the text. */
+/** COPY takes no parameters, so only a valid run id may be put into the SQL text. */
 function checked(runId: string): string {
   if (!isRunId(runId)) throw new Error(`"${runId}" is not a run id`);
   return runId;

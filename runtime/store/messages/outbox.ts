@@ -50,7 +50,7 @@ export async function deliverOutbox(database: Database, runIds: readonly string[
   return busy;
 }
 
-/** Those of the runs that had children or messages under way. Each needs a transaction of its own. */
+/** Returns those of the given runs that had children or messages under way. Each needs its own transaction. */
 async function withLinks({ pool, schema }: Database, runIds: readonly string[]): Promise<string[]> {
   const { rows } = await pool.query<{ run_id: string }>({
     name: `reprise_outbox_links_${schema}`,

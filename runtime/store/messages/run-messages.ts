@@ -72,7 +72,7 @@ export async function sendFromRun(
   });
 }
 
-/** Sends to the run, or to its successor if it has closed; undefined when the chain has ended. */
+/** Sends to the run, or to its open successor if the run has closed. Undefined when the chain has ended. */
 export async function sendTo(
   client: pg.ClientBase,
   schema: string,

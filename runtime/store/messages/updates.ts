@@ -16,7 +16,7 @@ export interface UpdateState {
   readonly outcome: { readonly failed: boolean; readonly payload: Uint8Array } | undefined;
 }
 
-/** The id for notices about an update and for its rejection: a UUID made of both ids. */
+/** The id for notices about an update and for its rejection: a UUID computed from both ids. */
 export function updateKey(runId: string, updateId: string): string {
   return hash('sha256', `${runId} ${updateId}`, 'hex')
     .slice(0, 32)

@@ -27,7 +27,7 @@ export interface Registration {
    * connection of the pool.
    */
   readonly backendPids: readonly (number | null)[];
-  /** Types of activities that it executes for other workers; undefined when it takes no tasks. */
+  /** Types of activities that the worker executes for other workers; undefined when it takes no tasks. */
   readonly activityTypes?: readonly string[];
   /** The highest engine number that the worker can read; default: this version's number. */
   readonly engine?: number;
@@ -89,7 +89,7 @@ export interface Suspect {
   readonly sessionEnded: boolean;
 }
 
-/** Extends the lease and reads the leases of others, in one round trip that does not wait for the disk. */
+/** Extends the lease and reads the leases of other incarnations, in one round trip that does not wait for the disk. */
 export async function heartbeat(
   client: pg.ClientBase,
   schema: string,

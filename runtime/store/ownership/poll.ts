@@ -9,7 +9,7 @@ export interface Found {
   readonly mailed: readonly string[];
   /** A task of one of the queues is due. */
   readonly tasks: boolean;
-  /** The deadline of a task, of any queue, has passed. */
+  /** The deadline of a task in any queue has passed. */
   readonly expired: boolean;
   /** Standalone activities of the queue have something to do. */
   readonly standalone: boolean;

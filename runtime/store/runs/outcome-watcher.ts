@@ -166,7 +166,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     const { schema } = this.#database;
     const client = await this.#database.dedicated('reprise client');
     const lost = (): void => {
-      // Both events of one lost session arrive here, and a new session may already listen.
+      // A lost session may emit `error` and `end`, and a new session may already listen when `end` arrives.
       if (this.#listening !== client) return;
       this.#listener = undefined;
       this.#listening = undefined;

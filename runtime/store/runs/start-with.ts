@@ -11,7 +11,7 @@ import { transaction } from '../sql/transaction.ts';
 export interface StartWith {
   /** Sent to the new run, or to the open run. */
   readonly message?: Message;
-  /** Use the open run of the workflow id instead of starting one. */
+  /** Use the open run of the workflow id, if there is one, instead of starting a run. */
   readonly useExisting: boolean;
   /** A new run is refused if the last run of the workflow id has one of these statuses. */
   readonly refusedAfter: readonly RunStatus[];

@@ -1,14 +1,14 @@
 // A database as the rest of the store sees it: a pool, the schema's name, and events inside this process.
 
-// Lock order. A statement may wait for a lock only while everything that it holds stands to the left of it:
+// Lock order. A statement may wait for a lock only if all locks that it already holds stand further left in this list:
 //
 //   ready rows (by run id) -> fence -> runs (new ones by workflow id) -> activity tasks -> inbox
 //
-// A statement that starts further right never waits for anything to the left. Appends, parking, offers and reports lock a
-// fence first; timeouts and reapers' sweeps lock tasks first; the outbox locks its own rows first. All of them skip ready
-// rows that somebody holds (skip locked). Only a transaction that holds nothing waits for a ready row, at most lockMs of
-// transaction.ts, or for two of them in the order of their ids. A reaper locks only fences, commits, and frees runs with a
-// new snapshot.
+// A statement that starts further right never waits for a lock further left. Appends, parking, offers and reports lock
+// a fence first. Timeouts and reapers' sweeps lock tasks first. The outbox locks its own rows first. All of these skip
+// ready rows that another session holds (skip locked). Only a transaction that holds no lock waits for a ready row, at
+// most lockMs of transaction.ts, or for two ready rows in the order of their ids. A reaper locks only fences, commits,
+// and frees runs with a new snapshot.
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -29,7 +29,7 @@ export interface ClosedOutcome {
   readonly reason: string | null;
   /** Id of the successor, if there is one. */
   readonly next?: string;
-  /** For a run with a retry policy that failed or timed out. */
+  /** Set for a run with a retry policy that failed or timed out. */
   readonly retryState?: string;
 }
 
@@ -115,7 +115,7 @@ export class Database {
 
   #settings(name: string): pg.ClientConfig {
     const config = this.#config ?? this.pool.options;
-    // A pool hides its password from enumeration, so it is copied by name.
+    // A pool's password is not enumerable, so it is copied by name.
     const { password } = config;
     return { ...config, ...(password === undefined ? {} : { password }), application_name: name };
   }

@@ -5,7 +5,7 @@ import { type Migration, Migrator } from 'kysely/migration';
 import type pg from 'pg';
 import { migrationFolder, migrationTable } from './migration-files.ts';
 
-/** The files are written for the schema `reprise`; this replaces the name. */
+/** The files name the schema `reprise`. This function replaces that name by the database's schema name. */
 function inSchema(text: string, schema: string): string {
   return schema === 'reprise'
     ? text

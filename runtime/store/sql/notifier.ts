@@ -85,7 +85,7 @@ export class Notifier implements BatchSender<Notice> {
 
 /**
  * Sends items by topic, in a transaction of its own. On a pipelined connection, this does not wait for the preceding
- * statement. If that statement fails, receivers look in vain.
+ * statement. If that statement fails, receivers look and find nothing new.
  */
 export async function sendNotices(
   client: pg.ClientBase | pg.Pool,
@@ -116,7 +116,7 @@ export async function listen(client: pg.ClientBase, schema: string, topics: read
   for (const topic of topics) await client.query(`listen ${channelName(schema, topic)}`);
 }
 
-/** Sends a notice with the caller's transaction: it arrives when that commits. */
+/** Sends a notice in the caller's transaction. The notice arrives when the transaction commits. */
 export async function wakeOnCommit(transaction: Queryable, schema: string, queue: string): Promise<void> {
   await transaction.query('select pg_notify($1, $2)', [channelName(schema, 'wake'), queue]);
 }

@@ -6,7 +6,7 @@ import { sqlstate, sqlstateOf } from './sqlstate.ts';
 export interface ServerSession {
   /** The server's version, as in server_version_num. */
   readonly version: number;
-  /** True if the server session differs from the one that the login named: there is a pooler in between. */
+  /** True if the server session differs from the session named at login. Then a pooler is in between. */
   readonly isPooled: boolean;
 }
 

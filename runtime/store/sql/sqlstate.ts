@@ -31,7 +31,7 @@ function constraintOf(error: unknown): string | undefined {
   return (error as DatabaseError | undefined)?.constraint;
 }
 
-/** (run_id, seq) exists: another writer has appended to the run. */
+/** The event (run_id, seq) exists already: another writer has appended to the run. */
 export function isHistoryConflict(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true;
 }

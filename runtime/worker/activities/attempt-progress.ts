@@ -1,5 +1,5 @@
-// Decides when a running attempt stores its progress, and notices a missed heartbeat timeout. The attempt itself
-// stores.
+// Decides when a running attempt stores its progress, and notices a missed heartbeat timeout. The attempt itself writes the
+// progress.
 import { timerMsMax } from '../../core/options/duration.ts';
 
 /** The shortest interval between two writes of progress, in ms. */

@@ -74,7 +74,7 @@ export class TaskAttempt implements AttemptOwner {
     return this.#parts.running.execute(this.#attempt, this.#parts.slots);
   }
 
-  /** Ends the attempt without its outcome, because somebody else has decided the outcome. */
+  /** Ends the attempt and ignores its outcome, because another process has decided the outcome. */
   leave(reason: CancelReason): void {
     this.#attempt.end(reason);
     this.#parts.running.release(this.#attempt);

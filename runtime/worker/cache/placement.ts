@@ -32,7 +32,7 @@ function nextWake(run: LiveRun): Micros | undefined {
   const { state, waitsUntil, retryTaskAt } = run;
   const deadline = state.chain?.deadline;
   if (waitsUntil > 0) return Math.min(waitsUntil, deadline ?? waitsUntil);
-  // As long as its code fails, nothing else of the run can go on.
+  // While its code fails, nothing else of the run can continue.
   if (retryTaskAt !== undefined) return Math.min(retryTaskAt, deadline ?? retryTaskAt);
   if (state.links?.hasUnsent === true) return state.at;
   let next = deadline;

@@ -1,5 +1,5 @@
 // Opens the database sessions of an incarnation and registers it: one session carries the heartbeat, one claims and
-// releases runs, one starts runs, some append. It sends nothing else on them.
+// releases runs, one starts runs, some append. It sends nothing else on the sessions.
 import type pg from 'pg';
 import { queueKey } from '../../core/run/deployment.ts';
 import { LogWriter } from '../../store/log/append.ts';

@@ -128,7 +128,7 @@ export class Links implements BatchSender<string> {
     );
   }
 
-  /** Waits for the start of a child that a message is meant for. */
+  /** Waits until the child that a message is meant for has started. */
   async #begun(run: LiveRun, child: number | undefined): Promise<void> {
     if (child === undefined) return;
     const isUnderWay = (): boolean => run.state.links?.children.get(child)?.isStarted === false;

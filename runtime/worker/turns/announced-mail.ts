@@ -5,7 +5,7 @@ import { Rounds } from '../../flow/rounds.ts';
 export class AnnouncedMail {
   readonly #runIds = new Rounds<string>();
 
-  /** Adds runs with announced mail. Some may belong to other workers. */
+  /** Adds runs with announced mail. Other workers may own some of these runs. */
   announce(runIds: readonly string[]): void {
     for (const runId of runIds) this.#runIds.add(runId);
   }

@@ -1,4 +1,4 @@
-// What callers see of a standalone activity: the summary in lists, and the description.
+// A standalone activity as callers see it: the summary in lists, and the description.
 import { type ActivityControls, activityControls } from '../../../runtime/core/activity/activity-controls.ts';
 import { typedAttributes } from '../../../runtime/core/options/attribute-values.ts';
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
@@ -62,7 +62,7 @@ export interface ActivityExecutionInfo {
 export interface ActivityExecutionDescription extends ActivityExecutionInfo, ActivityExecutionOptions {
   /** Undefined for a closed activity. */
   readonly runState: PendingActivityState | undefined;
-  /** Number of the present attempt, or of the last one. */
+  /** Number of the present attempt; for a closed activity, of the last attempt. */
   readonly attempt: number;
   readonly summary: string | undefined;
   readonly lastStartedTime: Date | undefined;
