@@ -1,6 +1,5 @@
-// One activity that this worker executes for a run that it owns, from its durable ActivityScheduled to its outcome:
-// back-off, slots, attempts, timeouts, retries. It reports each outcome as an input of the run and never writes the
-// log.
+// One activity that this worker executes for a run that it owns, from its durable ActivityScheduled to its outcome. It
+// handles slots, attempts and timeouts, reports each outcome as an input of the run, and never writes the log.
 //
 //   waiting (back-off) ─► queued ─► running ─► done
 //        ▲                             │

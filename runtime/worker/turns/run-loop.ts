@@ -1,6 +1,5 @@
 // Turns of all runs that this incarnation owns, in stages: claimed runs are loaded, runs that need attention are
-// activated together, and their turns are appended. A turn is acted upon only after its commit. The phases:
-// run-phase.ts.
+// activated, and their turns are appended together. A turn is acted upon only after its commit. Phases: run-phase.ts.
 //
 //   adopt ─► loaded ─► [RunInputs] ─► #activate ─► #append ─► appended ─► #committed ─► EventActions
 //                          ▲                                      └─► #repeatClose, #refused, Quarantine
