@@ -1,4 +1,4 @@
-// What an activity sees of its attempt while it runs. AsyncLocalStorage carries it, so plain functions can be activities.
+// What a running activity can see of its attempt. AsyncLocalStorage carries the context, so activities are plain functions.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';

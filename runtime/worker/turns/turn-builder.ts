@@ -31,7 +31,7 @@ export interface RefusedUpdate {
 
 export interface BuiltTurn {
   readonly events: HistoryEvent[];
-  /** The events of `events` that workflow code caused. */
+  /** The part of `events` that workflow code caused. */
   readonly outputs: readonly HistoryEvent[];
   /** Ids of the messages that the turn takes from the inbox. */
   readonly consumed: readonly number[];
