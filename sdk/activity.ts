@@ -13,7 +13,7 @@ import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import type { Logger } from 'pino';
 import type { Client } from './client.ts';
 
-/** What a running activity can use: its info, heartbeat, cancellation, log and client. */
+/** The context of a running activity: info, heartbeat, cancellation, log and client. */
 export type Context = ActivityContext & { readonly client: Client };
 
 export const Context = {
@@ -29,7 +29,9 @@ export function activityInfo(): ActivityInfo {
   return Context.current().info;
 }
 
-/** Reports progress; the next attempt reads it as `activityInfo().heartbeatDetails`. Details must be serialisable. */
+/**
+ * Reports progress. The next attempt reads it as `activityInfo().heartbeatDetails`. The details must be serialisable.
+ */
 export function heartbeat(details?: unknown): void {
   Context.current().heartbeat(details);
 }
@@ -59,7 +61,7 @@ export function getClient(): Client {
   return Context.current().client;
 }
 
-/** Records what the activity spent, such as tokens or money. The log stores it with the activity's completion. */
+/** Records what the activity has used, such as tokens or money. The log stores it with the activity's completion. */
 export function recordUsage(usage: Usage): void {
   Context.current().usage.push(usage);
 }
@@ -85,8 +87,8 @@ export const log: Record<'trace' | 'debug' | 'info' | 'warn' | 'error', LogMetho
 export interface ActivityDeclarationOptions {
   /**
    * `none`: the activity changes nothing outside. `keyed` (default): it may be repeated with the same
-   * `activityInfo().idempotencyKey`. `unsafe`: it runs at most once; an attempt that is lost with its worker is not repeated
-   * but waits for a person to decide.
+   * `activityInfo().idempotencyKey`. `unsafe`: it runs at most once. If an `unsafe` attempt is lost with its worker, it
+   * is not repeated but waits for a person to decide.
    */
   effect?: ActivityDeclaration['effect'];
   /** Whether an operator may skip the activity and supply its result; default false. */

@@ -14,7 +14,7 @@ export interface ClientOptions {
   /** Limit of one payload in bytes; default 2 MiB. */
   maxPayloadBytes?: number;
   workflow?: {
-    /** Which runs queries are refused for; default NONE. */
+    /** Selects the runs for which queries are refused; default NONE. */
     queryRejectCondition?: QueryRejectCondition;
   };
 }
@@ -33,16 +33,19 @@ const clientOptions = optionTable<ClientOptions>(
 export class Client {
   readonly connection: Connection;
   readonly workflow: WorkflowClient;
-  /** Versions of workers: which one takes new runs, and which ones still have runs. */
+  /** Versions of workers: which version takes new runs, and which ones still have runs. */
   readonly workerDeployment: WorkerDeploymentClient;
   readonly activity: ActivityClient;
 
-  /** Limits how long calls inside `fn` wait: they give up after `deadline` (ms since 1970, or a Date). @throws RuntimeError INVALID_INPUT */
+  /**
+   * Limits how long calls inside `fn` wait: they stop waiting after `deadline` (ms since 1970, or a Date).
+   * @throws RuntimeError INVALID_INPUT
+   */
   withDeadline<T>(deadline: number | Date, fn: () => Promise<T>): Promise<T> {
     return withDeadline(deadline, fn);
   }
 
-  /** Lets calls inside `fn` give up waiting when the signal aborts. @throws RuntimeError INVALID_INPUT */
+  /** Makes calls inside `fn` stop waiting when the signal aborts. @throws RuntimeError INVALID_INPUT */
   withAbortSignal<T>(signal: AbortSignal, fn: () => Promise<T>): Promise<T> {
     return withAbortSignal(signal, fn);
   }

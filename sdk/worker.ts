@@ -1,4 +1,4 @@
-// reprise/worker: runs workflow code and activities of one task queue.
+// reprise/worker: runs the workflow code and activities of one task queue.
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { refuseReservedName } from '../runtime/core/options/reserved-name.ts';
@@ -31,7 +31,7 @@ export class Worker {
     const settings = workerSettings(options);
     const activities = activityMap(options.activities ?? {});
     const bundle = await bundleOf(options);
-    // Workers use a pool of their own, so that clients of the same connection cannot exhaust it.
+    // Workers use a pool of their own, so that clients on the same connection cannot exhaust it.
     const database = options.connection.database.forWorkers;
     const { deadlockTimeoutMs, showStackTraceSources } = settings;
     const sandboxOptions = {
@@ -82,12 +82,12 @@ export class Worker {
     await this.#run();
   }
 
-  /** @throws IllegalStateError at once, if the worker already runs; it goes on running */
+  /** @throws IllegalStateError at once if the worker already runs; the worker continues */
   #run(): Promise<void> {
     return this.#process.run().finally(() => this.#sandbox.dispose());
   }
 
-  /** Works until the promise (or the function's promise) settles, then shuts down. Returns its result. */
+  /** Works until the promise (or the function's promise) settles, then shuts down. Returns the promise's result. */
   async runUntil<T>(work: Promise<T> | (() => Promise<T>)): Promise<T> {
     const running = this.#run();
     try {
@@ -107,7 +107,7 @@ export class Worker {
     return this.#process.state;
   }
 
-  /** State, epoch of the present incarnation, and number of runs in memory. */
+  /** The worker's state, the epoch of its present incarnation, and the number of runs in memory. */
   getStatus(): { runState: WorkerState; epoch: number | undefined; cachedRuns: number } {
     return { runState: this.#process.state, epoch: this.#process.epoch, cachedRuns: this.#process.runCount };
   }
@@ -144,7 +144,8 @@ function activityMap(activities: object): Record<string, RegisteredActivity> {
     refuseReservedName('activity', name);
     map[name] = fn as RegisteredActivity;
   }
-  // A module of activities may also export constants. A class instance is refused, because its methods are not own properties.
+  // A module of activities may also export constants. A class instance is refused, because its methods are not own
+  // properties.
   const prototype: unknown = Object.getPrototypeOf(activities);
   const isPlain = typeof activities === 'object' && (prototype === Object.prototype || prototype === null);
   if (!isPlain || (entries.length > 0 && Object.keys(map).length === 0)) {

@@ -35,25 +35,25 @@ export async function withAbortSignal<T>(signal: AbortSignal, fn: () => Promise<
   return limits.run({ ...outer, signals: [...outer.signals, signal] }, fn);
 }
 
-/** Checked by its members, because libraries bring their own AbortSignal. */
+/** Checks the members of the value instead of its class, because libraries bring their own AbortSignal. */
 function isAbortSignal(given: unknown): given is AbortSignal {
   const { aborted, addEventListener } = (given ?? {}) as Partial<AbortSignal>;
   return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }
 
-/** Why the caller stops waiting; undefined while it waits. */
+/** Why the caller stops waiting; undefined while it may wait. */
 export function limitReached(): string | undefined {
   const { deadline, signals } = limits.getStore() ?? none;
   if (signals.some((signal) => signal.aborted)) return 'the call was aborted';
   return Date.now() >= deadline ? 'the deadline has passed' : undefined;
 }
 
-/** How long the caller still waits, ms, at most `ms`. */
+/** How long the caller may still wait, in ms, at most `ms`. */
 export function waitAtMost(ms: number): number {
   return Math.max(0, Math.min(ms, (limits.getStore() ?? none).deadline - Date.now()));
 }
 
-/** Resolves when the caller's signal aborts; never without a signal. `done` removes the listeners. */
+/** `aborted` resolves when the caller's signal aborts; never without a signal. `done` removes the listeners. */
 export function whenAborted(): { readonly aborted: Promise<void>; done(): void } {
   const { signals } = limits.getStore() ?? none;
   const aborted = Promise.withResolvers<void>();

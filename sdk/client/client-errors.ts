@@ -1,10 +1,10 @@
-// Errors that client calls throw, named as in the Temporal SDK. Each carries one of our codes.
+// Errors that client calls throw, named as in the Temporal SDK. Each has one of our error codes.
 import type { RetryState } from '../../runtime/core/failure/failure.ts';
 import type { StatusName } from './execution-info.ts';
 import { mark } from '../../runtime/core/failure/marked-class.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 
-/** Thrown by `result()` of a run that did not complete; `cause` says why. */
+/** Thrown by `result()` when the run did not complete; `cause` says why. */
 export class WorkflowFailedError extends Error {
   readonly code: 'WORKFLOW_FAILED' = 'WORKFLOW_FAILED';
   readonly retryState: RetryState | undefined;
@@ -39,7 +39,7 @@ export class WorkflowNotFoundError extends RuntimeError {
   }
 }
 
-/** An open run has the workflow id, or a closed one has it and the workflowIdReusePolicy allows no other. */
+/** An open run has the workflow id, or a closed run has it and the workflowIdReusePolicy does not allow another run. */
 export class WorkflowExecutionAlreadyStartedError extends RuntimeError {
   readonly workflowId: string;
   readonly workflowType: string;
@@ -84,7 +84,9 @@ export class WorkflowUpdateFailedError extends Error {
   }
 }
 
-/** The caller's deadline passed, or its signal aborted, before an update was answered. The update may still be handled. */
+/**
+ * The caller's deadline passed, or its signal aborted, before the update was answered. The update may still be handled.
+ */
 export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
   readonly code: 'TIMEOUT' = 'TIMEOUT';
   constructor(message: string) {
@@ -146,7 +148,7 @@ export class ActivityCompletionError extends RuntimeError {
   }
 }
 
-/** Thrown by a heartbeat when the attempt must stop. */
+/** Thrown by `heartbeat` when the attempt must stop. */
 export class ActivityCancelledError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_CANCELLED', message);
@@ -157,7 +159,9 @@ export class ActivityCancelledError extends RuntimeError {
   }
 }
 
-/** Thrown by a heartbeat when the activity is paused: the attempt must stop, and another one starts after the pause. */
+/**
+ * Thrown by `heartbeat` when the activity is paused. The attempt must stop, and another attempt starts after the pause.
+ */
 export class ActivityPausedError extends RuntimeError {
   constructor(message: string) {
     super('ACTIVITY_PAUSED', message);
@@ -168,7 +172,7 @@ export class ActivityPausedError extends RuntimeError {
   }
 }
 
-/** Thrown by `result()` of a standalone activity that did not complete; `cause` says why. */
+/** Thrown by `result()` when a standalone activity did not complete; `cause` says why. */
 export class ActivityExecutionFailedError extends Error {
   readonly code: 'ACTIVITY_FAILED' = 'ACTIVITY_FAILED';
   override readonly cause: Error | undefined;
@@ -186,7 +190,7 @@ export class ActivityExecutionFailedError extends Error {
   }
 }
 
-/** An open activity has the id, or a closed one has it and the idReusePolicy allows no other. */
+/** An open activity has the id, or a closed activity has it and the idReusePolicy does not allow another activity. */
 export class ActivityExecutionAlreadyStartedError extends Error {
   readonly code: 'ACTIVITY_ALREADY_STARTED' = 'ACTIVITY_ALREADY_STARTED';
   readonly activityId: string;
@@ -203,7 +207,10 @@ export class ActivityExecutionAlreadyStartedError extends Error {
   }
 }
 
-/** Temporal's error for an unknown namespace. Nothing throws it: a namespace exists as soon as it contains something. */
+/**
+ * Temporal's error for an unknown namespace. Never thrown here, because a namespace exists as soon as it contains
+ * something.
+ */
 export class NamespaceNotFoundError extends Error {
   readonly namespace: string;
   constructor(namespace: string) {

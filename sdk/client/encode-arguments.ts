@@ -1,4 +1,4 @@
-// Encodes arguments for the log and checks names, reasons and run ids, before anything is written.
+// Encodes arguments for the log, and checks names, reasons and run ids before anything is written.
 import { describeValue, isStorableName } from '../../runtime/core/json/json.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -18,7 +18,10 @@ export function encodeArguments(what: string, args: readonly unknown[], maxBytes
   return payload;
 }
 
-/** Text columns store names, and they hold anything except NUL. @throws INVALID_INPUT */
+/**
+ * Checks a name that a text column stores: anything without NUL and lone surrogates, up to 1000 bytes.
+ * @throws INVALID_INPUT
+ */
 export function checkName(what: string, name: unknown): string {
   // Limited in bytes, because an index row has a size limit.
   if (typeof name !== 'string' || !isStorableName(name) || Buffer.byteLength(name) > 1000) {
@@ -32,7 +35,7 @@ export function checkName(what: string, name: unknown): string {
 
 const reasonChars = 8_192;
 
-/** A reason that a text column can store: NUL and lone surrogates become U+FFFD. @throws INVALID_INPUT */
+/** Makes a reason storable in a text column: NUL and lone surrogates become U+FFFD. @throws INVALID_INPUT */
 export function checkReason(what: string, reason: unknown): string {
   if (typeof reason !== 'string') {
     throw new RuntimeError('INVALID_INPUT', `The reason of ${what} must be text, got ${typeof reason}.`);

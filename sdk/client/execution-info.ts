@@ -1,4 +1,4 @@
-// What callers see of a run: types of workflow functions, and the summary in lists and descriptions.
+// A run as callers see it: types of workflow functions, and the summary in lists and descriptions.
 import { changesName, legacyAttributes, typedAttributes } from '../../runtime/core/options/attribute-values.ts';
 import {
   type SearchAttributes,
@@ -31,7 +31,7 @@ export interface StatusName {
   readonly name: WorkflowExecutionStatusName;
 }
 
-/** Temporal's codes and names; statuses that it lacks have codes from 100. */
+/** Temporal's codes and names. Statuses that Temporal lacks have codes from 100. */
 const statusNames: Record<RunStatus, StatusName> = {
   running: { code: 1, name: 'RUNNING' },
   completed: { code: 2, name: 'COMPLETED' },
@@ -55,17 +55,17 @@ export interface RunInfo {
   readonly startTime: Date;
   readonly closeTime: Date | undefined;
   readonly memo: Record<string, unknown> | undefined;
-  /** By name, without types. */
+  /** Values by name, without types. */
   readonly searchAttributes: SearchAttributes;
   readonly typedSearchAttributes: TypedSearchAttributes;
 }
 
 export interface WorkflowExecutionInfo extends RunInfo {
-  /** seq of its last event. */
+  /** seq of the run's last event. */
   readonly historyLength: number;
-  /** When its first task is due: after its start, if that had a delay, a back-off or a schedule. */
+  /** When the run's first task is due. Later than the start time if the run has a delay, a back-off or a schedule. */
   readonly executionTime: Date;
-  /** The run that started this one as its child. */
+  /** The run that started this run as its child. */
   readonly parentExecution: RunLink | undefined;
   /** The root of the tree of parents and children. */
   readonly rootExecution: RunLink;
@@ -83,7 +83,7 @@ export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
   };
 }
 
-/** `changes` appear among the search attributes, as in Temporal, unless there are none. */
+/** `changes` (ids of `patched`) appear among the search attributes, as in Temporal, if there are any. */
 export function executionInfo(row: RunRow, changes: readonly string[] = []): RunInfo {
   const { search_attributes: values, search_attribute_types: types } = row;
   const hasChanges = changes.length > 0;

@@ -1,4 +1,4 @@
-// The log for people and other tools: our events decoded, or Temporal's format.
+// The log in the form that people and other tools read: our events decoded, or Temporal's format.
 import type { ExternalMeta, ScheduledMeta } from '../../runtime/core/log/activation.ts';
 import type { HistoryEvent } from '../../runtime/core/log/event.ts';
 import { failureInfo } from '../../runtime/core/failure/failure-info.ts';
@@ -42,7 +42,7 @@ export interface TemporalHistory {
   readonly events: readonly Record<string, unknown>[];
 }
 
-/** Temporal's histories contain neither retries nor these facts of ours. */
+/** Events of these types are left out, because Temporal's histories contain nothing like them. */
 const notInTemporal = new Set<string>([
   'ActivityAttemptFailed',
   'ActivityAttemptStarted',
@@ -129,7 +129,7 @@ const followable: ReadonlySet<string> = new Set([
   'WorkflowTimedOut',
 ]);
 
-/** Texts for people about a run, an activity or a timer. */
+/** Texts about a run, an activity or a timer for people to read. */
 interface UserMetadata {
   readonly summary?: string;
   readonly details?: string;
@@ -152,7 +152,7 @@ function isLocalSchedule({ type, meta }: HistoryRecord): boolean {
   return type === 'ActivityScheduled' && (meta as ScheduledMeta | null)?.local === true;
 }
 
-/** In Temporal, a local activity appears only as the marker of its end. */
+/** In Temporal's histories, a local activity appears only as the marker of its end. */
 function localActivityMarker(scheduled: HistoryRecord, ended: HistoryRecord): Record<string, unknown> {
   const data = {
     activity_id: (scheduled.meta as ScheduledMeta).id,

@@ -1,10 +1,10 @@
-// What a start does when a run with its workflow id exists. Names: Temporal's (spec/sdk.md behavior 53).
+// What a start does when a run with its workflow id exists. The names are Temporal's.
 import { oneOf, type OptionRule } from '../../runtime/core/options/option-table.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import { refusedAfter } from '../../runtime/core/run/refused-after.ts';
 
-/** What a start does when a run of the workflow id is open. */
+/** What a start does when a run with the workflow id is open. */
 export const WorkflowIdConflictPolicy = {
   /** The start fails. The default. */
   FAIL: 'FAIL',
@@ -15,11 +15,11 @@ export const WorkflowIdConflictPolicy = {
 } as const;
 export type WorkflowIdConflictPolicy = (typeof WorkflowIdConflictPolicy)[keyof typeof WorkflowIdConflictPolicy];
 
-/** What a start does when the latest run of the workflow id is closed. */
+/** What a start does when the latest run with the workflow id is closed. */
 export const WorkflowIdReusePolicy = {
   /** The default. */
   ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
-  /** Only if it failed, was cancelled or terminated, or timed out. */
+  /** Allows a start only if that run failed, was cancelled or terminated, or timed out. */
   ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
   REJECT_DUPLICATE: 'REJECT_DUPLICATE',
   /** @deprecated Use ALLOW_DUPLICATE with WorkflowIdConflictPolicy.TERMINATE_EXISTING. */
@@ -40,7 +40,7 @@ export interface IdPolicyOptions {
   workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
 }
 
-/** Rules of these options, for tables of options. */
+/** Rules that check these options, for use in tables of options. */
 export const idPolicyRules: Readonly<Record<keyof IdPolicyOptions, OptionRule>> = {
   workflowIdReusePolicy: oneOf(WorkflowIdReusePolicy),
   workflowIdConflictPolicy: oneOf(WorkflowIdConflictPolicy),
@@ -51,7 +51,10 @@ export interface IdPolicies {
   readonly refusedAfter: readonly RunStatus[];
 }
 
-/** Expects checked options. @throws INVALID_INPUT for two that exclude each other */
+/**
+ * Combines options that are already checked one by one.
+ * @throws INVALID_INPUT for two options that exclude each other
+ */
 export function idPolicies(options: IdPolicyOptions, conflictDefault: WorkflowIdConflictPolicy): IdPolicies {
   const { workflowIdReusePolicy: reuse = 'ALLOW_DUPLICATE', workflowIdConflictPolicy: given } = options;
   const terminates = reuse === 'TERMINATE_IF_RUNNING';

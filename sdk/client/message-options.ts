@@ -1,4 +1,4 @@
-// Names of the messages that a client sends, and options that hold their arguments. Names: Temporal's.
+// Names of the messages that a client sends, and options that hold their arguments. The names are Temporal's.
 import type { argsType, resultType } from '../../runtime/activator/messages/message-definition.ts';
 import { argumentList, checkOptions, notYet, optionTable } from '../../runtime/core/options/option-table.ts';
 
@@ -10,7 +10,7 @@ export interface Definition<Args extends readonly unknown[], Ret = unknown> {
   readonly [resultType]?: Ret;
 }
 
-/** `args` is optional when there are none. */
+/** `args` is optional for a message without arguments. */
 export type MessageOptions<Args extends readonly unknown[]> = [] extends Args
   ? { readonly args?: Args }
   : { readonly args: Args };

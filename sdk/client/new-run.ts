@@ -1,4 +1,4 @@
-// Options of a start, and the run that is made of them.
+// Options of a start, and the run that is built from them.
 import { type Duration, optionMs } from '../../runtime/core/options/duration.ts';
 import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
 import { startMeta, type StartedMeta } from '../../runtime/core/run/start-meta.ts';
@@ -34,33 +34,39 @@ import {
 } from '../../runtime/core/options/option-table.ts';
 
 export interface CommonStartOptions extends IdPolicyOptions, StartTimingOptions {
-  /** The caller's business key; at most one open run has it. */
+  /** The caller's business key. Only one open run can have it. */
   workflowId: string;
   taskQueue: string;
   /** Stored as JSON. An open run that is used instead of a new one (USE_EXISTING, signalWithStart) keeps its own memo. */
   memo?: Record<string, unknown>;
   /** Lists of values by name. Their types are inferred: text is TEXT. Prefer `typedSearchAttributes`. */
   searchAttributes?: SearchAttributes;
-  /** Values to find the run by. They win over `searchAttributes` of the same name. An open run keeps its own, as for `memo`. */
+  /**
+   * Values to find the run by. They take precedence over `searchAttributes` with the same name. An open run keeps its
+   * own, as for `memo`.
+   */
   typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
-  /** One line for people; `describe()` returns it. */
+  /** One line for people to read; `describe()` returns it. */
   staticSummary?: string;
-  /** A longer text for people. */
+  /** A longer text for people to read. */
   staticDetails?: string;
   /** Whether `result()` waits for the successors of the run; default true. */
   followRuns?: boolean;
-  /** Delay of the run's first task, ms or '10s'; a message to the run ends it early. Not with cronSchedule. */
+  /**
+   * Delay of the run's first task, ms or '10s'. A message to the run ends the delay early. Not allowed with
+   * cronSchedule.
+   */
   startDelay?: Duration;
-  /** Forces a worker deployment version for the run and its successors, whatever its code declares. */
+  /** Overrides the worker deployment version for the run and its successors, whatever the run's code declares. */
   versioningOverride?: VersioningOverride;
   /**
-   * Starts inside this transaction: the run exists if and only if the transaction commits. Takes anything with
-   * `query(text, values)`, such as a pg client, or a Kysely transaction.
+   * Starts inside this transaction: the run exists if and only if the transaction commits. Accepts a Kysely transaction,
+   * or any object with `query(text, values)`, such as a pg client.
    */
   transaction?: Queryable | KyselyTransaction;
 }
 
-/** A workflow named by text takes any arguments; one with a known type takes its own. */
+/** A workflow named by text accepts any arguments. A workflow with a known type accepts its own. */
 export type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extends [never[], Parameters<W>]
   ? { args?: readonly unknown[] }
   : [] extends Parameters<W>
@@ -69,7 +75,7 @@ export type StartArguments<W extends Workflow> = [Parameters<W>, never[]] extend
 
 export type WorkflowStartOptions<W extends Workflow = Workflow> = CommonStartOptions & StartArguments<W>;
 
-/** The part of a Kysely transaction that is used. */
+/** The part of a Kysely transaction that we use. */
 export interface KyselyTransaction {
   executeQuery(query: {
     sql: string;
@@ -154,7 +160,10 @@ function timingOf(options: StartTimingOptions & { readonly startDelay?: Duration
   return asInvalidInput(() => startTiming(options, Date.now()));
 }
 
-/** Memo and search attributes; undefined when there are none, as in most runs. @throws INVALID_INPUT, PAYLOAD_TOO_LARGE */
+/**
+ * Memo and search attributes; undefined when the run has none, as most runs.
+ * @throws INVALID_INPUT, PAYLOAD_TOO_LARGE
+ */
 export function propertiesOf(
   {
     memo,

@@ -18,7 +18,7 @@ export interface PlaceOptions {
   readonly policies: IdPolicies;
   readonly transaction: Queryable | undefined;
   readonly timing: StartTiming;
-  /** Goes to the new run, or to the open one. */
+  /** Sent to the new run, or to the open run. */
   readonly message?: Message;
   /** Terminates the open run of the workflow id. */
   terminate(): Promise<void>;
@@ -36,7 +36,8 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
   }
   for (;;) {
     const once = (isRepeated: boolean): Promise<Placed | Taken> => placeOnce(connection, run, options, isRepeated);
-    // In the caller's transaction, its own lock_timeout applies, and a failed statement ends it, so there is no retry.
+    // Inside the caller's transaction, the caller's lock_timeout applies, and a failed statement aborts the
+    // transaction. So there is no retry.
     const placed =
       transaction === undefined
         ? await whenFree(connection, workflowIdOf(run), (_database, isRepeated) => once(isRepeated))
@@ -46,12 +47,12 @@ export async function placeRun(connection: Connection, run: NewRun, options: Pla
       throw new WorkflowExecutionAlreadyStartedError(run.workflowId, run.workflowType, placed);
     }
     await options.terminate().catch((error: unknown) => {
-      if (!(error instanceof WorkflowNotFoundError)) throw error; // it has closed meanwhile
+      if (!(error instanceof WorkflowNotFoundError)) throw error; // the run has closed meanwhile
     });
   }
 }
 
-/** What a start waits for: the workflow id, or the row of its open run. */
+/** What a start waits for: the workflow id, or the row of the id's open run. */
 function workflowIdOf(run: NewRun): Awaited {
   return {
     what: `Workflow id ${run.workflowId}`,
@@ -88,7 +89,7 @@ async function placeOnce(
     transaction === undefined
       ? await starts.start(run, isRepeated)
       : await startRunWithin(transaction, database.schema, run);
-  // The caller decides when to commit, so this notice travels inside the transaction.
+  // The caller decides when to commit, so this notice is sent when the transaction commits.
   if (transaction !== undefined) await wakeOnCommit(transaction, database.schema, run.queue);
   return isNew ? { runId: run.runId, isNew, delivery: undefined } : 'open';
 }

@@ -1,4 +1,4 @@
-// Which runs a client's queries are refused for. Names: Temporal's.
+// Selects the runs for which a client's queries are refused. The names are Temporal's.
 import { isClosed, type RunStatus } from '../../runtime/core/log/transition.ts';
 
 export const QueryRejectCondition = {

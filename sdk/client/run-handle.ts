@@ -1,5 +1,5 @@
-// What a handle to one workflow does: its result, its messages, and its log. It knows its client only as a type parameter,
-// because the client imports this file.
+// The handle to one workflow: its result, its messages, and its log. The client is only a type parameter here, because
+// the client imports this file.
 import { randomUUID } from 'node:crypto';
 import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
@@ -55,7 +55,7 @@ import {
 } from './workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
-/** `pollers` 0 means that no worker polls the run's task queue, so nothing happens until one does. */
+/** `pollers` 0 means that no worker polls the run's task queue, so the run waits until one does. */
 export interface WorkflowExecutionDescription
   extends WorkflowExecutionInfo,
     Omit<OpenState, 'owner' | 'wakeAt' | 'changes' | 'versioning'> {
@@ -81,9 +81,9 @@ export interface HandleParts<Client> {
   readonly followsChain: boolean;
   /** Whether `result()` waits for the end of the chain. */
   readonly followRuns: boolean;
-  /** Nobody has checked yet that the run exists and has the workflow id. */
+  /** True until somebody has checked that the run exists and has the workflow id. */
   readonly isUnseen: boolean;
-  /** The run must belong to the chain that started with this run. */
+  /** The run must belong to the chain whose first run has this id. */
   readonly firstExecutionRunId?: string | undefined;
 }
 
@@ -92,7 +92,7 @@ const queryTimeoutMs = 10_000;
 export class RunHandle<W extends Workflow, Client> {
   readonly workflowId: string;
   readonly #parts: HandleParts<Client>;
-  /** The last run of the chain that this handle knows. */
+  /** The last run of the chain that this handle has seen. */
   #latest: string | undefined;
   #isUnseen: boolean;
 
@@ -108,7 +108,7 @@ export class RunHandle<W extends Workflow, Client> {
     return this.#parts.client;
   }
 
-  /** The run that this handle was created for; undefined for a workflow id's latest run. */
+  /** The run that this handle was created for; undefined if the handle is for the latest run of a workflow id. */
   get runId(): string | undefined {
     return this.#parts.runId;
   }
@@ -127,7 +127,7 @@ export class RunHandle<W extends Workflow, Client> {
     return this.outcome(this.#parts.followRuns ? latest : (this.#parts.runId ?? latest));
   }
 
-  /** @internal `result()` of a run that certainly exists: keeps waiting while the database is unreachable. */
+  /** @internal Like `result()`, for a run that certainly exists. Keeps waiting while the database is unreachable. */
   async outcome(runId: string = this.#parts.runId!): Promise<WorkflowResultType<W>> {
     const { connection } = this.#parts;
     for (let current = runId; ; ) {
@@ -141,7 +141,10 @@ export class RunHandle<W extends Workflow, Client> {
     }
   }
 
-  /** Sends a signal; it is durable when the promise resolves. @throws WorkflowNotFoundError when the run is not open */
+  /**
+   * Sends a signal. The signal is durable when the promise resolves.
+   * @throws WorkflowNotFoundError when the run is not open
+   */
   async signal<Args extends readonly unknown[]>(signal: Definition<Args> | string, ...args: Args): Promise<void> {
     const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
     const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
@@ -157,7 +160,7 @@ export class RunHandle<W extends Workflow, Client> {
   }
 
   /**
-   * Sends an update and waits for the handler's result. A run handles one update id once, however often it is sent.
+   * Sends an update and waits for the handler's result. A run handles each update id only once, however often it is sent.
    * @throws WorkflowUpdateFailedError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
    */
   executeUpdate<Ret>(update: Definition<[], Ret> | string): Promise<Ret>;
@@ -175,7 +178,8 @@ export class RunHandle<W extends Workflow, Client> {
   }
 
   /**
-   * Sends an update and waits until it is accepted or rejected; the handle's `result()` throws if it was rejected.
+   * Sends an update and waits until it is accepted or rejected. If the update was rejected, `result()` of the returned
+   * handle throws.
    * @throws WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError
    */
   async startUpdate<Ret, Args extends readonly unknown[] = []>(
@@ -188,7 +192,10 @@ export class RunHandle<W extends Workflow, Client> {
     return admitUpdate<Ret>({ connection, workflowId: this.workflowId, runId, updateId }, message);
   }
 
-  /** A handle to an update that was sent before. Makes no call. Without a run, it finds the latest run of the chain that has it. */
+  /**
+   * A handle to an update that was sent before. Makes no call. Without a run id, the handle finds the latest run of the
+   * chain that has the update.
+   */
   getUpdateHandle<Ret = unknown>(
     updateId: string,
     options: GetWorkflowUpdateHandleOptions = {},
@@ -212,7 +219,7 @@ export class RunHandle<W extends Workflow, Client> {
   }
 
   /**
-   * Closes the run; its code cannot clean up. Resolves when the run is closed; needs no worker.
+   * Closes the run without letting its code clean up. Resolves when the run is closed; needs no worker.
    * @throws WorkflowNotFoundError when the run is not open
    */
   async terminate(reason?: string): Promise<void> {
@@ -225,7 +232,7 @@ export class RunHandle<W extends Workflow, Client> {
     }
   }
 
-  /** False when the run was already closed. */
+  /** Returns false when the run was already closed. */
   async #terminate(runId: string, reason: string | null): Promise<boolean> {
     const { connection } = this.#parts;
     const result = await whenFree(connection, rowOf(runId), (database) => terminateUnowned(database, runId, reason));
@@ -242,8 +249,10 @@ export class RunHandle<W extends Workflow, Client> {
   }
 
   /**
-   * Calls a query handler of the workflow code; changes nothing. Works for closed runs too, if a worker polls the task queue.
-   * @throws QueryNotRegisteredError, QueryRejectedError, the handler's failure; RuntimeError TIMEOUT when no worker answers
+   * Calls a query handler of the workflow code, and changes nothing. Closed runs answer too, if a worker polls the task
+   * queue.
+   * @throws QueryNotRegisteredError, QueryRejectedError, the handler's failure; RuntimeError TIMEOUT when no worker
+   * answers
    */
   async query<Ret, Args extends readonly unknown[] = []>(
     query: Definition<Args, Ret> | string,
@@ -305,7 +314,7 @@ export class RunHandle<W extends Workflow, Client> {
     };
   }
 
-  /** All events of the log, decoded, with seqs after `after` up to `upTo` (inclusive). */
+  /** The events of the log, decoded. `after` and `upTo` (inclusive) limit their seqs. */
   async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
     return this.#read((database, runId) => decodedHistory(database, runId, range));
   }
@@ -315,12 +324,12 @@ export class RunHandle<W extends Workflow, Client> {
     return this.#read(temporalHistory);
   }
 
-  /** The context document at a point, by default now. Folds the patches; runs no workflow code. */
+  /** The context document at a point, by default now. Folds the context patches and runs no workflow code. */
   async stateAt<T = Json>(point: StatePoint = {}): Promise<StateResult<T>> {
     return this.#read((database, runId) => stateAt<T>(database, runId, point));
   }
 
-  /** Context patches in order, with author and reason. `path` keeps those at, above or below it. */
+  /** Context patches in order, with author and reason. With `path`, only patches at, above or below that path. */
   async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
     return this.#read((database, runId) => contextPatches(database, runId, filter));
   }
@@ -338,7 +347,8 @@ export class RunHandle<W extends Workflow, Client> {
     );
     if (run !== undefined && this.#isUnseen && !(await this.#isMeant(run))) run = undefined;
     if (run !== undefined) this.#isUnseen = false;
-    // A handle without a run id has just found the latest run; a handle to a chain follows its own run's successors.
+    // A handle without a run id has just found the latest run. A handle to a chain follows the successors of its own
+    // run.
     while (followsChain && known !== undefined && run !== undefined && run.closed_at !== null) {
       const { run_id: before } = run;
       const next: RunRow | undefined = await connection.reach((database) => nextRun(database, before));
@@ -356,7 +366,7 @@ export class RunHandle<W extends Workflow, Client> {
     return run;
   }
 
-  /** Whether a run has the workflow id, namespace and chain of this handle. */
+  /** Whether a run has the workflow id, the namespace and the chain that this handle is for. */
   async #isMeant(run: RunRow): Promise<boolean> {
     const { connection, namespace, firstExecutionRunId: first } = this.#parts;
     if (run.workflow_id !== this.workflowId || run.namespace !== namespace) return false;

@@ -1,4 +1,4 @@
-// Lists of runs, read page by page, with histories on request; and counts.
+// Lists of runs, read page by page, with histories on request. Also counts runs.
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { ListedRun, PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
@@ -14,8 +14,8 @@ import {
 
 export interface ListOptions {
   /**
-   * `WorkflowType = 'order' AND Amount >= 5 ORDER BY StartTime`, in Temporal's query language: fields of runs and search
-   * attributes; = != > >= < <= AND OR NOT IN BETWEEN STARTS_WITH IS NULL.
+   * A query in Temporal's language, such as `WorkflowType = 'order' AND Amount >= 5 ORDER BY StartTime`. It can use
+   * fields of runs, search attributes, and = != > >= < <= AND OR NOT IN BETWEEN STARTS_WITH IS NULL.
    */
   query?: string;
   /** Number of runs that one statement reads; default 100. */
@@ -25,7 +25,7 @@ export interface ListOptions {
 export interface IntoHistoriesOptions {
   /** Number of histories that are read at the same time; default 5. */
   readonly concurrency?: number;
-  /** Maximum number of histories that are kept ready; default: `concurrency`. */
+  /** Maximum number of histories that are read ahead; default: `concurrency`. */
   readonly bufferLimit?: number;
 }
 
@@ -39,7 +39,7 @@ export interface AsyncWorkflowListIterable extends AsyncIterable<WorkflowExecuti
   intoHistories(options?: IntoHistoriesOptions): AsyncIterable<HistoryAndWorkflowId>;
 }
 
-/** `groupValues` contains the group's status as a list in a list, as in Temporal. */
+/** `groupValues` holds the group's status as a list inside a list, as in Temporal. */
 export interface CountWorkflowExecution {
   readonly count: number;
   readonly groups: readonly { readonly count: number; readonly groupValues: readonly (readonly [string])[] }[];
@@ -89,7 +89,7 @@ export async function* listedRows(
   } while (after !== undefined);
 }
 
-/** Yields in the order of the list; reads ahead within the options' limits. */
+/** Yields histories in the order of the list. Reads ahead within the limits of the options. */
 export async function* intoHistories(
   runs: AsyncGenerator<WorkflowExecutionInfo, void, undefined>,
   read: (workflowId: string, runId: string) => Promise<TemporalHistory>,

@@ -1,4 +1,4 @@
-// The deployment version of a run, according to its log, and the workers that can answer for it.
+// The deployment version of a run, according to its log, and the workers that can answer queries about the run.
 import {
   effectiveVersioning,
   prefixOf,
@@ -14,7 +14,7 @@ import { readRunVersioning } from '../../runtime/store/deployments/deployments.t
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 
 export interface WorkflowVersioningInfo {
-  /** Undefined until the first task completes, unless the start or the predecessor set it. */
+  /** Undefined until the first task completes, unless the start or the predecessor has set the behavior. */
   readonly behavior: VersioningBehavior | undefined;
   /** Version of the worker that completed the last task; before the first task, the version that the run is pinned to. */
   readonly deploymentVersion: WorkerDeploymentVersion | undefined;
@@ -39,7 +39,7 @@ export async function answeringQueue(database: Database, run: RunRow): Promise<s
   return prefixOf(effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id))) + queue;
 }
 
-/** The workers that can answer, for error messages. */
+/** Describes the workers that can answer, for error messages. */
 export async function whoAnswers(database: Database, run: RunRow): Promise<string> {
   const effective = effectiveVersioning(await readRunVersioning(database.pool, database.schema, run.run_id));
   const place = `polls task queue ${run.task_queue}`;

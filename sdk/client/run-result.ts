@@ -1,4 +1,4 @@
-// The outcome of a run as `result()` returns or throws it.
+// Converts the outcome of a run into what `result()` returns or throws.
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import {
   CancelledFailure,
@@ -11,7 +11,7 @@ import { decodePayload } from '../../runtime/core/payload/payload.ts';
 import type { ClosedOutcome } from '../../runtime/store/sql/database.ts';
 import { WorkflowFailedError } from './client-errors.ts';
 
-/** Returns or throws what the event that closed a run says. @throws WorkflowFailedError */
+/** Returns or throws what the run's closing event says. @throws WorkflowFailedError */
 export function runResult(outcome: ClosedOutcome): unknown {
   const retryState = outcome.retryState as RetryState | undefined;
   switch (outcome.type) {

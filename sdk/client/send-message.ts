@@ -1,9 +1,9 @@
-// Sends a message to a run and notifies its reader.
+// Sends a message to a run and notifies the process that reads it.
 import { type Delivery, type Message, sendAlone } from '../../runtime/store/messages/inbox.ts';
 import type { Connection } from '../common/connection.ts';
 import { rowOf, whenFree } from './when-free.ts';
 
-/** Undefined when the run is not open. @throws RuntimeError RUN_BUSY */
+/** Returns undefined when the run is not open. @throws RuntimeError RUN_BUSY */
 export async function sendMessage(
   connection: Connection,
   runId: string,
@@ -14,14 +14,14 @@ export async function sendMessage(
   return delivery;
 }
 
-/** Lets a standalone activity read the message that was sent to it, since no worker may poll its queue. */
+/** Applies a message that was sent to a standalone activity, because no worker may be polling its queue. */
 export async function applyStandaloneMail(connection: Connection, runId: string, delivery: Delivery): Promise<void> {
-  // Imported on demand, so that other clients do not load the code that decides about activities.
+  // Imported on demand, so that clients without standalone activities do not load the code that applies commands.
   const { applyMail } = await import('../../runtime/store/activities/command-activity.ts');
   try {
     await whenFree(connection, rowOf(runId), (database) => applyMail(database, runId));
   } catch {
-    // The message is durable, so a worker will find it.
+    // The message is durable, so a worker will apply it.
     notifyReader(connection, runId, delivery);
   }
 }

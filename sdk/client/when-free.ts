@@ -1,5 +1,5 @@
-// Calls that need a row which somebody's transaction may hold. They wait in short tries, each with a connection of its own,
-// so that waiting calls do not keep others from the database.
+// Calls that need a row which another transaction may hold. They wait in short tries. Each try takes a connection and
+// returns it, so that waiting calls do not keep other calls from the database.
 import { setTimeout } from 'node:timers/promises';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { type Holder, holderOfRun } from '../../runtime/store/ownership/row-holder.ts';
@@ -10,11 +10,11 @@ import { limitReached, waitAtMost } from './call-limits.ts';
 
 /** How long a call without a deadline waits, ms. */
 const patienceMs = 10_000;
-/** Wait between two tries, ms, growing; others use the connection meanwhile. */
+/** The wait between two tries, in ms, which grows from try to try. Other calls use the connection meanwhile. */
 const pauseMs = { first: 20, max: 200 } as const;
 
 export interface Awaited {
-  /** What is held, for the error message: "Run x". */
+  /** Names what is held, for the error message: "Run x". */
   readonly what: string;
   readonly runId: string;
   holder(database: Database): Promise<Holder | undefined>;
@@ -25,7 +25,7 @@ export function rowOf(runId: string): Awaited {
 }
 
 /**
- * Repeats `work` while another transaction holds what it needs.
+ * Repeats `work` while another transaction holds what `work` needs.
  * @throws RuntimeError RUN_BUSY when the caller's deadline has passed; nothing was changed
  */
 export async function whenFree<T>(

@@ -1,4 +1,4 @@
-// Versions of worker deployments for operators: lists them, sets the current one, ramps one up.
+// Versions of worker deployments, for operators: lists versions, sets the current version, and ramps a version up.
 import { toCanonicalString, type WorkerDeploymentVersion } from '../../runtime/core/run/deployment.ts';
 import { describeValue } from '../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -14,8 +14,9 @@ import type { Connection } from '../common/connection.ts';
 import { checkBuildId, checkDeploymentName } from '../worker/deployment-version.ts';
 
 /**
- * CURRENT and RAMPING versions take new runs. A version that no longer does is DRAINING while open runs are pinned to it or
- * in the memory of its workers, then DRAINED: its workers can be stopped. INACTIVE: it has never taken new runs.
+ * CURRENT and RAMPING versions take new runs. A version that no longer takes new runs is DRAINING while open runs are
+ * pinned to it or are in the memory of its workers. After that it is DRAINED, and its workers can be stopped. INACTIVE:
+ * the version has never taken new runs.
  */
 export type WorkerDeploymentVersionStatus = 'INACTIVE' | 'CURRENT' | 'RAMPING' | 'DRAINING' | 'DRAINED';
 
@@ -30,22 +31,25 @@ export interface WorkerDeploymentVersionInfo {
   readonly liveWorkers: number;
   /** Task queues that workers of this version have ever polled. */
   readonly taskQueues: readonly string[];
-  /** When its first worker started. */
+  /** When the version's first worker started. */
   readonly registeredTime: Date;
 }
 
 export interface WorkerDeploymentSummary {
   readonly deploymentName: string;
-  /** Takes new runs. Undefined: workers of this deployment only take runs that are pinned to them. */
+  /**
+   * The version that takes new runs. Undefined: workers of this deployment only take runs that are pinned to their
+   * version.
+   */
   readonly currentVersion: WorkerDeploymentVersion | undefined;
-  /** Takes a share of new runs, by workflow id. */
+  /** The version that takes a share of new runs, by workflow id. */
   readonly rampingVersion: WorkerDeploymentVersion | undefined;
   /** Share of the ramping version, 0 to 100. */
   readonly rampingPercentage: number | undefined;
 }
 
 export interface WorkerDeploymentDescription extends WorkerDeploymentSummary {
-  /** Number of open runs that follow the current version. */
+  /** Number of open runs that move to the current version. */
   readonly autoUpgradeRuns: number;
   /** Oldest first. */
   readonly versions: readonly WorkerDeploymentVersionInfo[];
@@ -96,8 +100,9 @@ export class WorkerDeploymentClient {
   }
 
   /**
-   * Makes a build current: new runs go to it from now on, and auto-upgrade runs with their next task. If it was ramping, that
-   * ends. @throws INVALID_INPUT when it has never had a worker
+   * Makes a build current: it takes new runs from now on, and auto-upgrade runs from their next task. If the build was
+   * ramping, its ramp ends.
+   * @throws INVALID_INPUT when the build has never had a worker
    */
   async setCurrentVersion(deploymentName: string, buildId: string, options: SetVersionOptions = {}): Promise<void> {
     const current = checkBuildId('buildId', buildId);
@@ -105,7 +110,8 @@ export class WorkerDeploymentClient {
   }
 
   /**
-   * Lets a build take `percentage` (0 to 100) of the runs that are not pinned, by workflow id. `buildId` null ends the ramp.
+   * Lets a build take `percentage` (0 to 100) of the runs that are not pinned, by workflow id. A null `buildId` ends
+   * the ramp.
    * @throws INVALID_INPUT when the build has never had a worker or is current, or when no version is current
    */
   async setRampingVersion(

@@ -1,5 +1,5 @@
-// The client of workflows, the handles that it returns, and the start of an update-with-start. One file, because each refers
-// to the others. Names: Temporal's (spec/sdk.md behavior 20).
+// The client of workflows, the handles that it returns, and the start of an update-with-start. One file, because each
+// of these refers to the others. The names are Temporal's.
 import { IllegalStateError, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { checkConnection, type Connection } from '../common/connection.ts';
@@ -36,7 +36,7 @@ export interface WorkflowResultOptions {
 }
 
 export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
-  /** Restricts the handle to the chain that started with this run, whatever runs the workflow id has had since. */
+  /** Restricts the handle to the chain that started with this run, whatever other runs the workflow id has. */
   readonly firstExecutionRunId?: string | undefined;
 }
 
@@ -61,13 +61,13 @@ type StagedUpdateWithStart<Args extends readonly unknown[], W extends Workflow> 
 /** A handle to one workflow, as `start` and `getHandle` return it. */
 export class WorkflowHandle<W extends Workflow = Workflow> extends RunHandle<W, WorkflowClient> {}
 
-/** A handle to the run that a start returns. */
+/** A handle to the run that a call has started. */
 export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly runId: string;
   readonly firstExecutionRunId: string;
 };
 
-/** `signaledRunId`: the run that received the signal, new or already open. */
+/** `signaledRunId`: the run that received the signal, either a new run or an open run. */
 export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
   readonly signaledRunId: string;
 };
@@ -78,7 +78,7 @@ export interface WorkflowClientOptions {
   namespace?: string;
   /** Limit of one payload in bytes; default 2 MiB. */
   maxPayloadBytes?: number;
-  /** Which runs queries are refused for; default NONE. */
+  /** Selects the runs for which queries are refused; default NONE. */
   queryRejectCondition?: QueryRejectCondition;
 }
 
@@ -113,9 +113,9 @@ export class WorkflowClient {
   }
 
   /**
-   * Starts a run. It is durable when the promise resolves.
-   * @throws WorkflowExecutionAlreadyStartedError; RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT, ILLEGAL_STATE,
-   * DATABASE_UNREACHABLE (if the connection broke during the call, the run may exist)
+   * Starts a run. The start is durable when the promise resolves.
+   * @throws WorkflowExecutionAlreadyStartedError; RuntimeError NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, INVALID_INPUT,
+   * ILLEGAL_STATE, DATABASE_UNREACHABLE (if the connection broke during the call, the run may exist)
    */
   async start<W extends Workflow>(
     workflow: W | string,
@@ -143,8 +143,8 @@ export class WorkflowClient {
   }
 
   /**
-   * Sends a signal to the open run of this workflow id, or starts a run that has the signal from the start. An open run keeps
-   * its memo, search attributes and summary; the ones given here apply only to a new run.
+   * Sends a signal to the open run of this workflow id. If no run is open, starts a run that has the signal from its
+   * start. An open run keeps its memo, search attributes and summary. The given options apply only to a new run.
    * @throws as `start`; WorkflowExecutionAlreadyStartedError only for the given policies
    */
   async signalWithStart<W extends Workflow, SignalArgs extends readonly unknown[] = []>(
@@ -162,8 +162,9 @@ export class WorkflowClient {
   }
 
   /**
-   * Starts a run, or uses the open one of the workflow id, sends it an update and waits for the handler's result. If the update
-   * fails, the run continues. @throws as `start`, and as `executeUpdate` of a handle
+   * Starts a run, or uses the open run of the workflow id, sends the run an update and waits for the handler's result.
+   * If the update fails, the run continues.
+   * @throws as `start`, and as `executeUpdate` of a handle
    */
   async executeUpdateWithStart<Ret, Args extends readonly unknown[] = [], W extends Workflow = Workflow>(
     update: Definition<Args, Ret> | string,
@@ -247,8 +248,8 @@ export class WorkflowClient {
   }
 
   /**
-   * The runs of this namespace, newest first unless the query has ORDER BY. `for await` reads them page by page and throws
-   * INVALID_INPUT for a query with an error; `intoHistories()` yields their histories instead.
+   * The runs of this namespace, newest first unless the query has ORDER BY. `for await` reads the runs page by page and
+   * throws INVALID_INPUT for a query with an error. `intoHistories()` yields the runs' histories instead.
    */
   list(options: ListOptions = {}): AsyncWorkflowListIterable {
     const runs = (): AsyncGenerator<WorkflowExecutionInfo, void, undefined> =>
@@ -262,8 +263,9 @@ export class WorkflowClient {
   }
 
   /**
-   * The number of runs of this namespace that match a query; all without one. With `GROUP BY ExecutionStatus` also the number
-   * for each status. @throws RuntimeError INVALID_INPUT
+   * The number of runs of this namespace that match a query. Without a query, counts all. With `GROUP BY
+   * ExecutionStatus`, also returns the number for each status.
+   * @throws RuntimeError INVALID_INPUT
    */
   async count(query = ''): Promise<CountWorkflowExecution> {
     return countExecutions(this.#connection, this.#namespace, query);
@@ -300,11 +302,11 @@ export type WithStartWorkflowOptions<W extends Workflow> = Omit<
   WorkflowStartOptions<W>,
   'startDelay' | 'cronSchedule' | 'transaction'
 > & {
-  /** Required, because an update-with-start needs a decision about an open run. */
+  /** Required, because an update-with-start must say what happens to an open run. */
   workflowIdConflictPolicy: WorkflowIdConflictPolicy;
 };
 
-/** The start of one update-with-start. An operation can be used once. */
+/** The start of an update-with-start. Each operation can be used only once. */
 export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
   readonly #handle = Promise.withResolvers<WorkflowHandle<W>>();
   #isUsed = false;
@@ -334,7 +336,7 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
     }
   }
 
-  /** The run that was started or that received the update. Rejects when there is none. */
+  /** A handle to the run that was started or that received the update. Rejects when there is no such run. */
   workflowHandle(): Promise<WorkflowHandle<W>> {
     return this.#handle.promise;
   }

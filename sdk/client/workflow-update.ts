@@ -26,7 +26,7 @@ import {
 } from '../../runtime/core/options/option-table.ts';
 import { sendMessage } from './send-message.ts';
 
-/** Stages of an update. Names: Temporal's. */
+/** Stages of an update. The names are Temporal's. */
 export const WorkflowUpdateStage = {
   ADMITTED: 'ADMITTED',
   /** The stage that `startUpdate` waits for. */
@@ -37,7 +37,7 @@ export const WorkflowUpdateStage = {
 } as const;
 export type WorkflowUpdateStage = NonNullable<(typeof WorkflowUpdateStage)[keyof typeof WorkflowUpdateStage]>;
 
-/** `args` is optional when there are none. */
+/** `args` is optional for an update without arguments. */
 export type WorkflowUpdateOptions<Args extends readonly unknown[]> = {
   /** The update's key within its run; default: a new UUID. */
   readonly updateId?: string;
@@ -48,7 +48,7 @@ export type StartUpdateOptions<Args extends readonly unknown[]> = WorkflowUpdate
 };
 
 export interface GetWorkflowUpdateHandleOptions {
-  /** Default: the run of the handle, or the run of its chain that has the update. */
+  /** Default: the run of the handle, or the run of the handle's chain that has the update. */
   readonly workflowRunId?: string;
 }
 
@@ -63,7 +63,7 @@ interface UpdateHandleParts {
   readonly workflowId: string;
   readonly updateId: string;
   readonly runId: string | undefined;
-  /** Set for an update that may have been sent before: its run must be found. */
+  /** Set for an update that may have been sent before, because its run must then be found. */
   readonly search?: UpdateSearch;
 }
 
@@ -71,7 +71,7 @@ interface UpdateHandleParts {
 export interface UpdateSearch {
   /** The latest run that may have the update. @throws WorkflowNotFoundError */
   latestRun(): Promise<string>;
-  /** Predecessors and successors of that run may have it too. */
+  /** True if predecessors and successors of that run may have the update too. */
   readonly inChain: boolean;
 }
 
@@ -79,12 +79,13 @@ interface UpdateParts extends UpdateHandleParts {
   readonly runId: string;
 }
 
-/** How long to wait between two looks, ms; a notice ends the wait. */
+/** The first wait between two looks, in ms. A notice ends the wait. */
 const firstWaitMs = 5;
 const longestWaitMs = 1_000;
 /**
- * After this time, ms, a message that is gone without an answer counts as lost with its worker. Generous, because a rejection
- * arrives a little after the commit that consumes the message, and an update that is sent again might be accepted.
+ * After this time, in ms, a message that is gone without an answer counts as lost with its worker. The time is
+ * generous: a rejection arrives a little after the commit that consumes the message, and the same update, sent again,
+ * might be accepted.
  */
 const lostAfterMs = 3_000;
 /** How many runs of a chain are searched for an update, from the latest backwards. */
@@ -109,8 +110,8 @@ export class WorkflowUpdateHandle<Ret = unknown> {
 
   /**
    * Waits for the handler's result.
-   * @throws WorkflowUpdateFailedError when the update was rejected, its handler failed, or the run closed before it ended;
-   * WorkflowNotFoundError, also for an unknown update; WorkflowUpdateRPCTimeoutOrCancelledError
+   * @throws WorkflowUpdateFailedError when the update was rejected, its handler failed, or the run closed before the
+   * handler ended; WorkflowNotFoundError, also for an unknown update; WorkflowUpdateRPCTimeoutOrCancelledError
    */
   async result(): Promise<Ret> {
     if (this.#rejection !== undefined) throw updateFailed(this.#rejection);
@@ -155,7 +156,7 @@ function outcomeOf<Ret>({ outcome, closed }: UpdateState): { value: Ret } | unde
   );
 }
 
-/** The latest run that has the update in its log or inbox; the latest run when none has it. */
+/** The latest run that has the update in its log or inbox. If no run has it, the latest run. */
 async function findUpdate(parts: UpdateHandleParts, { latestRun, inChain }: UpdateSearch): Promise<string> {
   const { connection, updateId } = parts;
   const latest = await latestRun();
@@ -201,13 +202,13 @@ export function updateCall<Args extends readonly unknown[]>(
 }
 
 /**
- * Sends an update unless one with this id was accepted before, and waits until it is accepted or rejected. Sends it again if
- * the message is gone without an answer, because it was then lost with its worker.
+ * Sends an update unless an update with this id was accepted before, and waits until it is accepted or rejected. If the
+ * message is gone without an answer, it was lost with its worker and is sent again.
  */
 export async function admitUpdate<Ret>(
   parts: UpdateParts,
   message: Message,
-  /** The message was already sent. */
+  /** True if the message was already sent. */
   isSent = false,
 ): Promise<WorkflowUpdateHandle<Ret>> {
   const { connection, updateId } = parts;
@@ -219,7 +220,7 @@ export async function admitUpdate<Ret>(
     if (accepted) return { value: new WorkflowUpdateHandle<Ret>(target) };
     const key = updateKey(target.runId, updateId);
     if (!sent)
-      await connection.reach((database) => withdraw(database, key)); // an answer to an earlier update of this id
+      await connection.reach((database) => withdraw(database, key)); // the answer to an earlier update with this id
     else {
       const answer = await connection.reach((database) => takeAnswer(database, key));
       if (answer !== undefined) return { value: new WorkflowUpdateHandle<Ret>(target, decodeFailure(answer.payload)) };
@@ -233,7 +234,7 @@ export async function admitUpdate<Ret>(
     if (closed) throw WorkflowNotFoundError.closed(target.workflowId, target.runId);
     goneSince = waiting ? undefined : (goneSince ?? performance.now());
     if (sent && (goneSince === undefined || performance.now() - goneSince < lostAfterMs)) return undefined;
-    // If the run has closed meanwhile, the next look finds out how.
+    // If the run has closed meanwhile, the next look finds that out.
     const delivery = await sendMessage(connection, target.runId, message);
     sent ||= delivery !== undefined;
     goneSince = undefined;

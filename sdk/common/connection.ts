@@ -12,7 +12,7 @@ import { checkOptions, notYet, optionTable, unchecked } from '../../runtime/core
 export interface ConnectionOptions {
   /** postgres://user:password@host:port/database. Default: REPRISE_DATABASE_URL, DATABASE_URL, the `.reprise/` folder. */
   connectionString?: string;
-  /** An existing pool. It stays yours: `close()` does not end it. */
+  /** An existing pool. It remains the caller's: `close()` does not end it. */
   pool?: pg.Pool;
   /** Postgres schema that holds everything; default `reprise`. */
   schema?: string;
@@ -41,7 +41,7 @@ export class Connection {
   }
 
   /**
-   * Connects and brings the schema up to date.
+   * Connects, and upgrades the schema if it is older than this code.
    * @throws RuntimeError DATABASE_UNREACHABLE, DATABASE_AUTH_FAILED, UNSUPPORTED_DATABASE, UNSUPPORTED_SCHEMA,
    * POOLER_UNSUPPORTED, INVALID_INPUT
    */
@@ -76,7 +76,7 @@ export class Connection {
     await this.#database.close();
   }
 
-  /** @internal Runs work on the database and translates its failures into our errors. */
+  /** @internal Runs work on the database and translates the database's failures into our errors. */
   async reach<T>(work: (database: Database) => Promise<T>): Promise<T> {
     const { database } = this;
     try {
@@ -114,7 +114,7 @@ function warnOfIgnored(names: readonly string[], { pool }: Database): void {
   );
 }
 
-/** @throws INVALID_INPUT for a missing connection, or for a promise of one */
+/** @throws INVALID_INPUT for a missing connection, or for a promise of a connection */
 export function checkConnection(what: string, connection: unknown): void {
   if (connection instanceof Connection) return;
   const fault = connection instanceof Promise ? 'got a promise of a connection: await it' : 'needs a connection';
@@ -125,7 +125,7 @@ function closed(cause?: unknown): RuntimeError {
   return new IllegalStateError('The connection is closed. Close it last, or open a new one.', { cause });
 }
 
-/** The server is gone, is stopping, or refuses logins. For a session that pg itself lost, the message is the only sign. */
+/** The server is gone, is stopping, or refuses logins. If pg itself lost the session, only the message shows it. */
 function isLostSession(error: unknown): boolean {
   const state = sqlstateOf(error);
   if (state !== undefined) return /^(08|28|3D|53|57P)/.test(state);
@@ -139,11 +139,11 @@ function isLostSession(error: unknown): boolean {
 
 interface Source {
   readonly url: string;
-  /** The folder of a database of its own. */
+  /** The folder of a database that `startPostgres()` keeps. */
   readonly folder?: string;
 }
 
-/** The environment's database, or the one that `startPostgres()` keeps in this folder or a parent. */
+/** The database named by the environment, or the one that `startPostgres()` keeps in this folder or a parent folder. */
 function defaultSource(): Source {
   for (const name of ['REPRISE_DATABASE_URL', 'DATABASE_URL']) {
     const url = process.env[name];

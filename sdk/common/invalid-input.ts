@@ -1,7 +1,7 @@
 // Turns errors of pure core code about a user's values into the errors that clients throw.
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 
-/** Turns an error of the Temporal SDK that `work` throws into ours. @throws RuntimeError INVALID_INPUT */
+/** Runs `work` and turns an error of the Temporal SDK into one of ours. @throws RuntimeError INVALID_INPUT */
 export function asInvalidInput<T>(work: () => T): T {
   try {
     return work();

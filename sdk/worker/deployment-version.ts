@@ -7,17 +7,17 @@ import {
 import { describeValue, isStorableName } from '../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 
-/** Names become part of queue keys, an index, and notices. */
+/** Limited, because names become part of queue keys, an index, and notices. */
 const nameCharsMax = 200;
 
-/** Characters outside ASCII count for more, because keys contain them URL-encoded. */
+/** Characters outside ASCII count more, because keys contain them URL-encoded. */
 function isName(name: unknown): name is string {
   return typeof name === 'string' && isStorableName(name) && encodeURIComponent(name).length <= nameCharsMax;
 }
 
 /** @throws INVALID_INPUT */
 export function checkDeploymentName(what: string, name: unknown): string {
-  // Temporal's rule: the canonical form of a version is `deployment.build`.
+  // Temporal's rule, because the canonical form of a version is `deployment.build`.
   if (isName(name) && !/[.:]/.test(name)) return name;
   throw new RuntimeError(
     'INVALID_INPUT',
@@ -61,7 +61,7 @@ export function checkOverride(override: VersioningOverride): VersioningOverride 
   );
 }
 
-/** Queue keys of versioned runs start with @, so namespaces must not. @throws INVALID_INPUT */
+/** Refuses a namespace that starts with @, because queue keys of versioned runs do. @throws INVALID_INPUT */
 export function checkNamespace(namespace: string): void {
   if (!namespace.startsWith('@')) return;
   throw new RuntimeError(

@@ -1,4 +1,4 @@
-// The options of Worker.create, their checks, and the settings that follow from them.
+// The options of Worker.create, their checks, and the settings that result.
 import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
 import { refuseReservedName } from '../../runtime/core/options/reserved-name.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
@@ -35,13 +35,13 @@ import {
   unchecked,
 } from '../../runtime/core/options/option-table.ts';
 
-/** The build that a worker belongs to, and whether it takes runs by version. */
+/** The build of a worker, and whether the worker takes runs by version. */
 export type WorkerDeploymentOptions = {
   version: WorkerDeploymentVersion;
 } & (
   | {
       useWorkerVersioning: true;
-      /** For workflows that set none themselves (`setWorkflowOptions`). */
+      /** For workflows that set no behavior themselves (`setWorkflowOptions`). */
       defaultVersioningBehavior: VersioningBehavior;
     }
   | { useWorkerVersioning: false; defaultVersioningBehavior?: never }
@@ -60,11 +60,11 @@ export interface WorkerOptions {
   namespace?: string;
   /** The file that exports workflow functions: a path, or `new URL('./workflows.ts', import.meta.url)`. */
   workflowsPath?: string | URL;
-  /** Result of `bundleWorkflowCode`, instead of workflowsPath. */
+  /** Result of `bundleWorkflowCode`, in place of workflowsPath. */
   workflowBundle?: WorkflowBundleOption;
   activities?: object;
   identity?: string;
-  /** `preloadModules`: packages that are evaluated once for all runs, and frozen. */
+  /** `preloadModules`: packages that are evaluated once for all runs and then frozen. */
   bundlerOptions?: { preloadModules?: string[]; ignoreModules?: string[] };
   /**
    * Number of runs kept in memory, not counting runs with running activities; default 1000. With 0, each turn rebuilds the run
@@ -78,36 +78,45 @@ export interface WorkerOptions {
   maxConcurrentActivityTaskExecutions?: number;
   /** Limit of concurrent local activities, which do not count against the limit above; default 100. */
   maxConcurrentLocalActivityExecutions?: number;
-  /** False: this worker executes its activities only as local ones and leaves others to the queue's other workers. Default true. */
+  /**
+   * False: this worker executes only local activities and leaves other activities to other workers of the queue.
+   * Default true.
+   */
   enableNonLocalActivities?: boolean;
-  /** Stores progress of an activity without a heartbeat timeout at most once per this interval; default 30 s. */
+  /** Progress of an activity without a heartbeat timeout is stored at most once per this interval; default 30 s. */
   defaultHeartbeatThrottleInterval?: Duration;
-  /** Stores progress at most once per 80 % of the heartbeat timeout, and at least this often; default 60 s. */
+  /**
+   * Progress is stored at most once per 80 % of the heartbeat timeout, or per this interval if that is shorter; default
+   * 60 s.
+   */
   maxHeartbeatThrottleInterval?: Duration;
   /** How long a silent worker counts as alive, ms; default 5000. */
   leaseMs?: number;
   /** How long running activities may continue after shutdown() before they are cancelled, ms or '10s'; default 0. */
   shutdownGraceTime?: Duration;
-  /** How long after shutdown() run() stops waiting and throws, ms or '10s'; default never. */
+  /** How long after shutdown() `run()` stops waiting and throws, ms or '10s'; default never. */
   shutdownForceTime?: Duration;
   /** Limit of activities that this worker starts per second; default no limit. */
   maxActivitiesPerSecond?: number;
-  /** Limit of activities that all workers of the task queue together start per second; workers that set it obey it. */
+  /**
+   * Limit of activities that all workers of the task queue together start per second. Only workers that set the limit
+   * obey it.
+   */
   maxTaskQueueActivitiesPerSecond?: number;
-  /** An activation that computes for longer is interrupted, ms; default 2000. */
+  /** Time limit of one activation, in ms, after which it is interrupted; default 2000. */
   deadlockTimeoutMs?: number;
   /** Whether `enhancedStackTraceQuery` may include the source text of workflow code; default false. */
   showStackTraceSources?: boolean;
   maxPayloadBytes?: number;
   workerDeploymentOptions?: WorkerDeploymentOptions;
   /**
-   * Names of error classes (with their subclasses) that fail a run instead of its task, by workflow type or `*`. `Error` means
-   * all errors, `NondeterminismError` a history that the code cannot follow.
+   * Names of error classes that fail a run instead of its task, by workflow type or `*`. Subclasses are included.
+   * `Error` means all errors. `NondeterminismError` means a history that the code cannot follow.
    */
   workflowFailureErrorTypes?: Record<string, string[]>;
   /**
-   * Called when a run reaches a `patched` for the first time. False makes the run take the old code and writes no marker, so
-   * code can be rolled out everywhere before any run takes it. Must be fast and synchronous.
+   * Called when a run reaches a `patched` for the first time. If it returns false, the run takes the old code and no
+   * marker is written, so code can be rolled out everywhere before any run takes it. Must be fast and synchronous.
    */
   patchActivationCallback?: PatchActivationCallback;
   /** Temporal's older options. They have no effect; `useVersioning: true` is refused in favour of `workerDeploymentOptions`. */
@@ -189,7 +198,7 @@ const workerOptions = optionTable<WorkerOptions>(
       'sinks',
       'tuner',
     ],
-    // These concern Temporal's server and its Rust core: polls, sticky queues, threads.
+    // These options concern Temporal's server and its Rust core: polls, sticky queues, threads.
     [meaningless]: [
       'activityTaskPollerBehavior',
       'enableSDKTracing',
@@ -208,7 +217,7 @@ const workerOptions = optionTable<WorkerOptions>(
   'Worker option ',
 );
 
-/** Options that are numbers or names, with defaults. */
+/** The options that are numbers or names, with defaults applied. */
 export interface WorkerSettings {
   readonly taskQueue: string;
   readonly namespace: string;
@@ -247,7 +256,7 @@ function workerVersion(options: WorkerDeploymentOptions | undefined): WorkerVers
   };
 }
 
-/** The value of an option that has our name and Temporal's. @throws INVALID_INPUT when both were given */
+/** The value of an option that has our name and Temporal's name. @throws INVALID_INPUT when both were given */
 function eitherOf<T>(options: Readonly<Record<string, T | undefined>>): T | undefined {
   const given = Object.keys(options).filter((name) => options[name] !== undefined);
   if (given.length < 2) return options[given[0] ?? ''];

@@ -11,7 +11,7 @@ export type WorkflowQueryType = (...args: never[]) => unknown;
 export type WorkflowUpdateType = (...args: never[]) => unknown;
 export type WorkflowUpdateValidatorType = (...args: never[]) => void;
 
-/** What handles of clients and of workflow code have in common. */
+/** The members that handles of clients and of workflow code share. */
 export interface BaseWorkflowHandle<W extends Workflow> {
   readonly workflowId: string;
   result(): Promise<WorkflowResultType<W>>;

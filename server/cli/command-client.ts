@@ -1,4 +1,4 @@
-// Commands that use a client: their common options, and the client for the time that they run.
+// Commands that use a client: their common options, and a client that is open while the command runs.
 import { Client, Connection } from '../../sdk/client.ts';
 import type { Command } from 'commander';
 import { newAction } from './command.ts';

@@ -1,5 +1,5 @@
-// Finds the database of a command: REPRISE_DATABASE_URL, DATABASE_URL, or the Postgres in .reprise/ of this folder or the
-// nearest parent, which it starts for the command if it is stopped. Never creates a database.
+// Finds the database of a command: REPRISE_DATABASE_URL, DATABASE_URL, or the Postgres in .reprise/ of this folder or
+// the nearest parent folder. If that Postgres is stopped, it is started for the command. Never creates a database.
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,9 @@ import pg from 'pg';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { type EmbeddedPostgres, startPostgres } from '../dev/embedded-postgres.ts';
 
-/** Runs `action` with the database's URL. Stops a Postgres that it started, unless other sessions use it. */
+/**
+ * Runs `action` with the database's URL. If it started a Postgres, stops it afterwards unless other sessions use it.
+ */
 export async function withDatabase(action: (url: string) => Promise<void>): Promise<void> {
   const given = process.env['REPRISE_DATABASE_URL'] ?? process.env['DATABASE_URL'];
   if (given !== undefined) return await action(given);
@@ -42,7 +44,7 @@ async function stopUnlessUsed(server: EmbeddedPostgres): Promise<void> {
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
   let others = 1;
-  // Sessions that this command has ended stay listed for some milliseconds.
+  // Sessions that this command has ended stay in pg_stat_activity for some milliseconds.
   for (let look = 0; look < 10 && others > 0; look += 1) {
     if (look > 0) await sleep(30);
     const { rows } = await client.query<{ others: number }>(

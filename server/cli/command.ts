@@ -9,7 +9,7 @@ export function newCommand(name: string, description: string): Command {
     .helpCommand(false);
 }
 
-/** A command that does something; other commands only group these. */
+/** A command that does something itself. Other commands only group such commands. */
 export function newAction(name: string, description: string): Command {
   return newCommand(name, description).option('--json', 'print JSON instead of text');
 }

@@ -1,4 +1,5 @@
-// Decoded values as JSON text for people; values that JSON cannot hold appear in the nearest form. Never for storing.
+// Decoded values as JSON text for people. Values that JSON cannot hold are shown in the nearest form. Never used for
+// storing.
 import { failureInfo } from '../../runtime/core/failure/failure-info.ts';
 
 export function jsonText(value: unknown, indent?: number): string {

@@ -1,6 +1,6 @@
-// Commands of `reprise sql` that are not SQL: \d, \?, \q and their words. Parses them; runs nothing.
+// Parses the commands of `reprise sql` that are not SQL: \d, \?, \q and their words. Runs nothing.
 
-/** SQL with the values of its parameters. `missing`: the error when it returns no rows. */
+/** SQL with the values of its parameters. `missing`: the error to show when the SQL returns no rows. */
 export interface Statement {
   readonly text: string;
   readonly values?: readonly string[];
@@ -34,7 +34,7 @@ const listColumns = `
   where ${userRelations} and $1::text in (c.relname::text, n.nspname || '.' || c.relname)
   order by 1, 2, a.attnum`;
 
-/** Parses a line that begins a statement; undefined when it is SQL. */
+/** Parses a line that begins a statement. Returns undefined when the line is SQL. */
 export function promptCommand(line: string): PromptCommand | undefined {
   const [word = '', name, ...rest] = line.trim().replace(/\s*;$/, '').split(/\s+/);
   if (name === undefined) {

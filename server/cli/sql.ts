@@ -1,4 +1,4 @@
-// `reprise sql`: runs one statement or a prompt in a read-only session, since a bare machine has no psql.
+// `reprise sql`: runs one statement, or an interactive prompt, in a read-only session. Made for machines without psql.
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import pg from 'pg';
@@ -42,7 +42,7 @@ export function sqlCommand(): Command {
     );
 }
 
-/** Values stay the text that Postgres prints. */
+/** Connects without type conversion: values remain the text that Postgres sends. */
 async function connect(url: string): Promise<pg.Client> {
   if (!URL.canParse(url)) {
     throw new RuntimeError(
@@ -74,7 +74,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** Reads statements from the terminal or a pipe, until \q or the end. True when every statement succeeded. */
+/** Reads statements from the terminal or a pipe, until \q or the end. Returns true when every statement succeeded. */
 async function readStatements(client: pg.Client, output: Output): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: process.stdin.isTTY });
   const prompt = (text: string): void => {
@@ -103,7 +103,7 @@ async function readStatements(client: pg.Client, output: Output): Promise<boolea
   return ok;
 }
 
-/** Whether a prompt command succeeded; undefined when the line is not one. */
+/** Runs a prompt command and returns whether it succeeded; undefined when the line is not a prompt command. */
 async function runCommand(client: pg.Client, line: string, output: Output): Promise<boolean | undefined> {
   const command = promptCommand(line);
   switch (command) {
@@ -166,7 +166,7 @@ const textOutput: Output = {
   },
 };
 
-/** Prints one array of objects a statement. Booleans, numbers and JSON keep their type, other values are text. */
+/** Prints one array of objects per statement. Booleans, numbers and JSON keep their type; other values are text. */
 const jsonOutput: Output = {
   help: (text) => console.error(text),
   answer({ fields, rows }) {

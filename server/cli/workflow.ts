@@ -1,5 +1,5 @@
-// `reprise workflow list|show|state|patches`: lists runs, and shows what the log says about one. Needs no worker and no
-// workflow code.
+// `reprise workflow list|show|state|patches`: lists runs, and shows what the log says about a run. Needs no worker and
+// no workflow code.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toCanonicalString } from '../../runtime/core/run/deployment.ts';
 import { type ContextSource, contextSources } from '../../runtime/core/log/event.ts';
@@ -42,7 +42,7 @@ function listCommand(): Command {
       withClient(options, async (client) => {
         const { query, limit } = options;
         const runs: WorkflowExecutionInfo[] = [];
-        // Reads one more than it shows, to know whether there are more.
+        // Reads one run more than it shows, to know whether there are more.
         const pageSize = Math.min(limit + 1, listPageMax);
         for await (const run of client.workflow.list({ ...(query === undefined ? {} : { query }), pageSize })) {
           if (runs.push(run) > limit) break;
@@ -71,7 +71,7 @@ function showCommand(): Command {
     );
 }
 
-/** The last events; none for a run in quarantine whose log cannot be read, so that the rest is still shown. */
+/** The last events. Returns none for a run in quarantine whose log cannot be read, so that the rest is still shown. */
 async function lastEvents(
   handle: WorkflowHandle,
   { historyLength: upTo, quarantine }: WorkflowExecutionDescription,
@@ -184,7 +184,7 @@ function membersText(members: object): string | undefined {
   return Object.keys(members).length === 0 ? undefined : jsonText(members);
 }
 
-/** Rows of an open run only: who works on it and what it waits for. */
+/** Rows that only an open run has: which worker has it, and what it waits for. */
 function openRows(run: WorkflowExecutionDescription): [string, string | undefined][] {
   if (run.closeTime !== undefined) return [];
   return [

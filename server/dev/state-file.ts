@@ -1,8 +1,8 @@
-// Small files under .reprise/ that several processes may write at once. A reader always sees a whole file or none.
+// Small files under .reprise/ that several processes may write at once. A reader always sees a whole file or no file.
 import { randomUUID } from 'node:crypto';
 import { chown, link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 
-/** Creates the file with `content`, unless another process was first; returns the file's content. */
+/** Creates the file with `content` unless another process was first. Returns the file's content. */
 export async function keepFile(path: string, content: string): Promise<string> {
   const fresh = `${path}.${randomUUID()}`;
   await writeFile(fresh, content, { mode: 0o600 });
@@ -17,7 +17,7 @@ export async function keepFile(path: string, content: string): Promise<string> {
   }
 }
 
-/** Replaces the file. Only its owner can read it: this process's user, or the given one. */
+/** Replaces the file. Only the file's owner can read it: the given user, or by default this process's user. */
 export async function replaceFile(path: string, content: string, owner?: { uid: number; gid: number }): Promise<void> {
   const fresh = `${path}.${randomUUID()}`;
   await writeFile(fresh, content, { mode: 0o600 });

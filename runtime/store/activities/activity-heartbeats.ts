@@ -1,5 +1,5 @@
-// Progress of running attempts, kept for the next attempt. Writes do not wait for the disk: losing the last report costs the
-// next attempt some work, never correctness.
+// Progress of running attempts, kept for the next attempt. Writes do not wait for the disk: if a crash loses the last
+// report, the next attempt only repeats some work.
 import type { ActivityPlace } from '../../core/activity/activity-places.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
@@ -24,7 +24,7 @@ on conflict (run_id, seq) do update set details = excluded.details`,
   });
 }
 
-/** Stores progress that a client reports for an activity which the run's owner executes itself. */
+/** Stores progress that a client reports for an activity that the run's owner executes itself. */
 export async function storeProgress(
   database: Database,
   runId: string,
@@ -42,15 +42,17 @@ on conflict (run_id, seq) do update set details = excluded.details`,
 
 const rank: Readonly<Record<ActivityPlace, number>> = { local: 0, asked: 1, told: 2, task: 3 };
 
-/** State of a run's pending activities that its log does not hold, by the seq of their ActivityScheduled. */
+/** The state of a run's pending activities that its log does not hold, by the seq of their ActivityScheduled. */
 export interface OpenAttempts {
   /** Last progress that an attempt reported. */
   readonly progress: Map<number, Uint8Array>;
-  /** Where activities are that this worker must not start. */
+  /** Where each activity is that this worker must not start. */
   readonly places: Map<number, ActivityPlace>;
 }
 
-/** Reads everything in one statement, so that it sees either a task or the message that ended the task. */
+/**
+ * Reads everything in one statement, so that each activity shows either its task or the message that ended the task.
+ */
 export async function readAttempts(database: Database, runId: string): Promise<OpenAttempts> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ seq: number; details: Buffer | null; place: ActivityPlace | null }>({

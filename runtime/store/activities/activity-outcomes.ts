@@ -1,5 +1,6 @@
-// Ends tasks: one statement deletes the task's row (or offers it again, when its worker died) and puts a message for the run's
-// owner into the inbox. So each outcome is committed exactly once, whoever is first: worker, client, timeout or reaper.
+// Ends tasks. One statement deletes the task's row (or offers the task again when its worker died) and puts a message
+// for the run's owner into the inbox. So each outcome is committed exactly once, whether a worker, a client, a timeout
+// or a reaper comes first.
 //
 // Lock order: ready rows first, skipping those that are locked, then tasks.
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
@@ -23,7 +24,9 @@ export function lockedRuns(schema: string, runIds: string, condition = 'true'): 
   order by run_id for no key update skip locked)`;
 }
 
-/** Rest of a statement: sends the rows of the CTE `outgoing` to the runs in `locked`, and returns them as `sent`. */
+/**
+ * Rest of a statement: sends the rows of the CTE `outgoing` to the runs in `locked`. Returns the sent rows as `sent`.
+ */
 export function sending(schema: string, answer = ''): string {
   return `numbered as materialized (
   select o.*, l.owner, l.queue, l.mail + row_number() over (partition by o.run_id order by o.seq) as id
@@ -43,7 +46,7 @@ select ${answer}coalesce((select json_agg(json_build_object('runId', run_id, 'se
 const metaOf = (columns: string): string => `json_build_object('seq', t.seq, 'attempt', t.attempt${columns})`;
 const nothing = 'null::text as name, null::bytea as payload, null::text as reason';
 
-/** Notifies the runs' owners, or the workers of their queues. */
+/** Notifies the runs' owners. Runs without an owner: notifies the workers of their queues. */
 export function announceOutcomes(database: Database, outcomes: readonly SentOutcome[]): void {
   announce(
     database,
@@ -54,7 +57,7 @@ export function announceOutcomes(database: Database, outcomes: readonly SentOutc
 /** The outcome of an attempt, as its worker reports it. */
 export interface AttemptReport extends TaskKey {
   readonly attempt: number;
-  /** ActivityCompleted or ActivityFailed. ActivityAttemptStarted for an `unsafe` attempt, whose task stays. */
+  /** ActivityCompleted, ActivityFailed, or, for an `unsafe` attempt whose task stays, ActivityAttemptStarted. */
   readonly type: EventType;
   readonly payload: Uint8Array | null;
   readonly reason: string | null;
@@ -63,8 +66,8 @@ export interface AttemptReport extends TaskKey {
 }
 
 /**
- * Commits outcomes of attempts of `worker`. Returns those that were sent. The other attempts have ended, or somebody holds
- * their run's row: send them again. Undefined when the worker was declared dead.
+ * Commits outcomes of attempts of `worker`. Returns the outcomes that were sent. For the others, the attempt has ended,
+ * or another session holds the run's row and the caller must send again. Undefined when the worker was declared dead.
  */
 export async function reportAttempts(
   database: Database,
@@ -128,8 +131,8 @@ export interface CancelledTask extends TaskKey {
 }
 
 /**
- * Cancels tasks of a run. A task without a worker ends at once; the others are marked. A task that does not exist has a
- * message in the inbox. Undefined when somebody holds the run's row: try again.
+ * Cancels tasks of a run. A task without a worker ends at once; other tasks are marked. If a task does not exist, its
+ * message is in the inbox. Undefined when another session holds the run's row: try again.
  */
 export async function cancelTasks(
   database: Database,
@@ -197,8 +200,8 @@ ${sending(schema)}`,
 }
 
 /**
- * Offers the tasks of a dead worker to other workers; the run's log records the lost attempt. An `unsafe` task keeps its
- * row, since nobody knows whether it took effect. Returns the task queues to notify.
+ * Offers the tasks of a dead worker to other workers. The run's log records the lost attempt. An `unsafe` task keeps
+ * its row, because nobody knows whether the attempt took effect. Returns the task queues to notify.
  */
 export async function freeTasks(database: Database, epoch: number): Promise<string[]> {
   const { schema, pool } = database;

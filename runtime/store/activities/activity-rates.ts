@@ -1,10 +1,10 @@
-// Limits how many activities all workers of a task queue together start in a second: hands out start times one after the
-// other.
+// Limits how many activities all workers of a task queue together start per second, by handing out consecutive start
+// times.
 import type { Database } from '../sql/database.ts';
 
 /**
- * Reserves `count` starts of a queue that allows `perSecond`. Returns in how many ms the first may happen; the others follow
- * evenly spaced. Does not wait for the disk: a crash forgets at most a second's worth.
+ * Reserves `count` starts of a queue that allows `perSecond`. Returns the time in ms until the first start; the others
+ * follow evenly spaced. Does not wait for the disk, because a crash forgets starts of at most one second.
  */
 export async function takeStarts(
   database: Database,
@@ -24,7 +24,7 @@ returning extract(epoch from (next_at - ${span} - clock_timestamp()))::float8 * 
   return Math.max(0, rows[0]!.ms);
 }
 
-/** Returns starts that were reserved and not used. */
+/** Returns starts that were reserved but not used. */
 export async function returnStarts(
   database: Database,
   queue: string,

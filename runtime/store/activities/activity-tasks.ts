@@ -1,6 +1,6 @@
-// Activities offered to the workers of a task queue: claims, heartbeats, and their state. Nothing here waits for the disk: a
-// crash that loses these writes also ends the sessions of owner and worker, and both start again. task-offers.ts creates the
-// tasks, activity-outcomes.ts ends them.
+// Activities offered to the workers of a task queue: claims, heartbeats and states of tasks. Writes here do not wait
+// for the disk: a crash that loses them also ends the sessions of owner and worker, and then both start again.
+// task-offers.ts creates tasks, and activity-outcomes.ts ends them.
 import type pg from 'pg';
 import type { Micros } from '../../core/log/event.ts';
 import { placedQueue, type WorkerDeploymentVersion } from '../../core/run/deployment.ts';
@@ -13,7 +13,7 @@ import { microsOf } from '../sql/sql-text.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 import { mayTake, type Poller, pollerColumns, versionText } from '../ownership/pollers.ts';
 
-/** A task is an activity of a run, named by the seq of its ActivityScheduled. */
+/** A task stands for an activity of a run. The activity's seq is that of its ActivityScheduled. */
 export interface TaskKey {
   readonly runId: string;
   readonly seq: number;
@@ -35,7 +35,7 @@ export interface ClaimedTask extends TaskKey {
   readonly closeBy: Micros | null;
   readonly workflowId: string;
   readonly workflowType: string;
-  /** The activity belongs to no workflow: its run holds nothing else. */
+  /** True for an activity without a workflow: its run holds nothing else. */
   readonly isStandalone: boolean;
 }
 
@@ -61,13 +61,13 @@ export interface ActivityTypes {
   readonly any: boolean;
 }
 
-/** The type that a worker with a default activity advertises: it stands for every type. */
+/** The type that a worker with a default activity registers. It stands for every type. */
 export const anyType = 'default';
 
 /** What a versioned worker adds to a claim. */
 export interface VersionedClaim {
   readonly version: WorkerDeploymentVersion;
-  /** Key of the task queue. Set when only workers of this version count as executors of a type. */
+  /** Key of the task queue. Set if only workers of this version count as executors of an activity type. */
   readonly among?: string;
   /** Claims only tasks that the version may take at this moment. */
   readonly route?: ClaimRoute;
@@ -77,7 +77,7 @@ interface ClaimTexts {
   readonly name: string;
   readonly route: string;
   readonly routed: string;
-  /** Live workers that count as executors of a type. */
+  /** SQL: live workers that count as executors of an activity type. */
   readonly workers: string;
   readonly values: readonly string[];
 }
@@ -107,9 +107,9 @@ function claimTexts(schema: string, versioned: VersionedClaim | undefined): Clai
 }
 
 /**
- * Claims up to `limit` due tasks of a queue, those due longest first: of the given types, and of types that no live worker of
- * the queue executes, because somebody must report those. Waiting types are found by jumping from one to the next in the
- * index, so a worker does not read past tasks that it cannot use.
+ * Claims up to `limit` due tasks of a queue, the longest due first. Claims tasks of the given types, and of types that
+ * no live worker of the queue executes, because some worker must report those as failed. Finds waiting types by jumping
+ * from one to the next in the index, so a worker does not read past tasks that it cannot use.
  */
 export async function claimTasks(
   client: pg.ClientBase,
@@ -209,7 +209,7 @@ select state from beat`,
   return rows[0]?.state ?? 'gone';
 }
 
-/** The terms of a running attempt. */
+/** The state, options and deadline of a running attempt. */
 export interface AttemptTerms {
   readonly state: TaskState;
   /** JSON text of a ScheduledMeta that replaces the original one; null when nothing changed. */
@@ -246,7 +246,7 @@ export function taskName(runId: string, seq: number, attempt: number): string {
 
 /** A pending activity that the run's owner does not execute itself, as `describe` shows it. */
 export interface RemoteTask {
-  /** WAITING: a client completes it. PAUSED: paused with no attempt running. */
+  /** WAITING: a client completes the activity. PAUSED: the activity is paused, and no attempt is running. */
   readonly state: 'SCHEDULED' | 'STARTED' | 'WAITING' | 'CANCEL_REQUESTED' | 'PAUSED';
   readonly taskQueue: string;
   readonly attempt: number;
@@ -256,9 +256,12 @@ export interface RemoteTask {
   readonly heartbeatAt: Date | undefined;
   /** When its next timeout fires. */
   readonly deadline: Date | undefined;
-  /** Live workers of its queue that execute its type and may take its version. It waits while there are none. */
+  /**
+   * Number of live workers of its queue that execute its type and may take its version. While it is 0, the activity
+   * waits.
+   */
   readonly pollers: number;
-  /** It began on a worker that died, and must not be repeated. */
+  /** True if the attempt began on a worker that died, and must not be repeated. */
   readonly unknownEffect: boolean;
 }
 
@@ -331,7 +334,10 @@ export async function dropTasks(database: Database, runId: string): Promise<void
   });
 }
 
-/** Deletes tasks of closed runs that `dropTasks` missed, because whoever closed the run did not know of them or died. */
+/**
+ * Deletes tasks of closed runs that `dropTasks` missed, because the process that closed the run did not know of them or
+ * died.
+ */
 export async function sweepTasks(database: Database): Promise<void> {
   const { schema, pool } = database;
   await pool.query(

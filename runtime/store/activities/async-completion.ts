@@ -1,5 +1,5 @@
-// Activities that clients complete: the task that waits for a client, and what a client may do to an attempt. The statements
-// that make a task wait are flushed to disk: an activity that was handed over must not start again.
+// Activities that clients complete: the task that waits for a client, and what a client may do to an attempt. The
+// statements that make a task wait do wait for the disk, because an activity that was handed over must not start again.
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
 import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
@@ -14,7 +14,7 @@ const codes = (types: readonly EventType[]): string => types.map((type) => event
 
 /**
  * Creates a task for an attempt that its run's owner executed itself and that a client will complete.
- * @returns false when a sender holds the run's row or the run has another owner; undefined when the owner is dead.
+ * @returns false when a sender holds the run's row or another worker owns the run; undefined when the owner is dead.
  */
 export async function awaitCompletion(
   database: Database,
@@ -56,7 +56,7 @@ select exists (select from owned) as owned, exists (select from fence) as fence`
   return row === undefined || !row.fence ? undefined : row.owned;
 }
 
-/** Releases an attempt that a client will complete. False when the attempt has ended or the worker is dead. */
+/** Leaves an attempt to a client, which will complete it. False when the attempt has ended or the worker is dead. */
 export async function leaveToClient(
   database: Database,
   worker: Fence,
@@ -73,7 +73,7 @@ where t.run_id = $3 and t.seq = $4 and t.attempt = $5 and t.worker = $1`,
   return rowCount === 1;
 }
 
-/** An attempt as a client names it. */
+/** An attempt as a client identifies it. */
 export interface AttemptKey extends TaskKey {
   /** Undefined: the present attempt. */
   readonly attempt: number | undefined;
@@ -86,8 +86,8 @@ export interface ClientOutcome {
 }
 
 /**
- * Ends the attempt of a task. `locked`: somebody holds the run's row, try again. `missing`: the task does not exist, or is at
- * another attempt. `not_requested`: nobody requested its cancellation.
+ * Ends the attempt of a task. `locked`: another session holds the run's row, try again. `missing`: the task does not
+ * exist, or has another attempt. `not_requested`: nobody requested the attempt's cancellation.
  */
 export async function endByClient(
   database: Database,
@@ -130,7 +130,7 @@ ${sending(
   return standing && outcome.type === 'ActivityCancelled' ? 'not_requested' : 'missing';
 }
 
-/** Records a heartbeat that a client sends for an attempt; `gone` without a task. */
+/** Records a heartbeat that a client sends for an attempt. Returns `gone` if there is no task. */
 export async function beatByClient(database: Database, key: AttemptKey, details: Uint8Array): Promise<TaskState> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ state: TaskState | null }>({
@@ -154,14 +154,14 @@ select coalesce((select state from beat), (select 'paused' from ${schema}.activi
 
 /** The state of an activity according to the log and the inbox. */
 export interface LoggedActivity {
-  /** Nothing has ended it, and no message that certainly will is in the inbox. */
+  /** True if nothing has ended the activity, and the inbox holds no message that certainly will. */
   readonly isOpen: boolean;
   readonly cancelRequested: boolean;
-  /** Its present attempt: 1 + the attempts that failed or were lost. */
+  /** Number of its present attempt: 1 + the attempts that failed or were lost. */
   readonly attempt: number;
-  /** The inbox holds the message with the given id. */
+  /** True if the inbox holds the message with the given id. */
   readonly isWaiting: boolean;
-  /** The log holds the message with the given id. */
+  /** True if the log holds the message with the given id. */
   readonly isTaken: boolean;
 }
 

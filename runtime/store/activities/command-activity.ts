@@ -1,5 +1,5 @@
-// Applies a client's command to an open standalone activity. No worker owns such an activity, so the client appends to its
-// log itself; the command has taken effect when the promise resolves, with or without a worker.
+// Applies a client's command to an open standalone activity. No worker owns such an activity, so the client itself
+// appends to the activity's log. The command has taken effect when the promise resolves, and needs no worker.
 import type { Database } from '../sql/database.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { type Settled, settleStandalone, tellSettled } from './standalone-run.ts';
@@ -8,7 +8,8 @@ import { type CommandResult, settle } from '../../core/activity/standalone-turn.
 
 /**
  * Returns the activity's state after the command; undefined when the activity is not open.
- * @throws ILLEGAL_STATE when it is being cancelled, INVALID_INPUT for options that contradict its present ones
+ * @throws ILLEGAL_STATE when the activity is being cancelled, INVALID_INPUT for options that contradict its present
+ * options
  */
 export async function commandActivity(
   database: Database,
@@ -22,7 +23,7 @@ export async function commandActivity(
       database,
       runId,
       (state) => {
-        // Mail that came before the command is applied before it.
+        // Mail that arrived before the command is applied before the command.
         const isLate = state.mail.length > 0;
         const result = settle(state, sha256, isLate ? undefined : command);
         ({ offer } = result);
@@ -46,7 +47,7 @@ export async function applyMail(database: Database, runId: string): Promise<void
     database,
     runId,
     (state) => {
-      if (state.mail.length === 0) return undefined; // somebody else applied it
+      if (state.mail.length === 0) return undefined; // another process has applied the mail
       const result = settle(state, sha256);
       ({ offer } = result);
       return result;
@@ -59,6 +60,6 @@ export async function applyMail(database: Database, runId: string): Promise<void
 function tell(database: Database, runId: string, settled: Settled | undefined, offer: CommandResult['offer']): void {
   if (settled === undefined) return;
   tellSettled(database, runId, settled);
-  // A task that is due later is found by polling.
+  // No notice for a task that is due later: workers find it by polling.
   if (offer !== undefined) database.notifier.task(offer.queue);
 }

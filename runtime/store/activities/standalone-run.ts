@@ -1,5 +1,5 @@
-// Standalone activities: runs that nobody owns. Whoever comes first advances one in a short transaction; the locked ready row
-// keeps others away, as ownership would.
+// Standalone activities: runs without an owner. Any process may advance such a run in a short transaction. The locked
+// ready row keeps other processes away, as ownership would.
 import type pg from 'pg';
 import type { Settlement, StandaloneState, TaskTerms } from '../../core/activity/standalone-turn.ts';
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
@@ -19,7 +19,7 @@ import { runIdBytes } from '../runs/run-id.ts';
 export interface Settled {
   readonly events: readonly HistoryEvent[];
   readonly status: RunStatus;
-  /** The worker whose attempt must stop or has new options. */
+  /** Epoch of the worker whose attempt must stop or has new options. */
   readonly stops: number | undefined;
 }
 
@@ -43,8 +43,8 @@ export async function dueStandalone(
 }
 
 /**
- * Runs of any queue with unread mail that nobody has read since `since`: their reader died, or no worker polls the queue that
- * they moved to. The queues are found by jumping from one to the next in the index.
+ * Runs of any queue with mail that has been unread since `since`: the process that should have read it died, or no
+ * worker polls the queue that the run moved to. Finds the queues by jumping from one to the next in the index.
  */
 export async function forsakenStandalone(
   { schema, pool }: Database,
@@ -67,8 +67,8 @@ where q.queue like '%#activities/%' limit $2`,
 
 /**
  * Locks the run, lets `decide` settle it and writes the result. Undefined when the run is closed, when `decide` returns
- * undefined, or when somebody else holds the run; `waits` waits for them instead.
- * @throws lock_not_available when that takes too long
+ * undefined, or when another session holds the run. With `waits`, the call waits for that session.
+ * @throws lock_not_available when the wait takes too long
  */
 export async function settleStandalone(
   database: Database,
@@ -151,7 +151,7 @@ update ${schema}.ready set wake_at = ($2::timestamptz[])[1], deadline = null, cl
   return { events, status, stops: cancels ? await stop(schema, client, runId) : told };
 }
 
-/** Changes the task's options. Returns the worker that executes it. */
+/** Changes the task's options. Returns the epoch of the worker that executes the task. */
 async function applyTerms(
   schema: string,
   client: pg.ClientBase,
@@ -159,7 +159,7 @@ async function applyTerms(
   { task, paused, options }: TaskTerms,
 ): Promise<number | undefined> {
   const { rows } = await client.query<{ worker: number | null }>(
-    // An unsafe attempt of a dead worker must not be repeated, so it has no attempt timeouts any more.
+    // An unsafe attempt of a dead worker must not be repeated, so its attempt timeouts no longer apply.
     `update ${schema}.activity_tasks t set paused = $2, options = $3, queue = $4, close_by = given.close_by,
   due_at = case when $2 then null else t.due_at end, start_by = case when $2 then null else t.start_by end,
   schedule_to_start = given.schedule_to_start, start_to_close = given.start_to_close, heartbeat = given.heartbeat,

@@ -1,5 +1,5 @@
-// Makes tasks of activities: the owner of a run offers them to the workers of a task queue, or of one version. Does not wait
-// for the disk, like everything about tasks except their ends.
+// Creates tasks for activities: the owner of a run offers them to the workers of a task queue, or of one version. Does
+// not wait for the disk; of the writes about tasks, only their ends do.
 import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { placedQueue } from '../../core/run/deployment.ts';
 import type { Fence } from '../ownership/fence.ts';
@@ -11,9 +11,9 @@ import { runIdBytes } from '../runs/run-id.ts';
 export const intervalOf = (column: string): string => `make_interval(secs => ${column} / 1000.0)`;
 
 /**
- * Offers tasks of runs that `owner` owns. Leaves a task that exists as it is.
- * @returns ids of the runs whose tasks exist now; the others have another owner, or a sender holds their row. Undefined when
- * the owner was declared dead.
+ * Offers tasks of runs that `owner` owns. A task that already exists stays unchanged.
+ * @returns ids of the runs whose tasks exist now. Each other run has another owner, or a sender holds its row.
+ * Undefined when the owner was declared dead.
  */
 export async function offerTasks(
   database: Database,
@@ -24,7 +24,7 @@ export async function offerTasks(
   const places = placesOf(tasks);
   const { rows } = await pool.query<{ run_ids: string[]; fence: boolean }>({
     name: `reprise_offer_tasks_${schema}${places === undefined ? '' : '_placed'}`,
-    // Locks the run's row, so that nobody can take the run over, see no task, and offer it again.
+    // Locks the run's row, so that no other worker can take the run over, see no task, and offer the task again.
     text: `with fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
 ${givenTasks(3)},
@@ -50,7 +50,7 @@ export function givenTasks(first: number): string {
 
 const givenRest = 'type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms';
 
-/** Prefixes of queues with the version that each belongs to; undefined when no task has a prefix. */
+/** The queue prefixes of tasks, each with its version; undefined when no task has a prefix. */
 function placesOf(tasks: readonly OfferedTask[]): unknown[] | undefined {
   if (!tasks.some(({ queue }) => queue.startsWith('@'))) return undefined;
   const places = [
@@ -76,8 +76,8 @@ placed as materialized (
 }
 
 /**
- * Moves tasks from the shared queue of all workers (its key) to the queues with these prefixes, if their runs wait there. Call
- * it when the first worker of a version starts. Skips tasks that somebody has locked.
+ * Moves tasks from the shared queue of all workers (`queue` is its key) to the queues with these prefixes, if the
+ * tasks' runs wait there. Call it when the first worker of a version starts. Skips locked tasks.
  */
 export async function gatherTasks(database: Database, queue: string, prefixes: readonly string[]): Promise<void> {
   const { schema, pool } = database;
@@ -93,7 +93,7 @@ where t.run_id = found.run_id and t.seq = found.seq and t.queue = $1`,
   );
 }
 
-/** Part of a statement: offers the tasks of `from`. */
+/** Part of a statement: inserts the tasks of `from`. */
 export function insertedTasks(schema: string, from: string): string {
   return `offered as (
   insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,

@@ -1,4 +1,4 @@
-// COPY … TO STDOUT (FORMAT binary) over a pg client: each row is handed to a reader as raw fields, without the driver's
+// COPY … TO STDOUT (FORMAT binary) over a pg client. A reader receives each row as raw fields, without the driver's
 // text parsing. Source of the format: Postgres manual, COPY, "Binary Format".
 import type pg from 'pg';
 
@@ -52,7 +52,7 @@ export class RowReader {
     return value;
   }
 
-  /** Bytes as text, one character each: a cheap key to recognise values that repeat from row to row. */
+  /** Bytes as text, one character per byte: a cheap key to recognise values that repeat from row to row. */
   latin1(): string | null {
     const length = this.#length();
     if (length < 0) return null;
@@ -61,7 +61,7 @@ export class RowReader {
     return value;
   }
 
-  /** A copy: the driver reuses its buffer. */
+  /** A copy of the bytes, because the driver reuses its buffer. */
   bytes(): Uint8Array | null {
     const length = this.#length();
     if (length < 0) return null;
@@ -71,7 +71,7 @@ export class RowReader {
   }
 }
 
-/** A pg "submittable": `client.query(copyOut)` sends it, the client calls the handlers as messages arrive. */
+/** A pg "submittable": `client.query(copyOut)` sends it, and the client calls its handlers as messages arrive. */
 export class CopyOut {
   readonly #text: string;
   readonly #onRow: (row: RowReader) => void;
@@ -81,7 +81,7 @@ export class CopyOut {
   #resolve!: () => void;
   #reject!: (error: Error) => void;
   readonly done: Promise<void>;
-  /** pg reads a `callback` on every submittable it queues. */
+  /** pg reads `callback` of every submittable that it queues. */
   callback: ((error: Error) => void) | undefined;
 
   private constructor(query: string, onRow: (row: RowReader) => void) {
@@ -132,6 +132,6 @@ export class CopyOut {
   }
 
   handleCommandComplete(): void {
-    // The rows are counted by their reader.
+    // The row reader counts the rows.
   }
 }

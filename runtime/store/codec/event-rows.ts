@@ -1,4 +1,4 @@
-// Events on their way into the log: one array of reprise.new_event, which a statement unnests.
+// Encodes events for the log as one array of reprise.new_event, which a statement unnests.
 import type pg from 'pg';
 import { eventCode, type HistoryEvent } from '../../core/log/event.ts';
 import { RowEncoder } from './pg-binary.ts';

@@ -5,7 +5,7 @@ const oid = { uuid: 2950, timestamptz: 1184, int4: 23, int2: 21, text: 25, json:
 const headerBytes = 20;
 /** A buffer that has grown beyond this is dropped after use. */
 const keptBytes = 1024 * 1024;
-/** Postgres counts from 2000-01-01, we from 1970-01-01; µs. */
+/** Postgres counts time from 2000-01-01, and we count from 1970-01-01. The difference in µs. */
 const postgresEpoch = 946_684_800_000_000;
 
 /** A growing buffer of values, each preceded by its length. */
@@ -141,7 +141,7 @@ export class RowEncoder {
   #count = 0;
   #rowAt = 0;
 
-  /** `type`: its oid in this database. */
+  /** `type`: oid of the composite type in this database. */
   constructor(type: number, fields: number) {
     this.#type = type;
     this.#fields = fields;

@@ -1,5 +1,5 @@
-// Versions of worker deployments: which exist, which one is current or ramping, and counts for each. Operators write here and
-// versioned workers read; unversioned workers and starts never do.
+// Versions of worker deployments: which ones exist, which one is current or ramping, and counts for each. Operators
+// write here and versioned workers read. Unversioned workers and starts use none of this.
 import type pg from 'pg';
 import {
   type DeploymentMeta,
@@ -16,9 +16,9 @@ import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { transaction } from '../sql/transaction.ts';
 
-/** Routing divides workflow ids into this many parts, by the first two bytes of the id's sha256. */
+/** Routing divides workflow ids into this many buckets, by the first two bytes of the id's sha256. */
 export const shareParts = 65_536;
-/** SQL: how many parts a ramping version has. */
+/** SQL: how many buckets a ramping version has. */
 const rampShare = `floor(ramp_percentage * ${shareParts / 100})::int`;
 
 /** Which builds of a deployment take runs that are not pinned. */
@@ -36,7 +36,9 @@ export interface VersionParameters {
   readonly build: string;
 }
 
-/** SQL: the version takes the parts from `low` (inclusive) to `high` (exclusive). No row when the version is unknown. */
+/**
+ * SQL: the version takes the buckets from `low` (inclusive) to `high` (exclusive). No row when the version is unknown.
+ */
 export function routeText(schema: string, { namespace, deployment, build }: VersionParameters): string {
   return `select case when is_current then (
     select coalesce(max(${rampShare}), 0) from ${schema}.deployment_versions where namespace = ${namespace} and deployment_name = ${deployment}) else 0 end as low,
@@ -44,20 +46,22 @@ export function routeText(schema: string, { namespace, deployment, build }: Vers
   from ${schema}.deployment_versions where namespace = ${namespace} and deployment_name = ${deployment} and build_id = ${build}`;
 }
 
-/** SQL: whether the CTE `route` lets the version take this run. If the version owns the whole range, workflow_id is not read. */
+/**
+ * SQL: whether the CTE `route` lets the version take this run. If the version has all buckets, workflow_id is not read.
+ */
 export function routedText(schema: string, runId: string): string {
   const part = shareText(schema, runId);
   return `(select high > low from route) and ((select high - low from route) = ${shareParts}
       or ${part} between (select low from route) and (select high - 1 from route))`;
 }
 
-/** SQL: the part of a run's workflow id. */
+/** SQL: the bucket (0 to 65,535) of a run's workflow id. */
 function shareText(schema: string, runId: string): string {
   return `(select get_byte(id, 0) * 256 + get_byte(id, 1) from (
     select sha256(convert_to(workflow_id, 'UTF8')) as id from ${schema}.runs where run_id = ${runId}) as hashed)`;
 }
 
-/** Records a version, when its first worker starts. */
+/** Registers a version when its first worker starts. */
 export async function registerVersion(
   database: Database,
   namespace: string,
@@ -84,7 +88,10 @@ where namespace = $1 and deployment_name = $2 and (is_current or ramp_percentage
   };
 }
 
-/** Whether a worker of the version (of any version, when `place` names no build) ever polled this task queue in the run's namespace. */
+/**
+ * Whether a worker of the version ever polled this task queue in the run's namespace. If `place` names no build, a
+ * worker of any version counts.
+ */
 export async function isPolledBy(
   client: Queryable,
   schema: string,
@@ -117,7 +124,10 @@ export async function readRunVersioning(
   return recorded === null ? started : { ...started, recorded };
 }
 
-/** An operator's request: make `current` the current build, or `ramping` the ramping one (null: end the ramp). */
+/**
+ * An operator's request: make `current` the current build, or `ramping` the ramping build. A null `ramping` ends the
+ * ramp.
+ */
 export type RoutingChange =
   | { readonly current: string }
   | { readonly ramping: { readonly buildId: string; readonly percentage: number } | null };
@@ -131,7 +141,7 @@ export type RoutingFault =
   | { readonly fault: 'no current' }
   | { readonly fault: 'is current' };
 
-/** Applies one change in a transaction; a fault leaves everything unchanged. */
+/** Applies one change in a transaction. A fault leaves everything unchanged. */
 export async function changeRouting(
   database: Database,
   namespace: string,
@@ -222,15 +232,15 @@ order by deployment_name, registered_at, build_id`,
 
 /** Counts of open runs and of workers. */
 export interface DeploymentCounts {
-  /** Open runs that whichever version is current takes. */
+  /** Number of open runs that the current version takes, whichever it is. */
   readonly autoUpgrade: number;
   readonly byBuild: ReadonlyMap<string, VersionCounts>;
 }
 
 export interface VersionCounts {
-  /** Open runs that only this version may take. */
+  /** Number of open runs that only this version may take. */
   pinned: number;
-  /** Open runs in the memory of the version's workers that are not pinned to it. */
+  /** Number of open runs that are not pinned to the version and are in the memory of its workers. */
   inMemory: number;
   liveWorkers: number;
   taskQueues: string[];

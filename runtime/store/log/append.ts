@@ -1,5 +1,6 @@
-// The one statement that writes the log: turns of many runs, with their consumed mail and their closing, in one commit. It
-// never reads the log, and it touches a run's row only to close the run or to change its memo or search attributes.
+// The one statement that writes the log. In one commit it appends turns of many runs, deletes their consumed mail and
+// closes runs. It never reads the log, and touches a run's row only to close the run or to change its memo or search
+// attributes.
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
@@ -14,7 +15,7 @@ import { runIdBytes } from '../runs/run-id.ts';
 
 /** Which other runs must learn that a run has closed. */
 export interface OutboxEntry {
-  /** The parent, and the seq in its log that this answers. */
+  /** The parent, and the seq of the event in the parent's log that started this run. */
   readonly parent: { readonly runId: string; readonly seq: number } | undefined;
   /** The run has children or messages under way. */
   readonly links: boolean;
@@ -40,12 +41,12 @@ export interface Turn {
 }
 
 /**
- * `mail`: new mail arrived, so the closing turn must be built again. `busy`: somebody holds the run's row, try again.
- * `suspect`: committed, but somebody else has deleted messages that one of these turns consumed.
+ * `mail`: new mail arrived, so the closing turn must be built again. `busy`: another session holds the run's row, try
+ * again. `suspect`: committed, but another process has deleted messages that a turn of this statement consumed.
  */
 export type TurnOutcome = 'committed' | 'mail' | 'busy' | 'suspect';
 
-/** A connection that appends: its fence row, and the reusable arrays of its statement. */
+/** A connection that appends. It has its own fence row, and reuses the arrays of its statement. */
 export class LogWriter {
   readonly client: pg.ClientBase;
   readonly #epoch: number;
@@ -82,8 +83,8 @@ export class LogWriter {
   }
 
   /**
-   * Appends all turns in one commit. Returns undefined when the fence is gone: this incarnation is dead and nothing was
-   * written. Otherwise returns one outcome for each turn; only `committed` and `suspect` turns were written.
+   * Appends all turns in one commit. Returns undefined when the fence is gone: this incarnation is dead, and nothing
+   * was written. Otherwise returns one outcome per turn; only `committed` and `suspect` turns were written.
    * @throws ASSERTION_FAILED when a turn cannot be encoded: nothing was sent
    */
   async append(turns: readonly Turn[]): Promise<TurnOutcome[] | undefined> {
@@ -119,7 +120,7 @@ export class LogWriter {
     return outcomes(turns, row.locked ?? [], row.gone);
   }
 
-  /** Fills the statement's arrays; clears them again when a turn cannot be encoded. */
+  /** Fills the statement's arrays. If a turn cannot be encoded, clears them again. */
   #encode(turns: readonly Turn[]): AppendVariant {
     try {
       return this.#add(turns);
@@ -161,7 +162,9 @@ export class LogWriter {
     return { consumes, closes, tells, changes };
   }
 
-  /** Notifies other processes of runs that the preceding append may have closed. Harmless when it did not. */
+  /**
+   * Notifies other processes of runs that the preceding append may have closed. Harmless when it has not closed them.
+   */
   announceClosed(runIds: readonly string[]): void {
     void sendNotices(this.client, this.#schema, new Map([['closed', runIds]]));
   }
@@ -197,15 +200,16 @@ function outcomes(turns: readonly Turn[], locked: readonly string[], gone: numbe
     return 'committed';
   });
   if (consumed === gone) return result;
-  // Only a run's owner may consume its mail. The count does not say whose message was missing, so all turns with mail are suspect.
+  // Only a run's owner may delete its mail. The count does not show which message was missing, so all turns with mail
+  // are suspect.
   return result.map((outcome, i) => (outcome === 'committed' && turns[i]!.consumed.length > 0 ? 'suspect' : outcome));
 }
 
 const texts = new Map<string, string>();
 
 /**
- * Only affects the plan. After an analyze of an empty table, a join alone would be planned as a scan of the whole table,
- * including dead rows.
+ * A condition that only affects the plan. After an analyze of an empty table, a join without it would be planned as a
+ * scan of the whole table, including dead rows.
  */
 function keyed(table: string, parameter: number): string {
   return `${table}.run_id = any ($${parameter}::uuid[])`;
@@ -232,7 +236,10 @@ interface AppendVariant {
   readonly changes: boolean;
 }
 
-/** Builds the statement with only the parts that this batch needs. Without mail or closing it returns a row count. */
+/**
+ * Builds the statement with only the parts that this batch needs. Without mail and closes, the statement returns a row
+ * count.
+ */
 function appendText(schema: string, { consumes, closes, tells, changes }: AppendVariant): string {
   const key = `${schema} ${consumes} ${closes} ${tells} ${changes}`;
   const known = texts.get(key);
@@ -250,7 +257,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
       `changing as materialized (select c.run_id, c.change::jsonb as change ` +
         `from unnest($${change.run}::uuid[], $${change.change}::text[]) as c(run_id, change))`,
     );
-    // A statement can update a row only once, so a run that also closes is changed by `closed`.
+    // A statement can update a row only once, so `closed` also writes the changes of a run that closes.
     const open = close === undefined ? '' : ` and p.run_id <> all ($${close.run}::uuid[])`;
     parts.push(
       `changed as (update ${schema}.runs r set ${changedColumns} from changing p, fence ` +
@@ -263,7 +270,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
     parts.push(
       `closing as materialized (select * from unnest($${close.run}::uuid[], $${close.mail}::int[], $${close.status}::text[], ` +
         `$${close.seq}::int[], $${close.hash}::bytea[], $${close.at}::timestamptz[]) as c(run_id, mail, status, seq, hash, at))`,
-      // Lock first, in order, and skip locked rows: a user's open transaction on one run must not delay the others.
+      // Lock first, in order, and skip locked rows: a user's open transaction on one run must not delay other runs.
       `locked as materialized (select r.run_id, r.mail from ${schema}.ready r where r.run_id = any($${close.run}::uuid[]) ` +
         `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
       'refused as materialized (select c.run_id from closing c where not exists ' +

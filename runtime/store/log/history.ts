@@ -1,5 +1,5 @@
-// Reads the log. Copies histories in binary form (COPY … TO STDOUT) page by page, so that nothing is parsed that the reader
-// does not need and memory stays flat for any length of run.
+// Reads the log. Copies histories page by page in binary form (COPY … TO STDOUT), so that columns that the reader does
+// not need are not parsed, and memory use stays flat for runs of any length.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../../core/log/event.ts';
 import { besideTasks } from '../../core/run/run-state.ts';
@@ -17,7 +17,7 @@ export const pageEvents = 2_500;
 
 const allColumns =
   'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
-/** For replay: workflow code computes an activity's arguments again, so they are not read. */
+/** Columns for replay. The arguments of activities are left out, because workflow code computes them again. */
 const replayColumns = allColumns.replace(
   'payload',
   `case when type <> ${eventCode.ActivityScheduled} then payload end as payload`,
@@ -35,21 +35,24 @@ export async function* readHistory(
     const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;
     return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
   };
-  // seqs are dense, so a page that is not full is the last one.
+  // seqs are dense, so a page that is not full is the last page.
   yield* ahead(Math.trunc(options.after ?? 0), { upTo, size: pageEvents, least: pageEvents }, read);
 }
 
 const seqMax = 2_147_483_647;
 
 /**
- * The seqs of a page. Uses a range, not a limit: when the limit exceeds the planner's estimate of the run's length, the
+ * The seqs of a page, as a range instead of a limit. If a limit exceeds the planner's estimate of the run's length, the
  * planner sorts all remaining events for each page.
  */
 function seqRange(after: number, upTo: number, page: number): string {
   return `seq > ${after} and seq <= ${Math.min(after + page, upTo)}`;
 }
 
-/** Non-empty pages, until one has fewer than `least` rows; reads the next page while the caller uses the present one. */
+/**
+ * Yields non-empty pages until one has fewer than `least` rows. Reads the next page while the caller uses the present
+ * one.
+ */
 async function* ahead<T>(
   from: number,
   { upTo, size, least }: { upTo: number; size: number; least: number },
@@ -69,8 +72,8 @@ async function* ahead<T>(
 }
 
 /**
- * The first `limit` events of each run, each run's in order: what a claim needs for short runs. Looks up each run in the
- * index, because a join is planned as a scan of the whole log until somebody analyzes it.
+ * The first `limit` events of each run, in order within a run. A claim needs them for short runs. Looks up each run in
+ * the index, because a join is planned as a scan of the whole log until the log has been analyzed.
  */
 export async function readHeads(database: Database, runIds: readonly string[], limit: number): Promise<StoredEvent[]> {
   const list = runIds.map((id) => `'${checked(id)}'`).join(',');
@@ -118,7 +121,7 @@ let lastRunId = '';
 let lastRunKey = '';
 
 function readEvent(row: RowReader): StoredEvent {
-  // Rows of one run follow each other, so the id is formatted once a run.
+  // Rows of a run follow each other, so the id is formatted once per run.
   const key = row.latin1() ?? '';
   if (key !== lastRunKey) {
     lastRunKey = key;
@@ -143,7 +146,7 @@ function readEvent(row: RowReader): StoredEvent {
   };
 }
 
-/** COPY takes no parameters, so only a valid run id may enter the text. */
+/** COPY takes no parameters, so only a valid run id may be put into the SQL text. */
 function checked(runId: string): string {
   if (!isRunId(runId)) throw new Error(`"${runId}" is not a run id`);
   return runId;
@@ -164,7 +167,7 @@ export async function readArguments(
   return new Map(events.flatMap((event) => (event.payload === null ? [] : [[event.seq, event.payload] as const])));
 }
 
-/** Events after seq `after`, on the caller's transaction. For a few events at the end of a run. */
+/** Events after seq `after`, read in the caller's transaction. Meant for a few events at the end of a run. */
 export async function readEventsAfter(
   client: pg.ClientBase,
   schema: string,
@@ -178,7 +181,9 @@ export async function readEventsAfter(
   return events;
 }
 
-/** Events about a run's children and its messages to others, without arguments, on the caller's transaction. */
+/**
+ * Events about a run's children and its messages to other runs, without arguments, read in the caller's transaction.
+ */
 export async function readLinkEvents(client: pg.ClientBase, schema: string, runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   const codes = linkTypes.map((type) => eventCode[type]).join(', ');
@@ -191,13 +196,13 @@ export async function readLinkEvents(client: pg.ClientBase, schema: string, runI
   return events;
 }
 
-/** Where to stop reading, both inclusive; `upToTime` in µs since 1970. */
+/** Where to stop reading (inclusive). `upToTime` is in µs since 1970. */
 export interface PatchLimit {
   readonly upTo?: number;
   readonly upToTime?: number;
 }
 
-/** Context patches of a run, in order, by pages. */
+/** Context patches of a run, in order, in pages. */
 export function readPatches(
   database: Database,
   runId: string,
@@ -206,7 +211,7 @@ export function readPatches(
   return patchPages(database, runId, limit, { columns: allColumns, page: pageEvents, read: readEvent });
 }
 
-/** Only the operations of context patches, as JSON text, for a fold. */
+/** Only the operations of context patches, as JSON text, to be folded. */
 export function readPatchOps(
   database: Database,
   runId: string,
@@ -260,7 +265,7 @@ export const linkTypes: readonly EventType[] = [
 /** Event types that end an activity. */
 export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
 
-/** Events that leave something pending until another event answers them, and events in between. */
+/** Events that leave something pending until another event answers them, and intermediate events about pending work. */
 const openable: readonly EventType[] = [
   ...(['ActivityScheduled', 'ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'] as const),
   'TimerStarted',
@@ -272,7 +277,7 @@ const answering: readonly EventType[] = [
   'TimerCancelled',
   ...linkTypes.filter((type) => type !== 'ChildWorkflowStarted' && !type.endsWith('Initiated')),
 ];
-/** Events that keep their meaning for the whole run. */
+/** Events that stay relevant for the whole run. */
 const lasting: readonly EventType[] = [
   'WorkflowCancelRequested',
   'WorkerLost',
@@ -285,10 +290,10 @@ const lasting: readonly EventType[] = [
 ];
 
 /**
- * The part of a run's log that folds (`RunState`) to the same state as the whole log: the start, events that nothing has
- * answered, events that keep their meaning, the last context patch, the failed workflow task if the run is at one, and the
- * last event. One pass over the index and a sort of numbers, then one index lookup for each remaining event, whatever the
- * planner estimates. Reads no payloads except those of failures.
+ * The part of a run's log that folds (`RunState`) to the same state as the whole log: the start, events without an
+ * answer, events that stay relevant, the last context patch, the failed workflow task if the run retries one, and the
+ * last event. Whatever the planner estimates, this takes one pass over the index, a sort of numbers, and one index
+ * lookup per returned event. Reads no payloads except those of failures.
  */
 export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
   const table = `${database.schema}.events`;

@@ -1,5 +1,5 @@
-// Messages to runs. A sender increments the run's mail counter, which orders messages and notifies the owner; the owner reads
-// them and deletes them in the statement that appends their events.
+// Messages to runs. A sender increments the run's mail counter, which orders messages, and notifies the owner. The
+// owner reads the messages and deletes them in the statement that appends their events.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { Mail } from '../../core/run/mail.ts';
@@ -16,19 +16,19 @@ export interface Message {
   readonly reason?: string;
   readonly correlationId?: string;
   readonly meta?: string;
-  /** The seq in the receiver's log that this answers. */
+  /** The seq of the event in the receiver's log that this message answers. */
   readonly answers?: number;
 }
 
 export interface Delivery {
-  /** Epoch that owned the run when the message was sent; null when any worker may claim the run. */
+  /** Epoch of the run's owner when the message was sent; null when any worker may claim the run. */
   readonly owner: number | null;
   readonly queue: string;
 }
 
 /**
- * Sends a message to an open run in the caller's transaction, which also sets how long to wait for the run's row. Undefined
- * when the run is closed or does not exist.
+ * Sends a message to an open run in the caller's transaction. The caller also sets how long to wait for the run's row.
+ * Undefined when the run is closed or does not exist.
  */
 export function send(
   client: Queryable,
@@ -39,12 +39,12 @@ export function send(
   return sendBy((text, values) => client.query(text, values), schema, runId, message);
 }
 
-/** Sends a message in a transaction of its own. @throws lock_not_available when somebody holds the run's row */
+/** Sends a message in a transaction of its own. @throws lock_not_available when another session holds the run's row */
 export function sendAlone({ pool, schema }: Database, runId: string, message: Message): Promise<Delivery | undefined> {
   return sendBy((text, values) => statement(pool, text, values), schema, runId, message, patience);
 }
 
-/** Postgres evaluates this before it locks the row. */
+/** Sets the lock timeout. Postgres evaluates this part before it locks the row. */
 const patience = ` from (select set_config('lock_timeout', '${lockMs}', true)) as patience(set)`;
 
 async function sendBy(
@@ -79,13 +79,19 @@ select owner, queue from counted`;
 }
 
 interface UnreadMail {
-  /** In order. Contains nothing of a run with a message of an unknown type: later messages must not overtake it. */
+  /**
+   * Messages in order. Has none of a run with a message of an unknown type, because later messages must not overtake
+   * it.
+   */
   readonly mail: readonly Mail[];
-  /** Errors by run id: a newer version has sent a message that this version cannot read. */
+  /** Errors by run id, for runs to which a newer version has sent a message that this version cannot read. */
   readonly unreadable: ReadonlyMap<string, unknown>;
 }
 
-/** Unread mail of the given runs after the given ids, in order. @throws UNSUPPORTED_ENGINE when a message has an unknown type */
+/**
+ * Unread mail of the given runs after the given ids, in order.
+ * @throws UNSUPPORTED_ENGINE for a message of an unknown type
+ */
 export async function readMail(
   database: Database,
   runs: readonly { runId: string; after: number }[],
@@ -96,7 +102,7 @@ export async function readMail(
   return mail;
 }
 
-/** Unread mail of the given runs, with errors reported by run instead of thrown. */
+/** Like `readMail`, but returns errors by run instead of throwing. */
 export async function readMailByRun(
   database: Database,
   runs: readonly { runId: string; after: number }[],

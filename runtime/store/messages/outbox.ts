@@ -1,6 +1,6 @@
-// What remains to be done for closed runs: their parents learn the outcome, their children are treated by the parent close
-// policy, and messages that they asked for are sent. A row is written with the close and deleted in the transaction that
-// sends.
+// Delivers what remains to be sent for closed runs: outcomes for their parents, the parent close policy for their
+// children, and messages that the runs asked for. The transaction that closes a run writes its outbox row. The
+// transaction that sends deletes the row.
 import type pg from 'pg';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { eventCode, type EventType } from '../../core/log/event.ts';
@@ -16,7 +16,7 @@ import { wakenAt } from '../sql/sql-text.ts';
 import { type Placed, startWithin } from '../runs/start-with.ts';
 import { transaction } from '../sql/transaction.ts';
 
-/** The event of a parent, by the event that closed its child. */
+/** The type of event in the parent's log, by the type of event that closed the child. */
 const parentEvents: Partial<Record<EventType, EventType>> = {
   WorkflowCompleted: 'ChildWorkflowCompleted',
   WorkflowFailed: 'ChildWorkflowFailed',
@@ -26,8 +26,8 @@ const parentEvents: Partial<Record<EventType, EventType>> = {
 };
 
 /**
- * Sends what remains to be sent for these runs, and skips runs that somebody else is working on. Returns runs to try again,
- * because somebody holds the row of a receiver.
+ * Sends what remains to be sent for these runs, except for runs that another process is working on. Returns runs to try
+ * again, because another session holds the row of a receiver.
  */
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
   const { sent, busy } = await notifyParents(database, runIds);
@@ -37,7 +37,7 @@ export async function deliverOutbox(database: Database, runIds: readonly string[
     try {
       announce(database, await sendForClosedRun(database, runId));
     } catch (error) {
-      // A failure must not stop the others. The reaper tries it again.
+      // A failure must not stop the delivery for other runs. The reaper tries this run again.
       if (isContention(error)) busy.push(runId);
       else failures.push(error);
     }
@@ -50,7 +50,7 @@ export async function deliverOutbox(database: Database, runIds: readonly string[
   return busy;
 }
 
-/** Runs that had children or messages under way: each needs a transaction of its own. */
+/** Returns those of the given runs that had children or messages under way. Each needs its own transaction. */
 async function withLinks({ pool, schema }: Database, runIds: readonly string[]): Promise<string[]> {
   const { rows } = await pool.query<{ run_id: string }>({
     name: `reprise_outbox_links_${schema}`,
@@ -60,7 +60,9 @@ async function withLinks({ pool, schema }: Database, runIds: readonly string[]):
   return rows.map((row) => row.run_id);
 }
 
-/** Writes the outbox row, in the transaction that closes a run without its code. Returns whether there is anything to send. */
+/**
+ * Writes the outbox row in a transaction that closes a run without its code. Returns whether there is anything to send.
+ */
 export async function addToOutbox(
   client: pg.ClientBase,
   schema: string,
@@ -80,7 +82,7 @@ where links or parent is not null`,
   return rowCount === 1;
 }
 
-/** Delivers what a crash left behind and what failed before. */
+/** Delivers rows that a crash left behind, and rows whose delivery failed. */
 export async function sweepOutbox(database: Database): Promise<void> {
   const { rows } = await database.pool.query<{ run_id: string }>({
     name: `reprise_outbox_${database.schema}`,
@@ -100,8 +102,8 @@ interface Told {
 }
 
 /**
- * Notifies the parents of runs that had no links themselves, in one statement. Skips parents whose rows somebody holds, since
- * waiting for one would delay the others.
+ * Notifies the parents of runs that had no links of their own, in one statement. Skips parents whose rows another
+ * session holds, because waiting for one parent would delay the others.
  */
 async function notifyParents(database: Database, runIds: readonly string[]): Promise<Told> {
   const { schema, pool } = database;
@@ -155,7 +157,7 @@ select run_id, owner, queue from told union all select run_id, null, null from b
 interface Letter {
   readonly runId: string;
   readonly message: Message;
-  /** The present receiver, if another run has followed that one. */
+  /** The present receiver, if another run has succeeded the original receiver. */
   resolve(): Promise<string | undefined>;
 }
 
@@ -211,7 +213,7 @@ async function sendWithin(
   return [...started, ...sent];
 }
 
-/** Sets a deadline, so that the reaper terminates the child if its queue has no live worker. */
+/** Sets a deadline, so that the reaper terminates the child if no live worker polls its queue. */
 async function endWithoutWorker(client: pg.ClientBase, schema: string, { runId, delivery }: Sent): Promise<void> {
   if (delivery.owner !== null) return;
   await client.query(`update ${schema}.ready set deadline = clock_timestamp() where run_id = $1`, [runId]);
@@ -234,7 +236,7 @@ async function closedRun(client: pg.ClientBase, schema: string, runId: string): 
   return { runId, workflowId, namespace, taskQueue, root, links };
 }
 
-/** Starts a child that its parent abandons before the child was started. */
+/** Starts an abandoned child that its parent had requested but that was not started before the parent closed. */
 async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, seq: number): Promise<readonly Sent[]> {
   const args = await payloadAt(client, schema, run.runId, seq);
   const child = run.links.children.get(seq)!;
@@ -245,7 +247,7 @@ async function startLate(client: pg.ClientBase, schema: string, run: ClosedRun, 
   return typeof placed === 'string' ? [] : [{ runId: placed.runId, delivery: { owner: null, queue: start.run.queue } }];
 }
 
-/** Returns a reason when the database refuses the start; no parent is left to be told. */
+/** Returns a reason when the database refuses the start. The parent is closed, so nobody needs to be told. */
 async function startOrRefuse(client: pg.ClientBase, schema: string, start: ChildStart): Promise<Placed | string> {
   await client.query('savepoint reprise_late');
   try {

@@ -1,21 +1,21 @@
-// Queries on their way to a worker and back. Nothing here survives a crash: the caller asks again.
+// Queries on their way to a worker and back. A crash loses requests and answers, and then the caller asks again.
 import type { Database } from '../sql/database.ts';
 
 export interface QueryRequest {
   readonly id: string;
   readonly runId: string;
-  /** Where the request waits if the run is closed; an open run's own queue is known. */
+  /** The queue where a request for a closed run waits. For an open run, the run's own queue is used. */
   readonly queue: string;
   readonly name: string;
   readonly args: Uint8Array;
   readonly timeoutMs: number;
 }
 
-/** A request without an answer. */
+/** A request that has no answer yet. */
 export interface OpenRequest extends QueryRequest {
   /** Id of the last message sent to the run; 0 when the run is closed. */
   readonly mailSent: number;
-  /** Id of its first message that is not in the log yet; undefined when all are. */
+  /** Id of the run's first message that is not in the log yet; undefined when all are in the log. */
   readonly mailUnread: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export async function takeAnswer(database: Database, id: string): Promise<QueryA
   return row === undefined ? undefined : { payload: row.answer, problem: row.problem ?? undefined };
 }
 
-/** Reads an answer and leaves it to the caller who waits for it. */
+/** Reads an answer without deleting it, because another caller waits for it. */
 export async function peekAnswer(database: Database, id: string): Promise<QueryAnswer | undefined> {
   const { rows } = await database.pool.query<{ answer: Buffer; problem: QueryAnswer['problem'] | null }>(
     `select answer, problem from ${database.schema}.requests where id = $1 and answered_at is not null`,
@@ -68,8 +68,8 @@ export async function withdraw(database: Database, id: string): Promise<void> {
 }
 
 /**
- * Requests on these queues that this worker may answer: for runs that it owns, for runs without an owner that wait in one of
- * the `open` queues, and for closed runs, whose log names the version they need.
+ * Requests on these queues that this worker may answer: for runs that it owns, for runs without an owner that wait in
+ * one of the `open` queues, and for closed runs. The log of a closed run names the version that the run needs.
  */
 export async function openRequests(
   database: Database,

@@ -1,4 +1,4 @@
-// Sends messages from one run to another exactly once, although they are two rows and the sender may die.
+// Sends messages from one run to another exactly once, even if the sender's worker dies in between.
 import type pg from 'pg';
 import type { OpenMessage } from '../../core/run/run-links.ts';
 import { openRunOfChild, type ParentRun } from '../runs/child-run.ts';
@@ -13,7 +13,7 @@ export interface Sent {
   readonly delivery: Delivery;
 }
 
-/** The open run that a message is meant for. */
+/** The open run that should receive a message. */
 export async function receiverOf(
   client: pg.ClientBase | pg.Pool,
   schema: string,
@@ -25,19 +25,19 @@ export async function receiverOf(
     meta.child === undefined
       ? await openRunOf(client, schema, { namespace: sender.namespace, workflowId, runId: meta.runId })
       : await openRunOfChild(client, schema, sender, { workflowId, seq: meta.child });
-  return found === sender.runId ? undefined : found; // a run cannot address itself
+  return found === sender.runId ? undefined : found; // a run cannot send to itself
 }
 
-/** The message as the receiver gets it. */
+/** The message in the form that the receiver reads. */
 export function asMail(message: OpenMessage, payload: Uint8Array | null): Message {
   if (message.kind === 'cancel') return { type: 'WorkflowCancelRequested' };
   return { type: 'SignalReceived', name: message.name ?? '', ...(payload === null ? {} : { payload }) };
 }
 
 /**
- * Sends the message and acknowledges it to the sender in one commit. An acknowledged message is not sent again. `owner` is
- * the epoch that must own the sender. Returns the receivers to notify: undefined when the target run is not open, an empty
- * list when the message was already acknowledged or the sender has another owner.
+ * Sends the message and acknowledges it to the sending run in one commit. An acknowledged message is not sent again.
+ * `owner` is the epoch that must own the sending run. Returns the receivers to notify: undefined when the target run is
+ * not open, an empty list when the message was already acknowledged or another epoch owns the sending run.
  */
 export async function sendFromRun(
   database: Database,
@@ -56,7 +56,7 @@ export async function sendFromRun(
       [[sender.runId, target]],
     );
     if (rows.find((row) => row.run_id === sender.runId)?.owner !== owner) return [];
-    // A new statement has a new snapshot: an earlier sender has committed by now, or has lost the run.
+    // A new statement has a new snapshot: by now, an earlier send has committed, or its worker has lost the run.
     if (await isAnswered(client, schema, sender.runId, message)) return [];
     const received = await sendTo(client, schema, target, asMail(message, payload), () =>
       receiverOf(client, schema, sender, message),
@@ -72,7 +72,7 @@ export async function sendFromRun(
   });
 }
 
-/** Sends to the run, or to its successor if it has closed; undefined when the chain has ended. */
+/** Sends to the run, or to its open successor if the run has closed. Undefined when the chain has ended. */
 export async function sendTo(
   client: pg.ClientBase,
   schema: string,

@@ -1,21 +1,22 @@
-// Updates as their senders see them: accepted and answered in the log, or rejected by an answer that only the sender gets.
+// Updates from the sender's point of view: the log says that an update was accepted and how it ended. Only the sender
+// gets the answer that rejects an update.
 import { hash } from 'node:crypto';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 
 export interface UpdateState {
-  /** The run is closed, so an update without an outcome will never have one. */
+  /** The run is closed: an update without an outcome will not get one. */
   readonly closed: boolean;
   readonly accepted: boolean;
-  /** The message is still in the inbox. */
+  /** True if the message is still in the inbox. */
   readonly waiting: boolean;
-  /** The run that this one continued as; it receives the updates that this one has not accepted. */
+  /** The successor of a run that continued as new. It receives the updates that this run has not accepted. */
   readonly next: string | undefined;
   /** How the handler ended; undefined while it runs. */
   readonly outcome: { readonly failed: boolean; readonly payload: Uint8Array } | undefined;
 }
 
-/** The id for notices about an update and for its rejection: a UUID made of both ids. */
+/** The id for notices about an update and for its rejection: a UUID computed from both ids. */
 export function updateKey(runId: string, updateId: string): string {
   return hash('sha256', `${runId} ${updateId}`, 'hex')
     .slice(0, 32)

@@ -1,5 +1,5 @@
-// Takes and releases runs. Both change the owner in `ready`, both are fenced, and neither waits for the disk: the reaper
-// finds runs whose ownership a crash forgot.
+// Claims and releases runs. Both change the owner in `ready`, both check the fence, and neither waits for the disk,
+// because the reaper finds runs whose change of owner was lost in a crash.
 import type { Fence } from './fence.ts';
 import type pg from 'pg';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
@@ -18,9 +18,9 @@ export interface ClaimedRun {
   /** The epoch that died while it owned the run. */
   readonly lost: number | null;
   readonly wakeAt: Micros;
-  /** The start of a run that nobody owned before: its whole log. */
+  /** The start of a run that nobody has owned yet: its whole log. */
   readonly start: StoredEvent | undefined;
-  /** Failures in a row of a run in quarantine. */
+  /** How many times in a row a run in quarantine has failed. */
   readonly quarantined?: number;
 }
 
@@ -45,15 +45,15 @@ export interface ClaimRoute {
 const routeParameters = { namespace: '$7', deployment: '$8', build: '$9' } as const;
 
 /**
- * Claims up to `limit` due runs of a queue, those due longest first. A run in quarantine is not due before its next try, even
- * if mail arrives; otherwise a stream of signals would load it in vain all the time. `from` is the watermark below which
- * entries are dead (a held snapshot keeps them in the index); a full sweep passes 0.
+ * Claims up to `limit` due runs of a queue, the longest due first. A run in quarantine is not due before its next try,
+ * even if mail arrives. Otherwise a stream of signals would make workers load it repeatedly in vain. `from` is the
+ * watermark below which index entries are dead (a held snapshot keeps them in the index); a full sweep passes 0.
  *
- * Returns the log only of runs that nobody owned before. If this statement waited for a row that was parked meanwhile, it
- * sees the new row but not the events that the last owner appended; those need a later snapshot.
+ * Returns the log only of runs that nobody has owned yet. If the statement waited for a row that was released meanwhile,
+ * it sees the new row, but not the events that the last owner appended. Those need a later snapshot.
  *
- * The condition on an array only affects the plan: after an analyze of the empty table, a join would scan the whole table,
- * including dead rows.
+ * The condition on an array only affects the plan. After an analyze of the empty table, a join would scan the whole
+ * table, including dead rows.
  */
 export async function claim(
   client: pg.ClientBase,
@@ -127,15 +127,15 @@ export interface ParkedRun {
   readonly mail: number;
   /** When the run next has something to do without a message. */
   readonly wakeAt: Micros;
-  /** The queue it waits in from now on; undefined: the same one. */
+  /** The queue where the run waits from now on; undefined: the same queue as before. */
   readonly queue?: string | undefined;
   /** The epoch that died while it owned the run, if the log does not record that yet. */
   readonly lost?: number | null;
 }
 
 /**
- * Releases runs. A run with unread mail becomes due at once. Returns the ids of the runs that were released; a run whose row
- * a sender holds stays owned, to be tried again.
+ * Releases runs. A run with unread mail becomes due at once. Returns the ids of the released runs. If a sender holds a
+ * run's row, the run stays owned, and the caller tries again.
  */
 export async function park(
   client: pg.ClientBase,
@@ -164,7 +164,7 @@ returning r.run_id`,
   return rows.map((row) => row.run_id);
 }
 
-/** Locks the rows of runs ($3) that the fence ($1, $2) owns, in order; skips rows that somebody holds. */
+/** Locks the rows of runs ($3) that the fence ($1, $2) owns, in order. Skips rows that other sessions hold. */
 export function ownedRows(schema: string): string {
   return `fence as materialized (
   select set_config('synchronous_commit', 'off', true) from ${schema}.fences where epoch = $1 and slot = $2 for share),
@@ -185,7 +185,7 @@ export async function holdOwnedRun(
   return owned;
 }
 
-/** Locks an owned run's row for the caller's transaction; false when `epoch` does not own it any more. */
+/** Locks an owned run's row in the caller's transaction. Returns false when `epoch` no longer owns the run. */
 export async function lockOwnedRun(
   client: pg.ClientBase,
   schema: string,

@@ -1,5 +1,6 @@
-// Worker incarnations: registers them, extends leases, notices and declares deaths, frees what the dead owned. An incarnation
-// is its epoch; its fence rows prove that it is alive, its lease row records the last heartbeat.
+// Worker incarnations: registers them, extends leases, detects and declares deaths, and frees the runs and tasks of the
+// dead. An incarnation is identified by its epoch. Its fence rows prove that it is alive, and its lease row holds the
+// last heartbeat.
 import type pg from 'pg';
 import { engineNumber } from '../../core/log/engine-number.ts';
 import type { WorkerDeploymentVersion } from '../../core/run/deployment.ts';
@@ -9,7 +10,10 @@ import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
 import { microsOf } from '../sql/sql-text.ts';
 
-/** Slot 0 guards claims and parking; slots from 1 guard the connections that append. */
+/**
+ * A registration of a worker with its fence slots. Slot 0 guards claims and parking; slots from 1 guard connections
+ * that append.
+ */
 export interface Registration {
   readonly identity: string;
   readonly queue: string;
@@ -18,15 +22,18 @@ export interface Registration {
   readonly leaseMs: number;
   /** Set when the worker takes part in versioning. */
   readonly version?: WorkerDeploymentVersion | undefined;
-  /** Backend of each slot, by index, to terminate when its fence cannot be locked. Null: a connection of the pool. */
+  /**
+   * Server process of each slot's session, by index, to terminate if the slot's fence cannot be locked. Null: a
+   * connection of the pool.
+   */
   readonly backendPids: readonly (number | null)[];
-  /** Types of activities that it executes for other workers; undefined when it takes no tasks. */
+  /** Types of activities that the worker executes for other workers; undefined when it takes no tasks. */
   readonly activityTypes?: readonly string[];
-  /** The highest engine number that it can read; default: this version's. */
+  /** The highest engine number that the worker can read; default: this version's number. */
   readonly engine?: number;
 }
 
-/** First key of the advisory lock that shows that a session lives; the second key is the epoch. */
+/** First key of the advisory lock that proves that a session is alive; the second key is the epoch. */
 const signClass = 1_382_314_096;
 
 /** Registers a new incarnation on the session that holds its advisory lock; returns the epoch. */
@@ -55,8 +62,8 @@ select epoch from w`,
 }
 
 /**
- * Whether every live worker can read the event and message types of an engine number. Check it before writing a new type:
- * workers that cannot read it would put the run into quarantine.
+ * Whether every live worker can read the event and message types of an engine number. Check this before writing a new
+ * type, because a worker that cannot read the type would put the run into quarantine.
  */
 export async function isEngineKnownToAll(database: Database, engine: number): Promise<boolean> {
   const { schema, pool } = database;
@@ -72,17 +79,17 @@ export interface Heartbeat {
   readonly alive: boolean;
   /** Database clock, µs since 1970. */
   readonly databaseTime: number;
-  /** Incarnations that look dead: they missed a heartbeat, and their session has ended or their lease has expired. */
+  /** Incarnations that look dead: each has missed a heartbeat, and its session has ended or its lease has expired. */
   readonly suspects: readonly Suspect[];
 }
 
 export interface Suspect {
   readonly epoch: number;
-  /** The session that holds its advisory lock has ended. Otherwise only the lease has expired. */
+  /** True if the session that holds the advisory lock has ended. False if only the lease has expired. */
   readonly sessionEnded: boolean;
 }
 
-/** Extends the lease and reads the leases of others, in one round trip that does not wait for the disk. */
+/** Extends the lease and reads the leases of other incarnations, in one round trip that does not wait for the disk. */
 export async function heartbeat(
   client: pg.ClientBase,
   schema: string,
@@ -109,7 +116,7 @@ select exists (select from beat) as alive, ${microsOf('clock_timestamp()')} as t
   return { alive: row.alive, databaseTime: Number(row.time), suspects: row.suspects };
 }
 
-/** All schemas of a database share the advisory locks, so each schema has a first key of its own. */
+/** All schemas of a database share the advisory locks, so each schema needs its own first key. */
 function signKey(schema: string): number {
   let key = signClass;
   for (const char of schema) key = (Math.imul(key, 31) + char.charCodeAt(0)) | 0;
@@ -117,16 +124,17 @@ function signKey(schema: string): number {
 }
 
 /**
- * Declares an incarnation dead and frees its runs and tasks. This takes two statements: the first locks the fences
- * exclusively, so it waits for every claim and append in flight; only a later snapshot sees the runs that such a claim took.
- * @returns the number of runs that were freed.
+ * Declares an incarnation dead and frees its runs and tasks. This takes two statements. The first locks the fences
+ * exclusively, so it waits for every claim and append under way. Only the second, with a later snapshot, sees runs that
+ * such a claim took.
+ * @returns the number of freed runs.
  */
 export async function declareDead(database: Database, epoch: number, reason: string): Promise<number> {
   const { schema } = database;
   for (;;) {
     if (await fenceOff(database, epoch, reason)) break;
-    // A stopped process holds the fence inside a transaction, so end its session. A session that began after the
-    // registration reuses the pid and belongs to somebody else.
+    // A stopped process holds the fence inside a transaction, so its session is terminated. If a session with this pid
+    // began after the registration, the pid was reused, and the session belongs to another process.
     await database.pool.query(
       `select pg_terminate_backend(a.pid) from ${schema}.fences f join ${schema}.workers w on w.epoch = f.epoch
 join pg_stat_activity a on a.pid = f.backend_pid and (a.backend_start < w.started_at) is not false where f.epoch = $1`,
@@ -158,8 +166,8 @@ async function fenceOff(database: Database, epoch: number, reason: string): Prom
 }
 
 /**
- * Makes the runs of a dead epoch claimable. Skips rows that somebody has locked; the slow sweep frees those, and what a
- * reaper leaves that dies halfway.
+ * Makes the runs of a dead epoch claimable. Skips locked rows. The slow sweep frees them later, and also runs that a
+ * reaper left when it died halfway.
  */
 async function freeRuns(database: Database, epoch: number): Promise<number> {
   const { schema } = database;
@@ -179,8 +187,8 @@ async function freeTasksOf(database: Database, epoch: number): Promise<void> {
 }
 
 /**
- * Frees runs and tasks of dead workers whose reaper died halfway. The owners are found by jumping from one to the next in
- * the index, so the cost grows with the number of workers, not of runs.
+ * Frees runs and tasks of dead workers whose reaper died halfway. Finds the owners by jumping from one to the next in
+ * the index, so the cost grows with the number of workers instead of the number of runs.
  */
 export async function sweepDead(database: Database): Promise<void> {
   const { schema } = database;
@@ -199,7 +207,7 @@ select epoch, runs from found where epoch is not null
   for (const { epoch, runs } of rows) await (runs ? freeRuns(database, epoch) : freeTasksOf(database, epoch));
 }
 
-/** The backend of a session, to terminate when its fence cannot be locked. */
+/** The server process of a session, to terminate if the session's fence cannot be locked. */
 export async function backendPid(client: pg.ClientBase): Promise<number> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
   return rows[0]!.pid;

@@ -5,11 +5,11 @@ import { timestampArray } from '../codec/pg-binary.ts';
 import { isTriable } from './quarantine.ts';
 
 export interface Found {
-  /** Runs of this owner with mail in the inbox. */
+  /** Ids of this owner's runs that have mail in the inbox. */
   readonly mailed: readonly string[];
   /** A task of one of the queues is due. */
   readonly tasks: boolean;
-  /** The deadline of a task, of any queue, has passed. */
+  /** The deadline of a task in any queue has passed. */
   readonly expired: boolean;
   /** Standalone activities of the queue have something to do. */
   readonly standalone: boolean;

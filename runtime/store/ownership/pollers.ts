@@ -1,4 +1,4 @@
-// Which live workers could take a run.
+// Finds the live workers that could take a run.
 import { deploymentPrefix, queueKey, versionPrefix } from '../../core/run/deployment.ts';
 import type { Database } from '../sql/database.ts';
 import type { RunRow } from '../runs/run-row.ts';
@@ -7,7 +7,7 @@ import type { RunRow } from '../runs/run-row.ts';
 export interface Poller {
   deployment_name: string | null;
   build_id: string | null;
-  /** Its version is current or ramping. */
+  /** True if the worker's version is current or ramping. */
   is_routed: boolean;
 }
 
@@ -40,7 +40,10 @@ where l.queue = $2 and l.expires_at > clock_timestamp() and w.bundle_hash is not
   return rows.filter((row) => row.waits_in === null || mayTake(row, row.waits_in, queue)).length;
 }
 
-/** Whether a worker of a task queue takes what waits in that queue (its key) or in the queue of a version. */
+/**
+ * Whether a worker of task queue `queue` takes work that waits in `waitsIn`: the task queue's key, or the queue of a
+ * version.
+ */
 export function mayTake(worker: Poller, waitsIn: string, queue: string): boolean {
   const { deployment_name: deploymentName, build_id: buildId } = worker;
   if (deploymentName === null || buildId === null) return waitsIn === queue;

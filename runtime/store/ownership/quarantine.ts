@@ -1,4 +1,5 @@
-// The quarantine: open runs that no worker could load or continue. Writes only this table; the caller also parks the run.
+// The quarantine: open runs that no worker could load or continue. Writes only this table; the caller also releases the
+// run.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Micros } from '../../core/log/event.ts';
 import type { QuarantineInfo } from '../../core/run/quarantine-info.ts';
@@ -6,12 +7,17 @@ import { timestampArray } from '../codec/pg-binary.ts';
 import type { Database } from '../sql/database.ts';
 import { isDataRefusal } from '../sql/sqlstate.ts';
 
-/** SQL: a row of `ready` is not in quarantine, or its next try is due. A scalar subquery, so that the planner cannot join. */
+/**
+ * SQL: a row of `ready` is not in quarantine, or its next try is due. A scalar subquery, because a join would change
+ * the plan.
+ */
 export function isTriable(schema: string, now: string): string {
   return `coalesce((select q.next_try from ${schema}.quarantine q where q.run_id = ready.run_id) <= ${now}, true)`;
 }
 
-/** Whether the run itself causes the error, not the database, which may answer the next time. */
+/**
+ * Whether the run itself causes the error. An error of the database does not count, because a later try may succeed.
+ */
 export function isFaultOfRun(error: unknown): boolean {
   const ofEngine = [RuntimeError, TypeError, RangeError, SyntaxError].some((type) => error instanceof type);
   return ofEngine || isDataRefusal(error);
@@ -25,7 +31,7 @@ export interface QuarantinedRun {
   readonly message: string;
   /** The worker that failed. */
   readonly epoch: number;
-  /** The epoch that must own the run; null: nobody. */
+  /** The epoch that must own the run; null: the run must have no owner. */
   readonly owner: number | null;
 }
 

@@ -1,11 +1,13 @@
-// Moves owned runs to the queue of a version, of a deployment, or of none. The run's log decides the queue; the ready row
-// only keeps it for claims.
+// Moves owned runs to the queue of a version, of a deployment, or of unversioned runs. The run's log decides on the
+// queue. The ready row is a copy for claims.
 import type pg from 'pg';
 import type { Fence } from './fence.ts';
 import { ownedRows } from './claim.ts';
 import { uuidArray } from '../codec/pg-binary.ts';
 
-/** Sets where owned runs wait if their owner dies. Returns the ids of those that were changed; skips locked rows. */
+/**
+ * Sets the queues where owned runs wait if their owner dies. Returns the ids of the changed runs; skips locked rows.
+ */
 export async function assignQueues(
   client: pg.ClientBase,
   schema: string,

@@ -1,4 +1,4 @@
-// Finds the session that holds what a call waits for, for the error message.
+// Finds the database session that holds the row lock a call is waiting for, so that the error message can name it.
 import type { Database } from '../sql/database.ts';
 import { type NewRun, startRunWithin } from '../runs/start-run.ts';
 
@@ -7,7 +7,7 @@ export interface Holder {
   readonly applicationName: string;
 }
 
-/** The session whose transaction has changed or locked a run's `ready` row; undefined when there is none, or several. */
+/** The session that has changed or locked a run's `ready` row in an open transaction; undefined for none or several. */
 export async function holderOfRun({ pool, schema }: Database, runId: string): Promise<Holder | undefined> {
   const { rows } = await pool.query<Holder>(
     `select l.pid, a.application_name as "applicationName" from ${schema}.ready r
@@ -19,8 +19,8 @@ join pg_stat_activity a on a.pid = l.pid where r.run_id = $1`,
 }
 
 /**
- * The session whose transaction has started a run of the same workflow id. Nobody else can see that run, so this tries the
- * start once more while another session asks Postgres whom it waits for.
+ * The session that has started a run of the same workflow id in an open transaction. Other sessions cannot see that
+ * run, so this tries the start once more while another session asks Postgres which session the start waits for.
  */
 export async function holderOfWorkflowId(database: Database, run: NewRun): Promise<Holder | undefined> {
   const { starters, pool, schema } = database;
@@ -30,7 +30,7 @@ export async function holderOfWorkflowId(database: Database, run: NewRun): Promi
     await waiter.query("begin isolation level read committed; set local lock_timeout = '500ms'");
     const { rows } = await waiter.query<{ pid: number }>('select pg_backend_pid() as pid');
     const waiting = startRunWithin(waiter, schema, run)
-      .catch(() => undefined) // it is meant to wait
+      .catch(() => undefined) // the start is expected to time out
       .finally(() => (isOver = true));
     let found: Holder | undefined;
     while (found === undefined && !isOver) {
@@ -43,7 +43,7 @@ export async function holderOfWorkflowId(database: Database, run: NewRun): Promi
     await waiting;
     return found;
   } finally {
-    // Ending the session undoes whatever the start has done.
+    // Ending the session undoes the start.
     waiter.release(true);
   }
 }

@@ -1,5 +1,5 @@
-// Finds and starts the run that a ChildWorkflowInitiated asks for. A start can be repeated: the event determines the child's
-// run id.
+// Finds and starts the run that a ChildWorkflowInitiated requests. A start can be repeated, because the child's run id
+// is computed from the event.
 import type { RunLink } from '../../core/log/activation.ts';
 import { childStartMeta } from '../../core/run/start-meta.ts';
 import { type StartTiming, timingOfStart } from '../../core/run/chain.ts';
@@ -13,7 +13,7 @@ import type { Queryable } from '../sql/queryable.ts';
 import { childRunId, newSeed } from './run-id.ts';
 import type { NewRun } from './start-run.ts';
 
-/** What a child needs to know of its parent. */
+/** The parts of the parent that a child's start depends on. */
 export interface ParentRun {
   readonly runId: string;
   readonly workflowId: string;
@@ -26,11 +26,14 @@ export interface ParentRun {
 export interface ChildStart {
   readonly run: NewRun;
   readonly timing: StartTiming;
-  /** Statuses of the last run of its workflow id that forbid the start. */
+  /** The start is refused if the last run of its workflow id has one of these statuses. */
   readonly refusedAfter: readonly RunStatus[];
 }
 
-/** Children of a pinned run start on its version, if workers of that version poll their queue. */
+/**
+ * The place of a child. A child of a pinned run starts on the parent's version if workers of that version poll its
+ * queue.
+ */
 async function placeOf(
   client: Queryable,
   schema: string,

@@ -1,5 +1,5 @@
-// Ends a run that nobody owns, by termination or timeout. That needs no workflow code, so the caller does it in one short
-// transaction. The locked ready row keeps claims away, as ownership would.
+// Ends a run without an owner, by termination or timeout. That needs no workflow code, so the caller does it in one
+// short transaction. The locked ready row keeps claims away, as ownership would.
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import type { FailedMeta } from '../../core/log/activation.ts';
@@ -21,14 +21,17 @@ import { readEventsAfter } from '../log/history.ts';
 import { declareDead } from '../ownership/lease.ts';
 import { isTriable } from '../ownership/quarantine.ts';
 
-/** `ended`: closed now. `owned`: a worker owns the run, send it a message instead. `closed`: the run is not open. */
+/**
+ * `ended`: the run is closed now. `owned`: a worker owns the run, send it a message instead. `closed`: the run is not
+ * open.
+ */
 export type EndResult = 'ended' | 'owned' | 'closed';
 
 export function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<EndResult> {
   return endUnowned(database, runId, { type: 'WorkflowTerminated', reason });
 }
 
-/** Closes runs of any queue whose deadline has passed and that no worker owns. */
+/** Closes runs without an owner whose deadline has passed, in any queue. */
 export async function endOverdue(database: Database): Promise<void> {
   const { rows } = await database.pool.query<{ run_id: string }>({
     name: `reprise_overdue_${database.schema}`,
@@ -37,7 +40,7 @@ export async function endOverdue(database: Database): Promise<void> {
   });
   const failures: unknown[] = [];
   for (const { run_id: runId } of rows) {
-    // A failure must not stop the others.
+    // A failure must not keep other runs from ending.
     await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null }).catch((error: unknown) => {
       failures.push(error);
     });
@@ -54,11 +57,11 @@ interface Ended {
   readonly event: HistoryEvent;
   /** Queue of the successor; undefined without one. */
   readonly queue: string | undefined;
-  /** Other runs must learn of the close. */
+  /** True if other runs must learn that this run has closed. */
   readonly isTold: boolean;
 }
 
-/** @throws lock_not_available when somebody holds the run's row */
+/** @throws lock_not_available when another session holds the run's row */
 async function endUnowned(database: Database, runId: string, asked: End): Promise<EndResult> {
   const ended = await transaction(
     database.pool,
@@ -73,7 +76,7 @@ async function endUnowned(database: Database, runId: string, asked: End): Promis
   database.local.emit('closed', runId, { ...outcome, ...(JSON.parse(event.meta ?? '{}') as Partial<FailedMeta>) });
   database.notifier.closed(runId);
   if (queue !== undefined) database.notifier.wake(queue);
-  // If this fails, the reaper sends it.
+  // If the delivery fails, the reaper repeats it.
   if (isTold) void deliverOutbox(database, [runId]).catch(() => undefined);
   return 'ended';
 }
@@ -110,7 +113,7 @@ values ($1, ${timeOf('$2')}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
   return { event, queue, isTold };
 }
 
-/** The mail of a due run may hold a termination by the parent close policy; that takes precedence. */
+/** The mail of a due run may hold a termination by the parent close policy, which takes precedence over a timeout. */
 async function askedByMail(client: pg.ClientBase, schema: string, runId: string, otherwise: End): Promise<End> {
   const { rows } = await client.query<{ reason: string | null }>(
     `select reason from ${schema}.inbox where run_id = $1 and type = ${eventCode.WorkflowTerminated} order by id limit 1`,
@@ -154,12 +157,12 @@ async function readHead(
 }
 
 const orphanPollMs = 500;
-/** Before declaring an owner dead, wait this long after its lease expired: a stalled database also stops heartbeats. */
+/** Wait after a lease has expired before declaring the owner dead, because a stalled database also stops heartbeats. */
 const orphanSilenceMs = 5_000;
 
 /**
- * Terminates a run if its owner has died. Waits until `signal` aborts, or until the owner's lease has expired and stays
- * expired; then it declares the owner dead itself, since there may be no worker to do it.
+ * Terminates a run if its owner has died. Waits until `signal` aborts, or until the owner's lease has been expired for
+ * `orphanSilenceMs`. Then it declares the owner dead itself, because there may be no worker to do so.
  */
 export async function terminateOrphan(
   database: Database,
@@ -184,7 +187,7 @@ export async function terminateOrphan(
       await declareDead(database, row.epoch, 'lease expired');
     }
     if (row.epoch === null || performance.now() - (silentSince?.at ?? Number.POSITIVE_INFINITY) > orphanSilenceMs) {
-      // If somebody holds the row, the next round tries again.
+      // If another session holds the row, the next round tries again.
       const result = await terminateUnowned(database, runId, reason).catch((error: unknown) => {
         if (!isLockTimeout(error)) throw error;
       });

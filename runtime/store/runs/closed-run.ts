@@ -1,10 +1,10 @@
-// Updates the rows of a run that closes, apart from its last event.
+// Updates the rows of a run that closes. Its last event is appended elsewhere.
 import type pg from 'pg';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import { timeOf } from '../sql/sql-text.ts';
 
-/** Assignments for the run's row, from a row `c`. */
+/** Assignments for the run's row, with values from a row `c`. */
 export const closedColumns = 'status = c.status, closed_at = c.at, final_seq = c.seq, final_hash = c.hash';
 
 export async function writeClosed(
@@ -21,7 +21,7 @@ export async function writeClosed(
   );
 }
 
-/** Deletes the rows that only an open run has, with the mail that no successor has taken. */
+/** Deletes the rows that only an open run has, and mail that no successor has taken. */
 export async function deleteOpenRows(client: pg.ClientBase, schema: string, runId: string): Promise<void> {
   const mine = 'where run_id = $1';
   await client.query(

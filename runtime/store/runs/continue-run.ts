@@ -9,7 +9,7 @@ import { closingTypes, linkTypes } from '../log/history.ts';
 import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
 
-/** Messages about the old run's activities, children and messages do not concern the new run. */
+/** Messages about the old run's activities, children and messages to other runs do not concern the new run. */
 const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
   .map((type) => eventCode[type])
   .join(', ');
@@ -23,13 +23,13 @@ export interface ContinuedRun {
   readonly args: Uint8Array | null;
   /** Changes to the meta of the start. */
   readonly meta: SuccessorMeta;
-  /** Operations of the patch that creates its context; null when it starts without one. */
+  /** Operations of the patch that creates the run's context; null when the run starts without a context. */
   readonly context: string | null;
   /** Queue prefix and inherited version; undefined when the run is unversioned. */
   readonly place: VersionedPlace | undefined;
 }
 
-/** Checks that the place also holds in the new run's task queue, and returns the meta that records it. */
+/** Checks whether the place is also valid in the new run's task queue, and returns the meta that records it. */
 async function placeFor(
   client: pg.ClientBase,
   schema: string,

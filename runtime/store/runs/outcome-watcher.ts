@@ -1,4 +1,5 @@
-// Waits for runs to close. A worker of this process reports at once, a notice soon after, and polling finds the rest.
+// Waits for runs to close. A worker of this process reports at once, a notice arrives soon after, and polling finds the
+// rest.
 import type pg from 'pg';
 import type { Deferred } from '../../core/deferred.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
@@ -8,11 +9,17 @@ import { channelName, listen, splitPayload } from '../sql/notifier.ts';
 import { readOutcomes } from './runs.ts';
 import { type QueryAnswer, takeAnswer } from '../messages/requests.ts';
 
-/** How often to look up awaited runs: seldom while notices arrive, since it then only finds lost ones. */
+/**
+ * Interval of looking up awaited runs. Longer while notices arrive, because polling then only finds runs whose notice
+ * was lost.
+ */
 const pollMs = { deaf: 250, listening: 1_000 } as const;
 
 export interface Subscription {
-  /** Resolves on a notice, or if one has come before; after `ms` at the latest, or earlier to find a lost notice. */
+  /**
+   * Resolves on a notice, or at once if one has already arrived. Otherwise resolves after `ms` or a shorter poll
+   * interval, because a notice may be lost.
+   */
   within(ms: number): Promise<void>;
   done(): void;
 }
@@ -22,9 +29,9 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
   readonly #runs = new Map<string, Deferred<ClosedOutcome>>();
   readonly #answers = new Map<string, Set<() => void>>();
   #listener: Promise<pg.Client | undefined> | undefined;
-  /** The listening session, once it listens. */
+  /** The session that listens for notices; undefined until it listens. */
   #listening: pg.Client | undefined;
-  /** Runs to look up: new ones, and those that a notice names. */
+  /** Runs to look up: new runs, and runs that a notice names. */
   readonly #lookups = new Batcher<string>(this);
   readonly #poller = new Poller(this);
   #closed = false;
@@ -35,8 +42,8 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
   }
 
   /**
-   * Call this before starting a run whose outcome will be awaited: its notice then cannot be missed, and no lookup is needed.
-   * Call `forget` if the run was not started.
+   * Call this before starting a run whose outcome will be awaited. The run's notice then cannot be missed, and no
+   * lookup is needed. Call `forget` if the run was not started.
    */
   expect(runId: string): void {
     if (this.#listening === undefined) {
@@ -67,7 +74,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     return waiting.promise;
   }
 
-  /** The answer to a request; undefined when none came in time, or when the caller gave up. */
+  /** The answer to a request; undefined when none came in time, or when the caller has given up. */
   async answer(id: string, timeoutMs: number, isGivenUp: () => boolean): Promise<QueryAnswer | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (let wait = 5; ; wait *= 2) {
@@ -119,7 +126,10 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     waiting.resolve(outcome);
   }
 
-  /** Polls only while someone awaits a result. This timer then keeps the process alive, since nothing else may. */
+  /**
+   * Polls only while a caller awaits an outcome. The timer then keeps the process alive, because nothing else may do
+   * so.
+   */
   get everyMs(): number | undefined {
     if (this.#runs.size === 0) return undefined;
     return this.#listening === undefined ? pollMs.deaf : pollMs.listening;
@@ -156,7 +166,7 @@ export class OutcomeWatcher implements BatchSender<string>, Looker {
     const { schema } = this.#database;
     const client = await this.#database.dedicated('reprise client');
     const lost = (): void => {
-      // Both events of one loss come here, and a new session may listen already.
+      // A lost session may emit `error` and `end`, and a new session may already listen when `end` arrives.
       if (this.#listening !== client) return;
       this.#listener = undefined;
       this.#listening = undefined;

@@ -1,4 +1,5 @@
-// Run ids and seeds. Ids are UUIDv7 (RFC 9562), made by the caller that starts the run, so that no sequence is needed and rows of one time lie together.
+// Run ids and seeds. Ids are UUIDv7 (RFC 9562), created by the caller that starts the run. So no sequence is needed,
+// and rows of the same time lie together.
 import { hash, randomBytes, randomFillSync } from 'node:crypto';
 
 const pool = Buffer.allocUnsafe(4096);
@@ -25,8 +26,8 @@ export function newSeed(): string {
 }
 
 /**
- * The id of the run that an event starts. Every process computes the same id, so a start that is repeated after a crash finds
- * the existing run. `at` in µs since 1970.
+ * The id of the run that an event starts. Every process computes the same id, so a start that is repeated after a crash
+ * finds the existing run. `at` is in µs since 1970.
  */
 export function childRunId(parentRunId: string, seq: number, at: number): string {
   const bytes = Buffer.from(hash('sha256', `child ${parentRunId} ${seq}`, 'hex').slice(0, 32), 'hex');
@@ -45,7 +46,7 @@ export function runIdFromBytes(bytes: Buffer): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-/** True for the text form of a UUID; anything else must not reach a statement. */
+/** True for the text form of a UUID. No other text may be put into an SQL statement. */
 export function isRunId(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 }

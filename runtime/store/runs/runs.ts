@@ -50,7 +50,7 @@ const followedTypes: readonly EventType[] = [
 export async function nextRun(database: Database, runId: string): Promise<RunRow | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<RunRow>(
-    // Only these types hold a run id there, so the cast is guarded.
+    // Only events of these types hold a run id in this column, so the types are checked before the cast.
     `select n.* from ${schema}.runs r
 cross join lateral (select case when e.type = any($2::int[]) then e.correlation_id::uuid end as id
   from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq limit 1) next
@@ -60,7 +60,7 @@ join ${schema}.runs n on n.run_id = next.id where r.run_id = $1 and r.closed_at 
   return rows[0];
 }
 
-/** The outcomes of closed runs; open ones are left out. */
+/** The outcomes of closed runs. Open runs are left out. */
 export async function readOutcomes(database: Database, runIds: readonly string[]): Promise<Map<string, ClosedOutcome>> {
   const { schema, pool } = database;
   const { rows } = await pool.query<OutcomeRow>({
@@ -98,13 +98,13 @@ interface OutcomeRow {
 }
 
 export interface OpenState extends Family {
-  /** Last event's seq, by the log. */
+  /** seq of the last event in the log. */
   readonly historyLength: number;
   /** Undefined for an unversioned run. */
   readonly versioning: RunVersioning | undefined;
   /** The change ids that `patched` returned true for, sorted. */
   readonly changes: readonly string[];
-  /** Size of its events in bytes, approximate. */
+  /** Approximate size of its events in bytes. */
   readonly historySize: number;
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | null;
@@ -124,14 +124,17 @@ export interface OpenState extends Family {
   }[];
   /** The failed workflow task that the run retries. */
   readonly taskFailure: TaskFailureInfo | undefined;
-  /** Why no worker continues the run for now: an error of the engine. */
+  /** The engine error because of which no worker continues the run for now. */
   readonly quarantine: QuarantineInfo | undefined;
 }
 
-/** Approximate size of a row of the log without its contents. */
+/** Approximate size in bytes of a row of the log without its contents. */
 const eventRowBytes = 120;
 
-/** The state as far as the log can be read and folded. Where it cannot, the quarantine says why, and describe still works. */
+/**
+ * The state as far as the log can be read and folded. If it cannot, the quarantine says why, and `describe` still
+ * works.
+ */
 async function readRunState(database: Database, { run_id: runId, workflow_id: workflowId }: RunRow): Promise<RunState> {
   const state = new RunState(runId);
   state.workflowId = workflowId;
@@ -143,7 +146,7 @@ async function readRunState(database: Database, { run_id: runId, workflow_id: wo
   return state;
 }
 
-/** At most this many pending activities are described. */
+/** The maximum number of pending activities that a description contains. */
 const pendingMax = 100;
 
 /** What an open run waits for, computed from the log and the ready row. */

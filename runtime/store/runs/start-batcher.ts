@@ -1,4 +1,5 @@
-// Batches the starts of one process: starts requested while a statement runs share the next one and its commit.
+// Batches the starts of one process: starts that are requested while a statement runs share the next statement and its
+// commit.
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Database } from '../sql/database.ts';
 import { sendNotices } from '../sql/notifier.ts';
@@ -25,8 +26,8 @@ export class StartBatcher implements BatchSender<Waiting> {
   }
 
   /**
-   * Starts a run; false when an open run has its workflow id. `isRepeated`: another transaction used the workflow id at the
-   * last try, so this start waits in a statement of its own.
+   * Starts a run. Returns false when an open run has its workflow id. `isRepeated`: another transaction used the
+   * workflow id at the last try, so this start waits in a statement of its own.
    * @throws lock_not_available when another transaction uses the workflow id
    */
   start(run: NewRun, isRepeated = false): Promise<boolean> {
@@ -50,7 +51,9 @@ export class StartBatcher implements BatchSender<Waiting> {
     }
   }
 
-  /** Lets a worker of this process start the runs, so that nobody has to find them. Undefined when no worker accepts. */
+  /**
+   * Lets a worker of this process start the runs, so that no claim is needed. Undefined when no worker accepts them.
+   */
   #startHere(runs: readonly NewRun[]): Promise<Set<string>> | undefined {
     const { queue } = runs[0]!;
     const workers = this.#database.localWorkers.get(queue);
@@ -83,9 +86,9 @@ export class StartBatcher implements BatchSender<Waiting> {
   }
 
   /**
-   * Retries the starts one by one: a start that the database refuses, or that waits for a lock, must not fail others that
-   * shared its statement. After a lost session the outcome is unknown, and a second try would mistake the caller's own run
-   * for somebody else's, so all fail.
+   * Retries the starts one by one: a start that the database refuses, or that waits for a lock, must not fail the
+   * others that shared its statement. After a lost session the outcome is unknown, so all fail: a second try would
+   * mistake the caller's own run for another caller's run.
    */
   async #separately(batch: readonly Waiting[], error: unknown): Promise<void> {
     if (batch.length === 1 || !isCleanRefusal(error)) {

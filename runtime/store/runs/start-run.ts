@@ -15,17 +15,18 @@ export interface NewRun {
   readonly workflowType: string;
   readonly taskQueue: string;
   readonly queue: string;
-  /** The run whose child it is. */
+  /** Id of the parent, if the run is a child. */
   readonly parentRunId?: string;
-  /** Memo and search attributes: JSON of a PropertiesMeta; null when it has none. */
+  /** JSON of a PropertiesMeta (memo and search attributes); null when the run has none. */
   readonly properties: string | null;
   readonly args: Uint8Array;
   readonly meta: string;
 }
 
 /**
- * Starts runs and returns the ids of those that were started; the workflow ids of the others belong to open runs. Waits up to
- * `waitMs` for another open transaction that uses one of the workflow ids. @throws lock_not_available
+ * Starts runs and returns the ids of the runs that were started. Open runs have the workflow ids of the others. Waits
+ * up to `waitMs` for another open transaction that uses one of the workflow ids.
+ * @throws lock_not_available
  */
 export async function startRuns(
   client: pg.ClientBase | pg.Pool,
@@ -40,8 +41,8 @@ export async function startRuns(
 }
 
 /**
- * Starts a run in the caller's transaction; false when an open run has its workflow id. The transaction may use any driver
- * and pooler, so the call passes only text and values.
+ * Starts a run in the caller's transaction. Returns false when an open run has its workflow id. The transaction may use
+ * any driver and pooler, so the call passes only text and values.
  */
 export async function startRunWithin(transaction: Queryable, schema: string, run: NewRun): Promise<boolean> {
   const { rows } = await transaction.query(insertText(schema, ''), givenValues([run]));
@@ -55,8 +56,8 @@ export interface OwnedStart {
 }
 
 /**
- * Starts runs that `owner` owns from the start, if its fence still stands, and appends `events` (of EventRows) for those.
- * Returns by run id whether `owner` owns the run; omits runs whose workflow id belongs to an open run.
+ * Starts runs that `owner` owns from the start, if the owner's fence still exists, and appends `events` (of EventRows)
+ * of those runs. Returns, by run id, whether `owner` owns the run. Omits runs whose workflow id belongs to an open run.
  * @throws lock_not_available when another open transaction uses a workflow id
  */
 export async function startOwnedRuns(
@@ -99,7 +100,7 @@ const givenColumns =
 const givenArrays =
   '$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::json[], $10::uuid[]';
 
-/** Part of every start: the run's row, unless its workflow id is taken, and its first event. */
+/** Part of every start: inserts the run's row, unless an open run has its workflow id, and the run's first event. */
 function startedText(schema: string): string {
   return `started as (
   insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at,
@@ -128,9 +129,11 @@ due as (
 select run_id from started`;
 }
 
-/** `runs` must be sorted: statements that share workflow ids wait for each other's rows, and would deadlock. */
+/**
+ * `runs` must be sorted: statements that share workflow ids wait for each other's rows, and would otherwise deadlock.
+ */
 function givenValues(runs: readonly NewRun[]): unknown[] {
-  // In the order of givenColumns.
+  // In the order of `givenColumns`.
   const column = {
     id: new ColumnEncoder('uuid'),
     namespace: new ColumnEncoder('text'),

@@ -1,4 +1,4 @@
-// A start that depends on other runs of its workflow id, or that brings a message. All of it happens, or nothing.
+// A start that depends on other runs of its workflow id, or that sends a message. All of it happens, or nothing.
 import type { StartTiming } from '../../core/run/chain.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { Database } from '../sql/database.ts';
@@ -9,28 +9,28 @@ import { type NewRun, startRunWithin } from './start-run.ts';
 import { transaction } from '../sql/transaction.ts';
 
 export interface StartWith {
-  /** Goes to the new run, or to the open one. */
+  /** Sent to the new run, or to the open run. */
   readonly message?: Message;
-  /** Use the open run of the workflow id instead of starting one. */
+  /** Use the open run of the workflow id, if there is one, instead of starting a run. */
   readonly useExisting: boolean;
-  /** Statuses of the last run of the workflow id that forbid a new one. */
+  /** A new run is refused if the last run of the workflow id has one of these statuses. */
   readonly refusedAfter: readonly RunStatus[];
   readonly timing: StartTiming;
 }
 
 export interface Placed {
-  /** Id of the new run, or of the open one. */
+  /** Id of the new run, or of the open run. */
   readonly runId: string;
   readonly isNew: boolean;
   readonly delivery: Delivery | undefined;
 }
 
-/** Why no run was started: an open run has its workflow id, or the last run's status forbids it. */
+/** Why no run was started: an open run has the workflow id, or the last run's status forbids a new run. */
 export type Taken = 'open' | 'closed';
 
 /**
- * Starts in the caller's transaction, or in one of its own.
- * @throws lock_not_available when another transaction uses the workflow id, or holds the open run's row
+ * Starts in the caller's transaction, or in a transaction of its own.
+ * @throws lock_not_available when another transaction uses the workflow id or holds the open run's row
  */
 export async function startWith(
   database: Database,
@@ -61,16 +61,16 @@ export async function startWithin(
     return placed;
   }
   await transaction.query('release savepoint reprise_start', []);
-  // The caller decides when to commit, so the notice travels with the transaction.
+  // The caller decides when to commit, so the notice is sent when the transaction commits.
   await wakeOnCommit(transaction, schema, run.queue);
   return placed;
 }
 
-/** Repeats because an open run may close before the message reaches it; its workflow id is then free. */
+/** Repeats because an open run may close before the message reaches it, and its workflow id is then free. */
 async function attempt(transaction: Queryable, schema: string, run: NewRun, how: StartWith): Promise<Placed | Taken> {
   for (;;) {
     const isNew = await startRunWithin(transaction, schema, run);
-    // Check only now: nobody else can start a run of this workflow id any more, and every close is visible.
+    // Check only now: no other transaction can start a run of this workflow id any longer, and every close is visible.
     if (isNew && (await endedSo(transaction, schema, run, how.refusedAfter))) return 'closed';
     if (!isNew && !how.useExisting) return 'open';
     const runId = isNew ? run.runId : await openRunOf(transaction, schema, { ...run, runId: undefined });
@@ -89,7 +89,7 @@ async function schedule(
   { delayMs, deadlineMs }: StartTiming,
 ): Promise<void> {
   if (delayMs === 0 && deadlineMs === undefined) return;
-  // Counts from the start in the log, as the fold does.
+  // The delay counts from the start's time in the log, as in the fold.
   await transaction.query(
     `update ${schema}.ready r set deadline = e.at + $3::float8 * interval '1 millisecond',
   wake_at = least(e.at + $2::float8 * interval '1 millisecond', e.at + $3::float8 * interval '1 millisecond')

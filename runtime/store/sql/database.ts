@@ -1,14 +1,14 @@
 // A database as the rest of the store sees it: a pool, the schema's name, and events inside this process.
 
-// Lock order. A statement may wait for a lock only while everything that it holds stands to the left of it:
+// Lock order. A statement may wait for a lock only if all locks that it already holds stand further left in this list:
 //
 //   ready rows (by run id) -> fence -> runs (new ones by workflow id) -> activity tasks -> inbox
 //
-// A statement that starts further right never waits for anything to the left. Appends, parking, offers and reports lock a
-// fence first; timeouts and reapers' sweeps lock tasks first; the outbox locks its own rows first. All of them skip ready
-// rows that somebody holds (skip locked). Only a transaction that holds nothing waits for a ready row, at most lockMs of
-// transaction.ts, or for two of them in the order of their ids. A reaper locks only fences, commits, and frees runs with a
-// new snapshot.
+// A statement that starts further right never waits for a lock further left. Appends, parking, offers and reports lock
+// a fence first. Timeouts and reapers' sweeps lock tasks first. The outbox locks its own rows first. All of these skip
+// ready rows that another session holds (skip locked). Only a transaction that holds no lock waits for a ready row, at
+// most lockMs of transaction.ts, or for two ready rows in the order of their ids. A reaper locks only fences, commits,
+// and frees runs with a new snapshot.
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -18,9 +18,9 @@ import { inspectSession, losesStatements } from './pooler.ts';
 import { connectError, isStalePlan } from './sqlstate.ts';
 import type { NewRun } from '../runs/start-run.ts';
 
-/** Events inside one process, so that its client and its worker need not go through the database. */
+/** Events inside one process, so that its clients and workers need not communicate through the database. */
 export interface LocalEvents {
-  /** A run was closed; `type` is its last event's. */
+  /** A run has closed. `outcome` holds what its last event says. */
   closed: [runId: string, outcome: ClosedOutcome];
 }
 export interface ClosedOutcome {
@@ -29,7 +29,7 @@ export interface ClosedOutcome {
   readonly reason: string | null;
   /** Id of the successor, if there is one. */
   readonly next?: string;
-  /** For a run with a retry policy that failed or timed out. */
+  /** Set for a run with a retry policy that failed or timed out. */
   readonly retryState?: string;
 }
 
@@ -38,25 +38,25 @@ export interface LocalWorker {
   /** A run became claimable. */
   wake(): void;
   /**
-   * Starts runs that this worker owns from the start, so that nobody has to find them; returns the ids of those that were
-   * started. Undefined when it has no room, or is starting other runs.
+   * Starts runs that this worker owns from the start, so that no claim is needed. Returns the ids of the runs that were
+   * started. Undefined when the worker has no room, or is starting other runs.
    */
   start(runs: readonly NewRun[]): Promise<Set<string>> | undefined;
 }
 
 const oldestVersion = 140_000;
-/** Connections of a pool; it opens them on demand and closes those that are idle for 10 s. */
+/** Number of connections of a pool, which opens them on demand and closes those that are idle for 10 s. */
 const poolMax = 10;
-/** Connections for starts: two statements under way, and those that wait for other transactions. */
+/** Number of connections for starts: two statements under way, and statements that wait for other transactions. */
 const starterCount = 10;
 
 export class Database {
-  /** Serves calls of clients; on a worker's database (`forWorkers`), the worker's statements. */
+  /** Serves the calls of clients. On the database of workers (`forWorkers`), it serves the workers' statements. */
   readonly pool: pg.Pool;
   readonly schema: string;
   readonly local: EventEmitter<LocalEvents>;
   readonly notifier: Notifier;
-  /** Workers of this process by queue: a start for one of them needs no notice. */
+  /** Workers of this process by queue. A start for one of them needs no notice. */
   readonly localWorkers: Map<string, Set<LocalWorker>>;
   #starters: pg.Pool | undefined;
   #forWorkers: Database | undefined;
@@ -82,7 +82,7 @@ export class Database {
     checkSchemaName(schema);
     const config = options.pool === undefined ? clientConfig(options.connectionString) : undefined;
     const pool = options.pool ?? ownPool({ ...config, max: poolMax });
-    // A broken session must not end the process; its borrower gets the error from the next query.
+    // A broken session must not end the process. The code that uses the session gets the error from its next query.
     if (options.pool !== undefined) pool.on('connect', (client) => client.on('error', () => undefined));
     const database = new Database(pool, schema, config);
     try {
@@ -96,8 +96,8 @@ export class Database {
   }
 
   /**
-   * The same database for the workers of this process, with a pool of its own: clients that wait for a row must not keep a
-   * worker from polling, reporting and releasing. Closes with this one.
+   * The same database for the workers of this process, with a pool of its own. Clients that wait for a row then cannot
+   * keep a worker from polling, reporting and releasing. It is closed together with this database.
    */
   get forWorkers(): Database {
     if (this.#forWorkers === undefined) {
@@ -107,7 +107,7 @@ export class Database {
     return this.#forWorkers;
   }
 
-  /** Connections for starts, pipelined: the notice follows its start without waiting for the answer. */
+  /** Connections for starts. They are pipelined, so a start's notice is sent without waiting for the start's answer. */
   get starters(): pg.Pool {
     this.#starters ??= ownPool({ ...this.#settings('reprise starter'), pipeline: true, max: starterCount });
     return this.#starters;
@@ -115,24 +115,24 @@ export class Database {
 
   #settings(name: string): pg.ClientConfig {
     const config = this.#config ?? this.pool.options;
-    // A pool hides its password from enumeration, so it is copied by name.
+    // A pool's password is not enumerable, so it is copied by name.
     const { password } = config;
     return { ...config, ...(password === undefined ? {} : { password }), application_name: name };
   }
 
   /**
    * A connection outside the pool, for sessions that listen, hold the advisory lock of a worker, or write the log.
-   * `pipeline`: sends statements without waiting for earlier answers, each in a transaction of its own. The connection ends
-   * when one of its prepared statements no longer fits its tables.
+   * `pipeline`: sends statements without waiting for earlier answers, each in a transaction of its own. The connection
+   * ends when one of its prepared statements no longer matches its tables.
    */
   async dedicated(name: string, options: { pipeline?: boolean } = {}): Promise<pg.Client> {
     const client = new pg.Client({ ...this.#settings(name), ...options });
-    // The caller listens for the session's end; until then an error must not end the process.
+    // The caller listens for the session's end. Until then an error must not end the process.
     client.on('error', () => undefined);
     try {
       await client.connect();
     } catch (error) {
-      // A failed login leaves its socket open, and the server would wait a minute for the rest of it.
+      // A failed login leaves its socket open, and the server would wait a minute for the rest of the login.
       await client.end();
       throw error;
     }
@@ -193,9 +193,9 @@ export class Database {
 
 function ownPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);
-  // Idle clients report a lost server here; the next borrower gets the error from its own query.
+  // Idle clients report a lost server here. The next user of the pool gets the error from its own query.
   pool.on('error', () => undefined);
-  // A broken session must not end the process; its borrower gets the error from the next query.
+  // A broken session must not end the process. The code that uses the session gets the error from its next query.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
 
-/** Statements contain the schema's name as it is, so only plain identifiers are allowed. @throws INVALID_INPUT */
+/** The schema's name becomes part of SQL statements, so only plain identifiers are allowed. @throws INVALID_INPUT */
 export function checkSchemaName(schema: string): void {
   if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
     throw new RuntimeError(
@@ -15,7 +15,7 @@ export function checkSchemaName(schema: string): void {
 }
 
 /**
- * Creates or upgrades the schema; does nothing when it is up to date.
+ * Creates or upgrades the schema. Does nothing when the schema is up to date.
  * @throws UNSUPPORTED_SCHEMA when the database was upgraded by a newer version.
  */
 export async function migrate(pool: pg.Pool, schema = 'reprise'): Promise<void> {
@@ -24,11 +24,11 @@ export async function migrate(pool: pg.Pool, schema = 'reprise'): Promise<void> 
   const applied = await appliedMigrations(pool, schema);
   refuseNewer(applied, known, schema);
   if (applied.length === known.length) return;
-  // Kysely loads 250 files, so it is imported only when there is something to migrate.
+  // Kysely loads 250 files, so it is imported only when there is a migration to apply.
   const { migrateToLatest } = await import('./migrator.ts');
   const error = await migrateToLatest(pool, schema, known);
   if (error !== undefined) {
-    // Another process may have migrated at the same time: then the work is done.
+    // If another process has migrated at the same time, the work is done.
     const now = await appliedMigrations(pool, schema);
     if (now.length >= known.length) return;
     throw new RuntimeError('UNSUPPORTED_SCHEMA', `Migrating schema ${schema} failed: ${String(error)}`, {

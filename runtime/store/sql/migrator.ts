@@ -5,7 +5,7 @@ import { type Migration, Migrator } from 'kysely/migration';
 import type pg from 'pg';
 import { migrationFolder, migrationTable } from './migration-files.ts';
 
-/** The files are written for the schema `reprise`; this replaces the name. */
+/** The files name the schema `reprise`. This function replaces that name by the database's schema name. */
 function inSchema(text: string, schema: string): string {
   return schema === 'reprise'
     ? text
@@ -28,12 +28,17 @@ async function readMigrations(known: readonly string[], schema: string): Promise
   return migrations;
 }
 
-/** Kysely ends its pool when it is destroyed, but this pool belongs to the Connection. */
+/**
+ * A pool that Kysely cannot end: Kysely ends its pool when it is destroyed, but this pool belongs to the Connection.
+ */
 function withoutEnd(pool: pg.Pool): PostgresPool {
   return { options: pool.options, connect: () => pool.connect(), end: async () => undefined };
 }
 
-/** Applies the migrations of `names` that are missing, in order; returns an error, or undefined. */
+/**
+ * Applies, in order, the migrations in `names` that the schema does not have yet. Returns the error if one fails, else
+ * undefined.
+ */
 export async function migrateToLatest(pool: pg.Pool, schema: string, names: readonly string[]): Promise<unknown> {
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool: withoutEnd(pool) }) }),

@@ -1,5 +1,5 @@
-// Notices to other processes. They are only hints: batched, sent outside every append, and not flushed to disk. Losing one is
-// harmless, because receivers also poll.
+// Notices to other processes. They are only hints: they are batched, sent outside every append, and not flushed to
+// disk. A lost notice is harmless, because receivers also poll.
 import type pg from 'pg';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import type { Queryable } from './queryable.ts';
@@ -7,7 +7,7 @@ import type { Queryable } from './queryable.ts';
 /** A NOTIFY payload must be shorter than 8000 bytes; items are joined up to this size. */
 const payloadBytes = 7_900;
 
-/** Takes the place of a run id in a `mail` notice: the worker must look at its running attempts. */
+/** Stands for a run id in a `mail` notice: the worker must check its running attempts. */
 export const attemptsItem = 'attempts';
 
 /** A topic and an item as one text, so that a pending notice is not sent twice. */
@@ -37,12 +37,12 @@ export class Notifier implements BatchSender<Notice> {
     this.#add('task', queue);
   }
 
-  /** This worker must look at its running attempts: one has a cancel request or new options. */
+  /** This worker must check its running attempts, because one has a cancel request or new options. */
   attempts(epoch: number): void {
     this.#add(`mail_${epoch}`, attemptsItem);
   }
 
-  /** An owned run got mail. */
+  /** An owned run has new mail. */
   mail(epoch: number, runId: string): void {
     this.#add(`mail_${epoch}`, runId);
   }
@@ -56,7 +56,7 @@ export class Notifier implements BatchSender<Notice> {
     this.#add('request', queue);
   }
 
-  /** Another version of a deployment is current or ramping. */
+  /** The current or ramping version of a deployment has changed. */
   deployment(): void {
     this.#add('deployment', '');
   }
@@ -84,8 +84,8 @@ export class Notifier implements BatchSender<Notice> {
 }
 
 /**
- * Sends items by topic, in a transaction of its own. On a pipelined connection it does not wait for the statement before it;
- * if that one fails, receivers look in vain.
+ * Sends items by topic, in a transaction of its own. On a pipelined connection, this does not wait for the preceding
+ * statement. If that statement fails, receivers look and find nothing new.
  */
 export async function sendNotices(
   client: pg.ClientBase | pg.Pool,
@@ -116,12 +116,12 @@ export async function listen(client: pg.ClientBase, schema: string, topics: read
   for (const topic of topics) await client.query(`listen ${channelName(schema, topic)}`);
 }
 
-/** Sends a notice with the caller's transaction: it arrives when that commits. */
+/** Sends a notice in the caller's transaction. The notice arrives when the transaction commits. */
 export async function wakeOnCommit(transaction: Queryable, schema: string, queue: string): Promise<void> {
   await transaction.query('select pg_notify($1, $2)', [channelName(schema, 'wake'), queue]);
 }
 
-/** Items of a payload as `joined` wrote it. */
+/** The items of a payload that `joined` has built. */
 export function splitPayload(payload: string): string[] {
   return payload.split('\n');
 }

@@ -1,12 +1,12 @@
-// Recognises a pooler that gives each transaction another server session and does not support prepared statements: named
-// statements fail there sooner or later.
+// Recognises a pooler that gives each transaction another server session and does not support prepared statements.
+// Named statements fail there sooner or later.
 import type pg from 'pg';
 import { sqlstate, sqlstateOf } from './sqlstate.ts';
 
 export interface ServerSession {
-  /** As server_version_num. */
+  /** The server's version, as in server_version_num. */
   readonly version: number;
-  /** The server session differs from the one that the login named, so a pooler stands between. */
+  /** True if the server session differs from the session named at login. Then a pooler is in between. */
   readonly isPooled: boolean;
 }
 
@@ -25,7 +25,9 @@ const probe = {
 /** On a busy pooler a client may get the same server session again by chance. */
 const rounds = 3;
 
-/** Whether the pooler loses prepared statements: it moves clients between sessions and passes statement names on unchanged. */
+/**
+ * Whether the pooler loses prepared statements: it moves clients between sessions and does not rename their statements.
+ */
 export async function losesStatements(one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> {
   let last: number | undefined;
   for (let round = 0; round < rounds; round++) {

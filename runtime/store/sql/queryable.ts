@@ -1,4 +1,4 @@
-// Where a statement with positional parameters can run, with any driver.
+// Anything that can execute a statement with positional parameters, with any driver.
 
 /** A pg client, a pool, or the caller's transaction. */
 export interface Queryable {

@@ -1,4 +1,4 @@
-// Postgres error codes that we act on, and the errors that callers get for them.
+// Postgres error codes that we handle, and the errors that callers get for them.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
 export const sqlstate = {
@@ -31,37 +31,37 @@ function constraintOf(error: unknown): string | undefined {
   return (error as DatabaseError | undefined)?.constraint;
 }
 
-/** (run_id, seq) exists: another writer has appended to the run. */
+/** The event (run_id, seq) exists already: another writer has appended to the run. */
 export function isHistoryConflict(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.uniqueViolation && constraintOf(error)?.startsWith('events') === true;
 }
 
-/** Somebody held a row for longer than the statement waits. */
+/** Another session has held a row for longer than the statement waits. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.lockNotAvailable;
 }
 
 /**
- * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an ordinary
- * error. Classes 08, 57P and 53 mean a lost session or a server that shuts down, so the outcome is unknown. A stale plan
- * changed nothing either, but its session cannot be used any more.
+ * True when the statement certainly changed nothing and the session is intact: Postgres itself answered with an
+ * ordinary error. Classes 08, 57P and 53 mean a lost session or a server that shuts down, so the outcome is unknown. A
+ * stale plan changed nothing either, but its session cannot be used any longer.
  */
 export function isCleanRefusal(error: unknown): boolean {
   const state = sqlstateOf(error);
   return state !== undefined && !/^(08|57P|53)/.test(state) && !isStalePlan(error);
 }
 
-/** A table was altered, so the session's prepared statement returns other columns: it always fails in this session. */
+/** A table was altered, so a prepared statement of this session returns other columns and fails from now on. */
 export function isStalePlan(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.featureNotSupported && /cached plan/.test((error as DatabaseError).message);
 }
 
-/** Another transaction was first: try again. */
+/** A concurrent transaction was first, so the caller should try again. */
 export function isContention(error: unknown): boolean {
   return isLockTimeout(error) || sqlstateOf(error) === sqlstate.deadlock;
 }
 
-/** True when trying again cannot help: the database refuses the data, or already has it. */
+/** True when another try cannot help: the database refuses the data, or already has the row. */
 export function isDataRefusal(error: unknown): boolean {
   return ['22', '23', '54'].includes(sqlstateOf(error)?.slice(0, 2) ?? '');
 }

@@ -1,14 +1,16 @@
-// Work on one session of the pool, and transactions with limits. Decides whether a session is reused after an error.
+// Work on one session of the pool, and transactions with limits. Decides whether a session can be reused after an
+// error.
 import type pg from 'pg';
 import { isCleanRefusal } from './sqlstate.ts';
 
 /**
- * How long a statement waits for a row that somebody holds, ms. Then it fails with lock_not_available, and the caller returns
- * its connection and tries again later, since a user's transaction may hold a row for hours.
+ * How long a statement waits for a row that another session holds, in ms. The statement then fails with
+ * lock_not_available. The caller returns its connection and tries again later, because a user's transaction may hold a
+ * row for hours.
  */
 export const lockMs = 50;
 
-/** Gives `body` a session of its own. If it throws, the session is closed, which undoes an open transaction. */
+/** Gives `body` a session of its own. If `body` throws, the session is closed, which undoes an open transaction. */
 export async function withSession<T>(pool: pg.Pool, body: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
@@ -29,8 +31,9 @@ export interface TransactionLimits {
 }
 
 /**
- * Runs `body` in a transaction, always READ COMMITTED. If this process stalls, its rows stay locked no longer than the idle
- * limit. A result for which `keeps` returns false is rolled back, and returned nevertheless.
+ * Runs `body` in a READ COMMITTED transaction. If this process stalls, the transaction's rows stay locked no longer
+ * than the idle limit. If `keeps` returns false for a result, the transaction is rolled back, and the result is still
+ * returned.
  */
 export async function transaction<T>(
   pool: pg.Pool,
@@ -54,8 +57,8 @@ export async function transaction<T>(
 }
 
 /**
- * Runs one statement, which sets its own lock timeout. A pool's `query` closes the session of a failed statement, so repeated
- * tries would open a new session each time.
+ * Runs one statement that sets its own lock timeout. A pool's `query` would close the session after a failed statement,
+ * so each retry would open a new session.
  */
 export async function statement(pool: pg.Pool, text: string, values: unknown[]): Promise<{ rows: unknown[] }> {
   const client = await pool.connect();
@@ -69,7 +72,10 @@ export async function statement(pool: pg.Pool, text: string, values: unknown[]):
   }
 }
 
-/** Returns the session to the pool only when Postgres itself refused a statement: nothing else certainly leaves it intact. */
+/**
+ * Whether the session is intact and can return to the pool. That is certain only if Postgres itself refused a
+ * statement.
+ */
 async function isRolledBack(client: pg.ClientBase, error: unknown): Promise<boolean> {
   if (!isCleanRefusal(error)) return false;
   return client.query('rollback').then(

@@ -9,7 +9,7 @@ type Order = Exclude<CompareOperator, '=' | '!='>;
 
 const orders: Record<Order, RawBuilder<unknown>> = { '>': sql`>`, '>=': sql`>=`, '<': sql`<`, '<=': sql`<=` };
 
-/** Undefined when these values have no order. */
+/** Undefined when the predicate orders values that have no order. */
 export function attributeFilter(name: string, predicate: Predicate): Filter | undefined {
   const attribute = new Attribute(name);
   switch (predicate.kind) {
@@ -92,7 +92,7 @@ class Attribute {
     return sql`search_attribute_types ->> ${this.#name}::text = 'DATETIME'`;
   }
 
-  /** For a list: whether one of its texts starts so. */
+  /** For a list: whether one of its texts starts with `value`. */
   startsWith(value: Literal['value']): Filter {
     return sql`case ${this.#kind} when 'string' then starts_with(${this.#text}, ${value})
       when 'array' then exists (select from jsonb_array_elements_text(${this.#value}) as item where starts_with(item, ${value}))

@@ -1,11 +1,11 @@
-// Translates the predicate of a visibility query on TemporalChangeVersion: the changes (`patched`) that a run has taken. They
-// are version markers in the log; Temporal copies them to a search attribute, which would cost each turn a second write. Here
-// the query pays instead: it reads the events of every run that its other conditions leave.
+// Translates the predicate of a visibility query on TemporalChangeVersion: the changes (`patched`) that a run has
+// taken. They are version markers in the log. Temporal copies them to a search attribute, but here that would cost each
+// turn a second write. Instead the query reads the events of every run that its other conditions select.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { eventCode } from '../../core/log/event.ts';
 import type { Literal, Predicate } from './visibility-query.ts';
 
-/** Undefined for a comparison by order: changes have none. */
+/** Undefined for a predicate that orders changes, because changes have no order. */
 export function changeFilter(
   schema: string,
   predicate: Predicate,

@@ -16,7 +16,7 @@ import { historyLengthOf, type StartFacts, startOf, visibilityFilter } from './v
 import { parseVisibilityQuery, type VisibilityQuery } from './visibility-query.ts';
 import { queryError } from './visibility-token.ts';
 
-/** Only builds statements; they run on the database's pool. */
+/** Only builds statements. The database's pool runs them. */
 const builder = new Kysely<{ runs: RunRow }>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
@@ -29,7 +29,7 @@ const builder = new Kysely<{ runs: RunRow }>({
 /** The end of a page: its last run, and that run's value of the ORDER BY column. */
 export interface PageEnd {
   readonly runId: string;
-  /** As Postgres prints it: a Date would lose µs. */
+  /** The value as Postgres prints it, because a Date would lose µs. */
   readonly orderedBy: string | null;
 }
 
@@ -45,7 +45,7 @@ export interface RunPage {
 }
 
 interface ListOrder {
-  /** The column before the run id; undefined: only the run id. */
+  /** The column to order by before the run id; undefined: only the run id. */
   readonly column: RawBuilder<unknown> | undefined;
   readonly descending: boolean;
 }
@@ -90,7 +90,7 @@ export async function listRuns(
   return { rows, end };
 }
 
-/** Ordered by CloseTime, open runs count as closed last. */
+/** In an order by CloseTime, open runs count as closed last. */
 function listOrder({ text, orderBy }: VisibilityQuery): ListOrder {
   switch (orderBy?.name) {
     case undefined:
@@ -106,7 +106,7 @@ function listOrder({ text, orderBy }: VisibilityQuery): ListOrder {
 
 export interface RunCount {
   readonly count: number;
-  /** With GROUP BY ExecutionStatus. */
+  /** Set for a query with GROUP BY ExecutionStatus. */
   readonly groups: readonly { readonly status: RunStatus; readonly count: number }[];
 }
 

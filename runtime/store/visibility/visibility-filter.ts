@@ -1,5 +1,6 @@
-// Translates a visibility query into SQL on rows of `runs`, with parameters. A predicate, negated or not, holds only for runs
-// that have the field. An attribute is compared by its type in each run, so runs whose types differ do no harm.
+// Translates a visibility query into SQL on rows of `runs`, with parameters. A predicate, negated or not, holds only
+// for runs that have the field. An attribute is compared by its type in each run, so it may have different types in
+// different runs.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { changesName, checkAttributeName, type FieldName, fieldNames } from '../../core/options/attribute-values.ts';
 import type { RunLink } from '../../core/log/activation.ts';
@@ -123,7 +124,7 @@ class FilterMaker {
     throw this.#error(predicate.field, 'an order of true and false', '=, != or IN');
   }
 
-  /** A name that no attribute can have is probably a misspelt field. */
+  /** Throws for a misspelt field: a field name in the wrong case, or a name that no attribute can have. */
   #checkName(field: Named): void {
     const meant = fieldNames.find((name) => name.toLowerCase() === field.name.toLowerCase());
     if (meant !== undefined) throw this.#error(field, field.name, meant);
@@ -142,7 +143,7 @@ class FilterMaker {
   #fieldFilter(field: Field, predicate: Predicate): Filter {
     const column = field.column(this.#schema);
     const hasOrder = field.kind !== 'status' && field.kind !== 'uuid';
-    // The database's collation may ignore '-', so the order is that of code points.
+    // The database's collation may ignore '-', so texts are ordered by code point.
     const ordered = field.kind === 'text' ? sql`${column} collate "C"` : column;
     const value = (literal: Literal): unknown => this.#valueOf(field.kind, literal);
     switch (predicate.kind) {

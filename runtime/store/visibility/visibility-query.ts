@@ -1,5 +1,5 @@
-// Parses a visibility query, the filter of lists of runs, in Temporal's language. Pure: visibility-filter.ts knows what the
-// names mean and how values compare.
+// Parses a visibility query, the filter of lists of runs, in Temporal's language. Pure. visibility-filter.ts knows the
+// meaning of names and how values compare.
 //
 //   query     = [condition] ["GROUP BY" name] ["ORDER BY" name ["ASC" | "DESC"]]
 //   condition = "NOT" condition | "(" condition ")" | condition ("AND" | "OR") condition | predicate
@@ -19,7 +19,7 @@ export interface Literal {
   readonly position: number;
 }
 
-/** `negated`: a NOT before a predicate that has no opposite operator. */
+/** `negated`: a NOT precedes a predicate that has no opposite operator. */
 export type Predicate =
   | { readonly kind: 'compare'; readonly field: Named; readonly operator: CompareOperator; readonly value: Literal }
   | { readonly kind: 'in'; readonly field: Named; readonly values: readonly Literal[]; readonly negated: boolean }

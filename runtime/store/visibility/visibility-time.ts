@@ -1,15 +1,16 @@
-// Times in visibility queries: ISO 8601. A date alone means its first moment, a time without a zone is UTC. Pure.
+// Times in visibility queries: ISO 8601. A date alone means the start of that day, and a time without a zone is in UTC.
+// Pure.
 
 const pattern = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
 export interface QueryTime {
-  /** As Date.toISOString writes it, with ms. */
+  /** In the format of Date.toISOString, with ms. */
   readonly iso: string;
   /** For Postgres, with µs. */
   readonly micros: string;
 }
 
-/** Undefined for anything but a time of the years 1 to 9999. */
+/** Undefined for anything except a time in the years 1 to 9999. */
 export function queryTime(value: unknown): QueryTime | undefined {
   const match = typeof value === 'string' ? pattern.exec(value.trim()) : null;
   if (match === null) return undefined;
@@ -17,7 +18,7 @@ export function queryTime(value: unknown): QueryTime | undefined {
   const digits = fraction.padEnd(6, '0');
   const seconds = time.length === 5 ? `${time}:00` : time;
   const at = Date.parse(`${date}T${seconds}.${digits.slice(0, 3)}${zoneText(zone)}`);
-  // V8 accepts 30 February.
+  // V8 accepts 30 February, so the date is checked.
   if (!Number.isFinite(at) || !new Date(`${date}T00:00:00Z`).toISOString().startsWith(date!)) return undefined;
   const iso = new Date(at).toISOString();
   if (iso.length !== 24 || iso < '0001') return undefined;

@@ -1,12 +1,12 @@
 // Splits a visibility query into tokens with positions. Pure.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
-/** `name`: in backticks, never a keyword. `word`: a name or a keyword. */
+/** `name`: a name in backticks, never a keyword. `word`: a name or a keyword. */
 export interface Token {
   readonly kind: 'word' | 'name' | 'text' | 'number' | 'symbol' | 'end';
-  /** Without quotes; a word as it is written. */
+  /** The token's text without quotes. A word keeps its spelling. */
   readonly value: string;
-  /** Index of its first character, from 0. */
+  /** Index of the token's first character, from 0. */
   readonly position: number;
 }
 
@@ -19,7 +19,7 @@ const plain = [
   ['symbol', /==|!=|<>|<=|>=|[=<>(),]/y],
 ] as const;
 
-/** `position` counts from 0; people count from 1. */
+/** `position` counts from 0. The message counts from 1. */
 export function queryError(query: string, position: number, found: string, expected: string): RuntimeError {
   const rest = query.slice(position, position + excerptLength);
   const near = rest === '' ? 'at its end' : `at character ${position + 1} (${JSON.stringify(rest)})`;

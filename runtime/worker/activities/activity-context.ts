@@ -1,4 +1,4 @@
-// What an activity sees of its attempt while it runs. AsyncLocalStorage carries it, so plain functions can be activities.
+// What a running activity can see of its attempt. AsyncLocalStorage carries the context, so activities are plain functions.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';
@@ -11,17 +11,17 @@ import { CancelledFailure, isAbortError } from '../../core/failure/failure.ts';
 export interface ActivityInfo {
   readonly activityId: string;
   readonly activityType: string;
-  /** From 1; counts failed attempts and those that were lost with a worker. */
+  /** Counts from 1. Includes failed attempts and attempts that were lost with a worker. */
   readonly attempt: number;
-  /** The same for every attempt: hand it to whatever must not happen twice. */
+  /** The same for every attempt. Pass it to any system that must not execute the effect twice. */
   readonly idempotencyKey: string;
   readonly isLocal: boolean;
   readonly inWorkflow: boolean;
-  /** This and the next two are undefined for a standalone activity. */
+  /** `workflowExecution`, `workflowType` and `workflowNamespace` are undefined for a standalone activity. */
   readonly workflowExecution?: { readonly workflowId: string; readonly runId: string };
   readonly workflowType?: string;
   readonly workflowNamespace?: string;
-  /** Only of a standalone activity. */
+  /** Set only for a standalone activity. */
   readonly activityRunId?: string;
   readonly activityNamespace: string;
   readonly namespace: string;
@@ -32,15 +32,16 @@ export interface ActivityInfo {
   readonly scheduleToCloseTimeoutMs: number;
   readonly heartbeatTimeoutMs: number | undefined;
   /**
-   * What the attempt before reported last. It has Temporal's type: activities written for Temporal compute with it as it is
-   * (`info.heartbeatDetails ?? 1`), and would not compile after a change of imports if they had to check it.
+   * The last progress that the previous attempt reported. It has the type that Temporal gives it, because activities
+   * written for Temporal use the value unchecked (`info.heartbeatDetails ?? 1`) and would not compile with a stricter
+   * type.
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- the type that Temporal's activities are written for
   readonly heartbeatDetails: any;
-  /** Names this attempt to `client.activity.complete` and its like. */
+  /** Identifies this attempt in `client.activity.complete` and similar calls. */
   readonly taskToken: Uint8Array;
   readonly base64TaskToken: string;
-  /** With all defaults; intervals in ms. `maximumAttempts` is absent if there is no limit. */
+  /** Includes all defaults. Intervals are in ms. `maximumAttempts` is absent if there is no limit. */
   readonly retryPolicy: ResolvedRetryPolicy;
 }
 
@@ -52,7 +53,7 @@ export interface ContextOwner {
   heartbeat(details: unknown): void;
 }
 
-/** Info, logger, signal and promise are made when asked for: most activities never do. */
+/** Creates info, logger, signal and promise on first use, because most activities use none of them. */
 export class ActivityContext {
   readonly #owner: ContextOwner;
   #info: ActivityInfo | undefined;
@@ -82,11 +83,11 @@ export class ActivityContext {
     return this.#log;
   }
 
-  /** Rejects with CancelledFailure when the attempt is to stop; never resolves. */
+  /** Rejects with CancelledFailure when the attempt must stop. Never resolves. */
   get cancelled(): Promise<never> {
     if (this.#cancelled === undefined) {
       this.#cancelled = Promise.withResolvers<never>();
-      this.#cancelled.promise.catch(() => undefined); // nobody has to wait for it
+      this.#cancelled.promise.catch(() => undefined); // no unhandled rejection when nobody awaits it
       if (this.#failure !== undefined) this.#cancelled.reject(this.#failure);
     }
     return this.#cancelled.promise;
@@ -100,12 +101,14 @@ export class ActivityContext {
     return this.#abort.signal;
   }
 
-  /** Reports progress; stored at most once in 80 % of the heartbeat timeout (30 s without one). */
+  /**
+   * Reports progress. It is stored at most once per 80 % of the heartbeat timeout, or per 30 s without such a timeout.
+   */
   heartbeat(details?: unknown): void {
     this.#owner.heartbeat(details);
   }
 
-  /** Waits (ms, or a text such as '5s'); rejects with CancelledFailure when the attempt is to stop. */
+  /** Waits (ms, or text such as '5s'). Rejects with CancelledFailure when the attempt must stop. */
   async sleep(duration: Duration): Promise<void> {
     const end = performance.now() + durationMs(duration);
     let timer: NodeJS.Timeout | undefined;
@@ -123,12 +126,12 @@ export class ActivityContext {
     }
   }
 
-  /** Why the attempt is to stop; undefined while it is not. */
+  /** Why the attempt must stop; undefined while it may continue. */
   get cancellationDetails(): ActivityCancellationDetails | undefined {
     return this.#details;
   }
 
-  /** Asks the attempt to stop; `reason` becomes the failure's message. Only the first call counts. */
+  /** Asks the attempt to stop. `reason` becomes the failure's message. Only the first call has an effect. */
   cancel(reason: CancelReason): void {
     if (this.#failure !== undefined) return;
     this.#failure = new CancelledFailure(reason);
@@ -137,7 +140,7 @@ export class ActivityContext {
     this.#abort?.abort(this.#failure);
   }
 
-  /** The cancellation that caused an error of the attempt; undefined if none did. */
+  /** The cancellation that caused an error of the attempt; undefined if the error has another cause. */
   cancellationOf(error: unknown): CancelledFailure | undefined {
     if (this.#failure === undefined) return undefined;
     if (error instanceof CancelledFailure) return error;
@@ -145,14 +148,16 @@ export class ActivityContext {
   }
 }
 
-/** All copies of this package in the process share it: an activity may import another copy than its worker. */
+/**
+ * Shared by all copies of this package in the process, because an activity may import a different copy than its worker.
+ */
 const storageKey = Symbol.for('reprise.activityStorage');
 const shared = globalThis as { [storageKey]?: AsyncLocalStorage<ActivityContext> };
 shared[storageKey] ??= new AsyncLocalStorage();
 
 export const activityStorage: AsyncLocalStorage<ActivityContext> = shared[storageKey];
 
-/** What `activity({ … }, fn)` declared about an effect. */
+/** What `activity({ … }, fn)` declared about the activity's effect. */
 export interface ActivityDeclaration {
   readonly effect: 'none' | 'keyed' | 'unsafe';
   readonly skippable: boolean;
@@ -164,7 +169,7 @@ export type RegisteredActivity = (...args: never[]) => unknown;
 
 export type Activities = Readonly<Record<string, RegisteredActivity>>;
 
-/** The function of that name, else the one called `default`. */
+/** The function with that name; otherwise the function called `default`. */
 export function activityOf(activities: Activities, type: string): RegisteredActivity | undefined {
   return Object.hasOwn(activities, type) ? activities[type] : activities['default'];
 }

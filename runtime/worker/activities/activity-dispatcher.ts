@@ -1,6 +1,6 @@
-// Decides who executes the activities of owned runs: this worker, others, or nobody yet. Starts and cancels them, takes in
-// the mail about them, and answers whether a run is needed in memory for them. It executes nothing itself and never writes
-// the log.
+// Decides who executes the activities of owned runs: this worker, other workers, or nobody yet. Starts and cancels the
+// activities, handles mail about them, and answers whether they need their run in memory. It executes nothing itself
+// and never writes the log.
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { mailInput } from '../../core/activity/outcome-mail.ts';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
@@ -51,7 +51,7 @@ export class ActivityDispatcher {
   readonly #runner: RemoteActivityRunner;
   #nextSweep = performance.now() + sweepEveryMs;
 
-  /** `reportFence` guards reports of outcomes. */
+  /** `reportFence` is the fence for reports of outcomes. */
   constructor(worker: ActivityWorker, reportFence: Fence) {
     this.#worker = worker;
     this.#types = new Set(worker.takesNonLocal ? Object.keys(worker.activities) : []);
@@ -69,7 +69,9 @@ export class ActivityDispatcher {
     this.#reporter = reporter;
   }
 
-  /** Takes on an activity whose schedule is durable. `progress`: what an attempt before reported, encoded. */
+  /**
+   * Accepts an activity whose ActivityScheduled is durable. `progress`: what the previous attempt reported, encoded.
+   */
   start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
     const place = run.places.of(activity.seq);
     if (place === 'task' && activity.cancelRequested) this.#remote.cancel(run, activity.seq);
@@ -78,7 +80,7 @@ export class ActivityDispatcher {
     else this.#remote.offer(run, activity);
   }
 
-  /** Starts everything that is scheduled and not closed, after the run came into this process. */
+  /** Starts all pending activities of a run that was loaded into this process. */
   startAll(run: LiveRun): void {
     for (const activity of run.state.activities.values()) this.start(run, activity, run.progress?.get(activity.seq));
     run.progress = undefined;
@@ -90,7 +92,10 @@ export class ActivityDispatcher {
     else if (place === 'local') this.#local.get(run, seq)?.cancel();
   }
 
-  /** An attempt's failure is in the log. If a message told of it, starts the next attempt; LocalActivity does so itself. */
+  /**
+   * Called when an attempt's failure is in the log. If the failure came as a message, starts the next attempt. A
+   * LocalActivity starts its next attempt itself.
+   */
   attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
     const seq = answers!;
     const activity = run.state.activities.get(seq);
@@ -101,7 +106,7 @@ export class ActivityDispatcher {
       return;
     }
     const restart = async (): Promise<void> => {
-      // Only the database has what the attempt reported.
+      // The progress that the attempt reported is only in the database.
       const progress = await this.#progressOf(run, seq);
       if (run.phase === 'gone' || run.state.activities.get(seq) !== activity) return;
       run.places.returned(seq);
@@ -110,7 +115,9 @@ export class ActivityDispatcher {
     this.#remote.busyWith(run, restart).catch((error: unknown) => this.#worker.inputs.fail(run, error));
   }
 
-  /** The run's last owner was lost, and its running attempts with it. The reaper has offered tasks anew. */
+  /**
+   * The run's previous owner died together with the attempts that it executed. The reaper has offered the tasks again.
+   */
   workerLost(run: LiveRun, event: HistoryEvent): void {
     for (const seq of lostActivities(event)) {
       const activity = run.state.activities.get(seq);
@@ -122,9 +129,9 @@ export class ActivityDispatcher {
   }
 
   /**
-   * Takes in a message to a run and returns it as an input. If it tells the outcome of an activity, this worker stops
-   * counting its own attempt, logs a failure, and drops stored progress. If the message is stale and the activity only
-   * waited for it, the activity starts.
+   * Turns a message to a run into an input. If the message tells the outcome of an activity, this worker ends its own
+   * attempt, logs a failure, and drops stored progress. If the message is stale and the activity only waited for it,
+   * the activity starts.
    */
   receive(run: LiveRun, mail: Mail): Input {
     const { input, activity, decides, failed } = mailInput(mail, {
@@ -149,7 +156,7 @@ export class ActivityDispatcher {
     return input;
   }
 
-  /** The client's message was stale; unless another one tells the outcome, runs the activity. */
+  /** The client's message was stale. Starts the activity, unless another message will tell the outcome. */
   #startUntold(run: LiveRun, activity: PendingActivity): void {
     if (run.phase === 'gone' || run.places.of(activity.seq) !== 'asked') return;
     run.places.returned(activity.seq);
@@ -160,71 +167,71 @@ export class ActivityDispatcher {
     }
   }
 
-  /** Stops what this process executes for the run; outcomes do not count any more. */
+  /** Stops what this process executes for the run. The outcomes of stopped attempts no longer count. */
   abandon(run: LiveRun, reason: CancelReason): void {
     this.#local.abandon(run, reason);
   }
 
-  /** The run is closed, and that is durable. */
+  /** Called when the run is closed and its last event is durable. */
   closed(run: LiveRun): void {
     this.#remote.closed(run);
   }
 
-  /** Whether the run is needed in memory for its activities. */
+  /** Whether the run's activities need the run in memory. */
   busy(run: LiveRun): boolean {
     return this.#local.busy(run) || this.#remote.busy(run);
   }
 
-  /** Whether this process executes an activity of the run now. */
+  /** Whether this process is executing an activity of the run. */
   executes(run: LiveRun): boolean {
     return this.#local.executes(run);
   }
 
-  /** Whether the run only waits for slots, of which none has become free for so long. */
+  /** Whether the run only waits for slots, and no slot has become free for `ms`. */
   isStalled(run: LiveRun, ms: number): boolean {
     return !this.#remote.busy(run) && this.#local.isStalled(run, ms);
   }
 
-  /** Whether something of the run is on its way into the database. */
+  /** Whether a task, a cancellation or another change of the run's activities is being written to the database. */
   isSending(run: LiveRun): boolean {
     return this.#remote.busy(run);
   }
 
-  /** Whether this worker takes tasks from one of these queues. */
+  /** Whether this worker takes tasks from any of these queues. */
   looksInto(queues: readonly string[]): boolean {
     return this.#worker.sources.some(({ queue }) => queues.includes(queue));
   }
 
-  /** Queues from which this worker takes tasks now. */
+  /** The queues from which this worker may take tasks now. */
   get open(): readonly string[] {
     return this.#worker.sources.filter(({ isOpen }) => isOpen()).map(({ queue }) => queue);
   }
 
-  /** Looks now for tasks that this worker may take. */
+  /** Looks for tasks that this worker may take. */
   poke(): void {
     if (this.#types.size > 0) this.#runner.poke();
   }
 
-  /** Looks for standalone activities that are to be settled. */
+  /** Looks for standalone activities that need settling. */
   pokeStandalone(): void {
     if (this.#types.size > 0) this.#settler.poke();
   }
 
-  /** Acts on what a look around has found. */
+  /** Acts on what a look-around has found. */
   found({ tasks, expired, standalone }: Found): void {
     if (tasks) this.poke();
     if (expired) this.#expiry.nudge();
     if (standalone) this.pokeStandalone();
   }
 
-  /** Looks whether attempts that run here for others are to stop. */
+  /** Checks whether attempts that run here for other workers' runs must stop. */
   check(): void {
     this.#runner
       .check()
       .catch((error: unknown) => this.#worker.logger.warn({ err: error }, 'attempts could not be looked at'));
   }
 
-  /** From time to time removes tasks that runs left behind, and settles what others left unsettled. */
+  /** Checks running attempts, settles neglected standalone activities, and deletes tasks that runs left behind. */
   async sweep(): Promise<void> {
     this.check();
     if (this.#types.size > 0) await this.#settler.sweep();
@@ -233,7 +240,7 @@ export class ActivityDispatcher {
     await sweepTasks(this.#worker.database);
   }
 
-  /** Starts nothing any more; resolves when all attempts have ended, or were told to stop after `graceMs`. */
+  /** Starts no more attempts. Resolves when all attempts have ended; tells them to stop after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#local.stopStarting();
     await this.#runner.stopClaiming();
@@ -242,7 +249,7 @@ export class ActivityDispatcher {
     await this.#settler.stop();
   }
 
-  /** Stops everything at once: this incarnation may not act any more. */
+  /** Stops everything at once, because this incarnation must not act any longer. */
   stop(): void {
     this.#local.stop();
     this.#runner.stop();

@@ -1,10 +1,10 @@
-// The slots that limit how many activities a worker executes at a time, and starts in a second, for its own runs and for
-// others. They execute nothing.
+// Limits how many activities a worker executes at the same time and starts per second, for its own runs and for other
+// workers' runs. Executes nothing.
 import type { StartRate } from './start-rates.ts';
 
-/** Somebody who waits for free slots. */
+/** An object that takes slots when they become free. */
 export interface SlotUser {
-  /** There may be more to take. */
+  /** Slots or starts may be available. */
   onMore(): void;
 }
 
@@ -13,9 +13,9 @@ export class ActivitySlots implements SlotUser {
   readonly #rates: readonly StartRate[];
   readonly #users: SlotUser[] = [];
   #used = 0;
-  /** When a slot was last taken or given back. */
+  /** When a slot was last taken or returned. */
   #movedAt = performance.now();
-  /** Who is asked first. */
+  /** Index of the user that is told first. */
   #first = 0;
 
   constructor(max: number, rates: readonly StartRate[] = []) {
@@ -24,7 +24,7 @@ export class ActivitySlots implements SlotUser {
     for (const rate of rates) rate.serve(this);
   }
 
-  /** Takes up to `count` slots, each for one start; returns how many. Each is to be given back. */
+  /** Takes up to `count` slots, each for one start, and returns how many. The caller must return each slot. */
   take(count: number): number {
     let taken = Math.max(0, Math.min(count, this.#max - this.#used));
     for (const [i, rate] of this.#rates.entries()) {
@@ -38,19 +38,19 @@ export class ActivitySlots implements SlotUser {
     return taken;
   }
 
-  /** Gives back slots of activities that have ended. */
+  /** Returns slots of activities that have ended. */
   give(count: number): void {
     this.#used -= count;
     this.#movedAt = performance.now();
     this.onMore();
   }
 
-  /** All slots are taken, and none was taken or given back for so long. */
+  /** Whether all slots are taken, and none was taken or returned for `ms`. */
   isStalled(ms: number): boolean {
     return this.#used >= this.#max && performance.now() - this.#movedAt > ms;
   }
 
-  /** Gives back slots, and starts, that `user` took and has no activity for. */
+  /** Returns slots and starts that `user` took but has no activity for. */
   giveUnused(count: number, user: SlotUser): void {
     if (count === 0) return;
     this.#used -= count;
@@ -58,18 +58,18 @@ export class ActivitySlots implements SlotUser {
     this.#tell(user);
   }
 
-  /** Tells the user whenever there may be a free slot. */
+  /** Registers a user, which is told whenever a slot may be free. */
   serve(user: SlotUser): void {
     this.#users.push(user);
   }
 
-  /** Starts are allowed again, or slots are free. */
+  /** Slots are free, or a rate allows starts again. */
   onMore(): void {
     this.#tell(undefined);
   }
 
   #tell(but: SlotUser | undefined): void {
-    // Whoever was asked first comes last the next time, so that nobody starves.
+    // The user that was told first comes last the next time, so that no user starves.
     const { length } = this.#users;
     const first = length === 0 ? 0 : (this.#first + 1) % length;
     this.#first = first;
@@ -80,15 +80,15 @@ export class ActivitySlots implements SlotUser {
   }
 }
 
-/** Something that is due and begins as soon as there is a slot for it. */
+/** An attempt that is due and begins as soon as it gets a slot. */
 export interface Startable {
-  /** False once it must not begin any more. */
+  /** False once it must not begin. */
   readonly isQueued: boolean;
-  /** Begins; keeps the slot until it gives it back. */
+  /** Begins. The slot stays taken until the attempt returns it. */
   begin(): void;
 }
 
-/** Waits for slots in the order of arrival. */
+/** A first-in, first-out queue for slots. */
 export class SlotQueue implements SlotUser {
   readonly slots: ActivitySlots;
   #waiting: Startable[] = [];
@@ -104,7 +104,7 @@ export class SlotQueue implements SlotUser {
     this.onMore();
   }
 
-  /** Nothing begins any more. */
+  /** From now on nothing begins. */
   stop(): void {
     this.#isStopped = true;
     this.#waiting = [];

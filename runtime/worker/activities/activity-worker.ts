@@ -1,4 +1,4 @@
-// What the parts that execute activities know of their worker: its settings, and the objects that they share. Data alone.
+// The settings of a worker, and the objects that its activity code shares. Contains data only.
 import type { Logger } from 'pino';
 import type { Database } from '../../store/sql/database.ts';
 import type { TaskSource } from '../claim/claim-sources.ts';
@@ -14,11 +14,13 @@ import type { ProgressStore } from './progress-store.ts';
 
 export interface ActivityLimits {
   readonly maxConcurrent: number;
-  /** Local activities have slots of their own, and no rate. */
+  /** Limit of local activities, which have their own slots and no rate limit. */
   readonly maxConcurrentLocal: number;
-  /** False: the activities here serve local calls only; other workers of the queue take the others. */
+  /** False: this worker executes activities only for local calls; other workers of the queue execute the rest. */
   readonly takesNonLocal: boolean;
-  /** Starts of activities by this worker, and by all of the queue; undefined: without limit. */
+  /**
+   * Limits of started activities: of this worker, and of all workers of the task queue together. Undefined: no limit.
+   */
   readonly maxActivitiesPerSecond?: number | undefined;
   readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly heartbeatThrottle: HeartbeatThrottle;
@@ -26,16 +28,16 @@ export interface ActivityLimits {
 
 export interface ActivityWorker extends ActivityLimits {
   readonly activities: Activities;
-  /** A client of the worker's, for activities that ask for one. */
+  /** Returns a client on the worker's connection, for activities that request one. */
   readonly client: () => unknown;
   readonly identity: string;
   readonly namespace: string;
   readonly taskQueue: string;
-  /** The key of the task queue. */
+  /** Key of the task queue. */
   readonly queue: string;
-  /** Where standalone activities of the task queue wait. */
+  /** The queue where standalone activities of the task queue wait. */
   readonly standaloneQueue: string;
-  /** Where activities of other workers' runs wait. */
+  /** The queues where activities of other workers' runs wait. */
   readonly sources: readonly TaskSource[];
   readonly maxPayloadBytes: number;
   readonly database: Database;

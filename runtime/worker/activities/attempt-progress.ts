@@ -1,18 +1,19 @@
-// When one running attempt stores its progress, and when it has been silent for its heartbeat timeout. Its owner stores.
+// Decides when a running attempt stores its progress, and notices a missed heartbeat timeout. The attempt itself writes the
+// progress.
 import { timerMsMax } from '../../core/options/duration.ts';
 
-/** How often progress is stored at most, ms. */
+/** The shortest interval between two writes of progress, in ms. */
 export interface HeartbeatThrottle {
-  /** For activities without a heartbeat timeout. */
+  /** The interval for activities without a heartbeat timeout. */
   readonly defaultMs: number;
-  /** However long the heartbeat timeout is. */
+  /** The longest interval, even if the heartbeat timeout is longer. */
   readonly maxMs: number;
 }
 
 export interface ProgressOwner {
-  /** Nothing was reported for the heartbeat timeout. */
+  /** Called when nothing was reported during the heartbeat timeout. */
   silent(): void;
-  /** Stores what was reported last. */
+  /** Stores the last reported progress. */
   storeProgress(): void;
 }
 
@@ -31,7 +32,7 @@ export class AttemptProgress {
     this.retime(timeoutMs);
   }
 
-  /** Sets another heartbeat timeout, which counts from now. */
+  /** Sets another heartbeat timeout, which starts now. */
   retime(timeoutMs: number | undefined): void {
     this.#timeoutMs = timeoutMs;
     // Source: Temporal's throttling, 80 % of the timeout.
@@ -41,7 +42,7 @@ export class AttemptProgress {
     this.#arm();
   }
 
-  /** Something was reported: stores it at once, or when the throttle allows. */
+  /** Called when progress is reported. Stores the progress now, or as soon as the throttle allows. */
   beat(): void {
     this.#arm();
     const wait = this.#lastStored + this.#throttleMs - performance.now();
@@ -49,7 +50,7 @@ export class AttemptProgress {
     else this.#trailing ??= setTimeout(() => this.#store(), wait);
   }
 
-  /** Stores what waits for the throttle at once. */
+  /** Stores progress at once that waits for the throttle. */
   flush(): void {
     if (this.#trailing === undefined) return;
     clearTimeout(this.#trailing);

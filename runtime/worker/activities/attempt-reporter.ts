@@ -1,5 +1,6 @@
-// Sends outcomes of attempts to the owners of their runs: what arrives during a statement goes with the next one. It sends
-// each until it is committed or its attempt turns out to be over. It never decides what follows from an outcome.
+// Sends outcomes of attempts to the owners of their runs. Outcomes that arrive during a statement go with the next
+// statement. Repeats each outcome until it is committed or its attempt has ended. Never decides what follows from an
+// outcome.
 import { RetryingBatcher, type RetryingSender } from '../../flow/retrying-batcher.ts';
 import { type AttemptReport, reportAttempts } from '../../store/activities/activity-outcomes.ts';
 import { taskName, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
@@ -8,7 +9,9 @@ import { isCleanRefusal } from '../../store/sql/sqlstate.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 import type { StandaloneSettler } from './standalone-settler.ts';
 
-/** `gone`: the attempt was over, or this worker is. `refused`: the database cannot store it. */
+/**
+ * `gone`: the attempt has ended, or this worker was declared dead. `refused`: the database cannot store the outcome.
+ */
 export type ReportResult = 'sent' | 'gone' | 'refused';
 
 interface Waiting {
@@ -79,7 +82,7 @@ export class AttemptReporter implements RetryingSender<Waiting> {
     return unsent.length === 0 ? [] : this.#locked(unsent);
   }
 
-  /** Returns those whose attempts are not over: somebody has locked the rows of their runs. */
+  /** Returns the reports whose attempts have not ended: another session has locked the rows of their runs. */
   async #locked(unsent: readonly Waiting[]): Promise<readonly Waiting[]> {
     const mine = await tasksOfWorker(this.#worker.database, this.#fence.epoch);
     const locked: Waiting[] = [];

@@ -1,5 +1,6 @@
-// One attempt at an activity, for a run of this worker or of another: it calls the function, watches the time, passes on the
-// progress. It knows whether it is over; from then on nothing of it counts. It never decides what follows: its owner does.
+// One attempt at an activity, for a run of this worker or of another worker: calls the function, watches the timeouts
+// and passes on progress. Once the attempt is over, its outcome no longer counts. Its AttemptOwner decides what
+// follows.
 import type { Logger } from 'pino';
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { pausedType } from '../../core/activity/attempt-outcome.ts';
@@ -32,33 +33,33 @@ import {
 import type { ActivityWorker } from './activity-worker.ts';
 import { AttemptProgress, type ProgressOwner } from './attempt-progress.ts';
 
-/** Decides what follows from its attempts. It is called only while the attempt is not over. */
+/** Decides what follows from its attempts. Called only while the attempt is not over. */
 export interface AttemptOwner {
   readonly run: Pick<RunState, 'runId' | 'workflowId' | 'workflowType'>;
   readonly activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt' | 'args'>;
   readonly isStandalone: boolean;
-  /** The run asked for the activity's cancellation. */
+  /** The run has requested the activity's cancellation. */
   readonly isCancelRequested: boolean;
-  /** Makes durable that an `unsafe` attempt begins. False: it must not begin. */
+  /** Records durably that an `unsafe` attempt begins. Returns false if the attempt must not begin. */
   beginUnsafe(attempt: Attempt): Promise<boolean>;
   completed(attempt: Attempt, payload: Uint8Array): Promise<void> | void;
   failed(attempt: Attempt, error: unknown): Promise<void> | void;
   timedOut(attempt: Attempt, type: TimeoutType): void;
-  /** A client will complete it. */
+  /** A client will complete the activity. */
   leftToClient(attempt: Attempt): Promise<void> | void;
   /** Stores progress for the next attempt. */
   store(details: Uint8Array): Promise<void> | void;
 }
 
 export interface AttemptFacts {
-  /** From 1; counts failed and lost ones. */
+  /** Counts from 1; includes failed and lost attempts. */
   readonly number: number;
   readonly dueAt: Micros;
-  /** What the attempt before reported last. */
+  /** The last progress that the previous attempt reported. */
   readonly details: unknown;
-  /** When the time of all attempts is over. Undefined: its owner watches it. */
+  /** Deadline of all attempts together. Undefined: the AttemptOwner watches the deadline. */
   readonly closeBy?: Micros | null;
-  /** It may not be repeated, whatever its function declares. */
+  /** The attempt must not be repeated, whatever its function declares. */
   readonly isUnsafe?: boolean;
 }
 
@@ -66,7 +67,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
   readonly number: number;
   readonly dueAt: Micros;
   readonly context: ActivityContext = new ActivityContext(this);
-  /** What was reported last. */
+  /** The last reported progress. */
   details: unknown;
   isUnsafe: boolean;
   readonly #owner: AttemptOwner;
@@ -76,7 +77,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
   #closeBy: Micros | null;
   #startedAt = performance.now();
   #progress: AttemptProgress | undefined;
-  /** The last report of progress on its way. */
+  /** The last write of progress that has not finished. */
   #storing: Promise<void> | void = undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -93,17 +94,17 @@ export class Attempt implements ContextOwner, ProgressOwner {
     this.#options = owner.activity.options;
   }
 
-  /** Nothing of it counts any more. */
+  /** True once the attempt's outcome and progress no longer count. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** How long it has taken, ms. */
+  /** How long the function has run, in ms. */
   get ms(): number {
     return Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
   }
 
-  /** Resolves when the function has ended and its owner knows. */
+  /** Resolves when the function has ended and the AttemptOwner has received the outcome. */
   async execute(): Promise<void> {
     const { activities } = this.#worker;
     const { type } = this.#owner.activity;
@@ -124,18 +125,18 @@ export class Attempt implements ContextOwner, ProgressOwner {
     }
   }
 
-  /** From now on nothing of it counts. `reason` tells the function to stop. */
+  /** Ends the attempt: its outcome no longer counts. `reason` tells the function to stop. */
   end(reason?: CancelReason): void {
     this.#isOver = true;
     if (reason !== undefined) this.context.cancel(reason);
   }
 
-  /** Stores at once what waits for the throttle: another worker may execute the next attempt. */
+  /** Stores progress at once that waits for the throttle, because another worker may execute the next attempt. */
   flush(): void {
     this.#progress?.flush();
   }
 
-  /** Takes over other options; false if they change nothing for it. */
+  /** Applies changed options. Returns false if the change does not affect this attempt. */
   retime(options: ScheduledMeta, closeBy: Micros | null): boolean {
     const { stc, hb } = this.#options;
     if (this.#isOver || (options.stc === stc && options.hb === hb && closeBy === this.#closeBy)) return false;
@@ -175,9 +176,9 @@ export class Attempt implements ContextOwner, ProgressOwner {
     const { workerShutdown = false, paused = false } = this.context.cancellationDetails ?? {};
     if (cancellation !== undefined) {
       if (isCancelRequested) return this.#owner.failed(this, cancellation);
-      // It stopped because this worker stops: whoever has it next begins it anew.
+      // The attempt stopped because this worker stops. Another worker starts it again.
       if (workerShutdown && !this.isUnsafe) return;
-      // Source: Temporal. It uses up no attempt, and the next one waits until the activity is unpaused.
+      // As in Temporal: a pause does not use up an attempt, and the next attempt waits until the activity is unpaused.
       if (paused) return this.#owner.failed(this, new ApplicationFailure('Activity paused', pausedType));
     }
     await this.#owner.failed(this, ensureApplicationFailure(error));
@@ -269,7 +270,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
       heartbeatTimeoutMs: options.hb,
       heartbeatDetails: this.#detailsBefore,
       retryPolicy: options.retry === undefined ? defaultPolicy : resolvedPolicy(options.retry),
-      // Made when asked for: most activities never do.
+      // Created on first use, because most activities do not need it.
       get taskToken() {
         return encodeTaskToken({ runId, seq, attempt: number });
       },
@@ -288,7 +289,9 @@ function notRegistered(activities: Activities, type: string): ApplicationFailure
   return ApplicationFailure.create({ type: 'NotFoundError', message });
 }
 
-/** @throws ApplicationFailure, non-retryable if the result is to blame: another attempt would repeat the effect and fail too */
+/**
+ * @throws ApplicationFailure, non-retryable if the result is at fault: a retry would repeat the effect and fail again
+ */
 function encodeResult(activityType: string, result: unknown, maxPayloadBytes: number): Uint8Array {
   let payload: Uint8Array;
   try {

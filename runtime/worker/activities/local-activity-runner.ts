@@ -1,5 +1,5 @@
-// Executes activities of the runs that this worker owns, as many at a time as there are slots. It decides nothing about a
-// single one: LocalActivity does.
+// Executes activities of the runs that this worker owns, as many at the same time as there are slots. LocalActivity
+// makes all decisions about a single activity.
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
 import { workerLost } from '../../core/run/worker-lost.ts';
@@ -22,7 +22,9 @@ export class LocalActivityRunner {
     this.#localQueue = new SlotQueue(new ActivitySlots(worker.maxConcurrentLocal));
   }
 
-  /** Takes on an activity whose schedule is durable. `progress`: what an attempt before reported, encoded. */
+  /**
+   * Accepts an activity whose ActivityScheduled is durable. `progress`: what the previous attempt reported, encoded.
+   */
   start(run: LiveRun, pending: PendingActivity, progress?: Uint8Array): void {
     const queue = pending.options.local === true ? this.#localQueue : this.#queue;
     const activity = new LocalActivity(run, pending, queue, this.#parts, progress);
@@ -30,17 +32,17 @@ export class LocalActivityRunner {
     activity.start();
   }
 
-  /** Undefined when it has an outcome. */
+  /** Undefined once the activity has an outcome. */
   get(run: LiveRun, seq: number): LocalActivity | undefined {
     return this.#activities.get(run, seq);
   }
 
-  /** Forgets a run's activities: running ones are told to stop, and their outcomes do not count. */
+  /** Forgets a run's activities: tells running attempts to stop and ignores their outcomes. */
   abandon(run: LiveRun, reason: CancelReason): void {
     for (const activity of this.#activities.of(run)) activity.leave(reason);
   }
 
-  /** Whether an activity of the run executes now, or soon enough to keep the run for it. */
+  /** Whether an activity of the run is running or waits for a slot. */
   busy(run: LiveRun): boolean {
     for (const activity of this.#activities.of(run)) if (activity.isRunning || activity.isQueued) return true;
     return false;
@@ -51,7 +53,7 @@ export class LocalActivityRunner {
     return false;
   }
 
-  /** Whether the run's activities only wait for slots, and none has become free for so long. */
+  /** Whether the run's activities only wait for slots, and no slot has become free for `ms`. */
   isStalled(run: LiveRun, ms: number): boolean {
     let stalled = false;
     for (const activity of this.#activities.of(run)) {
@@ -61,16 +63,16 @@ export class LocalActivityRunner {
     return stalled;
   }
 
-  /** Starts no attempt any more. */
+  /** Starts no more attempts. */
   stopStarting(): void {
     this.#queue.stop();
     this.#localQueue.stop();
   }
 
-  /** Gives up the attempts that stopped because this worker stops, or did not listen: the runs' next owners begin them anew. */
+  /** Gives up attempts that stopped for the shutdown or ignored it, so that the runs' next owners start them again. */
   loseRunning(): void {
     const { life, inputs } = this.#parts.worker;
-    // Only a person can say what happened to an `unsafe` one.
+    // The effect of an `unsafe` attempt is unknown, so a person must decide about it.
     const lost = this.#activities.all().filter(({ isRunning, activity }) => isRunning && activity.startedAttempt === 0);
     for (const [run, activities] of Map.groupBy(lost, ({ liveRun }) => liveRun)) {
       for (const activity of activities) activity.leave('WORKER_SHUTDOWN');
@@ -79,7 +81,7 @@ export class LocalActivityRunner {
     }
   }
 
-  /** Stops everything at once: this incarnation may not act any more. */
+  /** Stops everything at once, because this incarnation must not act any longer. */
   stop(): void {
     this.stopStarting();
     for (const activity of this.#activities.all()) activity.leave('LEASE_LOST');

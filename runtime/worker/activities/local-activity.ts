@@ -1,5 +1,5 @@
-// One activity that this worker executes for a run of its own, from its durable schedule to its outcome: back-off, slots,
-// attempts, timeouts, retries. It reports each outcome as an input of the run and never writes the log.
+// One activity that this worker executes for a run that it owns, from its durable ActivityScheduled to its outcome. It
+// handles slots, attempts and timeouts, reports each outcome as an input of the run, and never writes the log.
 //
 //   waiting (back-off) ─► queued ─► running ─► done
 //        ▲                             │
@@ -39,17 +39,17 @@ export class LocalActivity implements AttemptOwner, Startable {
   readonly #parts: LocalParts;
   readonly #queue: SlotQueue;
   #state: 'waiting' | 'queued' | 'running' | 'done' = 'waiting';
-  /** The last one, also after it ended. */
+  /** The last attempt, even if it has ended. */
   #attempt: Attempt | undefined;
   readonly #detailsFound: unknown;
-  /** These two include the last attempt, whose failure may not be in the log yet. */
+  /** These two fields include the last attempt, whose failure may not be in the log yet. */
   #failedAttempts: number;
   #lastFailure: Uint8Array | null;
-  /** Progress is in the database and must go when the activity closes. */
+  /** True if progress is in the database and must be deleted when the activity closes. */
   #isProgressStored: boolean;
   readonly #timers = new Map<TimerName, NodeJS.Timeout>();
 
-  /** `progress`: what an attempt before reported, encoded. */
+  /** `progress`: what the previous attempt reported, encoded. */
   constructor(run: LiveRun, activity: PendingActivity, queue: SlotQueue, parts: LocalParts, progress?: Uint8Array) {
     this.liveRun = run;
     this.activity = activity;
@@ -69,7 +69,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     return this.activity.cancelRequested;
   }
 
-  /** The attempt that comes next, or runs, and how many failed before. */
+  /** The running or next attempt, and the number of failed attempts before it. */
   get present(): { readonly attempt: number; readonly failedAttempts: number } {
     return { attempt: this.#number, failedAttempts: this.#failedAttempts };
   }
@@ -86,7 +86,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     return this.#state === 'queued';
   }
 
-  /** It is queued, and no slot has become free for so long. */
+  /** Whether the activity is queued and no slot has become free for `ms`. */
   isStalled(ms: number): boolean {
     return this.isQueued && this.#queue.slots.isStalled(ms);
   }
@@ -98,14 +98,17 @@ export class LocalActivity implements AttemptOwner, Startable {
     else this.#wait();
   }
 
-  /** Asks a running attempt to stop; without one the activity is cancelled at once. */
+  /** Asks a running attempt to stop. If no attempt runs, cancels the activity at once. */
   cancel(): void {
     if (this.#state === 'running') this.#attempt?.context.cancel('CANCELLED');
     else if (this.#state !== 'done')
       this.#close('ActivityCancelled', new CancelledFailure('Activity cancelled'), 'CANCEL_REQUESTED');
   }
 
-  /** Leaves the activity to somebody else, who decides its outcome: what still runs does not count any more. */
+  /**
+   * Leaves the activity to another process, which decides its outcome. The outcome of a running attempt no longer
+   * counts.
+   */
   leave(reason?: CancelReason): void {
     if (reason === 'WORKER_SHUTDOWN') this.#attempt?.flush();
     this.#state = 'done';
@@ -119,7 +122,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     const { activity } = this;
     const { clock, logger } = this.#parts.worker;
     if (isBegun(activity)) {
-      // An `unsafe` attempt began and its outcome is unknown: only a person can say what happened.
+      // An `unsafe` attempt began and its effect is unknown, so a person must decide about it.
       logUnknownEffect(logger, this);
       return;
     }
@@ -133,7 +136,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     this.#queue.add(this);
     const { s2s } = this.activity.options;
     if (s2s === undefined || !this.isQueued) return;
-    // The timeout holds for each attempt: a later one counts as scheduled now.
+    // The timeout applies to each attempt. A later attempt counts as scheduled now.
     const since = this.#number === 1 ? this.activity.scheduledAt : this.#parts.worker.clock.now();
     this.#closeAt(since + s2s * 1000, TimeoutType.SCHEDULE_TO_START);
   }
@@ -173,7 +176,7 @@ export class LocalActivity implements AttemptOwner, Startable {
       now: clock.now(),
       ms: attempt.ms,
       identity,
-      // A started attempt that is in the log may not be repeated.
+      // The log contains the start of an `unsafe` attempt, so the attempt must not be repeated.
       unsafe: this.activity.startedAttempt > 0,
       heartbeatDetails: attempt.details,
       usage: attempt.context.usage,
@@ -184,7 +187,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     attempt.end();
     logAttempt(logger, this, outcome.error, facts);
     this.#parts.worker.inputs.add(this.liveRun, input);
-    // The log says the same once the input is committed, but the retry may come before.
+    // The log will hold the same facts once the input is committed, but the retry may start earlier.
     this.#lastFailure = input.payload;
     this.#failedAttempts += 1;
     this.#state = 'waiting';
@@ -242,7 +245,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     this.#parts.worker.inputs.add(this.liveRun, input);
   }
 
-  /** Calls `then` after `ms`, unless the activity is done before. A wait that no timer can hold ends early. */
+  /** Calls `then` after `ms` unless the activity is done by then. A wait beyond a timer's limit ends early. */
   #after(ms: number, name: TimerName, then: () => void): void {
     clearTimeout(this.#timers.get(name));
     this.#timers.set(name, setTimeout(then, Math.min(ms, timerMsMax)));

@@ -1,4 +1,4 @@
-// What operators read of activities: failed attempts, progress that was not stored, unknown effects.
+// Log lines for operators about activities: failed attempts, progress that was not stored, unknown effects.
 import type { Logger } from 'pino';
 import { ApplicationFailure, ApplicationFailureCategory } from '../../core/failure/failure.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
@@ -23,13 +23,13 @@ export function logAttempt(
   error: unknown,
   facts: Record<string, unknown>,
 ): void {
-  // Its author says that nobody needs to look at it.
+  // Whoever threw a BENIGN error says that nobody needs to look into it.
   const isBenign = error instanceof ApplicationFailure && error.category === ApplicationFailureCategory.BENIGN;
   const level = isBenign ? 'debug' : 'warn';
   logger[level]({ ...namesOf(failed), ...facts, error: textOf(error) }, 'activity attempt failed');
 }
 
-/** The attempt goes on, unless it stops because it is cancelled for this. */
+/** The attempt continues, unless the caller cancels it because of this error. */
 export function logUnstoredHeartbeat(logger: Logger, attempt: LoggedAttempt, error: unknown): void {
   logger.warn({ ...namesOf(attempt), error: textOf(error) }, 'what an activity reported could not be stored');
 }

@@ -1,6 +1,6 @@
-// Writes progress of activities to the database. Statements about one activity follow one another, whatever connections they
-// take: the next attempt finds what was reported last, and nothing is left of an activity that ended. It never waits for the
-// disk.
+// Writes progress of activities to the database. Statements about the same activity run in order, even on different
+// connections, so the next attempt finds the last reported progress, and an ended activity leaves none behind. The
+// writes do not wait for the disk.
 import type { Logger } from 'pino';
 import { SerialQueue } from '../../flow/serial-queue.ts';
 import { deleteHeartbeat, storeHeartbeat } from '../../store/activities/activity-heartbeats.ts';
@@ -26,7 +26,7 @@ export class ProgressStore {
     this.#next(runId, seq, () => deleteHeartbeat(this.#database, runId, seq));
   }
 
-  /** Resolves when all that was given so far is in the database: the next owner of a run must find it. */
+  /** Resolves when all progress given so far is in the database, where a run's next owner must find it. */
   settled(): Promise<void> {
     return this.#statements.drained();
   }

@@ -1,6 +1,6 @@
-// Offers activities of owned runs to other workers, or to clients, as tasks once their schedule is durable, and withdraws
-// them when they are cancelled. What becomes of a task comes back as mail. It keeps only what is on its way into the
-// database, so a run that only waits for tasks needs no place in memory.
+// Offers activities of owned runs as tasks to other workers or to clients once their ActivityScheduled is durable, and
+// withdraws the tasks of cancelled activities. The outcome of a task arrives as mail. Keeps only tasks that are being
+// written to the database, so a run that only waits for tasks can leave memory.
 import { setTimeout as pause } from 'node:timers/promises';
 import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
@@ -22,23 +22,23 @@ import { type OfferedTask, offeredTask } from '../../core/activity/offered-task.
 interface Offer {
   readonly run: LiveRun;
   readonly task: OfferedTask;
-  /** The task is in the database, or is not needed any more. */
+  /** Called when the task is in the database or is no longer needed. */
   readonly settle: () => void;
 }
 
 const offersMax = 500;
-/** When a run's row is locked by somebody. */
+/** Wait before the next try when another session has locked the run's row. */
 const lockedMs = 5;
-/** When the database cannot be reached. */
+/** Wait before the next try when the database cannot be reached. */
 const outageMs = 100;
 
 export class RemoteActivities implements RetryingSender<Offer> {
   readonly #worker: ActivityWorker;
   readonly #notices: TaskNotices;
   readonly #offers = new RetryingBatcher<Offer>(this, { itemsMax: offersMax });
-  /** Statements about one activity follow one another. */
+  /** Statements about the same activity run in order. */
   readonly #statements = new SerialQueue<string>();
-  /** What is on its way into the database, by run. */
+  /** How many writes to the database are unfinished, by run. */
   readonly #pending = new Map<LiveRun, number>();
   #stopped = false;
 
@@ -55,7 +55,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     if (activity.cancelRequested) this.cancel(run, activity.seq);
   }
 
-  /** Makes a task of an attempt that ran here and that a client will complete. */
+  /** Creates a task for an attempt that ran here and that a client will complete. */
   awaitCompletion(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void {
     run.places.offered(activity.seq);
     const task = { ...this.#task(run, activity), attempt, startedAt };
@@ -70,13 +70,13 @@ export class RemoteActivities implements RetryingSender<Offer> {
     if (activity.cancelRequested) this.cancel(run, activity.seq);
   }
 
-  /** Ends the task of an activity, or tells the worker that executes it. */
+  /** Ends an activity's task, or tells the worker that executes the task to stop. */
   cancel(run: LiveRun, seq: number): void {
     const cancel = (): Promise<boolean> => this.#cancel(run.runId, seq);
     this.#next(run, seq, () => this.#until(run, 'an activity could not be cancelled', cancel));
   }
 
-  /** Does the work after all earlier work for the activity: a task must exist before it can be withdrawn. */
+  /** Does the work after all earlier work for the activity, because a task must exist before it can be withdrawn. */
   #next(run: LiveRun, seq: number, work: () => Promise<void>): void {
     void this.busyWith(run, () => this.#statements.run(work, `${run.runId}:${seq}`));
   }
@@ -91,12 +91,12 @@ export class RemoteActivities implements RetryingSender<Offer> {
     }
   }
 
-  /** Whether anything of the run is on its way into the database. */
+  /** Whether any write to the database for the run is unfinished. */
   busy(run: LiveRun): boolean {
     return this.#pending.has(run);
   }
 
-  /** The run is closed: its tasks go. */
+  /** Deletes the tasks of a closed run. */
   closed(run: LiveRun): void {
     for (const activity of run.state.activities.values()) {
       if (run.places.of(activity.seq) !== 'task') continue;
@@ -124,7 +124,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     const { database, control, failPoint } = this.#worker;
     failPoint?.('before offer');
     const tasks = batch.map((offer) => offer.task);
-    // Undefined: this worker was declared dead, and the next owners offer them.
+    // Undefined: this worker was declared dead. The runs' next owners will offer the tasks.
     const owned = await offerTasks(database, control.fence, tasks);
     failPoint?.('after offer');
     if (owned !== undefined) this.#notices.tellAll(tasks.filter((task) => owned.has(task.runId)));
@@ -138,7 +138,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     return isDataRefusal(error);
   }
 
-  /** The database cannot hold the task: the activity fails, since its run would wait for ever. */
+  /** The database cannot store the task. The activity fails, because otherwise its run would wait for ever. */
   refused({ run, task, settle }: Offer, error: unknown): void {
     const { inputs, identity, logger } = this.#worker;
     const { workflowId, runId, activities } = run.state;
@@ -156,7 +156,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     this.#worker.logger.warn({ err: error }, 'activities could not be offered, will try again');
   }
 
-  /** False when the run's row is locked by somebody. */
+  /** Returns false when another session has locked the run's row. */
   async #cancel(runId: string, seq: number): Promise<boolean> {
     const { database, control, announcedMail } = this.#worker;
     const result = await cancelTasks(database, runId, [seq]);
@@ -169,7 +169,7 @@ export class RemoteActivities implements RetryingSender<Offer> {
     return true;
   }
 
-  /** Tries until it succeeds, or this worker does not own the run any more. */
+  /** Retries until an attempt succeeds or this worker no longer owns the run. */
   async #until(run: LiveRun, failed: string, attempt: () => Promise<boolean>): Promise<void> {
     while (run.phase !== 'gone' && !this.#stopped) {
       try {

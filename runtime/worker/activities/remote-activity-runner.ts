@@ -1,5 +1,5 @@
-// Executes activities of other workers' runs, and standalone ones: claims tasks while slots are free. It decides nothing
-// about a single one: TaskAttempt does.
+// Executes activities of other workers' runs and standalone activities. Claims tasks while slots are free. TaskAttempt
+// makes all decisions about a single task.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { type ClaimedTask, tasksOfWorker } from '../../store/activities/activity-tasks.ts';
 import type { SlotUser } from './activity-slots.ts';
@@ -13,7 +13,7 @@ export class RemoteActivityRunner implements Looker, SlotUser {
   readonly #claims: TaskClaims;
   readonly #tasks = new Set<TaskAttempt>();
   readonly #poller = new Poller(this);
-  /** There may be tasks that no slot was free for. */
+  /** True if tasks may be waiting for which no slot was free. */
   #hasMore = false;
   #stopped = false;
 
@@ -28,12 +28,14 @@ export class RemoteActivityRunner implements Looker, SlotUser {
     this.#poller.nudge();
   }
 
-  /** There may be a free slot. */
+  /** A slot may be free. */
   onMore(): void {
     if (this.#hasMore) this.poke();
   }
 
-  /** Compares the running attempts with the database: some may be cancelled, paused, over, or have other options. */
+  /**
+   * Compares the running attempts with the database, where they may be cancelled, paused, ended, or have other options.
+   */
   async check(): Promise<void> {
     if (this.#tasks.size === 0) return;
     const before = [...this.#tasks];
@@ -42,13 +44,13 @@ export class RemoteActivityRunner implements Looker, SlotUser {
     for (const task of before) task.compare(known.get(task.name));
   }
 
-  /** Claims nothing any more; resolves when what was claimed has begun. */
+  /** Claims no more tasks. Resolves when all claimed tasks have begun. */
   async stopClaiming(): Promise<void> {
     this.#stopped = true;
     await this.#poller.stop();
   }
 
-  /** Stops everything at once: this incarnation may not act any more. */
+  /** Stops everything at once, because this incarnation must not act any longer. */
   stop(): void {
     void this.stopClaiming();
     for (const task of this.#tasks) task.leave('LEASE_LOST');

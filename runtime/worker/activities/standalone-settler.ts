@@ -1,5 +1,5 @@
-// Settles standalone activities that were started, have an outcome, or are to be cancelled. Any worker that executes
-// activities of the queue may do it, in one short transaction each. It keeps nothing in memory and executes nothing.
+// Settles standalone activities that were started, have an outcome, or must be cancelled. Any worker that executes
+// activities of the queue may settle one, in a short transaction. Keeps no state in memory and executes nothing.
 import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { isQueueOfActivities } from '../../core/activity/standalone.ts';
 import { quarantineCause, quarantineDelayMs } from '../../core/run/quarantine-info.ts';
@@ -19,7 +19,7 @@ import { sha256 } from '../../store/codec/sha256.ts';
 
 const dueMax = 100;
 const atOnce = 4;
-/** How often to look for what workers of other queues should have settled, and how long they have for it. */
+/** Interval of looks for activities that other workers should have settled, and how long those workers have for it. */
 const forsakenMs = 10_000;
 
 export class StandaloneSettler implements Looker {
@@ -34,12 +34,12 @@ export class StandaloneSettler implements Looker {
     this.#notices = notices;
   }
 
-  /** Looks for what has to be settled. */
+  /** Looks for activities that need settling. */
   poke(): void {
     this.#poller.nudge();
   }
 
-  /** Tells the owners of runs of their outcomes. Standalone activities have no owner: settles them at once. */
+  /** Notifies the owners of runs about outcomes. Standalone activities have no owner, so this settles them at once. */
   deliver(outcomes: readonly SentOutcome[]): void {
     const { standalone = [], owned = [] } = Object.groupBy(outcomes, ({ queue }) =>
       isQueueOfActivities(queue) ? 'standalone' : 'owned',
@@ -48,7 +48,10 @@ export class StandaloneSettler implements Looker {
     if (standalone.length > 0) void this.settle(standalone.map(({ runId }) => runId));
   }
 
-  /** Settles these runs, of whatever queue. The next look of a worker of their queue finds what fails here. */
+  /**
+   * Settles these runs, whatever their queues are. If that fails, a worker of the run's queue finds the run at its next
+   * look.
+   */
   async settle(runIds: readonly string[]): Promise<void> {
     const rest = [...runIds];
     const worker = async (): Promise<void> => {
@@ -57,7 +60,7 @@ export class StandaloneSettler implements Looker {
     await Promise.all(Array.from({ length: Math.min(atOnce, rest.length) }, worker));
   }
 
-  /** Settles what nobody else does: an activity may have been moved to a queue that nobody polls. */
+  /** Settles runs that no other worker settles, for example after a move to a queue that nobody polls. */
   async sweep(): Promise<void> {
     if (this.#stopped || performance.now() < this.#nextSweep) return;
     this.#nextSweep = performance.now() + forsakenMs;
@@ -65,7 +68,7 @@ export class StandaloneSettler implements Looker {
     await this.settle(await forsakenStandalone(database, { since: clock.now() - forsakenMs * 1000, limit: dueMax }));
   }
 
-  /** Resolves when the work under way is done. */
+  /** Resolves when the current work is done. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#poller.stop();
@@ -105,7 +108,7 @@ export class StandaloneSettler implements Looker {
     }
   }
 
-  /** No worker looks at it again before its next try. */
+  /** Records the failure, so that no worker tries this run again before its next try is due. */
   async #quarantine(runId: string, error: unknown): Promise<void> {
     const { database, clock, logger, life } = this.#worker;
     const fault = quarantineCause(error);

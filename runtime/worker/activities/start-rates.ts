@@ -1,29 +1,29 @@
-// How many activities may start in a second: for one worker, counted here; for all workers of a task queue, by starts that
-// the database gives out. It starts nothing itself.
+// Limits how many activities may start per second. The limit of one worker is counted here. For the limit of a task
+// queue, the database hands out start times to all workers. Starts no activities itself.
 import type { Logger } from 'pino';
 import { timerMsMax } from '../../core/options/duration.ts';
 import { returnStarts, takeStarts } from '../../store/activities/activity-rates.ts';
 import type { Database } from '../../store/sql/database.ts';
 
-/** What may be started at once after a pause, as a part of a second. */
+/** How many starts a worker may make at once after a pause, as a share of the starts per second. */
 const burstShare = 0.1;
 
 export abstract class StartRate {
   #user: { onMore(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Tells the user once there are starts again, after it got fewer than it wanted. */
+  /** Registers the user. If it got fewer starts than it wanted, it is told when more are available. */
   serve(user: { onMore(): void }): void {
     this.#user = user;
   }
 
-  /** Takes up to `count` starts; returns how many. */
+  /** Takes up to `count` starts and returns how many. */
   abstract take(count: number): number;
 
-  /** Gives back starts that were not needed. */
+  /** Returns starts that were not needed. */
   abstract give(count: number): void;
 
-  /** There may be starts again after `ms`. */
+  /** Tells the user after `ms` that starts may be available. */
   protected tellAfter(ms: number): void {
     this.#timer ??= setTimeout(
       () => {
@@ -35,7 +35,7 @@ export abstract class StartRate {
   }
 }
 
-/** For this worker alone. */
+/** The limit of this worker alone. */
 export class WorkerRate extends StartRate {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -43,7 +43,7 @@ export class WorkerRate extends StartRate {
   #left: number;
   #filledAt: number;
 
-  /** `now`: ms, of a clock that never goes back. */
+  /** `now` returns ms from a clock that never goes back. */
   constructor(perSecond: number, now: () => number = () => performance.now()) {
     super();
     this.#perSecond = perSecond;
@@ -68,19 +68,19 @@ export class WorkerRate extends StartRate {
   }
 }
 
-/** A worker gives back starts that it has not used for so long. */
+/** A worker returns start times that it has not used for this long. */
 const unusedMs = 1_000;
-/** When the database cannot be reached. */
+/** Wait before the next try when the database cannot be reached. */
 const outageMs = 200;
 
-/** For all workers of the queue. Each asks for at most the starts of a tenth of a second. */
+/** The limit of all workers of the queue. Each worker asks for at most the starts of a tenth of a second. */
 export class QueueRate extends StartRate {
   readonly #database: Database;
   readonly #queue: string;
   readonly #perSecond: number;
   readonly #most: number;
   readonly #logger: Logger;
-  /** From when this worker may use each of its starts, ms. */
+  /** The start times that this worker has reserved: it may use each start from then on, in ms. */
   #starts: number[] = [];
   #asking = false;
 

@@ -1,6 +1,6 @@
-// One task that this worker has claimed: one attempt at an activity of another worker's run, or at a standalone one, from
-// its claim to its report. It decides no timeouts and no retries: the run's owner and the store do. An attempt whose time is
-// over only gives its slot back here.
+// One claimed task from its claim to its report: one attempt at an activity of another worker's run, or at a standalone
+// activity. Decides neither timeouts nor retries, which the run's owner and the store decide. When an attempt times
+// out, this file only returns its slot.
 import { setTimeout } from 'node:timers/promises';
 import type { OutcomeMeta } from '../../core/activity/outcome-mail.ts';
 import { usageFacts } from '../../core/activity/attempt-meta.ts';
@@ -39,7 +39,7 @@ export interface RemoteParts {
   readonly expiry: TaskExpiry;
 }
 
-/** When the database cannot be reached. */
+/** Wait before the next try when the database cannot be reached. */
 const outageMs = 100;
 
 export class TaskAttempt implements AttemptOwner {
@@ -64,7 +64,7 @@ export class TaskAttempt implements AttemptOwner {
     });
   }
 
-  /** As `tasksOfWorker` names it. */
+  /** The name that `tasksOfWorker` uses for this attempt. */
   get name(): string {
     const { runId, seq, attempt } = this.run;
     return taskName(runId, seq, attempt);
@@ -74,20 +74,20 @@ export class TaskAttempt implements AttemptOwner {
     return this.#parts.running.execute(this.#attempt, this.#parts.slots);
   }
 
-  /** Its outcome does not count any more: somebody else has decided about it. */
+  /** Ends the attempt and ignores its outcome, because another process has decided the outcome. */
   leave(reason: CancelReason): void {
     this.#attempt.end(reason);
     this.#parts.running.release(this.#attempt);
   }
 
-  /** Compares it with what the database knows; without `terms` its attempt is over there. */
+  /** Compares the attempt with the database. Undefined `terms` mean that the attempt has ended there. */
   compare(terms: AttemptTerms | undefined): void {
     if (terms !== undefined) this.#adopt(terms);
     this.#told(terms?.state ?? 'gone');
   }
 
   async beginUnsafe(): Promise<boolean> {
-    // Durable before it begins: if it is lost after this, nobody repeats it.
+    // The start is durable before the attempt begins: if the attempt is lost afterwards, nobody repeats it.
     return (await this.#report('ActivityAttemptStarted', null, null)) === 'sent';
   }
 
@@ -118,7 +118,7 @@ export class TaskAttempt implements AttemptOwner {
     }
   }
 
-  /** Its time is over, unless a client has changed its timeouts. */
+  /** The attempt has timed out, unless a client has changed its timeouts. */
   timedOut(): void {
     void this.#lapse();
   }
@@ -135,7 +135,7 @@ export class TaskAttempt implements AttemptOwner {
   async #lapse(): Promise<void> {
     const { database, life } = this.#parts.worker;
     if (this.isStandalone) {
-      // Without an answer, the known timeouts count.
+      // If the database does not answer, the timeouts known here apply.
       const known = await tasksOfWorker(database, life.epoch).catch(() => undefined);
       const terms = known?.get(this.name);
       if (this.#attempt.isOver || (terms !== undefined && this.#adopt(terms))) return;
@@ -152,7 +152,7 @@ export class TaskAttempt implements AttemptOwner {
     else if (state === 'gone' && !this.#attempt.isOver) this.leave('NOT_FOUND');
   }
 
-  /** True if other timeouts hold now. */
+  /** Returns true if the timeouts have changed. */
   #adopt({ options, closeBy }: AttemptTerms): boolean {
     if (!this.isStandalone) return false;
     return this.#attempt.retime(JSON.parse(options ?? this.run.meta) as ScheduledMeta, closeBy);

@@ -1,11 +1,14 @@
-// Claims tasks from all queues in which they may wait for this worker, each queue in its turn. It executes none.
+// Claims tasks from all queues where tasks for this worker may wait, in turns. Executes none.
 import type { ActivityTypes, ClaimedTask } from '../../store/activities/activity-tasks.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 
 export class TaskClaims {
   readonly #worker: ActivityWorker;
   readonly #types: ActivityTypes;
-  /** The queue to ask first: the one after the queue that filled the slots, or a busy queue would starve the others. */
+  /**
+   * Index of the queue to ask first. It follows the queue that last filled the slots, so a busy queue cannot starve
+   * others.
+   */
   #first = 0;
 
   constructor(worker: ActivityWorker, types: ActivityTypes) {
@@ -13,7 +16,7 @@ export class TaskClaims {
     this.#types = types;
   }
 
-  /** Claims up to `limit` tasks. @throws if nothing was claimed before the failure */
+  /** Claims up to `limit` tasks. @throws only if the failure came before any task was claimed */
   async claim(limit: number): Promise<readonly ClaimedTask[]> {
     const { sources, control, clock, logger } = this.#worker;
     const claimed: ClaimedTask[] = [];

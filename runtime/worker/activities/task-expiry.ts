@@ -1,5 +1,5 @@
-// Ends tasks whose time is over, whichever worker has them, and tells the owners of their runs. What follows from a timeout,
-// the owners decide.
+// Ends tasks that have timed out, whichever worker executes them, and notifies the owners of their runs. The owners
+// decide what follows from a timeout.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { expireTasks } from '../../store/activities/activity-outcomes.ts';
 import type { ActivityWorker } from './activity-worker.ts';
@@ -17,7 +17,7 @@ export class TaskExpiry implements Looker {
     this.#settler = settler;
   }
 
-  /** The time of a task may be over. */
+  /** Looks for tasks that have timed out. */
   nudge(): void {
     this.#poller.nudge();
   }

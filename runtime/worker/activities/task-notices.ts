@@ -1,9 +1,9 @@
-// Tells the workers of a queue of tasks when these are due. It neither offers nor claims them.
+// Notifies the workers of a task queue when tasks are due. Neither offers nor claims tasks.
 import { placedQueue } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 
-/** Nobody is told of a task that is due later than this: workers find it by polling. */
+/** No notice is sent for a task that is due later than this: workers find such a task by polling. */
 const noticeMsMax = 60_000;
 
 export class TaskNotices {
@@ -14,13 +14,13 @@ export class TaskNotices {
     this.#worker = worker;
   }
 
-  /** A task for a version may also wait in the shared queue: tells the workers of both. */
+  /** A task for a version may also wait in the shared queue, so this notifies the workers of both queues. */
   tell({ queue, dueAt }: { readonly queue: string; readonly dueAt: Micros }): void {
     if (queue.startsWith('@')) this.#tell(placedQueue(queue).key, dueAt);
     this.#tell(queue, dueAt);
   }
 
-  /** Tells each queue once, of its first task. */
+  /** Sends each queue one notice, for the task that is due first. */
   tellAll(tasks: readonly { readonly queue: string; readonly dueAt: Micros }[]): void {
     const first = new Map<string, Micros>();
     for (const { queue, dueAt } of tasks) first.set(queue, Math.min(dueAt, first.get(queue) ?? dueAt));

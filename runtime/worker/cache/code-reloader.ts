@@ -1,5 +1,6 @@
-// Makes the code of runs again from their logs, while everything else goes on: what happens to a run meanwhile is appended
-// at once and acted upon, and the code sees it once it stands where the log ends. It never activates a run for new inputs.
+// Rebuilds the code of runs from their logs while everything else continues. Inputs that arrive during a rebuild are
+// appended and acted upon at once, and the code receives them when it has reached the end of the log. It never
+// activates a run for new inputs.
 import type { TaskFailure } from '../../core/log/activation.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
 import type { EventActions } from '../turns/event-actions.ts';
@@ -14,7 +15,7 @@ export class CodeReloader implements TurnOwner {
   readonly #loader: RunLoader;
   readonly #commit: GroupCommit;
   readonly #actions: EventActions;
-  /** Resolves the runs' `appendingDuringReload`. */
+  /** Functions that resolve `appendingDuringReload` of the runs. */
   readonly #arrived = new Map<LiveRun, () => void>();
 
   constructor(worker: RunWorker, loader: RunLoader, commit: GroupCommit, actions: EventActions) {
@@ -24,7 +25,7 @@ export class CodeReloader implements TurnOwner {
     this.#actions = actions;
   }
 
-  /** Makes the code of a run in phase `reloading` again. Returns why the code could not follow the log. */
+  /** Rebuilds the code of a run in phase `reloading`. Returns why the code could not follow the log. */
   async reload(run: LiveRun): Promise<TaskFailure | undefined> {
     const failure = await this.#loader.reload(run);
     while (run.appendingDuringReload !== undefined) await run.appendingDuringReload;
@@ -33,7 +34,10 @@ export class CodeReloader implements TurnOwner {
     return failure;
   }
 
-  /** Appends what happened to a run whose code is being made again, with the turns of this round. The end of a run waits. */
+  /**
+   * Appends the inputs of a run whose code is being rebuilt, with the turns of this round. Inputs that end the run
+   * wait.
+   */
   append(run: LiveRun): void {
     if (run.appendingDuringReload !== undefined || run.queue.length === 0) return;
     if (run.queue.some(({ type }) => type === 'WorkflowTerminated' || type === 'WorkflowTimedOut')) return;
@@ -49,7 +53,7 @@ export class CodeReloader implements TurnOwner {
     }
   }
 
-  /** The same, at once, for a run that is to be given back. */
+  /** Like `append`, but sends the turn at once, for a run that is about to be given back. */
   rescue(run: LiveRun): void {
     this.append(run);
     this.#commit.pump();
@@ -60,7 +64,7 @@ export class CodeReloader implements TurnOwner {
     run.appendingDuringReload = undefined;
     this.#arrived.get(run)?.();
     this.#arrived.delete(run);
-    if (run.phase === 'gone') return; // or the incarnation is over
+    if (run.phase === 'gone') return; // or the incarnation has ended
     if (result.outcome === 'refused') return runInputs.fail(run, result.error);
     try {
       run.inputsDuringReload.push(...visibleInputs(events));

@@ -1,4 +1,4 @@
-// The runs that this incarnation owns and has in memory. It decides nothing about them.
+// The runs that this incarnation owns and has in memory. Decides nothing about the runs.
 import type { LiveRun } from '../turns/live-run.ts';
 
 export class OwnedRuns implements Iterable<LiveRun> {

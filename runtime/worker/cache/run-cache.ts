@@ -1,5 +1,5 @@
-// Which runs stay in memory. The only place that decides whether a run may leave, and that lets it go: idle runs leave
-// after a while, or when others need the room. Their ready rows then say what they wait for.
+// Decides which runs stay in memory, and evicts the others. Idle runs leave after a while, or earlier when other runs
+// need the room. Their rows in `ready` then say what they wait for. No other part lets a run leave memory.
 import { setTimeout } from 'node:timers/promises';
 import type { Micros } from '../../core/log/event.ts';
 import type { ParkedRun } from '../../store/ownership/claim.ts';
@@ -11,9 +11,12 @@ import { placementAt, placementOf } from './placement.ts';
 import type { RunTimers } from './run-timers.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
-/** An idle run is kept in memory this long before it leaves. */
+/** An idle run stays in memory for this long. */
 const stickyMs = 10_000;
-/** A run that only waits for a slot comes back after so long. */
+/**
+ * A run that only waits for a slot is evicted when no slot has moved for this long, and is due again after the same
+ * time.
+ */
 const stalledMs = 3_000;
 const lockedRetryMs = 10;
 
@@ -32,14 +35,15 @@ export class RunCache {
     return this.#worker.runs.size;
   }
 
-  /** Whether a run leaves memory as soon as it rests. */
+  /** Whether runs leave memory as soon as they are idle. */
   get isDisabled(): boolean {
     return this.#worker.maxCachedRuns === 0;
   }
 
   /**
-   * How many more runs fit, counting those that could leave. Runs whose activities are executed here take no room: they may
-   * wait for other runs, and are limited by the slots. Nor do runs that only wait for a slot.
+   * How many more runs fit, counting runs that could leave. Runs whose activities are executed here do not count,
+   * because they may wait for other runs and the slots already limit their number. Runs that only wait for a slot do
+   * not count either.
    */
   get room(): number {
     const { runs, maxCachedRuns, takesRuns } = this.#worker;
@@ -51,7 +55,7 @@ export class RunCache {
     return Math.max(0, free + more);
   }
 
-  /** The run has nothing on its way: it goes on with what came meanwhile, or is idle. */
+  /** Nothing of the run is under way: it becomes idle, or continues with inputs that arrived meanwhile. */
   rest(run: LiveRun): void {
     const { inputs } = this.#worker;
     run.moveTo('idle');
@@ -59,7 +63,7 @@ export class RunCache {
     if (run.queue.length > 0 || inputs.hasFault(run)) inputs.wake(run);
   }
 
-  /** Lets runs leave that have been idle for long, and the longest idle ones beyond the limit. */
+  /** Evicts runs that have been idle for long, and the longest idle runs above the limit. */
   async evict(): Promise<void> {
     const { runs, maxCachedRuns } = this.#worker;
     if (runs.size === 0) return;
@@ -70,7 +74,7 @@ export class RunCache {
     await this.#evictStalled();
   }
 
-  /** What waits in the database has its turn before these come back. */
+  /** Evicts runs that only wait for a slot. Runs that wait in the database can run before these come back. */
   async #evictStalled(): Promise<void> {
     const { runs, maxCachedRuns } = this.#worker;
     let surplus = runs.size - Math.max(1, maxCachedRuns);
@@ -80,11 +84,11 @@ export class RunCache {
     await this.#release(stalled.slice(0, Math.max(0, surplus)), stalledMs);
   }
 
-  /** Lets every run leave as it comes to rest, because the worker stops. Resolves when none is left. */
+  /** Releases every run when it becomes idle, because the worker stops. Resolves when no run is left. */
   async releaseAll(): Promise<void> {
     const { runs } = this.#worker;
     while (runs.size > 0) {
-      // What is on its way for a run must arrive first: once the run has left, nobody would know of it.
+      // Writes for a run must finish before the run leaves, because afterwards no part would know of their results.
       await this.#release(
         [...runs].filter((run) => run.settled && !this.#activities.isSending(run)),
         0,
@@ -93,7 +97,7 @@ export class RunCache {
     }
   }
 
-  /** Lets the run leave if it may. If not, it stays until runs are evicted or the worker stops. */
+  /** Releases the run if it may leave. Otherwise the run stays until the next eviction, or until the worker stops. */
   release(run: LiveRun): void {
     if (!this.#mayEvict(run)) return;
     this.#release([run]).catch((error: unknown) =>
@@ -101,24 +105,27 @@ export class RunCache {
     );
   }
 
-  /** Another version is current: the runs that are to have it leave, now or when they next rest. */
+  /**
+   * Called when another version became current: releases the runs that move to another version, now or when they are
+   * idle.
+   */
   async releaseMoving(versions: WorkerVersions): Promise<void> {
     const { runs } = this.#worker;
     for (const run of runs) if (run.phase !== 'loading' && versions.movesOn(run)) run.isLeaving = true;
     await this.#release([...runs].filter((run) => run.isLeaving && this.#mayEvict(run)));
   }
 
-  /** Sends a run on that workers of another version are to have, due at once. */
+  /** Gives a run to workers of another version, due at once. */
   sendOn(run: LiveRun): Promise<void> {
     return this.#giveBack(run, placementAt(run, this.#worker.queue, this.#worker.clock.now()));
   }
 
-  /** Gives a run back to where it was claimed, due at `wakeAt`. */
+  /** Returns a run to the queue that it was claimed from, due at `wakeAt`. */
   giveBack(run: LiveRun, wakeAt: Micros): Promise<void> {
     return this.#giveBack(run, { runKey: run.runKey, mail: run.mailRead, wakeAt });
   }
 
-  /** The run is closed or belongs to others: nothing of it stays here. */
+  /** Removes a run that is closed or belongs to another worker. */
   forget(run: LiveRun): void {
     if (run.phase === 'gone') return;
     const { inputs, runs } = this.#worker;
@@ -130,12 +137,15 @@ export class RunCache {
     run.dropSandbox();
   }
 
-  /** The incarnation is over: nothing is owned any more. */
+  /** Called when the incarnation is over: it owns no runs. */
   stop(): void {
     for (const run of [...this.#worker.runs]) this.forget(run);
   }
 
-  /** `afterMs`: when runs with activities for this worker are due again; by default, when these say. */
+  /**
+   * `afterMs`: when runs that have activities for this worker are due again. Default: when their next timer or retry is
+   * due.
+   */
   async #release(runs: readonly LiveRun[], afterMs?: number): Promise<void> {
     if (runs.length === 0) return;
     const { clock, inputs, queue } = this.#worker;
@@ -164,7 +174,7 @@ export class RunCache {
     }
   }
 
-  /** A sender holds the run's row, so the run stays for now. */
+  /** A sender holds the run's row, so the run stays in memory for now. */
   #stay(run: LiveRun): void {
     const { inputs } = this.#worker;
     this.rest(run);
@@ -182,23 +192,26 @@ export class RunCache {
     while (run.phase === 'releasing') {
       const [done] = await this.#park([{ ...row, lost: run.lost }]);
       if (done !== undefined || !(await isOwnedBy(database, run.runId, life.epoch))) return this.forget(run);
-      await setTimeout(lockedRetryMs); // a sender has locked its row
+      await setTimeout(lockedRetryMs); // a sender has locked the run's row
     }
   }
 
-  /** Progress that is on its way to the database arrives first: the next owner of the runs is to find it. */
+  /** Waits until all progress is in the database, so that the runs' next owner finds it. */
   async #park(rows: readonly ParkedRun[]): Promise<string[]> {
     const { progress, control, clock } = this.#worker;
     await progress.settled();
     return control.park(rows, () => clock.now());
   }
 
-  /** Whether a run only waits for a slot, and the slots have been taken for long. */
+  /** Whether a run only waits for a slot, and no slot has become free for `stalledMs`. */
   #isStalled(run: LiveRun): boolean {
     return run.settled && run.sending === 0 && this.#activities.isStalled(run, stalledMs);
   }
 
-  /** Whether a run may leave. One whose timer is about to fire stays: it would be claimed again at once, and so for ever. */
+  /**
+   * Whether a run may leave. A run with a due timer stays: after a release it would be claimed again at once,
+   * endlessly.
+   */
   #mayEvict(run: LiveRun): boolean {
     const { clock } = this.#worker;
     if (!run.settled || run.sending > 0 || this.#activities.busy(run)) return false;

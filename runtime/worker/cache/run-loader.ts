@@ -1,5 +1,5 @@
-// Brings claimed runs into memory. Short runs are read together, whole, and replayed at once. A long run is read
-// only as far as something is pending, so that its activities go on at once; its code is made again later.
+// Loads claimed runs into memory. Short runs are read whole, many in one statement, and replayed at once. Of a long
+// run, only pending work is read, so that its activities continue at once; its code is rebuilt later.
 import type { TaskFailure } from '../../core/log/activation.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
@@ -21,13 +21,13 @@ import type { RunWorker } from '../life/run-worker.ts';
 /** Runs with fewer events than this are read together and replayed at once. */
 const shortEvents = 500;
 
-/** Whom runs go to as soon as they are in memory. */
+/** Receives runs as soon as they are in memory. */
 export interface LoadedRuns {
-  /** The run stands where its log ends; a long one without its code. `failure`: why the code could not follow the log. */
+  /** The run is at the end of its log; a long run has no code yet. `failure`: why the code could not follow the log. */
   loaded(run: LiveRun, failure: TaskFailure | undefined, mail: readonly Mail[]): void;
 }
 
-/** A claimed run. `start`: its only event, when the claim has read it. */
+/** A claimed run. `start`: its only event, if the claim has read it. */
 export interface RunToLoad {
   readonly run: LiveRun;
   readonly start: StoredEvent | undefined;
@@ -55,7 +55,10 @@ export class RunLoader {
     this.#inputs = inputs;
   }
 
-  /** Loads every run, and hands over each as soon as it is there. Never rejects: what fails of a run is that run's fault. */
+  /**
+   * Loads all runs and hands over each run as soon as it is loaded. Never rejects: a failure concerns only the run that
+   * it comes from.
+   */
   async load(runs: readonly RunToLoad[], to: LoadedRuns): Promise<void> {
     const toRead: LiveRun[] = [];
     const yielder = new Yielder();
@@ -67,7 +70,7 @@ export class RunLoader {
     if (toRead.length > 0) await this.#readRuns(toRead, to);
   }
 
-  /** Folds a run's whole log, and replays its code. */
+  /** Folds a run's whole log and replays its code. */
   replay(run: LiveRun, events: readonly StoredEvent[]): RunReplay {
     for (const event of events) run.record(event);
     const replay = this.#begin(run);
@@ -77,7 +80,10 @@ export class RunLoader {
     return replay;
   }
 
-  /** Makes workflow code stand again where the log ends; what is pending stays as it is. Returns why it could not. */
+  /**
+   * Rebuilds workflow code up to the end of the log; pending work stays unchanged. Returns why the code could not
+   * follow.
+   */
   async reload(run: LiveRun): Promise<TaskFailure | undefined> {
     const replay = this.#begin(run);
     const { seq: upTo } = run.state;
@@ -107,7 +113,7 @@ export class RunLoader {
       read = await this.#readBatch(runs);
     } catch (error) {
       if (runs.length === 1) return this.#inputs.fail(runs[0]!, error);
-      // One run's log must not keep the others from being loaded: bisect.
+      // One run's log must not keep other runs from being loaded, so the batch is split in two.
       const half = runs.length >> 1;
       await Promise.all([runs.slice(0, half), runs.slice(half)].map((part) => this.#readRuns(part, to)));
       return;
@@ -151,7 +157,7 @@ export class RunLoader {
     return { failure: await explained(this.#database, this.#sandbox, runId, failure), mail };
   }
 
-  /** Reads arguments and attempts of pending activities; the arguments of all others stay unread. */
+  /** Reads arguments and attempts of pending activities only. */
   async #readPending(run: LiveRun): Promise<void> {
     if (run.state.activities.size === 0) return;
     const [args, attempts] = await Promise.all([
@@ -169,7 +175,7 @@ export class RunLoader {
     run.dropSandbox();
     run.sandbox = this.#sandbox.createRun(run.runId);
     const replay = new RunReplay(run.sandbox);
-    // A run that this version cannot replay is not activated.
+    // A run that this version cannot replay must not be activated.
     replay.failure = engineFault(run.state);
     return replay;
   }

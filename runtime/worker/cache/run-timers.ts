@@ -5,9 +5,9 @@ import type { LiveRun } from '../turns/live-run.ts';
 import type { MailDelivery } from '../turns/mail-delivery.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
-/** Key of the timer that wakes the run when its first task, or a failed one, is due; seqs begin at 1. */
+/** Key of the timer that wakes the run when its first task, or a failed task, is due. Timers have seqs from 1. */
 const wakeUp = 0;
-/** Key of the timer that ends the run. */
+/** Key of the timer for the run's deadline. */
 const expiry = -1;
 
 export class RunTimers {
@@ -24,7 +24,7 @@ export class RunTimers {
     this.#set(run, seq, due, () => this.#worker.inputs.add(run, newEvent(0, 'TimerFired', { answers: seq })));
   }
 
-  /** All that a run waits for when it comes into memory. */
+  /** Sets the timers and the deadline of a run that was loaded into memory. */
   startAll(run: LiveRun): void {
     for (const [seq, due] of run.state.timers) this.start(run, seq, due);
     const deadline = run.state.chain?.deadline;
@@ -33,7 +33,7 @@ export class RunTimers {
     }
   }
 
-  /** Has the run activated when its task is due, although nothing new happened to it. */
+  /** Activates the run at `due`, when a task is due, even without new inputs. */
   wakeAt(run: LiveRun, due: Micros): void {
     this.cancel(run, wakeUp);
     this.#set(run, wakeUp, due, () => void this.#wake(run));
@@ -51,7 +51,7 @@ export class RunTimers {
   }
 
   async #wake(run: LiveRun): Promise<void> {
-    // A run that begins now may have left its mail unread.
+    // The mail of a run that begins now may be unread.
     if (run.state.hash.length === 0) await this.#mail.read([run.runId]);
     if (run.phase === 'idle') this.#worker.inputs.wake(run);
   }
@@ -64,7 +64,7 @@ export class RunTimers {
     }
     const handle = setTimeout(() => {
       this.#timers.get(run)?.delete(key);
-      // A timer never fires before the database's clock says so, and one of many days needs several rounds.
+      // A timer never fires before its time by the database's clock. A timer of many days needs several rounds.
       if (this.#worker.clock.now() < due) this.#set(run, key, due, then);
       else then();
     }, this.#worker.clock.delayMs(due));

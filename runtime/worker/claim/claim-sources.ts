@@ -1,24 +1,25 @@
-// Where a worker looks for due runs. Without a version it polls the queue of its task queue. With a version it polls up to
-// three queues: its own, and, while its version is current or ramping, those of its deployment and of no version.
+// The queues where a worker looks for due runs. A worker without a version polls the queue of its task queue. A worker
+// with a version polls the queue of its version and, while the version is current or ramping, the queue of its
+// deployment and the queue of unversioned runs.
 import type { VersionedClaim } from '../../store/activities/activity-tasks.ts';
 import type { ClaimRoute } from '../../store/ownership/claim.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
 
 export interface ClaimSource {
   readonly queue: string;
-  /** The database decides too what is current: this worker may not know it yet. */
+  /** The claim checks in the database which version is current, because this worker may not know of a change yet. */
   readonly route?: ClaimRoute;
   isOpen(): boolean;
 }
 
-/** Where a worker looks for activities of other workers' runs, and what it asks of each. */
+/** A queue where a worker looks for activities of other workers' runs, and the conditions of its claims there. */
 export interface TaskSource extends ClaimSource {
   readonly versioned: VersionedClaim | undefined;
 }
 
 const always = (): boolean => true;
 
-/** `queue`: the key of the task queue. */
+/** `queue`: key of the task queue. */
 export function claimSources(
   queue: string,
   namespace: string,
@@ -35,7 +36,7 @@ export function claimSources(
   ];
 }
 
-/** The same queues: an activity goes where a run of its version would. */
+/** Activities wait in the same queues as runs of their version. */
 export function taskSources(
   queue: string,
   sources: readonly ClaimSource[],
@@ -46,7 +47,7 @@ export function taskSources(
     const { route } = source;
     const versioned: VersionedClaim = {
       version: versions.version,
-      // Only workers of the version can say that nobody has a type.
+      // Only workers of this version count when a claim checks whether any worker executes an activity type.
       ...(source.queue === queue ? {} : { among: queue }),
       ...(route === undefined ? {} : { route }),
     };

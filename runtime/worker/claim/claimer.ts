@@ -1,43 +1,49 @@
-// Takes due runs of a queue: at once when told of one, else at every poll. What was claimed is loaded while the next
-// claim is on its way, so that a stream of runs moves through all stages at the same time.
+// Claims due runs of a queue: at once on a notice, otherwise at every poll. Claimed runs are loaded while the next
+// claim is under way, so that a stream of runs moves through all stages at the same time.
 import { InFlight } from '../../flow/in-flight.ts';
 import { type Looker, Poller } from '../../flow/poller.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import type { Micros } from '../../core/log/event.ts';
 
-/** A queue of due runs, and the worker that takes them. */
+/** A queue of due runs, and the worker that claims them. */
 export interface RunSource {
   /** How many more runs this process has room for. */
   room(): number;
   now(): Micros;
   claim(due: { now: Micros; from: Micros; limit: number }): Promise<ClaimedRun[]>;
-  /** Brings claimed runs into memory, never rejects. Must count them against the room before it first waits. */
+  /** Loads claimed runs into memory; never rejects. Must count the runs against `room` before its first await. */
   adopt(claimed: readonly ClaimedRun[]): Promise<void>;
-  /** A claim failed, and will be tried again. */
+  /** Called when a claim failed. The claim is repeated. */
   failed(error: unknown): void;
 }
 
 const claimMax = 100;
-/** Claims whose runs are still being loaded, at most. */
+/** Limit of claims whose runs are still being loaded. */
 const loadingMax = 4;
 const sweepEveryMs = 2_000;
-/** How far below the last claimed wake-up a claim looks; later commits are found by the sweep. */
+/**
+ * A claim looks this far below the wake time of the last claimed run. The sweep finds runs that were committed even
+ * later.
+ */
 const watermarkSlackMicros = 1_000_000;
-/** A sweep takes at most one part in so many of the time: it reads dead rows, of which a held snapshot keeps any number. */
+/**
+ * A sweep takes at most this fraction (1/50) of the time, because it reads dead rows, and a held snapshot keeps any
+ * number of them.
+ */
 const sweepShare = 50;
 /**
- * A look may have been long for another reason (it waited for a lock, or for the statement before it). What only a sweep
- * finds (a run that became due long ago by a late commit, runs of a dead worker whose reaper died too) waits for at most
- * a lease, which it may have to wait anyhow when its worker dies.
+ * Limit of the pause after a sweep, which may have taken long for another reason, such as a lock. Some runs are found
+ * only by a sweep: those that became due long ago by a late commit, and those of a dead worker whose reaper died too.
+ * They wait for at most one lease, as the runs of any dead worker do.
  */
 const sweepPauseMsMax = 5_000;
 
-/** Ms from the end of a sweep that took so long to the next one. */
+/** The pause in ms after a sweep that took `tookMs`. */
 export function sweepPause(tookMs: number): number {
   return Math.min(tookMs * sweepShare, sweepPauseMsMax);
 }
 
-/** 2000-01-01, before which nothing is due. */
+/** 2000-01-01. No run is due earlier. */
 const longAgo: Micros = 946_684_800_000_000;
 
 export class Claimer implements Looker {
@@ -52,13 +58,13 @@ export class Claimer implements Looker {
     this.#source = source;
   }
 
-  /** Looks for due runs now. `sweep`: also for runs that became due long ago. */
+  /** Looks for due runs now. `sweep`: includes runs that became due long ago. */
   poke(sweep = false): void {
     if (sweep) this.#nextSweep = 0;
     this.#poller.nudge();
   }
 
-  /** Claims nothing any more; resolves when what was claimed is loaded. */
+  /** Claims no more runs. Resolves when all claimed runs are loaded. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#poller.stop();
@@ -73,7 +79,7 @@ export class Claimer implements Looker {
     this.#source.failed(error);
   }
 
-  /** True when there may be more. */
+  /** Returns true if more runs may be due. */
   async #claimOnce(): Promise<boolean> {
     await this.#loading.below(loadingMax);
     const limit = Math.min(claimMax, this.#source.room());
@@ -84,7 +90,8 @@ export class Claimer implements Looker {
     const claimed = await this.#source.claim({ now: this.#source.now(), from, limit });
     const ended = performance.now();
     if (sweep) this.#nextSweep = ended + Math.max(sweepEveryMs, sweepPause(ended - begun));
-    // What a full sweep left behind comes after what it took: claims go on from there.
+    // The runs that a full sweep left behind are due later than those that it took, so the next claims start from
+    // there.
     if (sweep && claimed.length === limit) this.#watermark = 0;
     for (const run of claimed) this.#watermark = Math.max(this.#watermark, run.wakeAt);
     if (claimed.length > 0) {

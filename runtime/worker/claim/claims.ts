@@ -1,4 +1,4 @@
-// The claimers of all queues in which runs wait for this worker.
+// The claimers of all queues where runs wait for this worker.
 import type { Micros } from '../../core/log/event.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import type { RunCache } from '../cache/run-cache.ts';
@@ -7,7 +7,7 @@ import type { RunLoop } from '../turns/run-loop.ts';
 import type { ClaimSource } from './claim-sources.ts';
 import { Claimer, type RunSource } from './claimer.ts';
 
-/** One queue, for the claimer of its due runs. */
+/** Lets a claimer claim the due runs of one queue. */
 class ClaimedQueue implements RunSource {
   readonly source: ClaimSource;
   readonly claimer = new Claimer(this);
@@ -56,24 +56,24 @@ export class Claims {
     this.#queues = worker.sources.map((source) => new ClaimedQueue(source, worker, cache, loop));
   }
 
-  /** Looks for due runs now. `sweep`: also for runs that became due long ago. */
+  /** Looks for due runs now. `sweep`: includes runs that became due long ago. */
   poke(sweep = false): void {
     for (const { source, claimer } of this.#queues) if (source.isOpen()) claimer.poke(sweep);
   }
 
-  /** The same, in those of these queues that this worker claims from. */
+  /** Looks for due runs in those of the given queues that this worker claims from. */
   woken(queues: readonly string[]): void {
     for (const { source, claimer } of this.#queues) {
       if (queues.includes(source.queue) && source.isOpen()) claimer.poke();
     }
   }
 
-  /** Queues that this worker may claim from now. */
+  /** The queues that this worker may claim from now. */
   get open(): string[] {
     return this.#queues.filter(({ source }) => source.isOpen()).map(({ source }) => source.queue);
   }
 
-  /** Claims nothing any more; resolves when what was claimed is loaded. */
+  /** Claims no more runs. Resolves when all claimed runs are loaded. */
   async stop(): Promise<void> {
     await Promise.all(this.#queues.map(({ claimer }) => claimer.stop()));
   }

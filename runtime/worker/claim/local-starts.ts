@@ -1,6 +1,6 @@
-// Starts by clients of this worker's own process: the run belongs to the worker from its first moment, so it needs no
-// notice, no claim and no reading back. Its first turn goes into the log with its start, in one commit: code has no effects,
-// so it may run before anybody knows whether the workflow id is free.
+// Starts that clients in this process request. The worker owns such a run from its start, so the run needs no notice,
+// no claim and no read from the database. The run's first turn is committed together with its start. Workflow code has
+// no effects outside, so it may run before the database has checked whether the workflow id is free.
 import { newEvent } from '../../core/log/new-event.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import type { LocalWorker } from '../../store/sql/database.ts';
@@ -19,11 +19,11 @@ import type { Sessions } from '../life/sessions.ts';
 
 const leastGraceMs = 1000;
 
-/** A start, and the turn that its code makes at once. */
+/** A start, and the turn that the run's code makes at once. */
 interface FirstTurn {
   readonly start: OwnedStart;
   readonly run: LiveRun;
-  /** Undefined when none could be made: the start is stored without one. */
+  /** Undefined when the turn could not be built: the start is then stored without it. */
   built: BuiltTurn | undefined;
   error: unknown;
 }
@@ -47,7 +47,10 @@ export class LocalStarts implements LocalWorker {
     this.#claims = claims;
   }
 
-  /** Takes starts of clients in this process. A worker that takes runs by version does not: the claim decides on the version. */
+  /**
+   * Accepts starts of clients in this process. A worker that takes runs by version does not: its claims decide on the
+   * version.
+   */
   join(): void {
     const { database, queue, takesRuns, versions } = this.#worker;
     if (!takesRuns || versions?.isRouted === true) return;
@@ -72,8 +75,9 @@ export class LocalStarts implements LocalWorker {
   }
 
   /**
-   * Starts nothing any more; resolves when what was started is in memory. A start that waits for somebody's transaction is
-   * given `graceMs`, and a second at least: after that it fails, because its fence is taken.
+   * Starts no more runs; resolves when all runs already started are in memory. A start that is blocked by another
+   * transaction gets `graceMs`, but at least one second. Then it fails, because the worker gives up its fence as it
+   * leaves.
    */
   async drain(graceMs: number): Promise<void> {
     this.#stopped = true;
@@ -81,7 +85,10 @@ export class LocalStarts implements LocalWorker {
     await this.#starting.drained(Math.max(graceMs, leastGraceMs));
   }
 
-  /** The incarnation is over. A start under way has a caller who waits for it; the fence decides whose run it is. */
+  /**
+   * Called when the incarnation is over. The caller of a start under way still waits; the fence decides who owns that
+   * run.
+   */
   async stop(): Promise<void> {
     await this.drain(0);
     await this.#sessions.starts.end().catch(() => undefined);
@@ -90,7 +97,7 @@ export class LocalStarts implements LocalWorker {
   async #start(runs: readonly NewRun[]): Promise<Set<string>> {
     const turns = await this.#firstTurns(runs);
     const starts = turns.map(({ start }) => start);
-    // A closing turn, a failed task and a change of the run's row have their own ways of being stored.
+    // A closing turn, a failed task and a change of the run's row cannot be stored by the statement that starts runs.
     const together = turns.filter(({ built }) => built !== undefined && isPlain(built));
     let owned: Map<string, boolean>;
     let durable: readonly FirstTurn[] = together;
@@ -98,7 +105,7 @@ export class LocalStarts implements LocalWorker {
       owned = await this.#store(starts, together);
     } catch (error) {
       if (together.length === 0 || !isCleanRefusal(error) || isLockTimeout(error)) throw error;
-      // Perhaps it was not a start that cannot be stored, but what its code asked for.
+      // The database may have refused an event of a first turn instead of a start, so the starts are tried alone.
       durable = [];
       owned = await this.#store(starts, durable);
     }
@@ -112,7 +119,7 @@ export class LocalStarts implements LocalWorker {
     return new Set(owned.keys());
   }
 
-  /** A run that fails keeps no other from its start. */
+  /** Builds the first turns. A run that fails must not prevent the start of another run. */
   async #firstTurns(runs: readonly NewRun[]): Promise<FirstTurn[]> {
     const { clock, maxPayloadBytes, versions } = this.#worker;
     const yielder = new Yielder();

@@ -1,5 +1,5 @@
-// The connection on which an incarnation claims runs and activities, and releases runs: one statement after the other.
-// It decides nothing about them.
+// The session on which an incarnation claims runs and activities, and releases runs, one statement after the other.
+// Decides nothing about runs or activities.
 import type pg from 'pg';
 import type { Micros } from '../../core/log/event.ts';
 import { SerialQueue } from '../../flow/serial-queue.ts';
@@ -10,7 +10,7 @@ import { assignQueues } from '../../store/ownership/queue-changes.ts';
 import type { Database } from '../../store/sql/database.ts';
 import type { FailPointListener } from './fail-point.ts';
 
-/** When runs that have become due are claimed at the earliest and the latest, and how many. */
+/** The range of due times of the runs to claim, and the maximum number of runs. */
 type DueRuns = Parameters<typeof claim>[3];
 type DueTasks = Parameters<typeof claimTasks>[3];
 
@@ -36,16 +36,16 @@ export class ControlSession {
     return this.#queue.run(() => claimTasks(this.#client, this.#database.schema, this.fence, due));
   }
 
-  /** Writes where runs wait, should this worker die. Returns the ids of those whose rows were free. */
+  /** Writes the queues where runs wait if this worker dies. Returns the ids of runs whose rows were not locked. */
   assignQueues(runs: Parameters<typeof assignQueues>[3]): Promise<string[]> {
     return this.#queue.run(() => assignQueues(this.#client, this.#database.schema, this.fence, runs));
   }
 
-  /** Releases runs; `now` is asked when it is their turn. Returns the ids of those that were released. */
+  /** Releases runs. Calls `now` when the statement is about to be sent. Returns the ids of the released runs. */
   park(runs: readonly ParkedRun[], now: () => Micros): Promise<string[]> {
     return this.#queue.run(async () => {
       this.#failPoint?.('before park');
-      // What waited here for long must not become due in the past: claims look there only now and then.
+      // A run that waited long for this statement must not become due in the past, where claims look only occasionally.
       const at = now();
       const due = runs.map((run) => (run.wakeAt < at ? { ...run, wakeAt: at } : run));
       const parked = await park(this.#client, this.#database.schema, this.fence, due);

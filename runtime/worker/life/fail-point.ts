@@ -1,4 +1,4 @@
-// Named moments at which a crash test may end the process. Only tests listen to them.
+// Named moments at which a crash test may end the process. Only tests listen.
 
 export const failPoints = [
   'claimed',
@@ -13,7 +13,7 @@ export const failPoints = [
 
 /** Around activities that other workers execute. */
 export const taskFailPoints = ['before offer', 'after offer', 'task claimed', 'before report', 'after report'] as const;
-/** Around handing an attempt to a client that completes it. */
+/** Around handing an attempt over to a client that will complete it. */
 export const leavingFailPoints = ['before leaving', 'after leaving'] as const;
 
 /** Around settling a standalone activity: inside the transaction, and after it. */
@@ -25,5 +25,5 @@ export type FailPoint =
   | (typeof leavingFailPoints)[number]
   | (typeof settlingFailPoints)[number];
 
-/** Called at each moment; a test's may end the process there. */
+/** Called at each named moment. A test's listener may end the process. */
 export type FailPointListener = (point: FailPoint) => void;

@@ -8,7 +8,7 @@ import type { Claims } from '../claim/claims.ts';
 import { DatabaseClock } from './clock.ts';
 import type { RunWorker } from './run-worker.ts';
 
-/** A lost session counts as a death only with a missed heartbeat as well. */
+/** A lost session counts as a death only if the worker has missed a heartbeat as well. */
 const missedMs = 150;
 
 export class Heartbeat implements Looker {
@@ -17,7 +17,7 @@ export class Heartbeat implements Looker {
   readonly #client: pg.ClientBase;
   readonly #claims: Claims;
   readonly #poller = new Poller(this);
-  /** Other incarnations that are being declared dead. */
+  /** Epochs of other incarnations that are being declared dead. */
   readonly #declaring = new Set<number>();
   #lastBeat = performance.now();
   #healthySince = performance.now();
@@ -28,7 +28,7 @@ export class Heartbeat implements Looker {
     this.#claims = claims;
   }
 
-  /** Resolves after the first beat. */
+  /** Resolves after the first heartbeat. */
   async start(): Promise<void> {
     await this.look();
     this.#poller.start();
@@ -42,7 +42,7 @@ export class Heartbeat implements Looker {
     this.#worker.life.lose(`a heartbeat failed: ${String(error)}`, error);
   }
 
-  /** One beat at a time. */
+  /** Sends one heartbeat at a time. */
   async look(): Promise<void> {
     const { database, leaseMs, clock, life } = this.#worker;
     const late = performance.now() - this.#lastBeat;
@@ -61,14 +61,17 @@ export class Heartbeat implements Looker {
     clock.observe(beat.databaseTime, sent, DatabaseClock.local());
     if (late > leaseMs / 2) this.#healthySince = performance.now();
     this.#lastBeat = performance.now();
-    // A stalled database stops the heartbeats of others too: believe expired leases only after a whole lease of own beats.
+    // A stalled database stops all heartbeats, so expired leases count only after a whole lease of own heartbeats.
     const trusted = performance.now() - this.#healthySince > leaseMs;
     for (const { epoch, sessionEnded } of beat.suspects) {
       if (sessionEnded || trusted) void this.#declareDead(epoch, sessionEnded ? 'session ended' : 'lease expired');
     }
   }
 
-  /** No heartbeat waits for this: if it takes longer than a lease, it must not cost this incarnation its own. */
+  /**
+   * Heartbeats do not wait for this call. It may take longer than a lease, which must not cost this incarnation its own
+   * lease.
+   */
   async #declareDead(epoch: number, reason: string): Promise<void> {
     if (this.#declaring.has(epoch)) return;
     this.#declaring.add(epoch);
@@ -78,7 +81,7 @@ export class Heartbeat implements Looker {
       logger.warn({ epoch, reason, runs: freed }, 'worker died, its runs are free');
       if (freed > 0) this.#claims.poke(true);
     } catch (error) {
-      logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again'); // with a later beat
+      logger.warn({ err: error, epoch }, 'could not declare a worker dead, will try again'); // at a later heartbeat
     } finally {
       this.#declaring.delete(epoch);
     }

@@ -1,5 +1,6 @@
-// What a worker does now and then. For itself: evicts runs and looks what is current. For everybody: frees runs of dead
-// workers, ends overdue runs, tells others of closed runs when their closers could not, drops old requests.
+// The periodic work of a worker. For itself, it evicts runs and checks which version is current. For all workers, it
+// frees runs of dead workers, ends overdue runs, deletes old requests, and delivers the outbox of closed runs that
+// nobody delivered.
 import { type Looker, Poller } from '../../flow/poller.ts';
 import { endOverdue } from '../../store/runs/close-run.ts';
 import { sweepDead } from '../../store/ownership/lease.ts';

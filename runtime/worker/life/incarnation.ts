@@ -1,6 +1,6 @@
-// One life of a worker: an epoch, its connections, its runs. It ends when it stops, is declared dead, or loses touch with
-// the database; the worker then begins another one, which knows only what is in the log. It builds, starts and stops the
-// parts, and decides nothing about runs.
+// One life of a worker: an epoch, its sessions and its runs. It ends when it stops, is declared dead, or loses touch
+// with the database. The worker then begins another incarnation, which knows only what is in the log. It builds, starts
+// and stops the parts, and decides nothing about runs.
 import type { Logger } from 'pino';
 import { activitiesNamespace } from '../../core/activity/standalone.ts';
 import type { RuntimeError } from '../../core/failure/runtime-error.ts';
@@ -44,7 +44,7 @@ import { openSessions, type Sessions } from './sessions.ts';
 export interface IncarnationOptions extends ActivityLimits {
   readonly database: Database;
   readonly sandbox: Sandbox;
-  /** Null for a worker that executes activities alone. */
+  /** Null for a worker that only executes activities. */
   readonly bundleHash: string | null;
   readonly identity: string;
   readonly namespace: string;
@@ -70,7 +70,7 @@ export class Incarnation {
   readonly #localStarts: LocalStarts;
   readonly #house: Housekeeping;
 
-  /** Registers and begins to work. @throws what connecting throws */
+  /** Registers the incarnation and begins to work. @throws the error of a failed connection */
   static async begin(options: IncarnationOptions): Promise<Incarnation> {
     const sessions = await openSessions(options);
     try {
@@ -83,7 +83,7 @@ export class Incarnation {
     }
   }
 
-  /** Builds the parts from the bottom up: each takes only parts above it. */
+  /** Builds the parts from the bottom up: each part uses only parts that are built before it. */
   private constructor(options: IncarnationOptions, sessions: Sessions) {
     const { epoch, heart, writers } = sessions;
     const { database, logger, namespace, taskQueue, failPoint } = options;
@@ -141,7 +141,7 @@ export class Incarnation {
     return this.#life.epoch;
   }
 
-  /** Resolves when this life is over: undefined after `stop`, else why. */
+  /** Resolves when this incarnation is over: with undefined after `stop`, otherwise with the reason. */
   get ended(): Promise<RuntimeError | undefined> {
     return this.#life.ended;
   }
@@ -150,7 +150,7 @@ export class Incarnation {
     return this.#stages.cache.size;
   }
 
-  /** Lets running activities end (or cancels them after `graceMs`), gives all runs back and leaves. */
+  /** Lets running activities end (cancels them after `graceMs`), gives all runs back, and deregisters. */
   async stop(graceMs: number, reached: (state: 'DRAINING' | 'DRAINED') => void): Promise<void> {
     await this.#unlessOver(Promise.all([this.#claims.stop(), this.#localStarts.drain(graceMs)]));
     reached('DRAINING');
@@ -160,7 +160,7 @@ export class Incarnation {
     if (!this.#life.isOver) await this.#leave('stopped');
   }
 
-  /** Leaves everything as it is, at once: others take it over. */
+  /** Ends the incarnation at once and leaves its work as it is. Other workers take over. */
   async breakOff(): Promise<void> {
     await this.#leave('broke off');
   }

@@ -1,9 +1,9 @@
-// The life of one incarnation: whether it goes on, why it ended, and which parts stop with it. It knows nothing of what
+// The life of one incarnation: whether it is over, why it ended, and which parts stop with it. Knows nothing about what
 // the parts do.
 import type { Logger } from 'pino';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 
-/** Something that stops with its incarnation. */
+/** A part that stops with its incarnation. */
 export interface LivingPart {
   stop(): unknown;
 }
@@ -24,18 +24,18 @@ export class Life {
     return this.#isOver;
   }
 
-  /** Resolves when the incarnation is over: undefined after an orderly end, else why. */
+  /** Resolves when the incarnation is over: with undefined after an orderly end, otherwise with the reason. */
   get ended(): Promise<RuntimeError | undefined> {
     return this.#ended.promise;
   }
 
-  /** Stops the part when the incarnation ends: the last registered part stops first. Returns the part. */
+  /** Registers a part to stop when the incarnation ends; parts stop in reverse order. Returns the part. */
   owns<P extends LivingPart>(part: P): P {
     this.#parts.push(part);
     return part;
   }
 
-  /** Ends the incarnation at once. Later calls change nothing. */
+  /** Ends the incarnation at once. Only the first call has an effect. */
   end(error?: RuntimeError): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -43,12 +43,15 @@ export class Life {
     this.#ended.resolve(error);
   }
 
-  /** Ends the incarnation because nobody knows any more whether it still owns its runs. */
+  /** Ends the incarnation because it is unknown whether it still owns its runs. */
   lose(what: string, cause?: unknown): void {
     this.end(new RuntimeError('LEASE_LOST', `This worker lost touch with the database: ${what}.`, { cause }));
   }
 
-  /** Logs a failure that a later look repeats, unless the incarnation is over, whose connections are closed. */
+  /**
+   * Logs a failure of work that will be repeated. Logs nothing once the incarnation is over, since its sessions are
+   * closed.
+   */
   warn(what: string, error: unknown, facts: Record<string, unknown> = {}): void {
     if (!this.#isOver) this.#logger.warn({ err: error, ...facts }, `${what}, will try again`);
   }

@@ -1,5 +1,5 @@
-// Tells the parts of an incarnation when there is something for them: by notices from the database, and by looking now and
-// then, since notices may be lost. It does none of the work itself.
+// Tells the parts of an incarnation when they have work: on notices from the database, and by periodic looks, because
+// notices may be lost. Does none of the work itself.
 import type pg from 'pg';
 import { Poller } from '../../flow/poller.ts';
 import { lookAround } from '../../store/ownership/poll.ts';
@@ -41,7 +41,7 @@ export class LookAround {
     this.#pollers = [new Poller(runs), new Poller(mail)];
   }
 
-  /** Hears notices from now on. */
+  /** Listens for notices from now on. */
   async listen(): Promise<void> {
     const { database, life } = this.#worker;
     this.#heart.on('notification', ({ channel, payload }) => this.#notified(channel, payload ?? ''));
@@ -61,7 +61,7 @@ export class LookAround {
     for (const poller of this.#pollers) void poller.stop();
   }
 
-  /** Asks which version is current. When that changes, runs may have to leave, and others may come. */
+  /** Checks which version is current. After a change, runs may have to leave, and others may be claimed. */
   async refreshRouting(): Promise<void> {
     const { versions, life } = this.#worker;
     const { versionWatch, cache } = this.#stages;

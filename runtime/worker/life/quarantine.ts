@@ -1,6 +1,6 @@
-// Whatever goes wrong with one run concerns that run alone: it is taken out of this worker's memory, recorded, and given
-// back with a back-off, so that this or a newer worker tries again. Only a lost fence ends the incarnation. It never
-// writes to the run's log.
+// A failure that concerns one run affects only that run. The run leaves this worker's memory, the failure is recorded,
+// and the run is given back with a back-off, so that this worker or a newer one tries again. Only a lost fence ends the
+// incarnation. Never writes to the run's log.
 import { setTimeout } from 'node:timers/promises';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Micros } from '../../core/log/event.ts';
@@ -15,7 +15,7 @@ import type { Input } from '../../core/run/input.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import type { RunWorker } from './run-worker.ts';
 
-/** How often to look whether a run has come to rest. */
+/** Interval of checks whether a run has come to rest. */
 const restMs = 20;
 const outageMs = 1_000;
 
@@ -40,7 +40,7 @@ export class Quarantine {
     this.#reloader = reloader;
   }
 
-  /** The run goes on: it was loaded and has nothing to do, or a turn of it is durable. */
+  /** The run works: it was loaded and has nothing to do, or one of its turns is durable. */
   passed(run: LiveRun): void {
     if (run.failures === 0) return;
     run.failures = 0;
@@ -51,7 +51,7 @@ export class Quarantine {
     );
   }
 
-  /** Does work for one run: a failure puts that run into quarantine. `inputs` as for `take`. */
+  /** Does work for one run and puts the run into quarantine if the work fails. `inputs` as for `take`. */
   async guard(run: LiveRun, work: () => Promise<void>, inputs?: readonly Input[]): Promise<void> {
     try {
       await work();
@@ -61,9 +61,9 @@ export class Quarantine {
   }
 
   /**
-   * Takes a run that cannot go on in this process, and gives it back. What happened to it and is not in its log yet
-   * (`inputs`, then its queue) is appended if that is possible, and running attempts are waited for: otherwise activities
-   * would be executed again. No turn of the run may be on its way into the log.
+   * Puts a run that cannot continue in this process into quarantine and gives it back. If possible, first appends
+   * inputs that are not in its log yet (`inputs`, then its queue) and waits for running attempts, because otherwise
+   * their activities would be executed again. The caller must ensure that no turn of the run is being appended.
    */
   take(run: LiveRun, error: unknown, inputs: readonly Input[] = []): void {
     if (run.phase === 'gone' || run.phase === 'quarantined') return;
@@ -76,7 +76,7 @@ export class Quarantine {
     void this.#giveBack(run, error);
   }
 
-  /** Lets a run that cannot read its mail go on with its running activities, and gives it back when it rests. */
+  /** Lets a run whose mail cannot be read continue with its running activities, and gives it back when it is idle. */
   async leaveUnread(run: LiveRun, error: unknown): Promise<void> {
     if (run.phase === 'gone' || run.phase === 'quarantined') return;
     await this.#record(run, error);
@@ -130,7 +130,7 @@ function conflict({ runId }: LiveRun, cause: unknown): RuntimeError {
   return new RuntimeError('HISTORY_CONFLICT', text, { runId, cause });
 }
 
-/** An append has found fewer messages than its turns came from. */
+/** The error for an append that deleted fewer messages than its turns had consumed. */
 export function messagesGone({ runId }: LiveRun): RuntimeError {
   const text =
     'Messages were deleted by somebody else than the owner of their run: of this run, or of another one whose turn was ' +

@@ -1,13 +1,16 @@
-// How long a worker waits before its next incarnation: longer with each one in a row that died young.
+// How long a worker waits before its next incarnation. The wait grows with each incarnation in a row that ended early.
 import { backOffMs } from '../../core/run/back-off.ts';
 
-/** The death of an incarnation that lived for so long does not count. */
+/** The death of an incarnation that lived at least this long does not count. */
 const livedMs = 10_000;
 
 export class RestartDelay {
   #diedYoung = 0;
 
-  /** An incarnation ended after so long, or could not begin (0). Returns ms until the next one is to begin. */
+  /**
+   * Called when an incarnation ended after `lifeMs`, or could not begin (0). Returns the wait in ms before the next
+   * one.
+   */
   after(lifeMs: number): number {
     if (lifeMs >= livedMs) {
       this.#diedYoung = 0;

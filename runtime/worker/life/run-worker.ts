@@ -1,4 +1,4 @@
-// What the parts that work on runs share: the settings of their worker, and the objects that most of them use.
+// The settings of a worker, and the objects that most parts working on its runs share.
 import type { Logger } from 'pino';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import type { Database } from '../../store/sql/database.ts';
@@ -25,17 +25,17 @@ export interface RunWorker {
   readonly announcedMail: AnnouncedMail;
   readonly progress: ProgressStore;
   readonly namespace: string;
-  /** The key of the task queue. */
+  /** Key of the task queue. */
   readonly queue: string;
-  /** Where standalone activities of the task queue wait. */
+  /** The queue where standalone activities of the task queue wait. */
   readonly standaloneQueue: string;
-  /** Where due runs wait for this worker. */
+  /** The queues where due runs wait for this worker. */
   readonly sources: readonly ClaimSource[];
   /** Undefined for a worker without a version. */
   readonly versions: WorkerVersions | undefined;
-  /** False for a worker that executes activities alone. */
+  /** False for a worker that only executes activities. */
   readonly takesRuns: boolean;
-  /** 0: a run stays in memory only while it has something to do. */
+  /** 0: a run stays in memory only while it has work. */
   readonly maxCachedRuns: number;
   readonly maxPayloadBytes: number;
   readonly leaseMs: number;

@@ -1,5 +1,5 @@
 // Opens the database sessions of an incarnation and registers it: one session carries the heartbeat, one claims and
-// releases runs, one starts runs, some append. It sends nothing else on them.
+// releases runs, one starts runs, some append. It sends nothing else on the sessions.
 import type pg from 'pg';
 import { queueKey } from '../../core/run/deployment.ts';
 import { LogWriter } from '../../store/log/append.ts';
@@ -28,22 +28,28 @@ export interface Sessions {
   readonly epoch: number;
   readonly heart: pg.Client;
   readonly control: pg.Client;
-  /** For starts alone: its fence is held as long as a start waits for somebody's workflow id. */
+  /** Used only for starts, because a start that waits for another transaction holds its fence all that time. */
   readonly starts: pg.Client;
   readonly startFence: Fence;
-  /** Guards reports of activities, which go through the pool. */
+  /** The fence for reports of activity outcomes, which use connections of the pool. */
   readonly reportFence: Fence;
-  /** For starts that append first turns. */
+  /** Encodes the events of first turns that are appended with starts. */
   readonly rows: EventRows;
   readonly writers: readonly LogWriter[];
   close(): Promise<void>;
-  /** The incarnation ends with any of the sessions, and they with it; `starts` stays open while starts are under way. */
+  /**
+   * Ends the incarnation when a session breaks, and the sessions when the incarnation ends. `starts` stays open for
+   * starts under way.
+   */
   bindTo(life: Life): void;
 }
 
 const writerCount = 2;
 
-/** Opens all of them and registers a new incarnation. @throws what connecting throws, with none left open */
+/**
+ * Opens all sessions and registers a new incarnation.
+ * @throws the error of a failed connection, after closing all sessions
+ */
 export async function openSessions(options: SessionsOptions): Promise<Sessions> {
   const { database, identity, namespace, taskQueue, bundleHash, leaseMs, version } = options;
   const clients: pg.Client[] = [];
@@ -63,7 +69,7 @@ export async function openSessions(options: SessionsOptions): Promise<Sessions> 
       bundleHash,
       leaseMs,
       version: version?.defaultBehavior === undefined ? undefined : version.version,
-      // One fence each, in the order of their slots; that of reports has no session.
+      // One backend per fence, in the order of the slots. The fence for reports has no session of its own.
       backendPids: [...(await Promise.all([control, ...writing, starts].map(backendPid))), null],
       activityTypes: options.takesNonLocal ? Object.keys(options.activities) : [],
     });

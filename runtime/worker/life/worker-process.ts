@@ -7,12 +7,12 @@ import { declareDead } from '../../store/ownership/lease.ts';
 import { Incarnation, type IncarnationOptions } from './incarnation.ts';
 import { RestartDelay } from './restart-delay.ts';
 
-/** DRAINING: it takes nothing new, and lets end what runs. DRAINED: nothing runs here any more. */
+/** DRAINING: takes no new work and lets running activities end. DRAINED: nothing runs here any longer. */
 export type WorkerState = 'INITIALIZED' | 'RUNNING' | 'STOPPING' | 'DRAINING' | 'DRAINED' | 'STOPPED' | 'FAILED';
 
 const timerMsMax = 2_147_483_647;
 
-/** Thrown by `run()` of a worker that did not stop within `shutdownForceTime`. Others take over what it was doing. */
+/** Thrown by `run()` of a worker that did not stop within `shutdownForceTime`. Other workers take over its work. */
 export class GracefulShutdownPeriodExpiredError extends RuntimeError {
   constructor() {
     super('TIMEOUT', 'Timed out while waiting for worker to shutdown gracefully');
@@ -21,9 +21,9 @@ export class GracefulShutdownPeriodExpiredError extends RuntimeError {
 }
 
 export interface WorkerProcessOptions extends IncarnationOptions {
-  /** How long activities may go on after `shutdown`. */
+  /** How long running activities may continue after `shutdown`. */
   readonly shutdownGraceMs: number;
-  /** When to break off; undefined: never. */
+  /** How long after `shutdown` the worker breaks off; undefined: never. */
   readonly shutdownForceMs: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export class WorkerProcess {
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
-    this.#forced.promise.catch(() => undefined); // told by `run`
+    this.#forced.promise.catch(() => undefined); // no unhandled rejection; `run` still rejects
   }
 
   get state(): WorkerState {
@@ -54,8 +54,8 @@ export class WorkerProcess {
   }
 
   /**
-   * Works until `shutdown`. When the database or the lease is lost, it begins a new incarnation as soon as it can.
-   * @throws GracefulShutdownPeriodExpiredError; IllegalStateError, not by the promise, when it was called before
+   * Works until `shutdown`. If the database or the lease is lost, begins a new incarnation as soon as possible.
+   * @throws GracefulShutdownPeriodExpiredError by the promise; IllegalStateError at once if `run` was called before
    */
   run(): Promise<void> {
     if (this.#state !== 'INITIALIZED') {
@@ -76,7 +76,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Takes no new work, lets running activities end within the grace time, gives all runs back. */
+  /** Takes no new work, lets running activities end within the grace time, and gives all runs back. */
   shutdown(): void {
     if (this.#state !== 'RUNNING') return;
     this.#state = 'STOPPING';
@@ -106,7 +106,7 @@ export class WorkerProcess {
         if (reason !== undefined) {
           const restartMs = delay.after(performance.now() - begun);
           logger.warn({ err: reason, epoch: this.#incarnation.epoch, restartMs }, 'worker begins anew');
-          // An append may still be on its way: nothing of this incarnation may be written once the next one has begun.
+          // An append may still be under way. This incarnation must write nothing after the next one has begun.
           await declareDead(this.#options.database, this.#incarnation.epoch, 'lost touch');
           await this.#pause(restartMs);
         }

@@ -1,5 +1,5 @@
-// Carries out what runs ask of other runs, once that is durable: starts of children, signals, cancellation. It tries until
-// the answer is in the log; when a run changes its owner, the new owner sends again.
+// Carries out what runs request of other runs (starts of children, signals, cancellation) once the request is durable.
+// Retries until the answer is in the log. When a run changes its owner, the new owner sends the request again.
 import { setTimeout } from 'node:timers/promises';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
@@ -17,7 +17,7 @@ import type { LiveRun } from '../turns/live-run.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
 const retryMs = { first: 20, max: 2_000 } as const;
-/** Transactions under way at once; each has a connection of the pool, which others need too. */
+/** Limit of concurrent transactions, because each uses a connection of the pool that other calls need too. */
 const lanes = 4;
 
 export class Links implements BatchSender<string> {
@@ -39,19 +39,19 @@ export class Links implements BatchSender<string> {
     else this.#sendMessage(run, links!.messages.get(event.seq)!, event.payload);
   }
 
-  /** Sends again what may not have been sent, after the run came into this process. */
+  /** Repeats requests that may not have been sent, after the run was loaded into this process. */
   resume(run: LiveRun): void {
     if (run.state.links?.hasUnsent !== true) return;
     for (const child of run.state.links.children.values()) if (!child.isStarted) this.#startChild(run, child);
     for (const message of run.state.links.messages.values()) this.#sendMessage(run, message);
   }
 
-  /** Has others hear of a closed run. */
+  /** Notifies other runs that a run has closed. */
   closed(runId: string): void {
     this.#closed.add(runId);
   }
 
-  /** Has others hear of these closed runs. */
+  /** Notifies other runs that these runs have closed. */
   async send(runIds: readonly string[]): Promise<void> {
     const { database, life } = this.#worker;
     try {
@@ -80,7 +80,7 @@ export class Links implements BatchSender<string> {
     );
   }
 
-  /** Undefined when the child's run is there; else why not, '' when its workflow id is taken. */
+  /** Returns undefined if the child's run exists, otherwise the reason; '' means that its workflow id is taken. */
   async #start(start: ChildStart): Promise<string | undefined> {
     const { database } = this.#worker;
     let reason = '';
@@ -90,7 +90,7 @@ export class Links implements BatchSender<string> {
       if (!isDataRefusal(error)) throw error;
       reason = `The child could not be started: ${error instanceof Error ? error.message : String(error)}`;
     }
-    // Or it was started before, by us or by the run's last owner.
+    // An earlier try, by this worker or by the run's last owner, may have started the child.
     return (await runExists(database.pool, database.schema, start.run.runId)) ? undefined : reason;
   }
 
@@ -122,13 +122,13 @@ export class Links implements BatchSender<string> {
           database,
           sent.filter(({ runId }) => runId !== run.runId),
         );
-        announcedMail.announce([run.runId]); // the arrival comes as mail
+        announcedMail.announce([run.runId]); // the acknowledgement arrives as mail
         return undefined;
       },
     );
   }
 
-  /** A child whose start is under way gets its messages once it is there. */
+  /** Waits until the child that a message is meant for has started. */
   async #begun(run: LiveRun, child: number | undefined): Promise<void> {
     if (child === undefined) return;
     const isUnderWay = (): boolean => run.state.links?.children.get(child)?.isStarted === false;
@@ -153,7 +153,7 @@ export class Links implements BatchSender<string> {
     if (!this.#worker.life.isOver) work();
   }
 
-  /** Works until it succeeds, or is not needed any more; what it returns goes into the run's log. */
+  /** Retries `work` until it succeeds or is no longer needed. The event that `work` returns goes into the run's log. */
   async #untilDone(run: LiveRun, isOpen: () => boolean, work: () => Promise<NewEvent | undefined>): Promise<void> {
     let delay: number = retryMs.first;
     run.sending++;

@@ -1,5 +1,5 @@
-// Answers queries: of a run in memory when its last turn is durable, of any other by replaying its log into a copy. A query
-// sees every message that was sent before it.
+// Answers queries: about a run in memory when its last turn is durable, about any other run by replaying its log into a
+// separate copy. A query sees every message that was sent before it.
 import type { TaskFailure } from '../../core/log/activation.ts';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from '../../core/run/deployment.ts';
@@ -28,20 +28,20 @@ import { isTraceQuery, traceAnswer } from './stack-trace.ts';
 import { mayAnswer } from '../versions/worker-versions.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
-/** How long a query waits for messages that were sent before it: a run whose code fails may never take them. */
+/** How long a query waits until messages sent before it are in the log. A run whose code fails may never read them. */
 const patienceMs = 1_000;
-/** How soon to look again whether they were taken. */
+/** Interval of checks whether those messages are in the log. */
 const soonMs = 5;
 
 export class QueryAnswerer implements Looker {
   readonly #worker: RunWorker;
   readonly #claims: Claims;
-  /** Queues on which requests may wait that are for this worker. */
+  /** The queues where requests for this worker may wait. */
   readonly #queues: readonly string[];
   readonly #underWay = new Set<string>();
-  /** Requests that wait for messages: which is the last of them, and until when. */
+  /** Requests that wait for messages: the id of the last such message, and the time limit of the wait. */
   readonly #waiting = new Map<string, { readonly mail: number; readonly until: number }>();
-  /** Answered during the read under way, which may have read them as open. */
+  /** Requests answered during the present read, which may have read them as open. */
   readonly #answered = new Set<string>();
   readonly #poller = new Poller(this);
 
@@ -51,12 +51,12 @@ export class QueryAnswerer implements Looker {
     this.#queues = worker.takesRuns ? worker.sources.map(({ queue }) => queue) : [];
   }
 
-  /** Whether this worker may be the one that requests on one of these queues are for. */
+  /** Whether requests on any of these queues may be for this worker. */
   isAsked(queues: readonly string[]): boolean {
     return queues.some((queue) => this.#queues.includes(queue));
   }
 
-  /** Answers whatever waits on this worker's queues and can be answered now, or soon. */
+  /** Answers requests on this worker's queues that can be answered now or soon. */
   poke(): void {
     if (this.#queues.length > 0) this.#poller.nudge();
   }
@@ -73,12 +73,12 @@ export class QueryAnswerer implements Looker {
     this.#answered.clear();
     const where = { queues: this.#queues, open: this.#claims.open };
     const requests = await openRequests(this.#worker.database, this.#worker.life.epoch, where);
-    // Nobody waits for an answer to those that are gone.
+    // Forget requests that are gone, because nobody waits for their answers.
     const ids = new Set(requests.map((request) => request.id));
     for (const id of this.#waiting.keys()) if (!ids.has(id)) this.#waiting.delete(id);
     for (const request of requests) {
       if (this.#waits(request) || this.#underWay.has(request.id) || this.#answered.has(request.id)) continue;
-      // One that takes long keeps no other waiting.
+      // A request that takes long must not delay others.
       this.#underWay.add(request.id);
       void this.#settle(request).catch((error: unknown) => this.failed(error));
     }
@@ -99,7 +99,7 @@ export class QueryAnswerer implements Looker {
     }
   }
 
-  /** Whether messages that were sent before the request are still to be taken. */
+  /** Whether messages that were sent before the request are not in the log yet. */
   #waits({ id, runId, mailSent, mailUnread }: OpenRequest): boolean {
     const known = this.#waiting.get(id);
     const { mail, until } = known ?? { mail: mailSent, until: performance.now() + patienceMs };
@@ -117,7 +117,8 @@ export class QueryAnswerer implements Looker {
     const run = this.#worker.runs.get(request.runId);
     if (run === undefined) return this.#answerByReplay(request);
     if (run.phase === 'idle' && run.sandbox === undefined) return this.#answerByReplay(request);
-    // Before the first task is done, or while a turn is not durable, there is nothing to show yet: the next poll asks again.
+    // Before the first task is done, or while a turn is not durable, there is no state to show: the next poll tries
+    // again.
     if (
       run.phase === 'loading' ||
       run.phase === 'reloading' ||
@@ -130,16 +131,16 @@ export class QueryAnswerer implements Looker {
     return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
   }
 
-  /** Reads the log alone, even if the run is in memory. */
+  /** Answers from the log alone, even if the run is in memory. */
   async #answerByTrace({ runId, name }: QueryRequest): Promise<QueryAnswer | undefined> {
     try {
-      // The log of a run that is closed or waits says whose code can follow it.
+      // For a run that is not in memory here, the log says which version's code can follow it.
       if (this.#worker.runs.get(runId) === undefined) {
         const versioning = await readRunVersioning(this.#worker.database.pool, this.#worker.database.schema, runId);
         if (!mayAnswer(versioning, this.#worker.versions)) return undefined;
       }
       const trace = await traceRun(this.#worker.database, this.#worker.sandbox, runId);
-      if (trace === undefined) return undefined; // as below: not begun
+      if (trace === undefined) return undefined; // the first turn is not in the log: see #answerByReplay
       if (trace.failure !== undefined) return taskFailed(trace.failure);
       return { payload: encodePayload(traceAnswer(name, trace.waits, this.#worker.sandbox)), problem: undefined };
     } catch (error) {
@@ -168,8 +169,8 @@ export class QueryAnswerer implements Looker {
         replay.take(page);
         seen ||= page.some((event) => event.hash !== null);
       }
-      if (!seen) return undefined; // not begun: it will be claimed and answered then
-      // It closed, or has begun meanwhile, on another version, whose workers find the request too.
+      if (!seen) return undefined; // the first turn is not in the log: a worker claims the run and then answers
+      // The run has closed, or has begun meanwhile, on another version. Workers of that version find the request too.
       if (!mayAnswer(versioning, this.#worker.versions)) return undefined;
       const failure = await explained(this.#worker.database, this.#worker.sandbox, request.runId, replay.failure);
       if (failure !== undefined) return taskFailed(failure);
@@ -187,14 +188,16 @@ export class QueryAnswerer implements Looker {
   }
 }
 
-/** The run's log cannot be read or replayed. What the database failed in is tried again. */
+/**
+ * The answer when the run's log cannot be read or replayed. Rethrows other errors, so that the query is tried again.
+ */
 function unreadable({ runId }: QueryRequest, error: unknown): QueryAnswer {
   if (!isFaultOfRun(error)) throw error;
   const message = `Run ${runId} could not be replayed for the query: ${thrownMessage(error)}`;
   return taskFailed({ code: error instanceof RuntimeError ? error.code : 'RUN_QUARANTINED', message });
 }
 
-/** The code cannot follow the run's log. */
+/** The answer when the code cannot follow the run's log. */
 function taskFailed({ message, code }: TaskFailure): QueryAnswer {
   return { payload: encodeFailure(ApplicationFailure.nonRetryable(message, code)), problem: 'task_failed' };
 }

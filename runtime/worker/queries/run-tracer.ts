@@ -1,5 +1,6 @@
-// Replays runs under watch, in a thread of their own: for stack traces, and for the full text of a divergence. Computed when
-// somebody asks, so that nobody else pays: see ARCHITECTURE.md, "Stack traces are computed on demand".
+// Replays runs with promise hooks, in a thread of their own, for stack traces and for the full text of a divergence.
+// This is done on demand, so that only those who ask pay for it: see ARCHITECTURE.md, "Stack traces are computed on
+// demand".
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { TaskFailure } from '../../core/log/activation.ts';
@@ -10,12 +11,12 @@ import type { Database } from '../../store/sql/database.ts';
 import { readHistory } from '../../store/log/history.ts';
 import type { Trace, TraceRequest, TraceThreadData } from './trace-thread.ts';
 
-/** The thread stays for so long after its last use: many runs may diverge from their logs together. */
+/** The thread stays for this long after its last use, because many runs may diverge from their logs together. */
 const idleMs = 10_000;
-/** How many times as long an activation may take when it is watched. */
+/** An activation may take this many times as long when it is traced. */
 const watchedSlowness = 5;
 
-/** Explain at most so many at a time: a bad deploy would queue thousands. */
+/** Limit of explanations under way, because a bad deploy would queue thousands. */
 const explanationsMax = 20;
 
 const threadFile = new URL(`trace-thread${extname(import.meta.url)}`, import.meta.url);
@@ -33,12 +34,12 @@ class RunTracer {
     this.#data = { bundle, deadlockTimeoutMs: slower, activityTypes, failureErrorTypes };
   }
 
-  /** One run after the other. */
+  /** Traces one run at a time. */
   trace(database: Database, runId: string): Promise<Trace | undefined> {
     return this.#queue.run(() => this.#trace(database, runId));
   }
 
-  /** The failure in more words, or as it is. */
+  /** Returns the failure with its full text, or unchanged if it cannot be explained. */
   async explain(database: Database, runId: string, failure: TaskFailure): Promise<TaskFailure> {
     if (this.#explaining >= explanationsMax) return failure;
     this.#explaining++;
@@ -57,7 +58,7 @@ class RunTracer {
     clearTimeout(this.#idle);
     const thread = this.#started();
     const answered = answerOf(thread);
-    answered.catch(() => undefined); // it may end before it is awaited, which still throws then
+    answered.catch(() => undefined); // no unhandled rejection; awaiting it still throws
     try {
       const post = (request: TraceRequest): void => thread.postMessage(request);
       post({ type: 'begin', runId });
@@ -70,7 +71,7 @@ class RunTracer {
       const trace = await answered;
       return hasBegun ? trace : undefined;
     } catch (error) {
-      // It may stand in the middle of a run.
+      // The thread may be in the middle of a run, so end it.
       this.#end();
       throw error;
     } finally {
@@ -82,7 +83,7 @@ class RunTracer {
     if (this.#thread !== undefined) return this.#thread;
     const thread = new Worker(threadFile, { workerData: this.#data, execArgv: [], name: 'reprise trace' });
     thread.unref();
-    // Also when it fails while nobody waits for it.
+    // Also handles errors of the thread while nobody waits for an answer.
     thread
       .on('error', () => undefined)
       .on('exit', () => {
@@ -105,7 +106,7 @@ function answerOf(thread: Worker): Promise<Trace> {
   return promise.finally(() => thread.off('message', resolve).off('error', reject).off('exit', ended));
 }
 
-/** One for all incarnations that use a sandbox; gone with it. */
+/** One tracer for all incarnations that use a sandbox; it is garbage-collected with the sandbox. */
 const tracers = new WeakMap<Sandbox, RunTracer>();
 
 function tracerOf(sandbox: Sandbox): RunTracer {
@@ -117,12 +118,15 @@ function tracerOf(sandbox: Sandbox): RunTracer {
   return tracer;
 }
 
-/** What the run waits for where its log ends; undefined when its first turn is not in the log yet. */
+/** What the run waits for at the end of its log; undefined when its first turn is not in the log yet. */
 export function traceRun(database: Database, sandbox: Sandbox, runId: string): Promise<Trace | undefined> {
   return tracerOf(sandbox).trace(database, runId);
 }
 
-/** Why code could not follow its log, in full when it left it; any other failure, and none, as it is. */
+/**
+ * The failure with its full text if the code diverged from its log. Any other failure, or undefined, is returned
+ * unchanged.
+ */
 export async function explained(
   database: Database,
   sandbox: Sandbox,

@@ -34,7 +34,7 @@ function stackTraceOf({ call, frames }: WaitStack): StackTrace {
   return { locations: call === undefined ? locations : [{ function_name: call, internal_code: true }, ...locations] };
 }
 
-/** With the sources of all files that it names, if the worker shows them. */
+/** Includes the sources of all files in the trace, if the worker shows sources. */
 function enhancedStackTrace(waits: readonly WaitStack[], sandbox: Sandbox): EnhancedStackTrace {
   const sources: Record<string, StackTraceFileSlice[]> = {};
   for (const file of new Set(waits.flatMap(({ frames }) => frames.map((frame) => frame.file)))) {

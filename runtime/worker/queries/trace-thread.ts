@@ -1,5 +1,6 @@
-// The thread in which runs are replayed under watch: promise hooks slow an isolate down for good, and this one is not the
-// worker's. One run after the other: `begin`, its whole log in pages, `end`; then the thread answers with a Trace.
+// The thread that replays runs for traces, separate from the worker's own, because promise hooks slow down an isolate
+// for good. It handles one run at a time: it receives `begin`, the whole log in pages, and `end`, and answers with a
+// Trace.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TaskFailure } from '../../core/log/activation.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
@@ -25,9 +26,9 @@ export type TraceRequest =
   | { readonly type: 'end' };
 
 export interface Trace {
-  /** Why the code could not follow the log, in full. */
+  /** Why the code could not follow the log, with the full text. */
   readonly failure: TaskFailure | undefined;
-  /** What the run waits for where the log ends, or where the code left it. */
+  /** What the run waits for at the end of the log, or where the code diverged. */
   readonly waits: readonly WaitStack[];
 }
 

@@ -1,16 +1,16 @@
-// Runs that are said to have mail, until MailDelivery has read it. What is announced during a read goes with the next one,
-// or a stream of messages would be a stream of reads.
+// Runs with announced mail that MailDelivery has not read yet. Announcements during a read are collected for the next
+// read, so that a stream of messages does not cause a stream of reads.
 import { Rounds } from '../../flow/rounds.ts';
 
 export class AnnouncedMail {
   readonly #runIds = new Rounds<string>();
 
-  /** These runs are said to have mail. They may be runs that this worker does not own. */
+  /** Adds runs with announced mail. Other workers may own some of these runs. */
   announce(runIds: readonly string[]): void {
     for (const runId of runIds) this.#runIds.add(runId);
   }
 
-  /** Sets of runs to read the mail of; for one reader. */
+  /** Sets of runs whose mail must be read, for a single reader. */
   rounds(): AsyncIterable<ReadonlySet<string>> {
     return this.#runIds;
   }

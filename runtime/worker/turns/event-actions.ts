@@ -1,6 +1,6 @@
-// What follows from events that are durable, the same for a turn that has just been committed and for one that a new owner
-// finds in the log: activities start and stop, timers run, other runs are reached. A new turn is also logged for operators,
-// and its senders get their answers.
+// Acts on durable events, whether their turn has just been committed or a new owner finds them in the log: starts and
+// stops activities, sets timers, and contacts other runs. For a new turn, it also writes log lines for operators and
+// answers the turn's senders.
 import { eventCode, type HistoryEvent } from '../../core/log/event.ts';
 import { closingTypes } from '../../store/log/history.ts';
 import { rejectUpdate, updateKey } from '../../store/messages/updates.ts';
@@ -37,7 +37,7 @@ export class EventActions {
   act(run: LiveRun, event: HistoryEvent): void {
     switch (event.type) {
       case 'ActivityScheduled':
-        // A run that leaves begins no activity: its next owner does.
+        // A run that is leaving starts no activity here; its next owner starts it.
         if (!run.isLeaving) this.#activities.start(run, run.state.activities.get(event.seq)!);
         return;
       case 'ActivityCancelRequested':
@@ -65,14 +65,14 @@ export class EventActions {
     }
   }
 
-  /** Logs what the code of a new turn logged, and why its task failed. */
+  /** Writes the log lines of a new turn's code, and why its task failed. */
   log({ state: { runId, workflowId } }: LiveRun, { failure, logs }: BuiltTurn): void {
     const { logger } = this.#worker;
     if (failure !== undefined) logger.warn({ runId, workflowId, ...failure }, 'workflow task failed');
     for (const line of logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
   }
 
-  /** Tells senders of updates, and clients that completed activities, what a new turn says about them. */
+  /** Notifies senders of updates, and clients that completed activities, of the outcomes in a new turn. */
   answer({ runId }: LiveRun, { events, refused }: BuiltTurn): void {
     const { database } = this.#worker;
     for (const { type, correlationId } of events) {
@@ -82,7 +82,7 @@ export class EventActions {
       else if (attemptCodes.has(code)) database.notifier.answered(correlationId);
     }
     for (const { updateId, name, failure } of refused) {
-      // A sender that gets no answer finds its message gone, and sends it again.
+      // A sender that gets no answer finds its message gone and sends it again.
       rejectUpdate(database, { runId, updateId, name, failure }).catch(() => undefined);
     }
   }

@@ -1,5 +1,6 @@
-// Group commit: turns of all runs that are ready go out together, one statement a writer at a time; what arrives during a
-// flush goes with the next. It never delays a turn on an idle system. It decides nothing about a turn: its owner does.
+// Group commit: turns of all runs that are ready go out together, one statement per writer at a time. Turns that arrive
+// during a flush go with the next one. A turn on an idle system is never delayed. Each turn's TurnOwner decides what
+// follows.
 import { isAssertion, RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Input } from '../../core/run/input.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
@@ -9,23 +10,23 @@ import type { LiveRun } from './live-run.ts';
 import { type BuiltTurn, turnToAppend } from './turn-builder.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
-/** `refused`: the database took none of the turn, and would not the next time either; the error says why. */
+/** `refused`: the database took no part of the turn and would refuse it again; `error` says why. */
 export type AppendResult = { readonly outcome: TurnOutcome } | { readonly outcome: 'refused'; readonly error: unknown };
 
-/** Who goes on with a turn once it is known what became of it. */
+/** Continues with a turn after its append. */
 export interface TurnOwner {
-  /** Must not throw: what fails in it concerns its run alone, and others are told after it. */
+  /** Must not throw: an error concerns only the turn's own run, and the owners of other turns are called afterwards. */
   appended(turn: PendingTurn, result: AppendResult): void;
 }
 
-/** A turn from its activation until it is known what became of it. */
+/** A turn from its activation until the outcome of its append is known. */
 export class PendingTurn {
   readonly owner: TurnOwner;
   readonly run: LiveRun;
-  /** What the turn was built from. */
+  /** The inputs that the turn was built from. */
   readonly inputs: readonly Input[];
   built: BuiltTurn;
-  /** How often the run's row was found locked. */
+  /** How often an append has found the run's row locked. */
   busy = 0;
 
   constructor(owner: TurnOwner, run: LiveRun, inputs: readonly Input[], built: BuiltTurn) {
@@ -39,12 +40,17 @@ export class PendingTurn {
 const limits = {
   itemsMax: 1_000,
   bytesMax: 8 * 1024 * 1024,
-  /** Up to this many turns go out in one statement; more are shared, since the server works on both parts at once. */
+  /**
+   * Up to this many turns go out in one statement. More are split among writers, since the server works on both parts
+   * at once.
+   */
   shareMin: 32,
 } as const;
-/** How soon a closing turn whose row is locked by somebody is tried again when nothing else is flushed. */
+/** Wait before a closing turn whose row is locked is tried again. */
 const busyRetryMs = 5;
-/** Then the run's owner has to wait for the row: a stream of senders could keep it locked for ever. */
+/**
+ * After this many tries the TurnOwner must wait for the row, because a stream of senders could keep it locked for ever.
+ */
 const busyMax = 3;
 
 export class GroupCommit implements BatchSender<PendingTurn> {
@@ -52,19 +58,19 @@ export class GroupCommit implements BatchSender<PendingTurn> {
   readonly #worker: RunWorker;
   readonly #turns: Batcher<PendingTurn>;
 
-  /** Ends the incarnation when its fence is gone or the outcome of a flush is unknown. */
+  /** Ends the incarnation if its fence is gone or the outcome of a flush is unknown. */
   constructor(worker: RunWorker, writers: readonly LogWriter[]) {
     this.#worker = worker;
     this.#idle = [...writers];
     this.#turns = new Batcher<PendingTurn>(this, { ...limits, inFlightMax: writers.length });
   }
 
-  /** Takes a turn; the caller calls `pump` when all turns that belong together are there. */
+  /** Adds a turn. The caller calls `pump` after the last turn that belongs to the same round. */
   submit(turn: PendingTurn): void {
     this.#turns.put(turn);
   }
 
-  /** Sends what is queued, as far as writers are free. */
+  /** Sends queued turns while writers are free. */
   pump(): void {
     this.#turns.pump();
   }
@@ -107,7 +113,7 @@ export class GroupCommit implements BatchSender<PendingTurn> {
         turn.owner.appended(turn, { outcome: 'refused', error });
         return;
       }
-      // One turn that the database refuses must not take the others with it: bisect.
+      // One turn that the database refuses must not affect the others, so the batch is split in two.
       const half = batch.length >> 1;
       await this.#flush(writer, batch.slice(0, half), turns.slice(0, half));
       await this.#flush(writer, batch.slice(half), turns.slice(half));

@@ -1,5 +1,5 @@
-// A run in the memory of its owner: the fold of its log (`state`), its code, and what waits to be appended.
-// What the log says is in `state` alone, so a new owner arrives at the same.
+// A run in the memory of its owner: the fold of its log (`state`), its code, and inputs that wait to be appended. Facts
+// from the log are in `state` alone, so a new owner arrives at the same `state`.
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
 import { ActivityPlaces } from '../../core/activity/activity-places.ts';
 import { endsWait, type Input } from '../../core/run/input.ts';
@@ -13,47 +13,50 @@ import { assertMove, type RunPhase } from './run-phase.ts';
 export class LiveRun {
   readonly runId: string;
   readonly runKey: Buffer;
-  /** What the log says. */
+  /** The fold of the log. */
   readonly state: RunState;
-  /** Where its pending activities are: here, or elsewhere. */
+  /** Where the run's pending activities are executed: here, or elsewhere. */
   readonly places: ActivityPlaces = new ActivityPlaces();
-  /** Events in the log that no hash covers yet (the start, which its client writes). */
+  /** Events in the log that no hash covers yet, such as the start that a client wrote. */
   unhashedEvents: HistoryEvent[] = [];
-  /** Inputs in the log that no activation has seen yet: the start, and those of a failed workflow task. */
+  /** Inputs in the log that no activation has seen yet: the start, and inputs of a failed workflow task. */
   inputsToReplay: HistoryEvent[] = [];
-  /** Inputs that were appended while the code was being made again, and wait for it. */
+  /** Inputs that were appended while the code was being rebuilt, and that the code has not seen. */
   inputsDuringReload: HistoryEvent[] = [];
   /** Inputs that are not in the log yet. */
   queue: Input[] = [];
-  /** Updates that could not be shown to the code yet: they are in the log only once it has accepted them. */
+  /** Updates that the code has not seen yet. An update is in the log only once the code has accepted it. */
   unseenUpdates: Input[] = [];
   sandbox: ActiveRun | undefined;
-  /** What the worker's own version means for the run; undefined for a worker without one. */
+  /** The version of the worker; undefined for an unversioned worker. */
   readonly versions: WorkerVersions | undefined;
-  /** The queue that the run's ready row names, when it was claimed. */
+  /** The queue in the run's ready row when the run was claimed. */
   queueKey: string | undefined;
-  /** The run goes to other workers: no activity is begun here any more. */
+  /** The run is moving to another worker, so no activity begins here. */
   isLeaving = false;
-  /** A message to the run is of an unknown type or cannot be decoded: it and all after it stay unread. */
+  /**
+   * The inbox holds a message of an unknown type, or one that cannot be decoded. That message and all later ones stay
+   * unread.
+   */
   isMailUnreadable = false;
-  /** Highest mail number read. */
+  /** Id of the last message that was read. */
   mailRead: number;
-  /** Messages sent to the run when it was claimed. */
+  /** Number of messages ever sent to the run, when it was claimed. */
   readonly mailClaimed: number;
-  /** Epoch of the owner that died with the run; null when none did. */
+  /** Epoch of the owner that died while it owned the run; null when none did. */
   readonly lost: number | null;
-  /** Resolves when the turn that appends inputs during a reload has been answered; undefined when none is under way. */
+  /** Resolves when the append of inputs during a reload has an outcome; undefined when no such append is under way. */
   appendingDuringReload: Promise<void> | undefined;
-  /** How often in a row a closing turn was refused because of new mail. */
+  /** How many closing turns in a row were refused because of new mail. */
   lostCloses = 0;
-  /** When to try a failed workflow task again. */
+  /** When to retry a failed workflow task. */
   retryTaskAt: Micros | undefined;
   idleSince = 0;
-  /** Starts of children and messages to other runs that are on their way. */
+  /** Number of starts of children and messages to other runs that are under way. */
   sending = 0;
-  /** Stored progress of pending activities, between loading the run and starting them. */
+  /** Stored progress of pending activities, from loading the run until its activities start. */
   progress: Map<number, Uint8Array> | undefined;
-  /** How often in a row the run failed alone. */
+  /** How many times in a row the run went into quarantine. */
   failures = 0;
   #phase: RunPhase = 'loading';
 
@@ -71,37 +74,37 @@ export class LiveRun {
     return this.#phase;
   }
 
-  /** @throws ASSERTION_FAILED for a phase that may not follow */
+  /** @throws ASSERTION_FAILED for a phase that may not follow the present one */
   moveTo(phase: RunPhase): void {
     assertMove(this.runId, this.#phase, phase);
     this.#phase = phase;
   }
 
-  /** Folds an appended event into what is pending. */
+  /** Folds an appended event into the run. */
   record(event: HistoryEvent): void {
     this.state.apply(event);
     if (event.hash !== null && this.unhashedEvents.length > 0) this.unhashedEvents = [];
     if (event.answers !== null && !this.state.activities.has(event.answers)) this.places.closed(event.answers);
   }
 
-  /** Pending activities that this worker executes, or will, by seq. */
+  /** Pending activities that this worker executes now or later, by seq. */
   activitiesHere(): number[] {
     return [...this.state.activities.keys()].filter((seq) => this.places.of(seq) === 'local');
   }
 
-  /** What the log is told about a lost owner; undefined when it had no activity of the run. */
+  /** The WorkerLost input for a lost owner; undefined when that owner had no activity of the run. */
   ownerLost(): Input | undefined {
     const activities = this.lost === null ? [] : this.activitiesHere();
     return this.lost === null || activities.length === 0 ? undefined : workerLost(this.lost, activities);
   }
 
-  /** Before this time its first task is not due, whatever comes; 0 when it has none to wait for, or has begun. */
+  /** The run's first task is not due before this time, whatever arrives. 0 when it need not wait, or has begun. */
   get waitsUntil(): Micros {
     const { chain, hash } = this.state;
     return chain === undefined || hash.length > 0 ? 0 : chain.notBefore;
   }
 
-  /** What the next turn appends: updates that were not shown yet, then the new inputs. */
+  /** Takes the inputs of the next turn: updates that the code has not seen yet, then new inputs. */
   takeQueue(): Input[] {
     const inputs = this.unseenUpdates.length === 0 ? this.queue : [...this.unseenUpdates, ...this.queue];
     this.queue = [];
@@ -109,19 +112,19 @@ export class LiveRun {
     return inputs;
   }
 
-  /** The code is made again from the log before its next activation. */
+  /** Drops the code. It is rebuilt from the log before the next activation. */
   dropSandbox(): void {
     this.sandbox?.dispose();
     this.sandbox = undefined;
   }
 
-  /** True when nothing of the run is on its way in this process. */
+  /** True when the run is idle and no input waits to be appended. */
   get settled(): boolean {
     return this.phase === 'idle' && this.queue.length === 0;
   }
 }
 
-/** An input that has to wait with the run's first task. */
+/** Whether an input must wait until the run's first task is due. */
 export function isEarly(run: LiveRun, { type }: Input, now: Micros): boolean {
   return run.waitsUntil > now && !endsWait(type);
 }

@@ -1,5 +1,6 @@
-// Closes a run that keeps getting mail: the run's row stays locked while the rest of its mail is read and the turn is
-// appended, so that no sender can come in between. It costs several round trips, so it comes after two lost closings only.
+// Closes a run that keeps getting mail. The run's row stays locked while the rest of its mail is read and the closing
+// turn is appended, so that no sender can add a message in between. This costs several round trips, so it is used only
+// after two closing turns were refused.
 import type pg from 'pg';
 import { assert, RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Mail } from '../../core/run/mail.ts';
@@ -14,16 +15,16 @@ import { transaction } from '../../store/sql/transaction.ts';
 import type { LiveRun } from './live-run.ts';
 import { type BuiltTurn, turnToAppend } from './turn-builder.ts';
 
-/** Longest time in which the code may be busy between two statements, ms; at most the shortest lease. */
+/** How long the code may be busy between two statements, ms; at most the shortest lease. */
 const lockedMs = 1_000;
 
-/** Makes the turn from the mail that is left. */
+/** Builds the turn from the unread mail. */
 type Build = (mail: readonly Mail[]) => Promise<BuiltTurn> | BuiltTurn;
 
 export class LockedClose {
   readonly #database: Database;
   readonly #epoch: number;
-  /** One run at a time: each takes a connection of the pool, which others need too. */
+  /** Closes one run at a time, because each close uses a connection of the pool that other calls need too. */
   readonly #queue = new SerialQueue();
 
   constructor(database: Database, epoch: number) {
@@ -31,7 +32,9 @@ export class LockedClose {
     this.#epoch = epoch;
   }
 
-  /** Locks the run, reads its mail, builds the turn and appends it. Returns the turn; undefined when the run is gone. */
+  /**
+   * Locks the run, reads its mail, builds the turn and appends it. Returns the turn; undefined when the run is gone.
+   */
   async append(run: LiveRun, build: Build): Promise<BuiltTurn | undefined> {
     let built: BuiltTurn | undefined;
     while (built === undefined && run.phase !== 'gone') {
@@ -40,20 +43,20 @@ export class LockedClose {
     return built;
   }
 
-  /** Undefined when somebody else has the row locked for long. */
+  /** Returns undefined when another session has locked the row for long. */
   async #tryAppend(run: LiveRun, build: Build): Promise<BuiltTurn | undefined> {
     const { pool, notifier } = this.#database;
     let isCommitting = false;
     try {
-      // Should this process hang while it holds the row and the fence, the database ends the session by itself. Once the
-      // code has run, what follows waits for as long as it takes.
+      // If this process hangs while it holds the row and the fence, the database ends the session. After the code has
+      // run, the remaining statements may take as long as they need.
       const { built, queue } = await transaction(pool, { idleTimeoutMs: lockedMs }, async (client) => {
         const appended = await this.#appendLocked(client, run, build);
         isCommitting = true;
         return appended;
       });
       if (queue !== undefined) notifier.wake(queue);
-      if (built.closes !== undefined) notifier.closed(run.runId); // no writer announces it
+      if (built.closes !== undefined) notifier.closed(run.runId); // no LogWriter announces this close
       return built;
     } catch (error) {
       if (isCommitting && !isCleanRefusal(error)) {
@@ -76,7 +79,7 @@ export class LockedClose {
     const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
     const built = await build(mail);
     const { continues } = built;
-    // A run that continues as new leaves what it has not read to the next one.
+    // When a run continues as new, messages that it has not read move to its successor.
     const seen = continues === undefined ? built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
     const writer = await LogWriter.open(client, schema, this.#epoch, 0);
     const outcomes = await writer.append([turnToAppend(run, built, seen)]);

@@ -1,5 +1,5 @@
-// Brings mail of owned runs from the inbox into RunInputs: each message once, in order. It writes nothing: the turn that
-// appends a message takes it from the inbox.
+// Brings mail of owned runs from the inbox into RunInputs, each message once and in order. Writes nothing: the turn
+// that appends a message deletes it from the inbox.
 import { endsWait } from '../../core/run/input.ts';
 import type { Mail } from '../../core/run/mail.ts';
 import { readMailByRun } from '../../store/messages/inbox.ts';
@@ -16,12 +16,15 @@ export class MailDelivery {
     this.#activities = activities;
   }
 
-  /** Delivers what is announced, until the incarnation is over. */
+  /** Delivers announced mail until the incarnation is over. */
   async run(): Promise<void> {
     for await (const runIds of this.#worker.announcedMail.rounds()) await this.read([...runIds]);
   }
 
-  /** Reads and delivers the mail of those of these runs that are owned. If that fails, the next look around repeats it. */
+  /**
+   * Reads and delivers the mail of those of the given runs that this worker owns. If that fails, the next look-around
+   * retries.
+   */
   async read(runIds: readonly string[]): Promise<void> {
     const { database, life, runs, inputs } = this.#worker;
     const asked = [];
@@ -42,12 +45,12 @@ export class MailDelivery {
     }
   }
 
-  /** A run that waits for its first task leaves its mail unread, unless a message ends the wait. */
+  /** Delivers messages. A run whose first task is not due leaves its mail unread, unless a message ends the wait. */
   deliver(mail: readonly Mail[]): void {
     const { runs, inputs, clock } = this.#worker;
     for (const message of mail) {
       const run = runs.get(message.runId);
-      // A run that came back during the read has its mail read while it is loaded.
+      // The mail of a run that was claimed again during the read is read when the run is loaded.
       if (run === undefined || !takesMail(run) || message.id <= run.mailRead) continue;
       const waits = run.waitsUntil > clock.now();
       if (waits && !mail.some(({ runId, type }) => runId === run.runId && endsWait(type))) continue;

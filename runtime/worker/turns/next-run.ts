@@ -1,4 +1,4 @@
-// The run that takes over when one closes: what its start says, and on which version it begins.
+// The successor of a run that closes: the contents of its start, and the version that it begins on.
 import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { type ChainRules, inheritedMeta, succession } from '../../core/run/chain.ts';
 import {
@@ -14,8 +14,8 @@ import type { LiveRun } from './live-run.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
 
 /**
- * `versioning`: as of this turn. The context travels in `ops` of the closing event so far: it belongs to the new run's log
- * alone.
+ * The successor of a run that continues as new. `versioning` includes this turn. The event carries the context in `ops`
+ * only up to here, because the context belongs in the log of the new run.
  */
 export function continuedRun(
   run: LiveRun,
@@ -40,7 +40,7 @@ function initialVersion(
   return ramping === undefined ? 'current' : { ...effective.version, buildId: ramping };
 }
 
-/** The closing event of a run of a chain, and the run that follows it, if one does. */
+/** The closing event of a run with a retry policy or a schedule, and the run's successor, if there is one. */
 export function succeeded(
   { state: { workflowType } }: LiveRun,
   rules: ChainRules,

@@ -1,5 +1,5 @@
-// The limit of one payload, for what workflow code asks to store. Arguments of starts and signals, and results of
-// activities, are checked where they are made.
+// The size limit of a payload, for payloads that workflow code creates. Arguments of starts and signals, and results of
+// activities, are checked where they are created.
 import type { TaskFailure } from '../../core/log/activation.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 
@@ -11,7 +11,7 @@ export function overLimit(
 ): TaskFailure | undefined {
   for (const output of outputs) {
     const { payload, ops, meta } = output;
-    // What is the user's: in `meta` a memo, a summary.
+    // `meta` can hold the user's data: a memo or a summary.
     const bytes = Math.max(payload?.length ?? 0, ops?.length ?? 0, meta?.length ?? 0);
     if (bytes <= maxBytes) continue;
     const message = `${contentOf(output, workflowType)} would have ${bytes} bytes, the limit is ${maxBytes}. Pass a reference to the data, or raise maxPayloadBytes.`;
@@ -20,7 +20,7 @@ export function overLimit(
   return undefined;
 }
 
-/** In the words of those who wrote the workflow. */
+/** Names the oversized content as the author of the workflow knows it. */
 function contentOf({ type, name }: HistoryEvent, workflowType: string): string {
   switch (type) {
     case 'WorkflowCompleted':

@@ -1,15 +1,15 @@
-// What happened to runs and is not in their logs yet: outcomes of activities, timers, mail, answers of other runs.
-// Everything that happens to a run enters here; RunLoop is the only reader. It activates nothing and writes nothing.
+// Collects everything that happened to runs and is not in their logs yet: outcomes of activities, timers, mail, answers
+// of other runs. RunLoop is the only reader. Activates nothing and writes nothing.
 import type { Input } from '../../core/run/input.ts';
 import { Rounds } from '../../flow/rounds.ts';
 import type { DatabaseClock } from '../life/clock.ts';
 import type { Life } from '../life/life.ts';
 import { isEarly, type LiveRun } from './live-run.ts';
 
-/** Something that failed for one run alone. */
+/** A failure that concerns one run only. */
 export interface RunFault {
   readonly error: unknown;
-  /** The run can go on with what it has at work, without its mail. */
+  /** True if only the run's mail cannot be read, so the run can finish its running activities. */
   readonly isOfMail: boolean;
 }
 
@@ -26,7 +26,7 @@ export class RunInputs {
     this.#life = life;
   }
 
-  /** Something happened to the run: it goes into the log with the run's next turn. */
+  /** Adds an input, which goes into the log with the run's next turn. */
   add(run: LiveRun, input: Input): void {
     if (run.phase === 'gone' || this.#life.isOver) return;
     run.queue.push(input);
@@ -35,7 +35,7 @@ export class RunInputs {
     if (run.phase === 'queued' || run.phase === 'reloading' || run.phase === 'quarantined') this.#rounds.add(run);
   }
 
-  /** The same; resolves when the input is in the log, or the run is gone. */
+  /** Adds an input. Resolves when the input is in the log, or when the run is gone. */
   async addDurably(run: LiveRun, input: Input): Promise<void> {
     if (run.phase === 'gone' || this.#life.isOver) return;
     const durable = new Promise<void>((resolve) => this.#awaited.set(input, { run, resolve }));
@@ -43,25 +43,25 @@ export class RunInputs {
     await durable;
   }
 
-  /** Activates an idle run although nothing new happened to it. */
+  /** Activates an idle run even without new inputs. */
   wake(run: LiveRun): void {
     if (run.phase === 'idle') run.moveTo('queued');
     this.#rounds.add(run);
   }
 
-  /** Nothing of the run's activities is on its way any more: it may be able to leave memory. */
+  /** Called when no write for the run's activities is under way any longer. The run may be able to leave memory. */
   settled(run: LiveRun): void {
     this.#rounds.add(run);
   }
 
-  /** The run cannot go on in this process: work for it failed for a fault of the engine. */
+  /** Reports that the run cannot continue in this process because of an engine fault. */
   fail(run: LiveRun, error: unknown): void {
     if (run.phase === 'gone') return;
     if (this.#faults.get(run)?.isOfMail !== false) this.#faults.set(run, { error, isOfMail: false });
     this.#rounds.add(run);
   }
 
-  /** A message to the run cannot be read: it and all after it stay unread. */
+  /** Reports that a message to the run cannot be read. That message and all later ones stay unread. */
   failMail(run: LiveRun, error: unknown): void {
     if (run.phase === 'gone') return;
     run.isMailUnreadable = true;
@@ -74,7 +74,7 @@ export class RunInputs {
     return this.#faults.has(run);
   }
 
-  /** Why the run cannot go on, once. */
+  /** Returns why the run cannot continue, and forgets the reason. */
   takeFault(run: LiveRun): RunFault | undefined {
     if (this.#faults.size === 0) return undefined;
     const fault = this.#faults.get(run);
@@ -82,17 +82,20 @@ export class RunInputs {
     return fault;
   }
 
-  /** Sets of runs that have something to see, for one reader: one macrotask after the first of them. */
+  /**
+   * Yields sets of runs that need attention, to a single reader. A set is complete one macrotask after its first run
+   * was added.
+   */
   rounds(): AsyncIterable<ReadonlySet<LiveRun>> {
     return this.#rounds;
   }
 
-  /** These inputs are in the log. */
+  /** Called when these inputs are in the log. */
   appended(inputs: readonly Input[]): void {
     if (this.#awaited.size > 0) for (const input of inputs) this.#settle(input);
   }
 
-  /** The run is not owned any more. */
+  /** Called when this worker no longer owns the run. */
   forget(run: LiveRun): void {
     this.#faults.delete(run);
     for (const [input, awaited] of this.#awaited) if (awaited.run === run) this.#settle(input);

@@ -1,5 +1,5 @@
-// Turns of all runs that this incarnation owns, in stages: claimed runs are loaded, runs that have something to see are
-// activated together, their turns are appended, and only after the commit is acted upon. The phases: run-phase.ts.
+// Turns of all runs that this incarnation owns, in stages: claimed runs are loaded, runs that need attention are
+// activated, and their turns are appended together. A turn is acted upon only after its commit. Phases: run-phase.ts.
 //
 //   adopt ─► loaded ─► [RunInputs] ─► #activate ─► #append ─► appended ─► #committed ─► EventActions
 //                          ▲                                      └─► #repeatClose, #refused, Quarantine
@@ -32,7 +32,7 @@ import type { MailDelivery } from './mail-delivery.ts';
 import { type BuiltTurn, buildTurn, checkTurn, outcomeOf } from './turn-builder.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
-/** What the stages of the loop use. */
+/** The parts that the stages of the loop use. */
 export interface RunStages {
   readonly mail: MailDelivery;
   readonly timers: RunTimers;
@@ -68,7 +68,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     }
   }
 
-  // Load: claimed runs come into memory and go on where they stood.
+  // Load: claimed runs come into memory and continue from the end of their logs.
 
   async adopt(claimed: readonly ClaimedRun[], queue: string): Promise<void> {
     const { versions, runs: owned } = this.#worker;
@@ -92,20 +92,20 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     if (run.waitsUntil > clock.now()) return this.#leaveEarly(run, mail);
     timers.startAll(run);
     const lost = run.ownerLost();
-    // Logged before the activities start again, so that their attempts count right.
+    // The lost owner is logged before the activities start again, so that their attempts are counted correctly.
     if (lost !== undefined) inputs.add(run, lost);
     else activities.startAll(run);
     links.resume(run);
     this.#stages.mail.deliver(mail);
-    // A long run comes without its code: what is pending goes on while it is made again.
+    // A long run is loaded without its code: pending work continues while the code is rebuilt.
     if (run.sandbox === undefined) void this.#reload(run);
     else if (failure !== undefined) void this.#turn(run, failure);
     else if (run.inputsToReplay.length > 0) inputs.wake(run);
-    // Otherwise only its next turn shows whether it goes on.
+    // A run with something to do proves only with its next turn that it works.
     if (run.settled) quarantine.passed(run);
   }
 
-  /** The first task is not due yet: the run leaves with its mail unread, unless a message ends the wait. */
+  /** The first task is not due yet: the run leaves memory with its mail unread, unless a message ends the wait. */
   #leaveEarly(run: LiveRun, mail: readonly Mail[]): void {
     const { timers, cache } = this.#stages;
     const ending = mail.some(({ type }) => endsWait(type));
@@ -116,7 +116,10 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     else cache.release(run);
   }
 
-  /** Takes on a run that was started here, with its first turn: in the log already (`durable`), or to be appended now. */
+  /**
+   * Accepts a run that was started in this process. Its first turn is already in the log (`durable`) or is appended
+   * now.
+   */
   begin(run: LiveRun, built: BuiltTurn, durable: boolean): void {
     const { life, runs } = this.#worker;
     if (life.isOver) return run.dropSandbox();
@@ -128,7 +131,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     this.#stages.commit.pump();
   }
 
-  /** Takes a run that was started here and that no first turn could be made of. */
+  /** Accepts a run that was started in this process and whose first turn could not be built. */
   beginFailed(run: LiveRun, error: unknown): void {
     const { life, runs } = this.#worker;
     if (life.isOver) return run.dropSandbox();
@@ -136,7 +139,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     this.#stages.quarantine.take(run, error);
   }
 
-  // Activate: what came together makes one turn of its run, and the turns of a round are appended together.
+  // Activate: inputs that arrived together make one turn of their run, and the turns of a round are appended together.
 
   async #round(runs: ReadonlySet<LiveRun>): Promise<void> {
     const yielder = new Yielder();
@@ -156,7 +159,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     await this.#append(turns);
   }
 
-  /** Deals with a run that failed, that may leave memory, or whose code cannot see what came. */
+  /** Handles a run that failed, that may leave memory, or whose code cannot receive inputs now. */
   #look(run: LiveRun): void {
     const { inputs } = this.#worker;
     const { quarantine, cache, reloader } = this.#stages;
@@ -182,17 +185,17 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     }
   }
 
-  /** Makes the code of a run again; what happens meanwhile is appended beside it. */
+  /** Rebuilds the code of a run. Inputs that arrive meanwhile are appended by CodeReloader. */
   #reload(run: LiveRun): Promise<void> {
     const { quarantine, reloader } = this.#stages;
     run.moveTo('reloading');
     return quarantine.guard(run, async () => {
       const failure = await reloader.reload(run);
-      if (run.phase === 'reloading') await this.#turn(run, failure); // else it failed, or the incarnation is over
+      if (run.phase === 'reloading') await this.#turn(run, failure); // otherwise the run failed or is gone
     });
   }
 
-  /** One turn outside of the rounds: the code stands again, or `failure` says why it cannot. */
+  /** Makes a turn outside of the rounds, after the code was rebuilt. `failure` says why the rebuild failed. */
   async #turn(run: LiveRun, failure?: TaskFailure): Promise<void> {
     const { quarantine, commit } = this.#stages;
     if (run.phase !== 'appending') run.moveTo('appending');
@@ -215,7 +218,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     return checkTurn(run, inputs, built, clock.now(), maxPayloadBytes);
   }
 
-  // Append: turns that have something for the log go out together.
+  // Append: turns that add events to the log go out together.
 
   async #append(turns: readonly PendingTurn[]): Promise<void> {
     const { life, clock, maxPayloadBytes } = this.#worker;
@@ -245,7 +248,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     else commit.submit(turn);
   }
 
-  /** The end of one run and the beginning of the next are one transaction. */
+  /** Ends a run and starts its successor in one transaction. */
   async #continue(turn: PendingTurn): Promise<void> {
     try {
       const built = await this.#stages.lockedClose.append(turn.run, () => turn.built);
@@ -257,7 +260,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     this.appended(turn, { outcome: 'committed' });
   }
 
-  /** What became of a turn. */
+  /** Handles the outcome of an append. */
   appended(turn: PendingTurn, result: AppendResult): void {
     const { run } = turn;
     const { quarantine } = this.#stages;
@@ -272,7 +275,10 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     }
   }
 
-  /** New mail came before a closing turn: the code must see it, from the state before that turn. */
+  /**
+   * New mail arrived before a closing turn. The code is rebuilt to the state before that turn, so that it can receive
+   * the mail.
+   */
   async #repeatClose({ run, inputs }: PendingTurn, isBusy: boolean): Promise<void> {
     const { database } = this.#worker;
     const { loader, lockedClose, mail, quarantine } = this.#stages;
@@ -285,7 +291,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
         mail.deliver(await readMail(database, [{ runId: run.runId, after: run.mailRead }]));
         return this.#turn(run, failure);
       }
-      // Locked: no sender can get in between any more, so a stream of signals cannot keep the run open for ever.
+      // While the row is locked no sender can add a message, so a stream of signals cannot keep the run open for ever.
       const built = await lockedClose.append(run, (rest) => {
         mail.deliver(rest);
         taken.push(...run.takeQueue());
@@ -296,7 +302,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     await quarantine.guard(run, repeat, taken);
   }
 
-  /** The database took none of the turn: what the code asked for cannot be stored, or another writer was there. */
+  /** The database took no part of the turn: an event cannot be stored, or another writer has appended to the run. */
   #refused({ run, inputs, built }: PendingTurn, error: unknown): void {
     const { clock } = this.#worker;
     const { quarantine, commit } = this.#stages;
@@ -334,7 +340,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     quarantine.passed(run);
     if (cache.isDisabled) run.dropSandbox();
     cache.rest(run);
-    // Another worker of the queue may have the code that this one lacks.
+    // Release the run, because another worker of the queue may have code that can continue it.
     if (built.failure !== undefined || cache.isDisabled || run.isLeaving) cache.release(run);
   }
 
@@ -348,7 +354,10 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     database.local.emit('closed', run.runId, outcomeOf(built));
   }
 
-  /** The turn's inputs are in the log, but the code has not seen them. It tries again later, on whichever worker has the run. */
+  /**
+   * The turn's inputs are in the log, but the code has not seen them. The run's owner, whoever that is, tries again
+   * later.
+   */
   #retryTask(run: LiveRun, built: BuiltTurn): void {
     const { clock } = this.#worker;
     const { timers } = this.#stages;

@@ -1,4 +1,5 @@
-// What a run in memory is at, and which phase may follow which. Only RunLoop, RunInputs, RunCache and Quarantine move runs.
+// The phase of a run in memory, and which phase may follow which. Only RunLoop, RunInputs, RunCache and Quarantine
+// change it.
 //
 //   loading ─► idle ─► queued ─► appending ─► idle …       reloading: the code is made again from the log
 //                └─► releasing ─► gone                     gone: closed, released, or the incarnation is over
@@ -7,14 +8,14 @@ import { assert } from '../../core/failure/runtime-error.ts';
 
 export type RunPhase = 'loading' | 'reloading' | 'idle' | 'queued' | 'appending' | 'releasing' | 'quarantined' | 'gone';
 
-/** The phases that may follow each phase. Every phase but the last may also end in `quarantined` and `gone`. */
+/** The phases that may follow each phase. Every phase except `gone` may also change to `quarantined` and `gone`. */
 const next: Readonly<Record<RunPhase, readonly RunPhase[]>> = {
   loading: ['idle', 'appending', 'releasing'],
   reloading: ['appending'],
   idle: ['queued', 'reloading', 'appending', 'releasing'],
   queued: ['appending', 'reloading'],
   appending: ['idle'],
-  /** `idle`: a sender holds the run's row, so the run stays. */
+  /** To `idle` when a sender holds the run's row, so that the run stays. */
   releasing: ['idle'],
   quarantined: ['releasing'],
   gone: [],

@@ -1,5 +1,6 @@
-// Builds one turn of a run: numbers its inputs, activates workflow code with them, closes the run and names its successor,
-// and seals the events with one time and one hash. Nothing is written here, and the run changes only in that its code runs.
+// Builds one turn of a run: numbers its inputs, activates workflow code with them, closes the run and names its
+// successor, and seals the events with one time and one hash. Writes nothing, and changes the run only by running its
+// code.
 import type { LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
 import type { DeploymentMeta, RunVersioning } from '../../core/run/deployment.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -21,7 +22,7 @@ import { isVisible } from '../../core/log/visible.ts';
 import type { LiveRun } from './live-run.ts';
 import { overLimit } from './payload-limit.ts';
 
-/** An update that the code refused. */
+/** An update that the code rejected. */
 export interface RefusedUpdate {
   readonly updateId: string;
   readonly name: string;
@@ -32,20 +33,22 @@ export interface BuiltTurn {
   readonly events: HistoryEvent[];
   /** The part of `events` that workflow code caused. */
   readonly outputs: readonly HistoryEvent[];
-  /** Numbers of the messages that the turn takes from the inbox. */
+  /** Ids of the messages that the turn takes from the inbox. */
   readonly consumed: readonly number[];
-  /** Updates that the code has not seen, to be shown to it with a later turn. */
+  /** Updates that the code has not seen; a later turn shows them to the code. */
   readonly unseenUpdates: readonly Input[];
-  /** The run that takes over: the code continued as new, is tried again, or has a schedule. */
+  /** The successor: the run continued as new, is retried, or has a schedule. */
   readonly continues: ContinuedRun | undefined;
   readonly refused: readonly RefusedUpdate[];
-  /** Highest mail number that had been read when the code ran: more may have been read since, but not seen by it. */
+  /**
+   * Id of the last message that was read before the code ran. Messages read since then have not been seen by the code.
+   */
   readonly mailRead: number;
-  /** The status that the last event closes the run with. */
+  /** The status of the run after the turn's last event, if that event closes the run. */
   readonly closes: RunStatus | undefined;
-  /** What is left to do once the run is closed. */
+  /** The outbox row of a run that closes. */
   readonly outbox: OutboxEntry | undefined;
-  /** Memo and search attributes that the run's row has to take over. */
+  /** Changes of memo and search attributes, to be written to the run's row. */
   readonly changes: PropertiesMeta | undefined;
   readonly activated: boolean;
   readonly failure: TaskFailure | undefined;
@@ -53,7 +56,7 @@ export interface BuiltTurn {
   readonly bytes: number;
 }
 
-/** As the store takes it. `mailRead`: the highest mail number that a closing turn may leave behind. */
+/** The turn in the store's format. `mailRead`: id of the last message that a closing turn may leave unread. */
 export function turnToAppend({ runId, runKey }: LiveRun, built: BuiltTurn, mailRead: number = built.mailRead): Turn {
   const { events, consumed, closes, outbox, changes } = built;
   const turn = { runId, runKey, events, consumed, changes };
@@ -61,7 +64,7 @@ export function turnToAppend({ runId, runKey }: LiveRun, built: BuiltTurn, mailR
   return { ...turn, close: { status: closes, mail: mailRead, ...(outbox === undefined ? {} : { outbox }) } };
 }
 
-/** How a closing turn ends its run, for those who wait for it. */
+/** The outcome that a closing turn gives the run, for callers that wait for it. */
 export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
   const { type, payload, reason, meta } = events.at(-1)!;
   const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
@@ -69,10 +72,10 @@ export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
   return { type, payload, reason, ...next, ...(retryState === undefined ? {} : { retryState }) };
 }
 
-/** Why a turn is built without activating: the code failed, or it is being made again and will see the inputs later. */
+/** Why a turn is built without an activation: the code failed, or it is being rebuilt and receives the inputs later. */
 type Instead = TaskFailure | 'defer';
 
-/** Builds the turn that appends `inputs`. If none can be built from what the code asked for, the run's task fails. */
+/** Builds the turn that appends `inputs`. If the code's commands cannot be made into a turn, the run's task fails. */
 export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, instead?: Instead): BuiltTurn {
   if (instead !== undefined) return unseenTurn(run, inputs, now, instead);
   try {
@@ -83,7 +86,10 @@ export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, i
   }
 }
 
-/** The turn as it may be appended: what shows only once Node has reported unhandled rejections may fail its task. */
+/**
+ * Checks a turn before its append. An unhandled rejection, which Node reports only later, may still fail the turn's
+ * task.
+ */
 export function checkTurn(
   run: LiveRun,
   inputs: readonly Input[],
@@ -96,22 +102,22 @@ export function checkTurn(
   return failure === undefined ? built : unseenTurn(run, inputs, now, failure);
 }
 
-/** A turn while it is built, step by step. */
+/** A turn under construction. */
 class OpenTurn {
   readonly run: LiveRun;
   readonly at: Micros;
   inputs: NewEvent[] = [];
   outputs: readonly NewEvent[] = [];
   readonly consumed: number[] = [];
-  /** Messages that the run did not see before its end: for the run that follows, if one does. */
+  /** Ids of messages that the run did not read before its end; the successor receives them, if there is one. */
   readonly unread: number[] = [];
   readonly unseenUpdates: Input[] = [];
   refused: readonly RefusedUpdate[] = [];
   versioning: RunVersioning | undefined;
   continues: ContinuedRun | undefined;
-  /** An input ends the run, whatever its code says. */
+  /** True if an input ends the run, whatever its code says. */
   isEnded = false;
-  /** There is something for the code to see. */
+  /** True if the code has something to see. */
   isVisible: boolean;
   activated = false;
   failure: TaskFailure | undefined;
@@ -129,12 +135,12 @@ function activatedTurn(run: LiveRun, inputs: readonly Input[], now: Micros): Bui
   const turn = new OpenTurn(run, now);
   numberInputs(turn, inputs, true);
   const failure = turn.isVisible && !turn.isEnded ? activate(turn) : undefined;
-  // The failed turn has no updates: they are in the log only once the code has accepted them.
+  // The failed turn contains no updates, because an update is in the log only once the code has accepted it.
   if (failure !== undefined) return { ...unseenTurn(run, inputs, now, failure), activated: true, logs: turn.logs };
   return close(turn);
 }
 
-/** A turn whose inputs the code does not see. */
+/** Builds a turn whose inputs the code does not see. */
 function unseenTurn(run: LiveRun, inputs: readonly Input[], now: Micros, why: Instead): BuiltTurn {
   const turn = new OpenTurn(run, now);
   numberInputs(turn, inputs, false);
@@ -163,20 +169,20 @@ function numberInputs(turn: OpenTurn, inputs: readonly Input[], showsUpdates: bo
     if (isVoid === true || turn.isEnded) continue;
     if (isUpdate) {
       const id = columns.correlationId ?? '';
-      if (updates?.has(id) === true || accepted.has(id)) continue; // sent once more
+      if (updates?.has(id) === true || accepted.has(id)) continue; // a duplicate
       accepted.add(id);
     }
     turn.inputs.push({ ...columns, seq: nextSeq(turn) });
     turn.isVisible ||= isVisible(columns.type);
     turn.isEnded = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
   }
-  // The run ended before its code could accept them.
+  // The run ended before its code could accept these updates.
   if (turn.isEnded && accepted.size > 0) {
     turn.inputs = withoutInputs(turn.inputs, ({ type }) => type === 'UpdateAccepted');
   }
 }
 
-/** Shows the inputs to the code and takes what it asks for. Returns why that failed. */
+/** Shows the inputs to the code and takes its commands. Returns why the activation failed. */
 function activate(turn: OpenTurn): TaskFailure | undefined {
   const { run, at } = turn;
   assert(run.sandbox !== undefined, `run ${run.runId} is activated without its code`);
@@ -196,7 +202,8 @@ function activate(turn: OpenTurn): TaskFailure | undefined {
     return turn.outputs.length > 0 ? changedByRefused : undefined;
   }
   if (mark !== undefined) markVersion(turn, mark);
-  // Something must mark the end of this turn in the log, or a later replay would merge it with the next.
+  // An event must mark the end of this turn in the log. Otherwise a later replay would merge the turn with the next
+  // one.
   else if (turn.inputs.length + turn.outputs.length === 0) {
     turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskCompleted')];
   }
@@ -210,14 +217,14 @@ const changedByRefused: TaskFailure = {
     'A validator must change nothing, or a replay could not follow.',
 };
 
-/** Writes, behind the inputs, which version works on the run from this turn on. */
+/** Records, after the inputs, which version works on the run from this turn on. */
 function markVersion(turn: OpenTurn, mark: DeploymentMeta): void {
   const recorded = turn.run.versions?.completed(mark, turn.run) ?? mark;
   turn.inputs.push(newEvent(nextSeq(turn), 'WorkflowTaskCompleted', { meta: JSON.stringify(recorded) }));
   turn.versioning = { ...turn.versioning, recorded };
 }
 
-/** Takes out the updates that the code refused; the inputs behind them move up. */
+/** Removes updates that the code rejected, and renumbers the inputs after them. */
 function dropRefused(turn: OpenTurn, rejected: readonly RejectedUpdate[]): void {
   const failures = new Map(rejected.map(({ seq, failure }) => [seq, failure]));
   const refused: RefusedUpdate[] = [];
@@ -243,7 +250,7 @@ function withoutInputs(inputs: readonly NewEvent[], isDropped: (input: NewEvent)
   return left;
 }
 
-/** Adds the event that a failed workflow task leaves in the log; the turn's inputs join the next activation. */
+/** Adds the event of a failed workflow task. The next activation receives the turn's inputs. */
 function failTask(turn: OpenTurn, failure: TaskFailure): void {
   turn.failure = failure;
   const { code, message, stack, failsRun } = failure;
@@ -261,7 +268,7 @@ function failTask(turn: OpenTurn, failure: TaskFailure): void {
   turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskFailed', columns)];
 }
 
-/** Names the run that follows when this turn ends the run, and seals it. */
+/** Names the successor if this turn ends the run, and seals the turn. */
 function close(turn: OpenTurn): BuiltTurn {
   const { run, at } = turn;
   const { chain } = run.state;
@@ -279,7 +286,7 @@ function close(turn: OpenTurn): BuiltTurn {
     turn.continues = continues;
     turn.inputs[turn.inputs.length - 1] = closing;
   }
-  // Nobody else has a use for them.
+  // Without a successor, nobody will read these messages.
   if (!turn.isEnded || turn.continues === undefined) turn.consumed.push(...turn.unread);
   return seal(turn);
 }
@@ -305,7 +312,7 @@ function seal(turn: OpenTurn): BuiltTurn {
   };
 }
 
-/** Who has to hear that the run is closed; undefined when nobody has. */
+/** Which other runs must learn that the run is closed; undefined when there are none. */
 function outboxEntry({ run, continues }: OpenTurn, events: readonly HistoryEvent[]): OutboxEntry | undefined {
   const parent = continues === undefined ? run.state.parent : undefined;
   const links = run.state.links?.isEmpty === false || events.some(({ type }) => startsLink.has(type));

@@ -1,5 +1,5 @@
-// Knows which version of the worker's deployment is current, and files the worker's runs under the queues that their logs
-// name. It moves no run by itself.
+// Knows which version of the worker's deployment is current, and writes which queues the worker's runs belong to,
+// according to their logs. Moves no runs between workers itself.
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import { SerialQueue } from '../../flow/serial-queue.ts';
 import { deploymentPrefix, versionPrefix } from '../../core/run/deployment.ts';
@@ -9,7 +9,10 @@ import type { LiveRun } from '../turns/live-run.ts';
 import { homeQueue, type WorkerVersions } from './worker-versions.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
-/** An offer under way when this worker registered may not have seen it: look soon, and then now and then. */
+/**
+ * An offer under way when this worker registered may have missed the registration, so look once soon and then
+ * regularly.
+ */
 const gatherAgainMs = 1_000;
 const gatherEveryMs = 60_000;
 
@@ -17,7 +20,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
   readonly #worker: RunWorker;
   readonly #versions: WorkerVersions;
   readonly #misfiled = new Batcher<LiveRun>(this);
-  /** One read at a time: the last one counts. */
+  /** Reads the routing one at a time, so that the last read counts. */
   readonly #reads = new SerialQueue();
   #nextGathering = 0;
 
@@ -26,7 +29,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
     this.#versions = versions;
   }
 
-  /** Makes the version known, has its activities wait for it, and learns what is current. */
+  /** Registers the version, moves waiting activities to its queue, and reads which version is current. */
   async begin(): Promise<void> {
     const { database, namespace } = this.#worker;
     const versions = this.#versions;
@@ -35,12 +38,12 @@ export class VersionWatch implements BatchSender<LiveRun> {
     await this.refresh();
   }
 
-  /** Collects again, now and then, the activities that were offered before this version had workers. */
+  /** Moves, at intervals, activities that were offered before this version had workers. */
   async sweep(): Promise<void> {
     if (performance.now() >= this.#nextGathering) await this.#gather(gatherEveryMs);
   }
 
-  /** Asks what is current. True when it has changed: runs may have to go, others may come. */
+  /** Reads which version is current. Returns true after a change: runs may have to leave, and others may be claimed. */
   refresh(): Promise<boolean> {
     const { database, namespace } = this.#worker;
     const versions = this.#versions;
@@ -49,7 +52,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
     );
   }
 
-  /** A turn of the run is durable: from now on the run may belong to another queue or to another version. */
+  /** Called when a turn of the run is durable, because the run may now belong to another queue or another version. */
   recorded(run: LiveRun): void {
     if (this.#versions.movesOn(run)) run.isLeaving = true;
     const queue = homeQueue(run, this.#versions.queues.open);
@@ -57,7 +60,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
     this.#misfiled.add(run);
   }
 
-  /** Activities offered before the version has workers are in the shared queue: its first worker moves them to its own. */
+  /** Moves activities that were offered before the version had workers from the shared queue to the version's queue. */
   async #gather(againMs: number): Promise<void> {
     const { database } = this.#worker;
     const { version, queues } = this.#versions;
@@ -65,7 +68,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
     this.#nextGathering = performance.now() + againMs;
   }
 
-  /** Writes where these runs wait, should this worker die. */
+  /** Writes the queues where these runs wait if this worker dies. */
   async send(misfiled: readonly LiveRun[]): Promise<void> {
     const { control, logger } = this.#worker;
     const { open } = this.#versions.queues;
@@ -76,7 +79,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
       const done = new Set(await control.assignQueues(filed.map(({ run, queue }) => ({ runKey: run.runKey, queue }))));
       for (const { run, queue } of filed) if (done.has(run.runId)) run.queueKey = queue;
     } catch (error) {
-      // A worker that claims them from the old queue sends them on.
+      // A worker that claims such a run from its old queue gives it to the right version.
       logger.debug({ err: error }, 'queues of runs could not be changed');
     }
   }

@@ -1,5 +1,5 @@
-// A worker's version: which runs it may work on, what its turns write into the log about it, and which runs have to go to
-// workers of another version. What is current is asked again and again, and at once when it changes.
+// A worker's version: which runs the worker may work on, what its turns record about the version, and which runs must
+// move to workers of another version. The worker reads regularly, and on each notice, which version is current.
 import { hash } from 'node:crypto';
 import {
   type DeploymentMeta,
@@ -16,25 +16,28 @@ import { type Routing, shareParts } from '../../store/deployments/deployments.ts
 
 export interface WorkerVersion {
   readonly version: WorkerDeploymentVersion;
-  /** For workflows that declare none. Undefined: the worker tells its version, but does not take runs by version. */
+  /**
+   * For workflows that declare no behavior. Undefined: the worker reports its version but does not take runs by
+   * version.
+   */
   readonly defaultBehavior: VersioningBehavior | undefined;
 }
 
-/** In which order a worker looks for runs: its own, those of the deployment, those of no version. */
+/** The queues where a worker looks for runs, in this order: of its version, of its deployment, of unversioned runs. */
 export interface VersionedQueues {
   readonly own: string;
   readonly deployment: string;
   readonly open: string;
 }
 
-/** A run in memory, as far as its version is concerned. */
+/** The parts of a run in memory that concern its version. */
 export interface VersionedRun {
   readonly state: {
     readonly workflowId: string;
-    /** Undefined when the run has nothing to do with versions. */
+    /** Undefined for an unversioned run. */
     readonly versioning: RunVersioning | undefined;
   };
-  /** What its worker's version means for it; undefined for a worker without a version. */
+  /** The version of the run's worker; undefined for an unversioned worker. */
   readonly versions: WorkerVersions | undefined;
   readonly sandbox: { readonly versioningBehavior: VersioningBehavior | undefined } | undefined;
 }
@@ -47,7 +50,7 @@ export class WorkerVersions {
   readonly #defaultBehavior: VersioningBehavior | undefined;
   #routing: Routing = nothing;
 
-  /** `queue`: the key of the task queue. */
+  /** `queue`: key of the task queue. */
   constructor({ version, defaultBehavior }: WorkerVersion, queue: string) {
     this.version = version;
     this.#defaultBehavior = defaultBehavior;
@@ -58,7 +61,7 @@ export class WorkerVersions {
     };
   }
 
-  /** Whether it takes runs by version; else as a worker without one does. */
+  /** Whether the worker takes runs by version. If not, it takes runs as an unversioned worker does. */
   get isRouted(): boolean {
     return this.#defaultBehavior !== undefined;
   }
@@ -67,7 +70,7 @@ export class WorkerVersions {
     return this.#routing;
   }
 
-  /** Takes in what is current now; true when it is not what it was. */
+  /** Stores which versions are current and ramping. Returns true if that has changed. */
   reroute(routing: Routing): boolean {
     const before = this.#routing;
     this.#routing = routing;
@@ -78,14 +81,14 @@ export class WorkerVersions {
     );
   }
 
-  /** Whether runs that are pinned to no version may be this one's. */
+  /** Whether the worker may take runs that are not pinned to a version. */
   get takesUnpinned(): boolean {
     const { current, ramping } = this.#routing;
     const { buildId } = this.version;
     return current === buildId || (ramping?.buildId === buildId && ramping.share > 0);
   }
 
-  /** What the next turn of a run tells the log of its version; undefined when the log knows. */
+  /** What the run's next turn must record about its version; undefined when the log already says it. */
   mark(run: VersionedRun): DeploymentMeta | undefined {
     const last = run.state.versioning?.recorded;
     const targetChanged = this.#targetChanged(run);
@@ -98,19 +101,19 @@ export class WorkerVersions {
     return targetChanged ? { version: this.version, targetChanged } : { version: this.version };
   }
 
-  /** A mark as it is written: with the behavior that the run's code declares. */
+  /** The mark with the behavior that the run's code declares, as it is written to the log. */
   completed(mark: DeploymentMeta, run: VersionedRun): DeploymentMeta {
     if (this.#defaultBehavior === undefined) return mark;
     return { ...mark, behavior: run.sandbox?.versioningBehavior ?? this.#defaultBehavior };
   }
 
-  /** Whether the run is to go to another version with its next task. */
+  /** Whether the run must move to another version with its next task. */
   movesOn(run: VersionedRun): boolean {
     if (!this.isRouted || effectiveVersioning(run.state.versioning)?.behavior === 'PINNED') return false;
     return this.#target(run.state.workflowId) !== this.version.buildId;
   }
 
-  /** The build that a run of this workflow id begins on; undefined when none is current. */
+  /** The build that a run of this workflow id begins on; undefined when no version is current. */
   #target(workflowId: string): string | undefined {
     const { current, ramping } = this.#routing;
     if (ramping === undefined || ramping.share === 0) return current;
@@ -126,12 +129,12 @@ export class WorkerVersions {
   }
 }
 
-/** Whether the run belongs to workers of another version than the one that claimed it, by its log or what is current. */
+/** Whether the run belongs to workers of another version, according to its log or to the current version. */
 export function belongsElsewhere(run: VersionedRun): boolean {
   return isMisplaced(run.state.versioning, run.versions) || run.versions?.movesOn(run) === true;
 }
 
-/** By its log alone. */
+/** Like `belongsElsewhere`, but according to the log alone. */
 function isMisplaced(versioning: RunVersioning | undefined, versions: WorkerVersions | undefined): boolean {
   if (versioning === undefined) return false;
   const effective = effectiveVersioning(versioning);
@@ -143,14 +146,17 @@ function isMisplaced(versioning: RunVersioning | undefined, versions: WorkerVers
     : version.deploymentName !== versions.version.deploymentName;
 }
 
-/** Whether a worker is one that answers for a run that nobody has, by its log. */
+/** Whether a worker may answer queries about a run that nobody owns, according to the run's log. */
 export function mayAnswer(versioning: RunVersioning | undefined, versions: WorkerVersions | undefined): boolean {
   if (isMisplaced(versioning, versions)) return false;
   if (versions === undefined || !versions.isRouted) return true;
   return versions.takesUnpinned || effectiveVersioning(versioning)?.behavior === 'PINNED';
 }
 
-/** The queue in which the run waits when nobody owns it; undefined: where it did before. `queue`: its task queue's key. */
+/**
+ * The queue where the run waits when nobody owns it; undefined: its previous queue. `queue`: key of the run's task
+ * queue.
+ */
 export function homeQueue({ state: { versioning } }: VersionedRun, queue: string): string | undefined {
   if (versioning === undefined) return undefined;
   const prefix = prefixOf(effectiveVersioning(versioning));

@@ -1,4 +1,5 @@
-// Starts standalone activities and gives handles to them. They need no workflow, and no worker with workflow code.
+// Starts standalone activities and returns handles to them. Standalone activities need no workflow, and no worker with
+// workflow code.
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import {
   CancelledFailure,
@@ -51,11 +52,11 @@ type AnyFunction = (...args: never[]) => unknown;
 type FunctionNames<T> = { [K in keyof T]: T[K] extends AnyFunction ? K : never }[keyof T] & string;
 type ResultOf<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
 type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never;
-/** Options with typed `args`, which are optional when there are none. */
+/** Options with typed `args`. `args` is optional for a function without parameters. */
 type TypedOptions<F> = Omit<StandaloneActivityOptions, 'args'> &
   ([] extends ArgumentsOf<F> ? { args?: Readonly<ArgumentsOf<F>> } : { args: Readonly<ArgumentsOf<F>> });
 
-/** The client with the names, arguments and results of the activities `T`. */
+/** A client that knows the names, arguments and results of the activities `T`. */
 export interface TypedActivityClient<T> {
   start<K extends FunctionNames<T>>(activity: K, options: TypedOptions<T[K]>): Promise<ActivityHandle<ResultOf<T[K]>>>;
   execute<K extends FunctionNames<T>>(activity: K, options: TypedOptions<T[K]>): Promise<ResultOf<T[K]>>;
@@ -74,13 +75,13 @@ export class ActivityClient extends AsyncCompletionClient {
     this.#maxPayloadBytes = options.maxPayloadBytes ?? defaultMaxPayloadBytes;
   }
 
-  /** The same client, typed: the compiler checks names, arguments and results against the functions of `T`. */
+  /** The same client with types: the compiler checks names, arguments and results against the functions of `T`. */
   typed<T>(): TypedActivityClient<T> {
     return this;
   }
 
   /**
-   * Starts a standalone activity; it is durable when the promise resolves.
+   * Starts a standalone activity. The start is durable when the promise resolves.
    * @throws ActivityExecutionAlreadyStartedError, RuntimeError INVALID_INPUT, NOT_SERIALISABLE, PAYLOAD_TOO_LARGE
    */
   async start<R = unknown>(activity: string, options: StandaloneActivityOptions): Promise<ActivityHandle<R>> {
@@ -116,8 +117,9 @@ export class ActivityClient extends AsyncCompletionClient {
   }
 
   /**
-   * The standalone activities of this namespace, newest first unless the query has ORDER BY. The query language is that of
-   * `workflow.list`, with ActivityId and ActivityType. @throws RuntimeError INVALID_INPUT
+   * The standalone activities of this namespace, newest first unless the query has ORDER BY. The query language is that
+   * of `workflow.list`, with the additional fields ActivityId and ActivityType.
+   * @throws RuntimeError INVALID_INPUT
    */
   async *list(query = ''): AsyncGenerator<ActivityExecutionInfo, void, undefined> {
     const text = await runQuery(query);
@@ -125,7 +127,7 @@ export class ActivityClient extends AsyncCompletionClient {
     for await (const row of listedRows(this.#connection, place, text, pageSize)) yield activityInfoOf(row);
   }
 
-  /** The number of activities that match a query; all without one. @throws RuntimeError INVALID_INPUT */
+  /** The number of activities that match a query. Without a query, counts all. @throws RuntimeError INVALID_INPUT */
   async count(query = ''): Promise<CountWorkflowExecution> {
     return countExecutions(this.#connection, activitiesNamespace(this.#namespace), await runQuery(query));
   }
@@ -199,8 +201,8 @@ export class ActivityHandle<R = unknown> {
   }
 
   /**
-   * Requests cancellation. An activity that no worker executes is cancelled when the promise resolves.
-   * @throws ActivityNotFoundError when it is not open
+   * Requests cancellation. If no worker executes the activity, it is cancelled when the promise resolves.
+   * @throws ActivityNotFoundError when the activity is not open
    */
   async cancel(reason?: string): Promise<void> {
     const given = reason === undefined ? {} : { reason: checkReason('cancel', reason) };
@@ -212,7 +214,10 @@ export class ActivityHandle<R = unknown> {
     await whenFree(connection, rowOf(runId), (database) => applyMail(database, runId));
   }
 
-  /** Closes the activity, even while an attempt runs; needs no worker. @throws ActivityNotFoundError when it is not open */
+  /**
+   * Closes the activity, even while an attempt runs; needs no worker.
+   * @throws ActivityNotFoundError when the activity is not open
+   */
   async terminate(reason?: string): Promise<void> {
     const text = reason === undefined ? null : checkReason('terminate', reason);
     const { run_id: runId } = await this.#parts.run();
@@ -223,25 +228,27 @@ export class ActivityHandle<R = unknown> {
   }
 
   /**
-   * Pauses the activity: no new attempt starts. A running attempt learns of it by its heartbeats and may still complete; if it
-   * stops because of the pause, that does not count as a failed attempt, and another one starts after `unpause`. The pause has
-   * taken effect when the promise resolves. Pausing twice changes nothing. The log keeps `reason`.
-   * @throws ActivityNotFoundError when it is not open; RuntimeError ILLEGAL_STATE when it is being cancelled
+   * Pauses the activity: no new attempt starts. A running attempt learns of the pause through its heartbeats and may
+   * still complete. If it stops because of the pause, that does not count as a failed attempt, and another attempt
+   * starts after `unpause`. The pause has taken effect when the promise resolves. A second pause changes nothing. The
+   * log keeps `reason`.
+   * @throws ActivityNotFoundError when the activity is not open; RuntimeError ILLEGAL_STATE when it is being cancelled
    */
   async pause(reason?: string): Promise<void> {
     await this.#command(pauseCommand(reason));
   }
 
   /**
-   * Ends a pause: the next attempt starts when its back-off is over. An attempt that kept running is not affected. Changes
-   * nothing when the activity is not paused. @throws as `pause`; RuntimeError INVALID_INPUT
+   * Ends a pause: the next attempt starts when its back-off is over. An attempt that kept running is not affected. If
+   * the activity is not paused, nothing changes.
+   * @throws as `pause`; RuntimeError INVALID_INPUT
    */
   async unpause(options: ActivityUnpauseOptions = {}): Promise<void> {
     await this.#command(unpauseCommand(options));
   }
 
   /**
-   * Changes options, also for a running attempt. Returns all options as they are then.
+   * Changes options, also for a running attempt. Returns all options after the change.
    * @throws as `pause`; RuntimeError INVALID_INPUT
    */
   async updateOptions(options: ActivityUpdateOptions): Promise<ActivityExecutionOptions> {
@@ -255,7 +262,7 @@ export class ActivityHandle<R = unknown> {
 
   async #command(command: ActivityCommand): Promise<ActivityExecutionOptions> {
     const { run_id: runId } = await this.#parts.run();
-    // Imported on demand, so that other clients do not load the code that decides about activities.
+    // Imported on demand, so that clients without standalone activities do not load the code that applies commands.
     const { commandActivity } = await import('../../../runtime/store/activities/command-activity.ts');
     const controls = await whenFree(this.#parts.connection, rowOf(runId), (database) =>
       commandActivity(database, runId, command),
@@ -271,7 +278,10 @@ export class ActivityHandle<R = unknown> {
 
 const pageSize = 100;
 
-/** Replaces names of activity fields by those of runs, which have the same length, so positions in errors stay right. */
+/**
+ * Replaces names of activity fields by those of run fields. Both have the same length, so positions in errors stay
+ * right.
+ */
 async function runQuery(query: string): Promise<string> {
   if (typeof query !== 'string') throw new RuntimeError('INVALID_INPUT', `query must be text, got ${typeof query}.`);
   const { tokens } = await import('../../../runtime/store/visibility/visibility-token.ts');

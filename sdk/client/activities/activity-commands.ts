@@ -1,4 +1,4 @@
-// Commands to an open standalone activity: checks the options of each and translates them into the core's commands.
+// Commands to an open standalone activity: checks their options and translates them into commands of the core.
 import { hostname } from 'node:os';
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
 import type { ActivityControls } from '../../../runtime/core/activity/activity-controls.ts';
@@ -20,13 +20,13 @@ import {
 } from '../../../runtime/core/options/option-table.ts';
 
 export interface ActivityUnpauseOptions {
-  /** Kept in the log. */
+  /** The log keeps the reason. */
   reason?: string;
-  /** Forgets failed attempts: `maximumAttempts` counts anew, and a back-off ends at once. */
+  /** Forgets failed attempts: `maximumAttempts` counts from the beginning, and a back-off ends at once. */
   resetAttempts?: boolean;
   /** Deletes the progress that attempts reported. */
   resetHeartbeat?: boolean;
-  /** Delays the next attempt by a random part of this duration, so that many do not start at once. */
+  /** Delays the next attempt by a random part of this duration, so that many activities do not start at once. */
   jitter?: Duration;
 }
 
@@ -34,11 +34,11 @@ export interface ActivityUnpauseOptions {
 export interface ActivityUpdateOptions {
   taskQueue?: string;
   startToCloseTimeout?: Duration;
-  /** Counts from the activity's start, as before. */
+  /** Counts from the activity's start, not from this change. */
   scheduleToCloseTimeout?: Duration;
   scheduleToStartTimeout?: Duration;
   heartbeatTimeout?: Duration;
-  /** Replaces the whole policy; fields that are left out get their defaults. */
+  /** Replaces the whole policy. Fields that are left out get their defaults. */
   retry?: RetryPolicy;
 }
 

@@ -1,4 +1,4 @@
-// What callers see of a standalone activity: the summary in lists, and the description.
+// A standalone activity as callers see it: the summary in lists, and the description.
 import { type ActivityControls, activityControls } from '../../../runtime/core/activity/activity-controls.ts';
 import { typedAttributes } from '../../../runtime/core/options/attribute-values.ts';
 import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
@@ -25,13 +25,13 @@ export type ActivityExecutionStatus = (typeof ActivityExecutionStatus)[keyof typ
 
 /** The state of an open activity. */
 export const PendingActivityState = {
-  /** It waits for a worker, or for its next attempt. */
+  /** The activity waits for a worker, or for its next attempt. */
   SCHEDULED: 'SCHEDULED',
   STARTED: 'STARTED',
   CANCEL_REQUESTED: 'CANCEL_REQUESTED',
   /** Paused: no attempt starts. */
   PAUSED: 'PAUSED',
-  /** Paused while an attempt runs; the attempt learns of it by its heartbeats. */
+  /** Paused while an attempt runs. The attempt learns of the pause through its heartbeats. */
   PAUSE_REQUESTED: 'PAUSE_REQUESTED',
 } as const;
 export type PendingActivityState = (typeof PendingActivityState)[keyof typeof PendingActivityState];
@@ -53,7 +53,7 @@ export interface ActivityExecutionInfo {
   readonly status: ActivityExecutionStatus;
   readonly scheduleTime: Date;
   readonly closeTime: Date | undefined;
-  /** From start to close, ms; undefined while it is open. */
+  /** Time from start to close, in ms; undefined while the activity is open. */
   readonly executionDurationMs: number | undefined;
   readonly typedSearchAttributes: TypedSearchAttributes;
 }
@@ -62,24 +62,24 @@ export interface ActivityExecutionInfo {
 export interface ActivityExecutionDescription extends ActivityExecutionInfo, ActivityExecutionOptions {
   /** Undefined for a closed activity. */
   readonly runState: PendingActivityState | undefined;
-  /** Number of the present attempt, or of the last one. */
+  /** Number of the present attempt; for a closed activity, of the last attempt. */
   readonly attempt: number;
   readonly summary: string | undefined;
   readonly lastStartedTime: Date | undefined;
   readonly lastHeartbeatTime: Date | undefined;
   readonly lastWorkerIdentity: string | undefined;
   readonly lastAttemptCompleteTime: Date | undefined;
-  /** Set while it waits for its next attempt. */
+  /** Set while the activity waits for its next attempt. */
   readonly nextAttemptScheduleTime: Date | undefined;
   readonly currentRetryIntervalMs: number | undefined;
-  /** When its scheduleToCloseTimeout expires. */
+  /** When the activity's scheduleToCloseTimeout expires. */
   readonly expirationTime: Date | undefined;
   readonly canceledReason: string | undefined;
-  /** Set while it is paused: since when, why, and by whom. */
+  /** Set while the activity is paused: since when, why, and by whom. */
   readonly pauseInfo:
     | { readonly pausedTime: Date; readonly reason: string | undefined; readonly identity: string | undefined }
     | undefined;
-  /** Number of live workers of its queue that can execute it. */
+  /** Number of live workers of the activity's queue that can execute it. */
   readonly pollers: number | undefined;
   getHeartbeatDetails<T = unknown>(): Promise<T | undefined>;
   getLastFailure(): Promise<Error | undefined>;

@@ -1,4 +1,4 @@
-// Completes activities from outside: calls of `client.activity` on an attempt that was left to a client.
+// Completes activities from outside: calls of `client.activity` about an attempt that was left to a client.
 import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '../../../runtime/core/failure/failure.ts';
 import { encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
@@ -31,7 +31,10 @@ import { checkName, defaultMaxPayloadBytes } from '../encode-arguments.ts';
 import { checkOptions, optionTable, unchecked } from '../../../runtime/core/options/option-table.ts';
 import { sendMessage, applyStandaloneMail, notifyReader } from '../send-message.ts';
 
-/** An activity of a workflow, or a standalone one without `workflowId`. Without `runId`, of the latest run. */
+/**
+ * An activity of a workflow, or a standalone activity without `workflowId`. Without `runId`, the activity of the latest
+ * run is meant.
+ */
 export interface FullActivityId {
   readonly workflowId?: string;
   readonly runId?: string;
@@ -53,7 +56,7 @@ const fullIdParts = optionTable<FullActivityId>(unchecked('workflowId', 'runId',
 /** `activityInfo().taskToken`, or `base64TaskToken` as text. */
 export type TaskTokenLike = Uint8Array | string;
 
-/** How long to wait between two looks, ms. */
+/** The first wait between two looks, in ms. */
 const firstWaitMs = 5;
 const longestWaitMs = 250;
 /** How long a call without a deadline waits for the worker that executes the activity. */
@@ -74,7 +77,7 @@ export class AsyncCompletionClient {
   }
 
   /**
-   * Completes an attempt. When the promise resolves, the result is durable and will be the activity's.
+   * Completes an attempt. When the promise resolves, the result is durable and will be the activity's result.
    * @throws ActivityNotFoundError when the activity does not exist, has ended, or is at another attempt; RuntimeError
    * NOT_SERIALISABLE, PAYLOAD_TOO_LARGE, TIMEOUT
    */
@@ -83,7 +86,7 @@ export class AsyncCompletionClient {
     await this.#end(activity, { type: 'ActivityCompleted', payload, reason: null });
   }
 
-  /** Fails an attempt; its retry policy decides about another one. @throws as `complete` */
+  /** Fails an attempt. The retry policy decides whether another attempt follows. @throws as `complete` */
   async fail(activity: TaskTokenLike | FullActivityId, error: unknown): Promise<void> {
     const reason = thrownMessage(error).replaceAll('\0', '\uFFFD').toWellFormed().slice(0, 8_192);
     await this.#end(activity, { type: 'ActivityFailed', payload: encodeFailure(error), reason });
@@ -91,7 +94,7 @@ export class AsyncCompletionClient {
 
   /**
    * Reports that an attempt has stopped because its cancellation was requested.
-   * @throws ActivityCompletionError when nobody requested it; otherwise as `complete`
+   * @throws ActivityCompletionError when nobody requested the cancellation; otherwise as `complete`
    */
   async reportCancellation(activity: TaskTokenLike | FullActivityId, details?: unknown): Promise<void> {
     const failure = new CancelledFailure('CANCELLED', details === undefined ? [] : [details]);
@@ -122,7 +125,7 @@ export class AsyncCompletionClient {
     let messageId: string | null = null;
     const noticed = (): string | null => messageId;
     await this.#repeat(noticed, async () => {
-      // A message that was sent counts, whatever has happened since.
+      // A message that was sent counts, whatever the activity's state is now.
       const before = messageId;
       const logged = await this.#connection.reach((database) => readActivity(database, key, before));
       if (logged === undefined) throw notFound();
@@ -139,14 +142,15 @@ export class AsyncCompletionClient {
       if (ended === 'not_requested') throw notRequested();
       if (ended === 'locked') return false;
       if (outcome.type === 'ActivityCancelled' && !logged.cancelRequested) throw notRequested();
-      // The message was refused between two states, for example while a task was being created: try again.
+      // The message was refused because the activity changed its state meanwhile, for example while its task was
+      // created: try again.
       if (before !== null) return tooLate(until);
       messageId = await this.#ask(key, outcome);
       return false;
     });
   }
 
-  /** Sends the outcome to the run's owner, which executes the activity itself. Returns the message's id. */
+  /** Sends the outcome to the run's owner, because the owner executes the activity itself. Returns the message's id. */
   async #ask(key: AttemptKey, outcome: ClientOutcome): Promise<string> {
     const id = randomUUID();
     const { type, payload, reason } = outcome;

@@ -1,4 +1,4 @@
-// Options of starting a standalone activity, and the run that is made of them.
+// Options of starting a standalone activity, and the run that is built from them.
 import { refuseReservedName } from '../../../runtime/core/options/reserved-name.ts';
 import type { ScheduledMeta } from '../../../runtime/core/log/activation.ts';
 import { startMeta } from '../../../runtime/core/run/start-meta.ts';
@@ -24,17 +24,17 @@ import {
   unchecked,
 } from '../../../runtime/core/options/option-table.ts';
 
-/** What a start does when the latest activity of the id is closed. */
+/** What a start does when the latest activity with the id is closed. */
 export const ActivityIdReusePolicy = {
   /** The default. */
   ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
-  /** Only if it failed, was cancelled or terminated, or timed out. */
+  /** Allows a start only if that activity failed, was cancelled or terminated, or timed out. */
   ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
   REJECT_DUPLICATE: 'REJECT_DUPLICATE',
 } as const;
 export type ActivityIdReusePolicy = (typeof ActivityIdReusePolicy)[keyof typeof ActivityIdReusePolicy];
 
-/** What a start does when an activity of the id is open. */
+/** What a start does when an activity with the id is open. */
 export const ActivityIdConflictPolicy = {
   /** The start fails. The default. */
   FAIL: 'FAIL',
@@ -45,7 +45,7 @@ export type ActivityIdConflictPolicy = (typeof ActivityIdConflictPolicy)[keyof t
 
 /** startToCloseTimeout or scheduleToCloseTimeout is required. */
 export interface StandaloneActivityOptions {
-  /** The caller's business key. At most one open activity of the namespace has it; ids of workflows are separate. */
+  /** The caller's business key. Only one open activity of the namespace can have it. Ids of workflows are separate. */
   id: string;
   /** Workers of this queue execute it. */
   taskQueue: string;
@@ -61,7 +61,7 @@ export interface StandaloneActivityOptions {
   retry?: RetryPolicy;
   /** Delay before the first attempt. */
   startDelay?: Duration;
-  /** One line for people. */
+  /** One line for people to read. */
   summary?: string;
   typedSearchAttributes?: TypedSearchAttributes | readonly SearchAttributePair[];
   /** Default ALLOW_DUPLICATE. */
@@ -115,7 +115,7 @@ export function newActivityOf(
     ...properties,
     ...(delayMs === 0 ? {} : { startDelayMs: delayMs }),
   });
-  // Until a worker schedules the activity, no task exists that could time out, so the run itself has a deadline.
+  // No task exists that could time out until a worker schedules the activity, so the run itself gets a deadline.
   const whole = Math.min(activity.s2c ?? Number.POSITIVE_INFINITY, activity.s2s ?? Number.POSITIVE_INFINITY);
   const place = activitiesNamespace(namespace);
   return {
