@@ -9,6 +9,7 @@ import type { TaskKey } from './activity-tasks.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { wakenAt } from '../sql/sql-text.ts';
+import { isDataRefusal } from '../sql/sqlstate.ts';
 import type { Delivery } from '../messages/inbox.ts';
 import { announce } from '../messages/run-messages.ts';
 import { ColumnEncoder, timestampArray } from '../codec/pg-binary.ts';
@@ -169,9 +170,54 @@ ${sending(
 }
 
 /** Ends up to `limit` tasks whose deadline has passed, with a message that names the timeout. Any worker may call it. */
-export async function expireTasks(
+export function expireTasks(
   database: Database,
   options: { now: Micros; limit: number },
+): Promise<readonly SentOutcome[]> {
+  const { schema, pool } = database;
+  const dueRuns = async (): Promise<string[]> => {
+    const { rows } = await pool.query<{ run_id: string }>(
+      `select distinct run_id from (select run_id from ${schema}.activity_tasks
+where deadline <= ($1::timestamptz[])[1] order by deadline limit $2) due`,
+      [timestampArray([options.now]), options.limit],
+    );
+    return rows.map((row) => row.run_id);
+  };
+  return eachAlone(dueRuns, (runIds) => expireTasksOf(database, options, runIds));
+}
+
+/**
+ * Does something for many runs in one statement; when the database refuses the data of one of them, for each run alone, so
+ * that one run's row does not hold up the others. `work` takes the runs, or undefined for all. @throws the first refusal,
+ * after all others were served
+ */
+async function eachAlone<T>(
+  runsOf: () => Promise<readonly string[]>,
+  work: (runIds: readonly string[] | undefined) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  try {
+    return await work(undefined);
+  } catch (error) {
+    if (!isDataRefusal(error)) throw error;
+    const results: T[] = [];
+    let refusal: unknown;
+    for (const runId of await runsOf()) {
+      try {
+        results.push(...(await work([runId])));
+      } catch (cause) {
+        if (!isDataRefusal(cause)) throw cause;
+        refusal = cause;
+      }
+    }
+    if (results.length === 0) throw refusal ?? error;
+    return results;
+  }
+}
+
+async function expireTasksOf(
+  database: Database,
+  options: { now: Micros; limit: number },
+  runIds: readonly string[] | undefined,
 ): Promise<readonly SentOutcome[]> {
   const { schema, pool } = database;
   const now = '($1::timestamptz[])[1]';
@@ -179,7 +225,7 @@ export async function expireTasks(
     name: `reprise_expire_tasks_${schema}`,
     text: `with due as materialized (
   select run_id, seq from ${schema}.activity_tasks where deadline <= ${now}
-  order by deadline limit $2 for no key update skip locked),
+  and ($3::uuid[] is null or run_id = any($3)) order by deadline limit $2 for no key update skip locked),
 ${lockedRuns(schema, 'array(select run_id from due)')},
 gone as (
   delete from ${schema}.activity_tasks t using due, locked l
@@ -194,7 +240,7 @@ outgoing as materialized (
     (select h.details from ${schema}.activity_heartbeats h where h.run_id = t.run_id and h.seq = t.seq) as payload,
     null::text as reason, ${metaOf(", 'unsafe', t.unsafe")} as meta from gone t),
 ${sending(schema)}`,
-    values: [timestampArray([options.now]), options.limit],
+    values: [timestampArray([options.now]), options.limit, runIds ?? null],
   });
   return rows[0]!.sent;
 }
@@ -205,11 +251,27 @@ ${sending(schema)}`,
  */
 export async function freeTasks(database: Database, epoch: number): Promise<string[]> {
   const { schema, pool } = database;
+  const runsOf = async (): Promise<string[]> => {
+    const { rows } = await pool.query<{ run_id: string }>(
+      `select distinct run_id from ${schema}.activity_tasks where worker = $1`,
+      [epoch],
+    );
+    return rows.map((row) => row.run_id);
+  };
+  return [...(await eachAlone(runsOf, (runIds) => freeTasksOf(database, epoch, runIds)))];
+}
+
+async function freeTasksOf(
+  database: Database,
+  epoch: number,
+  runIds: readonly string[] | undefined,
+): Promise<readonly string[]> {
+  const { schema, pool } = database;
   const { rows } = await pool.query<{ sent: SentOutcome[]; queues: string[] }>({
     name: `reprise_free_tasks_${schema}`,
     text: `with task as materialized (
   select run_id, seq, cancel_requested, unsafe from ${schema}.activity_tasks where worker = $1
-  for no key update skip locked),
+  and ($2::uuid[] is null or run_id = any($2)) for no key update skip locked),
 ${lockedRuns(schema, 'array(select run_id from task where not unsafe)')},
 freed as (
   update ${schema}.activity_tasks t set worker = null, attempt = t.attempt + 1, started_at = null, beat_at = null,
@@ -233,7 +295,7 @@ outgoing as materialized (
     json_build_object('epoch', $1, 'activities', json_build_array(t.seq)) as meta from freed t
   union all select t.run_id, t.seq, ${eventCode.ActivityCancelled}, ${nothing}, ${metaOf('')} from gone t),
 ${sending(schema, "coalesce((select json_agg(distinct queue) from freed), '[]') as queues, ")}`,
-    values: [epoch],
+    values: [epoch, runIds ?? null],
   });
   const { sent, queues } = rows[0]!;
   announceOutcomes(database, sent);

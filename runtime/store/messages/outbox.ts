@@ -30,9 +30,23 @@ const parentEvents: Partial<Record<EventType, EventType>> = {
  * again, because another session holds the row of a receiver.
  */
 export async function deliverOutbox(database: Database, runIds: readonly string[]): Promise<string[]> {
-  const { sent, busy } = await notifyParents(database, runIds);
-  announce(database, sent);
   const failures: unknown[] = [];
+  const busy: string[] = [];
+  const notify = async (some: readonly string[]): Promise<void> => {
+    try {
+      const told = await notifyParents(database, some);
+      announce(database, told.sent);
+      busy.push(...told.busy);
+    } catch (error) {
+      if (!isDataRefusal(error)) throw error;
+      // A parent that cannot take its message must not keep the others from theirs: bisect.
+      if (some.length === 1) return void failures.push(error);
+      const half = some.length >> 1;
+      await notify(some.slice(0, half));
+      await notify(some.slice(half));
+    }
+  };
+  await notify(runIds);
   for (const runId of await withLinks(database, runIds)) {
     try {
       announce(database, await sendForClosedRun(database, runId));

@@ -1,8 +1,8 @@
 // Fragments of SQL that several statements share: times as microseconds, and the wake time of a run that gets mail.
 
-/** A time as µs since 1970. */
+/** A time as µs since 1970. Null for `infinity`: only a manual edit writes it, and it must not fail other rows. */
 export function microsOf(column: string): string {
-  return `(extract(epoch from ${column}) * 1000000)::bigint`;
+  return `case when isfinite(${column}) then (extract(epoch from ${column}) * 1000000)::bigint end`;
 }
 
 /** µs since 1970 as a time. */

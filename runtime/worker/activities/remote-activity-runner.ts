@@ -78,8 +78,26 @@ export class RemoteActivityRunner implements Looker, SlotUser {
   }
 
   #start(claimed: ClaimedTask): void {
-    const task = new TaskAttempt(claimed, this.#parts);
+    let task: TaskAttempt;
+    try {
+      task = new TaskAttempt(claimed, this.#parts);
+    } catch (error) {
+      this.#parts.slots.give(1);
+      return this.#unusable(claimed, error);
+    }
     this.#tasks.add(task);
-    void task.execute().finally(() => this.#tasks.delete(task));
+    void task
+      .execute()
+      .catch((error: unknown) => this.#unusable(claimed, error))
+      .finally(() => this.#tasks.delete(task));
+  }
+
+  /** The row of one task cannot be worked with: its timeouts end it, and the others go on. */
+  #unusable({ runId, seq, type }: ClaimedTask, error: unknown): void {
+    const { logger } = this.#parts.worker;
+    logger.error(
+      { err: error, runId, seq, activityType: type },
+      'an activity cannot be executed, its timeouts will end it',
+    );
   }
 }

@@ -40,14 +40,20 @@ export class Housekeeping implements Looker {
     await activities.sweep();
     await this.#lookAround.refreshRouting();
     await versionWatch?.sweep();
+    // A chore that fails must not keep the others from being done.
+    const chores = [this.#sweepDead(), ...[endOverdue, sweepOutbox, expireRequests].map((chore) => chore(database))];
+    for (const done of await Promise.allSettled(chores)) if (done.status === 'rejected') throw done.reason;
+  }
+
+  async #sweepDead(): Promise<void> {
     const begun = performance.now();
-    if (begun >= this.#nextSweep) {
-      await sweepDead(database);
+    if (begun < this.#nextSweep) return;
+    try {
+      await sweepDead(this.#worker.database);
+    } finally {
       const ended = performance.now();
       this.#nextSweep = ended + sweepPause(ended - begun);
     }
-    const chores = [endOverdue, sweepOutbox, expireRequests].map((chore) => chore(database));
-    for (const done of await Promise.allSettled(chores)) if (done.status === 'rejected') throw done.reason;
   }
 
   failed(error: unknown): void {

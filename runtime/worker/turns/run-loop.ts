@@ -267,12 +267,19 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     if (run.phase === 'gone') return;
     try {
       if (result.outcome === 'committed') this.#committed(turn);
-      else if (result.outcome === 'suspect') quarantine.take(run, messagesGone(run));
+      else if (result.outcome === 'suspect') this.#suspect(turn);
       else if (result.outcome === 'refused') this.#refused(turn, result.error);
       else void this.#repeatClose(turn, result.outcome === 'busy');
     } catch (error) {
       quarantine.take(run, error);
     }
+  }
+
+  /** The turn is in the log, but a message behind it, or behind another turn of its statement, was gone. */
+  #suspect({ run, built }: PendingTurn): void {
+    // Later inputs are appended behind this turn.
+    for (const event of built.events) run.record(event);
+    this.#stages.quarantine.take(run, messagesGone(run));
   }
 
   /**
