@@ -156,7 +156,7 @@ test('inherited properties can still be overridden by assignment', async () => {
     { toString: 1, constructor: 2 },
     1,
   ]);
-  assert.equal(runOnce(ordinary, 'stackTraceLimit'), 10);
+  assert.equal(runOnce(ordinary, 'stackTraceLimit'), 25);
 });
 
 test('values that reach user code belong to its realm', async () => {

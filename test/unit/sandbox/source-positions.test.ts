@@ -34,6 +34,7 @@ test('a failure is mapped to file, line and column of the source', () => {
     `at fail (src/lib/check.ts:3:${column('src/lib/check.ts', 3, 'new RangeError')})`,
     `at check (src/lib/check.ts:2:${column('src/lib/check.ts', 2, 'fail<never>')})`,
     `at src/workflows.ts:6:${column('src/workflows.ts', 6, 'check(input')}`,
+    'at async order (src/workflows.ts:6:44)',
   ]);
 });
 
