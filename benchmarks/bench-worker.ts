@@ -1,10 +1,10 @@
-// A worker in a process of its own: questions start it, ask for its memory, stop it or kill it.
+// A worker in a separate process. Questions start the worker, ask how much memory it uses, and stop or kill it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 
 export interface BenchWorkerOptions {
   readonly taskQueue: string;
-  /** File URL of the workflow code; default workflows.ts. */
+  /** File URL of the workflow code. Default: workflows.ts. */
   readonly workflows?: string;
   readonly maxPayloadBytes?: number;
   readonly bundlerOptions?: { readonly preloadModules: string[] };
@@ -13,7 +13,7 @@ export interface BenchWorkerOptions {
 export interface Memory {
   /** Resident set, bytes. */
   readonly rss: number;
-  /** The highest resident set since the last answer; in the first answer, since the process started. */
+  /** The highest resident set since the previous answer (for the first answer: since the process started), bytes. */
   readonly peak: number;
 }
 
@@ -24,9 +24,9 @@ export class BenchWorker {
     this.#child = child;
   }
 
-  /** Resolves when it polls its task queue. */
+  /** Resolves when the worker polls its task queue. */
   static async start(options: BenchWorkerOptions): Promise<BenchWorker> {
-    // Its log goes to stderr, because stdout is for figures.
+    // The worker logs to stderr, because stdout is for figures.
     const child = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify(options)], {
       stdio: ['ignore', 2, 2, 'ipc'],
     });
@@ -34,7 +34,7 @@ export class BenchWorker {
       throw new Error(`A worker process ended by itself with code ${String(code)}.`);
     });
     await Promise.race([once(child, 'message'), failed]);
-    failed.catch(() => undefined); // no unhandled rejection when a question ends it
+    failed.catch(() => undefined); // no unhandled rejection when a question stops the worker
     return new BenchWorker(child);
   }
 
@@ -52,7 +52,7 @@ export class BenchWorker {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGCONT'); // a stopped process takes no other signal
+    this.#child.kill('SIGCONT'); // a stopped process handles SIGTERM only after SIGCONT
     this.#child.kill(signal);
     await ended;
   }

@@ -1,4 +1,4 @@
-// The database of the questions, with default durability, and a client for it.
+// The database that the questions use, with default durability, and a client of that database.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export interface BenchPostgres {
 /** A Postgres in a temporary folder; `stop` deletes its data. */
 export async function startBenchPostgres(): Promise<BenchPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'reprise-bench-'));
-  await chmod(folder, 0o711); // for root, the user postgres owns the data and must reach it
+  await chmod(folder, 0o711); // under root, the system user postgres owns the data and must be able to enter the folder
   const remove = async (): Promise<void> => {
     await stopPostgres(folder, 'immediate');
     await rm(folder, { recursive: true, force: true });
@@ -35,11 +35,11 @@ export async function startBenchPostgres(): Promise<BenchPostgres> {
   }
 }
 
-/** Uses REPRISE_DATABASE_URL, or a Postgres of its own. */
+/** Uses the database of REPRISE_DATABASE_URL, or starts a Postgres. */
 export async function startBench(): Promise<Bench> {
   const given = process.env['REPRISE_DATABASE_URL'];
   const own = given === undefined ? await startBenchPostgres() : undefined;
-  if (own !== undefined) process.env['REPRISE_DATABASE_URL'] = own.url; // for the worker processes
+  if (own !== undefined) process.env['REPRISE_DATABASE_URL'] = own.url; // the worker processes read it
   const connection = await Connection.connect();
   return {
     connection,
@@ -52,7 +52,7 @@ export async function startBench(): Promise<Bench> {
   };
 }
 
-/** The database's clock, ms since 1970, to compare with times in the log. */
+/** The time by the database's clock, ms since 1970. Comparable with times in the log. */
 export async function databaseTime(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query<{ at: number }>(
     'select extract(epoch from clock_timestamp())::float8 * 1000 as at',

@@ -1,5 +1,5 @@
-// A process that reads a run's log and, with `replay`, replays the run's code over it: node … <read|replay> <run id>. There is
-// no public call for that yet, so it does what a worker does when it takes a run over.
+// A process that reads a run's log: node … <read|replay> <run id>. With `replay`, it also replays the run's code. Reprise has
+// no public call that does this, so the process does what a worker does when it takes over a run.
 import { Connection } from 'reprise/client';
 import { bundleWorkflowCode } from '../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';
@@ -9,7 +9,7 @@ import { RunReplay } from '../runtime/replay/run-replay.ts';
 
 export interface Replayed {
   readonly events: number;
-  /** From the first request to the last event; connecting and bundling happen before. */
+  /** Time from the first request to the last event, without connecting and bundling. */
   readonly ms: number;
   /** Peak of the resident set, bytes. */
   readonly peak: number;

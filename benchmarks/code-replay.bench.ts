@@ -1,4 +1,4 @@
-// Replay, MOCK_TOOLS: how fast does the code of the main job replay its recorded results, and how much of that is reading?
+// Replay, MOCK_TOOLS: how fast does the main job's code replay its recorded results, and how much of the time is reading?
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Bench } from './bench.ts';
@@ -45,7 +45,7 @@ export const question: Question = {
   },
 };
 
-/** Runs the main job once, without a kill, with the worker that `npm start` uses. Returns the run's id. */
+/** Runs the main job once with the worker that `npm start` uses, and kills no worker. Returns the run's id. */
 async function record({ client }: Bench, records: number): Promise<string> {
   const worker = fork(new URL('../examples/warehouse/worker.ts', import.meta.url), [taskQueue, 'recorder'], {
     stdio: ['ignore', 2, 2, 'ipc'],

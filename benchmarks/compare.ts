@@ -1,5 +1,5 @@
-// npm run bench:compare <ref>: asks the working tree and another commit the same questions in turns on one Postgres, and says
-// which measurements got slower or faster. Exit code 1 when one got slower, 2 for bad input.
+// npm run bench:compare <ref>: asks the working tree and another commit the same questions in turns, on one Postgres. Reports
+// which measurements got slower or faster. Exit code 1: a measurement got slower. Exit code 2: bad input.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -36,7 +36,7 @@ interface Options {
 
 type Side = 'mine' | 'theirs';
 
-/** One measurement: a value for each round and side. */
+/** One measurement, with a value for each round and each of the two trees. */
 interface Pairs {
   readonly question: string;
   readonly measurement: Measurement;
@@ -113,7 +113,7 @@ async function compare(options: Options, trees: Record<Side, string>, server: st
   return [...pairs.values()];
 }
 
-/** Prints a line for each measurement; returns true when one got slower. */
+/** Prints a line for each measurement. Returns true if at least one measurement got slower. */
 function tell(pairs: readonly Pairs[], ref: string): boolean {
   let slower = false;
   const line = (cells: readonly string[]): void => {
@@ -146,7 +146,7 @@ async function main(): Promise<number> {
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
-  // When the reader of our output goes away (`| head`), clean up and end instead of dying at once.
+  // When the reader of our output closes the pipe (`| head`), clean up before the process ends.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort());
   const folder = await mkdtemp(join(tmpdir(), 'reprise-compare-'));
   const theirs = join(folder, 'tree');

@@ -1,4 +1,4 @@
-// The schema of the contexts in context-workflows.ts, in a file that its worker preloads.
+// The schema of the contexts in context-workflows.ts. A separate file, so that a worker can preload the schema.
 import { z } from 'zod';
 
 export const Order = z.object({

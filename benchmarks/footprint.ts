@@ -1,4 +1,4 @@
-// What work costs the database: commits, WAL, and growth of the log's table with its index.
+// What a load costs the database: commits, WAL, and the growth of the log's table and index.
 import type pg from 'pg';
 import { pause } from './bench.ts';
 import type { Measurement } from './question.ts';
@@ -9,7 +9,7 @@ interface Footprint {
   readonly tableBytes: number;
 }
 
-/** Measures `work`, which does `count` of `unit`. */
+/** Measures the cost of `work`, which does `count` units; `unit` is the unit's name. */
 export async function footprint(
   pool: pg.Pool,
   unit: string,
@@ -18,7 +18,7 @@ export async function footprint(
 ): Promise<Measurement[]> {
   const before = await counters(pool);
   await work();
-  await pause(1100); // a session reports its statistics about once a second
+  await pause(1100); // a Postgres session reports its statistics about once a second
   const after = await counters(pool);
   const each = (key: keyof Footprint): readonly number[] => [(after[key] - before[key]) / count];
   return [

@@ -6,9 +6,9 @@ import { newId, payload, shortWorkflows } from './load.ts';
 import type { Measurement, Question } from './question.ts';
 
 const taskQueue = 'held-snapshot';
-/** With ten minutes in all, a slice is one minute. */
+/** In the usual ten minutes, a slice is one minute long. */
 const slices = 10;
-/** The control without a snapshot is shorter. */
+/** The control measurement, without a snapshot, takes fewer slices. */
 const controlSlices = 3;
 
 export const question: Question = {
@@ -20,7 +20,7 @@ export const question: Question = {
     const sliceMs = (size * 1000) / slices;
     return withWorkers([{ taskQueue }], async () => {
       await shortWorkflows(bench.client, taskQueue, 2000);
-      // Autovacuum off: its effect on the planner is another question.
+      // Analyzes once by hand, so that the plans do not depend on when autovacuum first analyzes the table.
       await bench.pool.query('analyze reprise.events');
       const control = await ratesBySlice(bench, sliceMs, controlSlices);
       const holder = new pg.Client({ connectionString: process.env['REPRISE_DATABASE_URL'] });
@@ -52,7 +52,7 @@ function measured(name: string, rates: readonly number[], sliceMs: number, note?
   ];
 }
 
-/** Keeps 200 runs in flight; returns completed workflows per second in each slice of time. */
+/** Keeps 200 runs in flight. Returns the completed workflows per second for each slice. */
 async function ratesBySlice({ client }: Bench, sliceMs: number, count: number): Promise<number[]> {
   const completed = Array.from({ length: count }, () => 0);
   const begun = performance.now();

@@ -1,27 +1,27 @@
-// Kills the worker of a run that has many completed activities and one running; an idle worker takes over.
+// Kills the worker of a run that has many completed activities and one running activity. An idle worker takes the run over.
 import { type Bench, databaseTime, pause } from './bench.ts';
 import { BenchWorker, type Memory } from './bench-worker.ts';
 import { newId, payload } from './load.ts';
 import { activityCompleted, activityScheduled, firstOf, head, headReaches, workerLost } from './log-reader.ts';
 
-/** More activities than any question waits for; the run is terminated. */
+/** More activities than any question waits for. The run is terminated before it does all of them. */
 const endless = 10_000_000;
 
 export interface Recovery {
   readonly runId: string;
   /** seq of the last event before the kill. */
   readonly killedAt: number;
-  /** Kill to WorkerLost in the log. */
+  /** Time from the kill to WorkerLost in the log. */
   readonly pickupMs: number;
-  /** Kill to the next result, that of the running activity. */
+  /** Time from the kill to the next result, which is the running activity's. */
   readonly resultMs: number;
-  /** Kill to the first command of the replayed code. */
+  /** Time from the kill to the first command of the replayed code. */
   readonly codeMs: number;
   readonly victim: Memory;
   readonly heir: Memory;
 }
 
-/** Kills after `steps` activities; the log has two events of each. */
+/** Kills the worker after `steps` activities. Each activity has two events in the log. */
 export async function killAndRecover({ client, pool }: Bench, taskQueue: string, steps: number): Promise<Recovery> {
   const workers: BenchWorker[] = [];
   const startWorker = async (): Promise<BenchWorker> => {
@@ -44,7 +44,7 @@ export async function killAndRecover({ client, pool }: Bench, taskQueue: string,
     const victimMemory = await victim.memory();
     const killed = await databaseTime(pool);
     victim.signal('SIGKILL');
-    await pause(20); // lets commits in flight finish
+    await pause(20); // commits in flight can finish
     const killedAt = await head(pool, runId);
     const lost = await firstOf(pool, runId, killedAt, workerLost);
     const result = await firstOf(pool, runId, lost.seq, activityCompleted);

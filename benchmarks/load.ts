@@ -1,7 +1,7 @@
-// Loads that several questions use, and how rounds are repeated.
+// The loads that several questions use, and the repetition of rounds.
 import type { Client } from 'reprise/client';
 
-/** 207 bytes as JSON, as in the peers' measurements. */
+/** 207 bytes as JSON. The comparison with the peers uses the same payload. */
 export const payload: unknown = {
   id: 'a3f1c2d4-0000-4000-8000-000000000001',
   kind: 'benchmark',
@@ -11,7 +11,7 @@ export const payload: unknown = {
 let nextId = 0;
 export const newId = (): string => `bench-${process.pid}-${nextId++}`;
 
-/** Calls `once` one time more than `rounds`; the first call warms up. */
+/** Calls `once` `rounds` times, after one more call that warms up. */
 export async function repeated(rounds: number, once: () => Promise<number>): Promise<number[]> {
   await once();
   const values: number[] = [];
@@ -19,7 +19,7 @@ export async function repeated(rounds: number, once: () => Promise<number>): Pro
   return values;
 }
 
-/** Calls `work` `count` times, `limit` at once. */
+/** Calls `work` `count` times, with at most `limit` calls at once. */
 export async function inFlight(count: number, limit: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   await Promise.all(
@@ -29,7 +29,7 @@ export async function inFlight(count: number, limit: number, work: (i: number) =
   );
 }
 
-/** Rate of `count` things, per second. */
+/** Runs `work`, which does `count` things. Returns the things done per second. */
 export async function rate(count: number, work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();

@@ -1,4 +1,4 @@
-// Reads a run's log by SQL, for the questions.
+// Reads a run's log by SQL.
 import type pg from 'pg';
 import { pause } from './bench.ts';
 
@@ -11,7 +11,7 @@ export const timerStarted = 30;
 export interface LogEvent {
   readonly seq: number;
   readonly type: number;
-  /** Database clock, ms since 1970. */
+  /** By the database's clock, ms since 1970. */
   readonly at: number;
 }
 
@@ -23,7 +23,7 @@ export async function head(pool: pg.Pool, runId: string): Promise<number> {
   return rows[0]?.seq ?? 0;
 }
 
-/** Resolves with the head once it is at least `seq`. */
+/** Waits until the run's head is at least `seq`. Resolves with the head. */
 export async function headReaches(pool: pg.Pool, runId: string, seq: number): Promise<number> {
   for (;;) {
     const reached = await head(pool, runId);
@@ -42,7 +42,7 @@ export async function events(pool: pg.Pool, runId: string, from: number, to: num
   return rows;
 }
 
-/** The first event of one type after `after`; waits for it. */
+/** Waits for the first event of a type after the seq `after`. Resolves with the event. */
 export async function firstOf(pool: pg.Pool, runId: string, after: number, type: number): Promise<LogEvent> {
   for (;;) {
     const found = (await events(pool, runId, after + 1, after + 1000)).find((event) => event.type === type);

@@ -1,5 +1,5 @@
-// W8: does an activity cost the same at the end of a run of 200,000 events as at its start, and how long does recovery of such
-// a run take?
+// W8: in a run of 200,000 events, does an activity cost the same at the end as at the start? How long does it take to recover
+// such a run?
 import type { Bench } from './bench.ts';
 import { killAndRecover } from './kill-and-recover.ts';
 import { events } from './log-reader.ts';
@@ -15,11 +15,11 @@ export const question: Question = {
   isLong: true,
   async run(bench, { size }) {
     const steps = Math.ceil(size / 2);
-    await killAndRecover(bench, 'long-warm-up', Math.min(steps, 2000)); // warms the tables' pages and plans; workers are new each time
+    await killAndRecover(bench, 'long-warm-up', Math.min(steps, 2000)); // warms pages and plans; no worker is reused
     const recovery = await killAndRecover(bench, 'long', steps);
     const { runId, killedAt, victim, heir } = recovery;
     const window = Math.min(1000, Math.floor(steps / 2));
-    // The worker's first activities run code that is not compiled yet, so they are skipped.
+    // The measurement skips the worker's first activities, because they run code that is not compiled yet.
     const skipped = Math.min(500, Math.floor(window / 2));
     const first = await msAStep(bench, runId, 2 * skipped + 1, window);
     const last = await msAStep(bench, runId, killedAt - 2 * window, window);
@@ -40,7 +40,7 @@ export const question: Question = {
   },
 };
 
-/** Measured by the log's own times. */
+/** Ms per step, by the times in the log. */
 async function msAStep({ pool }: Bench, runId: string, from: number, steps: number): Promise<number> {
   const found = await events(pool, runId, from, from + 2 * steps);
   return (found.at(-1)!.at - found[0]!.at) / ((found.length - 1) / 2);

@@ -1,4 +1,4 @@
-// W2b: how many activities per second when 50 runs each do one after the other?
+// W2b: how many activities per second when each of 50 runs does one activity after the other?
 import { withWorkers } from './bench-worker.ts';
 import { repeated, sequentialRuns } from './load.ts';
 import type { Question } from './question.ts';

@@ -1,8 +1,8 @@
-// Measurements that need a new process, so that nothing is compiled, cached or connected. The script sends one message.
+// Runs a measurement in a new process, in which nothing is compiled, cached or connected. The process sends one message.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Forks `script`, which may only read the database, and returns its message. */
+/** Forks a process that runs `script` with read-only transactions. Returns the message of the process. */
 export async function measureInProcess<T>(script: URL, args: readonly string[]): Promise<T> {
   const child = fork(script, [...args], {
     stdio: ['ignore', 2, 2, 'ipc'],

@@ -1,4 +1,4 @@
-// W9: how do the rates of W1 and W2b change with two and with four worker processes?
+// W9: how do the rates of W1 and W2b change with two and four worker processes?
 import { withWorkers } from './bench-worker.ts';
 import { repeated, sequentialRuns, shortWorkflows } from './load.ts';
 import type { Measurement, Question } from './question.ts';

@@ -1,4 +1,4 @@
-// Checks out another commit of this repository with the benchmarks of the working tree, so that both trees are asked the same
+// Checks out another commit of this repository and gives it the benchmarks of the working tree. So both trees answer the same
 // questions, each with its own engine.
 import { execFile } from 'node:child_process';
 import { cp, readFile, rm, symlink } from 'node:fs/promises';
@@ -22,7 +22,7 @@ export async function commitOf(ref: string): Promise<string> {
   }
 }
 
-/** Checks `commit` out in `folder`, which must not exist, and makes it ready to run. */
+/** Checks `commit` out into `folder`, which must not exist yet, and makes the tree ready to run. */
 export async function checkOut(commit: string, folder: string, signal: AbortSignal): Promise<void> {
   await git('worktree', 'add', '--quiet', '--detach', folder, commit);
   await rm(join(folder, 'benchmarks'), { recursive: true, force: true });

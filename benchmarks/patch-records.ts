@@ -1,4 +1,4 @@
-// The document of BM-03 and its patches, computed alike by the workflow and by the benchmark that checks it.
+// The document of BM-03 and its patches. The workflow and the benchmark that checks its result both compute them here.
 
 export interface PersonRecord {
   id: string;
@@ -21,12 +21,12 @@ export function makeRecords(count: number): PersonRecord[] {
   }));
 }
 
-/** The record of each patch; no record has two. */
+/** The index of the record that a patch changes. Every patch changes a different record. */
 export function patchedRecord(patch: number, patches: number, records: number): number {
   return Math.floor((patch * records) / patches);
 }
 
-/** The same date in ISO 8601. */
+/** The record's date of birth in ISO 8601. */
 export function isoDate(record: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${1950 + (record % 50)}-${two(1 + (record % 12))}-${two(1 + (record % 28))}`;

@@ -1,12 +1,12 @@
-// A new process that connects, rebuilds a run's document and hashes it: node … <workflow id>. It imports everything after it
-// reads the clock, because loading is part of the answer.
+// A process that connects, rebuilds a run's document and hashes the document: node … <workflow id>. It reads the clock before
+// it imports anything, because loading is part of the measured time.
 const begun = performance.now();
 const [{ createHash }, { Client, Connection }] = await Promise.all([import('node:crypto'), import('reprise/client')]);
 
 export interface Rebuilt {
   readonly totalMs: number;
   readonly coldMs: number;
-  /** Best of three calls, after compilation. */
+  /** The fastest of three calls that follow the first, cold call. */
   readonly warmMs: number;
   readonly hashMs: number;
   readonly hash: string;

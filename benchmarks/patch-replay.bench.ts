@@ -28,7 +28,7 @@ export const question: Question = {
     for (let i = 0; i < rounds; i++) {
       const rebuilt = await measureInProcess<Rebuilt>(script, [workflowId]);
       if (rebuilt.hash !== expected) throw new Error('The rebuilt document is not the one that was written.');
-      // The initial document and the first use are patches too.
+      // The initial document and the first use of the context are patches too.
       if (rebuilt.patches !== size + 2) throw new Error(`${rebuilt.patches} patches were folded, not ${size + 2}.`);
       all.push(rebuilt);
     }
@@ -55,7 +55,7 @@ async function write({ client }: Bench, records: number, patches: number): Promi
   return workflowId;
 }
 
-/** The same work in a plain loop. */
+/** Computes the same document in a plain loop. */
 function expectedHash(records: number, patches: number): string {
   const document = { records: makeRecords(records) };
   for (let i = 0; i < patches; i++) {

@@ -1,4 +1,4 @@
-// BM-03's run: a large document, and thousands of small patches with full provenance, one event each.
+// The workflow of BM-03: a large document and thousands of small patches. Each patch is one event with full provenance.
 import { defineContext, sleep } from 'reprise/workflow';
 import { isoDate, makeRecords, patchedRecord, type PersonRecord } from './patch-records.ts';
 

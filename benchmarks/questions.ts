@@ -1,4 +1,4 @@
-// All questions, and the choice by the command line.
+// All questions, and their selection by the command line.
 import type { Question } from './question.ts';
 import { question as codeReplay } from './code-replay.bench.ts';
 import { question as fanOut } from './fan-out.bench.ts';

@@ -1,5 +1,5 @@
-// Confidence interval of a ratio that was measured a few times in pairs: a bootstrap of the mean log ratio. Seeded, so the
-// same values give the same interval.
+// Confidence interval of a ratio that was measured in a few pairs: a bootstrap of the mean log ratio. The random numbers are
+// seeded, so the same values give the same interval.
 
 export interface RatioInterval {
   readonly ratio: number;
@@ -14,7 +14,7 @@ const resamples = 20_000;
 /** The smallest change that counts. */
 const margin = 0.05;
 
-/** `mine[i]` and `theirs[i]` were measured right after each other. Undefined when a value is not above 0. */
+/** `mine[i]` and `theirs[i]` were measured right after each other. Returns undefined if a value is not above 0. */
 export function ratioInterval(mine: readonly number[], theirs: readonly number[]): RatioInterval | undefined {
   if (mine.length === 0 || [...mine, ...theirs].some((value) => !(value > 0))) return undefined;
   const logs = mine.map((value, i) => Math.log(value / theirs[i]!));
@@ -30,7 +30,7 @@ export function ratioInterval(mine: readonly number[], theirs: readonly number[]
   return { ratio: Math.exp(mean), low: at(tail), high: at(1 - tail) };
 }
 
-/** Calls a change only when the whole interval lies beyond the margin. */
+/** Reports a change only if the whole interval lies beyond the margin. */
 export function verdictOf({ low, high }: RatioInterval, better: 'higher' | 'lower'): Verdict {
   const [worst, best] = better === 'higher' ? [low, high] : [1 / high, 1 / low];
   if (best < 1 - margin) return 'slower';
@@ -39,14 +39,15 @@ export function verdictOf({ low, high }: RatioInterval, better: 'higher' | 'lowe
 }
 
 /**
- * Percentiles of a bootstrap of few values lie too close together: 2.5 % tails of seven values would cover about 88 %. The
- * tails are chosen so that the interval of normal values has the width of Student's (the "expanded percentile" interval).
+ * The percentiles of a bootstrap of few values lie too close together: with seven values, tails of 2.5 % would give an interval
+ * that covers about 88 %. The tails are chosen so that, for normal values, the interval is as wide as Student's interval (the
+ * "expanded percentile" interval).
  */
 function tailShare(n: number): number {
   return normalShare(-Math.sqrt(n / (n - 1)) * studentQuantile(n - 1));
 }
 
-/** 97.5 % quantile of Student's t, by its expansion around the normal quantile; 0.5 % off with 6 degrees, less with more. */
+/** 97.5 % quantile of Student's t, by an expansion around the normal quantile. With 6 or more degrees, at most 0.5 % off. */
 function studentQuantile(degrees: number): number {
   const z = 1.959964;
   const terms = [
@@ -58,7 +59,7 @@ function studentQuantile(degrees: number): number {
   return terms.reduce((sum, term, power) => sum + term / degrees ** power, 0);
 }
 
-/** Share of a normal distribution below `z`, for z below 0, by Simpson's rule. */
+/** The share of a normal distribution that is below `z`, by Simpson's rule. `z` is negative. */
 function normalShare(z: number): number {
   const density = (x: number): number => Math.exp(-(x * x) / 2) / Math.sqrt(2 * Math.PI);
   const [from, parts] = [-8, 400];
@@ -68,7 +69,7 @@ function normalShare(z: number): number {
   return (sum * width) / 3;
 }
 
-/** mulberry32: numbers from 0 to 1, the same for the same seed. */
+/** mulberry32: a sequence of numbers from 0 to 1 that the seed determines. */
 function generator(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-// W4: how long until a run with 10,000 completed activities continues after its worker was killed?
+// W4: how long does it take until a run with 10,000 completed activities continues after its worker was killed?
 import { killAndRecover, type Recovery } from './kill-and-recover.ts';
 import type { Measurement, Question } from './question.ts';
 
@@ -13,7 +13,7 @@ export const question: Question = {
   },
 };
 
-/** Measurements of recoveries that W4 and W8 share. */
+/** The measurements of a recovery, for W4 and W8. */
 export function recoveryTimes(recoveries: readonly Recovery[]): Measurement[] {
   const of = (name: string, value: (recovery: Recovery) => number): Measurement => ({
     name,

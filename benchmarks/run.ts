@@ -1,5 +1,5 @@
-// npm run bench: asks questions one after the other, on a Postgres with default durability. BM-01 (c) is the main job itself:
-// npm start.
+// npm run bench: asks questions one after the other, on a Postgres with default durability. BM-01 (c) is not among them: it is
+// the main job, `npm start`.
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Bench, startBench } from './bench.ts';
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  // The worker processes end with this one; its Postgres would not.
+  // Worker processes end with this process. Postgres must be stopped.
   const stopped = Promise.race(
     [['SIGINT', 130] as const, ['SIGTERM', 143] as const].map(([signal, code]) =>
       once(process, signal).then(() => code),
@@ -94,7 +94,7 @@ async function main(): Promise<number> {
 
 try {
   const code = await main();
-  if (code !== 0) process.exit(code); // interrupted questions do not matter
+  if (code !== 0) process.exit(code); // does not wait for interrupted questions
 } catch (thrown) {
   const error = asUsageError(thrown);
   console.error(error instanceof UsageError ? error.message : error);

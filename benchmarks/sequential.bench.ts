@@ -1,4 +1,4 @@
-// W2: what does each activity cost when a single run does one after the other?
+// W2: what does each activity cost when a single run does one activity after the other?
 import { withWorkers } from './bench-worker.ts';
 import { footprint } from './footprint.ts';
 import { repeated, sequentialRuns } from './load.ts';

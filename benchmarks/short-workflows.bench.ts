@@ -1,4 +1,4 @@
-// W1: how many runs of one activity per second, and what does one cost the database?
+// W1: how many runs of one activity per second, and what does one run cost the database?
 import { withWorkers } from './bench-worker.ts';
 import { footprint } from './footprint.ts';
 import { repeated, shortWorkflows } from './load.ts';

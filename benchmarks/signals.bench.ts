@@ -1,4 +1,4 @@
-// W7: how many signals per second does the client send, and how long until all runs have handled them?
+// W7: how many signals per second does the client send, and how long does it take until the runs have handled all of them?
 import type { WorkflowHandle } from 'reprise/client';
 import { withWorkers } from './bench-worker.ts';
 import { inFlight, newId } from './load.ts';
@@ -24,7 +24,7 @@ export const question: Question = {
           await client.workflow.start('countSignals', { workflowId: newId(), taskQueue, args: [signalsARun] }),
         );
       });
-      await inFlight(runs, 20, async (i) => void (await headReaches(pool, handles[i]!.runId!, 2))); // their code listens
+      await inFlight(runs, 20, async (i) => void (await headReaches(pool, handles[i]!.runId!, 2))); // runs wait for signals
       const begun = performance.now();
       const results = Promise.all(handles.map((handle) => handle.result()));
       await inFlight(count, sendersAtOnce, (i) => handles[i % runs]!.signal('tick', Math.floor(i / runs)));

@@ -1,4 +1,4 @@
-// W6: how much memory do 100,000 sleeping runs take, and how fast do they wake when all are due at once?
+// W6: how much memory do 100,000 sleeping runs need, and how fast do they wake when all of them are due at once?
 import type pg from 'pg';
 import { pause } from './bench.ts';
 import { type BenchWorker, withWorkers } from './bench-worker.ts';
@@ -9,8 +9,9 @@ import { figure } from './statistics.ts';
 
 const taskQueue = 'sleeping';
 const startsInFlight = 400;
-/** Starts per second that a slow machine still reaches, and the time on top for coming to rest and being measured. */
+/** Starts per second that even a slow machine reaches. */
 const slowStarts = 500;
+/** Additional time in which the runs fall asleep and the worker's memory is measured. */
 const restMs = 25_000;
 const mebibyte = 1024 * 1024;
 
@@ -56,7 +57,7 @@ async function allAsleep(pool: pg.Pool, size: number, due: number): Promise<void
   }
 }
 
-/** Waits until shortly before the runs are due, when most have been evicted, and measures the worker's memory. */
+/** Waits until shortly before the runs are due, when most are evicted. Then measures the worker's memory. */
 async function restAndWeigh(pool: pg.Pool, worker: BenchWorker, due: number): Promise<{ rss: number; note: string }> {
   await pause(due - Date.now() - 3_000);
   const { rows } = await pool.query<{ n: number }>(
@@ -79,7 +80,7 @@ async function allClosed(pool: pg.Pool): Promise<void> {
   }
 }
 
-/** Measured by the log's own times. Every run must have completed, and none before it was due. */
+/** Computed from the times in the log. Every run must have completed, and no run may have completed before it was due. */
 async function wakingTimes(pool: pg.Pool, due: number): Promise<Measurement[]> {
   const { rows } = await pool.query<{
     n: number;

@@ -1,4 +1,4 @@
-// W3: how long from start to result on an idle system, with the worker in another process and in the client's?
+// W3: on an idle system, how long is the time from start to result, with the worker in the client's process and in another?
 import { pino } from 'pino';
 import { Worker } from 'reprise/worker';
 import * as activities from './activities.ts';
@@ -39,7 +39,7 @@ async function latencies(
     const begun = performance.now();
     await client.workflow.execute('oneActivity', { workflowId: newId(), taskQueue, args: [payload] });
     const time = performance.now() - begun;
-    await pause(2); // idle in between
+    await pause(2); // the system is idle between two starts
     return time;
   };
   for (let i = 0; i < 50; i++) await one();

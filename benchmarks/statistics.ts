@@ -1,4 +1,4 @@
-// Medians, ranges and the format of figures.
+// Medians and ranges of measured values, and the format of figures.
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -12,7 +12,7 @@ export function percentile(values: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN;
 }
 
-/** Three significant digits below 100, whole numbers with thousands separators above. */
+/** Numbers below 100 have three significant digits. Others are whole numbers with thousands separators. */
 export function figure(value: number): string {
   const size = Math.abs(value);
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;

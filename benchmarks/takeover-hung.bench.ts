@@ -1,8 +1,8 @@
-// BM-12 (b): how long until an idle worker continues the run of a worker that hangs? Bound by the lease of 5 s.
+// BM-12 (b): how long does it take until an idle worker continues the run of a worker that hangs? At least the lease of 5 s.
 import type { Question } from './question.ts';
 import { takeover } from './takeover.ts';
 
-/** An idle worker trusts an expired lease only after a whole lease of its own heartbeats. */
+/** An idle worker acts on an expired lease only after it has sent its own heartbeats for a whole lease. */
 const settleMs = 5_500;
 
 export const question: Question = {

@@ -1,4 +1,4 @@
-// BM-12 (a): how long until an idle worker continues the run of a worker that was killed?
+// BM-12 (a): how long does it take until an idle worker continues the run of a worker that was killed?
 import type { Question } from './question.ts';
 import { takeover } from './takeover.ts';
 

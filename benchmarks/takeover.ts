@@ -1,13 +1,14 @@
-// BM-12: the only busy worker is killed or hangs, and an idle one takes over. Measures from the signal to the first new event.
+// BM-12: the only busy worker is killed or hangs, and an idle worker takes over. Measures the time from the SIGKILL or SIGSTOP
+// to the first new event.
 import { type Bench, databaseTime, pause } from './bench.ts';
 import { BenchWorker } from './bench-worker.ts';
 import { newId, payload } from './load.ts';
 import { events, head, headReaches } from './log-reader.ts';
 
-/** Long enough that the run does not end by itself. */
+/** So many activities that the run does not complete during the measurement. */
 const endless = 10_000_000;
 
-/** Returns ms. `settleMs`: how long the idle worker runs beside the busy one before the signal. */
+/** Returns ms. `settleMs`: how long both workers run before the busy worker gets the signal. */
 export async function takeover(
   { client, pool }: Bench,
   signal: NodeJS.Signals,
@@ -29,7 +30,7 @@ export async function takeover(
     await pause(settleMs);
     const sent = await databaseTime(pool);
     busy.signal(signal);
-    await pause(20); // lets commits in flight finish
+    await pause(20); // commits in flight can finish
     const last = await head(pool, runId);
     await headReaches(pool, runId, last + 1);
     const [first] = await events(pool, runId, last + 1, last + 1);

@@ -1,6 +1,6 @@
-// How the benchmark commands parse options: they report bad usage in one line, with exit code 2.
+// Parses the options of the benchmark commands. The commands report bad usage in one line and exit with code 2.
 
-/** Bad usage: the message says why, and the exit code is 2. */
+/** Bad usage. The message says what is wrong; the exit code is 2. */
 export class UsageError extends Error {}
 
 /** A whole number. @throws UsageError */
@@ -10,7 +10,7 @@ export function countOf(option: string, text: string, least: number, most = 1_00
   throw new UsageError(`--${option} ${text}: expected a whole number from ${least} to ${most}.`);
 }
 
-/** `parseArgs` reports bad options by errors with such codes. */
+/** Errors of `parseArgs` about bad options have such codes. */
 export function asUsageError(error: unknown): unknown {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')

@@ -1,4 +1,4 @@
-// A worker process of the benchmarks. Its parent kills it, stops it, or asks for its memory.
+// A worker process of the benchmarks. The parent process kills or stops it, or asks how much memory it uses.
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';

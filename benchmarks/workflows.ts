@@ -1,4 +1,4 @@
-// Workflows of the benchmarks: the shapes of architecture section 11, with activities that do nothing.
+// Workflows of the benchmarks. Their activities do nothing.
 import { condition, defineSignal, forEach, proxyActivities, setHandler, sleep } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 
@@ -43,7 +43,7 @@ export async function countSignals(count: number): Promise<number> {
 
 export const go = defineSignal('go');
 
-/** Does `count` activities, waits for a signal, then does one more: a kill in between leaves `count` to recover. */
+/** Does `count` activities, waits for a signal, then does one more. A kill during the wait leaves `count` to recover. */
 export async function sequentialThenWait(payload: unknown, count: number): Promise<number> {
   let released = false;
   setHandler(go, () => {

@@ -1,4 +1,4 @@
-// W1z: how much do a context, and a zod schema that checks it, slow W1 down?
+// W1z: how much does a context slow W1 down, and how much a context that a zod schema checks?
 import { withWorkers } from './bench-worker.ts';
 import { shortWorkflows } from './load.ts';
 import type { Measurement, Question } from './question.ts';
@@ -20,7 +20,7 @@ export const question: Question = {
       bundled: [],
     };
     await withWorkers([plain, preloaded, bundled], async () => {
-      // The variants alternate within each round, so that ratios compare the same minute. The first round warms up.
+      // The variants alternate within each round, so that a ratio compares values of the same minute. The first round warms up.
       for (let round = 0; round <= rounds; round++) {
         rates.plain.push(await shortWorkflows(client, plain.taskQueue, size));
         rates.context.push(await shortWorkflows(client, preloaded.taskQueue, size, 'withContext'));

@@ -1,5 +1,5 @@
-// What a system must offer to be measured, and the shape of a measurement. The peers' adapters are .mjs files of this shape;
-// their parameters give them everything, so that they import only their own packages.
+// The interface that a system must implement to be measured, and the shape of a measurement. The peers' adapters are .mjs
+// files that implement `Adapter`. They get everything as parameters, so each imports only the peer's packages.
 import type { Question, System, Variant } from './questions.ts';
 
 export type Kind = 'one' | 'sequential' | 'fanOut' | 'hold';
@@ -12,10 +12,10 @@ export interface Input {
 /** Runs one durable step that returns what `body` returns. */
 export type Step = (name: string, body: () => Promise<unknown>) => PromiseLike<unknown>;
 
-/** Workflow bodies, the same for every peer; `step` is the peer's own. */
+/** Workflow bodies, the same for every peer. Each peer passes its own `step`. */
 export type Shapes = Record<Kind, (step: Step, input: Input) => Promise<unknown>>;
 
-/** Address of a system's server: `serve` creates it, `open` gets it, across processes. */
+/** Address of a system's server. `serve` returns it, and `open` receives it, perhaps in another process. */
 export type Address = Record<string, number>;
 
 export interface Setting {
@@ -36,21 +36,21 @@ export interface Engine {
 }
 
 export interface Adapter {
-  /** Creates what the database must hold before the first start, if `open` does not. */
+  /** Creates the tables that the system needs before its first start. Absent if `open` creates them. */
   install?(url: string, runSql: (sql: string) => Promise<void>): Promise<void>;
-  /** Starts the system's server; only for systems that have one. */
+  /** Starts the system's server. Absent if the system has no server. */
   serve?(): Promise<{ address: Address; stop(): Promise<void> }>;
   open(setting: Setting): Promise<Engine>;
 }
 
-/** Per workflow (W1) or step (W2). */
+/** Cost of one workflow (W1) or one step (W2). */
 export interface Cost {
   readonly commits: number;
   readonly walBytes: number;
   readonly tableBytes: number;
 }
 
-/** Milliseconds. `sinceOpen` starts when the new process has imported everything and starts the engine. */
+/** In ms. `sinceOpen` counts from the moment when the new process has imported everything and starts the engine. */
 export interface Recovery {
   readonly total: number;
   readonly sinceOpen?: number;
@@ -65,7 +65,7 @@ export interface Measured {
   readonly variant: Variant;
   /** Workflows or steps per second. `inside` counts from the first start to the last end of workflow code. */
   readonly rates?: { readonly client: number; readonly inside?: number };
-  /** Milliseconds. */
+  /** In ms. */
   readonly latency?: { readonly p50: number; readonly p95: number; readonly p99: number };
   readonly recovery?: Recovery;
   readonly cost?: Cost;

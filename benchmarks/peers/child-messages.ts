@@ -1,7 +1,7 @@
-// Waits for messages of a forked process.
+// Waits for messages from a forked process.
 import type { ChildProcess } from 'node:child_process';
 
-/** The next message that `wanted` accepts. Call it before the child can send. Rejects when the child ends first. */
+/** Waits for the next message that `wanted` accepts. Call before the child can send it. Rejects if the child ends first. */
 export function messageFrom<T>(child: ChildProcess, wanted: (message: unknown) => message is T): Promise<T> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -26,7 +26,7 @@ export function isWord<W extends string>(word: W): (message: unknown) => message
   return (message): message is W => message === word;
 }
 
-/** A message that is an object with this key. */
+/** Accepts a message that is an object with this key. */
 export function hasKey<T extends object>(key: keyof T & string): (message: unknown) => message is T {
   return (message): message is T => typeof message === 'object' && message !== null && key in message;
 }

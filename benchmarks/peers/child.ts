@@ -1,5 +1,5 @@
-// Runs one measurement: a fresh database, a fresh process in a group of its own, and one line of JSON as the answer. Always
-// kills the group and drops the database.
+// Runs one measurement in a new process with a new database and its own process group, and reads one line of JSON from it.
+// Always kills the process group and drops the database.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,21 +7,21 @@ import type pg from 'pg';
 import type { Measured } from './adapter.ts';
 import { type Question, type System, timeoutMs, type Variant } from './questions.ts';
 
-/** Names a measurement. */
+/** Identifies a measurement. */
 export interface Subject {
   readonly question: Question;
   readonly system: System;
   readonly variant: Variant;
 }
 
-/** A measurement that failed, with the last words of its process. */
+/** A measurement that failed, with the error that its process printed. */
 export interface Failed extends Subject {
   readonly failure: string;
 }
 
 export interface Server {
   readonly url: string;
-  /** Folder for files that a system writes itself. */
+  /** Folder for the files that a system writes. */
   readonly folder: string;
   readonly admin: pg.Client;
 }
@@ -56,7 +56,7 @@ export async function measure(server: Server, { question, system, variant }: Sub
   });
 }
 
-/** Kills what still runs, when the whole bench ends. */
+/** Kills the processes that still run. For the end of the whole benchmark. */
 export function killAll(): void {
   for (const child of running) killGroup(child);
 }

@@ -1,4 +1,5 @@
-// Reduces measurements to figures: one for each question, with its unit, direction, target, and the limit that Postgres sets.
+// Reduces measurements to figures. Each question has one figure, with a unit, a direction, a target and the limit that Postgres
+// sets.
 import { median } from '../statistics.ts';
 import type { Measured } from './adapter.ts';
 import type { Failed } from './child.ts';
@@ -10,9 +11,9 @@ export interface Asked {
   readonly unit: string;
   readonly better: 'higher' | 'lower';
   readonly digits: number;
-  /** Target for Reprise, as its figure over the best peer's. */
+  /** The target for Reprise: the ratio of its figure to the best peer's. */
   readonly targets: readonly { readonly variant: Variant; readonly text: string; readonly ratio: number }[];
-  /** The limit that Postgres sets; undefined where there is no meaningful one. */
+  /** The limit that Postgres sets. Undefined if no limit is meaningful. */
   limitOf(limit: Limit, variant: Variant): number | undefined;
   readonly limitText: string;
 }
@@ -77,7 +78,7 @@ export const asked: Record<Question, Asked> = {
   },
 };
 
-/** The figure of a measurement. For a peer's rate, the better of the client's and the inside one. */
+/** The figure of a measurement. For a peer's rate, the higher of the client's rate and the rate inside the workflow code. */
 export function figureOf({ question, rates, latency, recovery }: Measured): number {
   if (rates !== undefined) {
     const rate = Math.max(rates.client, rates.inside ?? 0);
@@ -98,7 +99,7 @@ export function isMeasured(one: Measured | Failed): one is Measured {
   return !('failure' in one);
 }
 
-/** Median over the rounds that finished; NaN when none did. */
+/** Median over the rounds that finished. NaN if no round finished. */
 export function figureOfRow(row: Row): number {
   return median(row.measured.map(figureOf));
 }
@@ -115,7 +116,7 @@ export function meets(ratio: number, target: number, { better }: Asked): boolean
   return better === 'higher' ? ratio >= target : ratio <= target;
 }
 
-/** One measurement in words, for the progress line. */
+/** Text of one measurement for the progress line. */
 export function summaryOf(one: Measured | Failed): string {
   if (!isMeasured(one)) return `FAILED, ${one.failure}`;
   const { unit, digits } = asked[one.question];

@@ -1,5 +1,5 @@
-// Installs the peers' packages into this folder, outside the project's own packages. Runs no install scripts: the peers need
-// only files, and one of their packages just reports the installation to its makers.
+// Installs the peers' packages into this folder, apart from the project's packages. Runs no install scripts, because the peers
+// need only files. The install script of one of their packages reports the installation to its makers.
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-/** Does nothing while the installation is newer than the lock file. */
+/** Does nothing if the installation is newer than the lock file. */
 export async function installPeers(): Promise<void> {
   const installed = await changedAt('node_modules/.package-lock.json');
   const locked = await changedAt('package-lock.json');

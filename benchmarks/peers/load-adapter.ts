@@ -1,5 +1,5 @@
-// Loads the adapter of a system. The peers' adapters are plain JavaScript, loaded by URL, because their packages are not
-// installed where the project is type-checked. Loads nothing of Reprise for a peer, because process start is part of W4.
+// Loads the adapter of a system. The peers' adapters are plain JavaScript and loaded by URL, because the peers' packages are
+// not installed where the project is type-checked. For a peer, loads no code of Reprise, because W4 includes the process's start.
 import pg from 'pg';
 import type { Adapter } from './adapter.ts';
 import type { System } from './questions.ts';
@@ -10,7 +10,7 @@ export async function loadAdapter(system: System): Promise<Adapter> {
   return loaded.adapter;
 }
 
-/** For systems whose package does not create its tables. */
+/** Runs the SQL that creates a system's tables, for packages that do not create their tables. */
 export async function runSql(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

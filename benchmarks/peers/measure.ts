@@ -1,5 +1,5 @@
-// One measurement in a process of its own: node measure.ts <question> <system> <variant>, with the database in BENCH_URL.
-// Prints one line of JSON. All systems warm up with the same work for the same time, except in W4.
+// A process that makes one measurement: node measure.ts <question> <system> <variant>, with the database in BENCH_URL. Prints
+// one line of JSON. Except in W4, all systems warm up with the same work for the same time.
 import pg from 'pg';
 import { inFlight, payload } from '../load.ts';
 import { percentile } from '../statistics.ts';
@@ -17,7 +17,7 @@ const url = process.env['BENCH_URL'];
 if (url === undefined) throw new Error('BENCH_URL names no database.');
 const size = sizeOf(question, system);
 console.log(JSON.stringify({ question, system, variant, ...(await measured(url)) }));
-process.exit(0); // some peers keep timers
+process.exit(0); // timers of some peers would keep the process alive
 
 async function measured(url: string): Promise<Omit<Measured, 'question' | 'system' | 'variant'>> {
   if (question === 'W4') {
@@ -35,13 +35,13 @@ async function measured(url: string): Promise<Omit<Measured, 'question' | 'syste
     const shapes = shapesSeenBy(seen, async () => undefined);
     const open = (): Promise<Engine> => adapter.open({ url, shapes, variant, address: server?.address });
     const counted = server === undefined && (question === 'W1' || question === 'W2');
-    if (counted) await (await open()).stop(); // migrations do not count
+    if (counted) await (await open()).stop(); // leaves migrations out of the cost
     const before = counted ? await counters(url) : undefined;
     const engine = await open();
     const warmedUp = await warmUp(engine);
     Object.assign(seen, nothingSeen());
     const figures = question === 'W3' ? { latency: await latency(engine) } : { rates: await rates(engine) };
-    await engine.stop(); // Postgres counts a session's work when it ends, at the latest
+    await engine.stop(); // Postgres reports a session's statistics at its end at the latest
     const cost = before === undefined ? {} : { cost: costOf(before, await counters(url), warmedUp + unitsOf(size)) };
     return { ...figures, ...cost };
 
@@ -57,7 +57,7 @@ async function measured(url: string): Promise<Omit<Measured, 'question' | 'syste
   }
 }
 
-/** The unit of a rate: workflows in W1, steps otherwise. */
+/** The amount of work: the number of workflows in W1, of steps otherwise. */
 function unitsOf({ workflows, steps }: Size): number {
   return workflows * steps;
 }
@@ -73,7 +73,7 @@ async function work(engine: Engine, { workflows, steps }: Size): Promise<void> {
   });
 }
 
-/** Returns the number of units done. */
+/** Returns the number of workflows or steps done. */
 async function warmUp(engine: Engine): Promise<number> {
   if (question === 'W3') {
     await latencies(engine, Number.POSITIVE_INFINITY, performance.now() + warmUpMs);
@@ -102,7 +102,7 @@ async function latencies(engine: Engine, count: number, until: number): Promise<
     const begun = performance.now();
     await engine.execute('one', { payload, steps: 1 });
     times.push(performance.now() - begun);
-    await new Promise((resolve) => setTimeout(resolve, 2)); // idle in between
+    await new Promise((resolve) => setTimeout(resolve, 2)); // the system is idle between two starts
   }
   return times;
 }

@@ -1,19 +1,19 @@
-// Measures Postgres itself in the same minutes with plain `pg`: the yardstick for every figure of a round. The table is a bare
-// log without any engine.
+// Measures Postgres alone, with plain `pg` and a bare log table, in the same minutes as the systems. The results are the limits
+// that the figures of a round are compared with.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { median } from '../statistics.ts';
 
 export interface Limit {
-  /** ms of one durable single-row insert on one connection, p50. */
+  /** Time of one durable single-row insert on one connection, ms, p50. */
   readonly commitMs: number;
-  /** ms of two and of three such inserts one after the other, p50. */
+  /** Time of two such inserts one after the other (below: three), ms, p50. */
   readonly twoCommitsMs: number;
   readonly threeCommitsMs: number;
-  /** rows/s of flows that each wait for their row, while one connection writes what has gathered. */
+  /** Rows per second of 50 flows (below: 200). Each flow waits for its row; one connection writes all waiting rows at once. */
   readonly flows50: number;
   readonly flows200: number;
-  /** rows/s of one insert of 1000 rows. */
+  /** Rows per second of one insert of 1000 rows. */
   readonly flush1000: number;
 }
 
@@ -28,7 +28,7 @@ interface Row {
   readonly failed: (error: unknown) => void;
 }
 
-/** Needs a database of its own. */
+/** Needs a separate database. */
 export async function probe(url: string): Promise<Limit> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -51,7 +51,7 @@ export async function probe(url: string): Promise<Limit> {
   }
 }
 
-/** p50 in ms of `length` durable inserts one after the other. */
+/** Time of `length` durable inserts one after the other, ms, p50. */
 async function chain(client: pg.Client, length: number, samples: number): Promise<number> {
   const run = randomUUID();
   const times: number[] = [];
@@ -78,7 +78,7 @@ async function write(client: pg.Client, rows: readonly Pick<Row, 'run' | 'seq'>[
   });
 }
 
-/** Rows per second of `flows` that append row after row and wait until each is durable. */
+/** Rows per second when `flows` flows append row after row, and each flow waits until its row is durable. */
 async function groupCommit(client: pg.Client, flows: number, durationMs: number): Promise<number> {
   let waiting: Row[] = [];
   let writing = false;
@@ -94,7 +94,7 @@ async function groupCommit(client: pg.Client, flows: number, durationMs: number)
       } catch (error) {
         for (const row of batch) row.failed(error);
       }
-      await new Promise((resolve) => setImmediate(resolve)); // lets the flows add their next rows first
+      await new Promise((resolve) => setImmediate(resolve)); // the flows can add their next rows first
     }
     writing = false;
   };

@@ -1,5 +1,5 @@
-// The questions for every system: how much work each is, where a system gets another amount, and when a measurement counts as
-// failed.
+// The questions for every system: the amount of work of each question, the systems that get a different amount, and the time
+// limit of a measurement.
 
 export const questions = ['W1', 'W2', 'W2b', 'W3', 'W4', 'W5'] as const;
 export type Question = (typeof questions)[number];
@@ -7,7 +7,7 @@ export type Question = (typeof questions)[number];
 export const systems = ['reprise', 'dbos', 'absurd', 'openworkflow', 'restate'] as const;
 export type System = (typeof systems)[number];
 
-/** A variant of a question; only Reprise has two of W3 and W4. */
+/** A variant of a question. Only Reprise has variants, two each of W3 and W4. */
 export type Variant = '' | 'one process' | 'across processes' | 'new process' | 'idle worker';
 
 export interface Size {
@@ -26,7 +26,7 @@ const sizes: Record<Question, Size> = {
   W5: { workflows: 1, steps: 1000 },
 };
 
-/** OpenWorkflow refuses more than 1000 steps in a run. In W3, it and Absurd wait for polls, so 200 would take minutes. */
+/** OpenWorkflow refuses more than 1000 steps in a run. In W3, OpenWorkflow and Absurd wait for polls: 200 runs take minutes. */
 const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
   openworkflow: {
     W2: { workflows: 1, steps: 900 },
@@ -37,7 +37,7 @@ const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
   absurd: { W3: { workflows: 100, steps: 1 } },
 };
 
-/** BENCH_SCALE: a factor above 0 for all counts, to try things out. */
+/** BENCH_SCALE multiplies all counts, for short tries. Above 0. */
 export const scale: number = Number(process.env['BENCH_SCALE'] ?? 1);
 
 export function sizeOf(question: Question, system: System): Size {
@@ -53,15 +53,15 @@ export function variantsOf(question: Question, system: System): readonly Variant
   return [''];
 }
 
-/** Recovery that waits for a lease of 30 or 120 s is measured only in the first round. */
+/** True if the question is asked only in the first round, because the recovery waits for a lease of 30 or 120 s. */
 export function onceOnly(question: Question, system: System): boolean {
   return question === 'W4' && (system === 'absurd' || system === 'openworkflow');
 }
 
-/** W4 first does its 10,000 steps and may then wait for a lease of 120 s. */
+/** In W4, a system first does 10,000 steps and may then wait for a lease of 120 s. */
 export function timeoutMs(question: Question): number {
   return question === 'W4' ? 420_000 : 180_000;
 }
 
-/** W1 keeps this many in flight; no other question starts so many. */
+/** The number of workflows that W1 keeps in flight. No other question runs as many at once. */
 export const workflowsAtOnce = 200;

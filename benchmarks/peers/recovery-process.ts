@@ -1,5 +1,5 @@
-// A worker process of a peer in W4. The first one starts the workflow, reports when its steps are done, and hangs until it is
-// killed; the second one finds the workflow, ends it, and reports what it saw.
+// A worker process of a peer in W4. The first process starts the workflow, reports when its steps are done, and hangs until it
+// is killed. The second process finds the workflow, completes it, and reports what the workflow code did.
 import type { Address, Input } from './adapter.ts';
 import { loadAdapter } from './load-adapter.ts';
 import type { System } from './questions.ts';
@@ -19,7 +19,7 @@ if (role === 'first') {
   await engine.start('hold', JSON.parse(input) as Input);
 } else {
   while (seen.firstStep === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
-  // Repeated steps would come before the first new one, or now.
+  // Any repeated steps run before the first new step or within this pause.
   await new Promise((resolve) => setTimeout(resolve, 200));
   process.send?.({ ...seen, opened } satisfies Recovered);
 }

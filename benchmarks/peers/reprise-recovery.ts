@@ -1,5 +1,5 @@
-// W4 for Reprise. `new process` is the setup of the peers: the worker is killed, then a new process starts. With `idle worker`,
-// a second worker already runs.
+// W4 for Reprise. `new process` is the same setup as for the peers: the worker is killed, then a new process starts. With
+// `idle worker`, a second worker already runs at the kill.
 import type { ChildProcess } from 'node:child_process';
 import { Client, Connection } from '../../sdk/client.ts';
 import { payload } from '../load.ts';
@@ -18,7 +18,7 @@ export async function measureRepriseRecovery(url: string, steps: number, variant
   });
   while ((await eventsOf(connection, handle.runId)) < 2 * steps + 1) await pause(20);
   const idle = variant === 'idle worker' ? await readyWorker(url) : undefined;
-  if (idle !== undefined) await pause(500); // lets the idle worker see the leases first
+  if (idle !== undefined) await pause(500); // the idle worker reads the leases before the kill
   const killed = Date.now();
   first.kill('SIGKILL');
   const second = idle ?? forkWorker(url);

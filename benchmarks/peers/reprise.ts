@@ -1,5 +1,5 @@
-// Reprise as one of the systems: public API, default settings except 1000 concurrent activities. The worker is a process of its
-// own unless the variant says otherwise. Imported by path, because this folder is a package of its own.
+// Reprise as one of the systems: public API, and default settings except 1000 concurrent activities. The worker is a separate
+// process unless the variant is `one process`. Imports Reprise by path, because this folder is a separate package.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
@@ -69,7 +69,7 @@ async function workElsewhere(url: string): Promise<() => Promise<void>> {
 
 export function forkWorker(url: string): ChildProcess {
   return fork(new URL('../shipped-worker-process.ts', import.meta.url), [url], {
-    execArgv: [], // without the condition that selects the sources
+    execArgv: [], // without the condition that selects the sources, so that the built package is loaded
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 }

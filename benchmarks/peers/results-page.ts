@@ -1,4 +1,4 @@
-// RESULTS.md: Reprise against the best peer, a table for each question, the machine and the settings.
+// Writes RESULTS.md: Reprise against the best peer, a table for each question, the machine and the settings.
 import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import type pg from 'pg';
@@ -17,7 +17,7 @@ export interface Results {
   readonly rounds: number;
   readonly asked: readonly Question[];
   readonly systems: readonly System[];
-  /** Systems that were requested but lack something they need. */
+  /** Systems that were requested but cannot run here, because something that they need is missing. */
   readonly skipped: readonly System[];
 }
 

@@ -1,5 +1,5 @@
-// npm run bench:peers: asks every system every question in turn, on one Postgres with default durability, and writes
-// RESULTS.md when nothing was left out.
+// npm run bench:peers: asks every system every question in turn, on one Postgres with default durability. Writes RESULTS.md if
+// no system and no question was left out.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -75,7 +75,7 @@ const skipped: System[] = process.env['ABSURD_SQL'] === undefined ? ['absurd'] :
 const taking = wanted.filter((system) => !skipped.includes(system));
 
 await installPeers();
-// Worker processes run the built package, as users install it, not the sources.
+// Worker processes run the built package, as users install it, instead of the sources.
 await promisify(execFile)('npm', ['run', '-s', 'build'], { cwd: fileURLToPath(new URL('../..', import.meta.url)) });
 const folder = await mkdtemp(join(tmpdir(), 'reprise-bench-peers-'));
 const postgres = await startPostgres({ folder });

@@ -1,4 +1,4 @@
-// Names of the systems, and the settings that their adapters use.
+// The systems' names and the settings that their adapters use.
 import type { System } from './questions.ts';
 
 export const titles: Record<System, string> = {

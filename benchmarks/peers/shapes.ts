@@ -1,14 +1,14 @@
-// The peers' workflow bodies and the clock inside them: first start to last end; for W4 also when a workflow is entered again
-// and when its first new step runs.
+// The peers' workflow bodies, with a clock inside: it records the first start and the last end of workflow code, and for W4 the
+// times when the workflow is entered again and when its first new step runs.
 import type { Input, Shapes, Step } from './adapter.ts';
 
-/** What a process's workflow code has seen: ms of `Date.now()` for W4, of `performance.now()` for rates. */
+/** When the workflow code of a process ran. Ms of `Date.now()` for W4, of `performance.now()` for rates. */
 export interface Seen {
   firstBegin: number | undefined;
   lastEnd: number | undefined;
-  /** W4: entry of the held workflow. */
+  /** W4: when the workflow was first entered in this process. */
   entered: number | undefined;
-  /** W4: start of the first step body in this process. */
+  /** W4: when the first step body in this process began. */
   firstStep: number | undefined;
   stepBodies: number;
 }
@@ -17,7 +17,7 @@ export function nothingSeen(): Seen {
   return { firstBegin: undefined, lastEnd: undefined, entered: undefined, firstStep: undefined, stepBodies: 0 };
 }
 
-/** The workflow of W4 awaits `held` after its steps; in the process that is killed, that never resolves. */
+/** The workflow of W4 awaits `held()` after its steps. In the process that is killed, `held()` never resolves. */
 export function shapesSeenBy(seen: Seen, held: () => Promise<void>): Shapes {
   const timed =
     (body: (step: Step, input: Input) => Promise<unknown>) =>

@@ -1,15 +1,15 @@
-// The tools of the job. They run outside the workflow, each at least once.
+// The job's tools. They run outside the workflow. Every call is executed at least once.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logAttempt } from './attempt-log.ts';
 import { loadRecords, type WarehouseRecord } from './records.ts';
 import { applyRules, type Repair } from './repair.ts';
 
-/** The least time that a real tool, a model or a remote service, would take. */
+/** A lower bound of the time that a real tool (a model, a remote service) takes. */
 const toolLatencyMs = 1.8;
 
 let cache: WarehouseRecord[] | undefined;
 
-/** Records from `first` to `end` (exclusive). 1,000 of them take about 200 kB of the payload limit of 2 MiB. */
+/** Records from `first` to `end` (exclusive). 1,000 records are about 200 kB; the payload limit is 2 MiB. */
 export async function loadPage(first: number, end: number): Promise<WarehouseRecord[]> {
   cache ??= loadRecords();
   return cache.slice(first, end);

@@ -1,12 +1,12 @@
-// A file outside the database that counts real executions: one line for each attempt, with the record's id.
+// A file outside the database that counts the executions of activities: one line for each attempt, with the record's id.
 import { openSync, readFileSync, writeSync } from 'node:fs';
 
-/** Path of the file; main.ts sets it for its worker processes. */
+/** Environment variable with the path of the file. main.ts sets the variable for its worker processes. */
 export const attemptFileVariable = 'WAREHOUSE_ATTEMPT_FILE';
 
 let descriptor: number | undefined;
 
-/** Hands the line to the operating system before the attempt does anything, so killing this process cannot lose it. */
+/** Passes the line to the operating system before the attempt does anything, so a kill of this process cannot lose the line. */
 export function logAttempt(recordId: string): void {
   const file = process.env[attemptFileVariable];
   if (file === undefined) return;

@@ -1,4 +1,4 @@
-// Gathers after the run what happened to every record: from the log, from the attempt file, and from a plain loop.
+// After the run, collects what happened to every record: from the log, from the attempt file, and from a plain loop.
 import { isDeepStrictEqual } from 'node:util';
 import type { WorkflowHandle } from 'reprise/client';
 import { countAttempts } from './attempt-log.ts';
@@ -6,13 +6,13 @@ import { hashOf, runPlainLoop, type WarehouseState } from './plain-loop.ts';
 import { loadRecords } from './records.ts';
 import type { RunWatch } from './run-watch.ts';
 
-/** How a worker stopped, and what the log held at that moment. */
+/** How a worker stopped, and what the log contained at that moment. */
 export interface Loss {
   readonly worker: string;
   readonly signal: 'SIGKILL' | 'SIGSTOP';
   readonly completed: number;
   readonly seq: number;
-  /** Database clock, ms since 1970. */
+  /** By the database's clock, ms since 1970. */
   readonly at: number;
 }
 
@@ -38,9 +38,9 @@ export interface Findings {
   readonly plainHash: string;
   readonly rebuild: { readonly patches: number; readonly ms: number };
   readonly loss: Loss | undefined;
-  /** Time from the worker's end to the first record that the other worker completed. */
+  /** Time from the moment when the worker stopped to the first record that the other worker completed. */
   readonly takeoverMs: number | undefined;
-  /** The state at the last commit seen before the worker stopped; `foreign` counts repairs that the plain loop does not make. */
+  /** The state at the last commit before the worker stopped. `foreign`: records whose repairs differ from the plain loop's. */
   readonly before: { readonly done: number; readonly repaired: number; readonly foreign: number } | undefined;
   readonly story: RepairStory | undefined;
 }

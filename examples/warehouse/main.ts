@@ -1,4 +1,4 @@
-// `npm start`: repairs 50,000 records with two worker processes, kills the busy one during the run, and proves with figures
+// `npm start`: repairs 50,000 records with two worker processes, kills the busy worker during the run, and proves with figures
 // that nothing was lost. `npm start -- --help` prints the options.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { countWorkers, RunWatch } from './run-watch.ts';
 import { WorkerProcess } from './worker-process.ts';
 import type { repairWarehouse } from './workflows.ts';
 
-/** This job retells a true story: there, the machine ran out of memory after 35,234 of 50,000 records. */
+/** The job follows a real incident, in which the machine ran out of memory after 35,234 of 50,000 records. */
 const killShare = 35_234 / recordsMax;
 const pageSize = 1_000;
 const lookPauseMs = 20;
@@ -41,7 +41,7 @@ Repairs records with two worker processes, loses the busy one on the way, and sh
 
 The database is REPRISE_DATABASE_URL's, or a Postgres of its own in .reprise/ of this folder.`;
 
-/** Undefined when the user only asks for the usage. */
+/** Returns undefined if the user only asks for the usage. */
 function parseOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
@@ -77,7 +77,7 @@ async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
 async function main(options: Options): Promise<boolean> {
   console.log('Starting the database and two workers …');
   const database = await openDatabase();
-  // If the reader of our output goes away (`| head`), there is no use in going on.
+  // If the reader of our output closes the pipe (`| head`), the program stops.
   process.stdout.on('error', () => undefined);
   const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process.stdout, 'error')]);
   const connection = await Connection.connect({ connectionString: database.url });
@@ -87,14 +87,14 @@ async function main(options: Options): Promise<boolean> {
   const attemptFile = join(folder, 'attempts.txt');
   mkdirSync(folder, { recursive: true });
   const env = { REPRISE_DATABASE_URL: database.url, [attemptFileVariable]: attemptFile };
-  // A task queue of its own, so that these workers do not take a run that an earlier start left open.
+  // Each start of this program has a new task queue, so that its workers take no run that an earlier start left open.
   const workers = ['worker-1', 'worker-2'].map(
     (identity) => new WorkerProcess({ identity, taskQueue: workflowId, folder, env }),
   );
   const failed = Promise.race(workers.map((worker) => worker.watch()));
   const stopped = interrupted.then(() => undefined);
   try {
-    // Both workers poll before the run starts, so that one can take over however few records there are.
+    // Both workers poll before the run starts, so that one can take over even a run with very few records.
     const ready = pollUntil(async () => (await countWorkers(pool, workflowId)) === workers.length);
     if (!(await Promise.race([ready, stopped, failed]))) return false;
     const handle = await new Client({ connection }).workflow.start<typeof repairWarehouse>('repairWarehouse', {
@@ -126,7 +126,7 @@ async function pollUntil(condition: () => Promise<boolean>): Promise<true> {
   return true;
 }
 
-/** Watches the run until it ends, and stops the busy worker at the first commit with the fatal number of records. */
+/** Watches the run until it ends. Stops the busy worker at the first commit after which `killShare` of the records are done. */
 async function follow(
   handle: WorkflowHandle,
   watch: RunWatch,

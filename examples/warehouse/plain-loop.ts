@@ -1,10 +1,10 @@
-// The same work in a plain loop without any engine: the state that the run must reach, whatever happens to it.
+// The same work in a plain loop without any engine. The run must reach the same state, whatever happens to its workers.
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { WarehouseRecord } from './records.ts';
 import { applyRules, type Changes } from './repair.ts';
 
-/** The run's context document: how many records are done, page by page, and what was repaired, by record and field. */
+/** The run's context document. `done` counts records, page by page. `fixes` holds the repairs, by record and field. */
 export interface WarehouseState {
   done: number;
   fixes: Record<string, Changes>;
@@ -12,7 +12,7 @@ export interface WarehouseState {
 
 export interface PlainResult {
   readonly state: WarehouseState;
-  /** Number of context patches that the workflow must make, without the initial document. */
+  /** Number of context patches that the workflow must make, not counting the initial document. */
   readonly repairs: number;
 }
 
@@ -29,7 +29,7 @@ export function runPlainLoop(records: readonly WarehouseRecord[]): PlainResult {
   return { state, repairs };
 }
 
-/** Hex SHA-256 of the RFC 8785 form, which does not depend on the order of keys. */
+/** Hex SHA-256 of the document's canonical form (RFC 8785), which does not depend on the order of keys. */
 export function hashOf(document: unknown): string {
   return createHash('sha256')
     .update(canonicalize(document) ?? '')

@@ -1,4 +1,4 @@
-// Shows progress on the terminal: rewrites one line, or prints a line every few seconds into a log.
+// Shows progress. On a terminal, rewrites one line; otherwise, prints a line every few seconds.
 import type { RunWatch } from './run-watch.ts';
 
 const terminalPauseMs = 100;
@@ -24,13 +24,13 @@ export class Progress {
     process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
   }
 
-  /** Prints a line that stays. */
+  /** Prints a line that later progress does not overwrite. */
   say(line: string): void {
     process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}\n` : `${line}\n`);
   }
 }
 
-/** With thousands separators. */
+/** A number with thousands separators. */
 export function figure(value: number): string {
   return value.toLocaleString('en-US');
 }

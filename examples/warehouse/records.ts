@@ -1,10 +1,10 @@
-// The 50,000 records as they are published: FAA bird strikes and US ZIP codes from the npm package `vega-datasets`. Every cell
-// is the file's text; nothing is repaired here.
+// The 50,000 records as published: FAA bird strikes and US ZIP codes from the npm package `vega-datasets`. Every cell has the
+// text of the file. Nothing is repaired here.
 import { readFileSync } from 'node:fs';
 
 export const recordsMax = 50_000;
 
-/** Columns of birdstrikes.csv, in its order. Costs are US dollars, speed is indicated airspeed in knots. */
+/** The columns of birdstrikes.csv, in the file's order. Costs are in US dollars; speed is indicated airspeed in knots. */
 const strikeFields = [
   'airport',
   'aircraft',
@@ -22,14 +22,14 @@ const strikeFields = [
   'speed',
 ] as const;
 
-/** Columns of zipcodes.csv, in its order. Coordinates are degrees of WGS 84. */
+/** The columns of zipcodes.csv, in the file's order. Coordinates are in degrees (WGS 84). */
 const zipFields = ['zip', 'latitude', 'longitude', 'city', 'state', 'county'] as const;
 
 type StrikeField = (typeof strikeFields)[number];
 type ZipField = (typeof zipFields)[number];
 export type Field = StrikeField | ZipField;
 
-/** null: known to be missing. */
+/** Null: the value is known to be missing. */
 export type Cell = string | null;
 
 /** An incident that a pilot, a mechanic or an airport reported to the FAA between 1990 and 2002. */
@@ -38,15 +38,15 @@ export type Strike = Readonly<Record<StrikeField, Cell>> & { readonly id: string
 export type ZipCode = Readonly<Record<ZipField, Cell>> & {
   readonly id: string;
   readonly kind: 'zip';
-  /** Number of different cities that the file puts on exactly this point. */
+  /** Number of different cities that have exactly these coordinates in the file. */
   readonly citiesAtPoint: number;
 };
 
 export type WarehouseRecord = Strike | ZipCode;
 
 /**
- * All records. Every fifth is a bird strike (10,000 of them); the others are the last 40,000 ZIP codes, because the Pacific is
- * at the end of that file. So the first n records are a fair sample.
+ * All records. Every fifth record is a bird strike (10,000 in all), so the first n records are a fair sample. The others are
+ * the last 40,000 ZIP codes: the last ones, because the ZIP codes of the Pacific are at the end of the file.
  */
 export function loadRecords(): WarehouseRecord[] {
   const strikes = readCsv('birdstrikes.csv', strikeFields).map(
@@ -68,7 +68,7 @@ function toZipCodes(rows: Record<ZipField, string>[]): ZipCode[] {
   }));
 }
 
-/** Rows by field name. Neither file quotes a cell; a quoted cell is refused rather than misread. */
+/** Rows by field name. Neither file has quoted cells. A quoted cell throws, because it would be misread. */
 function readCsv<F extends string>(file: string, fields: readonly F[]): Record<F, string>[] {
   const text = readFileSync(new URL(`../data/${file}`, import.meta.resolve('vega-datasets')), 'utf8');
   if (text.includes('"')) throw new Error(`${file} has quoted cells: read it with a CSV library.`);

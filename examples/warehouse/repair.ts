@@ -4,12 +4,12 @@ import type { Rule } from './rule.ts';
 import { strikeRules } from './strike-rules.ts';
 import { zipRules } from './zip-rules.ts';
 
-/** `was` is the file's value, even if an earlier rule has changed it. */
+/** `was` is the value in the file, even if an earlier rule has already changed that value. */
 export type Change = { readonly was: Cell; readonly is: Cell };
 
 export type Changes = Readonly<Partial<Record<Field, Change>>>;
 
-/** Changes that one rule made to one record, all for the same reason. */
+/** The changes that one rule made to one record. All have the same reason. */
 export interface Repair {
   readonly rule: string;
   readonly reason: string;
@@ -17,7 +17,7 @@ export interface Repair {
   readonly changes: Changes;
 }
 
-/** Applies the rules in order, each to the result of the rules before it. */
+/** Applies the rules in order. Each rule gets the result of the previous rules. */
 export function applyRules(record: WarehouseRecord): { record: WarehouseRecord; repairs: Repair[] } {
   return record.kind === 'strike' ? applyInOrder(record, strikeRules) : applyInOrder(record, zipRules);
 }

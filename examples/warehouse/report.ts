@@ -2,10 +2,10 @@
 import type { Findings } from './examine.ts';
 import { figure } from './progress.ts';
 
-/** A killed worker's database session ends at once; a hanging worker is noticed when its lease of 5 s expires. */
+/** A killed worker's database session ends at once. A worker that hangs is detected when its lease of 5 s expires. */
 const takeoverMsMax = { SIGKILL: 1_000, SIGSTOP: 6_000 };
 
-/** Expectations that failed; empty when all held. */
+/** Returns the expectations that failed; an empty list if none failed. */
 export function judge(findings: Findings, lossExpected: boolean): string[] {
   const { loss, takeoverMs, before } = findings;
   const faults: string[] = [];

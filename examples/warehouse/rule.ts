@@ -1,12 +1,12 @@
 // The shape of a repair rule.
 import type { Cell, Field } from './records.ts';
 
-/** One kind of fault in the data, found by looking at all of it. */
+/** Repairs one kind of fault. The kinds were found by a search through all of the data. */
 export interface Rule<R> {
   readonly name: string;
   readonly reason: string;
   /** Probability from 0 to 1 that the new values are right where the rule applies. */
   readonly confidence: number;
-  /** The new values; a value equal to the old one changes nothing. */
+  /** Returns the new values of fields. A value that equals the old value changes nothing. */
   repair(record: R): Partial<Record<Field, Cell>>;
 }

@@ -1,4 +1,4 @@
-// Follows a run from outside by SQL on its log. Each look reads only what was appended since the last one.
+// Follows a run from outside, by SQL on the run's log. Each look reads only the events that were appended since the last look.
 import type pg from 'pg';
 
 /** Codes in the column `type` that this program counts. */
@@ -7,20 +7,20 @@ const activityCompleted = 24;
 const contextPatched = 50;
 
 /**
- * The name of an activity is in the event that scheduled it, which its completion answers. Looked up one by one, because a
- * join would read the run's whole log each time, however little is new.
+ * The activity's name is in the ActivityScheduled event, which the ActivityCompleted event answers. A subquery reads each name,
+ * because a join would read the run's whole log at every look, however few events are new.
  */
 const isRepaired = `type = ${activityCompleted} and 'repairRecord' =
   (select name from reprise.events where run_id = event.run_id and seq = event.answers)`;
 
 export class RunWatch {
   readonly runId: string;
-  /** Highest seq seen, the end of a commit. */
+  /** Highest seq seen. The last event of a commit has it. */
   seq = 0;
-  /** Number of records whose repair is in the log. */
+  /** Number of records whose repair has completed in the log. */
   completed = 0;
   patches = 0;
-  /** Time of the last look by the database clock, ms since 1970. */
+  /** Time of the last look, by the database's clock, ms since 1970. */
   at = 0;
   readonly #pool: pg.Pool;
 
@@ -30,7 +30,7 @@ export class RunWatch {
   }
 
   async look(): Promise<void> {
-    // Unnamed, because a prepared plan made while the log is short would be kept while it grows.
+    // Not a named statement: Postgres would keep the plan that it made while the log was short.
     const { rows } = await this.#pool.query<{ at: number; seq: number | null; completed: number; patches: number }>(
       `select extract(epoch from clock_timestamp())::float8 * 1000 as at, max(seq) as seq,
   count(*) filter (where ${isRepaired})::int as completed,
@@ -55,7 +55,7 @@ from reprise.events event where run_id = $1 and seq > $2`,
     return rows[0]?.identity;
   }
 
-  /** When the worker that took over completed its first record, by the database clock, ms since 1970. */
+  /** When the worker that took over completed its first record. By the database's clock, ms since 1970. */
   async firstAfterTakeover(): Promise<number | undefined> {
     const { rows } = await this.#pool.query<{ at: number }>(
       `select extract(epoch from at)::float8 * 1000 as at from reprise.events event

@@ -1,4 +1,4 @@
-// Restores names that were put in capitals, cut off or abbreviated.
+// Restores names that were capitalized, cut off or abbreviated.
 
 /** `CHICAGO O'HARE INTL ARPT` becomes `Chicago O'Hare International Airport`. */
 export function unshout(name: string): string {
@@ -10,7 +10,7 @@ function capitalise(word: string): string {
   return word.toLowerCase().replace(/(^|')[a-z]/g, (letter) => letter.toUpperCase());
 }
 
-/** Abbreviations in the bird strike file, initials, and names that companies spell in their own way. */
+/** Abbreviations in the bird strike file, initials, and company names with an unusual spelling. */
 const unshoutedWords: Readonly<Record<string, string>> = {
   ABX: 'ABX',
   AFB: 'AFB',
@@ -33,7 +33,7 @@ const unshoutedWords: Readonly<Record<string, string>> = {
   WASH: 'Washington',
 };
 
-/** Replaces whole words by those of a table. */
+/** Replaces whole words that the table contains. */
 export function replaceWords(name: string, table: Readonly<Record<string, string>>): string {
   return name.replace(/[A-Za-z]+/g, (word) => (Object.hasOwn(table, word) ? (table[word] ?? word) : word));
 }

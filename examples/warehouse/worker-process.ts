@@ -1,4 +1,4 @@
-// A worker in a process of its own. There may be any number of them, on several machines.
+// A worker in a separate process. A task queue may have any number of workers, on several machines.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ export class WorkerProcess {
     this.#child = spawn(process.execPath, [...process.execArgv, program, options.taskQueue, options.identity], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', log, log, 'ipc'],
-      // A process group of its own: Ctrl-C reaches only main.ts, which then stops everything in order.
+      // A separate process group, so that Ctrl-C reaches only main.ts, which then stops everything in order.
       detached: true,
     });
   }
@@ -28,7 +28,7 @@ export class WorkerProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** Rejects if the process ends without having been asked to. */
+  /** Rejects if the process ends before this program stops or kills it. */
   async watch(): Promise<never> {
     const [code, signal] = await once(this.#child, 'exit');
     if (this.#expectedToEnd) return new Promise(() => {});
@@ -43,7 +43,7 @@ export class WorkerProcess {
     this.#child.kill(signal);
   }
 
-  /** Lets it finish its running activities, for at most 5 s. */
+  /** Stops the worker. Its running activities may end within 5 s. */
   async stop(): Promise<void> {
     this.#expectedToEnd = true;
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;

@@ -12,7 +12,7 @@ const worker = await Worker.create({
   workflowsPath: new URL('./workflows.ts', import.meta.url),
   activities,
 });
-// `disconnect` means that the parent process is gone.
+// `disconnect`: the parent process has ended.
 for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.once(event, () => worker.shutdown());
 await worker.run();
 await connection.close();

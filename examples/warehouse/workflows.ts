@@ -1,4 +1,5 @@
-// The workflow: repairs pages of records, one activity for each record, and one context patch for each repair with who and why.
+// The workflow repairs records page by page. Each record is one activity. Each repair is one context patch, which says who
+// repaired the record and why.
 import { defineContext, forEach, proxyActivities } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 import type { WarehouseState } from './plain-loop.ts';
@@ -7,7 +8,7 @@ import type { WarehouseRecord } from './records.ts';
 export interface WarehouseInput {
   records: number;
   pageSize: number;
-  /** Number of records that are repaired at the same time. */
+  /** How many records are repaired at the same time. */
   concurrency: number;
 }
 
@@ -19,7 +20,7 @@ export async function repairWarehouse({ records, pageSize, concurrency }: Wareho
   let page = await pageAt(0);
   while (page.length > 0) {
     const done = warehouse.state.done + page.length;
-    // Reads the next page while this one is repaired.
+    // The next page is read while this page is repaired.
     const repaired = forEach(page, repairOne, { key: (record) => record.id, concurrency });
     [page] = await Promise.all([pageAt(done), repaired]);
     warehouse.patch({ op: 'replace', path: '/done', value: done });

@@ -22,7 +22,7 @@ const cutOff: Readonly<Record<string, string>> = {
   'Federated States Of Micro': 'Federated States Of Micronesia',
 };
 
-/** One spelling for each county, its own. */
+/** Maps variants of county names to the county's own spelling. */
 const countySpellings: Readonly<Record<string, string>> = {
   'De Kalb': 'DeKalb',
   Dekalb: 'DeKalb',
@@ -35,7 +35,7 @@ const possessiveCounties: Readonly<Record<string, string>> = {
   'Saint Marys': "Saint Mary's",
 };
 
-/** Where the islands are: south, north, west, east in degrees. */
+/** The bounds of the islands in degrees: south, north, west, east. */
 const islands: Readonly<Record<string, readonly [number, number, number, number]>> = {
   HI: [18.8, 22.3, -160.6, -154.7],
   AS: [-14.6, -14.1, -171.2, -169.3],
