@@ -1,6 +1,6 @@
-// The package as users get it: packed, installed in an empty folder, its README's example type-checked and run.
-// The example is every fenced block of README.md whose first line is a comment with a file name (`// workflows.ts`);
-// the last of them is the program.
+// The package as users get it: packed and installed in an empty folder, with the README's example type-checked and run.
+// The files of the example are the fenced blocks of README.md whose first line is a comment with a file name
+// (`// workflows.ts`). The last of these files is the program.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -27,7 +27,7 @@ after(() => rm(folder, { recursive: true }));
 const example = await readmeExample();
 
 before(async () => {
-  // npm passes its own settings on to the scripts it runs (prefix, flags); they must not reach the npm started here.
+  // The npm that runs the tests passes its settings (prefix, flags) on as variables. The npm that starts here must not get them.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env }).catch((error: { stdout: string }) =>
     assert.fail(error.stdout),
@@ -45,7 +45,7 @@ before(async () => {
     JSON.stringify({
       compilerOptions: {
         ...{ strict: true, noEmit: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
-        // The oldest library that our declarations must do with.
+        // The oldest standard library that our declarations support.
         ...{ lib: ['es2023'], skipLibCheck: false },
         ...{ target: 'es2024', module: 'nodenext', types: ['node'], allowImportingTsExtensions: true },
       },
@@ -86,7 +86,7 @@ for (const node of Object.keys(nodes)) {
   });
 }
 
-test('the command of the package runs', async () => {
+test('the command reprise runs', async () => {
   const bin = join(folder, 'node_modules', '.bin', 'reprise');
   const { stdout } = await run(nodePath('node-22'), [bin, 'sql', '--help'], { cwd: folder, ...limits });
   assert.match(stdout, /Usage: reprise sql/);

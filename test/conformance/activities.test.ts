@@ -1,5 +1,5 @@
-// Ids, queues and types of activities, and workers that lack a type. Behaviors 44 and 46 of spec/sdk.md;
-// test/worker/local-activities.test.ts covers what local activities share with others.
+// Ids, queues and types of activities, and workers that lack an activity type. Behaviors 44 and 46 of docs/behaviors.md.
+// test/worker/local-activities.test.ts covers what local activities and other activities have in common.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { activityInfo, ApplicationFailure } from 'reprise/activity';
@@ -8,7 +8,7 @@ import { until } from '../support/engine.ts';
 import type { ActivityCall, FailureView } from '../support/fixtures/activity-calls.ts';
 import { behavior, pause, taskFailureOf, typesOf, type Way, ways } from './ways.ts';
 
-/** Executions of a local activity, by run. */
+/** How often a local activity was executed, by run. */
 const executions = new Map<string, number>();
 
 const activities = {
@@ -63,7 +63,7 @@ behavior(all, '44: an activity goes to the task queue of its workflow by default
 });
 
 describe('a worker without the activity', { concurrency: 4 }, () => {
-  behavior(all, '44: fails an attempt, which is retried, and names the activities that it has', async (way) => {
+  behavior(all, '44: fails the attempt, which is retried, and lists the activities that it has', async (way) => {
     const taskQueue = way.newId('lacks');
     const options = { retry: { maximumAttempts: 2, initialInterval: 1 } };
     const handle = await call(way, { type: 'never-exported', options }, taskQueue);
@@ -80,7 +80,7 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
     assert.equal((await typesOf(handle)).filter((type) => type === 'ActivityAttemptFailed').length, 1);
   });
 
-  behavior(all, '46: throws a ReferenceError for a local one, until another worker has it', async (way) => {
+  behavior(all, '46: fails the task for a local activity with a ReferenceError, until a worker has the activity', async (way) => {
     const taskQueue = way.newId('lacks');
     const handle = await way.start('callAndFail', [{ type: 'counted', local: true }], { taskQueue });
     await way.serve(
@@ -96,7 +96,7 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
     assert.equal(await way.serve(taskQueue, () => way.result(handle)), 1);
   });
 
-  behavior(all, '46: replays a local one that has completed, and does not execute it again', async (way) => {
+  behavior(all, '46: replays a local activity that has completed, and does not execute it again', async (way) => {
     const taskQueue = way.newId('lacks');
     const handle = await call(way, { type: 'counted', local: true, linger: 2000 }, taskQueue);
     await way.serve(taskQueue, () => until(async () => (await typesOf(handle)).includes('ActivityCompleted')));
@@ -105,7 +105,7 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
     assert.equal(executions.get(handle.runId!), 1);
   });
 
-  behavior(all, '46: leaves a failed local one to the worker that takes over the run', async (way) => {
+  behavior(all, '46: leaves a failed local activity to the worker that takes over the run', async (way) => {
     const taskQueue = way.newId('taken over');
     const handle = await call(way, { type: 'counted', args: [1, 100], local: true }, taskQueue);
     await way.serve(taskQueue, () => until(async () => (await typesOf(handle)).includes('ActivityAttemptFailed')));

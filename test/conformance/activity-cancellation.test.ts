@@ -1,5 +1,5 @@
-// How a cancelled scope affects activities, and what they learn. Behavior 37 of spec/sdk.md, and 42 where a cancel request ends
-// the attempts.
+// How a cancelled scope affects activities, and what activities learn about it. Behavior 37 of docs/behaviors.md, and the part of
+// behavior 42 in which a cancel request ends the attempts.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import {
@@ -18,11 +18,11 @@ import type { ActivityCall, FailureView } from '../support/fixtures/activity-cal
 import { behavior, typesOf, type Way, ways } from './ways.ts';
 
 const kinds = ['WAIT_CANCELLATION_COMPLETED', 'TRY_CANCEL', 'ABANDON'] as const;
-/** What attempts learned, by run. */
+/** What an attempt learned about its cancellation, by run. */
 const told = new Map<string, Record<string, unknown>>();
 const released = Promise.withResolvers<void>();
 
-/** Waits for its cancellation and then ends as `how` says. */
+/** An activity that waits for its cancellation and then ends as `how` says. */
 async function watch(how: 'returns' | 'throws it' | 'aborts' | 'fails', beats = false): Promise<unknown> {
   const { runId } = activityInfo().workflowExecution!;
   const wasFree = cancellationDetails() === undefined;
@@ -49,7 +49,7 @@ async function watch(how: 'returns' | 'throws it' | 'aborts' | 'fails', beats = 
   return 'done all the same';
 }
 const activities = { watch, untilReleased: () => released.promise };
-// Runs before the workers stop, which would wait for the activity.
+// This hook runs before the workers stop, because they would wait for the activity.
 after(() => released.resolve());
 
 const all = await ways({ activities });
@@ -70,7 +70,7 @@ const begun = (handle: WorkflowHandle): Promise<boolean> =>
 describe('a running activity', { concurrency: 8 }, () => {
   for (const cancellationType of kinds) {
     for (const local of [false, true]) {
-      behavior(all, `37: ${local ? 'a local one ' : ''}obeys ${cancellationType}`, async (way) => {
+      behavior(all, `37: ${local ? '(local) ' : ''}obeys ${cancellationType}`, async (way) => {
         const options = { cancellationType };
         const linger = cancellationType === 'TRY_CANCEL' ? 300 : 20;
         const call: ActivityCall = { type: 'watch', args: ['returns'], options, local, cancelAfter: 20, linger };

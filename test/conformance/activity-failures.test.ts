@@ -1,5 +1,5 @@
-// How an error of an activity reaches workflow code, and which errors are retried. Behavior 41 of spec/sdk.md;
-// activity-cancellation.test.ts covers errors after a cancel request.
+// How an activity's error reaches workflow code, and after which errors the activity is retried. Behavior 41 of
+// docs/behaviors.md. activity-cancellation.test.ts covers errors after a cancel request.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {
@@ -28,7 +28,7 @@ const application = (message: string, fields: object = {}): object => ({
   ...fields,
 });
 
-/** The thrown value, how workflow code sees it, and whether it is retried. */
+/** What the activity throws, and how workflow code sees it. `once`: the activity is not retried. */
 const thrown: Record<string, { error: unknown; seen: object; once?: true }> = {
   'a plain error': { error: new Error('broken'), seen: application('broken', { type: 'Error' }) },
   'an error of a class of its own': { error: new OutOfStock('no'), seen: application('no', { type: 'OutOfStock' }) },

@@ -1,4 +1,5 @@
-// When an activity is retried, when its retries end, and with which error. Behaviors 40, 42, 43 and 45 of spec/sdk.md.
+// When an activity is retried, when its retries end, and with which error they end. Behaviors 40, 42, 43 and 45 of
+// docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { pino } from 'pino';
@@ -14,13 +15,13 @@ interface Thrown {
   readonly nextRetryDelay?: number;
 }
 const noTime = 'Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying';
-/** Releases `untilReleased`, by run. */
+/** Functions that let the activity `untilReleased` return, by run. */
 const releases = new Map<string, () => void>();
-/** The heartbeat details that each attempt found, by run. */
+/** The heartbeat details that each attempt received, by run. */
 const found = new Map<string, unknown[]>();
 
 const activities = {
-  /** Fails with the given failures in turn, then returns its attempt. */
+  /** Each attempt fails with the next of the failures. The attempt after the last failure returns its number. */
   async failWith(...failures: (Thrown & { cause?: Thrown })[]): Promise<number> {
     const { attempt } = activityInfo();
     const failure = failures[attempt - 1];
@@ -28,7 +29,7 @@ const activities = {
     const { cause, ...thrown } = failure;
     throw ApplicationFailure.create({ ...thrown, ...(cause && { cause: ApplicationFailure.create(cause) }) });
   },
-  /** The first attempt fails, the next one does not end. */
+  /** The first attempt fails. The second attempt waits for its cancellation. */
   async failThenHang(): Promise<never> {
     if (activityInfo().attempt === 1) throw ApplicationFailure.create({ message: 'first' });
     return await Context.current().cancelled;
@@ -40,7 +41,7 @@ const activities = {
   async untilReleased(): Promise<void> {
     await new Promise<void>((resolve) => releases.set(activityInfo().workflowExecution!.runId, resolve));
   },
-  /** Reports a heartbeat, then fails; the next attempt returns what it found. */
+  /** Two attempts fail, the first after heartbeats. The third attempt returns the heartbeat details that each received. */
   async stumble(how: 'fail' | 'be silent' | 'wait for shutdown'): Promise<unknown> {
     const { attempt, heartbeatDetails, workflowExecution } = activityInfo();
     const seen = [...(found.get(workflowExecution!.runId) ?? []), heartbeatDetails];
@@ -68,7 +69,7 @@ const logger = pino({}, { write: (line) => void logged.push(JSON.parse(line) as 
 const all = await ways({ activities, logger });
 const narrow = await ways({ activities, maxConcurrentActivities: 1 });
 
-/** The result, and the planned pause before each retry. */
+/** Returns the result, and the planned delay before each retry. */
 async function call(way: Way, options: ActivityCall): Promise<{ result: unknown; delays: number[] }> {
   const handle = await way.start('callActivity', [options]);
   const result = await way.result(handle);
@@ -131,7 +132,7 @@ describe('retries of an activity', { concurrency: 4 }, () => {
     assert.equal(attempt, 2);
   });
 
-  behavior(all, '42: end with NON_RETRYABLE_FAILURE for a flag, and for a listed type', async (way) => {
+  behavior(all, '42: end with NON_RETRYABLE_FAILURE for a nonRetryable failure, and for a listed type', async (way) => {
     for (const [thrown, policy] of [
       [{ message: 'no', type: 'T', nonRetryable: true }, retry],
       [
@@ -144,7 +145,7 @@ describe('retries of an activity', { concurrency: 4 }, () => {
     }
   });
 
-  behavior(all, '42: continue for a type that only resembles a listed one, and for any cause', async (way) => {
+  behavior(all, '42: continue after a type that only resembles a listed type, and whatever the cause is', async (way) => {
     const cause = { message: 'below', type: 'T', nonRetryable: true };
     for (const [thrown, nonRetryableErrorTypes] of [
       [{ message: 'no', type: 'T' }, ['t', 'T ', '', 'TT']],
@@ -234,7 +235,7 @@ describe('timeouts of an activity', { concurrency: 4 }, () => {
 
     behavior(
       all,
-      `43: ${name} without time for another attempt is the cause of a schedule-to-close timeout`,
+      `43: ${name} that leaves no time for another attempt is the cause of a schedule-to-close timeout`,
       async (way) => {
         const options = { ...limits, scheduleToCloseTimeout: 5000, retry: { initialInterval: 6000 } };
         const seen = await failure(way, { type: 'hang', args: [3], options });
@@ -262,7 +263,7 @@ describe('timeouts of an activity', { concurrency: 4 }, () => {
   });
 });
 
-/** A run whose activity has the worker's only slot until it is released. */
+/** A run whose activity occupies the worker's only slot until `release` is called. */
 async function blocker(way: Way): Promise<{ release(): Promise<unknown> }> {
   const handle = await way.start('callActivity', [{ type: 'untilReleased' }]);
   const release = await until(async () => releases.get(handle.runId!));
@@ -295,7 +296,7 @@ behavior(narrow, '43: schedule-to-start is not retried, and limits each attempt'
 describe('heartbeat details of an activity', { concurrency: 4 }, () => {
   const last = { attempt: 1, part: 'c' };
   for (const how of ['fail', 'be silent'] as const) {
-    behavior(all, `45: reach the attempts after one that ended by: ${how}`, async (way) => {
+    behavior(all, `45: reach the attempts that follow an attempt that ended by: ${how}`, async (way) => {
       const options = { heartbeatTimeout: 50, retry };
       assert.deepEqual((await call(way, { type: 'stumble', args: [how], options })).result, [undefined, last, last]);
     });
@@ -310,7 +311,7 @@ describe('heartbeat details of an activity', { concurrency: 4 }, () => {
     assert.deepEqual(messages, ['what an activity reported could not be stored', 'activity attempt failed']);
   });
 
-  behavior(all, '45: reach the worker that repeats an attempt which a stopping worker cancelled', async (way) => {
+  behavior(all, '45: reach the worker that repeats the attempt of a worker that shut down', async (way) => {
     const taskQueue = way.newId('moving');
     const args = [{ type: 'stumble', args: ['wait for shutdown'], options: { retry } }];
     const handle = await way.start('callActivity', args, { taskQueue });

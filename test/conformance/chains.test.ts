@@ -1,5 +1,5 @@
-// Children and chains: facts that test/worker/children.test.ts, continue-as-new.test.ts and workflow-retry.test.ts do not prove
-// in all three ways. Behaviors 48, 49, 50 and 55 of spec/sdk.md.
+// Facts about children and chains that children.test.ts, continue-as-new.test.ts and workflow-retry.test.ts in test/worker do not
+// prove in all three ways. Behaviors 48, 49, 50 and 55 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { TimeoutFailure } from 'reprise/common';
 import { WorkflowFailedError } from 'reprise/client';
@@ -8,7 +8,7 @@ import { behavior, turnsOf, ways } from './ways.ts';
 
 const all = await ways();
 
-behavior(all, '48: a child inherits the task queue, and neither memo nor search attributes', async (way) => {
+behavior(all, '48: a child inherits the task queue, but neither memo nor search attributes', async (way) => {
   const { taskQueue } = way.engine;
   const own = { memo: { a: 1 }, searchAttributes: { Color: ['red'] } };
   assert.deepEqual(await way.execute('inherits', [1], own), {
@@ -42,7 +42,7 @@ behavior(all, '50: the first command that ends a run wins', async (way) => {
 
 behavior(
   all,
-  '50: workflow code can catch ContinueAsNew; rethrown it continues, swallowed it does not',
+  '50: workflow code can catch ContinueAsNew: if it rethrows the error, the chain continues; otherwise it does not',
   async (way) => {
     assert.equal(await way.execute('catchesContinueAsNew', ['throw']), 'the next run');
     assert.equal(await way.execute('catchesContinueAsNew', ['swallow']), 'swallowed');

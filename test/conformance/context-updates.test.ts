@@ -1,4 +1,4 @@
-// update() of a context with random recipes: compared with immer, in memory, from the log and in replay.
+// update() of a context with random recipes. The results in memory, from the log and in replay are compared with immer's.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { documents, produced, recipes } from '../unit/core/context-recipes.ts';

@@ -1,4 +1,4 @@
-// Cron schedules of workflows, and handles to them. Behaviors 51, 52 and 54 of spec/sdk.md.
+// Cron schedules of workflows, and handles to scheduled workflows. Behaviors 51, 52 and 54 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -9,7 +9,7 @@ const all = await ways();
 const statuses = async (way: Way, { workflowId }: WorkflowHandle): Promise<string[]> =>
   (await way.runs(workflowId)).map(({ status }) => status);
 
-/** The outcome of each run. */
+/** The payload of each run's last event: its result or failure. */
 async function ends(way: Way, { workflowId }: WorkflowHandle): Promise<unknown[]> {
   const { workflow } = way.engine.client;
   const payloads: unknown[] = [];
@@ -34,11 +34,11 @@ async function terminated(way: Way, handle: WorkflowHandle): Promise<void> {
   assert.ok(rows.every(({ ok }) => ok));
 }
 
-// A schedule's shortest interval is a second, so all tests wait together.
+// The shortest interval of a schedule is one second, so the tests wait concurrently.
 describe('a cron schedule', { concurrency: 16 }, () => {
   behavior(
     all,
-    '52: a run follows whatever the outcome of the previous one; results and failures are passed on',
+    '52: the next run starts whatever the outcome of the previous run, and receives results and failures',
     async (way) => {
       const options = { cronSchedule: '@every 1s', workflowRunTimeout: 800 };
       const handle = await way.start('endsInTurn', [], options);
@@ -48,7 +48,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
         return isMixed && each.slice(each.indexOf('timed_out')).includes('completed');
       });
       await terminated(way, handle);
-      // On a busy machine any run may have timed out: its successor's inputs say so.
+      // On a busy machine any run may have timed out. The next run's inputs show that.
       let times = 0;
       let lastFailure: string | undefined;
       const whatRunsEndedWith = await ends(way, handle);
@@ -84,7 +84,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     await way.replays(handle);
   });
 
-  behavior(all, '52: a signal before a run’s time does not start the run, which receives it later', async (way) => {
+  behavior(all, '52: a signal before a run’s scheduled time does not start the run, but the run receives it later', async (way) => {
     const handle = await way.start('everySoOften', [false], { cronSchedule: '@every 2s' });
     await handle.signal('note', 'early');
     await hasRuns(way, handle, 3);
@@ -93,7 +93,8 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     const [first, second] = await Promise.all(handles.map((run) => run.history()));
     const { meta, at } = first![0]!;
     assert.ok(first![1]!.at.getTime() >= at.getTime() + (meta as { backoffMs: number }).backoffMs - 1);
-    // A start just before a whole second is over before the signal comes: then the second run has it.
+    // If the workflow starts just before a scheduled time, the first run may end before the signal arrives. Then the second run
+    // receives the signal.
     const notes = [first!, second!].flatMap((events) => (events.at(-1)!.payload as { notes: string[] }).notes);
     assert.deepEqual(notes, ['early']);
     await terminated(way, handle);
@@ -101,7 +102,7 @@ describe('a cron schedule', { concurrency: 16 }, () => {
 
   behavior(
     all,
-    '52: cancellation ends it, both while a run waits for its time and while one is running',
+    '52: cancellation ends the schedule, both while a run waits for its time and while a run is running',
     async (way) => {
       const yearly = await way.start('waitsForEver', [], { cronSchedule: '0 0 1 1 *' });
       const { startTime, executionTime } = await yearly.describe();

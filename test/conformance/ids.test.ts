@@ -1,5 +1,5 @@
-// Workflow ids that are or were in use, and which run a handle refers to. Behaviors 51 and 53 of spec/sdk.md.
-// test/worker/workflow-retry.test.ts covers retries, test/sdk/id-policies.test.ts starts in the caller's transaction.
+// Workflow ids that are or were in use, and the run that a handle refers to. Behaviors 51 and 53 of docs/behaviors.md.
+// test/worker/workflow-retry.test.ts covers retries. test/sdk/id-policies.test.ts covers starts in the caller's transaction.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {
@@ -108,7 +108,7 @@ behavior(all, '53: TERMINATE_EXISTING terminates the open run and starts another
   );
 });
 
-/** Two runs; the second one is open. */
+/** A chain of two runs. The second run is open. */
 async function chainOfTwo(way: Way): Promise<WorkflowHandle> {
   const handle = await way.start('answers', [1]);
   await handle.signal('go');
@@ -124,7 +124,7 @@ for (const [verb, status] of [
 ] as const) {
   behavior(
     all,
-    `51: ${verb} by the handle of start reaches the last run of its chain, by a run id only that`,
+    `51: ${verb} through the handle of start reaches the last run of the chain; through a run id, only that run`,
     async (way) => {
       const handle = await chainOfTwo(way);
       const { workflow } = way.engine.client;

@@ -1,5 +1,5 @@
 // Isolation of runs: values, rejections, logs during replay, reserved names and module state. Behaviors 18 (of log lines) and
-// 59 to 64 of spec/sdk.md.
+// 59 to 64 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { it } from 'node:test';
@@ -53,7 +53,7 @@ behavior(all, '60: pending calls of a workflow are dropped when it completes', a
 
 behavior(
   all,
-  '18, 61: each line is logged once, however often it is replayed; queries and validators always log',
+  '18, 61: each line is logged once, however often its code is replayed; queries and validators always log',
   async (way) => {
     const handle = await way.start('logsEverywhere');
     await until(async () => linesOf(handle).some(({ msg }) => msg === 'main 3'));
@@ -65,7 +65,7 @@ behavior(
     await until(async () => linesOf(handle).filter(({ msg }) => msg === 'query').length >= 2);
     const said = linesOf(handle).map(({ msg }) => msg);
     assert.deepEqual(
-      // A query may be executed more often than it is answered.
+      // A query may be executed several times, although it is answered once.
       said.filter((line, i) => line !== 'query' || said[i - 1] !== 'query'),
       ['main 1', 'main 2', 'main 3', 'query', 'validator', 'update', 'signal', 'main 4', 'query'],
     );
@@ -128,7 +128,7 @@ for (const how of ['return', 'cancel', 'fail', 'continue']) {
   const warns = how !== 'fail';
   behavior(
     all,
-    `64: handlers that run when the workflow ends (${how}) are ${warns ? '' : 'not '}warned of`,
+    `64: the worker ${warns ? 'warns' : 'does not warn'} of handlers that still run when the workflow ends (${how})`,
     async (way) => {
       const handle = await way.start('leavesHandlers', [how]);
       const updates = [

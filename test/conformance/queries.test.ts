@@ -1,5 +1,5 @@
-// Queries: read-only, and answered as long as the run exists. Behaviors 21 to 24 of spec/sdk.md; isolation.test.ts covers what
-// query handlers log.
+// Queries: they are read-only, and are answered as long as the run exists. Behaviors 21 to 24 of docs/behaviors.md.
+// isolation.test.ts covers what query handlers log.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Client, QueryNotRegisteredError, QueryRejectCondition, QueryRejectedError } from 'reprise/client';
@@ -62,7 +62,7 @@ behavior(all, '24: a query sees the signals that were sent before it', async (wa
   await way.result(handle);
 });
 
-behavior(all, '24: a query before the first task waits for it', async (way) => {
+behavior(all, '24: a query before the first task waits for that task', async (way) => {
   let answer: Promise<string[]> | undefined;
   await way.gathered(
     ['answers'],
@@ -107,7 +107,7 @@ const refused: Record<QueryRejectCondition, readonly string[]> = {
   NOT_COMPLETED_CLEANLY: ['TERMINATED', 'CANCELLED', 'CONTINUED_AS_NEW'],
 };
 
-behavior(all, '24: queryRejectCondition decides for which runs a query is refused', async (way) => {
+behavior(all, '24: queryRejectCondition decides whether a query to a closed run is refused', async (way) => {
   const { connection, client } = way.engine;
   for (const ending of endings) {
     const handle = await way.start('answers', [ending === 'CONTINUED_AS_NEW' ? 1 : 0]);
@@ -131,7 +131,7 @@ behavior(all, '24: queryRejectCondition decides for which runs a query is refuse
   }
 });
 
-it('24: an unknown condition is refused', () => {
+it('24: an unknown queryRejectCondition is refused', () => {
   const { connection } = all[0]!.engine;
   const make = (workflow: object) => () => new Client({ connection, workflow });
   assert.throws(make({ queryRejectCondition: 'OPEN' }), { code: 'INVALID_INPUT' });

@@ -1,12 +1,12 @@
-// Signals: when handlers start, in which order, and that none is lost. Behaviors 1 to 8 of spec/sdk.md;
-// test/worker/children.test.ts covers 9.
+// Signals: when handlers start, in which order they start, and that no signal is lost. Behaviors 1 to 8 of docs/behaviors.md.
+// test/worker/children.test.ts covers behavior 9.
 import assert from 'node:assert/strict';
 import { activityInfo } from 'reprise/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from 'reprise/client';
 import { until } from '../support/engine.ts';
 import { behavior, pause, taskFailureOf, turnsOf, typesOf, type Way, ways } from './ways.ts';
 
-/** Releases the activity `released` of a workflow. */
+/** The promises that the activity `released` waits for, by workflow id. */
 const releases = new Map<string, PromiseWithResolvers<void>>();
 const all = await ways({
   activities: {
@@ -85,7 +85,7 @@ behavior(all, '4: two signals to an async handler interleave at await', async (w
   assert.deepEqual(ends.sort(), ['end a', 'end b']);
 });
 
-behavior(all, '5: signals without a handler wait for one, in order, and do not keep a run open', async (way) => {
+behavior(all, '5: signals without a handler wait for a handler, in order, and do not keep a run open', async (way) => {
   const handle = await way.start('listensLate');
   for (const word of ['a', 'b', 'c']) {
     await handle.signal('tell', word);
@@ -120,9 +120,9 @@ for (const later of [false, true]) {
 
 interface Ending {
   readonly handle: WorkflowHandle;
-  /** Triggers the turn that ends the run. */
+  /** Triggers the turn that closes the run. */
   release(): void;
-  /** The messages that the run received, once it has ended. */
+  /** Waits for the end of the run. Resolves with the messages that the run received. */
   end(): Promise<string[]>;
 }
 
@@ -151,7 +151,7 @@ async function ending(way: Way, how: string): Promise<Ending> {
 for (const how of ['complete', 'fail', 'cancel', 'continue']) {
   behavior(
     all,
-    `7: a signal that comes while the turn that closes a run is on its way is heard: ${how}`,
+    `7: a signal that arrives before the closing turn is appended is handled: ${how}`,
     async (way) => {
       const { handle, release, end } = await ending(way, how);
       const words = [

@@ -1,4 +1,4 @@
-// startDelay: the first task waits for its time or for the first message. Behavior 54 of spec/sdk.md.
+// startDelay: the first task waits for the end of the delay or for the first message. Behavior 54 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -7,7 +7,7 @@ import { behavior, pause, type Way, ways } from './ways.ts';
 const all = await ways();
 const begun = async (handle: WorkflowHandle): Promise<boolean> => (await handle.history()).length > 1;
 
-/** signalWithStart with the signal that the workflow returns. */
+/** signalWithStart with a start delay of one hour. The workflow returns the words that it receives. */
 async function sendWithStart({ engine }: Way, workflowId: string, word: string): Promise<WorkflowHandle> {
   const { client, taskQueue } = engine;
   const options = { workflowId, taskQueue, startDelay: '1 hour', signal: 'say', signalArgs: [word] } as const;
@@ -15,7 +15,7 @@ async function sendWithStart({ engine }: Way, workflowId: string, word: string):
 }
 
 describe('startDelay', { concurrency: 4 }, () => {
-  behavior(all, '54: the first task waits for its time', async (way) => {
+  behavior(all, '54: the first task waits for the end of the delay', async (way) => {
     const handle = await way.start('passesOn', ['x'], { startDelay: 300 });
     assert.deepEqual(await way.result(handle), [1, 'x']);
     const [started, next] = await handle.history();
@@ -23,7 +23,7 @@ describe('startDelay', { concurrency: 4 }, () => {
     assert.ok(next!.at.getTime() - started!.at.getTime() >= 290);
   });
 
-  behavior(all, '54: it delays only the first task, not those of later runs', async (way) => {
+  behavior(all, '54: only the first run of a chain is delayed', async (way) => {
     const handle = await way.start('catchesContinueAsNew', ['throw'], { startDelay: 100 });
     assert.equal(await way.result(handle), 'the next run');
     const { runId } = await handle.describe();
@@ -46,7 +46,7 @@ describe('startDelay', { concurrency: 4 }, () => {
 
   behavior(
     all,
-    '54: the signal of the starting signalWithStart does not end the wait, the next one does',
+    '54: the signal of the signalWithStart that starts the run does not end the wait, but the next signal does',
     async (way) => {
       const workflowId = way.newId('with signal');
       const handle = await sendWithStart(way, workflowId, 'a');

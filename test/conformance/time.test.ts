@@ -1,4 +1,5 @@
-// Timers, conditions, clocks and randomness. Behaviors 25 to 27 and 29 to 32 of spec/sdk.md; cancellation.test.ts covers 28.
+// Timers, conditions, clocks and randomness. Behaviors 25 to 27 and 29 to 32 of docs/behaviors.md. cancellation.test.ts covers
+// behavior 28.
 import assert from 'node:assert/strict';
 import type { WorkflowHandle } from 'reprise/client';
 import type { Clock } from '../support/fixtures/conformance-time.ts';
@@ -8,7 +9,7 @@ const all = await ways();
 const count = async (handle: WorkflowHandle, type: string): Promise<number> =>
   (await typesOf(handle)).filter((other) => other === type).length;
 
-/** Durations of a run's timers, from its Temporal history. */
+/** Durations of a run's timers in ms, from the log. */
 async function timerTexts(handle: WorkflowHandle): Promise<number[]> {
   const events = await handle.history();
   return events
@@ -62,14 +63,14 @@ behavior(all, '27: a condition that is met in time is true and cancels its timer
   assert.deepEqual((await turnsOf(handle)).at(-1), ['SignalReceived', 'TimerCancelled', 'WorkflowCompleted']);
 });
 
-/** A run whose timer fires while a signal is being sent: both reach the code in one activation, which ends the run. */
+/** A run whose timer fires while a signal is being sent. Timer and signal reach the code in one activation. */
 async function raced(way: Way, type: string, ...more: unknown[]): Promise<WorkflowHandle> {
   for (let ms = 400; ; ms *= 2) {
     const handle = await way.start(type, [ms, ...more]);
     await handle.query('__temporal_workflow_metadata');
     let isInTime = false;
     await way.together(handle, [['go']], async () => {
-      // The sender holds the run's row: a timer that is not in the log by now comes after the signal.
+      // The sender holds the run's row lock. If TimerFired is not in the log yet, it comes after the signal.
       isInTime = !(await typesOf(handle)).includes('TimerFired');
       if (isInTime) await pause(ms + 100);
     });
@@ -81,7 +82,7 @@ async function raced(way: Way, type: string, ...more: unknown[]): Promise<Workfl
 behavior(all, '27: signal and timer in one activation: the condition is met', async (way) => {
   const handle = await raced(way, 'waitsAtMost', false);
   assert.equal(await way.result(handle), true);
-  // A run that is loaded again may learn of its timer only after its messages.
+  // A run that is loaded again may receive its messages before it learns that its timer has fired.
   const last = (await turnsOf(handle)).at(-1)!;
   assert.ok(last.includes('SignalReceived') && last.includes('WorkflowCompleted'));
   assert.ok(last.includes('TimerFired') || (way.name !== 'cached' && last.includes('TimerCancelled')));
@@ -91,11 +92,11 @@ behavior(all, '27: signals of an activation are handled before its timers', asyn
   assert.deepEqual(await way.result(await raced(way, 'seesTogether')), ['signal', 'timer']);
 });
 
-behavior(all, '29: time stands still within an activation, at the time of the turn in the history', async (way) => {
+behavior(all, '29: within an activation, the time stays that of the turn in the history', async (way) => {
   const handle = await way.start('readsClocks');
   const read = (await way.result(handle)) as Clock[];
   for (const { now, date } of read) assert.equal(now, date);
-  // A run may have been started before its first turn.
+  // WorkflowStarted is left out: the run may have started earlier than its first turn.
   const turns = [...new Set((await handle.history()).slice(1).map(({ at }) => at.getTime()))];
   assert.deepEqual(
     read.map(({ now }) => now),

@@ -1,6 +1,6 @@
-// Updates: how they are rejected, what handlers get, and how they end together with their workflow. Behaviors 10 to 20 of
-// spec/sdk.md. test/worker/updates.test.ts covers 14, and 16 for runs that end; test/sdk/id-policies.test.ts covers what is
-// refused before it is sent.
+// Updates: how they are rejected, what handlers get, and how updates and their workflow end together. Behaviors 10 to 20 of
+// docs/behaviors.md. test/worker/updates.test.ts covers behavior 14, and behavior 16 for runs that end.
+// test/sdk/id-policies.test.ts covers updates that the client refuses to send.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { ActivityFailure, ApplicationFailure, CancelledFailure } from 'reprise/common';
@@ -19,7 +19,7 @@ import { behavior, taskFailureOf, turnsOf, typesOf, type Way, ways } from './way
 const all = await ways();
 const put = defineUpdate<number, [string]>('put');
 
-/** The cause of the update's failure. */
+/** Waits until the update fails. Returns the cause of the failure. */
 async function causeOf(updated: Promise<unknown>): Promise<Error | undefined> {
   const error: unknown = await updated.then(
     (value) => assert.fail(`not failed: ${String(value)}`),
@@ -56,7 +56,7 @@ for (const [how, expected] of [
 ] as const) {
   behavior(
     all,
-    `10, 13: a validator that does not pass rejects the update and leaves no trace: ${how}`,
+    `10, 13: a validator that fails rejects the update, which leaves no trace: ${how}`,
     async (way) => {
       const handle = await way.start('failsInUpdates');
       await handle.query('validations');
@@ -77,7 +77,7 @@ for (const [how, expected] of [
 
 behavior(
   all,
-  '10: a validator cannot use timers or activities; one that ignores the error fails the task',
+  '10: a validator cannot use timers or activities; if it ignores the error, the task fails',
   async (way) => {
     const handle = await way.start('failsInUpdates');
     for (const how of ['timer', 'activity of validator']) {
@@ -193,7 +193,7 @@ for (const [how, check] of [
 ] as const) {
   behavior(
     all,
-    `15: a handler that throws a failure fails its update, and the workflow goes on: ${how}`,
+    `15: a handler that throws a failure fails its update, and the workflow continues: ${how}`,
     async (way) => {
       const handle = await way.start('failsInUpdates');
       assert.ok(check(await causeOf(handle.executeUpdate(put, { args: [how] }))));
@@ -264,7 +264,7 @@ for (const fails of [false, true]) {
 
 behavior(
   all,
-  '19: without a worker, an update waits until its caller gives up, and may be handled later',
+  '19: without a worker, the caller waits for an update until it gives up; the update may be handled later',
   async (way) => {
     const { client } = way.engine;
     const taskQueue = way.newId('unserved');
@@ -311,7 +311,7 @@ describe('update-with-start', () => {
 
   behavior(
     all,
-    '20: starts the run, which handles it in its first activation; the next one goes to that run',
+    '20: starts the run, which handles the update in its first activation; the next update goes to the same run',
     async (way) => {
       const { workflow } = way.engine.client;
       const workflowId = way.newId('with start');
@@ -328,7 +328,7 @@ describe('update-with-start', () => {
       const update = await workflow.startUpdateWithStart(put, { ...call, waitForStage: 'ACCEPTED' });
       assert.equal(await update.result(), 2);
       assert.equal((await second.workflowHandle()).runId, handle.runId);
-      // The same update id again is the same update; and an operation can be used once.
+      // A call with a known update id gets the outcome of that update. An operation can be used only once.
       const again = { ...call, args: ['ccc'] as [string], startWorkflowOperation: operation(way, workflowId) };
       assert.equal(await workflow.executeUpdateWithStart(put, again), 2);
       await assert.rejects(workflow.executeUpdateWithStart(put, again), { code: 'ILLEGAL_STATE' });
@@ -337,7 +337,7 @@ describe('update-with-start', () => {
   );
 
   for (const how of ['invalid: error', 'failure']) {
-    behavior(all, `20: one that fails does not stop the workflow that it started: ${how}`, async (way) => {
+    behavior(all, `20: a failed update does not stop the workflow that was started with it: ${how}`, async (way) => {
       const start = operation(way, way.newId('left'), 'FAIL');
       const updated = way.engine.client.workflow.executeUpdateWithStart(put, {
         args: [how],

@@ -1,5 +1,5 @@
-// What changed code may and may not do to open runs, and versions within code. Behaviors 56, 57 and 58 of spec/sdk.md;
-// test/unit/sandbox/divergence.test.ts covers the texts of divergences.
+// Which code changes open runs can follow, and versions within workflow code. Behaviors 56, 57 and 58 of docs/behaviors.md.
+// test/unit/sandbox/divergence.test.ts covers the error texts of divergences.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { WorkflowHandle } from 'reprise/client';
@@ -33,11 +33,11 @@ async function codeOf(body: string): Promise<Code> {
 }
 const all = await ways();
 
-/** Runs a worker with some code on a task queue. */
+/** Runs a worker with this code on a task queue for the duration of `work`. */
 const on = <T>(way: Way, taskQueue: string, { bundle }: Code, work: () => Promise<T>): Promise<T> =>
   way.serve(taskQueue, work, { workflowBundle: bundle });
 
-/** Waits until a run is blocked on something that no worker provides. */
+/** Waits until the run has done a turn and has no pending activity. */
 const waits = (handle: WorkflowHandle): Promise<boolean> =>
   until(async () => {
     const { pendingActivities, historyLength } = await handle.describe();
@@ -143,7 +143,7 @@ behavior(all, '57: patched() cannot be called at module level', async (way) => {
 });
 
 const base = "await hello('x'); void sleep('1 day'); upsertMemo({ a: 1 });";
-/** The code after the change, by name. */
+/** The changed code, by the name of the change. */
 const changes = {
   input: base.replace("'x'", "'y'"),
   'duration of a timer': base.replace('1 day', '2 days'),

@@ -1,5 +1,5 @@
-// The three ways in which every behavior of spec/sdk.md section 4 must hold: with runs kept in memory, with runs rebuilt from the
-// log for every turn, and (`replays`) with the recorded history replayed once more.
+// The three ways in which every behavior of docs/behaviors.md must hold: for runs in memory, for runs that are rebuilt from the
+// log for every turn, and (`replays`) for recorded histories.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -32,12 +32,12 @@ export class Way {
     return client.workflow.start(type, { workflowId: this.newId(type), taskQueue, args, ...options });
   }
 
-  /** The result; also replays the history. */
+  /** Starts a run. Returns its result after replaying its history. */
   async execute(type: string, args: readonly unknown[] = [], options: object = {}): Promise<unknown> {
     return this.result(await this.start(type, args, options));
   }
 
-  /** Waits for the end of the run, then replays its history. */
+  /** Waits for the end of the run, then replays the history of every run of its workflow id. */
   async result(handle: WorkflowHandle): Promise<unknown> {
     try {
       return await handle.result();
@@ -46,7 +46,7 @@ export class Way {
     }
   }
 
-  /** The messages of what `result()` throws: the error, its cause, and so on. */
+  /** Names and messages of the error that `result()` throws, of its cause, and so on. */
   async failure(handle: WorkflowHandle): Promise<string[]> {
     const error = await this.result(handle).then(
       (value) => assert.fail(`not failed: ${JSON.stringify(value)}`),
@@ -72,7 +72,7 @@ export class Way {
     return rows;
   }
 
-  /** A run whose first activation gets everything that `send` sends, `messages` in number. */
+  /** A run that gets everything that `send` sends in its first activation. `messages`: how many messages that are. */
   async gathered<T>(
     [type, ...args]: readonly [string, ...unknown[]],
     messages: number,
@@ -91,13 +91,13 @@ export class Way {
     return rowCount ?? 0;
   }
 
-  /** A worker of its own for a task queue, with the fixtures or other options, for the duration of `work`. */
+  /** Runs another worker on a task queue for the duration of `work`, with the fixtures or with other options. */
   async serve<T>(taskQueue: string, work: () => Promise<T>, options: Partial<WorkerOptions> = {}): Promise<T> {
     const all = { deadlockTimeoutMs: 200, ...this.#options, ...options };
     return (await fixtureWorker(this.engine.connection, taskQueue, all)).runUntil(work);
   }
 
-  /** Sends signals together; `meanwhile` runs when they are sent but not committed. */
+  /** Sends signals in one transaction. `meanwhile` runs before the transaction commits. */
   async together(
     { workflowId }: WorkflowHandle,
     signals: readonly (readonly [string, ...unknown[]])[],
@@ -128,7 +128,7 @@ export class Way {
   }
 }
 
-/** Call it at the top of a file. */
+/** Call at the top of a file. */
 export async function ways(options: Partial<WorkerOptions> = {}): Promise<readonly Way[]> {
   const workflowBundle = loadBundle(await fixtureBundle('conformance.ts'));
   const all = { ...options, workflowBundle, activities: { ...activities, ...options.activities } };
@@ -161,7 +161,7 @@ export async function turnsOf(handle: WorkflowHandle): Promise<string[][]> {
   return turns.map((turn) => turn.map(({ type }) => type));
 }
 
-/** The failure of a run's workflow task, once there is one. */
+/** Waits until a run's workflow task has failed. Returns the failure. */
 export function taskFailureOf(handle: WorkflowHandle): Promise<{ code: string; message: string }> {
   return until(async () => (await handle.describe()).taskFailure);
 }

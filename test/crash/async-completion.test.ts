@@ -1,5 +1,5 @@
-// Activities that were left to a client before their worker was killed: they are not executed again, and a client can complete
-// them while no worker lives.
+// Activities that were left to a client before their worker was killed. They are not executed again, and a client can complete
+// them while no worker is alive.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
@@ -7,7 +7,7 @@ import { checkLog, crashLab, exited, kill, taskQueue } from './crash-lab.ts';
 
 const lab = await crashLab();
 
-/** The token of an attempt, which activities write into the file of effects. */
+/** The token of an attempt. Activities write their tokens into the file of effects. */
 async function tokenOf(key: string, attempt: number): Promise<string> {
   const prefix = `token ${key} ${attempt} `;
   return until(async () => (await lab.effects()).find((line) => line.startsWith(prefix))?.slice(prefix.length));
@@ -17,7 +17,7 @@ const executions = async (key: string): Promise<number> =>
   (await lab.effects()).filter((line) => line.startsWith(`token ${key} `)).length;
 
 for (const queue of [taskQueue, 'tools']) {
-  it(`is completed after all workers died: executed by a worker of ${queue}`, async () => {
+  it(`a client completes an activity of queue ${queue} after all workers died`, async () => {
     const key = `dead-${queue}`;
     const owner = await lab.worker();
     const tools = await lab.worker({ tools: true, taskQueue: 'tools' });
@@ -51,7 +51,7 @@ for (const failPoint of ['before leaving', 'after leaving'] as const) {
     const doomed = await lab.worker({ failPoint });
     await exited(doomed);
     const survivor = await lab.worker();
-    // An attempt that was not durably left to a client leaves no trace.
+    // An attempt whose worker died before the log recorded that a client completes it is repeated.
     const attempt = failPoint === 'before leaving' ? 2 : 1;
     await lab.client.activity.complete(await tokenOf(key, attempt), attempt);
     assert.equal(await handle.result(), attempt);

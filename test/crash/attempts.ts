@@ -1,5 +1,5 @@
-// Invariants 3 and 4 as facts of the database: when an attempt starts, one statement records whether its ActivityScheduled and
-// its completion are committed. Uses neither times nor counts of what may be in flight.
+// Checks invariants 3 and 4 in the database: when an attempt starts, one statement records whether its ActivityScheduled and its
+// completion are committed. The checks use neither times nor the number of activities in flight.
 import assert from 'node:assert/strict';
 import pg from 'pg';
 import { type ActivityFunction, activityInfo } from 'reprise/activity';
@@ -10,14 +10,14 @@ export async function createAttempts(pool: pg.Pool): Promise<void> {
     local bool, alive bool, scheduled bool, completed bool)`);
 }
 
-/** `alive`: nobody has declared the incarnation dead. A dead one may not know it yet, and writes nothing. */
+/** `alive`: nobody has declared the incarnation dead. A dead incarnation may not know that yet, but cannot write to the log. */
 const recordBegin = `insert into attempts select $1, $2, $3, $4, $5,
   exists (select from reprise.workers where epoch = $4 and dead_at is null),
   exists (select from reprise.events where run_id = $1 and seq = $2 and type = ${eventCode.ActivityScheduled}),
   exists (select from reprise.events where run_id = $1 and answers = $2
     and type in (${eventCode.ActivityCompleted}, ${eventCode.ActivityFailed}))`;
 
-/** The same activities; each first records its start, on connections of its own. */
+/** Wraps activities so that each attempt first records its start, on connections that the worker does not use. */
 export function recordingBegins(
   activities: object,
   database: { readonly url: string; epoch(): number | undefined },
@@ -31,7 +31,7 @@ export function recordingBegins(
     try {
       await pool.query(recordBegin, [runId, Number(seq), attempt, epoch ?? null, isLocal]);
     } catch (error) {
-      // Postgres has crashed, so nothing can be compared with the log.
+      // Postgres has crashed, so this attempt cannot be compared with the log.
       console.error(`an attempt is not recorded: ${String(error)}`);
     }
   };
@@ -66,7 +66,7 @@ export async function recordedAttempts(pool: pg.Pool, runId: string): Promise<nu
   return rows[0]!.n;
 }
 
-/** Attempts that a dead incarnation started of activities that others had completed. */
+/** How many attempts a dead incarnation started after another incarnation had completed the activity. */
 export async function lateAttempts(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query<{ n: number }>(
     'select count(*)::int as n from attempts where completed and not alive',

@@ -1,4 +1,4 @@
-// Wrong and jumping clocks: a worker's own clock does not matter, and whatever the database's clock does, time in a log never
+// Clocks that are wrong or jump. A worker's own clock does not matter. Whatever the database's clock does, time in a log never
 // goes back, and timers fire, but not too early.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -57,7 +57,7 @@ const jumpSteps = 60;
 
 it('the clock of the database jumps ahead and back: logs stay in order, and timers fire', async () => {
   const database = await testDatabase();
-  // The time that sessions of this database take for Postgres' clock from now on.
+  // From now on, sessions of this database call this function in place of Postgres' clock_timestamp().
   await database.pool.query(`create schema clocks;
     create table clocks.ahead (by interval not null);
     insert into clocks.ahead values ('0');

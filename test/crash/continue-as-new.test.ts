@@ -1,4 +1,4 @@
-// Chains of runs while workers are killed: every signal counts once, and there is one open run at a time.
+// Chains of runs while workers are killed: every signal counts once, and a chain has one open run at a time.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';

@@ -1,4 +1,4 @@
-// What crash tests share: worker processes to kill, a file that counts effects outside the database, and checks of a log.
+// Shared by crash tests: worker processes that tests kill, a file that counts effects outside the database, and checks of logs.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,12 +20,12 @@ export interface WorkerSettings {
   leaseMs?: number;
   maxCachedRuns?: number;
   build?: { id: string; file: string };
-  /** A worker with the activities of `tools` and no workflows. */
+  /** The worker has the activities of `tools` and no workflows. */
   tools?: boolean;
   taskQueue?: string;
-  /** Heap limit of the process: more live memory ends it. */
+  /** Heap limit. The process ends if it needs more memory. */
   heapMb?: number;
-  /** How far the process's clock is ahead of the real one; negative: behind. */
+  /** How far the process's clock is ahead of the real time. Negative if the clock is behind. */
   clockAheadMs?: number;
 }
 
@@ -34,7 +34,7 @@ export interface CrashLab {
   readonly pool: pg.Pool;
   readonly connection: Connection;
   readonly client: Client;
-  /** Starts a worker process; resolves when it is registered (or already dead). */
+  /** Starts a worker process. Resolves when the process is registered or has already died. */
   worker(settings?: WorkerSettings): Promise<ChildProcess>;
   /** Lines that activities wrote, one for each execution. */
   effects(): Promise<string[]>;
@@ -97,8 +97,8 @@ export async function exited(child: ChildProcess): Promise<void> {
 }
 
 /**
- * Invariants 1 to 4 of a run: its log is dense, completes each activity once, ends with the closing event and has an intact
- * chain, and no attempt started too early or too late.
+ * Checks invariants 1 to 4 of a run. Its log is dense, completes each activity once, ends with the closing event and has an
+ * intact hash chain. No attempt started before its schedule was durable or after its completion was.
  */
 export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
   const { rows } = await pool.query<{ events: number; last: number; twice: string; unscheduled: string }>(

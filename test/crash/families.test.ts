@@ -1,5 +1,5 @@
-// Parents, children and messages between runs while workers are killed: each child starts once, each result and each signal
-// arrives once, and runs that must end with their parent do.
+// Parents, children and messages between runs while workers are killed: each child starts once, and each result and each signal
+// arrives once. Runs that must end with their parent do so.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -16,7 +16,7 @@ async function checkAll(): Promise<void> {
   for (const { run_id: runId } of rows) await checkLog(lab.pool, runId);
 }
 
-/** Starts one worker after the other and kills each at a different moment, until `done`. */
+/** Starts one worker after the other and kills each at a different moment, until `done` resolves. */
 async function killUntil(done: () => Promise<unknown>): Promise<number> {
   const points = ['before append', 'after append', 'claimed', 'before park'] as const;
   let isDone = false;
@@ -52,7 +52,7 @@ it('every child starts once and its result arrives once, however often workers a
     const count = (type: string) => types.filter((each) => each === type).length;
     assert.equal(count('ChildWorkflowInitiated'), 40);
     assert.equal(count('ChildWorkflowCompleted'), 40);
-    // A result that arrives before the start is known implies the start.
+    // If a child's result arrives before the news of its start, ChildWorkflowStarted is not written.
     assert.ok(count('ChildWorkflowStarted') <= 40);
   }
   const { rows } = await lab.pool.query(

@@ -1,6 +1,6 @@
-// Postgres has no room left for the log: no acknowledged write is lost, no activity runs whose schedule could not be written,
-// and everything continues by itself once there is room. The log is in a tablespace on a file system of its own, which the test
-// fills up. Where nobody may mount one (not root, not Linux), a trigger refuses the log's rows with the same SQLSTATE.
+// Postgres has no disk space for the log: no acknowledged write is lost, no activity starts whose schedule could not be written,
+// and the runs continue without help once there is space. The log is in a tablespace on a small file system that the test fills
+// up. Where the test may not mount one (not root, not Linux), a trigger refuses the log's rows with the same SQLSTATE.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, open, rm, rmdir, stat } from 'node:fs/promises';
@@ -30,7 +30,7 @@ after(async () => {
   await rmdir(mountPoint);
 });
 const pool = new pg.Pool({ connectionString: postgres.url });
-pool.on('error', () => undefined); // its sessions end with the server
+pool.on('error', () => undefined); // the pool's sessions end with the server
 const lab = await crashLab({ url: postgres.url, pool });
 
 async function smallDisk(): Promise<SmallDisk> {
@@ -78,7 +78,7 @@ async function refusingTrigger(cause: unknown): Promise<SmallDisk> {
   };
 }
 
-it('a full disk stops runs and loses nothing; they continue when there is room', async (t) => {
+it('a full disk stops runs and loses nothing, and the runs continue when there is space', async (t) => {
   const disk = await smallDisk();
   t.diagnostic(`the disk is ${disk.kind}`);
   const items = 400;
@@ -88,7 +88,7 @@ it('a full disk stops runs and loses nothing; they continue when there is room',
   const handle = await workflow.start('tallyAll', { workflowId: 'full', taskQueue, args: [items, 4] });
   await until(async () => (await lab.effects()).length > 40);
   await disk.fill();
-  // Starts fill the last page of the log until one is refused.
+  // Starts fill the last page of the log until a start is refused.
   const late: string[] = [];
   const refusal = await until(() =>
     workflow.start('greet', { workflowId: `late ${late.length}`, taskQueue, args: ['x'.repeat(2_000)] }).then(
@@ -100,10 +100,10 @@ it('a full disk stops runs and loses nothing; they continue when there is room',
     ),
   );
   assert.match(`${refusal.message} ${String(refusal.cause)}`, /No space left on device/);
-  // Messages do have room, and are acknowledged.
+  // Messages go to another table, which has space, so they are acknowledged.
   await until(() => listener.signal('add', 7).then(() => true));
   const [{ epoch }] = (await pool.query('select max(epoch) as epoch from reprise.workers')).rows as [{ epoch: number }];
-  // The worker ends its incarnation, because the outcome of its write is unknown, and starts another.
+  // The outcome of the worker's write is unknown, so the worker ends its incarnation and starts another.
   await until(async () => (await pool.query('select from reprise.workers where epoch > $1', [epoch])).rowCount! > 0);
   assert.equal((await handle.describe()).status.name, 'RUNNING');
   await disk.free();

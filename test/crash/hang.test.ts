@@ -1,4 +1,5 @@
-// A worker hangs past its lease and wakes up again: another has finished its run, and its own writes are refused.
+// A worker hangs past its lease and wakes up again. Another worker has finished its run, and the database refuses the first
+// worker's writes.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
@@ -7,7 +8,7 @@ import { checkLog, crashLab, exited, kill, tally, taskQueue } from './crash-lab.
 
 const lab = await crashLab();
 
-it('a stopped worker loses its run to another, and writes nothing when it wakes up', async () => {
+it('a stopped worker loses its run to another worker, and writes nothing to the log when it wakes up', async () => {
   const items = 400;
   const concurrency = 4;
   const hung = await lab.worker({ leaseMs: 1000 });
@@ -23,7 +24,7 @@ it('a stopped worker loses its run to another, and writes nothing when it wakes 
   await checkLog(lab.pool, handle.runId);
   const before = await lab.pool.query('select count(*) as n from reprise.events');
   hung.kill('SIGCONT');
-  // It notices its death, registers again and works under another epoch.
+  // The stopped worker notices that it was declared dead, and registers again under another epoch.
   await until(async () => {
     const { rows } = await lab.pool.query<{ n: string }>(
       'select count(*) as n from reprise.workers where dead_at is null',

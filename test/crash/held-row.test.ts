@@ -1,4 +1,4 @@
-// A user's open transaction on one run of a dead worker: reapers keep their leases, and all other runs continue.
+// A user's open transaction holds the row of one run of a dead worker. Reapers keep their leases, and all other runs continue.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { send } from '../../runtime/store/messages/inbox.ts';
@@ -9,7 +9,7 @@ import { crashLab, kill, taskQueue } from './crash-lab.ts';
 const lab = await crashLab();
 const leaseMs = 1_000;
 
-it('a row held for three leases costs no reaper its epoch, and no other run its new owner', async (t) => {
+it('while a row is held for three leases, no reaper loses its epoch and every other run gets a new owner', async (t) => {
   const dead = await lab.worker({ leaseMs });
   const runs = await Promise.all(
     Array.from({ length: 20 }, (_, i) =>

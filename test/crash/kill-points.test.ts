@@ -1,4 +1,4 @@
-// A worker is killed at every named moment of a turn, and another one, which knows nothing about it, finishes the run.
+// A worker is killed at every named moment of a turn. Another worker, which knows only the database, finishes the run.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { failPoints } from '../../runtime/worker/life/fail-point.ts';
@@ -17,7 +17,7 @@ describe('a worker killed at a named moment', async () => {
         const before = (await lab.effects()).length;
         const parked = failPoint.includes('park');
         if (parked) {
-          // A worker parks only when it has no room: the next run evicts this idle one.
+          // A worker parks a run only when its cache is full. Here the next run evicts this idle run.
           await lab.client.workflow.start('nap', { workflowId: `idle ${failPoint}`, taskQueue, args: [600_000] });
         }
         const handle = await lab.client.workflow.start('tallyAll', {

@@ -1,4 +1,4 @@
-// A worker is killed while it executes local activities: completed ones are not executed again, the others are.
+// A worker is killed while it executes local activities. Completed activities are not executed again; the others are.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { checkLog, crashLab, exited, tally, taskQueue } from './crash-lab.ts';

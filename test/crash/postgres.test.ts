@@ -1,4 +1,4 @@
-// Postgres crashes during a run and restarts: workers reconnect by themselves and finish the run.
+// Postgres crashes during a run and restarts. Workers reconnect without help and finish the run.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import pg from 'pg';
@@ -8,7 +8,7 @@ import { checkLog, crashLab, tally, taskQueue } from './crash-lab.ts';
 
 const postgres = await startOwnPostgres();
 const pool = new pg.Pool({ connectionString: postgres.url });
-pool.on('error', () => undefined); // its sessions end with the server
+pool.on('error', () => undefined); // the pool's sessions end with the server
 const lab = await crashLab({ url: postgres.url, pool });
 
 it('a run survives an immediate stop of Postgres', async () => {

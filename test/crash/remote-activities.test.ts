@@ -1,5 +1,5 @@
-// Activities of other workers while one of the two workers is killed: the run ends with every result, reported activities are
-// not executed again, and a lost attempt does not count.
+// One worker owns the run, and another executes its activities. When one of them is killed, the run ends with every result,
+// reported activities are not executed again, and a lost attempt does not count.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { taskFailPoints } from '../../runtime/worker/life/fail-point.ts';
@@ -15,7 +15,7 @@ async function noTasks(): Promise<void> {
   await until(async () => (await lab.pool.query('select 1 from reprise.activity_tasks')).rows.length === 0);
 }
 
-describe('the worker of the activities killed at a named moment', () => {
+describe('a killed worker that executes activities', () => {
   for (const failPoint of [...taskFailPoints.slice(2), 'before activity', 'after activity'] as const) {
     it(`loses nothing: ${failPoint}`, async () => {
       const owner = await lab.worker();
@@ -33,7 +33,7 @@ describe('the worker of the activities killed at a named moment', () => {
       await checkLog(lab.pool, handle.runId);
       const effects = tally((await lab.effects()).slice(before).filter((line) => line.startsWith('double')));
       assert.equal(effects.size, count * rounds);
-      // Only activities that the dead worker was running and had not reported.
+      // Only activities that the dead worker was running and had not reported are executed twice.
       assert.ok([...effects.values()].every((times) => times <= 2));
       if (failPoint === 'after report') {
         const reported = (await handle.history()).filter(({ type }) => type === 'ActivityCompleted').length;
@@ -45,7 +45,7 @@ describe('the worker of the activities killed at a named moment', () => {
     });
   }
 
-  it('does not use up an attempt, and is in the log', async () => {
+  it('does not use up an attempt, and its loss is in the log', async () => {
     const owner = await lab.worker();
     const first = await lab.worker(ofTools);
     const handle = await lab.client.workflow.start('callRemote', {
@@ -77,7 +77,7 @@ describe('the worker of the activities killed at a named moment', () => {
     await kill(first);
     const second = await lab.worker(ofTools);
     await until(async () => (await handle.describe()).pendingActivities[0]?.unknownEffect);
-    // By the time that the second worker has executed another activity, it has claimed everything there is.
+    // Once the second worker has executed another activity, it has claimed every task that it can claim.
     const other = { workflowId: 'after unsafe', taskQueue, args: ['double', [1]] };
     assert.equal(await lab.client.workflow.execute('callRemote', other), 2);
     assert.equal((await lab.effects()).filter((line) => line === 'once').length, 1);
@@ -89,7 +89,7 @@ describe('the worker of the activities killed at a named moment', () => {
   });
 });
 
-describe('the owner of the run killed at a named moment', () => {
+describe('a killed owner of the run', () => {
   for (const [failPoint, hits] of [
     ['before offer', 2],
     ['after offer', 2],
@@ -97,7 +97,7 @@ describe('the owner of the run killed at a named moment', () => {
     ['after append', 3],
     ['after append', 5],
   ] as const) {
-    it(`gets everything executed once: ${failPoint}, time ${hits}`, async () => {
+    it(`causes no activity to be executed twice: ${failPoint}, time ${hits}`, async () => {
       const tools = await lab.worker(ofTools);
       const before = (await lab.effects()).length;
       const doomed = await lab.worker({ failPoint, hits });

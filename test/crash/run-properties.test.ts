@@ -1,4 +1,4 @@
-// Workers are killed while runs update their memo and attributes: the row of a run is always the fold of its log.
+// Workers are killed while runs update their memo and attributes. The row of a run is always the fold of its log.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { checkLog, crashLab, exited, taskQueue } from './crash-lab.ts';
@@ -11,7 +11,7 @@ interface Properties {
   attributes: Record<string, unknown> | null;
 }
 
-/** The row and the log at one moment, read in one statement. */
+/** Reads memo and attributes in one statement: those of the run's row and those that the log implies. */
 async function rowAndFold(runId: string): Promise<[Properties, Properties]> {
   const { rows } = await lab.pool.query<Properties & { metas: { memo?: object; searchAttributes?: object }[] | null }>(
     `select memo, search_attributes as attributes, (select array_agg(e.meta::jsonb order by e.seq) from reprise.events e

@@ -1,4 +1,4 @@
-// Signals while workers are killed: each acknowledged one counts exactly once.
+// Signals while workers are killed: each acknowledged signal counts exactly once.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { checkLog, crashLab, kill, taskQueue } from './crash-lab.ts';
@@ -22,7 +22,7 @@ it('every acknowledged signal is delivered exactly once across five kills', asyn
   await checkLog(lab.pool, handle.runId);
 });
 
-it('a run that closes under a stream of signals counts every acknowledged one', async () => {
+it('a run that closes during a stream of signals counts every acknowledged signal', async () => {
   await lab.worker();
   for (let round = 0; round < 20; round++) {
     const handle = await lab.client.workflow.start('countSignals', { workflowId: `closing ${round}`, taskQueue });

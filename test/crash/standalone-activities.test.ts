@@ -1,4 +1,4 @@
-// Standalone activities while their worker is killed: each ends once, with its result and an intact log.
+// Standalone activities while their worker is killed: each activity ends once, with its result and an intact log.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { settlingFailPoints } from '../../runtime/worker/life/fail-point.ts';

@@ -1,5 +1,5 @@
-// Timers and cancellation while workers are killed at random: a timer fires once and not too early, or is cancelled; a cancelled
-// run learns of it once and can clean up.
+// Timers and cancellation while workers are killed at random. A timer fires once and not too early, or is cancelled. A run
+// receives its cancellation once and can clean up.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from 'reprise/client';
@@ -15,7 +15,7 @@ const rounds = 6;
 /** Starts workers one after the other and kills each at a random moment. */
 async function killAtRandom(): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    const failPoint = failPoints[randomBelow(6)]!; // excludes parking, which does not happen here
+    const failPoint = failPoints[randomBelow(6)]!; // leaves out parking, which does not happen here
     const hits = 1 + randomBelow(12);
     const worker = await lab.worker({ failPoint, hits });
     await Promise.race([exited(worker), new Promise((resolve) => setTimeout(resolve, random() * 400))]);
@@ -53,7 +53,7 @@ it('every timer fires once and not early, or is cancelled', async () => {
   await kill(survivor);
 });
 
-it('every cancelled run learns of it once, and cleans up', async () => {
+it('every cancelled run receives its cancellation once, and cleans up', async () => {
   const handles = [];
   for (let i = 0; i < 6; i++) {
     handles.push(await workflow.start('tidiesUp', { workflowId: `tidies up ${i}`, taskQueue, args: [i] }));

@@ -1,4 +1,4 @@
-// Updates while workers are killed: each is handled exactly once, and each sender gets its outcome.
+// Updates while workers are killed: each update is handled exactly once, and its sender gets the outcome.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WorkflowUpdateFailedError } from 'reprise/client';
@@ -8,7 +8,7 @@ import { checkLog, crashLab, kill, taskQueue } from './crash-lab.ts';
 const lab = await crashLab();
 const addItem = defineUpdate<number, [string]>('addItem');
 
-it('across six kills, updates are handled once and their senders get the outcome', async () => {
+it('across six kills, each update is handled once and its sender gets the outcome', async () => {
   const handle = await lab.client.workflow.start('cart', { workflowId: 'cart', taskQueue });
   const answers: Promise<number>[] = [];
   const rejections: Promise<unknown>[] = [];

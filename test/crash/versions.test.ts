@@ -1,5 +1,5 @@
-// The only worker of a version is killed: its pinned runs wait, other workers cannot take them, and the next worker of the
-// version continues them.
+// The only worker of a version is killed. The version's pinned runs wait, other workers cannot take them, and the next worker of
+// the version continues them.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';
@@ -21,7 +21,7 @@ for (const failPoint of ['after append', undefined] as const) {
     await workerDeployment.setCurrentVersion('shop', '1.0');
     const workflowId = `pinned ${failPoint}`;
     const handle = await workflow.start('pinned', { workflowId, taskQueue });
-    // Once its first turn is in the log, the run is pinned.
+    // The run is pinned once its first turn is in the log.
     await until(async () => (await handle.describe()).versioningInfo?.behavior === 'PINNED');
     if (failPoint === undefined) {
       await until(async () => (await handle.history()).some((event) => event.type === 'TimerFired'));

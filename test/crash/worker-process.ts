@@ -1,4 +1,4 @@
-// A worker in a process of its own, for tests to kill. argv: database URL, options as JSON { taskQueue, failPoint?, … }.
+// A worker in a separate process that tests kill. argv: the database's URL, then `Options` as JSON.
 import process from 'node:process';
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
@@ -10,14 +10,14 @@ import { recordingBegins } from './attempts.ts';
 interface Options {
   taskQueue: string;
   failPoint?: string;
-  /** Exits when the fail point is reached for the nth time, from 1. */
+  /** The process kills itself when it reaches the fail point for the nth time. Default: 1. */
   hits?: number;
   leaseMs?: number;
   maxCachedRuns?: number;
   clockAheadMs?: number;
-  /** Build id in deployment `shop`. */
+  /** Build id in the deployment `shop`. */
   build?: { id: string };
-  /** Path of a bundle; a worker without workflows has the activities of `tools`. */
+  /** Path of a workflow bundle. A worker without workflows has the activities of `tools`. */
   workflows?: string;
 }
 
@@ -58,7 +58,7 @@ await running;
 await connection.close();
 process.disconnect?.();
 
-/** Shifts the process's wall clock, in Date.now() and in performance.timeOrigin. */
+/** Shifts the process's wall clock: Date.now() and performance.timeOrigin. */
 function setClock(aheadMs: number): void {
   const now = Date.now;
   Date.now = () => now() + aheadMs;

@@ -1,4 +1,4 @@
-// Part of `npm run check`: every link inside the documents leads to an existing file and heading.
+// Part of `npm run check`: checks that every link within the documents leads to an existing file and heading.
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -32,7 +32,7 @@ async function faultOf(document: string, target: string): Promise<string | undef
   return 'no heading';
 }
 
-/** Anchors of the headings. */
+/** The anchors of a document's headings. */
 function anchorsOf(text: string): string[] {
   const headings = text.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm);
   return [...headings].map(([, heading = '']) =>

@@ -1,17 +1,17 @@
-// The runnable part of a document: the files in its code blocks, and what its program prints. A block is a file if its first
-// line is a comment that contains only a file name; the block `text` after main.ts shows the output.
+// The runnable part of a document: the files in its code blocks, and the output of its program. A block is a file if its first
+// line is a comment that contains only a file name. The block `text` after main.ts shows the output.
 import { readFile } from 'node:fs/promises';
 
 export interface Page {
   readonly files: ReadonlyMap<string, string>;
-  /** Lines that main.ts prints, in this order; `…` matches any text. Empty if the page shows none. */
+  /** Lines that main.ts prints, in this order. `…` matches any text. Empty if the page shows no output. */
   readonly output: readonly string[];
 }
 
 const block = /^```(\w*)\n([\s\S]*?)^```$/gm;
 const fileName = /^\/\/ ([\w-]+\.(?:ts|json))\n/;
 
-/** @throws when two blocks of the page have one file name, or when a program has no output */
+/** @throws if two blocks of the page have the same file name, or if the page shows a program without its output */
 export async function readPage(path: string): Promise<Page> {
   const text = await readFile(path, 'utf8');
   const files = new Map<string, string>();
@@ -31,7 +31,7 @@ export async function readPage(path: string): Promise<Page> {
   return { files, output };
 }
 
-/** The first shown line that the printed ones lack, in order; undefined when all were printed. */
+/** The first shown line that the program did not print in this order. Undefined if it printed all of them. */
 export function missingLine(shown: readonly string[], printed: string): string | undefined {
   const lines = printed.split('\n').map((line) => line.trim());
   let from = 0;

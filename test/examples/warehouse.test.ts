@@ -1,5 +1,5 @@
-// `npm start` as people run it, on a smaller number of records: the kill, the summary, the commands it ends with.
-// Whether the takeover was fast enough is for `npm start` to judge on an idle machine, not for this test.
+// `npm start` as people run it, with fewer records: the kill, the summary, and the commands that the summary shows. Does not
+// check how long the takeover took, because the machine may be busy.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { testDatabase } from '../support/database.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const records = 3_000;
 
-/** A clone of the project for npm, with a `.reprise/` of its own. Open to the user that Postgres runs as under root. */
+/** A copy of the project for npm, with a separate `.reprise/`. Under root, the system user of Postgres can enter it. */
 const folder = await mkdtemp(join(tmpdir(), 'reprise-warehouse-'));
 after(async () => {
   await stopPostgres(folder, 'immediate');
@@ -34,7 +34,7 @@ before(async () => {
 });
 
 function shell(command: string, given: Record<string, string> = {}): Promise<{ code: number; out: string }> {
-  // npm hands its own settings on to what it runs; they must not reach the npm that is started here.
+  // The npm that runs the tests passes its settings on as variables. The npm that starts here must not get them.
   const own = Object.entries(process.env).filter(([name]) => !/^npm_|^(REPRISE_)?DATABASE_URL$/i.test(name));
   const env = { ...Object.fromEntries(own), ...given };
   return new Promise((resolve) => {
@@ -44,25 +44,25 @@ function shell(command: string, given: Record<string, string> = {}): Promise<{ c
   });
 }
 
-/** The value of a row of the summary. */
+/** The value in a row of the summary. */
 function row(name: string, out: string = started.out): string {
   return new RegExp(`^${name} {2,}(.*)$`, 'm').exec(out)?.[1] ?? assert.fail(`no row "${name}" in:\n${out}`);
 }
 
-test('a killed worker loses no record, and redoes at most those that it had in hand', () => {
+test('a killed worker loses no record, and at most its running activities are repeated', () => {
   const [, redone] = /^3,000 done, 0 lost, (\d+) redone$/.exec(row('records')) ?? [];
   assert.ok(Number(redone) <= 16, row('records'));
   const [, completed] = /^worker-[12] by SIGKILL at ([\d,]+) records$/.exec(row('stopped')) ?? [];
   assert.ok(Number(completed?.replace(',', '')) >= 2_114, row('stopped'));
 });
 
-test('the final state is what a plain loop without any engine comes to', () => {
+test('the final state is that of a plain loop without any engine', () => {
   const hash = hashOf(runPlainLoop(loadRecords().slice(0, records)).state);
   assert.ok(row('final state').startsWith(hash));
   assert.ok(row('plain loop').startsWith(hash));
 });
 
-test('nothing but time is found wanting', () => {
+test('at most the takeover time is reported as a fault', () => {
   const faults = started.out.split('\n').filter((line) => line.startsWith('FAULT: '));
   assert.deepEqual(
     faults.filter((fault) => !fault.startsWith('FAULT: first new record after ')),
@@ -71,13 +71,13 @@ test('nothing but time is found wanting', () => {
   assert.equal(started.code, faults.length === 0 ? 0 : 1, started.out);
 });
 
-test('the summary tells one repair: who, why, and what stood there', () => {
+test('the summary shows one repair: who made it, why, and the previous value', () => {
   assert.match(row('  who'), /^agent [a-z-]+$/);
   assert.ok(row('  why').length > 10);
   assert.match(row('  what'), /"was":/);
 });
 
-test('the three commands it ends with work after it has exited, and leave no database running', async () => {
+test('the three commands in the summary work after npm start has exited, and leave no database running', async () => {
   const commands = started.out.split('\n').filter((line) => line.startsWith('  npm run -s reprise -- '));
   assert.equal(commands.length, 3, started.out);
   const outputs: string[] = [];
@@ -93,7 +93,7 @@ test('the three commands it ends with work after it has exited, and leave no dat
   assert.match(sql, /^state-code +\| +\d+$/m);
 });
 
-test('REPRISE_DATABASE_URL is used instead of a database of the folder', async () => {
+test('REPRISE_DATABASE_URL is used instead of a database in the folder', async () => {
   const { url, pool } = await testDatabase();
   const { code, out } = await shell('npm start -- --records 200 --no-kill', { REPRISE_DATABASE_URL: url });
   assert.equal(code, 0, out);
@@ -102,7 +102,7 @@ test('REPRISE_DATABASE_URL is used instead of a database of the folder', async (
   assert.deepEqual(rows, [{ status: 'completed' }]);
 });
 
-test('a bad option is refused by its name', async () => {
+test('the error of a bad option names the option', async () => {
   const { code, out } = await shell('npm start -- --records 50001');
   assert.equal(code, 1);
   assert.match(out, /--records 50001: expected a whole number from 1 to 50000\./);

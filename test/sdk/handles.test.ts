@@ -1,4 +1,4 @@
-// What handles find by workflow id, by run and by chain.
+// The runs and updates that handles find by workflow id, by run id and by chain.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -30,7 +30,7 @@ test('the client gives the result of a workflow id, of a run, and of a chain', a
 
 test('a handle knows its client', async () => {
   const handle = await engine.start('greet', ['bo']);
-  const typed: WorkflowClient = handle.client; // the whole client, not a part of it
+  const typed: WorkflowClient = handle.client; // the type is the whole client
   assert.equal(typed, workflow);
   assert.equal(await handle.client.getHandle(handle.workflowId).result(), 'Hello, bo!');
 });
@@ -90,7 +90,7 @@ test('an update of another workflow’s run is not found', async () => {
   for (const handle of [mine, yours]) await handle.terminate();
 });
 
-test('an update is found in whichever run of the chain has it', async () => {
+test('an update is found in any run of the chain', async () => {
   const first = await engine.start('cartOfRuns', [], 'carts');
   const runs = async (): Promise<string> => (await workflow.getHandle('carts').describe()).runId;
   for (const [i, updateId] of ['a', 'b'].entries()) {
@@ -110,7 +110,7 @@ test('an update is found in whichever run of the chain has it', async () => {
   await first.terminate();
 });
 
-test('an unknown update is not found; an unread one is waited for', async () => {
+test('an unknown update is not found; a handle waits for an update that no worker has read yet', async () => {
   const queue = 'unserved';
   const handle = await workflow.start('cart', { workflowId: queue, taskQueue: queue, args: [] });
   await assert.rejects(handle.getUpdateHandle('unsent').result(), updateNotFound('unsent'));
@@ -128,7 +128,7 @@ test('an unknown update is not found; an unread one is waited for', async () => 
     [1, 1].map((value) => ({ status: 'fulfilled', value })),
   );
   assert.ok(told![1]?.status === 'rejected' && told![1].reason instanceof WorkflowUpdateFailedError);
-  // It learns of the rejection only if it asks before the sender does.
+  // The other handle receives the rejection only if it reads the answer before the sender does.
   const rejected = seen![1]?.status === 'rejected' && (seen![1].reason as Error);
   assert.ok(rejected instanceof WorkflowUpdateFailedError || notFound(rejected));
   await handle.terminate();
@@ -136,7 +136,7 @@ test('an unknown update is not found; an unread one is waited for', async () => 
   await running;
 });
 
-test('a WorkflowClient can be created on its own', async () => {
+test('a WorkflowClient can be created without a Client', async () => {
   const alone = new WorkflowClient({ connection });
   assert.equal(await alone.execute('greet', { workflowId: 'alone', taskQueue, args: ['cy'] }), 'Hello, cy!');
   assert.throws(() => new WorkflowClient({ connection, interceptors: [] } as { connection: typeof connection }), {

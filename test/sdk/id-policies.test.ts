@@ -1,5 +1,5 @@
-// Workflow id policies inside the caller's transaction, and options that are refused. test/conformance/ids.test.ts covers what
-// each policy allows, updates.test.ts beside it update-with-start.
+// Workflow id policies inside the caller's transaction, and invalid combinations of options. test/conformance/ids.test.ts covers
+// what each policy allows; updates.test.ts in the same folder covers update-with-start.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
@@ -15,7 +15,7 @@ const { client, taskQueue } = engine;
 const { workflow } = client;
 
 describe('a workflow id whose run has ended', () => {
-  it('is checked in the caller’s transaction too, which stays usable', async () => {
+  it('is refused inside the caller’s transaction too, and the transaction stays usable', async () => {
     await workflow.execute('greet', { workflowId: 'within', taskQueue, args: ['x'] });
     const session = await engine.pool.connect();
     await session.query('begin');
@@ -44,7 +44,7 @@ describe('a workflow id whose run is open', () => {
     await handle.signal('add', 3);
     await handle.signal('finish');
     assert.equal(await handle.result(), 3);
-    // execute used the open run, or started a new one if that had ended; then nobody ends it.
+    // execute used the open run. If that run had already ended, execute started a new run, which the test must end.
     const latest = await workflow.getHandle('use').describe();
     if (latest.runId === handle.runId) assert.equal(await result, 3);
     else {
@@ -53,7 +53,7 @@ describe('a workflow id whose run is open', () => {
     }
   });
 
-  it('is not terminated in a transaction, and contradicting policies are refused', async () => {
+  it('cannot be terminated inside a transaction, and contradicting policies are refused', async () => {
     const options = { workflowId: 'contradictory', taskQueue };
     const invalid = { code: 'INVALID_INPUT' };
     const start = (more: object) => workflow.start('accumulate', { ...options, ...more });
@@ -76,7 +76,7 @@ describe('an update with start', () => {
   const operation = (workflowId: string, workflowIdConflictPolicy: WorkflowIdConflictPolicy = 'USE_EXISTING') =>
     new WithStartWorkflowOperation('cart', { workflowId, taskQueue, workflowIdConflictPolicy });
 
-  it('requires a policy, applies it, and can be used once', async () => {
+  it('requires a conflict policy and applies it; its operation can be used once', async () => {
     const options = { workflowId: 'x', taskQueue };
     for (const delay of [{ startDelay: 5 }, { cronSchedule: '* * * * *' }]) {
       const delayed = { ...options, workflowIdConflictPolicy: 'FAIL', ...delay } as never;

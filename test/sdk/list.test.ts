@@ -1,4 +1,4 @@
-// Lists and counts of runs by every part of the query language.
+// Lists and counts of runs, with every part of the query language.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, type ListOptions } from 'reprise/client';
@@ -8,7 +8,7 @@ import { testEngine } from '../support/engine.ts';
 
 const engine = await testEngine();
 const { client, taskQueue } = engine;
-// No worker executes these runs, so they stay as they are.
+// No worker executes these runs, so their state does not change.
 const namespace = 'lists';
 const { workflow } = new Client({ connection: engine.connection, namespace });
 
@@ -51,7 +51,7 @@ async function found(query: string, options: ListOptions = {}): Promise<string> 
   return listed.join('');
 }
 
-/** What each query finds, ordered by workflow id. */
+/** The runs that each query finds, ordered by workflow id. */
 const cases: readonly [string, string][] = [
   ['', 'abcd'],
   ["WorkflowId = 'a'", 'a'],
@@ -201,7 +201,7 @@ test('histories come in the order of the list, whatever the concurrency', async 
   await assert.rejects(refused.next(), { code: 'INVALID_INPUT' });
 });
 
-test('a list reflects the present state of runs', async () => {
+test('a list reflects the current state of runs', async () => {
   const query = "Stage = 'packed' ORDER BY StartTime";
   const handle = await client.workflow.start('describesItself', {
     workflowId: 'changing',

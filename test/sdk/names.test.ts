@@ -1,5 +1,5 @@
-// Temporal's names: types that programs use, enums with their older keys, and errors whose class is the same wherever they are
-// imported from.
+// Temporal's names: types that programs use, enums with their older keys, and error classes that are the same from every entry
+// of the package.
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import * as common from 'reprise/common';
 import * as workflow from 'reprise/workflow';
 import { ActivityContext } from '../../runtime/worker/activities/activity-context.ts';
 
-/** A second copy of a module of this package. */
+/** Loads a second copy of a module of this package. */
 async function copyOf<T>(path: string): Promise<T> {
   const url = new URL(`../../${path}?copy`, pathToFileURL(import.meta.filename));
   return (await import(url.href)) as T;
@@ -73,14 +73,14 @@ test('an error is an instance of its class from any copy of the package', async 
   assert.equal(new runtime.RuntimeError('TIMEOUT', 'x') instanceof common.IllegalStateError, false);
 });
 
-test('an activity finds its context through any copy of the package', async () => {
+test('every copy of the package finds an activity’s context', async () => {
   const path = 'runtime/worker/activities/activity-context.ts';
   const copy = await copyOf<typeof import('../../runtime/worker/activities/activity-context.ts')>(path);
   assert.notEqual(copy.ActivityContext, ActivityContext);
   assert.equal(copy.activityStorage, activity.asyncLocalStorage);
 });
 
-test('instanceof treats the classes of client and common alike', () => {
+test('instanceof accepts errors of the same-named class of client and of common', () => {
   const taken = new client.WorkflowExecutionAlreadyStartedError('w', 'order');
   assert.ok(taken instanceof common.WorkflowExecutionAlreadyStartedError);
   const child = new common.WorkflowExecutionAlreadyStartedError('taken', 'w', 'order');
@@ -90,14 +90,14 @@ test('instanceof treats the classes of client and common alike', () => {
   assert.equal(new common.ValueError('x', 5).cause, 5);
 });
 
-test('a user’s own subclass is recognised by its prototype', () => {
+test('instanceof recognises a user’s subclass by its prototype', () => {
   class Refused extends common.IllegalStateError {}
   assert.ok(new Refused('x') instanceof Refused);
   assert.ok(new Refused('x') instanceof common.IllegalStateError);
   assert.equal(new common.IllegalStateError('x') instanceof Refused, false);
 });
 
-test('ensureTemporalFailure keeps failures and wraps the rest', () => {
+test('ensureTemporalFailure returns failures unchanged and wraps other values', () => {
   const cancelled = new common.CancelledFailure('no');
   assert.equal(common.ensureTemporalFailure(cancelled), cancelled);
   const wrapped = common.ensureTemporalFailure(new RangeError('far'));
@@ -105,7 +105,7 @@ test('ensureTemporalFailure keeps failures and wraps the rest', () => {
   assert.deepEqual([wrapped.type, wrapped.message], ['RangeError', 'far']);
 });
 
-test('the helpers for old code exist', () => {
+test('Temporal’s helpers for times and texts exist', () => {
   assert.deepEqual(common.msToTs('1.5s'), { seconds: 1, nanos: 500_000_000 });
   assert.equal(common.tsToMs({ seconds: { toNumber: () => 2 }, nanos: 7_900_000 }), 2007);
   assert.deepEqual(

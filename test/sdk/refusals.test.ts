@@ -43,7 +43,7 @@ test('arguments are checked against the workflow’s type', () => {
   assert.equal(calls.length, 11);
 });
 
-test('args other than an array are refused', async () => {
+test('args that are not an array are refused', async () => {
   for (const args of ['x', { 0: 'x' }, null, 5]) {
     const options = { ...place, args } as unknown as WorkflowStartOptions;
     await assert.rejects(
@@ -101,7 +101,7 @@ test('an unknown option is refused by name', async () => {
   assert.throws(() => new Client({ connection, nmespace: 'x' } as ClientOptions), refused(/namespace\?/));
 });
 
-test('an option for Temporal’s server is refused as meaningless', async () => {
+test('an option of Temporal that has no meaning here is refused by name', async () => {
   for (const option of ['reuseV8Context', 'maxConcurrentWorkflowTaskPolls', 'workflowTaskPollerBehavior']) {
     const worker = { connection, taskQueue: 'q', [option]: 1 } as WorkerOptions;
     await assert.rejects(Worker.create(worker), refused(new RegExp(`${option} has no meaning here\\. Leave it out`)));
@@ -147,7 +147,7 @@ test('options of Temporal’s connection are accepted with a warning that they a
   assert.ok(message.includes(hostname) && !message.includes('x:7233'), message);
 });
 
-test('activities other than an object of functions are refused', async () => {
+test('activities that are not an object of functions are refused', async () => {
   for (const activities of [[], 5, 'x', { greet: 5 }, () => 1]) {
     const options = { connection, taskQueue: 'q', activities } as WorkerOptions;
     await assert.rejects(Worker.create(options), refused(/activities must be/));
@@ -162,7 +162,7 @@ test('a missing connection, or a promise of one, is refused', async () => {
   assert.throws(() => Reflect.construct(Client, []), refused(/needs an object of options/));
 });
 
-test('calls reject with DATABASE_UNREACHABLE when the database is gone, with ILLEGAL_STATE after close', async () => {
+test('calls reject with DATABASE_UNREACHABLE when the database is gone, and with ILLEGAL_STATE after close', async () => {
   const lost = await testDatabase();
   const own = await Connection.connect({ connectionString: lost.url });
   const client = new Client({ connection: own });

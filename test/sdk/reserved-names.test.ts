@@ -1,4 +1,4 @@
-// Names that the engine reserves, in the options of clients and workers: behavior 62 of spec/sdk.md.
+// Names that the engine reserves are refused in the options of clients and workers. Behavior 62 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WithStartWorkflowOperation, type WorkflowStartOptions } from 'reprise/client';

@@ -1,4 +1,5 @@
-// signalWithStart: one run gets all signals, from its start, and start and signal are atomic. Behavior 2 of spec/sdk.md.
+// signalWithStart: concurrent calls signal one run, whose first activation has the signal; start and signal are atomic.
+// Behavior 2 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { defineSignal } from 'reprise/workflow';
@@ -29,7 +30,7 @@ it('signals the open run of the workflow id, also with concurrent calls', async 
   assert.equal(await handles[0]!.result(), 30);
 });
 
-it('loses no signal to runs that close meanwhile', async () => {
+it('loses no signal when the run closes at the same time', async () => {
   let sent = 0;
   let counted = 0;
   const runs = new Set<string>();
@@ -48,7 +49,7 @@ it('loses no signal to runs that close meanwhile', async () => {
   assert.equal(counted, sent);
 });
 
-it('puts both start and signal into the caller’s transaction', async () => {
+it('makes start and signal part of the caller’s transaction', async () => {
   const session = await engine.pool.connect();
   const within = async (workflowId: string) => {
     await session.query('begin');

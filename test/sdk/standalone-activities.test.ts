@@ -1,4 +1,5 @@
-// Activities that belong to no workflow: workers without workflow code execute them, in the same log, with ids of their own.
+// Activities that belong to no workflow. Workers without workflow code execute them. They are in the same log and have separate
+// ids.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import {
@@ -56,7 +57,7 @@ const options = (id: string): ActivityOptions => ({
   retry: { initialInterval: 10, maximumInterval: 50 },
 });
 
-/** Its log verifies, and it has no rows left outside the log. */
+/** Checks that the activity's log verifies and that no rows remain outside the log. Returns the types of its events. */
 async function verified(handle: ActivityHandle): Promise<string[]> {
   const runId = handle.runId ?? (await handle.describe()).activityRunId;
   const verdict = await engine.pool.query('select ok, problem from reprise_audit.verify($1)', [runId]);
@@ -186,7 +187,7 @@ describe('a standalone activity', () => {
     await verified(retrying);
   });
 
-  it('is terminated, and its attempt learns of it', async () => {
+  it('is terminated, and its attempt learns of the termination', async () => {
     const handle = await client.activity.start('takeLong', { ...options('terminated'), args: [60_000] });
     await until(async () => (await handle.describe()).runState === 'STARTED');
     await handle.terminate('enough');
@@ -217,7 +218,7 @@ describe('a standalone activity', () => {
     await verified(byId);
   });
 
-  it('passes progress to its next attempt', async () => {
+  it('passes heartbeat details to its next attempt', async () => {
     const handle = await client.activity.start('resume', { ...options('resume'), args: [3], heartbeatTimeout: '2 s' });
     assert.deepEqual(await handle.result(), { from: 2, attempt: 3 });
     await verified(handle);
@@ -242,7 +243,7 @@ describe('ids of standalone activities', () => {
     await assert.rejects(client.activity.getHandle('shared', workflow.runId).describe(), ActivityNotFoundError);
   });
 
-  it('belong to one open activity', async () => {
+  it('belong to at most one open activity', async () => {
     const first = await client.activity.start('takeLong', { ...options('taken'), args: [300] });
     await assert.rejects(client.activity.start('double', { ...options('taken'), args: [1] }), (error) => {
       assert.ok(error instanceof ActivityExecutionAlreadyStartedError);

@@ -1,4 +1,4 @@
-// Commands of clients to open standalone activities: pause, unpause, changed options. Their logs record all of them.
+// Commands of clients to open standalone activities: pause, unpause, changed options. The activities' logs record every command.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import {
@@ -21,9 +21,9 @@ const { client, pool } = engine;
 const stops: (() => Promise<void>)[] = [];
 after(() => Promise.all(stops.map((stop) => stop())));
 
-/** What attempts saw, by activity id. */
+/** What the attempts noted, by activity id. */
 const seen = new Map<string, unknown[]>();
-/** Activities that may continue, by id. */
+/** Ids of the activities that may complete. */
 const released = new Set<string>();
 
 function note(what: unknown): void {
@@ -31,7 +31,7 @@ function note(what: unknown): void {
   seen.set(activityId, [...(seen.get(activityId) ?? []), what]);
 }
 
-/** Sends heartbeats until it is cancelled, and then stops, or until it may continue. */
+/** Sends heartbeats until the activity may complete or (unless `goesOn`) the attempt is cancelled. */
 async function untilTold(goesOn = false): Promise<string> {
   const context = Context.current();
   note(`attempt ${activityInfo().attempt}`);
@@ -46,7 +46,7 @@ async function untilTold(goesOn = false): Promise<string> {
   }
 }
 
-/** Fails until it may continue. */
+/** Every attempt fails until the activity may complete. */
 async function failing(): Promise<number> {
   const { attempt, activityId } = activityInfo();
   note(attempt);
@@ -163,7 +163,7 @@ describe('a paused activity', () => {
     await handle.terminate();
   });
 
-  it('informs the running attempt by its heartbeats, and waits after that has stopped', async () => {
+  it('informs the running attempt through its heartbeats, and waits once the attempt has stopped', async () => {
     const handle = await client.activity.start('untilTold', { ...options('told'), retry: { initialInterval: 10 } });
     await reaches(handle, 'RUNNING STARTED');
     await handle.pause();
@@ -210,7 +210,7 @@ describe('a paused activity', () => {
     released.add('last');
   });
 
-  it('may be completed by the attempt that was running', async () => {
+  it('may be completed by the running attempt', async () => {
     const handle = await client.activity.start('untilTold', { ...options('completes'), args: [true] });
     await reaches(handle, 'RUNNING STARTED');
     await handle.pause();
@@ -220,7 +220,7 @@ describe('a paused activity', () => {
     assert.equal(await stateOf(handle), 'COMPLETED');
   });
 
-  it('continues with the running attempt if it is unpaused before that stops', async () => {
+  it('continues with the running attempt if it is unpaused before the attempt stops', async () => {
     const handle = await client.activity.start('untilTold', { ...options('goes on'), args: [true] });
     await reaches(handle, 'RUNNING STARTED');
     await handle.pause();
@@ -230,7 +230,7 @@ describe('a paused activity', () => {
     assert.equal(await handle.result(), 'attempt 1');
   });
 
-  it('between two attempts starts no other, and resumes with its back-off', async () => {
+  it('starts no attempt if it is paused between two attempts, and resumes with its back-off', async () => {
     const handle = await client.activity.start('failing', {
       ...options('between'),
       retry: { initialInterval: 3_600_000 },
@@ -259,7 +259,7 @@ describe('a paused activity', () => {
     await handle.pause();
     await handle.unpause({ resetAttempts: true });
     await until(async () => seen.get('reset')?.length === 2);
-    // Without the reset this would have been the last attempt.
+    // Without the reset, attempt 2 would be the last.
     await until(async () => (await handle.describe()).nextAttemptScheduleTime !== undefined);
     await handle.pause();
     released.add('reset');
@@ -286,7 +286,7 @@ describe('a paused activity', () => {
     }
   });
 
-  it('is delayed by a part of the jitter', async () => {
+  it('is delayed by a random part of the jitter after unpause', async () => {
     const handle = await client.activity.start('double', { ...options('jitter'), args: [1], startDelay: 300 });
     await handle.pause();
     await handle.unpause({ jitter: '1000 hours' });
@@ -337,7 +337,7 @@ describe('a paused activity', () => {
     assert.equal(await handle.result(), 'attempt 1');
   });
 
-  it('is reported to a client by its heartbeats, and the client’s outcome counts', async () => {
+  it('is reported to a client that sends heartbeats, and the client’s outcome counts', async () => {
     const handle = await client.activity.start('handOver', { ...options('by hand'), args: ['by hand'] });
     const token = await until(async () => handedOver.get('by hand 1'));
     await reaches(handle, 'RUNNING STARTED');
@@ -431,7 +431,7 @@ describe('options of an open activity', () => {
     assert.equal(await timeoutOf(less), 'START_TO_CLOSE');
   });
 
-  it('change the wait for the next attempt with the retry policy', async () => {
+  it('change the wait for the next attempt if the retry policy changes', async () => {
     const handle = await client.activity.start('failing', {
       ...options('sooner'),
       retry: { initialInterval: 3_600_000 },
@@ -443,7 +443,7 @@ describe('options of an open activity', () => {
     assert.equal(await handle.result(), 2);
   });
 
-  it('do not move an attempt that is due or was delayed', async () => {
+  it('do not move an attempt that is due or that an unpause with jitter has delayed', async () => {
     const dueAt = async ({ runId }: ActivityHandle): Promise<number> => {
       const text = 'select due_at from reprise.activity_tasks where run_id = $1';
       return (await pool.query<{ due_at: Date }>(text, [runId])).rows[0]!.due_at.getTime();
@@ -537,7 +537,7 @@ it('clients complete, fail and cancel a running activity that was moved to a que
   assert.equal(await stateOf(told), 'CANCELED');
 });
 
-it('an activity without a worker is cancelled when the promise resolves, also while it is paused', async () => {
+it('an activity without a worker has been cancelled when cancel() resolves, also while it is paused', async () => {
   for (const [id, isPaused] of [
     ['forsaken', false],
     ['forsaken and paused', true],

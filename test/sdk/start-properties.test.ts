@@ -1,5 +1,5 @@
-// Memo and search attributes of a start: refused if they cannot be stored, atomic with the caller's transaction, and unchanged
-// if the run is already open. Also arguments of messages as an option.
+// Memo and search attributes of a start: they are refused if they cannot be stored, commit with the caller's transaction, and do
+// not change a run that is already open. Also covers the option `args` of messages.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { WorkflowStartOptions } from 'reprise/client';
@@ -53,7 +53,7 @@ it('values that cannot be stored are refused, and nothing is written', async () 
   assert.equal((await pool.query("select from reprise.runs where workflow_id = 'refused'")).rowCount, 0);
 });
 
-it('a memo value that JSON would drop or change is refused with its path', async () => {
+it('a memo value that JSON would drop or change is refused, and the error has its path', async () => {
   class Point {
     x = 1;
   }
@@ -129,7 +129,7 @@ it('attributes commit with the caller’s transaction', async () => {
   assert.deepEqual([memo, searchAttributes], [{ a: 1 }, { Stage: ['new'] }]);
 });
 
-it('an open run keeps its memo and attributes when a start uses it', async () => {
+it('an open run keeps its memo and attributes when a start uses the open run', async () => {
   const options = { workflowId: 'kept', taskQueue, memo: { by: 'first' }, typedSearchAttributes };
   const first = await workflow.signalWithStart('describesItself', { ...options, signal: 'nobody' });
   const other = { workflowId: 'kept', taskQueue, memo: { by: 'second' }, searchAttributes: { Stage: ['old'] } };

@@ -1,4 +1,4 @@
-// Invalid names, options and changes of versions are refused, and nothing is written.
+// Invalid names and options of versions and invalid changes of versions are refused, and nothing is written.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, Connection } from 'reprise/client';
@@ -21,11 +21,11 @@ async function rowCount(table: string): Promise<number> {
   return (await database.pool.query(`select from reprise.${table}`)).rowCount ?? 0;
 }
 
-test('a version has one canonical text', () => {
+test('toCanonicalString joins the deployment name and the build id', () => {
   assert.equal(toCanonicalString(version), 'shop.1.0');
 });
 
-test('worker options that are unclear about the version are refused', async () => {
+test('incomplete or invalid worker options about the version are refused', async () => {
   const cases: [unknown, RegExp][] = [
     ['1.0', /^Worker option workerDeploymentOptions is the text "1\.0", expected an object of version, useW/],
     [{ version }, /^Worker option workerDeploymentOptions\.useWorkerVersioning is missing, expected true or false\.$/],
@@ -55,7 +55,7 @@ test('worker options that are unclear about the version are refused', async () =
   }
 });
 
-test('error types other than lists of names are refused', async () => {
+test('error types that are not lists of names are refused', async () => {
   for (const given of [[], { '*': 'Error' }, { '*': [Error] }, { order: [''] }]) {
     const workflowFailureErrorTypes = given as WorkerOptions['workflowFailureErrorTypes'];
     await assert.rejects(
@@ -99,7 +99,7 @@ test('an override without a version is refused', async () => {
   assert.equal(await rowCount('runs'), 0);
 });
 
-test('deployments and builds that never had a worker are refused by name', async () => {
+test('a deployment or build that never had a worker is refused, and the error names it', async () => {
   await assert.rejects(workerDeployment.describe('shop'), refused(/Deployment "shop" has never had a worker/));
   await assert.rejects(
     workerDeployment.setCurrentVersion('shop', '1.0'),

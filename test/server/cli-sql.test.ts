@@ -37,7 +37,7 @@ test('the session cannot write', async () => {
   assert.deepEqual([code, err.includes('ERROR 25006')], [1, true]);
 });
 
-test('statements from a pipe end at a semicolon outside of strings, and one failure does not stop the rest', async () => {
+test('statements from a pipe end at a semicolon outside of strings, and a failed statement does not stop the rest', async () => {
   const input = ['select', "'a;", "b' as value;", 'wrong;', '\\d', 'select 3 as last', ''].join('\n');
   const { code, out, err } = await reprise(['sql', '--json'], { input, url });
   const [first, relations, last] = out
@@ -92,7 +92,7 @@ test('an unreachable database exits with 1 and a coded error', async () => {
   }
 });
 
-test("the folder's stopped database is started for a command and stopped after it, a running one is left alone", async () => {
+test("a command starts and stops the folder's database if it is stopped, and leaves a running database alone", async () => {
   const own = await startOwnPostgres();
   const below = join(own.folder, 'a', 'b');
   await mkdir(below, { recursive: true });

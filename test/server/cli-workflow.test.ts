@@ -54,12 +54,12 @@ test('show says why a run is in quarantine, even if its log cannot be read', asy
   assert.equal(code, 0);
 });
 
-test('show prints an activity of unknown effect, and the present task failure', async (t) => {
+test('show prints an activity of unknown effect, and the current task failure', async (t) => {
   const store = await testStore(t);
   const worker = await incarnation(store, t);
   const shown = async (runId: string): Promise<string> => {
     const { workflow_id: id } = (await getRun(store.database, runId))!;
-    // The arguments of these runs are not a payload that can be shown.
+    // The arguments of these runs are not a payload that can be decoded.
     const { out, err } = await reprise(['workflow', 'show', id, '--events', '0'], { url: store.url });
     assert.equal(err, '');
     return out;
@@ -120,7 +120,7 @@ test('show --json prints the requested events as the client returns them', async
   assert.equal(events.length, (await handle.history()).length);
 });
 
-test('show of an open run says that nobody works on it', async () => {
+test('show of an open run says that no worker polls its task queue', async () => {
   await engine.client.workflow.start('greet', { workflowId: 'waiting', taskQueue: 'nobody-polls-this', args: ['x'] });
   const { out } = await workflow('show', 'waiting');
   assert.match(out, /^status +running$/m);

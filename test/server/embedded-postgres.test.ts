@@ -69,7 +69,7 @@ test('the default folder is the current one', async () => {
   }
 });
 
-test('a running server is found, not started a second time', async () => {
+test('a running server is used and not started a second time', async () => {
   const folder = await temporaryFolder(0o711);
   const first = await startPostgres({ folder });
   const second = await startPostgres({ folder });
@@ -140,14 +140,14 @@ test('a setting that Postgres refuses is named in the error', async () => {
   });
 });
 
-test('a lost password is an error, not a wait', async () => {
+test('a lost password is reported as an error at once', async () => {
   const folder = await temporaryFolder(0o711);
   await startPostgres({ folder });
   await rm(join(folder, '.reprise', 'password'));
   await assert.rejects(startPostgres({ folder }), { code: 'DATABASE_AUTH_FAILED', message: /\.reprise\/password/ });
 });
 
-// Only for root: the data belongs to another user, who cannot enter a folder like /root.
+// This matters only under root: then the data belongs to another user, who cannot enter a folder like /root.
 test('a folder that the system user of Postgres cannot enter works too', async () => {
   const folder = await temporaryFolder(0o700);
   const first = await startPostgres({ folder });

@@ -1,5 +1,5 @@
-// Tasks: the run's owner offers them, one worker claims each, and one message ends each, whichever of owner, workers, clients,
-// timeouts and reapers meet.
+// Activity tasks: the run's owner offers them, one worker claims each task, and one message ends each task, even if owner,
+// workers, clients, timeouts and reapers act on it at the same time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -47,7 +47,7 @@ interface Bed {
   readonly runId: string;
 }
 
-/** A run with an owner and activities in its log from seq 2, and a worker of another queue. */
+/** A run with an owner and with activities in its log from seq 2, and a worker on another queue. */
 async function bed(t: { after(fn: () => Promise<void>): void }, activities = 1): Promise<Bed> {
   const queue = `default/tools ${++queues}`;
   const owner = await incarnation(store, t);
@@ -128,7 +128,7 @@ test('an outcome is committed once', async (t) => {
   assert.deepEqual(await inboxOf(store, given.runId), [1]);
 });
 
-test('a freed attempt cannot complete, but the next one can', async (t) => {
+test('a freed attempt cannot complete, but the next attempt can', async (t) => {
   const given = await bed(t);
   const { worker, runId } = given;
   await offer(given);
@@ -143,7 +143,7 @@ test('a freed attempt cannot complete, but the next one can', async (t) => {
   assert.deepEqual(types, ['WorkerLost', 'ActivityCompleted']);
 });
 
-test('a report that waits for the fence of a worker that is declared dead commits nothing', async (t) => {
+test('a report that waits for the fence while its worker is declared dead commits nothing', async (t) => {
   const given = await bed(t);
   const { worker, runId } = given;
   await offer(given);
@@ -159,7 +159,7 @@ test('a report that waits for the fence of a worker that is declared dead commit
   assert.equal((await taskRows(runId)).length, 1);
 });
 
-test('a claim of a dead epoch takes nothing', async (t) => {
+test('a worker that was declared dead claims no task', async (t) => {
   const given = await bed(t);
   await offer(given);
   const reaper = await store.session(t);
@@ -172,7 +172,7 @@ test('a claim of a dead epoch takes nothing', async (t) => {
   assert.deepEqual(await taskRows(given.runId), [{ seq: 2, attempt: 1, worker: null }]);
 });
 
-test('the reaper frees what a dead worker claimed just before', async (t) => {
+test('the reaper frees a task that a worker claimed just before its death', async (t) => {
   const given = await bed(t);
   await offer(given);
   await given.worker.control.query('begin');
@@ -196,7 +196,7 @@ test('two workers that claim at once share the tasks without waiting', async (t)
   assert.equal(new Set([...first, ...second].map(({ seq }) => seq)).size, 4);
 });
 
-test('only workers that have a type claim it, unless no live worker of the queue has it', async (t) => {
+test('only workers that have an activity type claim its tasks, unless no live worker of the queue has it', async (t) => {
   const given = await bed(t, 3);
   await pool.query("update reprise.workers set activity_types = '{tool}' where epoch = $1", [given.worker.epoch]);
   await offer(given, { seq: 2 });
@@ -210,7 +210,7 @@ test('only workers that have a type claim it, unless no live worker of the queue
   assert.deepEqual(await types(), ['tool']);
 });
 
-test('outcomes of one run in one statement get dense numbers between other mail', async (t) => {
+test('several outcomes for one run in one statement get consecutive mail numbers', async (t) => {
   const given = await bed(t, 3);
   for (const seq of [2, 3, 4]) await offer(given, { seq });
   await claim(given);
@@ -244,7 +244,7 @@ test('a sender that holds a run’s row delays only outcomes of that run', async
   assert.deepEqual(await inboxOf(store, given.runId), [1, 2]);
 });
 
-test('of a timeout and a report that meet, the first one wins', async (t) => {
+test('of a timeout and a report at the same time, the first one wins', async (t) => {
   for (const first of ['timeout', 'report']) {
     const given = await bed(t);
     await offer(given, { startToCloseMs: 1 });
@@ -255,7 +255,7 @@ test('of a timeout and a report that meet, the first one wins', async (t) => {
     const late = { now: now() + 10_000_000, limit: 10 };
     if (first === 'timeout') await expireTasks(other, late);
     else await reportAttempts(other, given.worker, [completed(given.runId)]);
-    // Neither waits for the other: each skips the locked row of the run or of the task.
+    // The second statement does not wait for the first, because it skips the locked row of the run or of the task.
     const second =
       first === 'timeout'
         ? await reportAttempts(database, given.worker, [completed(given.runId)])
@@ -272,10 +272,10 @@ test('of a timeout and a report that meet, the first one wins', async (t) => {
   }
 });
 
-test('each timeout is named, and a heartbeat postpones only the heartbeat timeout', async (t) => {
+test('each message of a timeout names the timeout, and a heartbeat postpones only the heartbeat timeout', async (t) => {
   const given = await bed(t, 4);
   const at = now();
-  // A live worker could execute the first one but does not claim it.
+  // A live worker has the type of the first task but does not claim that task.
   await pool.query("update reprise.workers set activity_types = '{tool,later}' where epoch = $1", [given.worker.epoch]);
   const ofAttempt = { dueAt: at, heartbeatMs: 2_000, startToCloseMs: null };
   await offer(given, { seq: 2, dueAt: at, startBy: at + 1_000_000, type: 'later' });
@@ -335,7 +335,7 @@ test('cancelling ends a waiting task and marks a claimed one', async (t) => {
   const beat = { now: now(), details: new Uint8Array([7]) };
   const task = { runId: taken.runId, seq: 2, attempt: 1 };
   assert.equal(await beatTask(database, taken.worker.epoch, task, beat), 'cancel_requested');
-  // Its worker is dead and its cancellation was requested, so nobody starts it again.
+  // After a cancel request, a task whose worker has died is not offered again.
   await freeTasks(database, taken.worker.epoch);
   assert.deepEqual(await taskRows(taken.runId), []);
 });
@@ -361,7 +361,7 @@ test('a task is offered once', async (t) => {
   assert.deepEqual(await taskRows(given.runId), [{ seq: 2, attempt: 1, worker: given.worker.epoch }]);
 });
 
-test('an unsafe attempt that began is not offered again when its worker is lost', async (t) => {
+test('an unsafe attempt that has begun is not offered again when its worker is lost', async (t) => {
   const given = await bed(t);
   await offer(given);
   await claim(given);
@@ -388,7 +388,7 @@ test('tasks of closed runs are neither claimed nor completed, and are deleted', 
   assert.deepEqual(await taskRows(given.runId), []);
 });
 
-test('gathering moves the tasks of a version’s runs from the shared queue to the version’s own', async (t) => {
+test('gathering moves the tasks of a version’s runs from the shared queue to the version’s queue', async (t) => {
   const given = await bed(t, 3);
   const { runId, queue } = given;
   const place = async (prefix: string): Promise<unknown> =>

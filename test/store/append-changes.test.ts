@@ -1,4 +1,4 @@
-// Turns that change memo and search attributes: the run's row is the fold of exactly what was appended.
+// Turns that change memo and search attributes: the run's row is the fold of exactly the appended changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -14,7 +14,7 @@ import { incarnation, newRun, statusOf, startedRun, startedRuns, testStore, turn
 const store = await testStore();
 const { pool, database } = store;
 
-/** Treats undefined and an empty object alike. */
+/** The properties in a run's row. A property that the row lacks reads as an empty object. */
 async function propertiesOf(runId: string): Promise<object> {
   const row = (await getRun(database, runId))!;
   return {
@@ -56,7 +56,7 @@ test('the row is the fold of all changes, whether turns share statements, close 
   const run = fc.record({
     started: fc.option(change, { nil: undefined }),
     turns: fc.array(change, { minLength: 1, maxLength: 4 }),
-    /** A closing turn that is refused because of new mail writes nothing. */
+    /** `refused`: the closing turn is refused because of new mail, and must write nothing. */
     end: fc.constantFrom('open', 'closes', 'refused'),
   });
   await fc.assert(
@@ -116,7 +116,7 @@ test('one turn may consume mail, change the row and close the run', async (t) =>
   assert.deepEqual((await getRun(database, second!))!.memo, { b: 2 });
 });
 
-test('a dead worker changes no row', async (t) => {
+test('a dead worker changes no run’s row', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await declareDead(database, worker.epoch, 'test');

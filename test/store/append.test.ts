@@ -1,4 +1,4 @@
-// The append: what it writes can be read back, in one commit, whole or not at all.
+// The append writes turns in one commit, all or nothing, and every event reads back as it was appended.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -67,7 +67,7 @@ test('every event reads back exactly as appended, to the microsecond and the byt
   await fc.assert(property, { numRuns: 30 });
 });
 
-test('all events of a turn have one time, and each turn has a later one', async (t) => {
+test('all events of a turn have the same time, and the next turn has a later time', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const at = 1_800_000_000_123_457;

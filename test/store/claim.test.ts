@@ -1,4 +1,4 @@
-// Claiming: which runs, in which order, from which watermark, and without effects on its session.
+// The claim: which runs it takes, in which order, from which watermark, and that it leaves no setting on its session.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
@@ -22,7 +22,7 @@ import {
 const store = await testStore();
 const { pool } = store;
 
-/** µs since 1970, this many seconds from now. */
+/** The time `from` seconds from now, in µs since 1970. */
 function seconds(from: number): number {
   return (Date.now() + from * 1000) * 1000;
 }
@@ -51,7 +51,7 @@ async function commitsAsynchronously(session: pg.Client): Promise<boolean> {
   return rows[0]!.synchronous_commit === 'off';
 }
 
-test('due runs are claimed, those due longest first', async (t) => {
+test('due runs are claimed, and the run that has been due longest comes first', async (t) => {
   const queue = 'default/order';
   const worker = await incarnation(store, t);
   const [first, second, third] = await startedRuns(store, 3, { queue });
@@ -71,7 +71,7 @@ test('due runs are claimed, those due longest first', async (t) => {
   ]);
 });
 
-test('a run that nobody owned before comes with its start from the log', async (t) => {
+test('the claim of a run that never had an owner returns its WorkflowStarted event', async (t) => {
   const worker = await incarnation(store, t);
   const queue = 'default/new';
   const meta = '{"seed": "ab",  "memo": {"a": 1}}';
@@ -94,7 +94,7 @@ test('a claim takes only runs of its queue that nobody owns', async (t) => {
   assert.equal((await readyRow(store, mine))?.owner, worker.epoch);
 });
 
-test('the full sweep finds a start that was committed late, below the watermark', async (t) => {
+test('the full sweep finds a start that committed late and is below the watermark', async (t) => {
   const queue = 'default/late';
   const worker = await incarnation(store, t);
   const user = await store.session(t);
@@ -113,7 +113,7 @@ test('the full sweep finds a start that was committed late, below the watermark'
   );
 });
 
-test('a claim includes the watermark itself', async (t) => {
+test('a claim includes runs that are due exactly at the watermark', async (t) => {
   const queue = 'default/edge';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -123,7 +123,7 @@ test('a claim includes the watermark itself', async (t) => {
   assert.equal((await claimAll(worker, queue, { from: due, now: due })).length, 1);
 });
 
-test('claim, park and heartbeats commit without waiting for the disk, and the session does not keep that setting', async (t) => {
+test('claim, park and heartbeats commit asynchronously, and the session does not keep that setting', async (t) => {
   const queue = 'default/async';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -148,7 +148,7 @@ test('claim, park and heartbeats commit without waiting for the disk, and the se
   }
 });
 
-test('storing progress and sending notices leave no setting on the pool’s sessions', async (t) => {
+test('storing heartbeats and sending notices leave no setting on the pool’s sessions', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const single = new pg.Pool({ connectionString: store.url, max: 1, options: '-c synchronous_commit=on' });
@@ -163,7 +163,7 @@ test('storing progress and sending notices leave no setting on the pool’s sess
   assert.deepEqual(prepared, [{ name: 'reprise_activity_heartbeat_reprise' }, { name: 'reprise_notify' }]);
 });
 
-test('a parked run can be claimed again with the mail it received meanwhile', async (t) => {
+test('a parked run can be claimed again, with the mail that it received in the meantime', async (t) => {
   const queue = 'default/again';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -174,13 +174,13 @@ test('a parked run can be claimed again with the mail it received meanwhile', as
     [runId],
   );
   assert.deepEqual(await claimAll(worker, queue, { now: planned - 1 }), []);
-  // Its last owner may have appended to its log, so the start alone would be incomplete.
+  // The run's last owner may have appended to the log, so WorkflowStarted alone would be incomplete.
   assert.deepEqual(await claimAll(worker, queue, { now: planned }), [
     { runId, mail: 0, lost: null, wakeAt: planned, start: undefined },
   ]);
 });
 
-test('a worker cannot park a run that another one owns', async (t) => {
+test('a worker cannot park a run that another worker owns', async (t) => {
   const [worker, other] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: other });
   assert.deepEqual(

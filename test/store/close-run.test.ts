@@ -1,5 +1,5 @@
-// Terminating a run that nobody owns: the log continues as a worker would have written it, and concurrent claims, messages and
-// terminators are neither overtaken nor overlooked.
+// Termination of a run that nobody owns: the log continues as if a worker had written it, also with concurrent claims, messages
+// and terminations.
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
@@ -32,7 +32,7 @@ async function verified(runId: string): Promise<unknown> {
   return rows;
 }
 
-/** The log verifies in TypeScript and in SQL, and the run's row agrees with it. */
+/** Checks that the log verifies in TypeScript and in SQL, and that the run's row matches the log. */
 async function assertWhole(runId: string, length: number): Promise<void> {
   const events = await historyOf(store, runId);
   assert.deepEqual(
@@ -94,7 +94,7 @@ test('the terminating turn is later than the last one, even if a clock was ahead
   await assertWhole(runId, 3);
 });
 
-test('an edited event of a terminated run is found', async () => {
+test('verify finds an edited event of a terminated run', async () => {
   const runId = await startedRun(store);
   await terminateUnowned(database, runId, 'x');
   await pool.query("update reprise.events set reason = 'another' where run_id = $1 and seq = 2", [runId]);
@@ -109,7 +109,7 @@ test('unread mail of a terminated run is deleted', async () => {
   assert.deepEqual(await inboxOf(store, runId), []);
 });
 
-test('an owned run is left to its owner', async (t) => {
+test('terminateUnowned leaves an owned run to its owner', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   assert.equal(await terminateUnowned(database, runId, 'x'), 'owned');
@@ -124,7 +124,7 @@ test('a closed or unknown run is not terminated', async () => {
   assert.equal(await eventCount(store, runId), 2);
 });
 
-test('a run that is claimed while the terminator waits for it is owned', async (t) => {
+test('a run that is claimed while the terminator waits for its row stays with its new owner', async (t) => {
   const queue = 'default/claimed';
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue });
@@ -136,7 +136,7 @@ test('a run that is claimed while the terminator waits for it is owned', async (
   assert.equal(await terminating, 'owned');
 });
 
-test('of two terminators one terminates, the other finds the run closed', async () => {
+test('of two terminators, one terminates the run and the other finds it closed', async () => {
   const runId = await startedRun(store);
   const results = await Promise.all(
     ['a', 'b'].map((reason) => patiently(() => terminateUnowned(database, runId, reason))),
@@ -163,7 +163,7 @@ test('a claim skips a run that is being terminated', async (t) => {
   assert.equal(await terminating, 'ended');
 });
 
-test('a waiter in this process gets the outcome with the commit', async (t) => {
+test('a waiter in the same process gets the outcome as soon as the termination commits', async (t) => {
   const told: unknown[] = [];
   const listener = (id: string, outcome: unknown): void => void told.push([id, outcome]);
   database.local.on('closed', listener);

@@ -1,4 +1,4 @@
-// Opening a database: each failure has its own code and remedy, and never shows the password.
+// Opening a database: each failure has its own code and says what to do. No error shows the password.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
@@ -42,7 +42,7 @@ test('a missing password is reported as a refused login, and leaves no half-open
   assert.ok(sockets() <= before, 'the server would wait a minute for the rest of the login, and hold up its own DDL');
 });
 
-test('a wrong password is reported as such, and not repeated', async () => {
+test('a wrong password is reported as such, and the error does not contain it', async () => {
   const error = await refusal(altered((url) => (url.password = 'not-the-password')));
   assert.equal(error.code, 'DATABASE_AUTH_FAILED');
   assert.match(error.message, /refused the login.*Check user and password/);
@@ -66,7 +66,7 @@ test('an unknown host is reported as unreachable', async () => {
   assert.equal((await refusal('postgres://u:p@nowhere.invalid:5432/db')).code, 'DATABASE_UNREACHABLE');
 });
 
-test('a server of another protocol is reported as unreachable', async (t) => {
+test('a server that does not speak Postgres’ protocol is reported as unreachable', async (t) => {
   const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
@@ -88,7 +88,7 @@ test('an invalid Postgres URL is refused without a connection attempt', async ()
   }
 });
 
-test('a session outside the pool uses the pool’s settings, however they were given', async (t) => {
+test('a session outside the pool uses the pool’s settings, whichever way they were given', async (t) => {
   const { hostname, port, username, password, pathname } = new URL(store.url);
   const byFields = { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) };
   for (const config of [{ connectionString: store.url }, byFields]) {
@@ -104,7 +104,7 @@ test('a session outside the pool uses the pool’s settings, however they were g
   }
 });
 
-test('closing the database ends its own pool, but not one of the caller', async (t) => {
+test('closing the database ends its own pool, but not the caller’s pool', async (t) => {
   const pool = new pg.Pool({ connectionString: store.url, max: 1 });
   t.after(() => pool.end());
   await (await Database.open({ pool })).close();

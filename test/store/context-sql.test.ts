@@ -1,4 +1,4 @@
-// reprise_audit.state_at folds as the TypeScript fold does, operation by operation, including refusals.
+// The fold of reprise_audit.state_at gives the same result as the fold in TypeScript for every operation, including refusals.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -124,7 +124,7 @@ test('10,000 random documents: each operation gives the same document or refusal
   for (const [index, { id, state }] of runs.entries()) assert.deepEqual(states[index], { run_id: id, state });
 });
 
-/** One patch a second from 2020-01-01 00:00:01, seq from 1. */
+/** One patch per second from 2020-01-01 00:00:01. Seqs start at 1. */
 async function insertPatches(runs: readonly { readonly id: string; readonly ops: readonly (readonly Op[])[] }[]) {
   const events = runs.flatMap(({ id, ops }) =>
     ops.map((patch, index) => [id, index + 1, JSON.stringify(patch)] as const),
@@ -147,7 +147,7 @@ for (const { name, document, patch, result } of rfc6902Cases) {
   });
 }
 
-test('an operation of the wrong shape is refused', async () => {
+test('an operation with invalid members is refused', async () => {
   const malformed = [
     {},
     { op: 'add', value: 1 },
@@ -164,7 +164,7 @@ test('an operation of the wrong shape is refused', async () => {
   }
 });
 
-test('the state at a seq or a time is that after the last patch up to it', async () => {
+test('the state at a seq or a time is the state after the last patch up to that point', async () => {
   const id = randomUUID();
   await insertPatches([
     { id, ops: [[{ op: 'add', path: '', value: { n: 1 } }], [{ op: 'replace', path: '/n', value: 2 }]] },

@@ -1,4 +1,5 @@
-// Reading by binary COPY: the same as ordinary rows, and every failure reaches the reader without harming the session.
+// Reading by binary COPY gives the same values as an ordinary query. Every failure reaches the caller, and the session stays
+// usable.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -86,11 +87,11 @@ test('copied rows equal the rows that an ordinary query returns', async () => {
   await fc.assert(property, { numRuns: 50 });
 });
 
-test('no rows are no calls', async () => {
+test('a query without rows never calls the reader', async () => {
   assert.deepEqual(await copy('select 1 where false', (row) => row.int4()), []);
 });
 
-test('a field may be larger than what one packet carries', async () => {
+test('a field may be larger than one packet', async () => {
   const [bytes, next] = await copy(
     `select decode(repeat('ab', n), 'hex') from (values (3000000), (1)) v(n) order by n desc`,
     (row) => row.bytes(),
@@ -101,7 +102,7 @@ test('a field may be larger than what one packet carries', async () => {
   );
 });
 
-test('a refused query is an error of the reader, and the session goes on', async () => {
+test('a refused query rejects the read, and the session stays usable', async () => {
   await assert.rejects(
     copy('select * from nowhere', (row) => row.int4()),
     { code: '42P01' },
@@ -109,7 +110,7 @@ test('a refused query is an error of the reader, and the session goes on', async
   assert.deepEqual(await copy('select 1', (row) => row.int4()), [1]);
 });
 
-test('a query that fails between its rows is an error of the reader', async () => {
+test('a query that fails after some rows rejects the read', async () => {
   await assert.rejects(
     copy('select 1 / (500 - i) from generate_series(1, 1000) i', (row) => row.int4()),
     { code: '22012' },
@@ -117,7 +118,7 @@ test('a query that fails between its rows is an error of the reader', async () =
   assert.deepEqual(await copy('select 1', (row) => row.int4()), [1]);
 });
 
-test('an error that the reader throws ends the reading and reaches the caller, and the session goes on', async () => {
+test('an error that the reader throws ends the read and reaches the caller, and the session stays usable', async () => {
   let seen = 0;
   const reading = copy('select i from generate_series(1, 1000) i', (row) => {
     seen += 1;
@@ -128,7 +129,7 @@ test('an error that the reader throws ends the reading and reaches the caller, a
   assert.deepEqual(await copy('select 1', (row) => row.int4()), [1]);
 });
 
-test('a session that ends under the reader is an error of the reader', async (t) => {
+test('the end of the session during a read rejects the read', async (t) => {
   const doomed = await store.session(t);
   const pid = await backendPid(doomed);
   const reading = CopyOut.run(doomed, 'select pg_sleep(60)::text', () => undefined);

@@ -1,5 +1,5 @@
-// The table of deployment versions: one current and at most one ramping version, whoever asks at the same time; and what a
-// claim by version takes.
+// The table of deployment versions: it has one current and at most one ramping version, also after concurrent changes. Also the
+// runs that a claim by version takes.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
@@ -36,7 +36,7 @@ async function claimed(worker: Incarnation, queue: string, name: string, buildId
   return runs.map(({ runId }) => runId);
 }
 
-test('of changes that race one version is current in the end, and one is ramping at most', async () => {
+test('after concurrent changes, exactly one version is current and at most one is ramping', async () => {
   const builds = Array.from({ length: 6 }, (_, i) => `b${i}`);
   await deployment('race', builds);
   assert.equal(await changeRouting(database, namespace, 'race', { current: 'b0' }), undefined);
@@ -52,7 +52,7 @@ test('of changes that race one version is current in the end, and one is ramping
   assert.ok(!rows.some((row) => row.is_current && row.ramp_percentage !== null));
 });
 
-test('faults change nothing', async () => {
+test('a refused change of the routing changes nothing', async () => {
   await deployment('faulty', ['a', 'b']);
   const change = (what: Parameters<typeof changeRouting>[3]) => changeRouting(database, namespace, 'faulty', what);
   assert.deepEqual(await change({ ramping: { buildId: 'a', percentage: 5 } }), { fault: 'no current' });
@@ -63,7 +63,7 @@ test('faults change nothing', async () => {
   assert.equal(await change({ ramping: { buildId: 'b', percentage: 50 } }), undefined);
   const routing = await readRouting(database, namespace, 'faulty');
   assert.deepEqual(routing, { current: 'a', ramping: { buildId: 'b', share: 32_768 } });
-  // It is the current one now, and ramps no more.
+  // Version b becomes the current version, so it stops ramping.
   assert.equal(await change({ current: 'b' }), undefined);
   assert.deepEqual(await readRouting(database, namespace, 'faulty'), { current: 'b', ramping: undefined });
   assert.deepEqual(await changeRouting(database, 'elsewhere', 'faulty', { current: 'a' }), {
@@ -72,7 +72,7 @@ test('faults change nothing', async () => {
   });
 });
 
-test('a claim by version takes what is its own by what is current at that moment', async (t) => {
+test('a claim by version takes the workflow ids that the current routing assigns to the version', async (t) => {
   const queue = 'default/routed';
   await deployment('routed', ['one', 'two']);
   const worker = await incarnation(store, t);
@@ -93,7 +93,7 @@ test('a claim by version takes what is its own by what is current at that moment
   }
 });
 
-test('a queue is changed only by the living owner, and a park into another keeps the owner that was lost', async (t) => {
+test('only the living owner changes a run’s queue, and a park into another queue keeps the lost owner', async (t) => {
   const [owner, other] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner, queue: 'default/moved' });
   const runKey = runIdBytes(runId);
@@ -110,7 +110,7 @@ test('a queue is changed only by the living owner, and a park into another keeps
   assert.deepEqual(await row(), { owner: null, lost: 77, queue: '@d:b/default/moved' });
 });
 
-test('counts tell versions and namespaces apart, whatever their names', async () => {
+test('counts distinguish versions and namespaces, whatever their names', async () => {
   const name = 'a b/c%_';
   await deployment(name, ['1', '1/2']);
   const prefix = '@a%20b%2Fc%25_';

@@ -1,4 +1,4 @@
-// The fence: whatever an incarnation that was declared dead still sends changes nothing, however it meets the reaper.
+// The fence: statements of an incarnation that was declared dead change nothing, whatever their timing against the reaper.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -27,7 +27,7 @@ const { pool } = store;
 const soon = (): number => (Date.now() + 60_000) * 1000;
 const everything = { queue: 'default/test', now: soon(), from: 0, limit: 100 };
 
-/** The first half of what a reaper does, with the end of its transaction left to the test. */
+/** Does the first half of a reaper's work. The test decides how the reaper's transaction ends. */
 async function reaper(session: pg.Client, epoch: number): Promise<{ bury(): Promise<void>; giveUp(): Promise<void> }> {
   await session.query('begin');
   await session.query('select 1 from reprise.fences where epoch = $1 for update', [epoch]);
@@ -53,7 +53,7 @@ test('a flush that waits on the fence while the reaper deletes it inserts nothin
   assert.equal(await eventCount(store, runId), 1);
 });
 
-test('a flush that waits on the fence while the reaper gives up is written', async (t) => {
+test('a flush that waits on the fence is written if the reaper gives up', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const death = await reaper(await store.session(t), worker.epoch);
@@ -64,7 +64,7 @@ test('a flush that waits on the fence while the reaper gives up is written', asy
   assert.equal(await eventCount(store, runId), 2);
 });
 
-test('the reaper waits for a flush in flight, and what that wrote stays', async (t) => {
+test('the reaper waits for a flush in flight, and the flush stays written', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.writer.client.query('begin');
@@ -76,7 +76,7 @@ test('the reaper waits for a flush in flight, and what that wrote stays', async 
   assert.equal(await eventCount(store, runId), 2);
 });
 
-test('a message consumed beside an insert is still there when the worker was dead', async (t) => {
+test('an append of a dead worker does not consume the message that it has read', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
@@ -89,7 +89,7 @@ test('a message consumed beside an insert is still there when the worker was dea
   assert.equal(await eventCount(store, runId), 1);
 });
 
-test('a dead worker closes no run and reads no mail for its closing', async (t) => {
+test('a closing turn of a dead worker neither closes the run nor consumes its mail', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
@@ -104,7 +104,7 @@ test('a dead worker closes no run and reads no mail for its closing', async (t) 
   assert.equal(await eventCount(store, runId), 1);
 });
 
-test('a stale epoch cannot append, though nobody took its run', async (t) => {
+test('a stale epoch cannot append, even if nobody took its run', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store);
   await declareDead(store.database, worker.epoch, 'test');
@@ -114,7 +114,7 @@ test('a stale epoch cannot append, though nobody took its run', async (t) => {
   assert.equal(await eventCount(store, runId), 1);
 });
 
-test('every appending connection has a fence of its own, and the reaper takes them all', async (t) => {
+test('every appending connection has its own fence, and the reaper takes all of them', async (t) => {
   const worker = await incarnation(store, t, { writers: 2 });
   const [first, second] = await startedRuns(store, 2, { owner: worker });
   await worker.writers[0]!.client.query('begin');
@@ -131,7 +131,7 @@ test('every appending connection has a fence of its own, and the reaper takes th
   assert.equal(await eventCount(store, second!), 1);
 });
 
-test('the claim of a worker that was declared dead owns nothing', async (t) => {
+test('a worker that was declared dead claims no run', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue: 'default/dead' });
   await declareDead(store.database, worker.epoch, 'test');
@@ -140,7 +140,7 @@ test('the claim of a worker that was declared dead owns nothing', async (t) => {
   assert.equal((await readyRow(store, runId))?.owner, null);
 });
 
-test('a claim that waits on the fence while the reaper deletes it owns nothing', async (t) => {
+test('a claim that waits on the fence while the reaper deletes it takes no run', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue: 'default/dying' });
   const death = await reaper(await store.session(t), worker.epoch);
@@ -151,14 +151,14 @@ test('a claim that waits on the fence while the reaper deletes it owns nothing',
   assert.equal((await readyRow(store, runId))?.owner, null);
 });
 
-test('a poll that finds nothing due does not touch the fence', async (t) => {
+test('a claim that finds no due run does not touch the fence', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '100ms' });
   const death = await reaper(await store.session(t), worker.epoch);
   assert.deepEqual(await claim(worker.control, 'reprise', worker, { ...everything, queue: 'default/empty' }), []);
   await death.giveUp();
 });
 
-test('parking by a dead worker does not put off what the reaper is about to free', async (t) => {
+test('a park by a dead worker does not change the run that the reaper is about to free', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const before = await readyRow(store, runId);
@@ -170,7 +170,7 @@ test('parking by a dead worker does not put off what the reaper is about to free
   assert.deepEqual(await readyRow(store, runId), before);
 });
 
-test('progress of an activity is not stored for a dead worker', async (t) => {
+test('heartbeat details of a dead worker are not stored', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await storeHeartbeat(store.database, worker.epoch, runId, 2, new Uint8Array([1]));
@@ -180,14 +180,14 @@ test('progress of an activity is not stored for a dead worker', async (t) => {
   assert.deepEqual((await readAttempts(store.database, runId)).progress, new Map([[2, Buffer.from([1])]]));
 });
 
-test('a run can be held by its owner alone', async (t) => {
+test('only the owner of a run can lock it', async (t) => {
   const [mine, other] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store, { owner: mine });
   assert.equal(await lockOwnedRun(mine.control, 'reprise', runId, mine.epoch), true);
   assert.equal(await lockOwnedRun(other.control, 'reprise', runId, other.epoch), false);
 });
 
-test('an append is refused whole when another writer took the run and seq', async (t) => {
+test('a whole append is refused if another writer has already written the run’s seq', async (t) => {
   const worker = await incarnation(store, t);
   const [free, taken] = await startedRuns(store, 2, { owner: worker });
   await send(pool, 'reprise', free!, { type: 'SignalReceived', name: 'go' });
@@ -209,7 +209,7 @@ test('an append is refused whole when another writer took the run and seq', asyn
   ]);
 });
 
-test('of two writers that append the same seq at the same moment one is refused', async (t) => {
+test('of two writers that append the same seq at the same time, one is refused', async (t) => {
   const [one, two] = [await incarnation(store, t), await incarnation(store, t)];
   const runId = await startedRun(store);
   await one.writer.client.query('begin');

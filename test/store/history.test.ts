@@ -1,4 +1,5 @@
-// Reading the log: long runs by pages, the pages' exact edges, and the narrower reads that recovery and rebuilds use.
+// Reads of the log: long runs in pages, also with lengths at the edges of pages, and the partial reads that recovery and rebuilds
+// use.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventCode } from '../../runtime/core/log/event.ts';
@@ -20,7 +21,8 @@ const store = await testStore();
 const { pool, database } = store;
 const firstAt = 1_800_000_000_000_000;
 
-/** A log in which event i is at `firstAt` + i µs, every third a context patch, the others scheduled activities. */
+/** A log in which event i has the time `firstAt` + i µs. Every third event is a context patch; the others are
+ * ActivityScheduled. */
 async function writtenLog(count: number): Promise<string> {
   const runId = newRunId();
   await pool.query(
@@ -48,7 +50,7 @@ function numbers(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
 }
 
-/** Run lengths on both sides of the edges of pages, the edges themselves, and a long run. */
+// Lengths of runs: at the edges of pages, just below and just above them, and a long run.
 for (const [name, count] of [
   ['no event', 0],
   ['one event', 1],
@@ -58,7 +60,7 @@ for (const [name, count] of [
   ['exactly two pages', 2 * pageEvents],
   ['25,000 events', 25_000],
 ] as const) {
-  test(`a run of ${name} comes whole, in order, in pages that are full but for the last`, async () => {
+  test(`a run of ${name} is read completely, in order, and all its pages but the last are full`, async () => {
     const runId = await writtenLog(count);
     const pages = await pagesOf(readHistory(database, runId));
     assert.equal(pages.length, Math.ceil(count / pageEvents));
@@ -72,7 +74,7 @@ for (const [name, count] of [
   });
 }
 
-test('a history is read behind one seq and up to another, across the edge of a page', async () => {
+test('a history can be read after one seq and up to another, across the edge of a page', async () => {
   const count = pageEvents + 2_000;
   const runId = await writtenLog(count);
   const read = async (options: { after?: number; upTo?: number }) =>
@@ -84,7 +86,7 @@ test('a history is read behind one seq and up to another, across the edge of a p
   assert.deepEqual(await read({ after: count }), []);
 });
 
-test('for replay the arguments of activities stay behind, everything else comes', async () => {
+test('a read for replay leaves out the arguments of activities and nothing else', async () => {
   const runId = await writtenLog(4);
   const [whole] = await pagesOf(readHistory(database, runId));
   const [forReplay] = await pagesOf(readHistory(database, runId, { forReplay: true }));
@@ -95,7 +97,7 @@ test('for replay the arguments of activities stay behind, everything else comes'
   assert.deepEqual(forReplay?.[2]?.payload, new Uint8Array([0, 0, 0, 3]));
 });
 
-test('a reader that stops early leaves nothing behind', async () => {
+test('after a reader stops early, the database can be read again', async () => {
   const count = 2 * pageEvents + 1;
   const runId = await writtenLog(count);
   for await (const page of readHistory(database, runId)) {
@@ -105,7 +107,7 @@ test('a reader that stops early leaves nothing behind', async () => {
   assert.equal((await readLastEvent(database, runId))?.seq, count);
 });
 
-test('a page that cannot be read is an error of the reader that waits for it', async () => {
+test('a page that cannot be read rejects the read that waits for it', async () => {
   const runId = await writtenLog(3 * pageEvents);
   const pages = readHistory(database, runId);
   assert.equal((await pages.next()).value?.length, pageEvents);
@@ -118,7 +120,7 @@ test('a page that cannot be read is an error of the reader that waits for it', a
   assert.deepEqual(await pages.next(), { value: undefined, done: true });
 });
 
-test('heads of many runs come together, ordered by run', async () => {
+test('one read returns the first events of many runs, ordered by run', async () => {
   const runIds = (await Promise.all([3, 10, 1].map(writtenLog))).sort();
   const heads = await readHeads(database, runIds, 4);
   assert.deepEqual([...new Set(heads.map((event) => event.runId))], runIds);
@@ -148,7 +150,7 @@ test('arguments of scheduled activities are read by seq', async () => {
   );
 });
 
-test('events of given types come alone', async () => {
+test('events of given types can be read without the others', async () => {
   const runId = await writtenLog(7);
   assert.deepEqual(seqs([await readEventsOfType(database, runId, ['ContextPatched'])]), [3, 6]);
   assert.deepEqual(
@@ -157,7 +159,7 @@ test('events of given types come alone', async () => {
   );
 });
 
-test('the tail of a log is read inside the transaction of the caller', async (t) => {
+test('the tail of a log is read inside the caller’s transaction', async (t) => {
   const runId = await writtenLog(3);
   const session = await store.session(t);
   await session.query('begin');
@@ -169,7 +171,7 @@ test('the tail of a log is read inside the transaction of the caller', async (t)
   assert.equal((await readLastEvent(database, runId))?.seq, 3);
 });
 
-test('context patches come alone, up to a seq or to a moment, both included', async () => {
+test('context patches can be read without other events, up to and including a seq or a time', async () => {
   const runId = await writtenLog(12);
   assert.deepEqual(seqs(await pagesOf(readPatches(database, runId, {}))), [3, 6, 9, 12]);
   assert.deepEqual(seqs(await pagesOf(readPatches(database, runId, { upTo: 9 }))), [3, 6, 9]);
@@ -179,7 +181,7 @@ test('context patches come alone, up to a seq or to a moment, both included', as
   assert.deepEqual(seqs(await pagesOf(readPatches(database, runId, { upTo: Number.MAX_SAFE_INTEGER }))), [3, 6, 9, 12]);
 });
 
-test('context patches of a long run come by pages', async () => {
+test('context patches of a long run are read in pages', async () => {
   const runId = await writtenLog(3 * (pageEvents + 1));
   const pages = await pagesOf(readPatches(database, runId, {}));
   assert.ok(pages.length > 1 && pages.every((page) => page.length <= pageEvents));
@@ -195,7 +197,7 @@ test('context patches of a long run come by pages', async () => {
   assert.deepEqual(await pagesOf(readPatches(database, newRunId(), {})), []);
 });
 
-test('what is not a run id never reaches a statement', async () => {
+test('a text that is not a run id never reaches a statement', async () => {
   for (const wrong of ["x' or true --", '', 'order-17', `${newRunId()}'`]) {
     await assert.rejects(readLastEvent(database, wrong), /is not a run id/);
     await assert.rejects(readHistory(database, wrong).next(), /is not a run id/);

@@ -1,5 +1,5 @@
-// Life and death of incarnations: registering, heartbeats, suspicion, and what the reaper frees. Suspicion reads all leases of
-// a database, so each of those tests has a database of its own.
+// Life and death of incarnations: registration, heartbeats, suspects, and the runs that the reaper frees. The search for suspects
+// reads all leases of a database, so each test of suspects has a separate database.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claim } from '../../runtime/store/ownership/claim.ts';
@@ -24,7 +24,7 @@ const { pool, database } = store;
 const allDue = { now: (Date.now() + 60_000) * 1000, from: 0, limit: 10 };
 const calm = { leaseMs: 60_000, missedMs: 60_000 };
 
-/** Sets the last heartbeat an hour back; the lease may still hold or not. */
+/** Moves the last heartbeat back by an hour. `lease`: whether the lease still holds. */
 async function silence(bed: TestStore, { epoch }: { epoch: number }, lease: 'holds' | 'over'): Promise<void> {
   await bed.pool.query(
     `update reprise.leases set beat_at = now() - interval '1 hour',
@@ -37,7 +37,7 @@ async function suspectsOf(worker: Incarnation): Promise<unknown> {
   return (await heartbeat(worker.heart, 'reprise', worker.epoch, calm)).suspects;
 }
 
-test('epochs only grow, and each has a fence a connection and a lease', async (t) => {
+test('epochs only grow, and each epoch has a lease and one fence for each connection', async (t) => {
   const first = await incarnation(store, t);
   const second = await incarnation(store, t, { writers: 2, queue: 'default/two' });
   assert.ok(second.epoch > first.epoch);
@@ -105,7 +105,7 @@ test('a silent incarnation is not a suspect while its session lives and its leas
   assert.deepEqual(await suspectsOf(watcher), []);
 });
 
-test('a lost session makes a suspect only after a missed heartbeat', async (t) => {
+test('an incarnation that lost its session is a suspect only after a missed heartbeat', async (t) => {
   const bed = await testStore(t);
   const [watcher, gone] = [await incarnation(bed, t), await incarnation(bed, t)];
   await gone.heart.end();
@@ -114,14 +114,14 @@ test('a lost session makes a suspect only after a missed heartbeat', async (t) =
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
-test('an expired lease makes a suspect even if the session lives', async (t) => {
+test('an incarnation whose lease expired is a suspect even if its session lives', async (t) => {
   const bed = await testStore(t);
   const [watcher, hanging] = [await incarnation(bed, t), await incarnation(bed, t)];
   await silence(bed, hanging, 'over');
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: hanging.epoch, sessionEnded: false }]);
 });
 
-test('a suspect with a lost session and an expired lease is reported as lost, so that nobody waits another lease', async (t) => {
+test('a suspect with a lost session and an expired lease is reported as lost, so nobody waits another lease', async (t) => {
   const bed = await testStore(t);
   const [watcher, gone] = [await incarnation(bed, t), await incarnation(bed, t)];
   await gone.heart.end();
@@ -129,7 +129,7 @@ test('a suspect with a lost session and an expired lease is reported as lost, so
   assert.deepEqual(await suspectsOf(watcher), [{ epoch: gone.epoch, sessionEnded: true }]);
 });
 
-test('two workers may suspect the same death at once, and none suspects itself', async (t) => {
+test('two workers may suspect the same incarnation at the same time, and no worker suspects itself', async (t) => {
   const bed = await testStore(t);
   const [one, two, gone] = [await incarnation(bed, t), await incarnation(bed, t), await incarnation(bed, t)];
   await gone.heart.end();
@@ -169,7 +169,7 @@ test('the reaper frees a run whose claim was in flight', async (t) => {
   assert.deepEqual([row?.owner, row?.lost], [null, worker.epoch]);
 });
 
-test('a reaper in one statement would miss a run whose claim was in flight', async (t) => {
+test('a reaper that used a single statement would miss a run whose claim was in flight', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { queue: 'default/trap' });
   const reaper = await store.session(t);
@@ -209,7 +209,7 @@ test('a dead incarnation is recorded with the first reason', async (t) => {
   assert.deepEqual(rows, [{ dead: true, dead_reason: 'session ended' }]);
 });
 
-test('two reapers of the same dead both finish, and every run is freed once', async (t) => {
+test('two reapers of the same dead incarnation both finish, and every run is freed once', async (t) => {
   const worker = await incarnation(store, t);
   await startedRuns(store, 3, { owner: worker });
   const freed = await Promise.all([
@@ -219,7 +219,7 @@ test('two reapers of the same dead both finish, and every run is freed once', as
   assert.equal(freed[0] + freed[1], 3);
 });
 
-test('a locked row does not delay freeing a dead worker’s other runs, and a later sweep frees it', async (t) => {
+test('a locked row does not delay the release of a dead worker’s other runs, and a later sweep frees it', async (t) => {
   const worker = await incarnation(store, t);
   const [held, ...others] = await startedRuns(store, 5, { owner: worker });
   const user = await store.session(t);
@@ -244,7 +244,7 @@ test('the reaper leaves runs of live workers alone', async (t) => {
   assert.deepEqual(await alive.writer.append([turn({ runId })]), ['committed']);
 });
 
-test('the sweep frees what a reaper left that died between its statements, however long ago', async (t) => {
+test('the sweep frees the runs of a reaper that died between its statements, however long ago it died', async (t) => {
   const [dead, alive] = [await incarnation(store, t), await incarnation(store, t)];
   const lost = await startedRuns(store, 2, { owner: dead });
   const kept = await startedRun(store, { owner: alive });

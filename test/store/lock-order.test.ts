@@ -1,5 +1,5 @@
-// The lock order in database.ts: no two of the engine's statements wait for each other, whatever they meet and in whichever
-// order they start. A session holds one kind of lock (the gate) until others wait for it.
+// The lock order in database.ts: the engine's statements never deadlock, whatever their order. In each test, a session holds one
+// kind of lock (the gate) until the statements wait.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -31,7 +31,7 @@ import {
   turn,
 } from '../support/store.ts';
 
-/** Postgres notices a deadlock long before a statement gives up on a row. */
+/** A store whose Postgres detects a deadlock long before a statement gives up on a row. */
 async function impatientStore(t: Scope): Promise<TestStore> {
   const given = await testStore(t);
   await given.pool.query(
@@ -122,7 +122,7 @@ function* random(seed: number): Generator<number, never> {
 const roundsPerGate = 2;
 
 for (const [name, gate] of gates) {
-  test(`no two statements wait for each other while somebody holds ${name}`, async (t) => {
+  test(`no two statements deadlock while somebody holds ${name}`, async (t) => {
     const store = await impatientStore(t);
     for (let round = 0; round < roundsPerGate; round++) {
       const seed = Date.now() + round;
@@ -150,7 +150,7 @@ for (const [name, gate] of gates) {
   });
 }
 
-test('the test notices two sessions that lock two rows in opposite orders', async (t) => {
+test('the test detects two sessions that lock two rows in opposite orders', async (t) => {
   const store = await impatientStore(t);
   const [low, high] = (await startedRuns(store, 2)) as [string, string];
   const [one, two] = [await store.session(t), await store.session(t)];
@@ -163,7 +163,7 @@ test('the test notices two sessions that lock two rows in opposite orders', asyn
   assert.deepEqual(failed, [sqlstate.deadlock]);
 });
 
-/** Waits until no more statements come to wait for locks, or all have ended; some skip ready rows or give up on them. */
+/** Waits until the number of waiting statements is stable, or all have ended. Some statements do not wait for ready rows. */
 async function someWait(store: TestStore, all: Promise<unknown>): Promise<void> {
   let over = false;
   void all.then(() => (over = true));

@@ -1,5 +1,5 @@
-// Rows that somebody else has locked are skipped and tried again, never waited for, so that one user's open transaction
-// delays one run and no worker.
+// The engine does not wait for rows that somebody else has locked: it skips them and tries again later. So a user's open
+// transaction delays one run and no worker.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claim, park } from '../../runtime/store/ownership/claim.ts';
@@ -41,7 +41,7 @@ test('an open transaction that signals one run does not delay closings and turns
   assert.deepEqual(await worker.writer.append([closingTurn(signalled!, 0)]), ['mail']);
 });
 
-test('a closing that a signal delayed succeeds after the signal rolls back', async (t) => {
+test('a closing turn that a signal delayed succeeds after the signal rolls back', async (t) => {
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [runId] = await startedRuns(store, 1, { owner: worker });
   const user = await store.session(t);
@@ -119,7 +119,7 @@ test('parking skips a run whose row a sender holds, and releases the others', as
   assert.equal((await readyRow(store, idle!))?.owner, null);
 });
 
-test('claims skip rows that somebody holds', async (t) => {
+test('claims skip locked rows', async (t) => {
   const queue = 'default/held';
   const worker = await incarnation(store, t, { lockTimeout: '500ms' });
   const [held, free] = await startedRuns(store, 2, { queue });
@@ -139,7 +139,7 @@ test('claims skip rows that somebody holds', async (t) => {
   );
 });
 
-test('two workers that claim at the same moment get different runs', async (t) => {
+test('two workers that claim at the same time get different runs', async (t) => {
   const queue = 'default/shared';
   const [one, two] = [
     await incarnation(store, t, { lockTimeout: '500ms' }),

@@ -1,5 +1,5 @@
-// Messages: numbered by the run's row, read by its owner, consumed with the append, and never overlooked by closing or parking,
-// whatever the timing of sender and owner.
+// Messages: the run's row numbers them, the run's owner reads them, and the append consumes them. Whatever the timing of sender
+// and owner, neither closing nor parking overlooks a message.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -27,7 +27,7 @@ const { pool, database } = store;
 const signal = { type: 'SignalReceived', name: 'go' } as const;
 const later = (): number => (Date.now() + 3_600_000) * 1000;
 
-/** Holds the fence, so that a statement of the worker stops after it took its snapshot and before it reads the run's row. */
+/** Locks the fence, so that a statement of the worker waits after it took its snapshot and before it reads the run's row. */
 async function heldFence(session: pg.Client, worker: Incarnation): Promise<() => Promise<unknown>> {
   await session.query('begin');
   await session.query('select 1 from reprise.fences where epoch = $1 for update', [worker.epoch]);
@@ -46,7 +46,7 @@ async function isDue(runId: string): Promise<boolean> {
   return rows.length === 1;
 }
 
-test('messages get dense numbers in the order in which they reach the row', async () => {
+test('messages get consecutive numbers in the order in which they lock the run’s row', async () => {
   const runId = await startedRun(store);
   await Promise.all(Array.from({ length: 20 }, () => send(pool, 'reprise', runId, signal)));
   assert.deepEqual(
@@ -102,7 +102,7 @@ test('mail after a given number is read in order, for many runs at once', async 
   );
 });
 
-test('sending returns the run’s owner, and the owner finds the run with mail', async (t) => {
+test('send() returns the run’s owner, and the owner finds the run among those with mail', async (t) => {
   const worker = await incarnation(store, t);
   const owned = await startedRun(store, { owner: worker });
   const free = await startedRun(store);
@@ -154,7 +154,7 @@ test('the append of a message’s event consumes the message', async (t) => {
   assert.deepEqual(await inboxOf(store, runId), [3]);
 });
 
-test('an append whose mail is missing marks the turns that may be affected', async (t) => {
+test('an append whose mail is missing marks the affected turns as suspect', async (t) => {
   const worker = await incarnation(store, t);
   const [first, second] = await startedRuns(store, 2, { owner: worker });
   const read = turn({ runId: first!, newEvents: ['SignalReceived'], consumed: [1] });
@@ -162,7 +162,7 @@ test('an append whose mail is missing marks the turns that may be affected', asy
   assert.deepEqual([await eventCount(store, first!), await eventCount(store, second!)], [2, 2]);
 });
 
-test('closing is refused when a message arrived before the flush', async (t) => {
+test('a closing turn is refused if a message arrived before the flush', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, signal);
@@ -178,7 +178,7 @@ test('closing is refused when a message arrived before the flush', async (t) => 
   assert.deepEqual([await statusOf(store, runId), await inboxOf(store, runId)], ['completed', []]);
 });
 
-test('closing is refused when a message commits after the flush’s snapshot', async (t) => {
+test('a closing turn is refused if a message commits after the flush’s snapshot', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const release = await heldFence(await store.session(t), worker);
@@ -208,7 +208,7 @@ test('a subquery on the inbox would miss a message that commits after the flush�
   assert.deepEqual(await inboxOf(store, runId), [1]);
 });
 
-test('a sender waits for a closing in flight and then finds the run closed', async (t) => {
+test('a sender waits for a closing turn in flight and then finds the run closed', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.writer.client.query('begin');
@@ -220,7 +220,7 @@ test('a sender waits for a closing in flight and then finds the run closed', asy
   assert.deepEqual(await inboxOf(store, runId), []);
 });
 
-test('parking keeps the wake time when all mail was read', async (t) => {
+test('a run that is parked with all its mail read keeps its wake time', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await send(pool, 'reprise', runId, signal);
@@ -249,7 +249,7 @@ test('a run parked while a message commits after the snapshot is due at once', a
   assert.equal(await isDue(runId), true);
 });
 
-test('a sender waits for a parking in flight and then makes the run due', async (t) => {
+test('a sender waits for a park in flight and then makes the run due', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   await worker.control.query('begin');
@@ -261,7 +261,7 @@ test('a sender waits for a parking in flight and then makes the run due', async 
   assert.equal(await isDue(runId), true);
 });
 
-test('one parking statement decides about each run by its own mail', async (t) => {
+test('a park of several runs sets each wake time by the run’s own mail', async (t) => {
   const worker = await incarnation(store, t);
   const [read, unread] = await startedRuns(store, 2, { owner: worker });
   for (const runId of [read!, unread!]) await send(pool, 'reprise', runId, signal);

@@ -1,4 +1,5 @@
-// Migrations run once whoever starts first, never touch what a newer version made, and coexist with other schemas.
+// Migrations run once, whoever starts first. They never change a schema that a newer version made, and coexist with other
+// schemas.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
@@ -16,7 +17,7 @@ import { newRun, type Scope, testStore } from '../support/store.ts';
 const store = await testStore();
 const known = await knownMigrations();
 
-/** A database without migrations and `count` pools for it, as in as many processes. */
+/** A database without migrations, and `count` pools on it that stand for as many processes. */
 async function emptyDatabase(t: Scope, count: number): Promise<{ url: string; pools: pg.Pool[] }> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await store.pool.query(`create database ${name} template template0`);
@@ -44,7 +45,7 @@ test('migrations are numbered without a gap, and only they are read from the fol
   assert.ok(!known.includes('schema'));
 });
 
-test('starters that race in an empty database all succeed, and every migration runs once', async (t) => {
+test('concurrent starters in an empty database all succeed, and every migration runs once', async (t) => {
   const { pools } = await emptyDatabase(t, 6);
   await Promise.all(pools.map((pool) => migrate(pool)));
   const rows = (await applied(pools[0]!)) as { name: string }[];
@@ -62,7 +63,7 @@ test('databases of one server can be migrated at the same time', async (t) => {
   for (const pool of [first.pools[0]!, second.pools[0]!]) assert.equal((await applied(pool)).length, known.length);
 });
 
-test('a second run does nothing', async (t) => {
+test('a second call of migrate() does nothing', async (t) => {
   const { pools } = await emptyDatabase(t, 1);
   const [pool] = pools;
   await migrate(pool!);
@@ -71,7 +72,7 @@ test('a second run does nothing', async (t) => {
   assert.deepEqual([await applied(pool!), await dumpSchema(pool!, ['reprise', 'reprise_audit'])], before);
 });
 
-test('a schema at an earlier migration gets the missing ones', async (t) => {
+test('a schema at an earlier migration gets the migrations that are not applied yet', async (t) => {
   const { pools } = await emptyDatabase(t, 1);
   const [pool] = pools;
   assert.equal(await migrateToLatest(pool!, 'reprise', ['0001_init']), undefined);
@@ -83,7 +84,7 @@ test('a schema at an earlier migration gets the missing ones', async (t) => {
     known,
   );
   assert.equal((await pool!.query("select from reprise.workers where identity = 'kept'")).rowCount, 1);
-  // For a run that is already open, nobody knows whether its start is its whole log.
+  // A run that was open before the migration counts as claimed, because its log may have more events than its start.
   assert.deepEqual((await pool!.query('select claimed from reprise.ready')).rows, [{ claimed: true }]);
 });
 
@@ -114,7 +115,7 @@ test('a migration that fails leaves nothing behind', async (t) => {
   assert.equal((await applied(pool!)).length, known.length);
 });
 
-test('a schema of another name is the same, and both coexist', async (t) => {
+test('a schema with another name has the same contents, and both schemas coexist', async (t) => {
   const { pools } = await emptyDatabase(t, 2);
   const [pool, second] = pools;
   await Promise.all([migrate(pool!, 'reprise'), migrate(second!, 'shard_2')]);
@@ -141,7 +142,7 @@ test('the functions of each schema read that schema', async (t) => {
   assert.deepEqual(rows, [{ ok: true, seq: 1, problem: null }]);
 });
 
-test('only plain identifiers can be the name of a schema', async () => {
+test('only plain identifiers are accepted as the name of a schema', async () => {
   for (const good of ['reprise', '_x', 'a1_b', 'a'.repeat(40)]) checkSchemaName(good);
   for (const bad of ['', 'Reprise', '1a', 'a-b', 'a b', 'a;drop table x', 'a"b', 'ä', 'a'.repeat(41)]) {
     await assert.rejects(Database.open({ pool: store.pool, schema: bad }), {

@@ -1,4 +1,4 @@
-// Notices are batched, obey NOTIFY's limits whatever the names are, and never fail their sender.
+// Notices are sent in batches, stay within NOTIFY's limits whatever the names are, and never fail their sender.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Database } from '../../runtime/store/sql/database.ts';
@@ -14,7 +14,7 @@ interface Notice {
   items: string[];
 }
 
-/** Collects notices of the given topics; `until` resolves with all of them once the last one sent has arrived. */
+/** Collects notices of the given topics. `until(last)` waits for the item `last` and resolves with all notices so far. */
 async function listener(t: Scope, ...topics: string[]): Promise<{ until(last: string): Promise<Notice[]> }> {
   const session = await store.session(t);
   const notices: Notice[] = [];
@@ -35,7 +35,7 @@ async function listener(t: Scope, ...topics: string[]): Promise<{ until(last: st
   };
 }
 
-test('notices of one moment travel together, each once', async (t) => {
+test('notices that are added at the same time are sent together, each once', async (t) => {
   const { until } = await listener(t, 'wake', 'closed', 'mail_7');
   const runId = newRunId();
   for (const queue of ['a/one', 'a/two', 'a/one']) database.notifier.wake(queue);
@@ -74,7 +74,7 @@ test('names with multi-byte characters are sent too', async (t) => {
   );
 });
 
-test('notices added during a send go with the next one', async (t) => {
+test('notices that are added during a send go with the next send', async (t) => {
   const { until } = await listener(t, 'request', 'answered');
   database.notifier.request('default/first');
   await new Promise((resolve) => setImmediate(resolve));
@@ -87,12 +87,12 @@ test('notices added during a send go with the next one', async (t) => {
   );
 });
 
-test('a notice that cannot be sent fails nobody, and the next one is sent', async (t) => {
+test('a notice that cannot be sent fails no caller, and the next notice is sent', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const { until } = await listener(t, 'wake');
   own.notifier.wake('bad\0name');
-  await new Promise((resolve) => setImmediate(resolve)); // the first is being sent alone
+  await new Promise((resolve) => setImmediate(resolve)); // the first notice is being sent alone
   own.notifier.wake('default/good');
   const notices = await until('default/good');
   assert.deepEqual(

@@ -1,4 +1,4 @@
-// The events that SQL selects for recovery and describe, compared with the fold of the whole log.
+// Compares the fold of the events that SQL selects for recovery and describe() with the fold of the whole log.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -15,7 +15,7 @@ import { historyOf, testStore } from '../support/store.ts';
 const store = await testStore();
 const { database, pool } = store;
 
-/** Drops arguments, which this read leaves out: recovery reads those of pending activities separately. */
+/** Removes the arguments of activities. readOpenEvents leaves them out; recovery reads those of pending activities separately. */
 function withoutArguments(snapshot: RunSnapshot): RunSnapshot {
   const activities = [...snapshot.activities].map(([seq, activity]) => [seq, { ...activity, args: null }] as const);
   return { ...snapshot, activities: new Map(activities) };
@@ -42,7 +42,7 @@ async function insertLog(runId: string, events: readonly HistoryEvent[]): Promis
 test('the open events fold to the same state, links and version as the whole log', async () => {
   await fc.assert(
     fc.asyncProperty(randomLog(newRunId(), 20), fc.nat(), async (log, cut) => {
-      // Also for prefixes of the log that end with a turn or right after the start.
+      // The whole log, and a prefix of the log that ends with a turn or right after the start.
       const ends = log.flatMap(({ seq, hash }) => (hash !== null || seq === 1 ? [seq] : []));
       for (const length of [log.length, ends[cut % ends.length]!]) {
         const runId = newRunId();
@@ -51,7 +51,7 @@ test('the open events fold to the same state, links and version as the whole log
         const state = RunState.of(runId, whole);
         const open = await readOpenEvents(database, runId);
         assert.deepEqual(RunState.of(runId, open).snapshot(), withoutArguments(state.snapshot()));
-        // Reads of a closed run's links and of a query's queue.
+        // The read of links that the end of a run uses, and the read of versioning that queries use.
         const links = RunState.of(runId, await reading((client) => readLinkEvents(client, 'reprise', runId))).links;
         assert.deepEqual(links, state.links);
         assert.deepEqual(await readRunVersioning(pool, 'reprise', runId), state.versioning);

@@ -1,4 +1,5 @@
-// Waits for runs to close and for answers: reported by this process, by a notice, or found by polling, whatever gets lost.
+// Waits for the closing of runs and for answers. This process, a notice or polling reports them, even if a notice or the listening
+// session is lost.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -12,7 +13,7 @@ import { closingTurn, incarnation, type Scope, startedRun, startedRuns, testStor
 const store = await testStore();
 const { pool } = store;
 
-/** A watcher with a database of its own, as in a process of its own. */
+/** A watcher with a separate Database, as another process would have. */
 async function watching(t: Scope): Promise<{ watcher: OutcomeWatcher; own: Database }> {
   const own = await Database.open({ connectionString: store.url });
   const watcher = new OutcomeWatcher(own);
@@ -49,7 +50,7 @@ test('a run that another process closes is reported', async (t) => {
   assert.deepEqual(await Promise.all(waiting), [terminated('one'), terminated('two'), terminated('one')]);
 });
 
-test('a worker of the same process reports without the database', async (t) => {
+test('a worker of the same process reports a close without the database', async (t) => {
   const { watcher, own } = await watching(t);
   const runId = await startedRun(store);
   const waiting = watcher.outcome(runId);
@@ -67,7 +68,7 @@ test('a run that closes without a notice is found by polling', async (t) => {
   assert.equal((await waiting).type, 'WorkflowCompleted');
 });
 
-test('losing the listening session does not lose the outcome, and later waits listen again', async (t) => {
+test('the loss of the listening session does not lose the outcome, and later waits listen again', async (t) => {
   const { watcher } = await watching(t);
   const [first, second] = await startedRuns(store, 2);
   const waiting = watcher.outcome(first!);
@@ -121,7 +122,7 @@ test('an answer is returned when it arrives', async (t) => {
   assert.deepEqual(await waiting, { payload: Buffer.from([5]), problem: 'failed' });
 });
 
-test('without an answer in time the result is undefined', async (t) => {
+test('if no answer arrives in time, the result is undefined', async (t) => {
   const { watcher } = await watching(t);
   assert.equal(await watcher.answer(randomUUID(), 1, () => false), undefined);
 });

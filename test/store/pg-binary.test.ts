@@ -1,5 +1,5 @@
-// Binary arrays: Postgres reads what a column was given. Every property uses one encoder for several arrays in turn, as the
-// append does.
+// Binary arrays: Postgres reads exactly the values that were added to a column. Every property uses one encoder for several arrays
+// in turn, as the append does.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -12,15 +12,15 @@ const client = await store.session({ after });
 
 const postgresEpoch = 946_684_800_000_000;
 const largestMicros = Number.MAX_SAFE_INTEGER;
-/** The year 1714: from here on the distance to Postgres' epoch is exact too. */
+/** In the year 1714. From this time on, the distance to Postgres' epoch is a safe integer too. */
 const smallestMicros = postgresEpoch - Number.MAX_SAFE_INTEGER;
 
-/** Arrays of one column with NULLs at any position; some are empty, some hold only NULLs. */
+/** Several arrays for one column, with NULLs at any position. Some are empty, and some contain only NULLs. */
 function arrays<T>(value: fc.Arbitrary<T>): fc.Arbitrary<(T | null)[][]> {
   return fc.array(fc.array(fc.option(value, { nil: null }), { maxLength: 30 }), { minLength: 1, maxLength: 4 });
 }
 
-/** The elements of a parameter in order, each as `element` prints it in Postgres. */
+/** Sends an array as a parameter. Returns its elements in order, each as the SQL expression `element` of `x` gives it. */
 async function read<T>(array: Buffer, type: string, element = 'x'): Promise<(T | null)[]> {
   const { rows } = await client.query<{ list: (T | null)[] }>(
     `select coalesce(array_agg(${element} order by i), '{}') as list from unnest($1::${type}[]) with ordinality as u(x, i)`,

@@ -1,4 +1,4 @@
-// Poolers between a process and Postgres: one that loses prepared statements is refused at connect, others work.
+// Poolers between a process and Postgres: a pooler that loses prepared statements is refused at connect; other poolers work.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
@@ -22,14 +22,14 @@ test('a transaction pooler without support for prepared statements is refused at
   await assert.rejects(Database.open({ connectionString }), isRefused);
 });
 
-test('such a pooler is refused behind a caller’s pool too, which stays open', async (t) => {
+test('such a pooler is refused behind a caller’s pool too, and the pool stays open', async (t) => {
   const pool = new pg.Pool({ connectionString: await transactionPooler(t, store.url, 'transaction'), max: 1 });
   t.after(() => pool.end());
   await assert.rejects(Database.open({ pool }), isRefused);
   assert.equal((await pool.query('select 1')).rowCount, 1);
 });
 
-test('a transaction pooler with a single server session is refused without waiting for a second one', async (t) => {
+test('a transaction pooler with a single server session is refused without a wait for a second session', async (t) => {
   const connectionString = await transactionPooler(t, store.url, 'transaction', 1);
   await assert.rejects(Database.open({ connectionString }), isRefused);
 });

@@ -1,4 +1,4 @@
-// Runs in quarantine in the database: nobody claims one before its next try, whatever is sent to it.
+// Runs in quarantine, in the database: nobody claims such a run before its next try, whatever messages it receives.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineNumber } from '../../runtime/core/log/engine-number.ts';
@@ -38,7 +38,7 @@ function fault(runId: string, worker: Incarnation, nextTry: number, attempts = 1
   return { runId, nextTry, attempts, cause: 'TypeError', message: 'a fault', epoch, owner: epoch };
 }
 
-test('a run in quarantine is claimed at its next try, not by a message before it', async (t) => {
+test('a run in quarantine is claimed at its next try, and a message does not make it due earlier', async (t) => {
   const worker = await incarnation(store, t);
   const queue = 'default/patient';
   const [sick, healthy] = await startedRuns(store, 2, { queue, owner: worker });
@@ -61,7 +61,7 @@ test('a run in quarantine is claimed at its next try, not by a message before it
   );
 });
 
-test('the time of the first failure in a row stays, the last failure is shown', async (t) => {
+test('consecutive failures keep the time of the first and show the last', async (t) => {
   const worker = await incarnation(store, t);
   const runId = await startedRun(store, { owner: worker });
   const now = Date.now() * 1000;
@@ -124,7 +124,7 @@ test('a message of an unknown type keeps only its own run’s mail unread', asyn
   await assert.rejects(readMail(database, runs), { code: 'UNSUPPORTED_ENGINE' });
 });
 
-test('a turn that cannot be encoded is not sent, and does not affect the next', async (t) => {
+test('a turn that cannot be encoded is not sent, and does not affect the next turn', async (t) => {
   const worker = await incarnation(store, t);
   const [sick, healthy] = await startedRuns(store, 2, { owner: worker });
   const good = turn({ runId: healthy! });
@@ -138,7 +138,7 @@ test('a turn that cannot be encoded is not sent, and does not affect the next', 
   assert.deepEqual([await eventCount(store, healthy!), await eventCount(store, sick!)], [2, 1]);
 });
 
-test('a new type may be written when every live worker knows its engine number', async (t) => {
+test('a new event type may be written when every live worker knows its engine number', async (t) => {
   const [older, newer] = [await store.session(t), await store.session(t)];
   const worker = { identity: 'w', queue: 'default/engines', bundleHash: null, leaseMs: 60_000, backendPids: [] };
   const next = engineNumber + 1;

@@ -1,4 +1,4 @@
-// Queries on their way: offered to workers that may answer, answered once, taken once, and deleted in time.
+// Query requests: they are offered to workers that may answer, are answered once, and are deleted. Each answer is taken once.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -36,7 +36,7 @@ test('a worker gets the whole request, with the state of its run’s mail', asyn
   assert.deepEqual(await open(), [{ ...found, mailSent: 2, mailUnread: 1 }]);
 });
 
-test('a request goes to the owner of its run, or to any worker while there is none', async (t) => {
+test('a request goes to the owner of its run, or to any worker if the run has no owner', async (t) => {
   const [owner, other] = [await incarnation(store, t), await incarnation(store, t)];
   const queue = 'q/owned';
   const [owned, free, closed] = [
@@ -79,7 +79,7 @@ test('a withdrawn request is neither offered nor answered', async () => {
   assert.deepEqual([await offered('q/withdrawn', 1), await takeAnswer(database, asked.id)], [[], undefined]);
 });
 
-test('an expired request is not offered any more, and is deleted later', async () => {
+test('an expired request is no longer offered, and is deleted later', async () => {
   const asked = async (): Promise<QueryRequest> => request(await startedRun(store, { queue: 'q/over' }), 'q/over');
   const [over, long] = [await asked(), await asked()];
   for (const each of [over, long]) await ask(database, each);

@@ -1,4 +1,4 @@
-// Finding, listing and describing runs.
+// Reads that find, list and describe runs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -58,7 +58,7 @@ test('outcomes exist only for closed runs', async () => {
   assert.deepEqual([...(await readOutcomes(database, [open!, closed!, newRunId()])).keys()], [closed]);
 });
 
-test('a waiting run shows its length, owner, mail and pollers', async (t) => {
+test('the description of a waiting run has its length, owner, mail and pollers', async (t) => {
   const worker = await incarnation(store, t, { queue: 'lonely/test' });
   const runId = await startedRun(store, { namespace: 'lonely', queue: 'lonely/test' });
   await send(pool, 'reprise', runId, { type: 'SignalReceived', name: 'go' });
@@ -89,7 +89,7 @@ test('pending activities are those without a final outcome, with their failures'
   ]);
 });
 
-test('the effect of an attempt is unknown if it began, has no end in the log and nobody runs it', async (t) => {
+test('the effect of an attempt is unknown if it has begun, has no outcome in the log and no worker runs it', async (t) => {
   const worker = await incarnation(store, t);
   const [lost, retrying] = await startedRuns(store, 2);
   const begun = (attempt: number) => newEvent(0, 'ActivityAttemptStarted', { answers: 2, attempt });

@@ -1,4 +1,4 @@
-// runtime/store/schema/schema.sql shows the whole schema in one file. After changing a migration, run this file with
+// runtime/store/schema/schema.sql shows the whole schema in one file. After you change a migration, run this test file with
 // UPDATE_SCHEMA=1 and review the difference.
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// Tables that change under sessions with prepared statements: new columns affect nobody, and a session whose statement no
-// longer fits ends.
+// Tables that change while sessions have prepared statements: new columns affect no session. A session whose statement no longer
+// matches its table ends.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { testStore } from '../support/store.ts';
 
 const store = await testStore();
 
-test('a session whose prepared statement no longer fits its table ends, and counts as lost', async () => {
+test('a session whose prepared statement no longer matches its table ends, and counts as lost', async () => {
   const { pool, database } = store;
   await pool.query('create table altered (a int)');
   const session = await database.dedicated('reprise of a test');
@@ -22,7 +22,7 @@ test('a session whose prepared statement no longer fits its table ends, and coun
   await ended;
 });
 
-test('a pool opens another session for a statement that no longer fits its table', async () => {
+test('a pool opens another session for a statement that no longer matches its table', async () => {
   const { pool, database } = store;
   await pool.query('create table moved (a int)');
   const ask = { name: 'ask moved', text: 'select a from moved' };

@@ -1,5 +1,5 @@
-// A pause of a standalone activity against claims, reports, timeouts and the reaper: whoever comes first, no attempt starts
-// while it is paused, and each outcome counts once.
+// A pause of a standalone activity at the same time as claims, reports, timeouts and the reaper: whichever comes first, no attempt
+// starts while the activity is paused, and each outcome counts once.
 import { sha256 } from '../../runtime/store/codec/sha256.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -50,7 +50,7 @@ interface Bed {
   readonly runId: string;
 }
 
-/** A standalone activity with an offered task, and a worker of its queue. */
+/** A standalone activity with an offered task, and a worker on its queue. */
 async function bed(t: Scope, activity: object = {}): Promise<Bed> {
   const taskQueue = `tools ${++queues}`;
   const meta = {
@@ -103,7 +103,7 @@ async function row(runId: string): Promise<unknown> {
 const typesOf = async (runId: string): Promise<string[]> =>
   (await historyOf(store, runId)).slice(1).map(({ type }) => type);
 
-/** Stops a pause before its commit, when it has locked everything that it changes. */
+/** Stops a pause just before its commit, when it has locked all rows that it changes. */
 async function holding(t: Scope, { runId }: Bed): Promise<() => Promise<void>> {
   const session = await store.session(t);
   await session.query('begin');
@@ -142,7 +142,7 @@ test('a pause waits for a claim in flight, and finds its attempt running', async
 
 test('a claim takes nothing from a paused activity, before and after the pause commits', async (t) => {
   const given = await bed(t);
-  // The pause waits at the run's status while it holds the ready row and the task.
+  // The pause waits before it writes the run's status, and already holds the locks of the ready row and the task.
   const status = await gate(store, 'update on reprise.runs');
   t.after(async () => void (await pool.query('drop function gated cascade; drop table gate')));
   const pausing = commandActivity(database, given.runId, pause);
@@ -178,7 +178,7 @@ test('a failure reported before a pause is processed before it, and the next att
   assert.deepEqual(await claim(given), []);
 });
 
-test('a failure that meets a pause is processed after it, and no attempt follows', async (t) => {
+test('a failure that is reported during a pause is processed after it, and no attempt follows', async (t) => {
   const given = await bed(t, { s2c: 3_600_000 });
   await claim(given);
   const session = await store.session(t);
@@ -186,7 +186,7 @@ test('a failure that meets a pause is processed after it, and no attempt follows
   await session.query('select 1 from reprise.activity_tasks where run_id = $1 for update', [given.runId]);
   const pausing = patiently(() => commandActivity(database, given.runId, pause));
   await waits(store, pausing);
-  // The pause holds the run's row, so the report must be sent again.
+  // The pause holds the run's row lock, so the worker must report again.
   assert.equal(await report(given, 'ActivityFailed'), 0);
   await session.query('commit');
   await pausing;
@@ -200,7 +200,7 @@ test('a failure that meets a pause is processed after it, and no attempt follows
   assert.deepEqual(await claim(given), []);
 });
 
-test('a paused activity whose worker is lost starts again only after unpause', async (t) => {
+test('a paused activity whose worker is lost starts again only after it is unpaused', async (t) => {
   const given = await bed(t);
   await claim(given);
   await commandActivity(database, given.runId, pause);
@@ -217,7 +217,7 @@ test('a paused activity whose worker is lost starts again only after unpause', a
   assert.deepEqual(await typesOf(given.runId), types);
 });
 
-test('a running attempt of a paused activity times out, and no other follows', async (t) => {
+test('a running attempt of a paused activity times out, and no attempt follows', async (t) => {
   const given = await bed(t, { stc: 1 });
   await claim(given);
   await commandActivity(database, given.runId, pause);
@@ -276,7 +276,7 @@ test('changed options apply to a running attempt, its timeouts and the next atte
   assert.deepEqual(where.rows, [{ queue: 'default#activities/elsewhere', task_queue: 'elsewhere' }]);
 });
 
-test('workers of other queues find an outcome in a queue without workers', async (t) => {
+test('workers of other queues find an outcome that waits in a queue without workers', async (t) => {
   const given = await bed(t);
   const unknown = await startedRun(store, { namespace: 'default#activities', queue: 'default#activities/nobody' });
   await claim(given);
@@ -286,7 +286,7 @@ test('workers of other queues find an outcome in a queue without workers', async
   assert.equal(await report(given, 'ActivityCompleted'), 1);
   assert.equal(await isFound(given.runId, now() - 10_000_000), false);
   assert.equal(await isFound(given.runId, now() + 1_000_000), true);
-  // An activity that was never scheduled waits for workers of its queue.
+  // An activity without ActivityScheduled in its log waits for workers of its own queue.
   assert.equal(await isFound(unknown, now() + 1_000_000), false);
   await settleStandalone(database, given.runId, (state) => settle(state, sha256));
   assert.equal(await isFound(given.runId, now() + 1_000_000), false);

@@ -1,5 +1,5 @@
-// Starts that share a statement: they commit together, one failure does not fail the others, and an unknown outcome is
-// reported as such.
+// Starts that share a statement: they commit together, the failure of a start does not fail the others, and an unknown outcome
+// is reported as unknown.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Database } from '../../runtime/store/sql/database.ts';
@@ -10,7 +10,7 @@ import { newRun, patiently, readyRow, testStore, waits } from '../support/store.
 const store = await testStore();
 const { pool, database } = store;
 
-test('starts of one moment are one commit', async () => {
+test('starts that are requested at the same time share one commit', async () => {
   const batcher = new StartBatcher(database);
   const runs = Array.from({ length: 50 }, () => newRun());
   assert.deepEqual(
@@ -23,7 +23,7 @@ test('starts of one moment are one commit', async () => {
   assert.equal(rows.length, 1);
 });
 
-test('more starts than a statement takes all happen', async () => {
+test('more starts than fit into one statement are all executed', async () => {
   const batcher = new StartBatcher(database);
   const runs = Array.from({ length: 1_501 }, () => newRun());
   const started = await Promise.all(runs.map((run) => batcher.start(run)));
@@ -72,7 +72,7 @@ test('starts that wait for another transaction do not delay others', async (t) =
   assert.deepEqual(await Promise.all(waiting), [true, true, true]);
 });
 
-test('arguments that are too large for one statement use several', async () => {
+test('starts whose arguments are too large for one statement use several statements', async () => {
   const batcher = new StartBatcher(database);
   const runs = Array.from({ length: 4 }, () => newRun({ args: new Uint8Array(5 * 1024 * 1024) }));
   await Promise.all(runs.map((run) => batcher.start(run)));
@@ -82,7 +82,7 @@ test('arguments that are too large for one statement use several', async () => {
   assert.equal(rows.length, 4);
 });
 
-test('after a lost session no start reports a taken workflow id', async (t) => {
+test('after a lost session, no start is reported as refused because of a workflow id in use', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const batcher = new StartBatcher(own, 20_000);
@@ -102,7 +102,7 @@ test('after a lost session no start reports a taken workflow id', async (t) => {
   assert.equal(await batcher.start(newRun({ workflowId: 'held' })), true);
 });
 
-test('a worker of this process is woken directly, other workers by a notice', async (t) => {
+test('a worker of this process is woken directly, and other workers by a notice', async (t) => {
   const own = await Database.open({ connectionString: store.url });
   t.after(() => own.close());
   const woken: string[] = [];

@@ -1,4 +1,5 @@
-// Starts for a worker of the same process: the worker owns the run from the start if it lives; otherwise anybody may claim it.
+// Starts for a worker of the same process: if the worker is alive, it owns the run from the start. Otherwise any worker may claim
+// the run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -23,7 +24,7 @@ interface Starter {
 
 const at = Date.now() * 1000;
 
-/** Uses the incarnation's last fence, that of the connection that starts runs. `firstTurn` belongs to the first run. */
+/** Starts runs over the incarnation's last connection and with that connection's fence. `firstTurn` belongs to the first run. */
 async function starter(t: Parameters<typeof incarnation>[1]): Promise<Starter> {
   const worker = await incarnation(store, t, { writers: 2 });
   const client = worker.writers[1]!.client as pg.Client;
@@ -49,7 +50,7 @@ async function typesOf(runId: string): Promise<string[]> {
   return (await historyOf(store, runId)).map((event) => event.type);
 }
 
-test('a live worker owns the run it starts: no claim takes it, messages go to it, its first turn is stored', async (t) => {
+test('a live worker owns the run that it starts: no claim takes the run, messages go to the worker, and the first turn is stored', async (t) => {
   const { worker, start } = await starter(t);
   const run = newRun({ queue: 'default/own' });
   assert.deepEqual(await start([run], [scheduled]), new Map([[run.runId, true]]));
@@ -84,7 +85,7 @@ test('runs whose workflow id is taken are not started, and their turn is not sto
   assert.deepEqual(await typesOf(free.runId), ['WorkflowStarted']);
 });
 
-test('a start that waits for a workflow id does not prevent declaring its worker dead', async (t) => {
+test('a start that waits for a workflow id does not keep its worker from being declared dead', async (t) => {
   const { worker, start } = await starter(t);
   const user = await store.session(t);
   await user.query('begin');
@@ -95,7 +96,7 @@ test('a start that waits for a workflow id does not prevent declaring its worker
   await declareDead(database, worker.epoch, 'a test');
   await user.query('rollback');
   const [result] = await outcome;
-  // Either its session was terminated, or it came too late to own anything.
+  // Either the worker's session was terminated, or the start came too late to make the worker the owner.
   if (result.status === 'fulfilled') assert.equal(result.value.get(run.runId), false);
   assert.notEqual((await readyRow(store, run.runId))?.owner, worker.epoch);
 });

@@ -1,4 +1,4 @@
-// Starting runs: one open run for each workflow id, whoever starts it, alone, in a batch, or inside a user's transaction.
+// Starts of runs: a workflow id has at most one open run, whether it is started alone, in a batch, or inside a user's transaction.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
@@ -33,7 +33,7 @@ async function openRuns(workflowId: string): Promise<string[]> {
   return rows.map((row) => row.run_id);
 }
 
-/** Rows of a run in the three tables that a start writes to. */
+/** The number of rows of a run in each of the three tables that a start writes to. */
 async function rowsOf({ runId }: NewRun): Promise<number[]> {
   const { rows } = await pool.query<{ counts: number[] }>(
     `select array[(select count(*) from reprise.runs where run_id = $1), (select count(*) from reprise.ready where run_id = $1),
@@ -43,7 +43,7 @@ async function rowsOf({ runId }: NewRun): Promise<number[]> {
   return rows[0]!.counts;
 }
 
-test('a start writes the run, its first event and its ready row with one time', async () => {
+test('a start writes the run, its first event and its ready row with the same time', async () => {
   const run = newRun({
     workflowType: 'ordeŕ',
     properties: '{"memo":{"note":"ä"}}',
@@ -77,7 +77,7 @@ test('of two runs with one workflow id in a batch, the first is started', async 
   assert.deepEqual(await rowsOf(two), [0, 0, 0]);
 });
 
-test('a workflow id of an open run starts nothing, and the rest of the batch starts', async () => {
+test('a start with the workflow id of an open run starts nothing, and the rest of the batch starts', async () => {
   const [open, again, other] = [newRun({ workflowId: 'open' }), newRun({ workflowId: 'open' }), newRun()];
   await start(open);
   assert.deepEqual(await start(again, other), new Set([other.runId]));
@@ -85,7 +85,7 @@ test('a workflow id of an open run starts nothing, and the rest of the batch sta
   assert.deepEqual(await openRuns('open'), [open.runId]);
 });
 
-test('one workflow id may be open in two namespaces', async () => {
+test('a workflow id may have an open run in each of two namespaces', async () => {
   const [here, there] = [newRun({ workflowId: 'both' }), newRun({ workflowId: 'both', namespace: 'there' })];
   assert.equal((await start(here, there)).size, 2);
 });
@@ -223,7 +223,7 @@ test('a refused start inside a transaction leaves the transaction usable', async
   assert.equal((await readyRow(store, run.runId))?.mail, 0);
 });
 
-test('run ids are UUIDs of version 7 that sort by their time', () => {
+test('run ids are UUIDs of version 7 that sort by time', () => {
   const ids = [1, 1_000, 1_700_000_000_000, 2 ** 47].map((ms) => newRunId(ms));
   for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.deepEqual([...ids].sort(), ids);

@@ -1,4 +1,4 @@
-// reprise_audit.verify and verifyChain give the same verdict on the same log, intact or tampered with.
+// reprise_audit.verify and verifyChain give the same verdict on a log, whether it is intact or was tampered with.
 import assert from 'node:assert/strict';
 import { hash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
 }
 
-/** Text that Postgres accepts: no NUL. */
+/** Text that Postgres accepts: it has no NUL. */
 const text = fc.option(
   fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.replaceAll('\0', '')),
   { nil: null },

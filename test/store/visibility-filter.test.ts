@@ -16,7 +16,7 @@ const builder = new Kysely<object>({
   },
 });
 
-/** The plan when sequential scans are discouraged. */
+/** The query plan, with sequential scans disabled. */
 async function planOf(query: string): Promise<string> {
   const filter = visibilityFilter(parseVisibilityQuery(query), 'reprise');
   const { sql: text, parameters } = sql`explain select * from reprise.runs where ${filter}`.compile(builder);
@@ -31,7 +31,7 @@ async function planOf(query: string): Promise<string> {
   }
 }
 
-test('equality of an attribute uses the index: for texts, words, items of lists, numbers and times', async () => {
+test('equality of an attribute uses the index for texts, words, items of lists, numbers and times', async () => {
   for (const query of ["A = 'x'", 'A = 5', 'A = true', "A = '2026-01-31'", "A IN ('x', 'y') AND B = 5"]) {
     const plan = await planOf(query);
     assert.match(plan, /Bitmap Index Scan on runs_search_attributes/, `${query}\n${plan}`);

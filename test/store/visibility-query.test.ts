@@ -1,4 +1,4 @@
-// The query language of lists: what it means, and where it reports an error.
+// The query language of lists: how queries are parsed, and at which position errors are reported.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { type Condition, parseVisibilityQuery } from '../../runtime/store/visibility/visibility-query.ts';
 import { queryTime } from '../../runtime/store/visibility/visibility-time.ts';
 
-/** A condition with brackets around everything. */
+/** The text of a condition, with brackets around every part. */
 function shown(condition: Condition | undefined): string {
   if (condition === undefined) return '';
   if ('parts' in condition) return `(${condition.parts.map(shown).join(` ${condition.kind} `)})`;

@@ -1,4 +1,4 @@
-// What an activity sees of itself while it runs: spec/sdk.md 1.2. test/conformance/activity-cancellation.test.ts covers what it
+// What an activity sees of itself while it runs: docs/behaviors.md 1.2. test/conformance/activity-cancellation.test.ts covers what it
 // learns when it must stop.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';

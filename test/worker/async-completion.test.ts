@@ -1,4 +1,4 @@
-// Activities that clients complete (behavior 47 of spec/sdk.md): executed by the owner of the run or by another worker, by token
+// Activities that clients complete (behavior 47 of docs/behaviors.md): executed by the owner of the run or by another worker, by token
 // or id, before and after the activity has thrown; with the run cached, evicted after every turn, and replayed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';

@@ -1,4 +1,4 @@
-// Children, parent close policies and messages between runs. Behaviors 9, 36, 38, 48 and 49 of spec/sdk.md; with runs cached,
+// Children, parent close policies and messages between runs. Behaviors 9, 36, 38, 48 and 49 of docs/behaviors.md; with runs cached,
 // rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,5 +1,5 @@
 // Continue-as-new: one run ends and the next starts in one commit; nothing sent meanwhile is lost. Behaviors 16, 50 and 51 of
-// spec/sdk.md; with runs cached, rebuilt from the log for every turn, and replayed.
+// docs/behaviors.md; with runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowContinuedAsNewError, WorkflowNotFoundError } from 'reprise/client';

@@ -1,5 +1,5 @@
 // Default exports: an activity for every unknown activity type, a workflow for every unknown workflow type. Behavior 56 of
-// spec/sdk.md; with the run cached, rebuilt from the log for every turn, and replayed.
+// docs/behaviors.md; with the run cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { it } from 'node:test';

@@ -1,4 +1,4 @@
-// Which errors fail a run (or an update) instead of its task: behavior 56 of spec/sdk.md. With runs cached, evicted after every
+// Which errors fail a run (or an update) instead of its task: behavior 56 of docs/behaviors.md. With runs cached, evicted after every
 // turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,4 +1,4 @@
-// Local activities on a real worker. Behavior 46 of spec/sdk.md; each with the run cached, rebuilt from the log for every turn,
+// Local activities on a real worker. Behavior 46 of docs/behaviors.md; each with the run cached, rebuilt from the log for every turn,
 // and with the recorded history replayed. test/conformance/activities.test.ts covers workers that lack an activity.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,4 +1,4 @@
-// Updates from client to handler and back. Behaviors 8, 10, 14 and 16 of spec/sdk.md; each with the run cached, rebuilt from the
+// Updates from client to handler and back. Behaviors 8, 10, 14 and 16 of docs/behaviors.md; each with the run cached, rebuilt from the
 // log for every turn, and with the recorded history replayed. test/conformance has the others.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';

@@ -1,4 +1,4 @@
-// How a worker stops (behavior 45 of spec/sdk.md): running activities may end in the grace time and are cancelled after it, and
+// How a worker stops (behavior 45 of docs/behaviors.md): running activities may end in the grace time and are cancelled after it, and
 // other workers run them again; a worker that does not stop can be forced.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';

@@ -1,4 +1,4 @@
-// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of spec/sdk.md; with runs cached, rebuilt from the log for
+// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of docs/behaviors.md; with runs cached, rebuilt from the log for
 // every turn, and replayed. test/conformance/cron.test.ts covers cron schedules.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
