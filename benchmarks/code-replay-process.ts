@@ -1,5 +1,5 @@
-// A process that reads a run's log: node … <read|replay> <run id>. With `replay`, it also replays the run's code. Reprise has
-// no public call that does this, so the process does what a worker does when it takes over a run.
+// A process that reads a run's log: node … <read|replay> <run id>. With `replay`, it also replays the run's code.
+// Reprise has no public call that does this, so the process does what a worker does when it takes over a run.
 import { Connection } from 'reprise/client';
 import { bundleWorkflowCode } from '../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../runtime/sandbox/realm/sandbox.ts';

@@ -1,4 +1,5 @@
-// Replay, MOCK_TOOLS: how fast does the main job's code replay its recorded results, and how much of the time is reading?
+// Replay, MOCK_TOOLS: how fast does the main job's code replay its recorded results, and how much of the time is
+// reading?
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Bench } from './bench.ts';

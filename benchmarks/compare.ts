@@ -1,5 +1,5 @@
-// npm run bench:compare <ref>: asks the working tree and another commit the same questions in turns, on one Postgres. Reports
-// which measurements got slower or faster. Exit code 1: a measurement got slower. Exit code 2: bad input.
+// npm run bench:compare <ref>: asks the working tree and another commit the same questions in turns, on one Postgres.
+// Reports which measurements got slower or faster. Exit code 1: a measurement got slower. Exit code 2: bad input.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';

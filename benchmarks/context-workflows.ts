@@ -1,5 +1,5 @@
-// W1 with a context, and W1 with a context that a zod schema checks. Either the worker preloads the schema's file, or the file
-// is part of the bundle and every run evaluates it again.
+// W1 with a context, and W1 with a context that a zod schema checks. Either the worker preloads the schema's file, or
+// the file is part of the bundle and every run evaluates it again.
 import { defineContext, proxyActivities } from 'reprise/workflow';
 import type { z } from 'zod';
 import type * as activities from './activities.ts';

@@ -1,4 +1,5 @@
-// Kills the worker of a run that has many completed activities and one running activity. An idle worker takes the run over.
+// Kills the worker of a run that has many completed activities and one running activity. An idle worker takes the run
+// over.
 import { type Bench, databaseTime, pause } from './bench.ts';
 import { BenchWorker, type Memory } from './bench-worker.ts';
 import { newId, payload } from './load.ts';

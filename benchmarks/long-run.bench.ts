@@ -1,5 +1,5 @@
-// W8: in a run of 200,000 events, does an activity cost the same at the end as at the start? How long does it take to recover
-// such a run?
+// W8: in a run of 200,000 events, does an activity cost the same at the end as at the start? How long does it take to
+// recover such a run?
 import type { Bench } from './bench.ts';
 import { killAndRecover } from './kill-and-recover.ts';
 import { events } from './log-reader.ts';

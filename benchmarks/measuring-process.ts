@@ -1,4 +1,5 @@
-// Runs a measurement in a new process, in which nothing is compiled, cached or connected. The process sends one message.
+// Runs a measurement in a new process, in which nothing is compiled, cached or connected. The process sends one
+// message.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 

@@ -1,5 +1,5 @@
-// Checks out another commit of this repository and gives it the benchmarks of the working tree. So both trees answer the same
-// questions, each with its own engine.
+// Checks out another commit of this repository and gives it the benchmarks of the working tree. So both trees answer
+// the same questions, each with its own engine.
 import { execFile } from 'node:child_process';
 import { cp, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// A process that connects, rebuilds a run's document and hashes the document: node … <workflow id>. It reads the clock before
-// it imports anything, because loading is part of the measured time.
+// A process that connects, rebuilds a run's document and hashes the document: node … <workflow id>. It reads the clock
+// before it imports anything, because loading is part of the measured time.
 const begun = performance.now();
 const [{ createHash }, { Client, Connection }] = await Promise.all([import('node:crypto'), import('reprise/client')]);
 

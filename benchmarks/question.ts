@@ -1,5 +1,5 @@
-// The shape of a benchmark: a question, whose answer is a list of measurements. Questions print nothing: run.ts and compare.ts
-// print the answers.
+// The shape of a benchmark: a question, whose answer is a list of measurements. Questions print nothing: run.ts and
+// compare.ts print the answers.
 import type { Bench } from './bench.ts';
 
 export interface Measurement {

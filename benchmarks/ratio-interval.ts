@@ -1,5 +1,5 @@
-// Confidence interval of a ratio that was measured in a few pairs: a bootstrap of the mean log ratio. The random numbers are
-// seeded, so the same values give the same interval.
+// Confidence interval of a ratio that was measured in a few pairs: a bootstrap of the mean log ratio. The random
+// numbers are seeded, so the same values give the same interval.
 
 export interface RatioInterval {
   readonly ratio: number;
@@ -39,15 +39,18 @@ export function verdictOf({ low, high }: RatioInterval, better: 'higher' | 'lowe
 }
 
 /**
- * The percentiles of a bootstrap of few values lie too close together: with seven values, tails of 2.5 % would give an interval
- * that covers about 88 %. The tails are chosen so that, for normal values, the interval is as wide as Student's interval (the
- * "expanded percentile" interval).
+ * The percentiles of a bootstrap of few values lie too close together: with seven values, tails of 2.5 % would give an
+ * interval that covers about 88 %. The tails are chosen so that, for normal values, the interval is as wide as
+ * Student's interval (the "expanded percentile" interval).
  */
 function tailShare(n: number): number {
   return normalShare(-Math.sqrt(n / (n - 1)) * studentQuantile(n - 1));
 }
 
-/** 97.5 % quantile of Student's t, by an expansion around the normal quantile. With 6 or more degrees, at most 0.5 % off. */
+/**
+ * 97.5 % quantile of Student's t, by an expansion around the normal quantile. With 6 or more degrees, at most 0.5 %
+ * off.
+ */
 function studentQuantile(degrees: number): number {
   const z = 1.959964;
   const terms = [

@@ -1,5 +1,5 @@
-// npm run bench: asks questions one after the other, on a Postgres with default durability. BM-01 (c) is not among them: it is
-// the main job, `npm start`.
+// npm run bench: asks questions one after the other, on a Postgres with default durability. BM-01 (c) is not among
+// them: it is the main job, `npm start`.
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Bench, startBench } from './bench.ts';

@@ -1,5 +1,5 @@
-// A worker process of Reprise for the comparison with its peers. Uses the built package, as users have it, and the benchmarks'
-// workflows. The process reports the first call of its activity and, on request, the number of calls.
+// A worker process of Reprise for the comparison with its peers. Uses the built package, as users have it, and the
+// benchmarks' workflows. The process reports the first call of its activity and, on request, the number of calls.
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';

@@ -1,4 +1,5 @@
-// W7: how many signals per second does the client send, and how long does it take until the runs have handled all of them?
+// W7: how many signals per second does the client send, and how long does it take until the runs have handled all of
+// them?
 import type { WorkflowHandle } from 'reprise/client';
 import { withWorkers } from './bench-worker.ts';
 import { inFlight, newId } from './load.ts';

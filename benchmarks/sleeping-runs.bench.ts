@@ -80,7 +80,9 @@ async function allClosed(pool: pg.Pool): Promise<void> {
   }
 }
 
-/** Computed from the times in the log. Every run must have completed, and no run may have completed before it was due. */
+/**
+ * Computed from the times in the log. Every run must have completed, and no run may have completed before it was due.
+ */
 async function wakingTimes(pool: pg.Pool, due: number): Promise<Measurement[]> {
   const { rows } = await pool.query<{
     n: number;

@@ -1,4 +1,5 @@
-// W3: on an idle system, how long is the time from start to result, with the worker in the client's process and in another?
+// W3: on an idle system, how long is the time from start to result, with the worker in the client's process and in
+// another?
 import { pino } from 'pino';
 import { Worker } from 'reprise/worker';
 import * as activities from './activities.ts';

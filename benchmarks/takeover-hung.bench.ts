@@ -1,4 +1,5 @@
-// BM-12 (b): how long does it take until an idle worker continues the run of a worker that hangs? At least the lease of 5 s.
+// BM-12 (b): how long does it take until an idle worker continues the run of a worker that hangs? At least the lease of
+// 5 s.
 import type { Question } from './question.ts';
 import { takeover } from './takeover.ts';
 

@@ -1,5 +1,5 @@
-// BM-12: the only busy worker is killed or hangs, and an idle worker takes over. Measures the time from the SIGKILL or SIGSTOP
-// to the first new event.
+// BM-12: the only busy worker is killed or hangs, and an idle worker takes over. Measures the time from the SIGKILL or
+// SIGSTOP to the first new event.
 import { type Bench, databaseTime, pause } from './bench.ts';
 import { BenchWorker } from './bench-worker.ts';
 import { newId, payload } from './load.ts';

@@ -43,7 +43,9 @@ export async function countSignals(count: number): Promise<number> {
 
 export const go = defineSignal('go');
 
-/** Does `count` activities, waits for a signal, then does one more. A kill during the wait leaves `count` to recover. */
+/**
+ * Does `count` activities, waits for a signal, then does one more. A kill during the wait leaves `count` to recover.
+ */
 export async function sequentialThenWait(payload: unknown, count: number): Promise<number> {
   let released = false;
   setHandler(go, () => {

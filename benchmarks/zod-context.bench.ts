@@ -20,7 +20,8 @@ export const question: Question = {
       bundled: [],
     };
     await withWorkers([plain, preloaded, bundled], async () => {
-      // The variants alternate within each round, so that a ratio compares values of the same minute. The first round warms up.
+      // The variants alternate within each round, so that a ratio compares values of the same minute. The first round
+      // warms up.
       for (let round = 0; round <= rounds; round++) {
         rates.plain.push(await shortWorkflows(client, plain.taskQueue, size));
         rates.context.push(await shortWorkflows(client, preloaded.taskQueue, size, 'withContext'));

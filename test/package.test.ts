@@ -27,7 +27,8 @@ after(() => rm(folder, { recursive: true }));
 const example = await readmeExample();
 
 before(async () => {
-  // The npm that runs the tests passes its settings (prefix, flags) on as variables. The npm that starts here must not get them.
+  // The npm that runs the tests passes its settings (prefix, flags) on as variables. The npm that starts here must not
+  // get them.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env }).catch((error: { stdout: string }) =>
     assert.fail(error.stdout),

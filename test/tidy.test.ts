@@ -1,4 +1,4 @@
-// The house rules that a machine can check: directions, sizes, words, and documents that name what exists.
+// The house rules that a machine can check: directions of imports, sizes of files, words, and references in documents.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { errorCodes } from '../runtime/core/failure/runtime-error.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tops = ['runtime', 'sdk', 'server', 'test', 'benchmarks', 'examples'];
 
-/** What each room may import besides itself. */
+/** For each room, the rooms that it may import besides itself. */
 const directions: Record<string, readonly string[]> = {
   'runtime/core': [],
   'runtime/activator': ['runtime/core'],
@@ -24,7 +24,7 @@ const directions: Record<string, readonly string[]> = {
   server: ['runtime', 'sdk/client.ts'],
   examples: [],
 };
-/** Within rooms: what these folders may import besides themselves. */
+/** For these folders inside rooms, what they may import besides themselves. */
 const folderDirections: Record<string, readonly string[]> = {
   'runtime/core/json': ['runtime/core/failure'],
   'runtime/core/payload': ['runtime/core/failure'],
@@ -41,7 +41,7 @@ const folderDirections: Record<string, readonly string[]> = {
 const pureRooms = ['runtime/core', 'runtime/activator'];
 
 interface Source {
-  /** From the root, with forward slashes. */
+  /** Path from the root, with forward slashes. */
   path: string;
   text: string;
   lines: number;
@@ -68,7 +68,7 @@ function roomOf(path: string): string | undefined {
   return Object.keys(directions).find((room) => path.startsWith(`${room}/`));
 }
 
-/** The files and folders that a source names by relative paths, type-only and dynamic imports included. */
+/** The files and folders that a source imports by relative paths, including type-only and dynamic imports. */
 function targetsOf(source: Source): string[] {
   const relative = importsOf(source).filter((name) => name.startsWith('.'));
   return relative.map((specifier) => posix.join(dirname(source.path), specifier));
@@ -91,7 +91,7 @@ function importsOf(source: Source): string[] {
   return [...source.text.matchAll(pattern)].map((match) => match[1] ?? '');
 }
 
-/** The lines that match, as `path:line: text`. */
+/** The lines that match `pattern`, in the form `path:line: text`. */
 function linesWith(files: readonly Source[], pattern: RegExp): string[] {
   return files.flatMap((file) =>
     file.text
@@ -100,7 +100,7 @@ function linesWith(files: readonly Source[], pattern: RegExp): string[] {
   );
 }
 
-test('the direction check sees imports of types, of side effects and of modules that are loaded later', () => {
+test('the direction check finds imports of types, of side effects and of modules that are loaded later', () => {
   const text = [
     "import { a, type B } from './value.ts';",
     "import type {\n  C,\n} from './type.ts';",
@@ -116,12 +116,12 @@ test('the direction check sees imports of types, of side effects and of modules 
   );
 });
 
-test('rooms and their folders import only what their direction allows', () => {
+test('rooms and their folders import only from the rooms that their direction allows', () => {
   assert.deepEqual(againstDirections(directions), []);
   assert.deepEqual(againstDirections(folderDirections), []);
 });
 
-test('no imports form a circle, type-only and dynamic ones included', () => {
+test('no imports form a circle, not even type-only and dynamic imports', () => {
   const targets = new Map(code.map((source) => [source.path, targetsOf(source)]));
   const circles: string[] = [];
   const done = new Set<string>();
@@ -151,7 +151,7 @@ test('no file is longer than its limit', () => {
   );
 });
 
-test('a file opens with one to six lines that say what it owns', () => {
+test('a file opens with a comment of one to six lines', () => {
   const faults = code
     .filter((source) => !source.path.endsWith('.test.ts'))
     .filter((source) => {
@@ -179,12 +179,12 @@ test('files are named after a concept, in kebab-case', () => {
 
 test('one spelling: cancelled, behavior', () => {
   const wrong = new RegExp(['cance' + 'led\\b', 'behavio' + 'ur'].join('|'), 'i');
-  // What users write and read keeps Temporal's names, which spell it otherwise.
+  // Names that users write and read keep Temporal's spelling.
   const ours = sources.filter((source) => !/^(test\/)?sdk\//.test(source.path));
   assert.deepEqual(linesWith(ours, wrong), []);
 });
 
-test('the engine knows runs, activities and events, no jobs or steps', () => {
+test('the engine speaks of runs, activities and events, not of jobs or steps', () => {
   const declared =
     /^(export )?(async )?((const|let|function|class|interface|type)|\s+readonly) (\w*[a-z])?([Jj]ob|[Ss]tep)s?([A-Z]\w*)?\b/;
   assert.deepEqual(
@@ -204,7 +204,7 @@ test('the engine knows runs, activities and events, no jobs or steps', () => {
   );
 });
 
-test('nothing is left undone, switched off or untyped', () => {
+test('no code is left undone, no test is skipped, and no value is untyped', () => {
   const words = ['\\bTO' + 'DO\\b', '\\bFIX' + 'ME\\b', '@ts-' + 'ignore', '@ts-' + 'nocheck'];
   assert.deepEqual(linesWith(code, new RegExp(words.join('|'))), []);
   const faults = [
@@ -212,7 +212,7 @@ test('nothing is left undone, switched off or untyped', () => {
     ...['\\b(test|it|describe|suite)\\.(on' + 'ly|sk' + 'ip|to' + 'do)\\b', '\\bt\\.(sk' + 'ip|to' + 'do)\\('],
     '[{,]\\s*(on' + 'ly|sk' + 'ip|to' + 'do):',
   ];
-  // Temporal's own type, for activities that change only their imports.
+  // Temporal's type has `any` too, so that activities need to change only their imports.
   const excepted = {
     path: 'runtime/worker/activities/activity-context.ts',
     line: '  readonly heartbeatDetails: an' + 'y;\n',
@@ -244,7 +244,9 @@ test('no named statement asks for all columns of a table', () => {
   }
 });
 
-/** A `*` for the columns of a table; for those of an array or of a part of the statement it is harmless. */
+/**
+ * Matches a `*` for the columns of a table. For the columns of an array or of a part of the statement, `*` is harmless.
+ */
 function asksForAll(statement: string): boolean {
   if (/\breturning (\w+\.)?\*|\bselect \*\s+from \$\{/.test(statement)) return true;
   const aliases = [...statement.matchAll(/\bselect (\w+)\.\*/g)].map((match) => match[1]);

@@ -1,5 +1,5 @@
-// The interface that a system must implement to be measured, and the shape of a measurement. The peers' adapters are .mjs
-// files that implement `Adapter`. They get everything as parameters, so each imports only the peer's packages.
+// The interface that a system must implement to be measured, and the shape of a measurement. The peers' adapters are
+// .mjs files that implement `Adapter`. They get everything as parameters, so each imports only the peer's packages.
 import type { Question, System, Variant } from './questions.ts';
 
 export type Kind = 'one' | 'sequential' | 'fanOut' | 'hold';

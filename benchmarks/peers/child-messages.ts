@@ -1,7 +1,9 @@
 // Waits for messages from a forked process.
 import type { ChildProcess } from 'node:child_process';
 
-/** Waits for the next message that `wanted` accepts. Call before the child can send it. Rejects if the child ends first. */
+/**
+ * Waits for the next message that `wanted` accepts. Call before the child can send it. Rejects if the child ends first.
+ */
 export function messageFrom<T>(child: ChildProcess, wanted: (message: unknown) => message is T): Promise<T> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {

@@ -1,5 +1,5 @@
-// Runs one measurement in a new process with a new database and its own process group, and reads one line of JSON from it.
-// Always kills the process group and drops the database.
+// Runs one measurement in a new process with a new database and its own process group, and reads one line of JSON from
+// it. Always kills the process group and drops the database.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

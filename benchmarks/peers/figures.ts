@@ -1,5 +1,5 @@
-// Reduces measurements to figures. Each question has one figure, with a unit, a direction, a target and the limit that Postgres
-// sets.
+// Reduces measurements to figures. Each question has one figure, with a unit, a direction, a target and the limit that
+// Postgres sets.
 import { median } from '../statistics.ts';
 import type { Measured } from './adapter.ts';
 import type { Failed } from './child.ts';
@@ -78,7 +78,10 @@ export const asked: Record<Question, Asked> = {
   },
 };
 
-/** The figure of a measurement. For a peer's rate, the higher of the client's rate and the rate inside the workflow code. */
+/**
+ * The figure of a measurement. For a peer's rate, the higher of the client's rate and the rate inside the workflow
+ * code.
+ */
 export function figureOf({ question, rates, latency, recovery }: Measured): number {
   if (rates !== undefined) {
     const rate = Math.max(rates.client, rates.inside ?? 0);

@@ -1,5 +1,5 @@
-// Installs the peers' packages into this folder, apart from the project's packages. Runs no install scripts, because the peers
-// need only files. The install script of one of their packages reports the installation to its makers.
+// Installs the peers' packages into this folder, apart from the project's packages. Runs no install scripts, because
+// the peers need only files. The install script of one of their packages reports the installation to its makers.
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
-// Loads the adapter of a system. The peers' adapters are plain JavaScript and loaded by URL, because the peers' packages are
-// not installed where the project is type-checked. For a peer, loads no code of Reprise, because W4 includes process start.
+// Loads the adapter of a system. The peers' adapters are plain JavaScript and loaded by URL, because the peers'
+// packages are not installed where the project is type-checked. For a peer, loads no code of Reprise, because W4
+// includes process start.
 import pg from 'pg';
 import type { Adapter } from './adapter.ts';
 import type { System } from './questions.ts';

@@ -1,5 +1,5 @@
-// A process that makes one measurement: node measure.ts <question> <system> <variant>, with the database in BENCH_URL. Prints
-// one line of JSON. Except in W4, all systems warm up with the same work for the same time.
+// A process that makes one measurement: node measure.ts <question> <system> <variant>, with the database in BENCH_URL.
+// Prints one line of JSON. Except in W4, all systems warm up with the same work for the same time.
 import pg from 'pg';
 import { inFlight, payload } from '../load.ts';
 import { percentile } from '../statistics.ts';

@@ -1,5 +1,5 @@
-// Measures Postgres alone, with plain `pg` and a bare log table, in the same minutes as the systems. The results are the limits
-// that the figures of a round are compared with.
+// Measures Postgres alone, with plain `pg` and a bare log table, in the same minutes as the systems. The results are
+// the limits that the figures of a round are compared with.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { median } from '../statistics.ts';
@@ -10,7 +10,10 @@ export interface Limit {
   /** Time of two such inserts one after the other (below: three), ms, p50. */
   readonly twoCommitsMs: number;
   readonly threeCommitsMs: number;
-  /** Rows per second of 50 flows (below: 200). Each flow waits for its row; one connection writes all waiting rows at once. */
+  /**
+   * Rows per second of 50 flows (below: 200). Each flow waits for its row; one connection writes all waiting rows at
+   * once.
+   */
   readonly flows50: number;
   readonly flows200: number;
   /** Rows per second of one insert of 1000 rows. */

@@ -1,5 +1,5 @@
-// The questions for every system: the amount of work of each question, the systems that get a different amount, and the time
-// limit of a measurement.
+// The questions for every system: the amount of work of each question, the systems that get a different amount, and the
+// time limit of a measurement.
 
 export const questions = ['W1', 'W2', 'W2b', 'W3', 'W4', 'W5'] as const;
 export type Question = (typeof questions)[number];
@@ -26,7 +26,10 @@ const sizes: Record<Question, Size> = {
   W5: { workflows: 1, steps: 1000 },
 };
 
-/** OpenWorkflow refuses more than 1000 steps in a run. In W3, OpenWorkflow and Absurd wait for polls: 200 runs take minutes. */
+/**
+ * OpenWorkflow refuses more than 1000 steps in a run. In W3, OpenWorkflow and Absurd wait for polls: 200 runs take
+ * minutes.
+ */
 const otherSizes: Partial<Record<System, Partial<Record<Question, Size>>>> = {
   openworkflow: {
     W2: { workflows: 1, steps: 900 },

@@ -1,5 +1,5 @@
-// A worker process of a peer in W4. The first process starts the workflow, reports when its steps are done, and hangs until it
-// is killed. The second process finds the workflow, completes it, and reports what the workflow code did.
+// A worker process of a peer in W4. The first process starts the workflow, reports when its steps are done, and hangs
+// until it is killed. The second process finds the workflow, completes it, and reports what the workflow code did.
 import type { Address, Input } from './adapter.ts';
 import { loadAdapter } from './load-adapter.ts';
 import type { System } from './questions.ts';

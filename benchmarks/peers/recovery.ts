@@ -1,5 +1,5 @@
-// W4 for the peers: a worker process does the steps and is killed, and a new process starts at once. Measures the time from the
-// kill to the first new step, with the peer's default lease and polling interval.
+// W4 for the peers: a worker process does the steps and is killed, and a new process starts at once. Measures the time
+// from the kill to the first new step, with the peer's default lease and polling interval.
 import { type ChildProcess, fork } from 'node:child_process';
 import { payload } from '../load.ts';
 import type { Recovery } from './adapter.ts';

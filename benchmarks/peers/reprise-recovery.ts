@@ -1,5 +1,5 @@
-// W4 for Reprise. `new process` is the same setup as for the peers: the worker is killed, then a new process starts. With
-// `idle worker`, a second worker already runs at the kill.
+// W4 for Reprise. `new process` is the same setup as for the peers: the worker is killed, then a new process starts.
+// With `idle worker`, a second worker already runs at the kill.
 import type { ChildProcess } from 'node:child_process';
 import { Client, Connection } from '../../sdk/client.ts';
 import { payload } from '../load.ts';

@@ -1,5 +1,6 @@
-// Reprise as one of the systems: public API, and default settings except 1000 concurrent activities. The worker is a separate
-// process unless the variant is `one process`. Imports Reprise by path, because this folder is a separate package.
+// Reprise as one of the systems: public API, and default settings except 1000 concurrent activities. The worker is a
+// separate process unless the variant is `one process`. Imports Reprise by path, because this folder is a separate
+// package.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';

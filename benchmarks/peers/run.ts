@@ -1,5 +1,5 @@
-// npm run bench:peers: asks every system every question in turn, on one Postgres with default durability. Writes RESULTS.md if
-// no system and no question was left out.
+// npm run bench:peers: asks every system every question in turn, on one Postgres with default durability. Writes
+// RESULTS.md if no system and no question was left out.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// The peers' workflow bodies, with a clock inside: it records the first start and the last end of workflow code, and for W4 the
-// times when the workflow is entered again and when its first new step runs.
+// The peers' workflow bodies, with a clock inside: it records the first start and the last end of workflow code, and
+// for W4 the times when the workflow is entered again and when its first new step runs.
 import type { Input, Shapes, Step } from './adapter.ts';
 
 /** When the workflow code of a process ran. Ms of `Date.now()` for W4, of `performance.now()` for rates. */

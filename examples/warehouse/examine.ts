@@ -40,7 +40,10 @@ export interface Findings {
   readonly loss: Loss | undefined;
   /** Time from the moment when the worker stopped to the first record that the other worker completed. */
   readonly takeoverMs: number | undefined;
-  /** The state at the last commit before the worker stopped. `foreign`: records whose repairs differ from the plain loop's. */
+  /**
+   * The state at the last commit before the worker stopped. `foreign`: records whose repairs differ from the plain
+   * loop's.
+   */
   readonly before: { readonly done: number; readonly repaired: number; readonly foreign: number } | undefined;
   readonly story: RepairStory | undefined;
 }

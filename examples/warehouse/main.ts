@@ -1,5 +1,5 @@
-// `npm start`: repairs 50,000 records with two worker processes, kills the busy worker during the run, and proves with figures
-// that nothing was lost. `npm start -- --help` prints the options.
+// `npm start`: repairs 50,000 records with two worker processes, kills the busy worker during the run, and proves with
+// figures that nothing was lost. `npm start -- --help` prints the options.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -126,7 +126,10 @@ async function pollUntil(condition: () => Promise<boolean>): Promise<true> {
   return true;
 }
 
-/** Watches the run until it ends. Stops the busy worker at the first commit after which `killShare` of the records are done. */
+/**
+ * Watches the run until it ends. Stops the busy worker at the first commit after which `killShare` of the records are
+ * done.
+ */
 async function follow(
   handle: WorkflowHandle,
   watch: RunWatch,

@@ -1,10 +1,12 @@
-// The 50,000 records as published: FAA bird strikes and US ZIP codes from the npm package `vega-datasets`. Every cell has the
-// text of the file. Nothing is repaired here.
+// The 50,000 records as published: FAA bird strikes and US ZIP codes from the npm package `vega-datasets`. Every cell
+// has the text of the file. Nothing is repaired here.
 import { readFileSync } from 'node:fs';
 
 export const recordsMax = 50_000;
 
-/** The columns of birdstrikes.csv, in the file's order. Costs are in US dollars; speed is indicated airspeed in knots. */
+/**
+ * The columns of birdstrikes.csv, in the file's order. Costs are in US dollars; speed is indicated airspeed in knots.
+ */
 const strikeFields = [
   'airport',
   'aircraft',
@@ -45,8 +47,8 @@ export type ZipCode = Readonly<Record<ZipField, Cell>> & {
 export type WarehouseRecord = Strike | ZipCode;
 
 /**
- * All records. Every fifth record is a bird strike (10,000 in all), so the first n records are a fair sample. The others are
- * the last 40,000 ZIP codes: the last ones, because the ZIP codes of the Pacific are at the end of the file.
+ * All records. Every fifth record is a bird strike (10,000 in all), so the first n records are a fair sample. The
+ * others are the last 40,000 ZIP codes: the last ones, because the ZIP codes of the Pacific are at the end of the file.
  */
 export function loadRecords(): WarehouseRecord[] {
   const strikes = readCsv('birdstrikes.csv', strikeFields).map(

@@ -1,4 +1,5 @@
-// Follows a run from outside, by SQL on the run's log. Each look reads only the events that were appended since the last look.
+// Follows a run from outside, by SQL on the run's log. Each look reads only the events that were appended since the
+// last look.
 import type pg from 'pg';
 
 /** Codes in the column `type` that this program counts. */
@@ -7,8 +8,8 @@ const activityCompleted = 24;
 const contextPatched = 50;
 
 /**
- * The activity's name is in the ActivityScheduled event, which the ActivityCompleted event answers. A subquery reads each name,
- * because a join would read the run's whole log at every look, however few events are new.
+ * The activity's name is in the ActivityScheduled event, which the ActivityCompleted event answers. A subquery reads
+ * each name, because a join would read the run's whole log at every look, however few events are new.
  */
 const isRepaired = `type = ${activityCompleted} and 'repairRecord' =
   (select name from reprise.events where run_id = event.run_id and seq = event.answers)`;

@@ -36,7 +36,9 @@ const stateCodes: Readonly<Record<string, string>> = {
 
 const virginiaAirports: readonly unknown[] = ['WASHINGTON DULLES INTL ARPT', 'RONALD REAGAN WASHINGTON NATL'];
 
-/** The file has a column of twelve characters for the model, which often also contains a shortened name of the maker. */
+/**
+ * The file has a column of twelve characters for the model, which often also contains a shortened name of the maker.
+ */
 const modelWords: Readonly<Record<string, string>> = {
   AEROS: 'Aerospatiale',
   BJET: 'Beechjet',

@@ -1,5 +1,5 @@
-// The workflow repairs records page by page. Each record is one activity. Each repair is one context patch, which says who
-// repaired the record and why.
+// The workflow repairs records page by page. Each record is one activity. Each repair is one context patch, which says
+// who repaired the record and why.
 import { defineContext, forEach, proxyActivities } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 import type { WarehouseState } from './plain-loop.ts';

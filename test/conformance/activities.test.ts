@@ -1,5 +1,6 @@
-// Ids, queues and types of activities, and workers that lack an activity type. Behaviors 44 and 46 of docs/behaviors.md.
-// test/worker/local-activities.test.ts covers what local activities and other activities have in common.
+// Ids, queues and types of activities, and workers that lack an activity type. Behaviors 44 and 46 of
+// docs/behaviors.md. test/worker/local-activities.test.ts covers what local activities and other activities have in
+// common.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { activityInfo, ApplicationFailure } from 'reprise/activity';
@@ -80,21 +81,25 @@ describe('a worker without the activity', { concurrency: 4 }, () => {
     assert.equal((await typesOf(handle)).filter((type) => type === 'ActivityAttemptFailed').length, 1);
   });
 
-  behavior(all, '46: fails the task for a local activity with a ReferenceError, until a worker has the activity', async (way) => {
-    const taskQueue = way.newId('lacks');
-    const handle = await way.start('callAndFail', [{ type: 'counted', local: true }], { taskQueue });
-    await way.serve(
-      taskQueue,
-      async () => {
-        const { code, message } = await taskFailureOf(handle);
-        assert.equal(code, 'WORKFLOW_ERROR');
-        assert.equal(message, "ReferenceError: Local activity of type 'counted' not registered on worker");
-      },
-      { activities: {} },
-    );
-    assert.equal((await handle.describe()).status.name, 'RUNNING');
-    assert.equal(await way.serve(taskQueue, () => way.result(handle)), 1);
-  });
+  behavior(
+    all,
+    '46: fails the task for a local activity with a ReferenceError, until a worker has the activity',
+    async (way) => {
+      const taskQueue = way.newId('lacks');
+      const handle = await way.start('callAndFail', [{ type: 'counted', local: true }], { taskQueue });
+      await way.serve(
+        taskQueue,
+        async () => {
+          const { code, message } = await taskFailureOf(handle);
+          assert.equal(code, 'WORKFLOW_ERROR');
+          assert.equal(message, "ReferenceError: Local activity of type 'counted' not registered on worker");
+        },
+        { activities: {} },
+      );
+      assert.equal((await handle.describe()).status.name, 'RUNNING');
+      assert.equal(await way.serve(taskQueue, () => way.result(handle)), 1);
+    },
+  );
 
   behavior(all, '46: replays a local activity that has completed, and does not execute it again', async (way) => {
     const taskQueue = way.newId('lacks');

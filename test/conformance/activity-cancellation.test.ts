@@ -1,5 +1,5 @@
-// How a cancelled scope affects activities, and what activities learn about it. Behavior 37 of docs/behaviors.md, and the part of
-// behavior 42 in which a cancel request ends the attempts.
+// How a cancelled scope affects activities, and what activities learn about it. Behavior 37 of docs/behaviors.md, and
+// the part of behavior 42 in which a cancel request ends the attempts.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import {

@@ -41,7 +41,9 @@ const activities = {
   async untilReleased(): Promise<void> {
     await new Promise<void>((resolve) => releases.set(activityInfo().workflowExecution!.runId, resolve));
   },
-  /** Two attempts fail, the first after heartbeats. The third attempt returns the heartbeat details that each received. */
+  /**
+   * Two attempts fail, the first after heartbeats. The third attempt returns the heartbeat details that each received.
+   */
   async stumble(how: 'fail' | 'be silent' | 'wait for shutdown'): Promise<unknown> {
     const { attempt, heartbeatDetails, workflowExecution } = activityInfo();
     const seen = [...(found.get(workflowExecution!.runId) ?? []), heartbeatDetails];
@@ -145,18 +147,22 @@ describe('retries of an activity', { concurrency: 4 }, () => {
     }
   });
 
-  behavior(all, '42: continue after a type that only resembles a listed type, and whatever the cause is', async (way) => {
-    const cause = { message: 'below', type: 'T', nonRetryable: true };
-    for (const [thrown, nonRetryableErrorTypes] of [
-      [{ message: 'no', type: 'T' }, ['t', 'T ', '', 'TT']],
-      [{ message: 'no', type: 'Other', cause }, ['T']],
-      [{ message: 'no', cause }, ['T']],
-    ] as const) {
-      const policy = { ...retry, nonRetryableErrorTypes: [...nonRetryableErrorTypes] };
-      const { result } = await call(way, { type: 'failWith', args: [thrown], options: { retry: policy } });
-      assert.equal(result, 2);
-    }
-  });
+  behavior(
+    all,
+    '42: continue after a type that only resembles a listed type, and whatever the cause is',
+    async (way) => {
+      const cause = { message: 'below', type: 'T', nonRetryable: true };
+      for (const [thrown, nonRetryableErrorTypes] of [
+        [{ message: 'no', type: 'T' }, ['t', 'T ', '', 'TT']],
+        [{ message: 'no', type: 'Other', cause }, ['T']],
+        [{ message: 'no', cause }, ['T']],
+      ] as const) {
+        const policy = { ...retry, nonRetryableErrorTypes: [...nonRetryableErrorTypes] };
+        const { result } = await call(way, { type: 'failWith', args: [thrown], options: { retry: policy } });
+        assert.equal(result, 2);
+      }
+    },
+  );
 
   behavior(all, '42: end with TIMEOUT at once if the next attempt would start after schedule-to-close', async (way) => {
     const options = { scheduleToCloseTimeout: '1 minute', retry: { initialInterval: '2 minutes' } } as const;

@@ -1,5 +1,5 @@
-// Cancellation of workflows and scopes. Behaviors 28, 33 to 36 and 39 of docs/behaviors.md. activity-cancellation.test.ts covers
-// behavior 37, and test/worker/children.test.ts covers behavior 38.
+// Cancellation of workflows and scopes. Behaviors 28, 33 to 36 and 39 of docs/behaviors.md.
+// activity-cancellation.test.ts covers behavior 37, and test/worker/children.test.ts covers behavior 38.
 import assert from 'node:assert/strict';
 import { until } from '../support/engine.ts';
 import { behavior, turnsOf, typesOf, ways } from './ways.ts';
@@ -79,16 +79,12 @@ behavior(all, '36: a call that is cancelled in its own activation leaves no even
   assert.deepEqual(await turnsOf(handle), [['WorkflowStarted', 'WorkflowCompleted']]);
 });
 
-behavior(
-  all,
-  '39: withTimeout cancels its scope at the timeout, or its timer if the body ends first',
-  async (way) => {
-    const handle = await way.start('runsOutOfTime');
-    assert.deepEqual(await way.result(handle), [ofScope, ofActivity, 'went on: Hello, x!', 'went on: at once']);
-    const types = await typesOf(handle);
-    const count = (type: string): number => types.filter((other) => other === type).length;
-    // The timers of the first two calls of withTimeout fire. The sleep in the first call and the timer of the third call are
-    // cancelled. The fourth call leaves no event.
-    assert.deepEqual(['TimerStarted', 'TimerFired', 'TimerCancelled'].map(count), [4, 2, 2]);
-  },
-);
+behavior(all, '39: withTimeout cancels its scope at the timeout, or its timer if the body ends first', async (way) => {
+  const handle = await way.start('runsOutOfTime');
+  assert.deepEqual(await way.result(handle), [ofScope, ofActivity, 'went on: Hello, x!', 'went on: at once']);
+  const types = await typesOf(handle);
+  const count = (type: string): number => types.filter((other) => other === type).length;
+  // The timers of the first two calls of withTimeout fire. The sleep in the first call and the timer of the third call
+  // are cancelled. The fourth call leaves no event.
+  assert.deepEqual(['TimerStarted', 'TimerFired', 'TimerCancelled'].map(count), [4, 2, 2]);
+});

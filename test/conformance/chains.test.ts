@@ -1,5 +1,5 @@
-// Facts about children and chains that children.test.ts, continue-as-new.test.ts and workflow-retry.test.ts in test/worker do not
-// prove in all three ways. Behaviors 48, 49, 50 and 55 of docs/behaviors.md.
+// Facts about children and chains that children.test.ts, continue-as-new.test.ts and workflow-retry.test.ts in
+// test/worker do not prove in all three ways. Behaviors 48, 49, 50 and 55 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { TimeoutFailure } from 'reprise/common';
 import { WorkflowFailedError } from 'reprise/client';

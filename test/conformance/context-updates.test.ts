@@ -1,4 +1,5 @@
-// update() of a context with random recipes. The results in memory, from the log and in replay are compared with immer's.
+// update() of a context with random recipes. The results in memory, from the log and in replay are compared with
+// immer's.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { documents, produced, recipes } from '../unit/core/context-recipes.ts';

@@ -84,21 +84,25 @@ describe('a cron schedule', { concurrency: 16 }, () => {
     await way.replays(handle);
   });
 
-  behavior(all, '52: a signal before a run’s scheduled time does not start the run, but the run receives it later', async (way) => {
-    const handle = await way.start('everySoOften', [false], { cronSchedule: '@every 2s' });
-    await handle.signal('note', 'early');
-    await hasRuns(way, handle, 3);
-    const runs = (await way.runs(handle.workflowId)).slice(0, 2);
-    const handles = runs.map(({ run_id }) => way.engine.client.workflow.getHandle(handle.workflowId, run_id));
-    const [first, second] = await Promise.all(handles.map((run) => run.history()));
-    const { meta, at } = first![0]!;
-    assert.ok(first![1]!.at.getTime() >= at.getTime() + (meta as { backoffMs: number }).backoffMs - 1);
-    // If the workflow starts just before a scheduled time, the first run may end before the signal arrives. Then the second run
-    // receives the signal.
-    const notes = [first!, second!].flatMap((events) => (events.at(-1)!.payload as { notes: string[] }).notes);
-    assert.deepEqual(notes, ['early']);
-    await terminated(way, handle);
-  });
+  behavior(
+    all,
+    '52: a signal before a run’s scheduled time does not start the run, but the run receives it later',
+    async (way) => {
+      const handle = await way.start('everySoOften', [false], { cronSchedule: '@every 2s' });
+      await handle.signal('note', 'early');
+      await hasRuns(way, handle, 3);
+      const runs = (await way.runs(handle.workflowId)).slice(0, 2);
+      const handles = runs.map(({ run_id }) => way.engine.client.workflow.getHandle(handle.workflowId, run_id));
+      const [first, second] = await Promise.all(handles.map((run) => run.history()));
+      const { meta, at } = first![0]!;
+      assert.ok(first![1]!.at.getTime() >= at.getTime() + (meta as { backoffMs: number }).backoffMs - 1);
+      // If the workflow starts just before a scheduled time, the first run may end before the signal arrives. Then the
+      // second run receives the signal.
+      const notes = [first!, second!].flatMap((events) => (events.at(-1)!.payload as { notes: string[] }).notes);
+      assert.deepEqual(notes, ['early']);
+      await terminated(way, handle);
+    },
+  );
 
   behavior(
     all,

@@ -1,5 +1,6 @@
 // Workflow ids that are or were in use, and the run that a handle refers to. Behaviors 51 and 53 of docs/behaviors.md.
-// test/worker/workflow-retry.test.ts covers retries. test/sdk/id-policies.test.ts covers starts in the caller's transaction.
+// test/worker/workflow-retry.test.ts covers retries. test/sdk/id-policies.test.ts covers starts in the caller's
+// transaction.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {

@@ -1,5 +1,5 @@
-// Isolation of runs: values, rejections, logs during replay, reserved names and module state. Behaviors 18 (of log lines) and
-// 59 to 64 of docs/behaviors.md.
+// Isolation of runs: values, rejections, logs during replay, reserved names and module state. Behaviors 18 (of log
+// lines) and 59 to 64 of docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { it } from 'node:test';

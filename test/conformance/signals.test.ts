@@ -1,5 +1,5 @@
-// Signals: when handlers start, in which order they start, and that no signal is lost. Behaviors 1 to 8 of docs/behaviors.md.
-// test/worker/children.test.ts covers behavior 9.
+// Signals: when handlers start, in which order they start, and that no signal is lost. Behaviors 1 to 8 of
+// docs/behaviors.md. test/worker/children.test.ts covers behavior 9.
 import assert from 'node:assert/strict';
 import { activityInfo } from 'reprise/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from 'reprise/client';
@@ -149,23 +149,19 @@ async function ending(way: Way, how: string): Promise<Ending> {
 }
 
 for (const how of ['complete', 'fail', 'cancel', 'continue']) {
-  behavior(
-    all,
-    `7: a signal that arrives before the closing turn is appended is handled: ${how}`,
-    async (way) => {
-      const { handle, release, end } = await ending(way, how);
-      const words = [
-        ['tell', 'a'],
-        ['tell', 'b'],
-      ] as const;
-      // The sender holds the run's row, so the closing turn cannot be appended before the signals arrive.
-      await way.together(handle, words, () => {
-        release();
-        return pause(60);
-      });
-      assert.deepEqual(await end(), ['a', 'b']);
-    },
-  );
+  behavior(all, `7: a signal that arrives before the closing turn is appended is handled: ${how}`, async (way) => {
+    const { handle, release, end } = await ending(way, how);
+    const words = [
+      ['tell', 'a'],
+      ['tell', 'b'],
+    ] as const;
+    // The sender holds the run's row, so the closing turn cannot be appended before the signals arrive.
+    await way.together(handle, words, () => {
+      release();
+      return pause(60);
+    });
+    assert.deepEqual(await end(), ['a', 'b']);
+  });
 
   behavior(all, `7: each message of a stream is handled, or its sender gets an error: ${how}`, async (way) => {
     const { handle, release, end } = await ending(way, how);

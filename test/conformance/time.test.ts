@@ -1,5 +1,5 @@
-// Timers, conditions, clocks and randomness. Behaviors 25 to 27 and 29 to 32 of docs/behaviors.md. cancellation.test.ts covers
-// behavior 28.
+// Timers, conditions, clocks and randomness. Behaviors 25 to 27 and 29 to 32 of docs/behaviors.md. cancellation.test.ts
+// covers behavior 28.
 import assert from 'node:assert/strict';
 import type { WorkflowHandle } from 'reprise/client';
 import type { Clock } from '../support/fixtures/conformance-time.ts';

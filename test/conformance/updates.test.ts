@@ -1,5 +1,5 @@
-// Updates: how they are rejected, what handlers get, and how updates and their workflow end together. Behaviors 10 to 20 of
-// docs/behaviors.md. test/worker/updates.test.ts covers behavior 14, and behavior 16 for runs that end.
+// Updates: how they are rejected, what handlers get, and how updates and their workflow end together. Behaviors 10 to
+// 20 of docs/behaviors.md. test/worker/updates.test.ts covers behavior 14, and behavior 16 for runs that end.
 // test/sdk/id-policies.test.ts covers updates that the client refuses to send.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -54,25 +54,21 @@ for (const [how, expected] of [
   ['cancel', /^A query handler or an update validator tried to change the run/],
   ['promise', /^The validator of update put returned a promise, expected it to be synchronous/],
 ] as const) {
-  behavior(
-    all,
-    `10, 13: a validator that fails rejects the update, which leaves no trace: ${how}`,
-    async (way) => {
-      const handle = await way.start('failsInUpdates');
-      await handle.query('validations');
-      const before = await handle.history();
-      const args: [string] = [`invalid: ${how}`];
-      const started = await handle.startUpdate(put, { args, waitForStage: 'ACCEPTED' });
-      for (const updated of [started.result(), handle.executeUpdate(put, { args })]) {
-        const cause = (await causeOf(updated)) as ApplicationFailure;
-        if (expected instanceof RegExp) assert.match(cause.message, expected);
-        else assert.deepEqual(facts(cause), expected);
-      }
-      assert.deepEqual(await handle.history(), before);
-      await handle.signal('go');
-      assert.equal(await way.result(handle), 'went on');
-    },
-  );
+  behavior(all, `10, 13: a validator that fails rejects the update, which leaves no trace: ${how}`, async (way) => {
+    const handle = await way.start('failsInUpdates');
+    await handle.query('validations');
+    const before = await handle.history();
+    const args: [string] = [`invalid: ${how}`];
+    const started = await handle.startUpdate(put, { args, waitForStage: 'ACCEPTED' });
+    for (const updated of [started.result(), handle.executeUpdate(put, { args })]) {
+      const cause = (await causeOf(updated)) as ApplicationFailure;
+      if (expected instanceof RegExp) assert.match(cause.message, expected);
+      else assert.deepEqual(facts(cause), expected);
+    }
+    assert.deepEqual(await handle.history(), before);
+    await handle.signal('go');
+    assert.equal(await way.result(handle), 'went on');
+  });
 }
 
 behavior(

@@ -1,5 +1,5 @@
-// Which code changes open runs can follow, and versions within workflow code. Behaviors 56, 57 and 58 of docs/behaviors.md.
-// test/unit/sandbox/divergence.test.ts covers the error texts of divergences.
+// Which code changes open runs can follow, and versions within workflow code. Behaviors 56, 57 and 58 of
+// docs/behaviors.md. test/unit/sandbox/divergence.test.ts covers the error texts of divergences.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { WorkflowHandle } from 'reprise/client';

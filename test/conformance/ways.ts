@@ -1,5 +1,5 @@
-// The three ways in which every behavior of docs/behaviors.md must hold: for runs in memory, for runs that are rebuilt from the
-// log for every turn, and (`replays`) for recorded histories.
+// The three ways in which every behavior of docs/behaviors.md must hold: for runs in memory, for runs that are rebuilt
+// from the log for every turn, and (`replays`) for recorded histories.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';

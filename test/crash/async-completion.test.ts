@@ -1,5 +1,5 @@
-// Activities that were left to a client before their worker was killed. They are not executed again, and a client can complete
-// them while no worker is alive.
+// Activities that were left to a client before their worker was killed. They are not executed again, and a client can
+// complete them while no worker is alive.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';

@@ -1,5 +1,6 @@
-// Checks invariants 3 and 4 in the database: when an attempt starts, one statement records whether its ActivityScheduled and its
-// completion are committed. The checks use neither times nor the number of activities in flight.
+// Checks invariants 3 and 4 in the database: when an attempt starts, one statement records whether its
+// ActivityScheduled and its completion are committed. The checks use neither times nor the number of activities in
+// flight.
 import assert from 'node:assert/strict';
 import pg from 'pg';
 import { type ActivityFunction, activityInfo } from 'reprise/activity';
@@ -10,7 +11,10 @@ export async function createAttempts(pool: pg.Pool): Promise<void> {
     local bool, alive bool, scheduled bool, completed bool)`);
 }
 
-/** `alive`: nobody has declared the incarnation dead. A dead incarnation may not know that yet, but cannot write to the log. */
+/**
+ * `alive`: nobody has declared the incarnation dead. A dead incarnation may not know that yet, but cannot write to the
+ * log.
+ */
 const recordBegin = `insert into attempts select $1, $2, $3, $4, $5,
   exists (select from reprise.workers where epoch = $4 and dead_at is null),
   exists (select from reprise.events where run_id = $1 and seq = $2 and type = ${eventCode.ActivityScheduled}),

@@ -1,5 +1,5 @@
-// Clocks that are wrong or jump. A worker's own clock does not matter. Whatever the database's clock does, time in a log never
-// goes back, and timers fire, but not too early.
+// Clocks that are wrong or jump. A worker's own clock does not matter. Whatever the database's clock does, time in a
+// log never goes back, and timers fire, but not too early.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';

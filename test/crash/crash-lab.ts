@@ -1,4 +1,5 @@
-// Shared by crash tests: worker processes that tests kill, a file that counts effects outside the database, and checks of logs.
+// Shared by crash tests: worker processes that tests kill, a file that counts effects outside the database, and checks
+// of logs.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -97,8 +98,8 @@ export async function exited(child: ChildProcess): Promise<void> {
 }
 
 /**
- * Checks invariants 1 to 4 of a run. Its log is dense, completes each activity once, ends with the closing event and has an
- * intact hash chain. No attempt started before its schedule was durable or after its completion was.
+ * Checks invariants 1 to 4 of a run. Its log is dense, completes each activity once, ends with the closing event and
+ * has an intact hash chain. No attempt started before its schedule was durable or after its completion was.
  */
 export async function checkLog(pool: pg.Pool, runId: string): Promise<void> {
   const { rows } = await pool.query<{ events: number; last: number; twice: string; unscheduled: string }>(

@@ -1,5 +1,5 @@
-// Parents, children and messages between runs while workers are killed: each child starts once, and each result and each signal
-// arrives once. Runs that must end with their parent do so.
+// Parents, children and messages between runs while workers are killed: each child starts once, and each result and
+// each signal arrives once. Runs that must end with their parent do so.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';

@@ -1,6 +1,7 @@
-// Postgres has no disk space for the log: no acknowledged write is lost, no activity starts whose schedule could not be written,
-// and the runs continue without help once there is space. The log is in a tablespace on a small file system that the test fills
-// up. Where the test may not mount one (not root, not Linux), a trigger refuses the log's rows with the same SQLSTATE.
+// Postgres has no disk space for the log: no acknowledged write is lost, no activity starts whose schedule could not be
+// written, and the runs continue without help once there is space. The log is in a tablespace on a small file system
+// that the test fills up. Where the test may not mount one (not root, not Linux), a trigger refuses the log's rows with
+// the same SQLSTATE.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, open, rm, rmdir, stat } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// A worker hangs past its lease and wakes up again. Another worker has finished its run, and the database refuses the first
-// worker's writes.
+// A worker hangs past its lease and wakes up again. Another worker has finished its run, and the database refuses the
+// first worker's writes.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';

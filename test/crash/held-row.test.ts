@@ -1,4 +1,5 @@
-// A user's open transaction holds the row of one run of a dead worker. Reapers keep their leases, and all other runs continue.
+// A user's open transaction holds the row of one run of a dead worker. Reapers keep their leases, and all other runs
+// continue.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { send } from '../../runtime/store/messages/inbox.ts';

@@ -1,4 +1,5 @@
-// A run of 200,000 events in a process whose heap is too small for all of them, and its recovery in another such process.
+// A run of 200,000 events in a process whose heap is too small for all of them, and its recovery in another such
+// process.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';

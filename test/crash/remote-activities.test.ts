@@ -1,5 +1,5 @@
-// One worker owns the run, and another executes its activities. When one of them is killed, the run ends with every result,
-// reported activities are not executed again, and a lost attempt does not count.
+// One worker owns the run, and another executes its activities. When one of them is killed, the run ends with every
+// result, reported activities are not executed again, and a lost attempt does not count.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { taskFailPoints } from '../../runtime/worker/life/fail-point.ts';

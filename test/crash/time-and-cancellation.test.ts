@@ -1,5 +1,5 @@
-// Timers and cancellation while workers are killed at random. A timer fires once and not too early, or is cancelled. A run
-// receives its cancellation once and can clean up.
+// Timers and cancellation while workers are killed at random. A timer fires once and not too early, or is cancelled. A
+// run receives its cancellation once and can clean up.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from 'reprise/client';

@@ -1,5 +1,5 @@
-// The only worker of a version is killed. The version's pinned runs wait, other workers cannot take them, and the next worker of
-// the version continues them.
+// The only worker of a version is killed. The version's pinned runs wait, other workers cannot take them, and the next
+// worker of the version continues them.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/engine.ts';

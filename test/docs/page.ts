@@ -1,5 +1,5 @@
-// The runnable part of a document: the files in its code blocks, and the output of its program. A block is a file if its first
-// line is a comment that contains only a file name. The block `text` after main.ts shows the output.
+// The runnable part of a document: the files in its code blocks, and the output of its program. A block is a file if
+// its first line is a comment that contains only a file name. The block `text` after main.ts shows the output.
 import { readFile } from 'node:fs/promises';
 
 export interface Page {

@@ -1,4 +1,5 @@
-// Documents contain programs: the files of all pages compile together, and each page's program prints what the page shows.
+// Documents contain programs: the files of all pages compile together, and each page's program prints what the page
+// shows.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// `npm start` as people run it, with fewer records: the kill, the summary, and the commands that the summary shows. Does not
-// check how long the takeover took, because the machine may be busy.
+// `npm start` as people run it, with fewer records: the kill, the summary, and the commands that the summary shows.
+// Does not check how long the takeover took, because the machine may be busy.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Runs random programs on the real engine. Then a new sandbox run replays each log and is compared with the log at every turn.
+// Runs random programs on the real engine. Then a new sandbox run replays each log and is compared with the log at
+// every turn.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';

@@ -1,5 +1,6 @@
-// Workflow id policies inside the caller's transaction, and invalid combinations of options. test/conformance/ids.test.ts covers
-// what each policy allows; updates.test.ts in the same folder covers update-with-start.
+// Workflow id policies inside the caller's transaction, and invalid combinations of options.
+// test/conformance/ids.test.ts covers what each policy allows; updates.test.ts in the same folder covers
+// update-with-start.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {

@@ -1,5 +1,5 @@
-// Temporal's names: types that programs use, enums with their older keys, and error classes that are the same from every entry
-// of the package.
+// Temporal's names: types that programs use, enums with their older keys, and error classes that are the same from
+// every entry of the package.
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// Activities that belong to no workflow. Workers without workflow code execute them. They are in the same log and have separate
-// ids.
+// Activities that belong to no workflow. Workers without workflow code execute them. They are in the same log and have
+// separate ids.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import {

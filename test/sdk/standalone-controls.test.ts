@@ -1,4 +1,5 @@
-// Commands of clients to open standalone activities: pause, unpause, changed options. The activities' logs record every command.
+// Commands of clients to open standalone activities: pause, unpause, changed options. The activities' logs record every
+// command.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import {

@@ -1,5 +1,5 @@
-// Memo and search attributes of a start: they are refused if they cannot be stored, commit with the caller's transaction, and do
-// not change a run that is already open. Also covers the option `args` of messages.
+// Memo and search attributes of a start: they are refused if they cannot be stored, commit with the caller's
+// transaction, and do not change a run that is already open. Also covers the option `args` of messages.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { WorkflowStartOptions } from 'reprise/client';

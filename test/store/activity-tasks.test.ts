@@ -1,5 +1,5 @@
-// Activity tasks: the run's owner offers them, one worker claims each task, and one message ends each task, even if owner,
-// workers, clients, timeouts and reapers act on it at the same time.
+// Activity tasks: the run's owner offers them, one worker claims each task, and one message ends each task, even if
+// owner, workers, clients, timeouts and reapers act on it at the same time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';

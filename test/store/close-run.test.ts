@@ -1,5 +1,5 @@
-// Termination of a run that nobody owns: the log continues as if a worker had written it, also with concurrent claims, messages
-// and terminations.
+// Termination of a run that nobody owns: the log continues as if a worker had written it, also with concurrent claims,
+// messages and terminations.
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// The fold of reprise_audit.state_at gives the same result as the fold in TypeScript for every operation, including refusals.
+// The fold of reprise_audit.state_at gives the same result as the fold in TypeScript for every operation, including
+// refusals.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';

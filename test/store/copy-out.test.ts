@@ -1,5 +1,5 @@
-// Reading by binary COPY gives the same values as an ordinary query. Every failure reaches the caller, and the session stays
-// usable.
+// Reading by binary COPY gives the same values as an ordinary query. Every failure reaches the caller, and the session
+// stays usable.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,5 +1,5 @@
-// The table of deployment versions: it has one current and at most one ramping version, also after concurrent changes. Also the
-// runs that a claim by version takes.
+// The table of deployment versions: it has one current and at most one ramping version, also after concurrent changes.
+// Also the runs that a claim by version takes.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';

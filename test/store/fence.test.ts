@@ -1,4 +1,5 @@
-// The fence: statements of an incarnation that was declared dead change nothing, whatever their timing against the reaper.
+// The fence: statements of an incarnation that was declared dead change nothing, whatever their timing against the
+// reaper.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';

@@ -1,5 +1,5 @@
-// Reads of the log: long runs in pages, also with lengths at the edges of pages, and the partial reads that recovery and rebuilds
-// use.
+// Reads of the log: long runs in pages, also with lengths at the edges of pages, and the partial reads that recovery
+// and rebuilds use.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventCode } from '../../runtime/core/log/event.ts';
@@ -21,8 +21,10 @@ const store = await testStore();
 const { pool, database } = store;
 const firstAt = 1_800_000_000_000_000;
 
-/** A log in which event i has the time `firstAt` + i µs. Every third event is a context patch; the others are
- * ActivityScheduled. */
+/**
+ * A log in which event i has the time `firstAt` + i µs. Every third event is a context patch; the others are
+ * ActivityScheduled.
+ */
 async function writtenLog(count: number): Promise<string> {
   const runId = newRunId();
   await pool.query(

@@ -1,5 +1,5 @@
-// Life and death of incarnations: registration, heartbeats, suspects, and the runs that the reaper frees. The search for suspects
-// reads all leases of a database, so each test of suspects has a separate database.
+// Life and death of incarnations: registration, heartbeats, suspects, and the runs that the reaper frees. The search
+// for suspects reads all leases of a database, so each test of suspects has a separate database.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claim } from '../../runtime/store/ownership/claim.ts';

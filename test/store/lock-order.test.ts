@@ -1,5 +1,5 @@
-// The lock order in database.ts: the engine's statements never deadlock, whatever their order. In each test, a session holds one
-// kind of lock (the gate) until the statements wait.
+// The lock order in database.ts: the engine's statements never deadlock, whatever their order. In each test, a session
+// holds one kind of lock (the gate) until the statements wait.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -163,7 +163,10 @@ test('the test detects two sessions that lock two rows in opposite orders', asyn
   assert.deepEqual(failed, [sqlstate.deadlock]);
 });
 
-/** Waits until the number of waiting statements is stable, or all have ended. Some statements do not wait for ready rows. */
+/**
+ * Waits until the number of waiting statements is stable, or all have ended. Some statements do not wait for ready
+ * rows.
+ */
 async function someWait(store: TestStore, all: Promise<unknown>): Promise<void> {
   let over = false;
   void all.then(() => (over = true));

@@ -1,5 +1,5 @@
-// The engine does not wait for rows that somebody else has locked: it skips them and tries again later. So a user's open
-// transaction delays one run and no worker.
+// The engine does not wait for rows that somebody else has locked: it skips them and tries again later. So a user's
+// open transaction delays one run and no worker.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claim, park } from '../../runtime/store/ownership/claim.ts';

@@ -1,5 +1,5 @@
-// Messages: the run's row numbers them, the run's owner reads them, and the append consumes them. Whatever the timing of sender
-// and owner, neither closing nor parking overlooks a message.
+// Messages: the run's row numbers them, the run's owner reads them, and the append consumes them. Whatever the timing
+// of sender and owner, neither closing nor parking overlooks a message.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -27,7 +27,10 @@ const { pool, database } = store;
 const signal = { type: 'SignalReceived', name: 'go' } as const;
 const later = (): number => (Date.now() + 3_600_000) * 1000;
 
-/** Locks the fence, so that a statement of the worker waits after it took its snapshot and before it reads the run's row. */
+/**
+ * Locks the fence, so that a statement of the worker waits after it took its snapshot and before it reads the run's
+ * row.
+ */
 async function heldFence(session: pg.Client, worker: Incarnation): Promise<() => Promise<unknown>> {
   await session.query('begin');
   await session.query('select 1 from reprise.fences where epoch = $1 for update', [worker.epoch]);

@@ -1,5 +1,5 @@
-// Migrations run once, whoever starts first. They never change a schema that a newer version made, and coexist with other
-// schemas.
+// Migrations run once, whoever starts first. They never change a schema that a newer version made, and coexist with
+// other schemas.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';

@@ -14,7 +14,9 @@ interface Notice {
   items: string[];
 }
 
-/** Collects notices of the given topics. `until(last)` waits for the item `last` and resolves with all notices so far. */
+/**
+ * Collects notices of the given topics. `until(last)` waits for the item `last` and resolves with all notices so far.
+ */
 async function listener(t: Scope, ...topics: string[]): Promise<{ until(last: string): Promise<Notice[]> }> {
   const session = await store.session(t);
   const notices: Notice[] = [];

@@ -15,7 +15,10 @@ import { historyOf, testStore } from '../support/store.ts';
 const store = await testStore();
 const { database, pool } = store;
 
-/** Removes the arguments of activities. readOpenEvents leaves them out; recovery reads those of pending activities separately. */
+/**
+ * Removes the arguments of activities. readOpenEvents leaves them out; recovery reads those of pending activities
+ * separately.
+ */
 function withoutArguments(snapshot: RunSnapshot): RunSnapshot {
   const activities = [...snapshot.activities].map(([seq, activity]) => [seq, { ...activity, args: null }] as const);
   return { ...snapshot, activities: new Map(activities) };

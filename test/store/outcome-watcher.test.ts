@@ -1,5 +1,5 @@
-// Waits for the closing of runs and for answers. This process, a notice or polling reports them, even if a notice or the listening
-// session is lost.
+// Waits for the closing of runs and for answers. This process, a notice or polling reports them, even if a notice or
+// the listening session is lost.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// Binary arrays: Postgres reads exactly the values that were added to a column. Every property uses one encoder for several arrays
-// in turn, as the append does.
+// Binary arrays: Postgres reads exactly the values that were added to a column. Every property uses one encoder for
+// several arrays in turn, as the append does.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -20,7 +20,9 @@ function arrays<T>(value: fc.Arbitrary<T>): fc.Arbitrary<(T | null)[][]> {
   return fc.array(fc.array(fc.option(value, { nil: null }), { maxLength: 30 }), { minLength: 1, maxLength: 4 });
 }
 
-/** Sends an array as a parameter. Returns its elements in order, each as the SQL expression `element` of `x` gives it. */
+/**
+ * Sends an array as a parameter. Returns its elements in order, each as the SQL expression `element` of `x` gives it.
+ */
 async function read<T>(array: Buffer, type: string, element = 'x'): Promise<(T | null)[]> {
   const { rows } = await client.query<{ list: (T | null)[] }>(
     `select coalesce(array_agg(${element} order by i), '{}') as list from unnest($1::${type}[]) with ordinality as u(x, i)`,

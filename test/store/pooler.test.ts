@@ -1,4 +1,5 @@
-// Poolers between a process and Postgres: a pooler that loses prepared statements is refused at connect; other poolers work.
+// Poolers between a process and Postgres: a pooler that loses prepared statements is refused at connect; other poolers
+// work.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';

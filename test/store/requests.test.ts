@@ -1,4 +1,5 @@
-// Query requests: they are offered to workers that may answer, are answered once, and are deleted. Each answer is taken once.
+// Query requests: they are offered to workers that may answer, are answered once, and are deleted. Each answer is taken
+// once.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';

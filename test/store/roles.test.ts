@@ -1,5 +1,5 @@
-// Roles: a login that is a member of reprise_worker can do everything that workers and clients do, but cannot change the log. A
-// member of reprise_auditor can only read.
+// Roles: a login that is a member of reprise_worker can do everything that workers and clients do, but cannot change
+// the log. A member of reprise_auditor can only read.
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';

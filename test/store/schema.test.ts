@@ -1,5 +1,5 @@
-// runtime/store/schema/schema.sql shows the whole schema in one file. After you change a migration, run this test file with
-// UPDATE_SCHEMA=1 and review the difference.
+// runtime/store/schema/schema.sql shows the whole schema in one file. After you change a migration, run this test file
+// with UPDATE_SCHEMA=1 and review the difference.
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';

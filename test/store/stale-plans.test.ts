@@ -1,5 +1,5 @@
-// Tables that change while sessions have prepared statements: new columns affect no session. A session whose statement no longer
-// matches its table ends.
+// Tables that change while sessions have prepared statements: new columns affect no session. A session whose statement
+// no longer matches its table ends.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// A pause of a standalone activity at the same time as claims, reports, timeouts and the reaper: whichever comes first, no attempt
-// starts while the activity is paused, and each outcome counts once.
+// A pause of a standalone activity at the same time as claims, reports, timeouts and the reaper: whichever comes first,
+// no attempt starts while the activity is paused, and each outcome counts once.
 import { sha256 } from '../../runtime/store/codec/sha256.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// Starts that share a statement: they commit together, the failure of a start does not fail the others, and an unknown outcome
-// is reported as unknown.
+// Starts that share a statement: they commit together, the failure of a start does not fail the others, and an unknown
+// outcome is reported as unknown.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Database } from '../../runtime/store/sql/database.ts';

@@ -1,5 +1,5 @@
-// Starts for a worker of the same process: if the worker is alive, it owns the run from the start. Otherwise any worker may claim
-// the run.
+// Starts for a worker of the same process: if the worker is alive, it owns the run from the start. Otherwise any worker
+// may claim the run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
@@ -24,7 +24,10 @@ interface Starter {
 
 const at = Date.now() * 1000;
 
-/** Starts runs over the incarnation's last connection and with that connection's fence. `firstTurn` belongs to the first run. */
+/**
+ * Starts runs over the incarnation's last connection and with that connection's fence. `firstTurn` belongs to the first
+ * run.
+ */
 async function starter(t: Parameters<typeof incarnation>[1]): Promise<Starter> {
   const worker = await incarnation(store, t, { writers: 2 });
   const client = worker.writers[1]!.client as pg.Client;

@@ -1,4 +1,5 @@
-// Starts of runs: a workflow id has at most one open run, whether it is started alone, in a batch, or inside a user's transaction.
+// Starts of runs: a workflow id has at most one open run, whether it is started alone, in a batch, or inside a user's
+// transaction.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';

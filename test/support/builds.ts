@@ -1,4 +1,4 @@
-// Workers of several builds of one deployment in this process, and the waits that tests use on them.
+// Runs workers of several builds of one deployment in this process.
 import { after } from 'node:test';
 import type pg from 'pg';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
@@ -23,10 +23,10 @@ export interface BuildLab {
   readonly client: Client;
   readonly pool: pg.Pool;
   /**
-   * Starts a worker of a build; build ids that do not begin with 1 run the next code. Resolves when the worker runs.
+   * Starts a worker. Build ids that do not begin with 1 get the code of builds-next.ts. Resolves when the worker runs.
    */
   build(buildId: string, options?: BuildOptions): Promise<RunningBuild>;
-  /** Stops all other workers and makes this worker's version the current one. */
+  /** Stops all other workers and makes this worker's version current. */
   reset(build: RunningBuild): Promise<void>;
   start(workflow: string, options?: StartOptions): Promise<WorkflowHandle>;
 }
@@ -43,7 +43,7 @@ export interface StartOptions {
   readonly [option: string]: unknown;
 }
 
-/** Call at the top of a file; everything ends with it. `queue`: default for workers and starts. */
+/** Call at the top of a file. Everything stops at the end of the file. `queue`: the default for workers and starts. */
 export async function buildLab(queue: string, common: Partial<WorkerOptions> = {}): Promise<BuildLab> {
   const running: RunningBuild[] = [];
   after(async () => {

@@ -1,5 +1,6 @@
 // Bundles of the fixtures' workflow code. `npm test` sets a folder in REPRISE_TEST_BUNDLES, so that each file is
-// bundled once for all processes of the run; otherwise once per process. Never bundles code that a test writes itself.
+// bundled once for all processes. Without the variable, each process bundles a file once. Never bundles code that a
+// test writes.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,7 @@ export interface FixtureBundle {
 const bundles = new Map<string, Promise<FixtureBundle>>();
 let ownFolder: string | undefined;
 
-/** The bundle of a file of `fixtures`, as a worker's option `workflowBundle`. */
+/** The bundle of a file in `fixtures`, as a value for the worker option `workflowBundle`. */
 export function fixtureBundle(file: string): Promise<FixtureBundle> {
   let bundle = bundles.get(file);
   if (bundle === undefined) {

@@ -1,5 +1,5 @@
-// A throw-away Postgres in a temporary folder. The cluster for ordinary tests trades durability for speed and holds a
-// migrated template database. Crash tests of Postgres itself start their own with default settings.
+// A temporary Postgres in a temporary folder. The cluster for ordinary tests gives up durability for speed, and
+// contains a migrated template database. Tests that crash Postgres start a separate cluster with default settings.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,14 +35,14 @@ export async function startTestCluster(): Promise<TestCluster> {
 }
 
 export interface OwnPostgres {
-  /** URL of a migrated database. The same after `start`. */
+  /** URL of a migrated database. `start` does not change it. */
   url: string;
   folder: string;
   stop(mode: StopMode): Promise<void>;
   start(): Promise<void>;
 }
 
-/** A durable Postgres that a test may crash and restart. Stopped and deleted after the test or file. */
+/** Starts a durable Postgres that a test may crash and restart. It is stopped and deleted after the test or file. */
 export async function startOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
   const folder = await clusterFolder();
   const { url } = await startPostgres({ folder, settings });
@@ -67,7 +67,7 @@ export function databaseUrl(serverUrl: string, name: string): string {
   return url.href;
 }
 
-/** Accessible to the system user that runs Postgres when the tests run as root. */
+/** Creates a folder that the system user of Postgres can enter when the tests run as root. */
 async function clusterFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'reprise-test-'));
   await chmod(folder, 0o711);

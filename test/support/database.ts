@@ -1,5 +1,5 @@
-// A fresh migrated database for a test file or test. It is cloned from the template of the cluster that `npm test`
-// started, or of a cluster of this process when a single file runs by hand.
+// A new migrated database for a test file or a test. It is cloned from the template database of the cluster that `npm
+// test` started. When a single file runs by hand, this process starts the cluster.
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import pg from 'pg';
@@ -7,15 +7,15 @@ import { databaseUrl, startTestCluster, templateName } from './cluster.ts';
 
 export interface TestDatabase {
   url: string;
-  /** Ended by `drop`. */
+  /** `drop` ends the pool. */
   pool: pg.Pool;
-  /** Called automatically when the test (given as `t`) or the file ends. Ends all other sessions of the database. */
+  /** Drops the database and ends its sessions. Called automatically at the end of the test `t` or the file. */
   drop(): Promise<void>;
 }
 
 let cluster: Promise<string> | undefined;
 
-/** Inside a test pass its context; at the top of a file pass nothing. */
+/** Inside a test, pass the test's context. At the top of a file, pass nothing. */
 export async function testDatabase(t?: { after(fn: () => Promise<void>): void }): Promise<TestDatabase> {
   cluster ??= clusterUrl();
   const server = await cluster;
@@ -38,7 +38,7 @@ async function clusterUrl(): Promise<string> {
   const given = process.env['REPRISE_TEST_CLUSTER'];
   if (given !== undefined) return given;
   const own = await startTestCluster();
-  // Not a hook of node:test: inside a test, the hook would stop the cluster before the next test.
+  // Not a hook of node:test, because a hook that is set inside a test would stop the cluster before the next test.
   process.once('beforeExit', () => void own.stop());
   return own.url;
 }

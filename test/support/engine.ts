@@ -1,4 +1,4 @@
-// A worker and a client in this process with a database of their own, for tests that need the whole engine.
+// A worker and a client in this process, with a separate database, for tests that need the whole engine.
 import { after } from 'node:test';
 import { type Logger, pino } from 'pino';
 import type pg from 'pg';
@@ -15,13 +15,16 @@ export interface TestEngine {
   readonly pool: pg.Pool;
   readonly taskQueue: string;
   start(workflow: string, args?: readonly unknown[], workflowId?: string): Promise<WorkflowHandle>;
-  /** Repeats `ask` until the answer is neither undefined nor false. */
+  /** Repeats `ask` until its result is neither undefined nor false. Resolves with that result. */
   until<T>(ask: () => Promise<T | undefined | false>): Promise<T>;
 }
 
 export const quiet: Logger = pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'silent' });
 
-/** A worker with the workflows (unless `options` has others) and activities of the fixtures. It does not run yet. */
+/**
+ * Creates a worker with the activities and, unless `options` has others, the workflows of the fixtures. Does not run
+ * it.
+ */
 export async function fixtureWorker(
   connection: Connection,
   taskQueue: string,
@@ -38,9 +41,9 @@ export async function fixtureWorker(
   });
 }
 
-/** Call at the top of a file or a suite; everything ends with it. */
+/** Call at the top of a file or suite. Everything stops at the end of that file or suite. */
 export async function testEngine(options: Partial<WorkerOptions> = {}): Promise<TestEngine> {
-  // Hooks run in the order of their creation, and the worker must stop before its database is dropped.
+  // Hooks run in the order in which they are set, and the worker must stop before its database is dropped.
   let stop = async (): Promise<void> => undefined;
   after(() => stop());
   const database = await testDatabase();

@@ -6,7 +6,7 @@ import { isClosed, statusAfter } from '../../runtime/core/log/transition.ts';
 import { sealTurn } from '../../runtime/core/run/seal-turn.ts';
 import { sha256 } from '../../runtime/store/codec/sha256.ts';
 
-/** Seqs of pending items in the log so far. An event that closes an item removes it. */
+/** Seqs of the items that are pending in the log so far. The event that closes an item removes its seq. */
 class Open {
   readonly activities: number[] = [];
   readonly timers: number[] = [];
@@ -17,27 +17,27 @@ class Open {
 }
 
 interface Choice {
-  /** From 1 for the first event. */
+  /** The seq of the new event. The first event has 1. */
   readonly seq: number;
-  /** Picks one pending item. */
+  /** Selects one of the pending items. */
   readonly which: number;
-  /** Varies everything else. */
+  /** Varies all other values of the event. */
   readonly n: number;
 }
 
 type Columns = Parameters<typeof newEvent>[2];
-/** Undefined when nothing is pending that the event could answer. */
+/** Makes the columns of an event. Undefined if no pending item could be answered by it. */
 type Make = (open: Open, choice: Choice) => Columns | undefined;
 
 const json = JSON.stringify;
 const bytes = (n: number): Uint8Array => new Uint8Array([n % 256, 1]);
 
-/** Answers one of `seqs` and leaves it pending. */
+/** An event that answers one of `seqs` and leaves that item pending. */
 function about(seqs: readonly number[], { which }: Choice, columns: Columns = {}): Columns | undefined {
   return seqs.length === 0 ? undefined : { answers: seqs[which % seqs.length]!, ...columns };
 }
 
-/** Answers and closes one of `seqs`. */
+/** An event that answers one of `seqs` and closes that item. */
 function ending(seqs: number[], choice: Choice, columns: Columns = {}): Columns | undefined {
   if (seqs.length === 0) return undefined;
   return { answers: seqs.splice(choice.which % seqs.length, 1)[0]!, ...columns };
@@ -188,7 +188,7 @@ const turnPlan: fc.Arbitrary<TurnPlan> = fc.record({
   end: fc.constantFrom(...endings),
 });
 
-/** `turnsMax`: maximum number of turns. The hash chain is that of `runId`. */
+/** Random logs of at most `turnsMax` turns. Their hash chain is computed for `runId`. */
 export function randomLog(runId: string, turnsMax: number): fc.Arbitrary<HistoryEvent[]> {
   const plan = fc.record({
     start: fc.nat(299),

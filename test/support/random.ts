@@ -1,5 +1,5 @@
-// The one source of randomness in tests that make random choices themselves. REPRISE_TEST_SEED sets the seed; a failing
-// process prints its seed. Properties of fast-check print their own.
+// The only source of randomness for tests that make random choices without fast-check. REPRISE_TEST_SEED sets the seed,
+// and a process that fails prints its seed. Properties of fast-check print their own seeds.
 import { randomInt } from 'node:crypto';
 
 export const testSeed: number = Number(process.env['REPRISE_TEST_SEED'] ?? randomInt(2 ** 31));

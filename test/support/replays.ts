@@ -1,4 +1,4 @@
-// The third way to run a test: the code replays the recorded history.
+// Replays a recorded history with workflow code. This is the third of the three ways in test/conformance/ways.ts.
 import assert from 'node:assert/strict';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
@@ -14,7 +14,7 @@ async function fixtureSandbox(file: string): Promise<Sandbox> {
   return Sandbox.create(loadBundle(await fixtureBundle(file)));
 }
 
-/** Replays a run's log with the code of a fixtures file or with other code. Fails on any difference. */
+/** Replays a run's log with the code of a file in `fixtures` or with other code. Fails on any difference. */
 export async function assertReplays(
   database: Database,
   runId: string,

@@ -1,4 +1,4 @@
-// Runs `reprise` from its sources in a separate process.
+// Runs the command `reprise` from the sources, in a separate process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -12,7 +12,7 @@ export interface CommandRun {
   err: string;
 }
 
-/** `url` is the database. Without it the command looks for `.reprise/` from `cwd` upwards. */
+/** `url`: the database's URL. Without `url`, the command looks for a folder `.reprise/` from `cwd` upwards. */
 export async function reprise(
   args: readonly string[],
   options: { url?: string; cwd?: string; input?: string } = {},

@@ -1,6 +1,6 @@
-// `npm test`: starts one throw-away Postgres for all test files and runs Node's test runner over them. The unit tests,
-// which need neither Postgres nor isolation from each other, share one process beside it. Passes arguments through.
-// Prints a summary of both last, after the failures that the runners list.
+// `npm test`: starts one temporary Postgres for all test files and runs Node's test runner over them. The unit tests
+// need neither Postgres nor isolation from each other, so they share one process. Passes arguments on to the runners.
+// Prints a summary of both runners last, after the failures that the runners list.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
@@ -47,7 +47,7 @@ try {
 async function runAll(): Promise<Outcome[]> {
   const isUnit = (file: string): boolean => /^test[/\\]unit[/\\]/.test(file);
   const all = globSync('test/**/*.test.ts').sort();
-  // Prints the output of the two runners one after the other.
+  // The two runners run at the same time. Their output is printed one after the other.
   const unit = run(['--test-isolation=none'], all.filter(isUnit), () => undefined);
   const others = runFiles(all.filter((file) => !isUnit(file)));
   await others;
@@ -55,7 +55,7 @@ async function runAll(): Promise<Outcome[]> {
   return Promise.all([unit, others]);
 }
 
-/** Three at a time even on two cores: at any moment most tests wait for Postgres, a timer or another process. */
+/** Runs three files at a time, even on two cores, because most tests wait for Postgres, a timer or another process. */
 function runFiles(paths: readonly string[]): Promise<Outcome> {
   return run(['--test-concurrency=3'], paths, (line) => console.log(line));
 }
@@ -66,7 +66,7 @@ async function run(how: readonly string[], paths: readonly string[], print: (lin
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // The runner stops its children itself. This process stays alive to stop Postgres.
+  // The runner stops its child processes. This process stays alive to stop Postgres.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
   const counts = new Map<string, number>();
   const lines: string[] = [];

@@ -1,6 +1,6 @@
-// A schema as readable text from the catalogs: tables with columns, constraints, indexes and settings, views,
-// signatures of functions, and privileges. Omits owners, sequences of identity columns, and what only some server
-// versions list.
+// A schema as readable text, from the catalogs: tables with columns, constraints, indexes and settings; views;
+// signatures of functions; and privileges. Leaves out owners, sequences of identity columns, and entries that only some
+// server versions list.
 import type pg from 'pg';
 
 interface Relation {
@@ -12,7 +12,7 @@ interface Relation {
   definition: string | null;
 }
 
-/** `schemas` in the order of the text. */
+/** Returns the text of the schemas, in the order of `schemas`. */
 export async function dumpSchema(client: pg.Pool | pg.ClientBase, schemas: readonly string[]): Promise<string> {
   const parts: string[] = [];
   for (const schema of schemas) {
@@ -80,7 +80,7 @@ async function columns(client: pg.Pool | pg.ClientBase, relation: number): Promi
   return rows.map((row) => row.line);
 }
 
-/** Omits NOT NULL constraints, which the columns show and only newer servers list. */
+/** Leaves out NOT NULL constraints, because the columns show them and only newer servers list them as constraints. */
 async function constraints(client: pg.Pool | pg.ClientBase, relation: number): Promise<string[]> {
   const { rows } = await client.query<{ line: string }>(
     `select format('constraint %s %s', conname, pg_get_constraintdef(oid, true)) as line
@@ -119,7 +119,7 @@ async function functions(client: pg.Pool | pg.ClientBase, schema: string, namesp
   return parts;
 }
 
-/** Privileges of roles other than the owner. Omits unchanged default privileges. */
+/** Privileges of roles other than the owner. Leaves out unchanged default privileges. */
 async function grants(
   client: pg.Pool | pg.ClientBase,
   catalog: 'pg_namespace' | 'pg_class' | 'pg_proc',

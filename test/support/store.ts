@@ -1,5 +1,6 @@
-// Sessions, incarnations, runs and turns for tests of the store, and the means to interleave statements: start one and
-// continue as soon as Postgres reports that it waits for a lock. Never sleeps and hopes.
+// Sessions, incarnations, runs and turns for tests of the store, and functions that interleave statements: a test
+// starts a statement and continues as soon as Postgres reports that the statement waits for a lock. Never waits for a
+// fixed time.
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { after } from 'node:test';
@@ -18,7 +19,7 @@ import { type NewRun, startRuns } from '../../runtime/store/runs/start-run.ts';
 import { isLockTimeout } from '../../runtime/store/sql/sqlstate.ts';
 import { testDatabase } from './database.ts';
 
-/** Where tests register their clean-up. A whole file has no scope. */
+/** Registers clean-up functions: the context of a test. */
 export interface Scope {
   after(fn: () => Promise<void>): void;
 }
@@ -28,16 +29,14 @@ export interface TestStore {
   readonly database: Database;
   /** Separate from the store's pool, so that a test can query while all of the store's sessions wait. */
   readonly pool: pg.Pool;
-  /**
-   * A separate session. A statement that waits longer than `lockTimeout` for a lock fails instead of hanging the test.
-   */
+  /** Opens a separate session. A statement that waits longer than `lockTimeout` for a lock fails, so no test hangs. */
   session(t: Scope, lockTimeout?: string): Promise<pg.Client>;
 }
 
-/** Inside a test pass its context; at the top of a file pass nothing. */
+/** Inside a test, pass the test's context. At the top of a file, pass nothing. */
 export async function testStore(t?: Scope): Promise<TestStore> {
   let close = async (): Promise<void> => undefined;
-  // Hooks run in the order of their creation, and the sessions must end before their database is dropped.
+  // Hooks run in the order in which they are set, and the sessions must end before their database is dropped.
   if (t === undefined) after(() => close());
   else t.after(() => close());
   const { url, pool } = await testDatabase(t);
@@ -57,7 +56,7 @@ export async function testStore(t?: Scope): Promise<TestStore> {
   };
 }
 
-/** A session that the server may end without failing the test. */
+/** Opens a session. If the server ends the session, the test does not fail. */
 export async function openSession(t: Scope, connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
   client.on('error', () => undefined);
@@ -67,15 +66,15 @@ export async function openSession(t: Scope, connectionString: string): Promise<p
 }
 
 export interface Incarnation extends Fence {
-  /** Session of the heartbeats. */
+  /** The session that sends heartbeats. */
   readonly heart: pg.Client;
-  /** Session of claims and evictions. */
+  /** The session that claims and parks runs. */
   readonly control: pg.Client;
   readonly writers: readonly LogWriter[];
   readonly writer: LogWriter;
 }
 
-/** Retries work that gives up on a locked row, as clients do. */
+/** Repeats `work` while it gives up on a locked row, as clients do. */
 export async function patiently<T>(work: (isRepeated: boolean) => Promise<T>): Promise<T> {
   for (let isRepeated = false; ; isRepeated = true) {
     try {
@@ -109,7 +108,7 @@ export async function gate(
   };
 }
 
-/** A worker's incarnation without the worker. */
+/** Registers an incarnation and opens its sessions, without a worker. */
 export async function incarnation(
   store: TestStore,
   t: Scope,
@@ -172,7 +171,7 @@ export async function startedRun(store: TestStore, columns: Partial<NewRun> & { 
   return id!;
 }
 
-/** Contents of a turn. Its seqs follow `after` (default 1, the start of the run). */
+/** Contents of a turn. The turn's seqs follow `after`. Default: 1, the seq of WorkflowStarted. */
 export interface TurnPlan {
   readonly runId: string;
   readonly after?: number;
@@ -180,7 +179,7 @@ export interface TurnPlan {
   readonly at?: Micros;
   readonly consumed?: readonly number[];
   readonly close?: { readonly status: RunStatus; readonly mail: number };
-  /** Hash of the previous turn, and events that no hash covers yet. */
+  /** Hash of the previous turn. `unhashed`: earlier events that no hash covers yet. */
   readonly previous?: Uint8Array;
   readonly unhashed?: readonly HistoryEvent[];
 }
@@ -208,7 +207,7 @@ export function turn(plan: TurnPlan): Turn {
   };
 }
 
-/** A turn that completes the run after it read `mail` messages. */
+/** A turn that completes the run after the run has read `mail` messages. */
 export function closingTurn(runId: string, mail: number, consumed: readonly number[] = []): Turn {
   return turn({ runId, consumed, close: { status: 'completed', mail } });
 }
@@ -220,7 +219,7 @@ export interface ReadyRow {
   mail: number;
 }
 
-/** Undefined when the run is closed. */
+/** The run's ready row. Undefined if the run is closed. */
 export async function readyRow(store: TestStore, runId: string): Promise<ReadyRow | undefined> {
   const { rows } = await store.pool.query<ReadyRow>(
     'select wake_at, owner, lost, mail from reprise.ready where run_id = $1',
@@ -250,7 +249,7 @@ export async function statusOf(store: TestStore, runId: string): Promise<string>
   return rows[0]!.status;
 }
 
-/** Message numbers in the inbox of a run. */
+/** The numbers of the messages in a run's inbox. */
 export async function inboxOf(store: TestStore, runId: string): Promise<number[]> {
   const { rows } = await store.pool.query<{ id: number }>(
     'select id from reprise.inbox where run_id = $1 order by id',
@@ -260,8 +259,8 @@ export async function inboxOf(store: TestStore, runId: string): Promise<number[]
 }
 
 /**
- * Resolves when `count` sessions of this database wait for a lock. Fails when `statement` ends first. With a database
- * per file, each test must end its sessions, or they count here.
+ * Resolves when `count` sessions of this database wait for a lock. Fails if `statement` ends first. Sessions of earlier
+ * tests in the same file count too, so each test must end its sessions.
  */
 export async function waits(store: Pick<TestStore, 'pool'>, statement: Promise<unknown>, count = 1): Promise<void> {
   let over = false;

@@ -1,4 +1,4 @@
-// A pooler in front of Postgres that imitates PgBouncer before 1.21. Clients log in at the pooler, each transaction (in
+// A pooler in front of Postgres that imitates PgBouncer before 1.21. Clients log in at the pooler. Each transaction (in
 // session mode, each client) gets a server session, and the pooler does not track prepared statements.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -9,13 +9,13 @@ export type PoolMode = 'transaction' | 'session';
 
 interface ServerSession {
   readonly socket: Socket;
-  /** The client that uses the session. */
+  /** The client that currently uses the session. */
   client: Socket | undefined;
-  /** Number of answers that the client waits for. */
+  /** How many answers the client waits for. */
   pending: number;
 }
 
-/** Returns the URL of a pooler with `size` server sessions. It ends with the test. */
+/** Starts a pooler with `size` server sessions. Returns its URL. The pooler stops at the end of the test. */
 export async function transactionPooler(t: Scope, url: string, mode: PoolMode, size = 4): Promise<string> {
   const clients: pg.Client[] = [];
   const idle: ServerSession[] = [];
@@ -94,14 +94,14 @@ async function closed(server: Server): Promise<void> {
   await once(server, 'close');
 }
 
-/** Login accepted, a process id that no server session has, ready. */
+/** The pooler's answer to a login: accepted, a process id that no server session has, ready. */
 const welcome = Buffer.concat([
   Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]),
   Buffer.from([0x4b, 0, 0, 0, 12, 0x7f, 0xff, 0xff, 0xfe, 0, 0, 0, 1]),
   Buffer.from([0x5a, 0, 0, 0, 5, 0x49]),
 ]);
 
-/** Splits a stream into protocol messages: a type, a length that includes itself, a body. */
+/** Splits a stream into protocol messages. A message has a type, a length (which counts its own bytes), and a body. */
 function onMessages(socket: Socket, take: (type: string, message: Buffer) => void): void {
   let rest = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {

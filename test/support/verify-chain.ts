@@ -1,10 +1,10 @@
-// Checks the hash chain of a run in TypeScript, as reprise_audit.verify does in SQL, so that tests can compare the two.
+// Checks the hash chain of a run in TypeScript, as reprise_audit.verify does in SQL. Tests compare the two verdicts.
 import type { HistoryEvent } from '../../runtime/core/log/event.ts';
 import { type Sha256, turnHash } from '../../runtime/core/log/hash-chain.ts';
 
 const noHash = new Uint8Array(0);
 
-/** `seq`: where the fault shows. For a broken hash, the last event of the turn. */
+/** `seq`: the event with the fault. If a hash does not match, the last event of the turn. */
 type ChainVerdict =
   | { readonly ok: true; readonly head: Uint8Array }
   | { readonly ok: false; readonly seq: number; readonly problem: string };
@@ -19,9 +19,9 @@ function sequenceProblem(expected: number, found: number): string {
 }
 
 /**
- * Checks a whole run, ordered by seq from 1, and returns the first fault. It cannot detect a truncated tail; that needs
- * a copy of the head kept elsewhere. The head is empty until a worker has run the first turn. Holds the events of one
- * turn at a time.
+ * Checks all events of a run, ordered by seq from 1. Returns the head or the first fault. Cannot detect missing events
+ * at the end, because that needs a copy of the head from elsewhere. The head is empty until a worker has run the first
+ * turn. Keeps only the events of one turn in memory.
  */
 export function verifyChain(runId: string, events: Iterable<HistoryEvent>, sha256: Sha256): ChainVerdict {
   let head: Uint8Array = noHash;
@@ -44,7 +44,7 @@ export function verifyChain(runId: string, events: Iterable<HistoryEvent>, sha25
     turn = [];
   }
   if (expected === 1) return { ok: false, seq: 1, problem: 'event 1 is missing' };
-  // A client writes the start without a hash. The first turn of a worker covers it.
+  // A client writes WorkflowStarted without a hash. The hash of the worker's first turn covers that event.
   const onlyStarted = expected === 2 && turn[0]?.type === 'WorkflowStarted';
   if (turn.length > 0 && !onlyStarted) {
     const first = expected - turn.length;

@@ -1,5 +1,5 @@
-// What an activity sees of itself while it runs: docs/behaviors.md 1.2. test/conformance/activity-cancellation.test.ts covers what it
-// learns when it must stop.
+// What a running activity can read about itself. test/conformance/activity-cancellation.test.ts covers what the
+// activity learns when it must stop.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -48,7 +48,7 @@ const retryPolicy = {
   nonRetryableErrorTypes: [],
 };
 
-it('activityInfo contains the caller, the times and the limits of the attempt', async () => {
+it('activityInfo contains the calling workflow, and the times and limits of the attempt', async () => {
   const before = Date.now() - 1000;
   const handle = await engine.start('callActivity', [{ type: 'info', options: { activityId: 'mine' } }]);
   const info = (await handle.result()) as Record<string, unknown>;
@@ -111,7 +111,7 @@ for (const local of [false, true]) {
   });
 }
 
-it('outside an activity there is no context', () => {
+it('calls outside an activity throw because there is no context', () => {
   for (const use of [activityInfo, () => heartbeat(), () => Context.current(), () => sleep(1), getClient]) {
     assert.throws(use, { message: 'Activity context not initialized' });
   }
@@ -129,6 +129,6 @@ it('getClient returns a client of the worker', async () => {
   assert.deepEqual(await call({ type: 'useClient', args: ['started by an activity'] }), [42, true, true]);
 });
 
-it('asyncLocalStorage keeps the context across await and can be set by hand', async () => {
+it('asyncLocalStorage keeps the context across await, and a caller can set the context', async () => {
   assert.deepEqual(await call({ type: 'contextLater' }), [true, true, undefined]);
 });

@@ -1,5 +1,5 @@
-// Worker options about activities: slots of local ones, whether other ones are executed at all, and how often progress is
-// stored.
+// Worker options about activities: the slots of local activities, whether the worker executes other activities, and how
+// often heartbeat details are stored.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { activityInfo, heartbeat } from 'reprise/activity';
@@ -14,7 +14,7 @@ let opened = Promise.withResolvers<void>();
 let begun = 0;
 
 const activities = {
-  /** Ends when the gate opens. */
+  /** Ends when the test resolves `opened`. */
   async held(): Promise<boolean> {
     begun += 1;
     running += 1;
@@ -50,7 +50,7 @@ function call(options: ActivityCall): ReturnType<typeof engine.start> {
   return engine.start('callActivity', [options]);
 }
 
-it('local activities have slots of their own and no rate limit', async () => {
+it('local activities have separate slots and no rate limit', async () => {
   opened = Promise.withResolvers();
   const held = await call({ type: 'held' });
   await engine.until(async () => begun === 1);
@@ -77,7 +77,7 @@ it('a local activity that gets no slot within its scheduleToStartTimeout times o
   assert.deepEqual(await Promise.all(held.map((handle) => handle.result())), [true, true]);
 });
 
-it('the worker’s options limit how often progress is stored', async () => {
+it('the worker’s options limit how often heartbeat details are stored', async () => {
   opened = Promise.withResolvers();
   const handle = await call({ type: 'reports' });
   await engine.until(async () => {
@@ -91,7 +91,7 @@ it('the worker’s options limit how often progress is stored', async () => {
   await handle.result();
 });
 
-it('a worker without non-local activities leaves them to the queue’s other workers', async () => {
+it('a worker with enableNonLocalActivities: false leaves other activities to the queue’s other workers', async () => {
   const taskQueue = 'local only';
   const executedBy = (worker: string) => ({ whose: async () => worker });
   const owner = await fixtureWorker(engine.connection, taskQueue, {

@@ -8,14 +8,14 @@ import { fixtureWorker, quiet, testEngine } from '../support/engine.ts';
 
 const engine = await testEngine({ maxActivitiesPerSecond: 20 });
 
-/** When each activity started, ms. */
+/** Records when each activity starts, in ms. */
 function recorder(): { begun: number[]; activities: Record<string, () => Promise<void>> } {
   const begun: number[] = [];
   return { begun, activities: { noted: async () => void begun.push(performance.now()) } };
 }
 
 describe('a rate', () => {
-  it('allows a tenth of a second’s starts at once, and the rest evenly', () => {
+  it('allows the starts of a tenth of a second at once, and spreads the others evenly', () => {
     let now = 0;
     const rate = new WorkerRate(50, () => now);
     assert.equal(rate.take(100), 5);
@@ -38,7 +38,7 @@ describe('a rate', () => {
     assert.equal(rate.take(1), 1);
   });
 
-  it('of a queue is shared through the database, one start after the other', async () => {
+  it('of a queue is shared through the database, which spaces all starts evenly', async () => {
     const { database } = engine.connection;
     const take = (count: number): Promise<number> => takeStarts(database, 'default/q', { perSecond: 0.01, count });
     assert.equal(await take(10), 0);
@@ -55,7 +55,7 @@ it('a worker keeps its rate', async () => {
   const handle = await engine.start('chain', [12]);
   const many = await engine.start('callMany', ['hello', 0, 6]);
   await Promise.all([handle.result(), many.result()]);
-  // 18 starts at 20 per second, of which two may happen at once.
+  // 18 starts at 20 per second. Two of the starts may happen at once.
   assert.ok(performance.now() - begun >= 780);
 });
 

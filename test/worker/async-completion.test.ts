@@ -1,5 +1,6 @@
-// Activities that clients complete (behavior 47 of docs/behaviors.md): executed by the owner of the run or by another worker, by token
-// or id, before and after the activity has thrown; with the run cached, evicted after every turn, and replayed.
+// Activities that clients complete by token or id (behavior 47 of docs/behaviors.md), before or after the activity has
+// thrown. The run's owner or another worker executes the activity. With the run cached, evicted after every turn, and
+// replayed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -22,7 +23,7 @@ let nextKey = 0;
 
 const tokenOf = (key: string, attempt = 1): Promise<string> => until(async () => handedOver.get(`${key} ${attempt}`));
 
-/** The activity waits for a client: no worker executes it. */
+/** Waits until the activity waits for a client and no worker executes it. */
 function waiting(handle: WorkflowHandle): Promise<boolean> {
   return until(async () => (await handle.describe()).pendingActivities[0]?.remote?.state === 'WAITING');
 }
@@ -93,7 +94,7 @@ for (const [way, engine] of [
         await assert.rejects(activity.complete({ workflowId, activityId: 'mine' }, 8), ActivityNotFoundError);
       });
 
-      it('by its id: progress, failure and cancellation too', async () => {
+      it('by its id, which is also accepted for heartbeats, failures and cancellations', async () => {
         const { handle, key } = await started({ activityId: 'mine' });
         await waiting(handle);
         const ids = [
@@ -120,7 +121,7 @@ for (const [way, engine] of [
         await assertReplays(engine.connection.database, handle.runId!);
       });
 
-      it('while it has not thrown yet', async () => {
+      it('before it throws', async () => {
         const { handle, key } = await started({}, 60_000);
         await activity.complete(await tokenOf(key), 'early');
         assert.equal(await finished(engine, handle), 'early');
@@ -130,7 +131,7 @@ for (const [way, engine] of [
         assert.equal(await finished(engine, byId.handle), 'by id');
       });
 
-      it('by many clients at once: one of them counts', async () => {
+      it('by many clients at once, of which exactly one succeeds', async () => {
         for (const ms of [0, 60_000, 3]) {
           const { handle, key } = await started({}, ms);
           const token = await tokenOf(key);
@@ -189,7 +190,7 @@ for (const [way, engine] of [
           assert.equal(later.rowCount, 1);
         }
         assert.ok(!handedOver.has(`${key} 2`));
-        // Two minutes of silence.
+        // As if two minutes passed without a heartbeat.
         await engine.pool.query(`update reprise.activity_tasks set deadline = clock_timestamp() where run_id = $1`, [
           handle.runId,
         ]);
@@ -211,7 +212,7 @@ for (const [way, engine] of [
         assert.equal(retryState, 'TIMEOUT');
       });
 
-      it('learns of the cancellation and reports it', async () => {
+      it('by a client that learns of the cancellation and reports it', async () => {
         const key = `key ${nextKey++}`;
         const handle = await engine.start('callRemote', ['handOver', [key], { taskQueue, heartbeatTimeout: '10 s' }]);
         const token = await tokenOf(key);
@@ -230,7 +231,7 @@ for (const [way, engine] of [
         await assertReplays(engine.connection.database, handle.runId!);
       });
 
-      it('is not found once its run is closed', async () => {
+      it('and is not found once its run is closed', async () => {
         const { handle, key } = await started();
         const token = await tokenOf(key);
         await waiting(handle);

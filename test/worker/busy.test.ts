@@ -1,4 +1,5 @@
-// Workflow code that computes for long, alone or together: the worker keeps its lease, and other runs continue.
+// Workflow code that computes for a long time, in one run or in several: the worker keeps its lease, and other runs
+// continue.
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { Client, Connection } from 'reprise/client';
@@ -8,7 +9,7 @@ import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 const leaseMs = 2_500;
 const deadlockTimeoutMs = 300;
 const engine = await testEngine({ leaseMs, deadlockTimeoutMs });
-/** Looks like another process to the engine. */
+/** A client with a separate connection, which the engine treats like another process. */
 const elsewhere = new Client({ connection: await Connection.connect({ connectionString: engine.url }) });
 after(() => elsewhere.connection.close());
 
@@ -21,7 +22,7 @@ for (const [where, client] of [
   ['here', engine.client],
   ['elsewhere', elsewhere],
 ] as const) {
-  it(`runs that loop endlessly, started ${where}, fail their tasks and delay nobody`, async () => {
+  it(`runs that loop endlessly, started ${where}, fail their tasks and delay no other run`, async () => {
     const { taskQueue } = engine;
     const loops = await Promise.all(
       Array.from({ length: Math.ceil(leaseMs / deadlockTimeoutMs) }, (_, i) =>
@@ -39,7 +40,7 @@ for (const [where, client] of [
   });
 }
 
-it('runs that together compute for longer than a lease recover after their worker is gone', async () => {
+it('runs that together compute for longer than a lease recover after the loss of their worker', async () => {
   const { url, taskQueue } = engine;
   const connection = await Connection.connect({ connectionString: url });
   const create = (): Promise<Worker> => fixtureWorker(connection, `${taskQueue}-2`, { leaseMs });
@@ -77,7 +78,7 @@ it('a patch that cannot be written fails the task of its own run, and no other s
   await bad.terminate('seen');
 });
 
-it('a worker stops even if a start of its process waits for another transaction', async () => {
+it('a worker stops even if a start in its process waits for another transaction', async () => {
   const connection = await Connection.connect({ connectionString: engine.url });
   const client = new Client({ connection });
   const taskQueue = 'stopping';

@@ -1,5 +1,5 @@
-// patchActivationCallback decides whether runs take the code behind a change yet. With runs cached, rebuilt from the log for
-// every turn, and replayed.
+// patchActivationCallback decides whether runs already take the new code of a change. With runs cached, rebuilt from
+// the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Worker, type PatchActivationInput, type WorkerOptions } from 'reprise/worker';
@@ -45,7 +45,7 @@ for (const [way, engine] of [
 
     it('is not taken and leaves no marker while the callback returns false', async () => {
       const { taken, markers } = await take(false);
-      // Rebuilt from the log, a run that has not decided calls it again.
+      // A run that has not taken the change calls the callback again after it was rebuilt from the log.
       const expected = way === 'cached' ? [['old', 'old', 'old'], 0, 1] : [['old', 'old', 'new'], 1, 2];
       assert.deepEqual([taken, markers, asked.length], expected);
     });
@@ -99,7 +99,7 @@ it('queries and descriptions know which changes a run has taken', async () => {
   for (const handle of [taken, kept]) await handle.terminate();
 });
 
-it('a callback other than a function is refused', async () => {
+it('a callback that is not a function is refused', async () => {
   const { connection } = cached;
   const options = { connection, taskQueue: 'q', activities: { a: async () => 1 }, patchActivationCallback: true };
   await assert.rejects(Worker.create(options as unknown as WorkerOptions), {

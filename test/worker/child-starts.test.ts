@@ -1,4 +1,4 @@
-// Children whose start waits for a user's transaction while their parent ends or cancels them.
+// Children whose start waits for a user's transaction while the parent ends or cancels the child.
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -8,7 +8,7 @@ const engine = await testEngine();
 const { client, taskQueue } = engine;
 const { workflow } = client;
 
-/** A user's open transaction that uses this workflow id; `free` rolls it back. */
+/** A user's open transaction that holds this workflow id. `free` rolls the transaction back. */
 async function held(workflowId: string): Promise<{ free(): Promise<void> }> {
   const session = await engine.pool.connect();
   let isFree = false;
@@ -64,7 +64,7 @@ it('a child that is cancelled during its start is cancelled once it exists', asy
   await parent.result().catch(() => undefined);
 });
 
-it('a parent whose row a user holds does not delay news of children to other parents', async () => {
+it('a parent whose row a user holds does not delay the outcomes of children of other parents', async () => {
   const parent = await workflow.start('parentThat', { workflowId: 'locked', taskQueue, args: ['ward', {}] });
   await until(async () => (await statusOf('ward')) === 'RUNNING');
   const session = await engine.pool.connect();

@@ -1,5 +1,5 @@
-// Children, parent close policies and messages between runs. Behaviors 9, 36, 38, 48 and 49 of docs/behaviors.md; with runs cached,
-// rebuilt from the log for every turn, and replayed.
+// Children, parent close policies and messages between runs. Behaviors 9, 36, 38, 48 and 49 of docs/behaviors.md. With
+// runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { testEngine, until } from '../support/engine.ts';
@@ -55,7 +55,7 @@ for (const [way, engine] of [
       assert.equal(described.rootExecution?.workflowId, 'grandparent');
     });
 
-    it('return results and failures to the parent at the end of their chain', async () => {
+    it('return their result or failure to the parent at the end of the child’s chain', async () => {
       assert.equal(await execute('parentOf', ['works']), 'works');
       assert.equal(await execute('parentOf', ['again']), 'done');
       const retry = { initialInterval: 1, maximumAttempts: 3 };
@@ -84,7 +84,7 @@ for (const [way, engine] of [
       });
     });
 
-    it('have a memo, search attributes and a summary of their own', async () => {
+    it('have their own memo, search attributes and summary', async () => {
       const own = { memo: { a: 1 }, searchAttributes: { Color: ['red'] }, staticSummary: 'a child' };
       assert.equal(await execute('parentOf', ['works', { workflowId: 'tagged', ...own }], 'p-tagged'), 'works');
       const described = await workflow.getHandle('tagged').describe();
@@ -93,11 +93,11 @@ for (const [way, engine] of [
       assert.equal(await described.staticSummary(), 'a child');
     });
 
-    it('run many at a time', async () => {
+    it('run in large numbers at the same time', async () => {
       assert.equal(await execute('parentOfMany', [100]), 4950);
     });
 
-    it('are started once for each workflow id: a second start of an open one is refused', async () => {
+    it('have unique workflow ids: a second start with the id of an open child is refused', async () => {
       assert.equal(await execute('twins', ['twin']), 'Workflow execution already started: twin listener');
     });
 
@@ -148,7 +148,7 @@ for (const [way, engine] of [
         cause,
       });
       assert.deepEqual(await cancels('started', 'ABANDON', 'c6'), { ...failure, workflowId: 'c6', cause });
-      await closed('c6', 'TERMINATED'); // by its parent's close, not by the scope
+      await closed('c6', 'TERMINATED'); // the parent's close terminates the child; the scope abandons it
       const byHandle = (await cancels('handle', undefined, 'c7')) as { cause: unknown };
       assert.deepEqual(byHandle.cause, {
         name: 'CancelledFailure',
@@ -165,7 +165,7 @@ for (const [way, engine] of [
           ['ABANDON', 'RUNNING'],
         ] as const) {
           const workflowId = `${how} ${policy}`;
-          // Otherwise the scope of a cancelled parent would cancel its child.
+          // With another cancellationType, the scope of a cancelled parent would cancel the child.
           const options = { parentClosePolicy: policy, cancellationType: 'ABANDON' };
           const parent = await workflow.start('parentThat', {
             workflowId: `parent ${workflowId}`,
@@ -185,7 +185,7 @@ for (const [way, engine] of [
       }
     });
 
-    it('start when abandoned even if the parent ends in the same turn; others do not', async () => {
+    it('that are abandoned start even if the parent ends in the same turn; other children do not start', async () => {
       await execute('leaves', ['orphan', { parentClosePolicy: 'ABANDON' }], 'l1');
       await closed('orphan', 'RUNNING');
       await workflow.getHandle('orphan').signal('stop');
@@ -211,7 +211,7 @@ for (const [way, engine] of [
   });
 
   describe(`messages from runs that are ${way}`, () => {
-    it('reach any open run by its workflow id, or only one run', async () => {
+    it('reach the open run of a workflow id, or only the run with a run id', async () => {
       const open = await workflow.start('listener', { workflowId: 'open', taskQueue });
       assert.deepEqual(await execute('outsider', ['open', open.runId]), ['ok', 'ok']);
       assert.deepEqual(await open.result().catch((error: Error) => error.message), 'Workflow execution cancelled');
@@ -232,7 +232,7 @@ for (const [way, engine] of [
       assert.deepEqual(await open.result(), ['farewell']);
     });
 
-    it('arrive once each when two runs write to each other', async () => {
+    it('arrive exactly once each when two runs signal each other', async () => {
       const start = (workflowId: string, other: string) =>
         workflow.start('pingPong', { workflowId, taskQueue, args: [other, 20] });
       const [ping, pong] = await Promise.all([start('ping', 'pong'), start('pong', 'ping')]);

@@ -1,4 +1,4 @@
-// In which order a worker takes due runs, and that it leaves none behind.
+// In which order a worker claims due runs, and that it leaves no due run behind.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { ClaimedRun } from '../../runtime/store/ownership/claim.ts';
@@ -8,7 +8,7 @@ import { sweepPause } from '../../runtime/worker/claim/claimer.ts';
 
 const second = 1_000_000;
 
-it('one sweep takes all runs that became due long ago, however few fit at a time', async () => {
+it('one sweep claims all runs that became due long ago, however few it can claim at a time', async () => {
   const now = 2_000_000_000 * second;
   const due: number[] = [now];
   const taken: number[] = [];
@@ -38,6 +38,6 @@ it('one sweep takes all runs that became due long ago, however few fit at a time
   assert.deepEqual(failures, []);
 });
 
-it('sweeps take a fiftieth of the time, and after a slow sweep the pause is at most some seconds', () => {
+it('the pause after a sweep is fifty times its duration, and at most five seconds', () => {
   assert.deepEqual([sweepPause(0), sweepPause(30), sweepPause(60_000)], [0, 1_500, 5_000]);
 });

@@ -1,5 +1,5 @@
-// Continue-as-new: one run ends and the next starts in one commit; nothing sent meanwhile is lost. Behaviors 16, 50 and 51 of
-// docs/behaviors.md; with runs cached, rebuilt from the log for every turn, and replayed.
+// Continue-as-new: one run ends and the next run starts in the same commit, and no message is lost. Behaviors 16, 50
+// and 51 of docs/behaviors.md. With runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowContinuedAsNewError, WorkflowNotFoundError } from 'reprise/client';
@@ -31,7 +31,7 @@ for (const [way, engine] of [
   };
 
   describe(`continue-as-new of a run that is ${way}`, () => {
-    it('passes on arguments, context and handles; result() follows to the end', async () => {
+    it('passes on arguments, context and handles, and result() waits for the last run', async () => {
       const handle = await client.workflow.start('countOn', { workflowId: 'chain', taskQueue, args: [2] });
       let sum = 0;
       for (let i = 1; i <= 5; i++) {
@@ -53,7 +53,7 @@ for (const [way, engine] of [
       await assertSound('chain');
     });
 
-    it('gives every run of a chain the start time of the first one', async () => {
+    it('gives every run of a chain the start time of the first run', async () => {
       const handle = await client.workflow.start('tellsStart', { workflowId: 'start-of-chain', taskQueue });
       const [startTime, runStartTime] = (await handle.result()) as [number, number];
       const first = await client.workflow.getHandle('start-of-chain', handle.runId).history();
@@ -92,7 +92,7 @@ for (const [way, engine] of [
       await assertSound('options');
     });
 
-    it('accepts new timeouts, and keeps those that it does not name', async () => {
+    it('accepts new timeouts, and keeps the timeouts that its options do not name', async () => {
       const timeouts = { workflowRunTimeout: '1 hour', workflowTaskTimeout: 5000 };
       const started = { workflowId: 'timeouts', taskQueue, workflowRunTimeout: '2 hours' } as const;
       const run = (options: object) => client.workflow.execute('timeoutsAfter', { ...started, args: [options] });
@@ -106,7 +106,7 @@ for (const [way, engine] of [
       for (const { run_id: runId } of await chain('timeouts')) await assertReplays(engine.connection.database, runId);
     });
 
-    it('a handle to one run stays with it; followRuns: false reports the next one', async () => {
+    it('a handle to one run stays with that run; followRuns: false reports the next run', async () => {
       const { workflow } = client;
       const options = { workflowId: 'pinned', taskQueue, args: [1] as unknown as [] };
       const handle = await workflow.start('countOn', { ...options, followRuns: false });

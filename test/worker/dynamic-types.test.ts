@@ -1,5 +1,5 @@
-// Default exports: an activity for every unknown activity type, a workflow for every unknown workflow type. Behavior 56 of
-// docs/behaviors.md; with the run cached, rebuilt from the log for every turn, and replayed.
+// Default exports: an activity for every unknown activity type, and a workflow for every unknown workflow type.
+// Behavior 56 of docs/behaviors.md. With the run cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -35,7 +35,7 @@ for (const [way, engine] of [
   ['cached', await testEngine(options)],
   ['evicted after every turn', await testEngine({ ...options, maxCachedRuns: 0 })],
 ] as const) {
-  it(`the default activity runs every unknown type, also local ones; a run that is ${way}`, async () => {
+  it(`the default activity runs for every unknown type, also as a local activity; a run that is ${way}`, async () => {
     const handle = await engine.start('known', [1]);
     assert.deepEqual(await handle.result(), [
       'known',
@@ -49,7 +49,7 @@ for (const [way, engine] of [
   });
 
   for (const type of ['never-exported', 'constructor', '__proto__']) {
-    it(`the default workflow runs the unknown type ${type}; a run that is ${way}`, async () => {
+    it(`the default workflow runs for the unknown type ${type}; a run that is ${way}`, async () => {
       const handle = await engine.start(type, [1, 'two']);
       assert.deepEqual(await handle.result(), ['dynamic', type, [1, 'two'], ['defined', ['a']]]);
       assert.equal((await handle.describe()).type, type);

@@ -1,4 +1,4 @@
-// The whole path of the data in one process: client, Postgres, sandbox, activities, log, result.
+// The whole path of a workflow's data in one process: client, Postgres, sandbox, activities, log, result.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { testEngine } from '../support/engine.ts';
@@ -35,7 +35,7 @@ describe('a workflow from start to result', async () => {
     assert.deepEqual(rows, [{ ok: true, seq: 4, problem: null }]);
   });
 
-  it('gives each run its own module state', async () => {
+  it('has separate module state for each run', async () => {
     const handles = await Promise.all([start('moduleState'), start('moduleState')]);
     assert.deepEqual(await Promise.all(handles.map((handle) => handle.result())), [2, 2]);
   });
@@ -85,7 +85,7 @@ describe('a workflow from start to result', async () => {
     assert.equal(await handle.query('total'), 6, 'a closed run answers by replay');
   });
 
-  it('names the registered queries when one is unknown', async () => {
+  it('lists the registered queries when a query is unknown', async () => {
     const handle = await start('accumulate');
     await assert.rejects(handle.query('nothing'), {
       name: 'QueryNotRegisteredError',
@@ -133,7 +133,7 @@ describe('a workflow from start to result', async () => {
     assert.match(result, /^CONTEXT_PATCH_INVALID .*\/nowhere\/1.* done=0$/s);
   });
 
-  it('passes the progress of a failed attempt to the next one', async () => {
+  it('passes the heartbeat details of a failed attempt to the next attempt', async () => {
     assert.equal(await (await start('resumeFromHeartbeat')).result(), 3);
   });
 
@@ -141,7 +141,7 @@ describe('a workflow from start to result', async () => {
     assert.equal(await (await start('heartbeatTimeout')).result(), 'activity Heartbeat timeout');
   });
 
-  it('logs how long an attempt took that stopped its heartbeats, not its time limit', async () => {
+  it('logs the real duration of an attempt that stopped its heartbeats, not its time limit', async () => {
     const handle = await start('heartbeatTimeout');
     await handle.result();
     const { rows } = await engine.pool.query<{ ms: number }>(
@@ -153,7 +153,7 @@ describe('a workflow from start to result', async () => {
     assert.notEqual(rows[0]!.ms, 60_000, 'the startToCloseTimeout is logged');
   });
 
-  it('stops at a bug in workflow code, shows it in describe, and stays open', async () => {
+  it('stops at a bug in workflow code, shows the bug in describe, and stays open', async () => {
     const handle = await start('brokenUntilFixed');
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);
     assert.equal(failure.code, 'WORKFLOW_ERROR');
@@ -209,7 +209,7 @@ describe('a workflow from start to result', async () => {
     assert.equal(await second.result(), 'Hello, again!');
   });
 
-  it('refuses values that cannot be stored, names path or size, and writes nothing', async () => {
+  it('refuses values that cannot be stored, names their path or size, and writes nothing', async () => {
     const workflowId = 'refused';
     const options = { workflowId, taskQueue: engine.taskQueue };
     await assert.rejects(client.workflow.start('greet', { ...options, args: [{ items: [1, { socket: () => 1 }] }] }), {
@@ -222,7 +222,7 @@ describe('a workflow from start to result', async () => {
     await assert.rejects(client.workflow.getHandle(workflowId).describe(), { code: 'RUN_NOT_FOUND' });
   });
 
-  it('fails an activity whose result is too large, by name', async () => {
+  it('fails an activity whose result is too large, and names the activity', async () => {
     const handle = await start('bigResult', [3_000_000]);
     await assert.rejects(handle.result(), (error: Error & { cause: Error }) => {
       assert.match(String((error.cause.cause as Error).message), /Result of activity big has 30000\d\d bytes/);
@@ -230,7 +230,7 @@ describe('a workflow from start to result', async () => {
     });
   });
 
-  it('stops at an activity argument that is too large, by name, and appends nothing of the turn', async () => {
+  it('stops at an activity argument that is too large, names the activity, and appends nothing of the turn', async () => {
     const handle = await start('bigArgument', [3_000_000]);
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);
     assert.equal(failure.code, 'PAYLOAD_TOO_LARGE');
@@ -239,7 +239,7 @@ describe('a workflow from start to result', async () => {
     await handle.terminate();
   });
 
-  it('stops at a result that is too large, by name', async () => {
+  it('stops at a workflow result that is too large, and names the workflow', async () => {
     const handle = await start('large', [3_000_000]);
     const failure = await engine.until(async () => (await handle.describe()).taskFailure);
     assert.match(failure.message, /^The result of workflow large would have 30000\d\d bytes, the limit is 2097152\./);
@@ -253,7 +253,7 @@ describe('a workflow from start to result', async () => {
     await assert.rejects(handle.result(), { message: 'nobody came' });
   });
 
-  it('refuses a memo that cannot be stored, and accepts one that only looks like it', async () => {
+  it('refuses a memo that cannot be stored, and accepts a memo that only looks invalid', async () => {
     const options = { workflowId: 'memo', taskQueue: engine.taskQueue, args: ['x'] };
     for (const memo of [{ a: '\0' }, { a: '\ud800' }]) {
       await assert.rejects(client.workflow.start('greet', { ...options, memo }), { code: 'INVALID_INPUT' });

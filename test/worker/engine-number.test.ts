@@ -1,4 +1,5 @@
-// The engine's behavior number: a run of a newer version is refused with a remedy, and left to newer workers.
+// The engine number: a run of a newer version is refused with an error that says what to do, and is left to newer
+// workers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineNumber } from '../../runtime/core/log/engine-number.ts';
@@ -21,9 +22,9 @@ async function setEngine(runId: string, number: number): Promise<void> {
   );
 }
 
-test('a run of a newer engine is only quarantined, and continues on a worker that knows the engine', async () => {
+test('a run of a newer engine waits in quarantine, and continues on a worker that supports the engine', async () => {
   const options = { workflowId: 'future', taskQueue: engine.taskQueue, args: ['Ada'] };
-  // Stops the worker before the run is changed.
+  // The start delay keeps the worker away until the run is changed.
   const handle = await client.workflow.start('greet', { ...options, startDelay: '1 hour' });
   await setEngine(handle.runId, engineNumber + 1);
   await pool.query('update reprise.ready set wake_at = now() where run_id = $1', [handle.runId]);
@@ -44,7 +45,7 @@ test('a run of a newer engine is only quarantined, and continues on a worker tha
     events.map((event) => event.type),
     ['WorkflowStarted', 'WorkflowTaskFailed'],
   );
-  // A worker that knows the engine takes the run at its next try.
+  // A worker that supports the engine claims the run at its next try.
   await setEngine(handle.runId, engineNumber);
   assert.equal(await handle.result(), 'Hello, Ada!');
 });
@@ -76,7 +77,7 @@ test('unknown events of a newer version stop only their own run', async () => {
   });
 });
 
-test('queries to a run of a newer engine are refused likewise', async () => {
+test('queries to a run of a newer engine are refused with the same error', async () => {
   const handle = await client.workflow.start('greet', {
     ...{ workflowId: 'asked', taskQueue: engine.taskQueue, args: ['Ada'] },
   });

@@ -1,5 +1,5 @@
-// Which errors fail a run (or an update) instead of its task: behavior 56 of docs/behaviors.md. With runs cached, evicted after every
-// turn, and replayed.
+// Which errors fail a run or an update instead of the workflow task. Behavior 56 of docs/behaviors.md. With runs
+// cached, evicted after every turn, and replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle, WorkflowUpdateFailedError } from 'reprise/client';
@@ -45,7 +45,7 @@ for (const [way, engine] of [
       }
     });
 
-    it('fails the task if nobody names it', async () => {
+    it('fails the task if neither worker nor workflow names its class', async () => {
       const handle = await engine.start('byWorker', ['later', 'TypeError']);
       assert.match(await taskFailure(handle), /^WORKFLOW_ERROR: TypeError: a bug/);
     });
@@ -107,7 +107,7 @@ describe('a history that the code cannot follow', () => {
     }
   });
 
-  it('fails the run if the worker names it', async () => {
+  it('fails the run if the worker names the class of the error', async () => {
     for (const name of ['NondeterminismError', 'DeterminismViolationError', 'Error']) {
       const handle = await later({ changed: [name] });
       const { type, message, nonRetryable } = await failureOf(handle);

@@ -1,4 +1,5 @@
-// A user's open transaction holds rows that calls need: those calls wait, others do not, and workers have their own connections.
+// A user's open transaction holds rows that calls need. Those calls wait and other calls do not. Workers have their own
+// connections.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import pg from 'pg';
@@ -10,7 +11,7 @@ describe('rows that an open transaction holds', async () => {
   const engine = await testEngine();
   const { client, taskQueue, start } = engine;
 
-  /** A session of an application that holds the row of a run. */
+  /** Opens a session of an application that holds the row of a run. */
   async function holding(runId: string | undefined): Promise<pg.Client> {
     const user = new pg.Client({ connectionString: engine.url, application_name: 'accounting' });
     await user.connect();
@@ -21,7 +22,7 @@ describe('rows that an open transaction holds', async () => {
 
   const soon = <T>(call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + 200, call);
 
-  it('end a signal, a cancellation and a termination with RUN_BUSY, which names the session', async () => {
+  it('make a signal, a cancellation and a termination fail with RUN_BUSY, which names the session', async () => {
     const handle = await start('accumulate');
     const user = await holding(handle.runId);
     const expected = { code: 'RUN_BUSY', runId: handle.runId };
@@ -36,7 +37,7 @@ describe('rows that an open transaction holds', async () => {
     assert.equal(await handle.result(), 0);
   });
 
-  it('end a start whose workflow id an open transaction has with RUN_BUSY, which names the session', async () => {
+  it('make a start with the same workflow id fail with RUN_BUSY, which names the session', async () => {
     const user = new pg.Client({ connectionString: engine.url, application_name: 'orders' });
     await user.connect();
     await user.query('begin');
@@ -57,7 +58,7 @@ describe('rows that an open transaction holds', async () => {
     await handle.terminate();
   });
 
-  it('let calls that wait longer than the pool is large keep no other call from the database', async () => {
+  it('do not block other calls when more calls wait for them than the pool has connections', async () => {
     const handle = await start('accumulate');
     const user = await holding(handle.runId);
     const signals = Array.from({ length: 30 }, () => handle.signal('add', 1));
@@ -73,7 +74,7 @@ describe('rows that an open transaction holds', async () => {
     assert.equal(await handle.result(), 30);
   });
 
-  it('leave workers their own connections when calls of clients use all of theirs', async () => {
+  it('do not affect workers, which have their own connections when clients use all of the pool', async () => {
     const { pool } = engine.connection.database;
     const taken = await Promise.all(Array.from({ length: pool.options.max ?? 10 }, () => pool.connect()));
     const connection = await Connection.connect({ connectionString: engine.url });

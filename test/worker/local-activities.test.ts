@@ -1,5 +1,5 @@
-// Local activities on a real worker. Behavior 46 of docs/behaviors.md; each with the run cached, rebuilt from the log for every turn,
-// and with the recorded history replayed. test/conformance/activities.test.ts covers workers that lack an activity.
+// Local activities on a real worker. Behavior 46 of docs/behaviors.md. With the run cached, rebuilt from the log for
+// every turn, and replayed. test/conformance/activities.test.ts covers workers that lack an activity.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { activityInfo, ApplicationFailure, Context, getClient } from 'reprise/activity';
@@ -26,7 +26,7 @@ const activities = {
     const { isLocal, activityId, taskQueue } = activityInfo();
     return { isLocal, activityId, taskQueue };
   },
-  /** What the log says about its schedule while it runs. */
+  /** Returns what the log contains about the activity's schedule while the activity runs. */
   async ownSchedule(): Promise<unknown> {
     const { workflowExecution } = activityInfo();
     const history = await getClient().workflow.getHandle(workflowExecution!.workflowId).history();
@@ -75,7 +75,7 @@ for (const [way, engine] of [
       assert.deepEqual(await call({ type: 'ownSchedule' }), { meta, isHashed: true });
     });
 
-    it('run once each, in sequence and in parallel, and appear as markers in Temporal history', async () => {
+    it('run once each, in sequence and in parallel, and appear as markers in a Temporal history', async () => {
       const handle = await engine.start('localChain', ['echo', 5]);
       started.push(handle);
       assert.deepEqual(await handle.result(), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
@@ -145,7 +145,7 @@ for (const [way, engine] of [
       }
     });
 
-    it('replay from their histories', async () => {
+    it('replay from the recorded histories', async () => {
       assert.ok(started.length > 7);
       for (const handle of started) await assertReplays(engine.connection.database, handle.runId!);
     });

@@ -1,4 +1,4 @@
-// A migration of a newer version adds columns while a worker of this version runs.
+// The migration of a newer version adds columns while a worker of this version runs.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { pino } from 'pino';

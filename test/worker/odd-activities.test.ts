@@ -1,4 +1,4 @@
-// Activities that throw unreadable errors, report values that cannot be stored, or never return: the worker continues.
+// Activities that throw unreadable errors, report values that cannot be stored, or never return. The worker continues.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { testEngine } from '../support/engine.ts';
@@ -6,16 +6,16 @@ import { testEngine } from '../support/engine.ts';
 const engine = await testEngine({ maxConcurrentActivities: 1 });
 
 for (const kind of ['no prototype', 'bad toString', 'symbol message', 'proxy']) {
-  it(`an activity that throws an unreadable value fails alone: ${kind}`, async () => {
+  it(`an activity that throws an unreadable value fails, and the worker continues: ${kind}`, async () => {
     assert.equal(await (await engine.start('odd', [kind])).result(), 'failed');
   });
 }
 
-it('recorded usage of the wrong type does no harm', async () => {
+it('recorded usage of the wrong type does not fail the activity', async () => {
   assert.equal(await (await engine.start('odd', ['bad usage'])).result(), 'used');
 });
 
-it('progress that cannot be stored does no harm', async () => {
+it('heartbeat details that cannot be stored do not stop the worker', async () => {
   assert.ok(['beaten', 'failed'].includes((await (await engine.start('odd', ['bad heartbeat'])).result()) as string));
 });
 
@@ -24,7 +24,7 @@ it('a timed-out activity that never settles frees its slot', async () => {
   assert.equal(await (await engine.start('greet', ['next'])).result(), 'Hello, next!');
 });
 
-it('attempts are counted correctly even if the log is slower than their retries', async () => {
+it('attempts are counted correctly even if the log is slower than the retries', async () => {
   const handle = await engine.start('failingActivity', [7]);
   await engine.until(async () => (await handle.history()).some((event) => event.type === 'ActivityScheduled'));
   const session = await engine.pool.connect();
@@ -40,7 +40,7 @@ it('attempts are counted correctly even if the log is slower than their retries'
   );
 });
 
-it('a first turn that cannot be stored fails its task, not the start', async () => {
+it('a first turn that cannot be stored fails the workflow task, not the start', async () => {
   await engine.pool.query(
     "alter table reprise.events add constraint refused check (name is distinct from 'refused by the database')",
   );

@@ -1,5 +1,5 @@
-// A run that the engine cannot continue is put into quarantine alone: a hundred other runs complete, the worker keeps its epoch,
-// no activity is executed twice, and the run completes by itself once its fault is gone.
+// Only the run that the engine cannot continue goes into quarantine. A hundred other runs complete, the worker keeps
+// its epoch, and no activity is executed twice. The run completes once its fault is repaired.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
@@ -12,7 +12,7 @@ import { fixtureWorker, until } from '../support/engine.ts';
 
 const { url, pool } = await testDatabase();
 const connection = await Connection.connect({ connectionString: url });
-/** Looks like another process to the engine. */
+/** A client with a separate connection, which the engine treats like another process. */
 const elsewhere = new Client({ connection: await Connection.connect({ connectionString: url }) });
 after(async () => {
   await elsewhere.connection.close();
@@ -21,7 +21,9 @@ after(async () => {
 
 const healthyCount = 100;
 
-/** Keys of the activities of healthy runs, as they start; a key that occurs twice was repeated. */
+/**
+ * The idempotency key of each activity of a healthy run that starts. A key that occurs twice means a repeated activity.
+ */
 const begun: string[] = [];
 const counted = {
   ...activities,
@@ -43,7 +45,7 @@ async function epochs(taskQueue: string): Promise<number> {
   return (await query('select 1 from reprise.workers where queue = $1', [`default/${taskQueue}`])).length;
 }
 
-/** Sends a message as a client would, but without a notice; `type` is a number that no version knows. */
+/** Sends a message as a client does, but without a notice and with a message type that no version knows. */
 async function sendUnknown(runId: string): Promise<void> {
   await pool.query(
     `with r as (update reprise.ready set mail = mail + 1,
@@ -54,12 +56,12 @@ async function sendUnknown(runId: string): Promise<void> {
   );
 }
 
-/** Turns the message into one that this version knows. */
+/** Changes the type of the message to a type that this version knows. */
 async function mendMessage(runId: string): Promise<void> {
   await pool.query('update reprise.inbox set type = 40 where run_id = $1 and type = 999', [runId]);
 }
 
-/** Starts runs from another process while no worker polls the queue. */
+/** Starts the healthy runs, as from another process, before a worker polls the queue. */
 function startHealthy(taskQueue: string): Promise<WorkflowHandle[]> {
   return Promise.all(
     Array.from({ length: healthyCount }, (_, i) =>
@@ -83,7 +85,7 @@ interface Sickness {
   heal(runId: string): Promise<unknown>;
 }
 
-/** Sets a column of an event, and restores it. */
+/** A fault in the log: `infect` changes a column of an event, and `heal` restores the column. */
 function edited(seq: number, column: 'meta' | 'type', value: string): Pick<Sickness, 'infect' | 'heal'> {
   let before: { value: unknown } | undefined;
   return {
@@ -108,14 +110,14 @@ const sicknesses: readonly Sickness[] = [
     ...edited(1, 'meta', 'null'),
   },
   {
-    name: 'with an event of a type of the future',
+    name: 'with an event of an unknown type',
     ...{ workflow: 'accumulate', cause: 'UNSUPPORTED_ENGINE', message: /code 999 is unknown/, expected: 7 },
     ...edited(2, 'type', '999'),
   },
   {
     name: 'the fold of whose log throws',
     ...{ workflow: 'accumulate', cause: 'TypeError', message: /null/, expected: 7 },
-    // A turn that caused no event ends with such a mark; only versioned workers give it contents.
+    // A turn without other events ends with an event of this type. Only versioned workers write meta into that event.
     ...edited(2, 'meta', '{"version":null,"behavior":"PINNED"}'),
   },
   {
@@ -139,7 +141,7 @@ const sicknesses: readonly Sickness[] = [
 
 describe('beside a hundred healthy runs', () => {
   for (const [i, { name, workflow, cause, message, expected, infect, heal }] of sicknesses.entries()) {
-    it(`a run ${name} goes into quarantine alone, and completes once it is fixed`, async () => {
+    it(`only a run ${name} goes into quarantine, and it completes once it is fixed`, async () => {
       const taskQueue = `sick-${i}`;
       const first = await worker(taskQueue);
       const sick = await first.runUntil(async () => {
@@ -165,7 +167,7 @@ describe('beside a hundred healthy runs', () => {
         assert.match(quarantine!.message, message);
         assert.ok(quarantine!.nextAttempt > quarantine!.since);
         assert.equal(quarantine!.epoch, second.getStatus().epoch);
-        // It takes no slot in memory while it waits.
+        // A run in quarantine takes no slot of the cache while it waits.
         assert.equal(second.getStatus().cachedRuns, 0);
         await heal(runId);
         if (workflow === 'accumulate') await sick.signal('finish');
@@ -179,7 +181,7 @@ describe('beside a hundred healthy runs', () => {
   }
 });
 
-it('arguments that cannot be decoded fail only the task of their run', async () => {
+it('arguments that cannot be decoded fail only the task of that run', async () => {
   const taskQueue = 'arguments';
   const sick = await elsewhere.workflow.start('greet', { workflowId: 'arguments', taskQueue, args: ['Ada'] });
   const [start] = await query<{ payload: Buffer }>('select payload from reprise.events where run_id = $1 and seq = 1', [
@@ -203,7 +205,7 @@ it('arguments that cannot be decoded fail only the task of their run', async () 
   });
 });
 
-it('a message of an unknown type lets the run’s activity end, and keeps its result', async () => {
+it('a message of an unknown type does not stop the run’s activity, and the activity’s result is kept', async () => {
   const taskQueue = 'at-work';
   const only = await worker(taskQueue);
   await only.runUntil(async () => {
@@ -211,7 +213,7 @@ it('a message of an unknown type lets the run’s activity end, and keeps its re
     const { runId } = sick;
     await until(async () => (await sick.describe()).historyLength > 1);
     await sendUnknown(runId);
-    // Sent while the activity is still running.
+    // The message arrives while the activity still runs.
     const { quarantine } = await until(async () => {
       const described = await sick.describe();
       return described.quarantine !== undefined && described;
@@ -230,7 +232,7 @@ it('a message of an unknown type lets the run’s activity end, and keeps its re
   });
 });
 
-it('a run that another writer appended to is rebuilt from its log', async () => {
+it('a run whose log another writer has appended to is rebuilt from the log', async () => {
   const taskQueue = 'conflict';
   const only = await worker(taskQueue);
   await only.runUntil(async () => {
@@ -253,7 +255,7 @@ it('a run that another writer appended to is rebuilt from its log', async () => 
   });
 });
 
-it('messages to a run in quarantine do not load it before its next try', async () => {
+it('messages to a run in quarantine do not load the run before its next try', async () => {
   const taskQueue = 'patient';
   const sick = await elsewhere.workflow.start('accumulate', { workflowId: 'patient', taskQueue });
   const { infect, heal } = edited(1, 'meta', 'null');

@@ -1,11 +1,11 @@
-// Queries that two polls read at once.
+// Queries that two polls read at the same time.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { testEngine, until } from '../support/engine.ts';
 
 const engine = await testEngine();
 
-it('a query that a second poll reads before its answer is stored is answered once', async (t) => {
+it('a query is answered once, even if a second poll reads it before the answer is stored', async (t) => {
   const handle = await engine.start('accumulate');
   await until(async () => (await handle.describe()).historyLength > 1);
   const { pool } = engine.connection.database;
@@ -17,7 +17,8 @@ it('a query that a second poll reads before its answer is stored is answered onc
   const answers: unknown[] = [];
   const [reread, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let reads = 0;
-  // Holds the answer until a second poll has read the request as open; that poll continues once the answer is stored.
+  // Holds the answer back until a second poll has read the request as open. That poll continues once the answer is
+  // stored.
   const query = async (...args: unknown[]): Promise<unknown> => {
     const { name = '', values = [] } = args[0] as { name?: string; values?: unknown[] };
     if (name.startsWith('reprise_answer_')) {
@@ -34,7 +35,7 @@ it('a query that a second poll reads before its answer is stored is answered onc
   pool.query = query as unknown as typeof before;
   assert.equal(await handle.query('total'), 0);
   answered.resolve();
-  // By now the second poll has continued.
+  // The answer to this second query shows that the second poll has continued.
   await handle.query('total');
   assert.equal(new Set(answers).size, answers.length);
   await handle.terminate();

@@ -1,5 +1,5 @@
-// Activities on other task queues: one worker owns the run and has no activities, another has only activities. Each with the run
-// cached, rebuilt from the log for every turn, and with the recorded history replayed.
+// Activities on other task queues: one worker owns the run and has no activities, and another worker has only
+// activities. With the run cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from 'reprise/client';
@@ -11,7 +11,7 @@ import { assertReplays } from '../support/replays.ts';
 const cached = await testEngine();
 const evicted = await testEngine({ maxCachedRuns: 0 });
 
-/** Starts a worker with activities only; returns a function that stops it. */
+/** Starts a worker that has only activities. Returns a function that stops the worker. */
 async function toolWorker(engine: TestEngine, options: Partial<WorkerOptions> = {}): Promise<() => Promise<void>> {
   const worker = await Worker.create({
     connection: engine.connection,
@@ -64,7 +64,7 @@ for (const [way, engine] of [
     });
     after(() => stop());
 
-    it('is executed there, with the same events as one of the owner’s', async () => {
+    it('is executed there, with the same events as an activity that the owner executes', async () => {
       const handle = await engine.start('callRemote', ['about', [], { activityId: 'a-1' }]);
       const { workflowId, runId } = handle;
       const result = await finished(engine, handle);
@@ -85,7 +85,7 @@ for (const [way, engine] of [
       assert.ok(JSON.stringify(events).includes('"queue":"tools"'));
     });
 
-    it('run many at a time, beside those of the owner', async () => {
+    it('runs at the same time as many others and as activities of the owner', async () => {
       const handle = await engine.start('callMany', ['double', 60, 2]);
       const result = (await finished(engine, handle)) as unknown[];
       assert.equal(result.length, 122);
@@ -103,7 +103,7 @@ for (const [way, engine] of [
       );
     });
 
-    it('fails permanently like one of the owner’s', async () => {
+    it('fails permanently like an activity that the owner executes', async () => {
       const message = 'Activity task failed';
       const fatal = await finished(engine, await engine.start('callRemote', ['fatal', []]));
       assert.deepEqual(fatal, {
@@ -136,7 +136,7 @@ for (const [way, engine] of [
       });
     });
 
-    it('passes progress to its next attempt', async () => {
+    it('passes heartbeat details to its next attempt', async () => {
       const options = { heartbeatTimeout: '2 seconds' };
       const handle = await engine.start('callRemote', ['resume', [4], options]);
       assert.deepEqual(await finished(engine, handle), { from: 3, attempt: 4 });
@@ -257,7 +257,7 @@ it('a worker of the same queue executes an activity that the owner lacks', async
   await cached.until(async () => (await typesOf(handle)).includes('ActivityAttemptFailed'));
   const stop = await toolWorker(cached, { taskQueue: 'test' });
   assert.equal(await finished(cached, handle), 8);
-  // The other way round: the first worker has what this one lacks, but this one never takes runs.
+  // The first worker has the activity that this worker lacks. This worker never claims runs.
   const greeted = await cached.start('greet', ['you']);
   assert.equal(await greeted.result(), 'Hello, you!');
   assert.equal((await greeted.describe()).pollers, 1);

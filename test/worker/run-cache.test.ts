@@ -1,4 +1,4 @@
-// Which runs stay in the memory of a worker, and how they leave it.
+// Which runs stay in a worker's memory, and how runs leave the memory.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
@@ -14,11 +14,11 @@ const activities = {
 };
 const engine = await testEngine({ activities });
 
-it('a run that is released late is due at that time, not in the past, where claims seldom look', async () => {
+it('a run that is released after its timer was due is due at the time of its release, where claims look', async () => {
   const { connection, client, pool } = engine;
   let blockedUntil = 0;
   const failPoint = (name: string): void => {
-    // Blocks the whole process, as other computing runs would, until long after the run's timer is due.
+    // Blocks the whole process until after the run's timer is due, as other runs that compute would.
     const ms = blockedUntil - Date.now();
     if (name === 'before park' && ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
   };
@@ -59,7 +59,7 @@ for (const maxCachedRuns of [0, 1]) {
 
 describe('runs that wait for a slot', { concurrency: 2 }, () => {
   for (const local of [false, true]) {
-    it(`do not keep a worker from the run that the running activity waits for; local: ${local}`, async () => {
+    it(`do not keep a worker from claiming the run that a running activity waits for; local: ${local}`, async () => {
       const { connection, client } = engine;
       const taskQueue = `stalled ${local}`;
       const gate = Promise.withResolvers<void>();
@@ -85,7 +85,7 @@ describe('runs that wait for a slot', { concurrency: 2 }, () => {
   }
 });
 
-it('a worker that stops releases no run whose activities are on their way to other workers', async () => {
+it('a worker that stops does not release a run before it has offered the run’s activities to other workers', async () => {
   const { connection, client, pool } = engine;
   const taskQueue = 'stopping';
   let offers = 0;

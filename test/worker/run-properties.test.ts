@@ -1,5 +1,6 @@
-// Memo, search attributes and texts for people: set by a start and by workflow code, seen inside and outside, and passed on to
-// the next run. With runs cached, rebuilt from the log for every turn, and replayed.
+// Memo, search attributes and texts for people (summaries, details). A start and workflow code set them, workflow code
+// and clients read them, and the next run inherits them. With runs cached, rebuilt from the log for every turn, and
+// replayed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowHandle, WorkflowStartOptions } from 'reprise/client';
@@ -52,7 +53,7 @@ async function rowOf(engine: TestEngine, runId: string): Promise<Row> {
   return rows[0]!;
 }
 
-/** The row that the events of the log imply. */
+/** The values that the run's row must have according to its log. */
 async function foldOf(handle: WorkflowHandle): Promise<Row> {
   const fold: Record<string, Record<string, unknown>> = { memo: {}, searchAttributes: {}, searchAttributeTypes: {} };
   for (const { type, meta } of await handle.history()) {
@@ -101,7 +102,7 @@ for (const [way, engine] of [
   };
 
   describe(`properties of a run that is ${way}`, () => {
-    it('attributes of every type are read unchanged, inside and outside', async () => {
+    it('workflow code and clients read attributes of every type unchanged', async () => {
       const handle = await begin({ typedSearchAttributes: pairs, memo: { a: { b: null } } });
       const inside = await seenBy(handle);
       assert.deepEqual(inside, { memo: { a: { b: null } }, attributes: untyped, typed: pairs, errors: [] });
@@ -114,7 +115,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('attributes without types infer them from their values; typed ones win', async () => {
+    it('the type of an untyped attribute is inferred from its value; typed attributes win', async () => {
       const searchAttributes = {
         Word: ['order 5'],
         Number: [7],
@@ -146,7 +147,7 @@ for (const [way, engine] of [
       await end(handle);
     });
 
-    it('an upsert is visible at once, is in the row with its event, and null deletes', async () => {
+    it('an upsert is visible at once and commits to the row with its event; null deletes a value', async () => {
       const handle = await begin({ memo: { a: 1 }, typedSearchAttributes: pairs.slice(0, 2) }, [
         { memo: { b: [{ c: null }], a: null } },
         {
@@ -177,7 +178,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('a closing turn writes its changes too, even if it is the first turn', async () => {
+    it('a closing turn writes its changes to the row too, even if it is the first turn', async () => {
       const once = await begin({}, [
         { attributes: [{ key: amount, value: 1 }] },
         { memo: { last: 1 } },
@@ -197,7 +198,7 @@ for (const [way, engine] of [
       assert.deepEqual(rows, [{ ok: true }]);
     });
 
-    it('the next run of a chain has the present memo and attributes, or new ones', async () => {
+    it('the next run of a chain has the current memo and attributes, or those that its options name', async () => {
       const handle = await begin({ memo: { a: 1, b: { c: null } }, typedSearchAttributes: pairs.slice(0, 2) });
       await change(
         handle,
@@ -298,7 +299,7 @@ for (const [way, engine] of [
       await handle.terminate();
     });
 
-    it('texts for people are in describe and in the history', async () => {
+    it('summaries and details are in describe and in the history', async () => {
       const words = { staticSummary: 'an order', staticDetails: 'of\n*Ada*' };
       const workflowId = `summaries ${way}`;
       const handle = await client.workflow.start('summarized', { workflowId, taskQueue, args: ['greets'], ...words });

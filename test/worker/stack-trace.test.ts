@@ -1,4 +1,4 @@
-// The stack trace queries on a real engine: where open runs wait, whichever worker owns them.
+// The stack trace queries on a real engine. They show where open runs wait, whichever worker owns the run.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ const file = 'test/support/fixtures/waiting.ts';
 const api = (call: string): string => `    at ${call} (reprise/workflow)`;
 const at = (place: string): string => `    at ${place.replace('(', `(${file}:`)}`;
 
-/** [workflow, what is done to it, its stack trace] */
+/** [workflow, what the test does to the run, the expected stack trace] */
 const cases: [string, (handle: WorkflowHandle) => Promise<unknown>, string[][]][] = [
   ['sleeps', async () => undefined, [[api('sleep'), at('sleeps (7:9)')]]],
   ['waits', async () => undefined, [[api('condition'), at('waits (13:9)')]]],
@@ -44,7 +44,7 @@ for (const [kind, engine] of Object.entries({ cached, evicted })) {
       await act(handle);
       const expected = stacks.map((frames) => frames.join('\n')).join('\n\n');
       let found = await handle.query(stackTraceQuery);
-      // A message is handled some time after it was sent.
+      // The run handles a message some time after it was sent, so the test repeats the query.
       for (let tries = 0; found !== expected && tries < 50; tries++) found = await handle.query(stackTraceQuery);
       assert.equal(found, expected);
       if (stacks.length > 0) await handle.terminate();
@@ -52,7 +52,7 @@ for (const [kind, engine] of Object.entries({ cached, evicted })) {
   }
 }
 
-test('an enhanced stack trace has locations, and sources if the worker shows them', async () => {
+test('an enhanced stack trace has locations, and source code if the worker’s options allow it', async () => {
   const handle = await cached.start('waits');
   const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
@@ -72,7 +72,7 @@ test('an enhanced stack trace has locations, and sources if the worker shows the
   assert.deepEqual([hidden.stacks, hidden.sources], [[stack], {}]);
 });
 
-test('a stack trace query changes nothing, and can be named by text', async () => {
+test('a stack trace query changes nothing, and its name can be given as text', async () => {
   const handle = await cached.start('waits');
   const [first, second] = await Promise.all([handle.query(stackTraceQuery), handle.query('__stack_trace')]);
   assert.equal(first, second);

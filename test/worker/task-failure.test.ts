@@ -24,7 +24,7 @@ const activities = {
   },
 };
 
-/** Runs a worker with this code until `work` is done. */
+/** Runs a worker with this code for the duration of `work`. */
 async function withCode<T>(taskQueue: string, body: string, work: () => Promise<T>): Promise<T> {
   const workflowsPath = join(writePackage({ 'src/workflows.ts': head + body }), 'src/workflows.ts');
   const options = { connection, taskQueue, workflowsPath, activities, logger: quiet, deadlockTimeoutMs: 100 };
@@ -40,7 +40,7 @@ function failureOf(handle: WorkflowHandle, attempt = 1): Promise<TaskFailure> {
   });
 }
 
-/** [workflow, code, cause, message, place] */
+/** [workflow, error code, message, position in the code] */
 const failures: [string, string, RegExp, string | undefined][] = [
   ['throws', 'WORKFLOW_ERROR', /^TypeError: a bug$/, 'broken (src/workflows.ts:3:34)'],
   ['rejects', 'WORKFLOW_ERROR', /^Unhandled Promise rejection: RangeError: nobody$/, 'rejects (src/workflows.ts:5:55)'],

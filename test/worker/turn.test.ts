@@ -1,4 +1,4 @@
-// Building one turn without a database: inputs that arrive after the run has ended.
+// Builds single turns without a database, from inputs that arrive after the end of the run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -40,7 +40,7 @@ test('an update that arrives after the run’s end is not logged, and its messag
   }
 });
 
-test('messages after a timeout go unread to the next attempt of the run', () => {
+test('messages after a timeout go to the next attempt of the run, unread', () => {
   const tried = new LiveRun('01a00000-0000-7000-8000-000000000002', 3, null);
   const meta = JSON.stringify({ workflowId: 'w', runTimeoutMs: 1, retry: {} });
   tried.record({ ...newEvent(1, 'WorkflowStarted', { name: 'w', meta }), at: 1, hash: null });

@@ -1,5 +1,6 @@
-// Updates from client to handler and back. Behaviors 8, 10, 14 and 16 of docs/behaviors.md; each with the run cached, rebuilt from the
-// log for every turn, and with the recorded history replayed. test/conformance has the others.
+// Updates from client to handler and back. Behaviors 8, 10, 14 and 16 of docs/behaviors.md. With the run cached,
+// rebuilt from the log for every turn, and replayed. test/conformance/updates.test.ts covers the other behaviors of
+// updates.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { ApplicationFailure } from 'reprise/common';
@@ -35,7 +36,7 @@ for (const [way, engine] of [
       assert.equal(await handle.getUpdateHandle('r1').result(), 'Hello, pen!');
       await handle.signal('finish');
       assert.deepEqual(await handle.result(), ['book', 'pen']);
-      // Also when the run is closed.
+      // The outcome is also available after the run has closed.
       assert.equal(
         await elsewhere.workflow.getHandle(handle.workflowId, handle.runId).getUpdateHandle('r1').result(),
         'Hello, pen!',
@@ -49,7 +50,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('that a validator rejects, or that have no handler, leave no trace', async () => {
+    it('leave no trace if a validator rejects them or they have no handler', async () => {
       const handle = await engine.start('cart');
       await handle.query('items');
       const before = await types(handle);
@@ -70,14 +71,14 @@ for (const [way, engine] of [
       assert.deepEqual(await types(handle), before);
       const { rows } = await engine.pool.query('select 1 from reprise.inbox where run_id = $1', [handle.runId]);
       assert.deepEqual(rows, []);
-      // The same id may be used again.
+      // The id of a rejected update may be used again.
       assert.equal(await handle.executeUpdate(addItem, { args: ['x'], updateId: rejected.updateId }), 1);
       await handle.signal('finish');
       await handle.result();
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('of one id are handled once, whoever sends them, and all senders get the outcome', async () => {
+    it('with the same id are handled once, whoever sends them, and all senders get the outcome', async () => {
       const handle = await engine.start('cart');
       const clients = [handle, elsewhere.workflow.getHandle(handle.workflowId)];
       const sent = Array.from({ length: 10 }, (_, i) =>
@@ -90,7 +91,7 @@ for (const [way, engine] of [
       await assertReplays(engine.connection.database, handle.runId!);
     });
 
-    it('that are accepted but unfinished when the run closes fail with that reason', async () => {
+    it('that are accepted but unfinished when the run closes fail with that as the reason', async () => {
       const handle = await engine.start('cart');
       const update = await handle.startUpdate(reserve, { args: ['pen', 60_000], waitForStage: 'ACCEPTED' });
       const result = update.result();
@@ -137,7 +138,7 @@ describe('sending updates', () => {
     assert.deepEqual(await handle.result(), []);
   });
 
-  it('to a long run that is rebuilt in parts for every turn waits for it', async () => {
+  it('to a long run waits until the run is rebuilt, which happens in parts for every turn', async () => {
     const { client, taskQueue } = evicted;
     const handle = await client.workflow.start('longCart', { workflowId: 'long', taskQueue, args: [300] });
     await until(

@@ -1,5 +1,5 @@
-// Activities of versioned runs that other workers execute: workers of the same version, if that has workers on the task queue.
-// With runs cached, rebuilt from the log for every turn, and replayed.
+// Activities of versioned runs that other workers execute: workers of the run's version, if the version has workers on
+// the task queue. With runs cached, rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { activityInfo } from 'reprise/activity';
@@ -19,7 +19,7 @@ const evictedLab = await buildLab('shop', uncached);
 
 const answering = (build: string): { whichBuild(): Promise<string> } => ({ whichBuild: async () => build });
 
-/** A worker without a version, with activities only. */
+/** Runs a worker that has no version and only activities. */
 async function withoutVersion(t: Scope, lab: BuildLab, taskQueue: string): Promise<void> {
   const worker = await Worker.create({
     connection: lab.connection,
@@ -51,7 +51,7 @@ for (const [way, lab] of [
       isFirst = false;
     });
 
-    /** Answers of the queue's workers to one more activity. */
+    /** Starts one more activity on the queue. Waits until `times` activities have answered, and returns all answers. */
     async function ask(handle: WorkflowHandle, times: number): Promise<string[]> {
       await handle.signal('step');
       return until(async () => {
@@ -60,7 +60,7 @@ for (const [way, lab] of [
       });
     }
 
-    /** The pending activity in a description, and how many workers could take it. */
+    /** The state of the pending activity in the run's description, and the number of workers that could claim it. */
     async function told(handle: WorkflowHandle): Promise<[string | undefined, number | undefined]> {
       const remote = (await handle.describe()).pendingActivities[0]?.remote;
       return [remote?.state, remote?.pollers];
@@ -72,7 +72,7 @@ for (const [way, lab] of [
       await assertReplays(lab.connection.database, handle.runId!, 'builds.ts');
     }
 
-    it('is executed only by the run’s version if pinned, only by the current version if not', async (t) => {
+    it('is executed only by the run’s version if the run is pinned, otherwise only by the current version', async (t) => {
       for (const buildId of ['1.0', '2.0'])
         await lab.build(buildId, { queue: 'tools', activities: answering(buildId) });
       await lab.build('2.0', { activities: {} });
@@ -89,7 +89,7 @@ for (const [way, lab] of [
       for (const handle of [pinned, moving]) await finish(handle);
     });
 
-    it('waits for its version when that has no worker any more, as describe shows', async (t) => {
+    it('waits for its version when the version has no worker left, as describe shows', async (t) => {
       const tools = await lab.build('1.0', { queue: 'left tools', activities: answering('1.0') });
       await lab.build('2.0', { queue: 'left tools', activities: answering('2.0') });
       await tools.stop();
@@ -130,7 +130,7 @@ for (const [way, lab] of [
       for (const handle of [foreign, waiting]) await finish(handle);
     });
 
-    it('goes to its version as soon as that has a worker, even if it waited for the current version before', async () => {
+    it('goes to its version as soon as that version has a worker, even if it waited for the current version', async () => {
       await lab.build('2.0', { activities: {} });
       const pinned = await lab.start('asks', { args: ['late tools'] });
       await ask(pinned, 0);
@@ -144,7 +144,7 @@ for (const [way, lab] of [
       await finish(pinned);
     });
 
-    it('of a queue under steady load does not delay those of other queues', async () => {
+    it('on a queue under steady load does not delay activities on other queues', async () => {
       const taskQueue = 'few tools';
       await (await lab.build('1.0', { queue: taskQueue, activities: answering('1.0') })).stop();
       const pinned = await Promise.all([1, 2, 3, 4].map(() => lab.start('asks', { args: [taskQueue] })));

@@ -1,5 +1,5 @@
-// Versions of workers: who may take which run, and that a run's log names its build. With runs cached, rebuilt from the log for
-// every turn, and replayed.
+// Versions of workers: which worker may claim which run, and that a run's log names its build. With runs cached,
+// rebuilt from the log for every turn, and replayed.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
@@ -11,11 +11,11 @@ import { assertReplays } from '../support/replays.ts';
 
 const builds = (handle: WorkflowHandle): Promise<string[]> => handle.query<string[]>('seen');
 
-/** The builds that a run has seen, once there are this many. */
+/** Waits until at least `count` builds have worked on the run. Returns the builds. */
 function seenBy(handle: WorkflowHandle, count: number): Promise<string[]> {
   return until(async () => {
     const all = await builds(handle).catch((error: unknown) => {
-      if (error instanceof QueryNotRegisteredError) return []; // its code has not reached setHandler yet
+      if (error instanceof QueryNotRegisteredError) return []; // the workflow has not reached setHandler yet
       throw error;
     });
     return all.length >= count && all;
@@ -28,7 +28,7 @@ function versionOf(lab: BuildLab, buildId: string): Promise<WorkerDeploymentVers
     .then(({ versions }) => versions.find(({ version }) => version.buildId === buildId)!);
 }
 
-/** Resolves when the build has released the run; the current build takes it next. */
+/** Waits until the build has released the run. The current build claims the run next. */
 async function gone(handle: WorkflowHandle, { worker }: RunningBuild): Promise<void> {
   await until(async () => (await handle.describe()).owner !== worker.getStatus().epoch);
 }
@@ -131,7 +131,7 @@ for (const [way, lab, common] of [
       assert.deepEqual(await builds(handle), ['shop.1.0']);
     });
 
-    it('a run that is always busy moves too, and none of its activities is repeated', async () => {
+    it('a run that always has a running activity moves too, and no activity is repeated', async () => {
       await lab.build('2.0');
       for (const lanes of [1, 3]) {
         await workerDeployment.setCurrentVersion(deploymentName, '1.0');
@@ -148,7 +148,7 @@ for (const [way, lab, common] of [
       }
     });
 
-    it('a ramping version gets its share of workflow ids, the same ones each time', async () => {
+    it('a ramping version gets its share of the workflow ids, always the same ids', async () => {
       const two = await lab.build('2.0');
       await workerDeployment.setRampingVersion(deploymentName, '2.0', 30);
       assert.equal((await versionOf(lab, '2.0')).status, 'RAMPING');
@@ -165,7 +165,7 @@ for (const [way, lab, common] of [
       assert.ok(new Set(expected).size === 2);
       assert.deepEqual(await runAll('pinned'), expected);
       assert.deepEqual(await runAll('moving'), expected);
-      // An auto-upgrade run moves back and forth with the share.
+      // An auto-upgrade run moves back and forth when the share changes.
       const id = ids.find((each) => part(each) >= 0.3)!;
       const handle = await lab.start('moving', { workflowId: id });
       await seenBy(handle, 1);
@@ -182,7 +182,7 @@ for (const [way, lab, common] of [
       await assertReplays(connection.database, handle.runId!, 'builds.ts');
     });
 
-    it('a start may override the version of its run, whatever the code says', async () => {
+    it('a start may override the version of its run, whatever the workflow code says', async () => {
       const pinnedTo = { deploymentName, buildId: '3.0' };
       const handle = await lab.start('moving', { versioningOverride: { pinnedTo } });
       assert.deepEqual((await handle.describe()).versioningInfo, {
@@ -234,7 +234,7 @@ for (const [way, lab, common] of [
       for (const { run_id: runId } of rows) await assertReplays(connection.database, runId, 'builds.ts');
     });
 
-    it('a pinned run that continues in another queue stays on its version if that polls the queue', async () => {
+    it('a pinned run that continues on another queue stays on its version if that version polls the queue', async () => {
       await Promise.all([lab.build('2.0', { queue: 'more' }), lab.build('1.0', { queue: 'more' })]);
       const stays = await lab.start('entity', { args: [{ taskQueue: 'more' }] });
       await seenBy(stays, 1);
@@ -256,7 +256,7 @@ for (const [way, lab, common] of [
       await leaves.terminate();
     });
 
-    it('children of a pinned run start on its version if that polls their queue, otherwise on the current one', async () => {
+    it('children of a pinned run start on its version if that version polls their queue, otherwise on the current version', async () => {
       await Promise.all([lab.build('2.0'), lab.build('2.0', { queue: 'two' })]);
       const begun = [
         await lab.start('parent'),
@@ -277,7 +277,7 @@ for (const [way, lab, common] of [
       for (const handle of begun) await assertReplays(connection.database, handle.runId!, 'builds.ts');
     });
 
-    it('a retry of a pinned run starts on the current version, or on the one that the start named', async () => {
+    it('a retry of a pinned run starts on the current version, or on the version that the start named', async () => {
       await lab.build('2.0');
       const retry = { maximumAttempts: 2, initialInterval: 1 };
       const [free, sent] = [
@@ -296,7 +296,7 @@ for (const [way, lab, common] of [
       assert.equal(await sent.result(), 'shop.1.0');
     });
 
-    it('an unversioned worker takes new runs, but no runs of a version', async () => {
+    it('an unversioned worker claims new runs, but no runs of a version', async () => {
       const plain = await fixtureWorker(connection, 'mixed', { ...common, workerDeploymentOptions: undefined! });
       const running = plain.run();
       const versioned = await lab.build('1.0', { queue: 'mixed' });
@@ -311,7 +311,7 @@ for (const [way, lab, common] of [
       assert.equal(greeting, 'Hello, Ada!');
       assert.equal((await handle.describe()).unreadMail, 1);
       assert.equal((await client.workflow.getHandle('hi').describe()).versioningInfo, undefined);
-      // As after a crash before the run's queue was written: the log decides, whoever claims the run.
+      // The same state as after a crash before the run's queue was written: the log decides, whoever claims the run.
       await lab.pool.query("update reprise.ready set queue = 'default/mixed' where run_id = $1", [handle.runId]);
       await until(async () => (await queueOf(lab, handle)) === '@shop:1.0/default/mixed');
       await lab.build('1.0', { queue: 'mixed' });
@@ -321,7 +321,7 @@ for (const [way, lab, common] of [
       await running;
     });
 
-    it('a worker may name its version and still take unversioned runs', async () => {
+    it('a worker may name its version and still claim unversioned runs', async () => {
       const version = { deploymentName, buildId: '1.x' };
       await lab.build('1.x', {
         queue: 'told',

@@ -1,5 +1,5 @@
-// How a worker stops (behavior 45 of docs/behaviors.md): running activities may end in the grace time and are cancelled after it, and
-// other workers run them again; a worker that does not stop can be forced.
+// How a worker stops (behavior 45 of docs/behaviors.md). Running activities may end within the grace time. After it
+// they are cancelled, and other workers run them again. A worker that does not stop in time gives up.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { GracefulShutdownPeriodExpiredError, Worker, type WorkerOptions } from 'reprise/worker';
@@ -10,7 +10,7 @@ import { assertReplays } from '../support/replays.ts';
 const engine = await testEngine();
 let queues = 0;
 
-/** A worker with all fixtures and tools on a queue of its own. */
+/** A worker on a separate queue, with the activities of all fixtures and tools. */
 function ownWorker(taskQueue: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
   return fixtureWorker(engine.connection, taskQueue, { activities: tools, ...options });
 }
@@ -63,7 +63,7 @@ for (const whose of ['own', 'remote'] as const) {
     };
   };
 
-  it(`activities may end during the grace time: ${whose}`, async () => {
+  it(`activities may complete during the grace time: ${whose}`, async () => {
     const { first, running, result, next } = await started('takeLong', [300], { shutdownGraceTime: '10 s' });
     first.shutdown();
     assert.equal(first.getState(), 'STOPPING');
@@ -80,7 +80,7 @@ for (const whose of ['own', 'remote'] as const) {
     first.shutdown();
     await running;
     const stop = await next();
-    // One attempt is allowed: a lost attempt does not count.
+    // Only one attempt is allowed, and a lost attempt does not count.
     assert.equal(await result, 2);
     const { rows } = await engine.pool.query(`select 1 from reprise.events where run_id = $1 and type = 10`, [runId]);
     assert.equal(rows.length, 1);
@@ -112,7 +112,7 @@ it('an activity learns why it must stop', async () => {
   worker.shutdown();
   await running;
   assert.deepEqual(reasons, ['WORKER_SHUTDOWN']);
-  // It ended with a result, which counts.
+  // The activity returned a result, which counts.
   assert.equal(await handle.result(), 'noted');
 });
 
@@ -161,7 +161,7 @@ it('a worker that does not stop in time gives up, and others continue', async ()
   await serving;
 });
 
-it('durations of the options are checked', async () => {
+it('invalid durations and rates in the options are refused', async () => {
   for (const [option, value] of [
     ['shutdownGraceTime', 'soon'],
     ['shutdownForceTime', -1],

@@ -1,5 +1,5 @@
-// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of docs/behaviors.md; with runs cached, rebuilt from the log for
-// every turn, and replayed. test/conformance/cron.test.ts covers cron schedules.
+// Retry policies and timeouts of workflows. Behaviors 51, 52 and 55 of docs/behaviors.md. With runs cached, rebuilt
+// from the log for every turn, and replayed. test/conformance/cron.test.ts covers cron schedules.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { WorkflowFailedError } from 'reprise/client';
@@ -106,7 +106,7 @@ for (const [way, engine] of [
       await assertSound('stopped');
     });
 
-    it('times out without its code noticing, and the retry policy applies', async () => {
+    it('times out without any notice to its code, and the retry policy applies', async () => {
       const handle = await workflow.start('waitsForEver', {
         workflowId: 'late',
         taskQueue,
@@ -156,7 +156,7 @@ for (const [way, engine] of [
   });
 }
 
-describe('a run that no worker of its queue has', () => {
+describe('a run that no worker of its queue owns', () => {
   it('times out nevertheless, and is retried', async () => {
     const { workflow } = cached.client;
     const handle = await workflow.start('waitsForEver', {
