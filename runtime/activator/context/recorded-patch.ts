@@ -6,7 +6,7 @@ import { type Check, ContextDocument } from '../../core/context/context-patch.ts
 import type { InputOp } from '../../core/context/context-input.ts';
 import type { Op } from '../../core/json/operation.ts';
 
-/** The recorded operations; undefined when only lowering the patch can tell whether they match. */
+/** The recorded operations; undefined if the match is not obvious. Then the patch is lowered to RFC 6902 and compared. */
 export function recordedOps(
   asked: readonly InputOp[],
   recorded: string,

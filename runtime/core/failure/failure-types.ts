@@ -22,7 +22,7 @@ export function failureErrorNames(
   return names.length === 0 ? undefined : names;
 }
 
-/** True when a run fails if its code cannot follow its history. */
+/** True if these failure types make nondeterminism fail the run, not only the task. */
 export function failsOnNondeterminism(names: readonly string[] | undefined): boolean {
   return names?.some((name) => nondeterminism.includes(name)) ?? false;
 }

@@ -1,4 +1,4 @@
-// Search attributes: typed values of a run that lists of runs filter by. Holds the public classes and types only;
+// Search attributes: typed values of a run, used to filter lists of runs. Holds the public classes and types only;
 // attribute-values.ts holds the stored form. Names are Temporal's.
 import { describeValue } from '../json/json.ts';
 import { kindOf } from '../payload/value-kind.ts';

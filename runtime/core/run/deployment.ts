@@ -27,7 +27,7 @@ export type VersioningBehavior = (typeof VersioningBehavior)[keyof typeof Versio
 
 /** Where the next run of a pinned run begins after continue-as-new. Default: on the same build. */
 export const InitialVersioningBehavior = {
-  /** On the current build, or on the ramping one by its share. */
+  /** On the current build, or on the ramping one for its percentage of workflow ids. */
   AUTO_UPGRADE: 'AUTO_UPGRADE',
   /** On the ramping build, whatever its share; on the current one if none is ramping. */
   USE_RAMPING_VERSION: 'USE_RAMPING_VERSION',

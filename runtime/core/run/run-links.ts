@@ -79,7 +79,7 @@ export class RunLinks {
     return this.children.size === 0 && this.messages.size === 0;
   }
 
-  /** True when some message is not known to be sent. */
+  /** True if the log does not yet show that every message was delivered and every child started. */
   get hasUnsent(): boolean {
     if (this.messages.size > 0) return true;
     for (const child of this.children.values()) if (!child.isStarted) return true;

@@ -191,7 +191,7 @@ where s.run_id = $1 and s.seq = $2 and s.type = ${eventCode.ActivityScheduled} g
   return rows[0];
 }
 
-/** The latest activity of a run with this id; undefined when there is none. */
+/** The seq of the run's latest activity with this activity id; undefined if there is none. */
 export async function findActivity(database: Database, runId: string, activityId: string): Promise<number | undefined> {
   const { rows } = await database.pool.query<{ seq: number | null }>(
     `select max(seq) as seq from ${database.schema}.events

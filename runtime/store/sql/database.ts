@@ -56,7 +56,7 @@ export class Database {
   readonly schema: string;
   readonly local: EventEmitter<LocalEvents>;
   readonly notifier: Notifier;
-  /** Workers of this process by queue. A start for one of them needs no notice. */
+  /** Workers of this process by queue. A run that is started for one of these workers needs no notice to other processes. */
   readonly localWorkers: Map<string, Set<LocalWorker>>;
   #starters: pg.Pool | undefined;
   #forWorkers: Database | undefined;

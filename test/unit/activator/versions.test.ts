@@ -1,4 +1,4 @@
-// patched and deprecatePatch: one marker per id and run, and the code that a replay takes. Behavior 57 of
+// patched and deprecatePatch: one marker per id and run, and the branch that a replay takes. Behavior 57 of
 // docs/behaviors.md.
 import assert from 'node:assert/strict';
 import { defineQuery, deprecatePatch, patched, proxyActivities, setHandler, sleep } from '../../../sdk/workflow.ts';

@@ -1,4 +1,4 @@
-// Values that differ between machines and moments outside are the same in every replay (behaviors 29 to 31 of
+// Values that vary by machine and time outside the sandbox are the same in every replay (behaviors 29 to 31 of
 // docs/behaviors.md).
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
