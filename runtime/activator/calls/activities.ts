@@ -211,7 +211,7 @@ export class ActivityCalls {
     return event.answers !== null && this.#pending.get(event.answers)?.options.isLocal === true;
   }
 
-  /** Ignores an activity that is no longer pending, because it was abandoned. */
+  /** Ignores an abandoned activity, which is not pending. */
   settle(event: HistoryEvent): void {
     const activity = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (activity === undefined) return;

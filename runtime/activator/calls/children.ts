@@ -129,7 +129,7 @@ export class Children {
     this.#pending.set(seq, child);
   }
 
-  /** Ignores a child that is no longer pending. */
+  /** Ignores a child that is not pending. */
   settle(event: HistoryEvent): void {
     const child = event.answers === null ? undefined : this.#pending.get(event.answers);
     if (child === undefined) return;

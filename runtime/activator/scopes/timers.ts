@@ -58,7 +58,7 @@ export class Timers {
     this.#pending.set(seq, timer);
   }
 
-  /** Ignores a timer that is no longer pending, because it was cancelled in the turn in which it fired. */
+  /** Ignores a timer that the code cancelled in the turn in which the timer fired. */
   fire(seq: number): void {
     const timer = this.#pending.get(seq);
     if (timer === undefined) return;

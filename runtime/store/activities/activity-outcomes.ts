@@ -187,9 +187,10 @@ where deadline <= ($1::timestamptz[])[1] order by deadline limit $2) due`,
 }
 
 /**
- * Does something for many runs in one statement; when the database refuses the data of one of them, for each run alone, so
- * that one run's row does not hold up the others. `work` takes the runs, or undefined for all. @throws the first refusal,
- * after all others were served
+ * Does work for many runs in one statement. If the database refuses the data of one run, the work is done for each run
+ * alone, so that this run does not hold up the others. `work` takes the runs, or undefined for all.
+ * @throws AggregateError of the refusals if there are no results. The caller's next look thus reports refusals that had
+ * results beside them, because only the refused runs are left by then.
  */
 async function eachAlone<T>(
   runsOf: () => Promise<readonly string[]>,
@@ -200,16 +201,18 @@ async function eachAlone<T>(
   } catch (error) {
     if (!isDataRefusal(error)) throw error;
     const results: T[] = [];
-    let refusal: unknown;
+    const refusals: unknown[] = [];
     for (const runId of await runsOf()) {
       try {
         results.push(...(await work([runId])));
       } catch (cause) {
         if (!isDataRefusal(cause)) throw cause;
-        refusal = cause;
+        refusals.push(cause);
       }
     }
-    if (results.length === 0) throw refusal ?? error;
+    if (results.length === 0 && refusals.length > 0) {
+      throw new AggregateError(refusals, `The database refused the data of ${refusals.length} runs; it is tried again`);
+    }
     return results;
   }
 }
