@@ -12,6 +12,13 @@ const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTaskDeferred',
   'WorkflowTerminated',
   'WorkflowTimedOut',
+  'WorkflowPaused',
+  'WorkflowResumed',
+  'WorkflowForked',
+  'WorkflowRolledBack',
+  'WorkflowRecovered',
+  'RecoveryApplied',
+  'PayloadErased',
 ]);
 
 /** Number of events that a failure's message shows, to locate the failure in the history. */

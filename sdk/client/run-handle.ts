@@ -4,18 +4,8 @@ import { randomUUID } from 'node:crypto';
 import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { decodePayload } from '../../runtime/core/payload/payload.ts';
-import type { Json } from '../../runtime/core/json/json.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
-import {
-  contextPatches,
-  type PatchFilter,
-  type PatchRecord,
-  stateAt,
-  type StatePoint,
-  type StateResult,
-} from '../../runtime/replay/state-at.ts';
 import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
-import type { Database } from '../../runtime/store/sql/database.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
@@ -36,7 +26,7 @@ import {
 import type { Connection } from '../common/connection.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
 import { checkName, checkReason, checkRunId, encodeArguments } from './encode-arguments.ts';
-import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
+import { RunHistory } from './run-history.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
@@ -89,7 +79,7 @@ export interface HandleParts<Client> {
 
 const queryTimeoutMs = 10_000;
 
-export class RunHandle<W extends Workflow, Client> {
+export class RunHandle<W extends Workflow, Client> extends RunHistory {
   readonly workflowId: string;
   readonly #parts: HandleParts<Client>;
   /** The last run of the chain that this handle has seen. */
@@ -97,6 +87,7 @@ export class RunHandle<W extends Workflow, Client> {
   #isUnseen: boolean;
 
   constructor(parts: HandleParts<Client>) {
+    super(parts.connection);
     this.workflowId = parts.workflowId;
     this.#parts = parts;
     this.#isUnseen = parts.isUnseen;
@@ -314,31 +305,6 @@ export class RunHandle<W extends Workflow, Client> {
     };
   }
 
-  /** The events of the log, decoded. `after` and `upTo` (inclusive) limit their seqs. */
-  async history(range: { after?: number; upTo?: number } = {}): Promise<HistoryRecord[]> {
-    return this.#read((database, runId) => decodedHistory(database, runId, range));
-  }
-
-  /** The history in Temporal's format. */
-  async fetchHistory(): Promise<TemporalHistory> {
-    return this.#read(temporalHistory);
-  }
-
-  /** The context document at a point, by default now. Folds the context patches and runs no workflow code. */
-  async stateAt<T = Json>(point: StatePoint = {}): Promise<StateResult<T>> {
-    return this.#read((database, runId) => stateAt<T>(database, runId, point));
-  }
-
-  /** Context patches in order, with author and reason. With `path`, only patches at, above or below that path. */
-  async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
-    return this.#read((database, runId) => contextPatches(database, runId, filter));
-  }
-
-  async #read<T>(work: (database: Database, runId: string) => Promise<T>): Promise<T> {
-    const { run_id: runId } = await this.#run();
-    return this.#parts.connection.reach((database) => work(database, runId));
-  }
-
   async #run(): Promise<RunRow> {
     const { connection, namespace, runId, followsChain } = this.#parts;
     const known = this.#latest ?? runId;
@@ -364,6 +330,10 @@ export class RunHandle<W extends Workflow, Client> {
       );
     }
     return run;
+  }
+
+  protected override run(): Promise<RunRow> {
+    return this.#run();
   }
 
   /** Whether a run has the workflow id, the namespace and the chain that this handle is for. */

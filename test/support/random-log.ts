@@ -90,6 +90,14 @@ const makers: { readonly [T in EventType]: Make } = {
   WorkflowTaskCompleted: (_, { n }) =>
     n % 2 === 0 ? {} : { meta: json({ version: { deploymentName: 'd', buildId: `b${n % 4}` }, behavior: 'PINNED' }) },
   WorkflowTaskDeferred: plain,
+  WorkflowPaused: sent,
+  WorkflowResumed: sent,
+  WorkflowForked: plain,
+  WorkflowRolledBack: sent,
+  WorkflowRecovered: sent,
+  RecoveryApplied: sent,
+  PayloadErased: plain,
+  CheckpointSaved: (_, { n }) => ({ name: `checkpoint ${n}` }),
   WorkerLost: ({ activities }, { n }) => ({
     meta: json({ epoch: n, activities: activities.slice(n % 3) }),
     reason: 'lost',
@@ -165,7 +173,9 @@ const closes = (type: EventType): boolean => {
   const status = statusAfter('running', type);
   return status !== 'refused' && isClosed(status);
 };
-const usual = types.filter((type) => type !== 'WorkflowStarted' && type !== 'WorkflowTaskFailed' && !closes(type));
+/** A turn may hold any event, so the run must not be paused. A fork needs an origin. */
+const unusual: readonly EventType[] = ['WorkflowStarted', 'WorkflowPaused', 'WorkflowResumed', 'WorkflowForked'];
+const usual = types.filter((type) => !unusual.includes(type) && type !== 'WorkflowTaskFailed' && !closes(type));
 const inputTypes = usual.filter((type) => !isOutput({ type, answers: null }) && type !== 'WorkflowTaskDeferred');
 const outputTypes = usual.filter((type) => isOutput({ type, answers: null }));
 const endings: readonly (EventType | undefined)[] = [

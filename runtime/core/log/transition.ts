@@ -5,13 +5,16 @@
 //                        │
 //                        ▼        WorkflowCompleted          completed
 //                     running ──┬─ WorkflowFailed ──────────► failed
-//                        ╷      ├─ WorkflowCancelled ───────► cancelled
-//                        ╷      ├─ WorkflowContinuedAsNew ──► continued_as_new
-//                        ╷      ├─ WorkflowTerminated ──────► terminated
-//                     paused ───┴─ WorkflowTimedOut ────────► timed_out          rolled_back, recovered
+//    WorkflowResumed ▲   │      ├─ WorkflowCancelled ───────► cancelled
+//                    │   ▼ WorkflowPaused
+//                    │   │      ├─ WorkflowContinuedAsNew ──► continued_as_new
+//                    │   │      ├─ WorkflowTerminated ──────► terminated
+//                    │   │      ├─ WorkflowRolledBack ──────► rolled_back
+//                    │   │      ├─ WorkflowRecovered ───────► recovered
+//                     paused ───┴─ WorkflowTimedOut ────────► timed_out
 //
-// paused: no event of workflow code is legal, so the run ends only by WorkflowTerminated or WorkflowTimedOut.
-// A closed run accepts no event. rolled_back and recovered are set when another run takes over the workflow id.
+// paused: no event of workflow code is legal, so the run ends only by an event that needs no code: terminated, timed
+// out, or taken over by a fork (rolled back, recovered). A closed run accepts no event except PayloadErased.
 import { type NewEvent, type EventType, isOutput } from './event.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
 
@@ -43,6 +46,13 @@ const whenRunning: Row = {
   WorkflowTaskFailed: 'running',
   WorkflowTaskCompleted: 'running',
   WorkflowTaskDeferred: 'running',
+  WorkflowPaused: 'paused',
+  WorkflowResumed: 'refused',
+  WorkflowForked: 'running',
+  WorkflowRolledBack: 'rolled_back',
+  WorkflowRecovered: 'recovered',
+  RecoveryApplied: 'running',
+  PayloadErased: 'running',
   WorkerLost: 'running',
   ActivityScheduled: 'running',
   ActivityAttemptStarted: 'running',
@@ -60,6 +70,7 @@ const whenRunning: Row = {
   UpdateCompleted: 'running',
   UpdateFailed: 'running',
   ContextPatched: 'running',
+  CheckpointSaved: 'running',
   VersionMarked: 'running',
   ChildWorkflowInitiated: 'running',
   ChildWorkflowStarted: 'running',
@@ -93,7 +104,14 @@ const whenPaused: Row = {
   WorkflowCancelRequested: 'paused',
   WorkflowTaskFailed: 'refused',
   WorkflowTaskCompleted: 'refused',
-  WorkflowTaskDeferred: 'refused',
+  WorkflowTaskDeferred: 'paused',
+  WorkflowPaused: 'refused',
+  WorkflowResumed: 'running',
+  WorkflowForked: 'running',
+  WorkflowRolledBack: 'rolled_back',
+  WorkflowRecovered: 'recovered',
+  RecoveryApplied: 'paused',
+  PayloadErased: 'paused',
   WorkerLost: 'paused',
   ActivityScheduled: 'refused',
   ActivityAttemptStarted: 'paused',
@@ -111,6 +129,7 @@ const whenPaused: Row = {
   UpdateCompleted: 'refused',
   UpdateFailed: 'refused',
   ContextPatched: 'paused',
+  CheckpointSaved: 'refused',
   VersionMarked: 'refused',
   ChildWorkflowInitiated: 'refused',
   ChildWorkflowStarted: 'paused',
@@ -145,6 +164,13 @@ const whenClosed: Row = {
   WorkflowTaskFailed: 'refused',
   WorkflowTaskCompleted: 'refused',
   WorkflowTaskDeferred: 'refused',
+  WorkflowPaused: 'refused',
+  WorkflowResumed: 'refused',
+  WorkflowForked: 'refused',
+  WorkflowRolledBack: 'refused',
+  WorkflowRecovered: 'refused',
+  RecoveryApplied: 'refused',
+  PayloadErased: 'refused',
   WorkerLost: 'refused',
   ActivityScheduled: 'refused',
   ActivityAttemptStarted: 'refused',
@@ -162,6 +188,7 @@ const whenClosed: Row = {
   UpdateCompleted: 'refused',
   UpdateFailed: 'refused',
   ContextPatched: 'refused',
+  CheckpointSaved: 'refused',
   VersionMarked: 'refused',
   ChildWorkflowInitiated: 'refused',
   ChildWorkflowStarted: 'refused',
@@ -184,21 +211,26 @@ const whenClosed: Row = {
   ActivityOptionsUpdated: 'refused',
 };
 
+/** Only an erasure may follow the end of a run. */
+function closed(status: RunStatus): Row {
+  return { ...whenClosed, PayloadErased: status };
+}
+
 export const transition: Readonly<Record<RunStatus, Row>> = {
   running: whenRunning,
   paused: whenPaused,
-  completed: whenClosed,
-  failed: whenClosed,
-  cancelled: whenClosed,
-  terminated: whenClosed,
-  timed_out: whenClosed,
-  continued_as_new: whenClosed,
-  rolled_back: whenClosed,
-  recovered: whenClosed,
+  completed: closed('completed'),
+  failed: closed('failed'),
+  cancelled: closed('cancelled'),
+  terminated: closed('terminated'),
+  timed_out: closed('timed_out'),
+  continued_as_new: closed('continued_as_new'),
+  rolled_back: closed('rolled_back'),
+  recovered: closed('recovered'),
 };
 
 export function isClosed(status: RunStatus): boolean {
-  return transition[status] === whenClosed;
+  return status !== 'running' && status !== 'paused';
 }
 
 /** `status` undefined: the run does not exist yet, and only WorkflowStarted is legal. */

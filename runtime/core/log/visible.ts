@@ -10,6 +10,13 @@ const invisible: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTaskDeferred',
   'WorkflowTerminated',
   'WorkflowTimedOut',
+  'WorkflowPaused',
+  'WorkflowResumed',
+  'WorkflowForked',
+  'WorkflowRolledBack',
+  'WorkflowRecovered',
+  'RecoveryApplied',
+  'PayloadErased',
 ]);
 
 /** False for events that mean nothing to workflow code. A turn with only such events causes no activation. */

@@ -182,6 +182,8 @@ export class RunState {
       case 'WorkflowTerminated':
       case 'WorkflowTimedOut':
       case 'WorkflowContinuedAsNew':
+      case 'WorkflowRolledBack':
+      case 'WorkflowRecovered':
         this.status = closedBy(event.type);
         return;
       case 'WorkflowTaskCompleted':
@@ -236,6 +238,17 @@ export class RunState {
       case 'ExternalCancelFailed':
         this.links ??= new RunLinks();
         this.links.record(event);
+        return;
+      case 'WorkflowPaused':
+        this.status = 'paused';
+        return;
+      case 'WorkflowResumed':
+      case 'WorkflowForked':
+        this.status = 'running';
+        return;
+      case 'RecoveryApplied':
+      case 'PayloadErased':
+      case 'CheckpointSaved':
         return;
       // A signal leaves nothing pending. `activityControls` folds the commands of clients on standalone activities.
       case 'SignalReceived':

@@ -19,6 +19,8 @@ const closing: Partial<Record<EventType, RunStatus>> = {
   WorkflowTerminated: 'terminated',
   WorkflowTimedOut: 'timed_out',
   WorkflowContinuedAsNew: 'continued_as_new',
+  WorkflowRolledBack: 'rolled_back',
+  WorkflowRecovered: 'recovered',
 };
 
 /** Outputs of workflow code, and events about its execution. None of these events is legal while a run is paused. */
@@ -30,7 +32,8 @@ const refusedWhenPaused: readonly EventType[] = [
   'WorkflowContinuedAsNew',
   'WorkflowTaskFailed',
   'WorkflowTaskCompleted',
-  'WorkflowTaskDeferred',
+  'WorkflowPaused',
+  'CheckpointSaved',
   'ActivityScheduled',
   'ActivityCancelRequested',
   'TimerStarted',
@@ -48,8 +51,15 @@ const refusedWhenPaused: readonly EventType[] = [
 
 function expected(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {
   if (status === undefined) return type === 'WorkflowStarted' ? 'running' : 'refused';
-  if (status === 'running') return type === 'WorkflowStarted' ? 'refused' : (closing[type] ?? 'running');
-  if (status === 'paused') return refusedWhenPaused.includes(type) ? 'refused' : (closing[type] ?? 'paused');
+  if (type === 'PayloadErased') return status;
+  if (status === 'running') {
+    if (type === 'WorkflowPaused') return 'paused';
+    return type === 'WorkflowStarted' || type === 'WorkflowResumed' ? 'refused' : (closing[type] ?? 'running');
+  }
+  if (status === 'paused') {
+    if (type === 'WorkflowResumed' || type === 'WorkflowForked') return 'running';
+    return refusedWhenPaused.includes(type) ? 'refused' : (closing[type] ?? 'paused');
+  }
   return 'refused';
 }
 
@@ -115,15 +125,16 @@ test('an answer to itself, to a later event or to 0 is rejected', () => {
 });
 
 test('nothing follows the event that closes a run, not even another closing event', () => {
-  for (const last of types) {
+  for (const last of types.filter((type) => type !== 'PayloadErased')) {
     const events = [event(5, 'WorkflowCompleted'), event(6, last)];
     assert.throws(() => assertTurn('running', 4, events), refusal(/when the run is completed/));
   }
 });
 
-test('a closed run takes no event', () => {
+test('a closed run takes no event but an erasure', () => {
   for (const status of runStatuses.filter(isClosed)) {
-    for (const type of types) {
+    assert.equal(assertTurn(status, 4, [event(5, 'PayloadErased')]), status);
+    for (const type of types.filter((each) => each !== 'PayloadErased')) {
       assert.throws(() => assertTurn(status, 4, [event(5, type)]), refusal(new RegExp(`when the run is ${status}`)));
     }
   }

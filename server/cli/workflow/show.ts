@@ -1,0 +1,136 @@
+// `reprise workflow show`: a run and its last events.
+import { type Command, InvalidArgumentError } from 'commander';
+import { toCanonicalString } from '../../../runtime/core/run/deployment.ts';
+import type { HistoryRecord, WorkflowExecutionDescription, WorkflowHandle } from '../../../sdk/client.ts';
+import { jsonText } from '../json-view.ts';
+import { formatTable } from '../table.ts';
+import { type RunOptions, withHandle, workflowAction } from './run-action.ts';
+
+const detailWidth = 100;
+
+export function showCommand(): Command {
+  return workflowAction('show', 'Show a run and its last events.')
+    .option('--events <n>', 'number of last events, or "all"', eventCount, 20)
+    .action((workflowId: string, options: RunOptions & { events: number }) =>
+      withHandle(workflowId, options, async (handle) => {
+        const run = await handle.describe();
+        const length = run.historyLength;
+        const after = Math.max(0, length - options.events);
+        const events = after === length ? [] : await lastEvents(handle, run, after);
+        if (options.json === true) return console.log(jsonText({ run, events }));
+        const cut = after === 0 ? '' : `last ${events.length} of ${length} events; use --events all for all of them\n`;
+        console.log(`${runText(run)}\n\n${cut}${eventsText(events)}`);
+      }),
+    );
+}
+
+/** The last events. Returns none for a run in quarantine whose log cannot be read, so that the rest is still shown. */
+async function lastEvents(
+  handle: WorkflowHandle,
+  { historyLength: upTo, quarantine }: WorkflowExecutionDescription,
+  after: number,
+): Promise<HistoryRecord[]> {
+  try {
+    return await handle.history({ after, upTo });
+  } catch (error) {
+    if (quarantine === undefined) throw error;
+    console.error(`the events cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  }
+}
+
+function eventCount(text: string): number {
+  if (text === 'all') return Number.POSITIVE_INFINITY;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number, or "all".');
+}
+
+function runText(run: WorkflowExecutionDescription): string {
+  const rows: [string, string | undefined][] = [
+    ['workflow id', run.workflowId],
+    ['run id', run.runId],
+    ['type', run.type],
+    ['status', run.status.name.toLowerCase()],
+    ['task queue', run.taskQueue],
+    ['started', run.startTime.toISOString()],
+    ['closed', run.closeTime?.toISOString()],
+    ['events', String(run.historyLength)],
+    ['attributes', membersText(run.searchAttributes)],
+    ['memo', membersText(run.memo ?? {})],
+    ...openRows(run),
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(12)} ${value}`])).join('\n');
+}
+
+function membersText(members: object): string | undefined {
+  return Object.keys(members).length === 0 ? undefined : jsonText(members);
+}
+
+/** Rows that only an open run has: which worker has it, and what it waits for. */
+function openRows(run: WorkflowExecutionDescription): [string, string | undefined][] {
+  if (run.closeTime !== undefined) return [];
+  return [
+    ['worker', run.owner === undefined ? 'none' : `epoch ${run.owner}`],
+    ['pollers', String(run.pollers)],
+    ['version', versionText(run)],
+    ['next wake', run.nextWakeTime?.toISOString()],
+    ['unread mail', String(run.unreadMail)],
+    ...run.pendingActivities.map((activity): [string, string] => [
+      'activity',
+      `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
+        `${activity.unknownEffect ? ', effect unknown: it began, and the log has no end' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
+    ]),
+    ...taskFailureRows(run.taskFailure),
+    ...quarantineRows(run.quarantine),
+  ];
+}
+
+function quarantineRows(quarantine: WorkflowExecutionDescription['quarantine']): [string, string | undefined][] {
+  if (quarantine === undefined) return [];
+  const { code, cause, attempt, message, since, nextAttempt } = quarantine;
+  return [
+    ['quarantine', `${code} (attempt ${attempt}): ${cause}: ${message.replaceAll('\n', `\n${' '.repeat(13)}`)}`],
+    ['since', since.toISOString()],
+    ['next attempt', nextAttempt.toISOString()],
+  ];
+}
+
+function taskFailureRows(failure: WorkflowExecutionDescription['taskFailure']): [string, string | undefined][] {
+  if (failure === undefined) return [];
+  const { code, cause, attempt, message, place, nextAttempt } = failure;
+  return [
+    ['task failure', `${code} (attempt ${attempt}): ${message.replaceAll('\n', `\n${' '.repeat(13)}`)}`],
+    ['cause', cause],
+    ['failed at', place],
+    ['next attempt', nextAttempt.toISOString()],
+  ];
+}
+
+function versionText({ versioningInfo: info }: WorkflowExecutionDescription): string | undefined {
+  if (info?.deploymentVersion === undefined) return info?.behavior?.toLowerCase();
+  const version = toCanonicalString(info.deploymentVersion);
+  return info.behavior === undefined ? version : `${version} (${info.behavior.toLowerCase()})`;
+}
+
+function eventsText(events: readonly HistoryRecord[]): string {
+  const rows = events.map((event) => [
+    String(event.seq),
+    event.at.toISOString(),
+    event.type,
+    event.name,
+    event.answers === null ? null : String(event.answers),
+    event.attempt === null ? null : String(event.attempt),
+    detailOf(event),
+  ]);
+  return formatTable(['seq', 'at', 'event', 'name', 'answers', 'attempt', 'detail'], rows, new Set([0, 4, 5]));
+}
+
+function detailOf(event: HistoryRecord): string | null {
+  const who = [event.source, event.sourceId].filter((part) => part !== null).join(' ');
+  const what = event.ops ?? event.payload;
+  const parts = [who, event.reason, what === null ? null : jsonText(what)].filter(
+    (part) => part !== null && part !== '',
+  );
+  const text = parts.join(' · ').replaceAll('\n', ' ');
+  return text.length <= detailWidth ? text : `${text.slice(0, detailWidth - 1)}…`;
+}
