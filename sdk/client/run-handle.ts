@@ -5,7 +5,6 @@ import type { StartedMeta } from '../../runtime/core/run/start-meta.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { decodePayload } from '../../runtime/core/payload/payload.ts';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
-import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { ask, withdraw } from '../../runtime/store/messages/requests.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
@@ -25,15 +24,14 @@ import {
 } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
-import { checkName, checkReason, checkRunId, encodeArguments } from './encode-arguments.ts';
-import { RunHistory } from './run-history.ts';
+import { checkName, checkRunId, encodeArguments } from './encode-arguments.ts';
+import { RunRecovery } from './run-recovery.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
 import { runResult } from './run-result.ts';
 import { sendMessage } from './send-message.ts';
-import { rowOf, whenFree } from './when-free.ts';
 import {
   admitUpdate,
   type GetWorkflowUpdateHandleOptions,
@@ -79,8 +77,8 @@ export interface HandleParts<Client> {
 
 const queryTimeoutMs = 10_000;
 
-export class RunHandle<W extends Workflow, Client> extends RunHistory {
-  readonly workflowId: string;
+export class RunHandle<W extends Workflow, Client> extends RunRecovery {
+  override readonly workflowId: string;
   readonly #parts: HandleParts<Client>;
   /** The last run of the chain that this handle has seen. */
   #latest: string | undefined;
@@ -139,7 +137,7 @@ export class RunHandle<W extends Workflow, Client> extends RunHistory {
   async signal<Args extends readonly unknown[]>(signal: Definition<Args> | string, ...args: Args): Promise<void> {
     const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
     const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
-    await this.#send({ type: 'SignalReceived', name, payload });
+    await this.send({ type: 'SignalReceived', name, payload });
   }
 
   /** Like `signal`, with the arguments as an option. */
@@ -202,41 +200,6 @@ export class RunHandle<W extends Workflow, Client> extends RunHistory {
       runId: of.runId,
       search: { latestRun: async () => (await of.#run()).run_id, inChain: of.#parts.followsChain },
     });
-  }
-
-  /** Requests cancellation; the workflow code decides what to do. @throws WorkflowNotFoundError */
-  async cancel(): Promise<void> {
-    await this.#send({ type: 'WorkflowCancelRequested' });
-  }
-
-  /**
-   * Closes the run without letting its code clean up. Resolves when the run is closed; needs no worker.
-   * @throws WorkflowNotFoundError when the run is not open
-   */
-  async terminate(reason?: string): Promise<void> {
-    const text = reason === undefined ? null : checkReason('terminate', reason);
-    for (let run = await this.#run(); ; ) {
-      const { run_id: runId } = run;
-      if (await this.#terminate(runId, text)) return;
-      run = await this.#run();
-      if (run.run_id === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
-    }
-  }
-
-  /** Returns false when the run was already closed. */
-  async #terminate(runId: string, reason: string | null): Promise<boolean> {
-    const { connection } = this.#parts;
-    const result = await whenFree(connection, rowOf(runId), (database) => terminateUnowned(database, runId, reason));
-    if (result !== 'owned') return result !== 'closed';
-    const message = { type: 'WorkflowTerminated', ...(reason === null ? {} : { reason }) } as const;
-    if ((await sendMessage(connection, runId, message)) === undefined) return false;
-    const closed = new AbortController();
-    await connection
-      .reach<unknown>((database) =>
-        Promise.race([connection.outcomes.outcome(runId), terminateOrphan(database, runId, reason, closed.signal)]),
-      )
-      .finally(() => closed.abort());
-    return true;
   }
 
   /**
@@ -344,7 +307,7 @@ export class RunHandle<W extends Workflow, Client> extends RunHistory {
     return (await connection.reach((database) => readStartedMeta(database, run.run_id))).firstRunId === first;
   }
 
-  async #send(message: Message): Promise<void> {
+  protected override async send(message: Message): Promise<void> {
     const { connection } = this.#parts;
     const known = this.#isUnseen ? undefined : (this.#latest ?? this.#parts.runId);
     let runId = known ?? (await this.#run()).run_id;

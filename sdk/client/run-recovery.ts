@@ -1,0 +1,58 @@
+// The part of a handle that acts on a run from outside: the verbs of operators. They need no workflow code, and most
+// need no worker. Messages to the code (signals, updates, queries) belong to RunHandle.
+import type { Message } from '../../runtime/store/messages/inbox.ts';
+import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import type { Connection } from '../common/connection.ts';
+import { WorkflowNotFoundError } from './client-errors.ts';
+import { checkReason } from './encode-arguments.ts';
+import { RunHistory } from './run-history.ts';
+import { sendMessage } from './send-message.ts';
+import { rowOf, whenFree } from './when-free.ts';
+
+export abstract class RunRecovery extends RunHistory {
+  abstract readonly workflowId: string;
+  protected readonly connection: Connection;
+
+  constructor(connection: Connection) {
+    super(connection);
+    this.connection = connection;
+  }
+
+  /** Sends a message to the open run that the handle stands for. @throws WorkflowNotFoundError */
+  protected abstract send(message: Message): Promise<void>;
+
+  /** Requests cancellation; the workflow code decides what to do. @throws WorkflowNotFoundError */
+  async cancel(): Promise<void> {
+    await this.send({ type: 'WorkflowCancelRequested' });
+  }
+
+  /**
+   * Closes the run without letting its code clean up. Resolves when the run is closed; needs no worker.
+   * @throws WorkflowNotFoundError when the run is not open
+   */
+  async terminate(reason?: string): Promise<void> {
+    const text = reason === undefined ? null : checkReason('terminate', reason);
+    for (let run = await this.run(); ; ) {
+      const { run_id: runId } = run;
+      if (await this.#terminate(runId, text)) return;
+      run = await this.run();
+      if (run.run_id === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
+    }
+  }
+
+  /** Returns false when the run was already closed. */
+  async #terminate(runId: string, reason: string | null): Promise<boolean> {
+    const { connection } = this;
+    const result = await whenFree(connection, rowOf(runId), (database) => terminateUnowned(database, runId, reason));
+    if (result !== 'owned') return result !== 'closed';
+    const message = { type: 'WorkflowTerminated', ...(reason === null ? {} : { reason }) } as const;
+    if ((await sendMessage(connection, runId, message)) === undefined) return false;
+    const closed = new AbortController();
+    await connection
+      .reach<unknown>((database) =>
+        Promise.race([connection.outcomes.outcome(runId), terminateOrphan(database, runId, reason, closed.signal)]),
+      )
+      .finally(() => closed.abort());
+    return true;
+  }
+}
