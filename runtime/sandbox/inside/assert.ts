@@ -82,7 +82,7 @@ async function doesNotReject(promise: unknown, ...expected: unknown[]): Promise<
   );
 }
 
-/** As `module.exports` of node:assert, and as a namespace. */
+/** Serves both as the `module.exports` of node:assert, which is a function, and as its ES module namespace. */
 export const assertModule: typeof ok = Object.assign((...args: Parameters<typeof ok>) => ok(...args), wrapped, {
   ok,
   rejects,

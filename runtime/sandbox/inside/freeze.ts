@@ -32,8 +32,8 @@ const overriddenNames: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * JavaScript engines watch the `constructor` of these objects to keep array and promise methods fast, in all contexts
- * of the process.
+ * Objects whose `constructor` must stay a data property. V8 keeps array and promise methods fast only as long as it
+ * does. An accessor there would turn off the fast paths in all contexts of the process.
  */
 const watched: ReadonlySet<object> = new Set([
   Array.prototype,

@@ -41,8 +41,8 @@ const limits = {
   itemsMax: 1_000,
   bytesMax: 8 * 1024 * 1024,
   /**
-   * Up to this many turns go out in one statement. More are split among writers, since the server works on both parts
-   * at once.
+   * Up to this many turns go out in one statement. If more wait, they are divided among the free writers, because
+   * Postgres executes the writers' statements in parallel.
    */
   shareMin: 32,
 } as const;
