@@ -18,18 +18,26 @@ export const pageEvents = 2_500;
 const allColumns =
   'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
 /** Columns for replay. The arguments of activities are left out, because workflow code computes them again. */
-const replayColumns = allColumns.replace(
-  'payload',
-  `case when type <> ${eventCode.ActivityScheduled} then payload end as payload`,
-);
+const replayColumns = columnsWith('null');
+const digestColumns = columnsWith('sha256(payload)');
 
-/** Events of a run after seq `after` up to `upTo`, in order, in pages of at most `pageEvents`. */
+/** All columns, with another expression in place of the arguments of activities. */
+function columnsWith(args: string): string {
+  const payload = `case when type = ${eventCode.ActivityScheduled} then ${args} else payload end as payload`;
+  return allColumns.replace('payload', payload);
+}
+
+/**
+ * Events of a run after seq `after` up to `upTo`, in order, in pages of at most `pageEvents`. `forReplay` leaves out the
+ * arguments of activities, or reads their digests instead.
+ */
 export async function* readHistory(
   database: Database,
   runId: string,
-  options: { after?: number; upTo?: number; forReplay?: boolean } = {},
+  options: { after?: number; upTo?: number; forReplay?: boolean | 'digests' } = {},
 ): AsyncGenerator<StoredEvent[], void, undefined> {
-  const columns = options.forReplay === true ? replayColumns : allColumns;
+  const { forReplay } = options;
+  const columns = forReplay === true ? replayColumns : forReplay === 'digests' ? digestColumns : allColumns;
   const upTo = Math.trunc(options.upTo ?? seqMax);
   const read = (after: number): Promise<StoredEvent[]> => {
     const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;

@@ -1,0 +1,35 @@
+// Where a replay reads the log of a run from: the database, or a file. Types only, so that no replay depends on SQL.
+import type { HistoryEvent } from './event.ts';
+import type { RunStatus } from './transition.ts';
+
+/** Seqs `first` to `last` of a line are in the log of the run `runId`. */
+export interface LineSegment {
+  readonly runId: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface HistoryRange {
+  /** Exclusive; default 0. */
+  readonly after?: number;
+  /** Inclusive; default: the end of the log. */
+  readonly upTo?: number;
+  /**
+   * What the payload of an ActivityScheduled is: `none`, the SHA-256 `digest` of the arguments, or the `whole` of them.
+   * Workflow code computes the arguments again, so a replay needs none. Default `none`.
+   */
+  readonly arguments?: 'none' | 'digest' | 'whole';
+}
+
+export interface HistorySource {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflowType: string;
+  readonly status: RunStatus;
+  /** Seq of the last event when the source was opened. */
+  readonly head: number;
+  /** Where the events are, oldest first. A run that is not a fork has one segment: its own log. */
+  readonly line: readonly LineSegment[];
+  /** The events in order, in non-empty pages. Walks the whole line. */
+  pages(range?: HistoryRange): AsyncIterable<readonly HistoryEvent[]>;
+}

@@ -1,0 +1,56 @@
+// The log of a run in the database, as a replay reads it. Writes nothing.
+import type { HistoryEvent } from '../../core/log/event.ts';
+import type { HistoryRange, HistorySource, LineSegment } from '../../core/log/history-source.ts';
+import type { RunStatus } from '../../core/log/transition.ts';
+import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { Database } from '../sql/database.ts';
+import { readHistory } from './history.ts';
+
+const replayColumns = { none: true, digest: 'digests', whole: false } as const;
+
+interface HeadRow {
+  workflow_id: string;
+  workflow_type: string;
+  status: RunStatus;
+  head: number | null;
+}
+
+export class StoredHistory implements HistorySource {
+  readonly #database: Database;
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflowType: string;
+  readonly status: RunStatus;
+  readonly head: number;
+  readonly line: readonly LineSegment[];
+
+  private constructor(database: Database, runId: string, row: HeadRow) {
+    this.#database = database;
+    this.runId = runId;
+    this.workflowId = row.workflow_id;
+    this.workflowType = row.workflow_type;
+    this.status = row.status;
+    this.head = row.head ?? 0;
+    this.line = [{ runId, first: 1, last: this.head }];
+  }
+
+  /** @throws RUN_NOT_FOUND */
+  static async open(database: Database, runId: string): Promise<StoredHistory> {
+    const { pool, schema } = database;
+    const { rows } = await pool.query<HeadRow>(
+      `select workflow_id, workflow_type, status, (select max(seq) from ${schema}.events e where e.run_id = r.run_id) as head
+       from ${schema}.runs r where run_id = $1`,
+      [runId],
+    );
+    const row = rows[0];
+    if (row === undefined) {
+      throw new RuntimeError('RUN_NOT_FOUND', `There is no run ${runId}. Check the id, or list the runs.`, { runId });
+    }
+    return new StoredHistory(database, runId, row);
+  }
+
+  pages(range: HistoryRange = {}): AsyncIterable<readonly HistoryEvent[]> {
+    const { after = 0, upTo = this.head, arguments: args = 'none' } = range;
+    return readHistory(this.#database, this.runId, { after, upTo, forReplay: replayColumns[args] });
+  }
+}
