@@ -139,6 +139,7 @@ export {
 } from './client/workflow-client.ts';
 export { type Definition } from './client/message-options.ts';
 export type { WorkflowExecutionDescription } from './client/run-handle.ts';
+export type { Lineage, LineageOptions } from './client/run-history.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
 export { QueryRejectCondition } from './client/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';
@@ -183,6 +184,7 @@ export {
   TimeoutType,
 } from '../runtime/core/failure/failure.ts';
 export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
+export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tree.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

@@ -97,8 +97,7 @@ export class RunHandle<W extends Workflow, Client> extends RunRecovery {
     return this.#parts.client;
   }
 
-  /** The run that this handle was created for; undefined if the handle is for the latest run of a workflow id. */
-  get runId(): string | undefined {
+  override get runId(): string | undefined {
     return this.#parts.runId;
   }
 

@@ -1,5 +1,7 @@
 // The part of a handle that reads a run's log. Needs no worker and no workflow code, and changes nothing.
 import type { Json } from '../../runtime/core/json/json.ts';
+import { type LineageRun, lineageTree } from '../../runtime/core/run/lineage-tree.ts';
+import { checkOptions, optionTable, wholeNumber } from '../../runtime/core/options/option-table.ts';
 import {
   contextPatches,
   type PatchFilter,
@@ -8,10 +10,25 @@ import {
   type StatePoint,
   type StateResult,
 } from '../../runtime/replay/state-at.ts';
+import { readLineage } from '../../runtime/store/runs/lineage.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import type { Connection } from '../common/connection.ts';
 import { decodedHistory, type HistoryRecord, temporalHistory, type TemporalHistory } from './history-view.ts';
+
+export interface LineageOptions {
+  /** Maximum number of runs; default 1,000. */
+  limit?: number;
+}
+
+export interface Lineage {
+  /** In the order of the tree: each run, then what branched off from it, then its successor. */
+  readonly runs: readonly LineageRun[];
+  /** False when there are more runs than the limit. */
+  readonly isComplete: boolean;
+}
+
+const lineageOptions = optionTable<LineageOptions>({ limit: wholeNumber(1) });
 
 export abstract class RunHistory {
   readonly #connection: Connection;
@@ -19,6 +36,9 @@ export abstract class RunHistory {
   constructor(connection: Connection) {
     this.#connection = connection;
   }
+
+  /** The run that this handle was created for; undefined if the handle is for the latest run of a workflow id. */
+  abstract get runId(): string | undefined;
 
   /** The run that the handle stands for. @throws WorkflowNotFoundError */
   protected abstract run(): Promise<RunRow>;
@@ -41,6 +61,22 @@ export abstract class RunHistory {
   /** Context patches in order, with author and reason. With `path`, only patches at, above or below that path. */
   async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
     return this.read((database, runId) => contextPatches(database, runId, filter));
+  }
+
+  /**
+   * The runs that came from each other: origins, forks, continuations, retries, scheduled runs and children. A handle
+   * for one run gives the tree that holds this run; a handle for a workflow id gives the trees of all its runs.
+   */
+  async lineage(options: LineageOptions = {}): Promise<Lineage> {
+    checkOptions('lineage', options, lineageOptions);
+    const { limit = 1_000 } = options;
+    const { namespace, workflow_id: workflowId } = await this.run();
+    const place = { namespace, workflowId, limit };
+    const { rows, isComplete } = await this.#connection.reach((database) => readLineage(database, place));
+    const { runId } = this;
+    const isMeant = (row: { runId: string; workflowId: string }): boolean =>
+      runId === undefined ? row.workflowId === workflowId : row.runId === runId;
+    return { runs: lineageTree(rows, isMeant), isComplete };
   }
 
   /** Calls `work` with the run, again after a lost connection. */
