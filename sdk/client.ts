@@ -184,6 +184,16 @@ export {
   TimeoutType,
 } from '../runtime/core/failure/failure.ts';
 export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
+export type { Difference, PairVerdict } from '../runtime/core/compare/align-items.ts';
+export type { ItemKind, ItemOutcome } from '../runtime/core/compare/run-items.ts';
+export type { HistoryRange, HistorySource, LineSegment } from '../runtime/core/log/history-source.ts';
+export type {
+  ComparedItem,
+  ComparedRun,
+  DivergentValues,
+  RunDiff,
+  RunDiffItem,
+} from '../runtime/replay/run-diff.ts';
 export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tree.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';

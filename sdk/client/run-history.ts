@@ -1,6 +1,7 @@
 // The part of a handle that reads a run's log. Needs no worker and no workflow code, and changes nothing.
 import type { Json } from '../../runtime/core/json/json.ts';
 import { type LineageRun, lineageTree } from '../../runtime/core/run/lineage-tree.ts';
+import type { HistorySource } from '../../runtime/core/log/history-source.ts';
 import { checkOptions, optionTable, wholeNumber } from '../../runtime/core/options/option-table.ts';
 import {
   contextPatches,
@@ -10,6 +11,8 @@ import {
   type StatePoint,
   type StateResult,
 } from '../../runtime/replay/state-at.ts';
+import { type RunDiff, runDiff } from '../../runtime/replay/run-diff.ts';
+import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
 import { readLineage } from '../../runtime/store/runs/lineage.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
@@ -77,6 +80,22 @@ export abstract class RunHistory {
     const isMeant = (row: { runId: string; workflowId: string }): boolean =>
       runId === undefined ? row.workflowId === workflowId : row.runId === runId;
     return { runs: lineageTree(rows, isMeant), isComplete };
+  }
+
+  /**
+   * Compares the run with another one: what each did and received, where they first differ, how they ended, and their
+   * contexts. Runs no workflow code.
+   */
+  async compare(other: RunHistory | HistorySource): Promise<RunDiff> {
+    const sources = async (): Promise<[HistorySource, HistorySource]> => [
+      await this.#source(),
+      other instanceof RunHistory ? await other.#source() : other,
+    ];
+    return this.#connection.reach(async () => runDiff(...(await sources())));
+  }
+
+  #source(): Promise<StoredHistory> {
+    return this.read((database, runId) => StoredHistory.open(database, runId));
   }
 
   /** Calls `work` with the run, again after a lost connection. */

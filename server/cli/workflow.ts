@@ -1,6 +1,7 @@
 // `reprise workflow …`: looks at runs. Needs no worker and no workflow code. Each command has a file of its own in workflow/.
 import type { Command } from 'commander';
 import { newCommand } from './command.ts';
+import { compareCommand } from './workflow/compare.ts';
 import { lineageCommand } from './workflow/lineage.ts';
 import { listCommand } from './workflow/list.ts';
 import { patchesCommand } from './workflow/patches.ts';
@@ -13,5 +14,6 @@ export function workflowCommand(): Command {
     .addCommand(showCommand())
     .addCommand(stateCommand())
     .addCommand(patchesCommand())
-    .addCommand(lineageCommand());
+    .addCommand(lineageCommand())
+    .addCommand(compareCommand());
 }
