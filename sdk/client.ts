@@ -139,7 +139,7 @@ export {
 } from './client/workflow-client.ts';
 export { type Definition } from './client/message-options.ts';
 export type { WorkflowExecutionDescription } from './client/run-handle.ts';
-export type { Lineage, LineageOptions } from './client/run-history.ts';
+export type { ExportOptions, Lineage, LineageOptions } from './client/run-history.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
 export { QueryRejectCondition } from './client/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';
@@ -194,6 +194,10 @@ export type {
   RunDiff,
   RunDiffItem,
 } from '../runtime/replay/run-diff.ts';
+export type { BundleLimits } from '../runtime/replay/run-bundle/bundle-scan.ts';
+export type { ExportedRun } from '../runtime/replay/run-bundle/export-run.ts';
+export { readRunBundle, RunBundle, type RunBundleOptions } from '../runtime/replay/run-bundle/run-bundle.ts';
+export type { Verification } from '../runtime/replay/verify-source.ts';
 export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tree.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';

@@ -23,7 +23,7 @@ async function main(): Promise<number> {
     console.error(
       process.argv.includes('--json') ? JSON.stringify({ error: { code, message } }) : `${code}: ${message}`,
     );
-    return code === 'DETERMINISM' ? 2 : 1;
+    return code === 'DETERMINISM' || code === 'BUNDLE_INVALID' ? 2 : 1;
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Json } from '../../runtime/core/json/json.ts';
 import { type LineageRun, lineageTree } from '../../runtime/core/run/lineage-tree.ts';
 import type { HistorySource } from '../../runtime/core/log/history-source.ts';
-import { checkOptions, optionTable, wholeNumber } from '../../runtime/core/options/option-table.ts';
+import { checkOptions, optionTable, textOf, wholeNumber } from '../../runtime/core/options/option-table.ts';
 import {
   contextPatches,
   type PatchFilter,
@@ -12,6 +12,8 @@ import {
   type StateResult,
 } from '../../runtime/replay/state-at.ts';
 import { type RunDiff, runDiff } from '../../runtime/replay/run-diff.ts';
+import type { ExportedRun } from '../../runtime/replay/run-bundle/export-run.ts';
+import { type Verification, verifySource } from '../../runtime/replay/verify-source.ts';
 import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
 import { readLineage } from '../../runtime/store/runs/lineage.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
@@ -31,6 +33,12 @@ export interface Lineage {
   readonly isComplete: boolean;
 }
 
+export interface ExportOptions {
+  /** Path of the file; default `<run id>.reprise.gz` in the current folder. */
+  file?: string;
+}
+
+const exportOptions = optionTable<ExportOptions>({ file: textOf(1, 10_000) });
 const lineageOptions = optionTable<LineageOptions>({ limit: wholeNumber(1) });
 
 export abstract class RunHistory {
@@ -92,6 +100,24 @@ export abstract class RunHistory {
       other instanceof RunHistory ? await other.#source() : other,
     ];
     return this.#connection.reach(async () => runDiff(...(await sources())));
+  }
+
+  /**
+   * Writes the run to one file: its history with lineage and hashes. `readRunBundle` reads it without a database.
+   * @throws RuntimeError HISTORY_CONFLICT when the log was changed, INVALID_INPUT when the file cannot be written
+   */
+  async export(options: ExportOptions = {}): Promise<ExportedRun> {
+    checkOptions('export', options, exportOptions);
+    const { exportRun } = await import('../../runtime/replay/run-bundle/export-run.ts');
+    return this.#connection.reach(async () => {
+      const source = await this.#source();
+      return exportRun(source, options.file ?? `${source.runId}.reprise.gz`, { now: new Date() });
+    });
+  }
+
+  /** Checks the hash chain of the log. Finds edited and missing events; a missing end only a copy of the head shows. */
+  async verify(): Promise<Verification> {
+    return this.#connection.reach(async () => verifySource(await this.#source()));
   }
 
   #source(): Promise<StoredHistory> {

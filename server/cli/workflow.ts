@@ -2,11 +2,13 @@
 import type { Command } from 'commander';
 import { newCommand } from './command.ts';
 import { compareCommand } from './workflow/compare.ts';
+import { exportCommand } from './workflow/export.ts';
 import { lineageCommand } from './workflow/lineage.ts';
 import { listCommand } from './workflow/list.ts';
 import { patchesCommand } from './workflow/patches.ts';
 import { showCommand } from './workflow/show.ts';
 import { stateCommand } from './workflow/state.ts';
+import { verifyCommand } from './workflow/verify.ts';
 
 export function workflowCommand(): Command {
   return newCommand('workflow', 'Look at workflows.')
@@ -15,5 +17,7 @@ export function workflowCommand(): Command {
     .addCommand(stateCommand())
     .addCommand(patchesCommand())
     .addCommand(lineageCommand())
-    .addCommand(compareCommand());
+    .addCommand(compareCommand())
+    .addCommand(exportCommand())
+    .addCommand(verifyCommand());
 }

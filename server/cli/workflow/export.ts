@@ -1,0 +1,18 @@
+// `reprise workflow export`: writes a run to a file that can be verified and replayed without the database.
+import type { Command } from 'commander';
+import { jsonText } from '../json-view.ts';
+import { type RunOptions, withHandle, workflowAction } from './run-action.ts';
+
+export function exportCommand(): Command {
+  return workflowAction('export', 'Write a run to a file: history with lineage and hashes.')
+    .option('--output <file>', 'path of the file; default <run id>.reprise.gz')
+    .action((workflowId: string, options: RunOptions & { output?: string }) =>
+      withHandle(workflowId, options, async (handle) => {
+        const { output } = options;
+        const exported = await handle.export(output === undefined ? {} : { file: output });
+        if (options.json === true) return console.log(jsonText(exported));
+        const { file, runId, events, headHash } = exported;
+        console.log(`${file}: run ${runId}, ${events} events, last hash ${headHash ?? 'none'}`);
+      }),
+    );
+}
