@@ -14,11 +14,11 @@ export function newClientAction(name: string, description: string): Command {
   return newAction(name, description).option('--namespace <name>', 'namespace of the workflows and workers', 'default');
 }
 
-export function withClient({ namespace }: CommonOptions, action: (client: Client) => Promise<void>): Promise<void> {
+export function withClient<T>({ namespace }: CommonOptions, action: (client: Client) => Promise<T>): Promise<T> {
   return withDatabase(async (url) => {
     const connection = await Connection.connect({ connectionString: url });
     try {
-      await action(new Client({ connection, namespace }));
+      return await action(new Client({ connection, namespace }));
     } finally {
       await connection.close();
     }

@@ -10,7 +10,7 @@ import { type EmbeddedPostgres, startPostgres } from '../dev/embedded-postgres.t
 /**
  * Runs `action` with the database's URL. If it started a Postgres, stops it afterwards unless other sessions use it.
  */
-export async function withDatabase(action: (url: string) => Promise<void>): Promise<void> {
+export async function withDatabase<T>(action: (url: string) => Promise<T>): Promise<T> {
   const given = process.env['REPRISE_DATABASE_URL'] ?? process.env['DATABASE_URL'];
   if (given !== undefined) return await action(given);
   const folder = nearestFolder(process.cwd());
@@ -25,7 +25,7 @@ export async function withDatabase(action: (url: string) => Promise<void>): Prom
   const interrupt = (): void => void stopUnlessUsed(server).finally(() => process.exit(130));
   process.once('SIGINT', interrupt);
   try {
-    await action(server.url);
+    return await action(server.url);
   } finally {
     process.off('SIGINT', interrupt);
     await stopUnlessUsed(server);

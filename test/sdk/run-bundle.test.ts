@@ -97,8 +97,8 @@ test('a forged file exits with 2 and says what is wrong and where', async () => 
     err,
     /^BUNDLE_INVALID: \S+ is not an intact run bundle: line \d+: the turn of events \d+ to \d+ does not match/,
   );
-  assert.equal((await reprise(['workflow', 'verify'], { url })).code, 1);
-  assert.equal((await reprise(['workflow', 'verify', 'tally', '--file', file], { url })).code, 1);
+  assert.equal((await reprise(['workflow', 'verify'], { url })).code, 64);
+  assert.equal((await reprise(['workflow', 'verify', 'tally', '--file', file], { url })).code, 64);
 });
 
 test('a run that continued as new, with children, is exported with what belongs to it', async () => {
@@ -111,4 +111,22 @@ test('a run that continued as new, with children, is exported with what belongs 
   const before = engine.client.workflow.getHandle('continues', first!.runId);
   assert.equal((await exported(before)).status, 'continued_as_new');
   assert.ok((await latest.compare(await exported(latest))).isSame);
+});
+
+test('runs in files are compared with each other without a database, and with runs in the database', async () => {
+  const other = await engine.start('tallyAll', [4, 1], 'other');
+  await other.result();
+  const [left, right] = [
+    (await tally.export({ file: files.path() })).file,
+    (await other.export({ file: files.path() })).file,
+  ];
+  const offline = { url: 'postgres://nobody@127.0.0.1:1/nothing' };
+  const both = await reprise(['workflow', 'compare', '--file', left, '--with-file', right], offline);
+  assert.equal(both.code, 0);
+  assert.match(both.out, /^3 same, 0 differ, 0 missing in b, 1 extra in b$/m);
+  const one = await reprise(['workflow', 'compare', 'tally', '--with-file', right, '--json'], { url });
+  assert.deepEqual(JSON.parse(one.out), JSON.parse(JSON.stringify(await tally.compare(other))));
+  for (const args of [['tally'], ['--file', left], ['tally', 'other', '--with-file', right]]) {
+    assert.equal((await reprise(['workflow', 'compare', ...args], { url })).code, 64, args.join(' '));
+  }
 });

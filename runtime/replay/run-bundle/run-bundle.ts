@@ -13,6 +13,7 @@ import {
   wholeNumber,
 } from '../../core/options/option-table.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
+import { type RunDiff, runDiff } from '../run-diff.ts';
 import { BoundedDocument, DocumentFault } from './bounded-document.ts';
 import { invalid, tooLarge } from './bounded-lines.ts';
 import type { BundleHeader } from './bundle-lines.ts';
@@ -117,6 +118,11 @@ export class RunBundle implements HistorySource {
       }
     }
     return found;
+  }
+
+  /** Compares the run with another one, of a file or (see `handle.compare`) of a database. */
+  compare(other: HistorySource): Promise<RunDiff> {
+    return runDiff(this, other);
   }
 
   /** JSON text of the workflow code in the file. Nothing runs it. */

@@ -1,6 +1,6 @@
 // `reprise workflow compare`: two runs side by side, with the first divergence marked.
 import { type Command, InvalidArgumentError } from 'commander';
-import type { ComparedRun, RunDiff, RunDiffItem } from '../../../sdk/client.ts';
+import { type ComparedRun, readRunBundle, type RunDiff, type RunDiffItem } from '../../../sdk/client.ts';
 import { type Color, colored } from '../color.ts';
 import { type CommonOptions, newClientAction, withClient } from '../command-client.ts';
 import { jsonText } from '../json-view.ts';
@@ -9,6 +9,8 @@ import { formatTable } from '../table.ts';
 interface CompareOptions extends CommonOptions {
   run?: string;
   withRun?: string;
+  file?: string;
+  withFile?: string;
   items: number;
 }
 
@@ -22,18 +24,36 @@ export function compareCommand(): Command {
     'compare',
     'Compare two runs: calls, messages, outcome and context. Exits with 0 when they differ.',
   )
-    .argument('<a>', 'workflow id; its latest run')
-    .argument('<b>', 'workflow id of the other run; its latest run')
+    .argument('[a]', 'workflow id; its latest run')
+    .argument('[b]', 'workflow id of the other run; its latest run')
     .option('--run <runId>', 'a certain run of <a>')
     .option('--with-run <runId>', 'a certain run of <b>')
+    .option('--file <file>', 'instead of <a> and <b>, with --with-file: a file that `workflow export` wrote')
+    .option('--with-file <file>', 'instead of <b>: a file that `workflow export` wrote')
     .option('--items <n>', 'number of items to show, or "all"', itemCount, 40)
-    .action((a: string, b: string, options: CompareOptions) =>
-      withClient(options, async ({ workflow }) => {
-        const other = workflow.getHandle(b, options.withRun);
-        const diff = await workflow.getHandle(a, options.run).compare(other);
-        console.log(options.json === true ? jsonText(diff) : diffText(diff, options.items));
-      }),
-    );
+    .action(async (a: string | undefined, b: string | undefined, options: CompareOptions, command: Command) => {
+      const diff = await compared([a, b], options, command);
+      console.log(options.json === true ? jsonText(diff) : diffText(diff, options.items));
+    });
+}
+
+/** Two files need no database. */
+async function compared(
+  [a, b]: readonly [string | undefined, string | undefined],
+  options: CompareOptions,
+  command: Command,
+): Promise<RunDiff> {
+  const { file, withFile, run, withRun } = options;
+  if (file !== undefined && withFile !== undefined && a === undefined) {
+    return (await readRunBundle(file)).compare(await readRunBundle(withFile));
+  }
+  if (a === undefined || file !== undefined || (b === undefined) === (withFile === undefined)) {
+    command.error('compare needs two workflow ids, or one and --with-file, or --file and --with-file.');
+  }
+  return withClient(options, async ({ workflow }) => {
+    const other = withFile === undefined ? workflow.getHandle(b!, withRun) : await readRunBundle(withFile);
+    return workflow.getHandle(a, run).compare(other);
+  });
 }
 
 function itemCount(text: string): number {

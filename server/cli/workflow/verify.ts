@@ -1,6 +1,5 @@
 // `reprise workflow verify`: checks the hash chain of a run, in the database or in a file. Exits with 2 for a fault.
 import type { Command } from 'commander';
-import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import { readRunBundle } from '../../../sdk/client.ts';
 import { colored } from '../color.ts';
 import { type CommonOptions, newClientAction, withClient } from '../command-client.ts';
@@ -16,9 +15,9 @@ export function verifyCommand(): Command {
     .argument('[id]', 'workflow id; its latest run')
     .option('--run <runId>', 'a certain run instead')
     .option('--file <file>', 'a file that `workflow export` wrote; needs no database')
-    .action(async (workflowId: string | undefined, options: VerifyOptions) => {
+    .action(async (workflowId: string | undefined, options: VerifyOptions, command: Command) => {
       if ((workflowId === undefined) === (options.file === undefined)) {
-        throw new RuntimeError('INVALID_INPUT', 'verify needs a workflow id or --file, and not both.');
+        command.error('verify needs a workflow id or --file, and not both.');
       }
       if (options.file !== undefined) return verifyFile(options.file, options);
       await withClient(options, async ({ workflow }) => {
