@@ -2,6 +2,8 @@
 // code issues the same commands. Streams the history, so memory does not grow with it.
 import type { Divergence, TaskFailure } from '../core/log/activation.ts';
 import type { DeploymentMeta } from '../core/run/deployment.ts';
+import { engineFault } from '../core/log/engine-number.ts';
+import { type ForkedMeta, readForkedMeta } from '../core/run/forked-meta.ts';
 import { type EventType, type HistoryEvent, isOutput } from '../core/log/event.ts';
 import type { ActiveRun } from '../sandbox/realm/active-run.ts';
 import { isVisible } from '../core/log/visible.ts';
@@ -69,7 +71,7 @@ export class RunReplay {
       if (isVisible(input.type)) this.carried.push(input);
       else if (input.type === 'WorkflowTaskCompleted' && input.meta !== null) {
         deployment = JSON.parse(input.meta) as DeploymentMeta;
-      }
+      } else if (input.type === 'WorkflowForked') this.#fork(readForkedMeta(input));
     }
     if (notActivated.has(last.type)) return;
     if (this.carried.length === 0) return;
@@ -81,6 +83,12 @@ export class RunReplay {
     if (!result.ok) this.failure = result.failure;
     if (this.#explains) this.#remember(turn);
   }
+
+  #fork(fork: ForkedMeta): void {
+    this.failure = engineFault(fork);
+    this.#sandbox.become(fork);
+  }
+
   /** In the turn that failed, the code followed only the events before the difference. */
   #remember(turn: readonly HistoryEvent[]): void {
     const { divergence } = this.failure ?? {};

@@ -11,24 +11,11 @@ import { readHistory, readOpenEvents, type StoredEvent } from '../../runtime/sto
 import { RunReplay } from '../../runtime/replay/run-replay.ts';
 import { fixtureBundle } from '../support/bundles.ts';
 import { testEngine } from '../support/engine.ts';
-import type { Step } from '../support/fixtures/program.ts';
+import { programStep } from '../support/program-steps.ts';
 
 const workflowBundle = loadBundle(await fixtureBundle('program-workflow.ts'));
 const engine = await testEngine({ workflowBundle });
 const sandbox = Sandbox.create(workflowBundle);
-
-const text = fc.string({ maxLength: 6 });
-const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant('call' as const), value: text }),
-  fc.record({ do: fc.constant('local' as const), values: fc.array(text, { maxLength: 3 }) }),
-  fc.record({ do: fc.constant('fail' as const), times: fc.integer({ min: 0, max: 3 }) }),
-  fc.constant({ do: 'sleep' as const }),
-  fc.constant({ do: 'random' as const }),
-  fc.record({ do: fc.constant('update' as const), key: fc.constantFrom('a', 'b/c', '~', '') }),
-  fc.record({ do: fc.constant('each' as const), items: fc.array(text, { maxLength: 5 }) }),
-  fc.constant({ do: 'race' as const }),
-  fc.constant({ do: 'cancel' as const }),
-);
 
 async function readAll(runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
@@ -40,7 +27,7 @@ const recorded: string[] = [];
 
 it('replaying any recorded history issues the same commands, and the folded patches give the context at every turn', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+    fc.asyncProperty(fc.array(programStep, { maxLength: 8 }), async (steps) => {
       const handle = await engine.start('program', [steps]);
       const result = await handle.result();
       const events = await readAll(handle.runId!);

@@ -4,7 +4,7 @@ import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { rejectionsKnown } from '../../runtime/sandbox/realm/unhandled-rejections.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
-import { readHistory } from '../../runtime/store/log/history.ts';
+import { readHistory, type StoredEvent } from '../../runtime/store/log/history.ts';
 import { RunReplay } from '../../runtime/replay/run-replay.ts';
 import { fixtureBundle } from './bundles.ts';
 
@@ -22,9 +22,11 @@ export async function assertReplays(
 ): Promise<void> {
   if (typeof code === 'string' && !sandboxes.has(code)) sandboxes.set(code, fixtureSandbox(code));
   const sandbox = typeof code === 'string' ? await sandboxes.get(code)! : code;
-  const run = sandbox.createRun(runId);
+  const pages: StoredEvent[][] = [];
+  for await (const page of readHistory(database, runId, { forReplay: true })) pages.push(page);
+  const run = sandbox.createRun(pages[0]?.[0]?.runId ?? runId);
   const replay = new RunReplay(run);
-  for await (const page of readHistory(database, runId, { forReplay: true })) replay.take(page);
+  for (const page of pages) replay.take(page);
   replay.finish();
   await rejectionsKnown();
   assert.equal(replay.failure ?? run.rejection, undefined);

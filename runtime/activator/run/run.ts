@@ -5,6 +5,7 @@ import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } 
 import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
+import { changedStart, type ForkedMeta } from '../../core/run/forked-meta.ts';
 import { type FailureErrorTypes, failureErrorNames } from '../../core/failure/failure-types.ts';
 import { CancelledFailure, isCancellation, TemporalFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
@@ -46,6 +47,8 @@ export interface SandboxRun {
   query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
   /** From the workflow's options; undefined before the first activation, and when the options do not set it. */
   readonly versioningBehavior: VersioningBehavior | undefined;
+  /** From here on the run has another identity: its history goes on as a fork. */
+  become(fork: ForkedMeta): void;
   /** Reports a failure that the host saw in the running activation, such as an unhandled rejection. */
   fail(failure: TaskFailure): void;
   dispose(): void;
@@ -58,7 +61,8 @@ function functionNames(exported: Record<string, unknown>): string[] {
 }
 
 export class Run implements SandboxRun, CurrentRun {
-  readonly runId: string;
+  /** Until the first fork of the history, the id of the run that it began with. */
+  runId: string;
   readonly turn: OpenTurn = new OpenTurn();
   readonly timers: Timers = new Timers(this.turn);
   readonly timeouts: Timeouts = new Timeouts(this);
@@ -88,6 +92,7 @@ export class Run implements SandboxRun, CurrentRun {
   #children: Children | undefined;
   #started: HistoryEvent | undefined;
   #meta: StartedMeta | undefined;
+  #fork: ForkedMeta | undefined;
   #info: WorkflowInfo | undefined;
   #properties: RunProperties | undefined;
   #random: Random | undefined;
@@ -136,7 +141,7 @@ export class Run implements SandboxRun, CurrentRun {
     return this.#random;
   }
 
-  readonly randomStreams: RandomStreams = new RandomStreams(() => this.#startedMeta().seed);
+  randomStreams: RandomStreams = new RandomStreams(() => this.#startedMeta().seed);
 
   /** The answer to the metadata query. */
   get metadata(): WorkflowMetadata {
@@ -162,8 +167,26 @@ export class Run implements SandboxRun, CurrentRun {
   }
 
   #startedMeta(): StartedMeta {
-    this.#meta ??= readStartMeta(this.#startEvent());
+    this.#meta ??= this.#readMeta(this.#fork);
     return this.#meta;
+  }
+
+  #readMeta(fork: ForkedMeta | undefined): StartedMeta {
+    const started = readStartMeta(this.#startEvent());
+    if (fork === undefined) return started;
+    return changedStart({ firstRunId: fork.line[0]!.runId, ...started }, fork.start);
+  }
+
+  become(fork: ForkedMeta): void {
+    const seed = this.#started === undefined ? undefined : this.#startedMeta().seed;
+    this.runId = fork.runId;
+    this.#fork = fork;
+    this.#meta = undefined;
+    this.#info = undefined;
+    // A repeated sequence of random numbers would repeat ids, so the streams begin again only with another seed.
+    if (seed === undefined || seed === this.#startedMeta().seed) return;
+    this.#random = undefined;
+    this.randomStreams = new RandomStreams(() => this.#startedMeta().seed);
   }
 
   begin(activation: Activation): void {

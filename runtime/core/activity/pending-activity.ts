@@ -1,6 +1,7 @@
 // A scheduled activity without an outcome yet, folded from its events. RunState holds it.
 import type { ScheduledMeta } from '../log/activation.ts';
 import type { HistoryEvent, Micros } from '../log/event.ts';
+import type { ForkedMeta } from '../run/forked-meta.ts';
 
 export interface AttemptFailedMeta {
   /** Delay before the next attempt, ms. */
@@ -31,6 +32,8 @@ export interface PendingActivity {
   readonly lastFailure: Uint8Array | null;
   readonly lastFailureMessage: string | null;
   readonly cancelRequested: boolean;
+  /** True in a fork whose origin executes the activity: it waits until a person retries or skips it. */
+  readonly isHeld: boolean;
 }
 
 /** The writable form, for the fold only. */
@@ -51,6 +54,7 @@ export function scheduledActivity(event: HistoryEvent): FoldedActivity {
     lastFailure: null,
     lastFailureMessage: null,
     cancelRequested: false,
+    isHeld: false,
   };
 }
 
@@ -62,6 +66,17 @@ export function foldFailedAttempt(activity: FoldedActivity, event: HistoryEvent)
   activity.lastFailureMessage = event.reason;
   const { delayMs = 0 } = JSON.parse(event.meta ?? '{}') as AttemptFailedMeta;
   activity.nextAttemptAt = event.at + delayMs * 1000;
+}
+
+/** `forked`: what a WorkflowForked says about the activities that are pending at its point. */
+export function foldFork(activity: FoldedActivity, forked: ForkedMeta, event: HistoryEvent): void {
+  const { seq, failedAttempts } = activity;
+  activity.lostAttempts = Math.max(activity.lostAttempts, (forked.attempts?.[seq] ?? 0) - failedAttempts);
+  activity.nextAttemptAt = 0;
+  activity.isHeld = forked.held?.includes(seq) === true;
+  if (forked.begun?.includes(seq) !== true) return;
+  activity.startedAttempt = Math.max(activity.startedAttempt, failedAttempts + 1);
+  activity.startedSeq = event.seq;
 }
 
 /** Number of the attempt that runs or comes next. */

@@ -3,10 +3,16 @@
 import type { TaskFailure } from './activation.ts';
 
 /**
- * The engine number that this version records in new runs, and the highest that it can replay. Since number 2, the
- * context's update() records inserted values in their final state, and the value that the update returned.
+ * The engine number that this version records in new runs. Since number 2, the context's update() records inserted
+ * values in their final state, and the value that the update returned.
  */
 export const engineNumber = 2;
+
+/**
+ * The engine number that this version records in forks, and the highest that it can replay. Since number 3, a history
+ * may begin with rows of other runs.
+ */
+export const forkEngineNumber = 3;
 
 /** Why this version cannot replay a run that a newer version started; undefined when it can. */
 export function engineFault({
@@ -16,11 +22,11 @@ export function engineFault({
   readonly engine?: number | undefined;
   readonly workflowId?: string;
 }): TaskFailure | undefined {
-  if (engine === undefined || engine <= engineNumber) return undefined;
+  if (engine === undefined || engine <= forkEngineNumber) return undefined;
   return {
     code: 'UNSUPPORTED_ENGINE',
     message:
       `Workflow ${workflowId ?? ''} was started by a newer version of reprise: its engine number is ${engine}, but this worker ` +
-      `supports at most ${engineNumber}. The run is left to other workers. Upgrade this worker's package, or stop this worker.`,
+      `supports at most ${forkEngineNumber}. The run is left to other workers. Upgrade this worker's package, or stop this worker.`,
   };
 }

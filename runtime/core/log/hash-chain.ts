@@ -2,6 +2,7 @@
 // content, so erasing a content but keeping its digest leaves the chain intact. Pure: the caller passes sha256. The
 // byte format is permanent: reprise_audit.verify computes the same in SQL.
 import { eventCode, type HistoryEvent, type Micros } from './event.ts';
+import { type LogOwner, runIdAt } from './line.ts';
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
@@ -115,12 +116,13 @@ function appendFixed(event: ChainEvent): void {
 }
 
 /**
- * sha256 of the previous turn's hash (no bytes for the first turn of a run) and the canonical bytes of this turn.
- * @throws TypeError when `runId` is not a UUID
+ * sha256 of the previous turn's hash (no bytes for the first turn of a run) and the canonical bytes of this turn. Each
+ * event is hashed with the id of the run whose row holds it: the first turn of a fork may begin with an ancestor's start.
+ * @throws TypeError when a run id is not a UUID
  */
 export function turnHash(
   previous: Uint8Array,
-  runId: string,
+  owner: string | LogOwner,
   events: readonly ChainEvent[],
   sha256: Sha256,
 ): Uint8Array {
@@ -128,12 +130,16 @@ export function turnHash(
   reserve(previous.length);
   buffer.set(previous);
   length = previous.length;
-  const runIdAt = length;
-  appendRunId(runId);
+  const isForked = typeof owner !== 'string' && owner.line !== undefined;
+  const firstRunIdAt = length;
+  const first = events[0];
+  if (!isForked) appendRunId(typeof owner === 'string' ? owner : owner.runId);
+  else if (first !== undefined) appendRunId(runIdAt(owner, first.seq));
   for (const [index, event] of events.entries()) {
-    if (index > 0) {
+    if (index > 0 && isForked) appendRunId(runIdAt(owner, event.seq));
+    else if (index > 0) {
       reserve(runIdBytes);
-      buffer.copyWithin(length, runIdAt, runIdAt + runIdBytes);
+      buffer.copyWithin(length, firstRunIdAt, firstRunIdAt + runIdBytes);
       length += runIdBytes;
     }
     appendFixed(event);

@@ -1,13 +1,7 @@
 // Where a replay reads the log of a run from: the database, or a file. Types only, so that no replay depends on SQL.
 import type { HistoryEvent } from './event.ts';
+import type { Segment } from './line.ts';
 import type { RunStatus } from './transition.ts';
-
-/** Seqs `first` to `last` of a line are in the log of the run `runId`. */
-export interface LineSegment {
-  readonly runId: string;
-  readonly first: number;
-  readonly last: number;
-}
 
 export interface HistoryRange {
   /** Exclusive; default 0. */
@@ -29,7 +23,7 @@ export interface HistorySource {
   /** Seq of the last event when the source was opened. */
   readonly head: number;
   /** Where the events are, oldest first. A run that is not a fork has one segment: its own log. */
-  readonly line: readonly LineSegment[];
+  readonly line: readonly Segment[];
   /** The events in order, in non-empty pages. Walks the whole line. */
   pages(range?: HistoryRange): AsyncIterable<readonly HistoryEvent[]>;
 }

@@ -2,6 +2,7 @@
 // when it closes. Pure: the run's start holds all rules.
 // Source: Temporal (behaviors 50, 52, 55 in docs/behaviors.md).
 import type { FailedMeta } from '../log/activation.ts';
+import { changedStart, type StartChanges } from './forked-meta.ts';
 import type { StartedMeta, SuccessorMeta } from './start-meta.ts';
 import { nextCronTime } from '../options/cron-schedule.ts';
 import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
@@ -30,6 +31,24 @@ export function chainRules(meta: StartedMeta, startedAt: Micros): ChainRules | u
   const firstTask = notBefore + (meta.startDelayMs ?? 0) * 1000;
   const runDeadline = runTimeoutMs === undefined ? undefined : firstTask + runTimeoutMs * 1000;
   return { meta, startedAt, notBefore, deadline: earlier(executionDeadline, runDeadline) };
+}
+
+/**
+ * The rules of a fork. Its run timeout counts from the fork, its first task waits for nothing, and it keeps the
+ * execution deadline unless `changes` holds another one.
+ */
+export function forkedChain(
+  rules: ChainRules | undefined,
+  changes: StartChanges | undefined,
+  forkedAt: Micros,
+): ChainRules | undefined {
+  const { executionDeadline } = { ...inheritedMeta(rules), ...changes };
+  const {
+    startDelayMs: _delay,
+    backoffMs: _backoff,
+    ...meta
+  } = changedStart(rules?.meta ?? ({} as StartedMeta), changes);
+  return chainRules({ ...meta, ...(executionDeadline ? { executionDeadline } : {}) }, forkedAt);
 }
 
 /** Times of a new run, in ms from its start. */

@@ -12,6 +12,8 @@ export interface OpenChild {
   readonly initiatedAt: Micros;
   /** The child's start is in the log. */
   isStarted: boolean;
+  /** The fork that starts the child once more, and so gives it another run id. */
+  restartedBy?: string;
 }
 
 /** A signal or cancel request that the run sent. */
@@ -73,6 +75,12 @@ export class RunLinks {
       default:
         return false;
     }
+  }
+
+  /** A fork starts a child once more that did not complete in the abandoned part of its history. */
+  restart(seq: number, forkId: string): void {
+    const child = this.children.get(seq);
+    if (child !== undefined) Object.assign(child, { isStarted: false, restartedBy: forkId });
   }
 
   get isEmpty(): boolean {

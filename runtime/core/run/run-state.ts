@@ -4,14 +4,17 @@
 import {
   type FoldedActivity,
   foldFailedAttempt,
+  foldFork,
   type PendingActivity,
   scheduledActivity,
 } from '../activity/pending-activity.ts';
 import type { RunLink, TimerMeta } from '../log/activation.ts';
 import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
+import { runIdAt, type Segment } from '../log/line.ts';
 import { type RunStatus, statusAfter } from '../log/transition.ts';
-import { type ChainRules, chainRules } from './chain.ts';
+import { type ChainRules, chainRules, forkedChain } from './chain.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from './deployment.ts';
+import { readForkedMeta } from './forked-meta.ts';
 import { type OpenChild, type OpenMessage, RunLinks } from './run-links.ts';
 import { readStartMeta, type StartedMeta } from './start-meta.ts';
 import { changedProperties, noProperties, type PropertiesMeta, type RunProperties } from './run-properties.ts';
@@ -54,6 +57,8 @@ type RunFacts = {
 
 export class RunState {
   readonly runId: string;
+  /** The ancestors' part of the history, oldest first; undefined for a run that is no fork. */
+  line: readonly Segment[] | undefined = undefined;
   /** Undefined before the first event. */
   status: RunStatus | undefined = undefined;
   seq = 0;
@@ -137,6 +142,14 @@ export class RunState {
   /** Number of failed workflow tasks in a row. */
   get taskFailures(): number {
     return this.taskFailure === undefined ? 0 : (this.taskFailure.attempt ?? 1);
+  }
+
+  /**
+   * The id of the run whose row holds the event. With the seq it identifies an activity, a child or a message, so that a
+   * fork does not repeat under another name what its origin scheduled.
+   */
+  runIdAt(seq: number): string {
+    return runIdAt(this, seq);
   }
 
   /** Adds the arguments of a pending activity, when the log was read without them. */
@@ -243,8 +256,10 @@ export class RunState {
         this.status = 'paused';
         return;
       case 'WorkflowResumed':
-      case 'WorkflowForked':
         this.status = 'running';
+        return;
+      case 'WorkflowForked':
+        this.#forked(event);
         return;
       case 'RecoveryApplied':
       case 'PayloadErased':
@@ -279,6 +294,23 @@ export class RunState {
     if (memo !== undefined || searchAttributes !== undefined) {
       this.properties = changedProperties(noProperties, started);
     }
+  }
+
+  #forked(event: HistoryEvent): void {
+    const forked = readForkedMeta(event);
+    const { runId, line, engine, start, restarted = [] } = forked;
+    for (const activity of this.activities.values()) foldFork(activity, forked, event);
+    for (const seq of restarted) this.links?.restart(seq, runId);
+    this.status = 'running';
+    this.line = line;
+    this.engine = engine;
+    this.chain = forkedChain(this.chain, start, event.at);
+    if (start === undefined) return;
+    const { versioningOverride } = start;
+    if (versioningOverride) this.versioning = { ...this.versioning, versioningOverride };
+    this.workflowId = start.workflowId ?? this.workflowId;
+    if (start.parent === null) this.parent = undefined;
+    if (start.root === null) this.root = undefined;
   }
 
   #workerLost(event: HistoryEvent): void {

@@ -3,11 +3,11 @@
 // the caller passes sha256.
 import type { NewEvent, HistoryEvent, Micros } from '../log/event.ts';
 import { type Sha256, turnHash } from '../log/hash-chain.ts';
+import type { LogOwner } from '../log/line.ts';
 import { assertTurn, type RunStatus } from '../log/transition.ts';
 
 /** The end of a run's log: seq and time of its last event, and its last hash. */
-export interface LogHead {
-  readonly runId: string;
+export interface LogHead extends LogOwner {
   readonly seq: number;
   readonly at: Micros;
   /** Empty before the first turn. */
@@ -44,7 +44,7 @@ export function sealTurn(
   const last = events.at(-1);
   if (last !== undefined) {
     const covered = unhashed.length === 0 ? events : [...unhashed, ...events];
-    events[events.length - 1] = { ...last, hash: turnHash(head.hash, head.runId, covered, sha256) };
+    events[events.length - 1] = { ...last, hash: turnHash(head.hash, head, covered, sha256) };
   }
   return { events, status };
 }

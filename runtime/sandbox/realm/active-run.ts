@@ -5,6 +5,7 @@ import type { SandboxRun } from '../../activator/entry.ts';
 import type { Activation, ActivationResult, Divergence, TaskFailure } from '../../core/log/activation.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
+import type { ForkedMeta } from '../../core/run/forked-meta.ts';
 import type { VersioningBehavior } from '../../core/run/deployment.ts';
 import { hostAnswer, hostResult, type LoggedAnswer } from './host-copy.ts';
 import type { SourcePositions } from '../stacks/source-positions.ts';
@@ -29,6 +30,7 @@ function placeText(frames: readonly UserFrame[]): string {
 }
 
 export class ActiveRun implements RejectionSink {
+  /** The run that the history began with. */
   readonly runId: string;
   readonly #open: OpenRealm;
   readonly #positions: SourcePositions;
@@ -48,6 +50,11 @@ export class ActiveRun implements RejectionSink {
    */
   activate(activation: Activation): ActivationResult {
     return withRejectionSink(this, () => this.#activate(activation));
+  }
+
+  /** From here on the run is the fork. */
+  become(fork: ForkedMeta): void {
+    this.#run.become(fork);
   }
 
   /** From the workflow's options; known after the first activation. */

@@ -25,6 +25,8 @@ export interface ClaimedTask extends TaskKey {
   readonly dueAt: Micros;
   readonly startedAt: Micros;
   readonly scheduledAt: Micros;
+  /** The run whose row holds the schedule: the run itself, or an ancestor of a fork. */
+  readonly scheduledIn: string;
   /** Arguments, encoded. */
   readonly args: Uint8Array | null;
   /** JSON text of a ScheduledMeta. */
@@ -53,6 +55,7 @@ interface TaskRow {
   workflow_id: string;
   workflow_type: string;
   namespace: string;
+  scheduled_in: string;
 }
 
 /** The activity types that a worker executes; `any` when it has a default activity. */
@@ -140,14 +143,16 @@ update ${schema}.activity_tasks t set worker = $1, due_at = null, start_by = nul
   beat_at = null, deadline = least(t.close_by, ($6::timestamptz[])[1] + t.start_to_close, ($6::timestamptz[])[1] + t.heartbeat)
 from fence, due
 cross join lateral (
-  select e.at, e.payload, e.meta from ${schema}.events e where e.run_id = due.run_id and e.seq = due.seq limit 1) e
+  select r.workflow_id, r.workflow_type, r.namespace, case when due.seq <= r.forked_seq then (
+    select l.run_id from ${schema}.line(due.run_id) l where due.seq between l.first and l.last) else due.run_id end as scheduled_in
+  from ${schema}.runs r where r.run_id = due.run_id limit 1) r
 cross join lateral (
-  select r.workflow_id, r.workflow_type, r.namespace from ${schema}.runs r where r.run_id = due.run_id limit 1) r
+  select e.at, e.payload, e.meta from ${schema}.events e where e.run_id = r.scheduled_in and e.seq = due.seq limit 1) e
 left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
 returning t.run_id, t.seq, t.type, t.attempt, ${microsOf('due.due_at')} as due_at, ${microsOf('e.at')} as scheduled_at,
-  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${microsOf('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace`,
+  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${microsOf('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace, r.scheduled_in`,
     values: [
       fence.epoch,
       fence.slot,
@@ -171,6 +176,7 @@ returning t.run_id, t.seq, t.type, t.attempt, ${microsOf('due.due_at')} as due_a
     meta: row.meta,
     details: row.details,
     closeBy: row.close_by === null ? null : Number(row.close_by),
+    scheduledIn: row.scheduled_in,
     workflowId: row.workflow_id,
     workflowType: row.workflow_type,
     isStandalone: isOfActivities(row.namespace),

@@ -12,6 +12,9 @@ import {
   type WorkerDeploymentVersion,
 } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
+import type { Segment } from '../../core/log/line.ts';
+import type { ForkedMeta } from '../../core/run/forked-meta.ts';
+import { lineWithin, rowsOf } from '../log/line.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { transaction } from '../sql/transaction.ts';
@@ -120,8 +123,35 @@ export async function readRunVersioning(
     [runId],
   );
   const { start, recorded } = rows[0]!;
+  if (start === null) {
+    const line = await lineWithin(client, schema, runId);
+    if (line.length > 1) return versioningOfFork(client, schema, line);
+  }
   const started = startedVersioning(start ?? {});
   return recorded === null ? started : { ...started, recorded };
+}
+
+/** Folds the events of a fork's line that say something about its version. */
+async function versioningOfFork(
+  client: Queryable,
+  schema: string,
+  line: readonly Segment[],
+): Promise<RunVersioning | undefined> {
+  const types = `(${eventCode.WorkflowStarted}, ${eventCode.WorkflowForked}, ${eventCode.WorkflowTaskCompleted})`;
+  const { rows } = await client.query(
+    `select type, meta from ${rowsOf(schema, line)} and type in ${types} and meta is not null order by seq`,
+    [],
+  );
+  let versioning: RunVersioning | undefined;
+  for (const { type, meta } of rows as { type: number; meta: unknown }[]) {
+    if (type === eventCode.WorkflowStarted) versioning = startedVersioning(meta as StartedVersioning);
+    else if (type === eventCode.WorkflowTaskCompleted) versioning = { ...versioning, recorded: meta as DeploymentMeta };
+    else {
+      const { versioningOverride } = (meta as ForkedMeta).start ?? {};
+      if (versioningOverride) versioning = { ...versioning, versioningOverride };
+    }
+  }
+  return versioning;
 }
 
 /**

@@ -1,11 +1,14 @@
 // Reads the log. Copies histories page by page in binary form (COPY … TO STDOUT), so that columns that the reader does
-// not need are not parsed, and memory use stays flat for runs of any length.
+// not need are not parsed, and memory use stays flat for runs of any length. Reads go along the line of a fork: a reader
+// that finds the beginning of a history missing asks for the line and reads again.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../../core/log/event.ts';
+import { type Segment, seqMax } from '../../core/log/line.ts';
 import { besideTasks } from '../../core/run/run-state.ts';
 import { CopyOut, type RowReader } from '../codec/copy-out.ts';
 import type { Database } from '../sql/database.ts';
-import { isRunId, runIdFromBytes } from '../runs/run-id.ts';
+import { checkedRunId as checked, lineWithin, readLine, rowsOf } from './line.ts';
+import { runIdFromBytes } from '../runs/run-id.ts';
 import { withSession } from '../sql/transaction.ts';
 import { timeOf } from '../sql/sql-text.ts';
 
@@ -38,16 +41,33 @@ export async function* readHistory(
 ): AsyncGenerator<StoredEvent[], void, undefined> {
   const { forReplay } = options;
   const columns = forReplay === true ? replayColumns : forReplay === 'digests' ? digestColumns : allColumns;
+  const after = Math.trunc(options.after ?? 0);
   const upTo = Math.trunc(options.upTo ?? seqMax);
-  const read = (after: number): Promise<StoredEvent[]> => {
-    const where = `run_id = '${checked(runId)}' and ${seqRange(after, upTo, pageEvents)}`;
-    return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
-  };
   // seqs are dense, so a page that is not full is the last page.
-  yield* ahead(Math.trunc(options.after ?? 0), { upTo, size: pageEvents, least: pageEvents }, read);
+  const sizes = { size: pageEvents, least: pageEvents };
+  const pagesOf = ({ runId: id, first, last }: Segment): AsyncGenerator<StoredEvent[], void, undefined> => {
+    const end = Math.min(upTo, last);
+    const read = (from: number): Promise<StoredEvent[]> => {
+      const where = `run_id = '${checked(id)}' and ${seqRange(from, end, pageEvents)}`;
+      return copyEvents(database.pool, `select ${columns} from ${database.schema}.events where ${where} order by seq`);
+    };
+    return ahead(Math.max(after, first - 1), { upTo: end, ...sizes }, read);
+  };
+  let isEmpty = true;
+  let isWhole = false;
+  for await (const page of pagesOf({ runId, first: 1, last: seqMax })) {
+    isEmpty = false;
+    isWhole ||= page[0]!.seq <= after + 1;
+    if (!isWhole) break;
+    yield page;
+  }
+  if (isWhole || after >= upTo) return;
+  const line = await readLine(database, runId);
+  if (isEmpty && line.length === 1) return;
+  for (const segment of line) {
+    if (segment.last > after && segment.first <= upTo) yield* pagesOf(segment);
+  }
 }
-
-const seqMax = 2_147_483_647;
 
 /**
  * The seqs of a page, as a range instead of a limit. If a limit exceeds the planner's estimate of the run's length, the
@@ -92,7 +112,7 @@ export async function readHeads(database: Database, runIds: readonly string[], l
   );
 }
 
-/** The last event of a run; undefined when the run has none. */
+/** The last event of a run; undefined when the run has none. A fork always has events of its own. */
 export async function readLastEvent(database: Database, runId: string): Promise<StoredEvent | undefined> {
   const events = await copyEvents(
     database.pool,
@@ -108,11 +128,23 @@ export async function readEventsOfType(
   types: readonly EventType[],
   where = '',
 ): Promise<StoredEvent[]> {
+  return eventsOfType(database, await readLine(database, runId), types, where);
+}
+
+function eventsOfType(
+  { pool, schema }: Database,
+  line: readonly Segment[],
+  types: readonly EventType[],
+  where: string,
+): Promise<StoredEvent[]> {
   const codes = types.map((type) => eventCode[type]).join(',');
-  return copyEvents(
-    database.pool,
-    `select ${allColumns} from ${database.schema}.events where run_id = '${checked(runId)}' and type in (${codes}) ${where} order by seq`,
-  );
+  const rows = rowsOf(schema, line);
+  return copyEvents(pool, `select ${allColumns} from ${rows} and type in (${codes}) ${where} order by seq`);
+}
+
+/** The rows of a run that is no fork, or the own rows of one. */
+function ownRows(runId: string): readonly Segment[] {
+  return [{ runId, first: 1, last: seqMax }];
 }
 
 function copyEvents(pool: pg.Pool, query: string): Promise<StoredEvent[]> {
@@ -154,25 +186,36 @@ function readEvent(row: RowReader): StoredEvent {
   };
 }
 
-/** COPY takes no parameters, so only a valid run id may be put into the SQL text. */
-function checked(runId: string): string {
-  if (!isRunId(runId)) throw new Error(`"${runId}" is not a run id`);
-  return runId;
-}
-
 /** Arguments of scheduled activities, by seq. */
 export async function readArguments(
   database: Database,
   runId: string,
   seqs: readonly number[],
 ): Promise<Map<number, Uint8Array>> {
-  const events = await readEventsOfType(
-    database,
-    runId,
-    ['ActivityScheduled'],
-    `and seq in (${seqs.map(Math.trunc).join(',')})`,
-  );
+  const read = (line: readonly Segment[]): Promise<StoredEvent[]> =>
+    eventsOfType(database, line, ['ActivityScheduled'], `and seq in (${seqs.map(Math.trunc).join(',')})`);
+  let events = await read(ownRows(runId));
+  if (events.length < new Set(seqs).size) events = await read(await readLine(database, runId));
   return new Map(events.flatMap((event) => (event.payload === null ? [] : [[event.seq, event.payload] as const])));
+}
+
+/** Events of these segments after seq `after`, without the arguments of activities, in the caller's transaction. */
+export function readTail(
+  client: pg.ClientBase,
+  schema: string,
+  line: readonly Segment[],
+  after: number,
+): Promise<StoredEvent[]> {
+  return copyWithin(
+    client,
+    `select ${replayColumns} from ${rowsOf(schema, line)} and seq > ${Math.trunc(after)} order by seq`,
+  );
+}
+
+async function copyWithin(client: pg.ClientBase, query: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
+  return events;
 }
 
 /** Events after seq `after`, read in the caller's transaction. Meant for a few events at the end of a run. */
@@ -183,22 +226,36 @@ export async function readEventsAfter(
   after: number,
   upTo: number = seqMax,
 ): Promise<StoredEvent[]> {
-  const events: StoredEvent[] = [];
-  const query = `select ${allColumns} from ${schema}.events where run_id = '${checked(runId)}' and seq > ${Math.trunc(after)} and seq <= ${Math.trunc(upTo)} order by seq`;
-  await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
-  return events;
+  const read = async (line: readonly Segment[]): Promise<StoredEvent[]> => {
+    const events: StoredEvent[] = [];
+    const range = `seq > ${Math.trunc(after)} and seq <= ${Math.trunc(upTo)}`;
+    const query = `select ${allColumns} from ${rowsOf(schema, line)} and ${range} order by seq`;
+    await CopyOut.run(client, query, (row) => events.push(readEvent(row)));
+    return events;
+  };
+  const events = await read(ownRows(runId));
+  const first = events[0]?.seq ?? seqMax;
+  if (first <= Math.max(after, 0) + 1 || after >= upTo) return events;
+  const line = await lineWithin(client, schema, runId);
+  return line.length === 1 ? events : read(line);
 }
 
 /**
  * Events about a run's children and its messages to other runs, without arguments, read in the caller's transaction.
+ * `line`: the run's line, if it is a fork.
  */
-export async function readLinkEvents(client: pg.ClientBase, schema: string, runId: string): Promise<StoredEvent[]> {
+export async function readLinkEvents(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  line: readonly Segment[] = ownRows(runId),
+): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   const codes = linkTypes.map((type) => eventCode[type]).join(', ');
   await CopyOut.run(
     client,
     `select run_id, seq, at, type, answers, attempt, name, null::text, null::text, null::text, correlation_id,
-  null::text, null::bytea, meta, null::bytea from ${schema}.events where run_id = '${checked(runId)}' and type in (${codes}) order by seq`,
+  null::text, null::bytea, meta, null::bytea from ${rowsOf(schema, line)} and type in (${codes}) order by seq`,
     (row) => events.push(readEvent(row)),
   );
   return events;
@@ -236,20 +293,24 @@ async function* patchPages<T>(
   { columns, page, read }: { columns: string; page: number; read: (row: RowReader) => T },
 ): AsyncGenerator<T[], void, undefined> {
   const { pool, schema } = database;
-  const { rows } = await pool.query<{ head: number | null }>(
-    `select max(seq) as head from ${schema}.events where run_id = $1`,
+  const { rows } = await pool.query<{ first: number | null; head: number | null }>(
+    `select min(seq) as first, max(seq) as head from ${schema}.events where run_id = $1`,
     [runId],
   );
-  const upTo = Math.min(rows[0]?.head ?? 0, Math.trunc(limit.upTo ?? seqMax));
+  const { first, head } = rows[0]!;
+  const upTo = Math.min(head ?? 0, Math.trunc(limit.upTo ?? seqMax));
   const time = limit.upToTime === undefined ? '' : ` and at <= ${timeOf(String(Math.trunc(limit.upToTime)))}`;
-  const where = `run_id = '${checked(runId)}' and type = ${eventCode.ContextPatched}${time}`;
-  const readPage = (after: number): Promise<T[]> =>
-    copyRows(
-      pool,
-      `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, upTo, page)} order by seq`,
-      read,
-    );
-  yield* ahead(0, { upTo, size: page, least: 0 }, readPage);
+  for (const segment of (first ?? 1) === 1 ? ownRows(runId) : await readLine(database, runId)) {
+    const end = Math.min(upTo, segment.last);
+    const where = `run_id = '${checked(segment.runId)}' and type = ${eventCode.ContextPatched}${time}`;
+    const readPage = (after: number): Promise<T[]> =>
+      copyRows(
+        pool,
+        `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, end, page)} order by seq`,
+        read,
+      );
+    if (segment.first <= end) yield* ahead(segment.first - 1, { upTo: end, size: page, least: 0 }, readPage);
+  }
 }
 
 /** Events about children and about messages to other runs. */
@@ -287,6 +348,7 @@ const answering: readonly EventType[] = [
 ];
 /** Events that stay relevant for the whole run. */
 const lasting: readonly EventType[] = [
+  'WorkflowForked',
   'WorkflowCancelRequested',
   'WorkerLost',
   'UpdateAccepted',
@@ -304,26 +366,38 @@ const lasting: readonly EventType[] = [
  * lookup per returned event. Reads no payloads except those of failures.
  */
 export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
-  const table = `${database.schema}.events`;
+  const read = (line: readonly Segment[]): Promise<StoredEvent[]> =>
+    withSession(database.pool, (client) => readOpenEventsWithin(client, database.schema, line));
+  const own = await read(ownRows(runId));
+  if (own[0] === undefined || own[0].seq === 1) return own;
+  return read(await readLine(database, runId));
+}
+
+/** Like `readOpenEvents`, in the caller's transaction, of the part of a history that these segments are. */
+export async function readOpenEventsWithin(
+  client: pg.ClientBase,
+  schema: string,
+  line: readonly Segment[],
+): Promise<StoredEvent[]> {
+  const rows = rowsOf(schema, line);
   const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
   const payload = `case when type in (${codes(['ActivityAttemptFailed', 'WorkflowTaskFailed'])}) then payload end as payload`;
   const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, null::text as source_id,
     reason, correlation_id, null::text as ops, ${payload}, meta, hash`;
-  const ofRun = `run_id = '${checked(runId)}'`;
   const completed = `type = ${eventCode.WorkflowTaskCompleted} and meta is not null`;
-  const events = await copyEvents(
-    database.pool,
+  const events = await copyWithin(
+    client,
     `select e.* from (
        select seq, type, bool_or(type in (${codes(answering)})) over (partition by coalesce(answers, seq)) as answered
-       from ${table} where ${ofRun} and (type in (${codes([...openable, ...answering, ...lasting])}) or ${completed})) open
-     cross join lateral (select ${columns} from ${table} where ${ofRun} and seq = open.seq limit 1) e
+       from ${rows} and (type in (${codes([...openable, ...answering, ...lasting])}) or ${completed})) open
+     cross join lateral (select ${columns} from ${rows} and seq = open.seq limit 1) e
      where not answered or open.type in (${codes(lasting)})
-     union all (select ${columns} from ${table} where ${ofRun} and seq = 1)
-     union all (select ${columns} from ${table} where ${ofRun} and type = ${eventCode.ContextPatched}
+     union all (select ${columns} from ${rows} and seq = 1)
+     union all (select ${columns} from ${rows} and type = ${eventCode.ContextPatched}
        order by seq desc limit 1)
-     union all (select * from (select ${columns} from ${table} where ${ofRun} and hash is not null
+     union all (select * from (select ${columns} from ${rows} and hash is not null
        and type not in (${codes(besideTasks)}) order by seq desc limit 1) task where type = ${eventCode.WorkflowTaskFailed})
-     union all (select ${columns} from ${table} where ${ofRun} order by seq desc limit 1)
+     union all (select ${columns} from ${rows} order by seq desc limit 1)
      order by seq`,
   );
   return events.filter((event, i) => event.seq !== events[i - 1]?.seq);

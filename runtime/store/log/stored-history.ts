@@ -1,10 +1,12 @@
 // The log of a run in the database, as a replay reads it. Writes nothing.
 import type { HistoryEvent } from '../../core/log/event.ts';
-import type { HistoryRange, HistorySource, LineSegment } from '../../core/log/history-source.ts';
+import type { HistoryRange, HistorySource } from '../../core/log/history-source.ts';
+import { lineUpTo, type Segment } from '../../core/log/line.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Database } from '../sql/database.ts';
 import { readHistory } from './history.ts';
+import { readLine } from './line.ts';
 
 const replayColumns = { none: true, digest: 'digests', whole: false } as const;
 
@@ -22,16 +24,16 @@ export class StoredHistory implements HistorySource {
   readonly workflowType: string;
   readonly status: RunStatus;
   readonly head: number;
-  readonly line: readonly LineSegment[];
+  readonly line: readonly Segment[];
 
-  private constructor(database: Database, runId: string, row: HeadRow) {
+  private constructor(database: Database, runId: string, row: HeadRow, line: readonly Segment[]) {
     this.#database = database;
     this.runId = runId;
     this.workflowId = row.workflow_id;
     this.workflowType = row.workflow_type;
     this.status = row.status;
     this.head = row.head ?? 0;
-    this.line = [{ runId, first: 1, last: this.head }];
+    this.line = lineUpTo(line, this.head);
   }
 
   /** @throws RUN_NOT_FOUND */
@@ -46,7 +48,7 @@ export class StoredHistory implements HistorySource {
     if (row === undefined) {
       throw new RuntimeError('RUN_NOT_FOUND', `There is no run ${runId}. Check the id, or list the runs.`, { runId });
     }
-    return new StoredHistory(database, runId, row);
+    return new StoredHistory(database, runId, row, await readLine(database, runId));
   }
 
   pages(range: HistoryRange = {}): AsyncIterable<readonly HistoryEvent[]> {

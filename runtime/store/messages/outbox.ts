@@ -4,11 +4,14 @@
 import type pg from 'pg';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { eventCode, type EventType } from '../../core/log/event.ts';
+import { commonSeq } from '../../core/log/line.ts';
 import { type OpenChild, RunLinks } from '../../core/run/run-links.ts';
 import { type ChildStart, childStart, openRunOfChild, type ParentRun, runExists } from '../runs/child-run.ts';
+import { readForkStart, startedText, startRunId } from '../runs/start-facts.ts';
 import type { Database } from '../sql/database.ts';
 import { readRunVersioning } from '../deployments/deployments.ts';
 import { readEventsAfter, readLinkEvents } from '../log/history.ts';
+import { lineWithin } from '../log/line.ts';
 import type { Message } from './inbox.ts';
 import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
 import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
@@ -86,10 +89,13 @@ export async function addToOutbox(
   const { rowCount } = await client.query(
     `insert into ${schema}.outbox (run_id, parent_run_id, parent_seq, links)
 select run_id, parent, seq, links from (
-  select e.run_id, case when $2 then (e.meta->'parent'->>'runId')::uuid end as parent,
-    case when $2 then (e.meta->'parent'->>'seq')::int end as seq,
-    exists (select from ${schema}.events l where l.run_id = $1 and l.type between $3 and $4) as links
-  from ${schema}.events e where e.run_id = $1 and e.seq = 1) o
+  select r.run_id, case when $2 then (started.meta->'parent'->>'runId')::uuid end as parent,
+    case when $2 then (started.meta->'parent'->>'seq')::int end as seq,
+    exists (select from ${schema}.events l where l.run_id = $1 and l.type between $3 and $4)
+    or r.start_run_id is not null and exists (select from ${schema}.line($1) g join ${schema}.events l
+      on l.run_id = g.run_id and l.seq between g.first and g.last where l.type between $3 and $4) as links
+  from ${schema}.runs r join ${schema}.events e on e.run_id = ${startRunId('r')} and e.seq = 1
+  cross join lateral ${startedText(schema, 'r', 'e')} started where r.run_id = $1) o
 where links or parent is not null`,
     [runId, isLastOfChain, eventCode.ChildWorkflowInitiated, eventCode.ExternalCancelFailed],
   );
@@ -127,7 +133,8 @@ async function notifyParents(database: Database, runIds: readonly string[]): Pro
   const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string | null }>({
     name: `reprise_tell_parents_${schema}`,
     text: `with mine as materialized (
-  select run_id, parent_run_id, parent_seq from ${schema}.outbox where run_id = any($1::uuid[]) and not links
+  select run_id, coalesce(${heirOf(schema, 'parent_run_id', 'parent_seq')}, parent_run_id) as parent_run_id, parent_seq
+  from ${schema}.outbox where run_id = any($1::uuid[]) and not links
   order by run_id for update skip locked),
 open as materialized (
   select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from mine))),
@@ -140,12 +147,11 @@ busy as materialized (
 gone as (delete from ${schema}.outbox o using mine where o.run_id = any($1::uuid[]) and o.run_id = mine.run_id
   and not exists (select from busy b where b.run_id = o.run_id)),
 ends as materialized (
-  select m.parent_run_id, m.parent_seq, m.run_id, e.type, e.payload, e.reason, e.meta, first.name,
+  select m.parent_run_id, m.parent_seq, m.run_id, e.type, e.payload, e.reason, e.meta, r.name,
     row_number() over (partition by m.parent_run_id order by m.run_id) as number
   from (select * from mine where not exists (select from busy b where b.run_id = mine.run_id)) m
-  cross join lateral (select final_seq from ${schema}.runs where run_id = m.run_id limit 1) r
-  cross join lateral (select type, payload, reason, meta from ${schema}.events where run_id = m.run_id and seq = r.final_seq limit 1) e
-  cross join lateral (select name from ${schema}.events where run_id = m.run_id and seq = 1 limit 1) first),
+  cross join lateral (select final_seq, workflow_type as name from ${schema}.runs where run_id = m.run_id limit 1) r
+  cross join lateral (select type, payload, reason, meta from ${schema}.events where run_id = m.run_id and seq = r.final_seq limit 1) e),
 told as (
   update ${schema}.ready r set mail = r.mail + c.count,
     wake_at = ${wakenAt}
@@ -166,6 +172,11 @@ select run_id, owner, queue from told union all select run_id, null, null from b
     else sent.push({ runId, delivery: { owner, queue } });
   }
   return { sent, busy };
+}
+
+/** SQL: the run that goes on in place of a closed run and whose history holds the event; null when there is none. */
+function heirOf(schema: string, run: string, seq: string): string {
+  return `case when not exists (select from ${schema}.ready p where p.run_id = ${run}) then ${schema}.heir(${run}, ${seq}) end`;
 }
 
 interface Letter {
@@ -196,6 +207,7 @@ async function sendWithin(
   const letters: Letter[] = [];
   const started: Sent[] = [];
   for (const child of run.links.children.values()) {
+    if (child.seq <= run.adoptedUpTo) continue;
     const { parentClose = 'TERMINATE' } = child.meta;
     if (parentClose === 'ABANDON') {
       if (!child.isStarted) started.push(...(await startLate(client, schema, run, child.seq)));
@@ -206,6 +218,7 @@ async function sendWithin(
     if (target !== undefined) letters.push({ runId: target, message: farewell(parentClose), resolve });
   }
   for (const message of run.links.messages.values()) {
+    if (message.seq <= run.adoptedUpTo) continue;
     const target = await receiverOf(client, schema, run, message);
     if (target === undefined) continue;
     const mail = asMail(message, await payloadAt(client, schema, runId, message.seq));
@@ -213,7 +226,15 @@ async function sendWithin(
   }
   if (entry.parent_run_id !== null) {
     const message = await howItEnded(client, schema, runId, entry.parent_seq!);
-    letters.push({ runId: entry.parent_run_id, message, resolve: async () => undefined });
+    const parent = entry.parent_run_id;
+    const resolve = async (): Promise<string | undefined> => {
+      const { rows } = await client.query<{ heir: string | null }>(`select ${schema}.heir($1, $2) as heir`, [
+        parent,
+        entry.parent_seq,
+      ]);
+      return rows[0]?.heir ?? undefined;
+    };
+    letters.push({ runId: parent, message, resolve });
   }
   // Sorted by run id, so that two runs that write to each other lock their rows in the same order.
   letters.sort((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
@@ -240,14 +261,30 @@ function farewell(policy: 'TERMINATE' | 'REQUEST_CANCEL'): Message {
 
 interface ClosedRun extends Omit<ParentRun, 'versioning'> {
   readonly links: RunLinks;
+  /** A fork that took the place of the run goes on with its children and messages up to this seq. */
+  readonly adoptedUpTo: number;
 }
 
 async function closedRun(client: pg.ClientBase, schema: string, runId: string): Promise<ClosedRun> {
   const [start] = await readEventsAfter(client, schema, runId, 0, 1);
-  const { workflowId, namespace, taskQueue, root } = readStartMeta(start);
+  const isFork = start !== undefined && start.runId !== runId;
+  const forked = isFork ? await readForkStart(client, schema, runId) : undefined;
+  const { workflowId, namespace, taskQueue, root } = forked ?? readStartMeta(start);
   const links = new RunLinks();
-  for (const event of await readLinkEvents(client, schema, runId)) links.record(event);
-  return { runId, workflowId, namespace, taskQueue, root, links };
+  const line = isFork ? await lineWithin(client, schema, runId) : undefined;
+  for (const event of await readLinkEvents(client, schema, runId, line)) links.record(event);
+  const adoptedUpTo = await adoptedSeq(client, schema, runId);
+  return { runId, line: line?.slice(0, -1), workflowId, namespace, taskQueue, root, links, adoptedUpTo };
+}
+
+async function adoptedSeq(client: pg.ClientBase, schema: string, runId: string): Promise<number> {
+  const { rows } = await client.query<{ heir: string | null }>(
+    `select taken_over_by as heir from ${schema}.runs where run_id = $1`,
+    [runId],
+  );
+  const heir = rows[0]?.heir ?? null;
+  if (heir === null) return 0;
+  return commonSeq(await lineWithin(client, schema, runId), await lineWithin(client, schema, heir));
 }
 
 /** Starts an abandoned child that its parent had requested but that was not started before the parent closed. */

@@ -1,6 +1,6 @@
 // Sends messages from one run to another exactly once, even if the sender's worker dies in between.
 import type pg from 'pg';
-import type { OpenMessage } from '../../core/run/run-links.ts';
+import type { OpenMessage, RunLinks } from '../../core/run/run-links.ts';
 import { openRunOfChild, type ParentRun } from '../runs/child-run.ts';
 import { openRunOf } from '../runs/start-with.ts';
 import type { Database } from '../sql/database.ts';
@@ -13,18 +13,26 @@ export interface Sent {
   readonly delivery: Delivery;
 }
 
+/** The run that sends a message. */
+type Sender = Pick<ParentRun, 'runId' | 'line' | 'namespace'> & { readonly links?: RunLinks | undefined };
+
 /** The open run that should receive a message. */
 export async function receiverOf(
   client: pg.ClientBase | pg.Pool,
   schema: string,
-  sender: Pick<ParentRun, 'runId' | 'namespace'>,
+  sender: Sender,
   message: OpenMessage,
 ): Promise<string | undefined> {
   const { workflowId, meta } = message;
   const found =
     meta.child === undefined
       ? await openRunOf(client, schema, { namespace: sender.namespace, workflowId, runId: meta.runId })
-      : await openRunOfChild(client, schema, sender, { workflowId, seq: meta.child });
+      : await openRunOfChild(
+          client,
+          schema,
+          sender,
+          sender.links?.children.get(meta.child) ?? { workflowId, seq: meta.child },
+        );
   return found === sender.runId ? undefined : found; // a run cannot send to itself
 }
 
@@ -42,7 +50,7 @@ export function asMail(message: OpenMessage, payload: Uint8Array | null): Messag
 export async function sendFromRun(
   database: Database,
   owner: number,
-  sender: Pick<ParentRun, 'runId' | 'namespace'>,
+  sender: Sender,
   message: OpenMessage,
   payload: Uint8Array | null,
 ): Promise<readonly Sent[] | undefined> {

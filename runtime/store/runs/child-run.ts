@@ -1,6 +1,7 @@
 // Finds and starts the run that a ChildWorkflowInitiated requests. A start can be repeated, because the child's run id
 // is computed from the event.
 import type { RunLink } from '../../core/log/activation.ts';
+import { type LogOwner, runIdAt } from '../../core/log/line.ts';
 import { childStartMeta } from '../../core/run/start-meta.ts';
 import { type StartTiming, timingOfStart } from '../../core/run/chain.ts';
 import { placeAfter, queueKey, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
@@ -11,11 +12,11 @@ import type { OpenChild } from '../../core/run/run-links.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
 import type { Queryable } from '../sql/queryable.ts';
 import { childRunId, newSeed } from './run-id.ts';
+import { startRunId } from './start-facts.ts';
 import type { NewRun } from './start-run.ts';
 
 /** The parts of the parent that a child's start depends on. */
-export interface ParentRun {
-  readonly runId: string;
+export interface ParentRun extends LogOwner {
   readonly workflowId: string;
   readonly namespace: string;
   readonly taskQueue: string;
@@ -46,6 +47,11 @@ async function placeOf(
   return (await isPolledBy(client, schema, runId, place, queue)) ? place : undefined;
 }
 
+/** The run that the child names as its parent: the run whose row holds the request, or the fork that repeats it. */
+function homeOf(parent: LogOwner, child: { readonly seq: number; readonly restartedBy?: string }): string {
+  return child.restartedBy ?? runIdAt(parent, child.seq);
+}
+
 export async function childStart(
   client: Queryable,
   schema: string,
@@ -53,10 +59,12 @@ export async function childStart(
   { child, args }: { readonly child: OpenChild; readonly args: Uint8Array },
 ): Promise<ChildStart> {
   const place = await placeOf(client, schema, parent, child);
-  const { runId: parentRunId, namespace } = parent;
+  const { namespace } = parent;
   const { workflowId, workflowType, seq } = child;
+  // A fork starts a child of its origin under the same id as the origin would.
+  const parentRunId = homeOf(parent, child);
   const { reuse } = child.meta;
-  const meta = childStartMeta(parent, child, newSeed(), place?.inherits);
+  const meta = childStartMeta({ ...parent, runId: parentRunId }, child, newSeed(), place?.inherits);
   const { taskQueue } = meta;
   return {
     run: {
@@ -92,13 +100,13 @@ export async function runExists(client: Queryable, schema: string, runId: string
 export async function openRunOfChild(
   client: Queryable,
   schema: string,
-  parent: Pick<ParentRun, 'runId' | 'namespace'>,
-  child: { readonly workflowId: string; readonly seq: number },
+  parent: Pick<ParentRun, 'runId' | 'line' | 'namespace'>,
+  child: { readonly workflowId: string; readonly seq: number; readonly restartedBy?: string },
 ): Promise<string | undefined> {
   const { rows } = await client.query(
-    `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
+    `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = ${startRunId('r')} and s.seq = 1
 where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.closed_at is null and (s.meta->'parent'->>'seq')::int = $4`,
-    [parent.namespace, child.workflowId, parent.runId, child.seq],
+    [parent.namespace, child.workflowId, homeOf(parent, child), child.seq],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

@@ -10,6 +10,7 @@ import { newEvent } from '../../core/log/new-event.ts';
 import { type LogHead, sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './continue-run.ts';
 import { sha256 } from '../codec/sha256.ts';
+import { RunState } from '../../core/run/run-state.ts';
 import type { Database } from '../sql/database.ts';
 import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
@@ -130,7 +131,10 @@ async function timedOut(
   at: Micros,
 ): Promise<{ meta: string | null; next: ContinuedRun | undefined } | undefined> {
   const [started] = await readEventsAfter(client, schema, runId, 0, 1);
-  const rules = chainRules(readStartMeta(started), started!.at);
+  const rules =
+    started!.runId === runId
+      ? chainRules(readStartMeta(started), started!.at)
+      : RunState.of(runId, await readEventsAfter(client, schema, runId, 0)).chain;
   if (rules === undefined) return undefined;
   const { next, failed } = succession(rules, { type: 'WorkflowTimedOut', payload: null, at });
   const versioning = next === undefined ? undefined : await readRunVersioning(client, schema, runId);
@@ -140,7 +144,8 @@ async function timedOut(
   };
 }
 
-async function readHead(
+/** The end of a run's log, in the caller's transaction. */
+export async function readHead(
   client: pg.ClientBase,
   schema: string,
   runId: string,

@@ -8,6 +8,7 @@ import { isPolledBy } from '../deployments/deployments.ts';
 import { closingTypes, linkTypes } from '../log/history.ts';
 import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
+import { startedText, startRunId } from './start-facts.ts';
 
 /** Messages about the old run's activities, children and messages to other runs do not concern the new run. */
 const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
@@ -68,11 +69,12 @@ export async function continueRun(
     text: `with old as materialized (
   select r.namespace, r.workflow_id, r.parent_run_id, clock_timestamp() as at,
     case when $4::bytea is null then s.payload end as payload,
-    ((s.meta::jsonb - array[${ofOldStart}] - p.names) || p.properties
-      || jsonb_build_object('firstRunId', coalesce(s.meta->>'firstRunId', $1::text),
+    ((started.meta - array[${ofOldStart}] - p.names) || p.properties
+      || jsonb_build_object('firstRunId', coalesce(started.meta->>'firstRunId', started.run_id::text),
       'continuedFrom', $1::text,
-      'chainStartedAt', coalesce((s.meta->>'chainStartedAt')::bigint, ${microsOf('s.at')})) || $5::jsonb) as meta
-  from ${schema}.runs r join ${schema}.events s on s.run_id = r.run_id and s.seq = 1
+      'chainStartedAt', coalesce((started.meta->>'chainStartedAt')::bigint, ${microsOf('s.at')})) || $5::jsonb) as meta
+  from ${schema}.runs r join ${schema}.events s on s.run_id = ${startRunId('r')} and s.seq = 1
+  cross join lateral ${startedText(schema, 'r', 's')} started
   -- A run that continues as new passes on its present memo and search attributes, a retry those it started with.
   cross join lateral (
     select coalesce(array_agg(key), '{}') as names, coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}') as properties

@@ -37,6 +37,22 @@ export function childRunId(parentRunId: string, seq: number, at: number): string
   return runIdFromBytes(bytes);
 }
 
+/**
+ * The id of the fork that a request makes. Its time is that of the database, but later than that of `after`, the latest
+ * run of the workflow id, because the latest run has the greatest id.
+ */
+export function forkRunId(
+  requestId: string,
+  origin: string,
+  { after, nowMs }: { readonly after: string; readonly nowMs: number },
+): string {
+  const bytes = Buffer.from(hash('sha256', `fork ${origin} ${requestId}`, 'hex').slice(0, 32), 'hex');
+  bytes.writeUIntBE(Math.max(Math.floor(nowMs), runIdBytes(after).readUIntBE(0, 6) + 1), 0, 6);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return runIdFromBytes(bytes);
+}
+
 export function runIdBytes(runId: string): Buffer {
   return Buffer.from(runId.replaceAll('-', ''), 'hex');
 }

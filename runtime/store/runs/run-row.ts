@@ -15,6 +15,12 @@ export interface RunRow {
   parent_run_id: string | null;
   forked_from: string | null;
   forked_seq: number | null;
+  /** The run whose row holds the start of a fork's history; null: this run. */
+  start_run_id: string | null;
+  /** The fork that goes on in place of this run. */
+  taken_over_by: string | null;
+  kind: 'replay' | null;
+  fork_request: string | null;
   memo: Record<string, unknown> | null;
   search_attributes: Record<string, StoredAttribute> | null;
   search_attribute_types: Record<string, SearchAttributeType> | null;

@@ -11,6 +11,7 @@ import { type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failu
 import { type RemoteTask, tasksOfRun } from '../activities/activity-tasks.ts';
 import { readOpenEvents } from '../log/history.ts';
 import type { ClosedOutcome, Database } from '../sql/database.ts';
+import { readForkStart } from './start-facts.ts';
 import { countPollers } from '../ownership/pollers.ts';
 import { isFaultOfRun, readQuarantine } from '../ownership/quarantine.ts';
 
@@ -36,7 +37,8 @@ export async function readStartedMeta(database: Database, runId: string): Promis
     `select meta from ${database.schema}.events where run_id = $1 and seq = 1`,
     [runId],
   );
-  return rows[0]?.meta ?? {};
+  if (rows[0] !== undefined) return rows[0].meta ?? {};
+  return (await readForkStart(database.pool, database.schema, runId)) ?? {};
 }
 
 const followedTypes: readonly EventType[] = [
@@ -46,13 +48,16 @@ const followedTypes: readonly EventType[] = [
   'WorkflowTimedOut',
 ];
 
-/** The successor of a closed run: its continuation, next attempt or next scheduled run; undefined when there is none. */
+/**
+ * The successor of a closed run: the fork that took its place, its continuation, next attempt or next scheduled run;
+ * undefined when there is none.
+ */
 export async function nextRun(database: Database, runId: string): Promise<RunRow | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<RunRow>(
     // Only events of these types hold a run id in this column, so the types are checked before the cast.
     `select n.* from ${schema}.runs r
-cross join lateral (select case when e.type = any($2::int[]) then e.correlation_id::uuid end as id
+cross join lateral (select coalesce(r.taken_over_by, case when e.type = any($2::int[]) then e.correlation_id::uuid end) as id
   from ${schema}.events e where e.run_id = r.run_id and e.seq = r.final_seq limit 1) next
 join ${schema}.runs n on n.run_id = next.id where r.run_id = $1 and r.closed_at is not null`,
     [runId, followedTypes.map((type) => eventCode[type])],
@@ -66,9 +71,9 @@ export async function readOutcomes(database: Database, runIds: readonly string[]
   const { rows } = await pool.query<OutcomeRow>({
     name: `reprise_outcomes_${schema}`,
     // Looks up each run in the indexes: a join may be planned as a scan of the whole log.
-    text: `select r.run_id, e.type, e.payload, e.reason, e.next, e.retry_state from unnest($1::uuid[]) as given(run_id)
+    text: `select r.run_id, e.type, e.payload, e.reason, coalesce(r.taken_over_by::text, e.next) as next, e.retry_state from unnest($1::uuid[]) as given(run_id)
 cross join lateral (
-  select run_id, final_seq from ${schema}.runs where run_id = given.run_id and closed_at is not null limit 1) r
+  select run_id, final_seq, taken_over_by from ${schema}.runs where run_id = given.run_id and closed_at is not null limit 1) r
 cross join lateral (
   select type, payload, reason, correlation_id as next, meta->>'retryState' as retry_state
   from ${schema}.events where run_id = r.run_id and seq = r.final_seq limit 1) e`,

@@ -5,6 +5,7 @@ import type { Database } from '../sql/database.ts';
 import { type Delivery, type Message, send } from '../messages/inbox.ts';
 import { wakeOnCommit } from '../sql/notifier.ts';
 import type { Queryable } from '../sql/queryable.ts';
+import { isRunId } from './run-id.ts';
 import { type NewRun, startRunWithin } from './start-run.ts';
 import { transaction } from '../sql/transaction.ts';
 
@@ -114,7 +115,7 @@ where namespace = $1 and workflow_id = $2 and closed_at is not null order by run
   return (rows as { refused: boolean }[])[0]?.refused === true;
 }
 
-/** The open run of a workflow id, or the given run if it is open. */
+/** The open run of a workflow id, or the given run if it is open, or the fork that took its place. */
 export async function openRunOf(
   client: Queryable,
   schema: string,
@@ -122,8 +123,9 @@ export async function openRunOf(
 ): Promise<string | undefined> {
   const { rows } = await client.query(
     `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null
-  and ($3::text is null or run_id::text = $3)`,
-    [namespace, workflowId, runId ?? null],
+  and ($3::text is null or run_id::text = $3
+    or run_id = (select taken_over_by from ${schema}.runs where run_id = $4::uuid))`,
+    [namespace, workflowId, runId ?? null, runId !== undefined && isRunId(runId) ? runId : null],
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }

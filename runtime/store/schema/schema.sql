@@ -204,11 +204,19 @@ create table reprise.runs (
   final_seq integer,
   final_hash bytea,
   search_attribute_types jsonb,
+  start_run_id uuid,
+  taken_over_by uuid,
+  kind text,
+  fork_request text,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_check CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text])) = (closed_at IS NULL)),
   constraint runs_check1 CHECK ((forked_from IS NULL) = (forked_seq IS NULL)),
+  constraint runs_fork_check CHECK ((forked_from IS NULL) = (start_run_id IS NULL)),
+  constraint runs_kind_check CHECK (kind = 'replay'::text),
   constraint runs_status_check CHECK (status = ANY (ARRAY['running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'terminated'::text, 'timed_out'::text, 'continued_as_new'::text, 'rolled_back'::text, 'recovered'::text]))
 );
+CREATE UNIQUE INDEX runs_fork_request ON reprise.runs USING btree (fork_request) WHERE (fork_request IS NOT NULL);
+CREATE INDEX runs_forked_from ON reprise.runs USING btree (forked_from) WHERE (forked_from IS NOT NULL);
 CREATE UNIQUE INDEX runs_open_workflow_id ON reprise.runs USING btree (namespace, workflow_id) WHERE (closed_at IS NULL);
 CREATE INDEX runs_parent ON reprise.runs USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
 CREATE INDEX runs_search_attributes ON reprise.runs USING gin (search_attributes jsonb_path_ops, search_attribute_types jsonb_path_ops) WHERE (search_attributes IS NOT NULL);
@@ -231,6 +239,9 @@ create table reprise.workers (
   constraint workers_pkey PRIMARY KEY (epoch)
 );
 grant insert, select, update on reprise.workers to reprise_worker;
+
+create function reprise.line(run uuid) returns TABLE(run_id uuid, first integer, last integer)
+  language plpgsql stable set search_path=pg_catalog;
 
 create schema reprise_audit;
 grant usage on schema reprise_audit to reprise_auditor;

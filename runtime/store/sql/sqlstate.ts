@@ -90,3 +90,7 @@ export function connectError(error: unknown, target: string): RuntimeError {
     { cause: error },
   );
 }
+
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.uniqueViolation;
+}

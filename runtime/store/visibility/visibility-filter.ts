@@ -9,6 +9,7 @@ import type { RunStatus } from '../../core/log/transition.ts';
 import { attributeFilter } from './attribute-filter.ts';
 import { changeFilter } from './change-filter.ts';
 import { isRunId } from '../runs/run-id.ts';
+import { startRunId } from '../runs/start-facts.ts';
 import type { CompareOperator, Condition, Literal, Named, Predicate, VisibilityQuery } from './visibility-query.ts';
 import { queryTime } from './visibility-time.ts';
 import { queryError } from './visibility-token.ts';
@@ -22,7 +23,7 @@ interface Field {
 }
 
 const start = (schema: string): RawBuilder<unknown> =>
-  sql`${sql.id(schema, 'events')} e where e.run_id = runs.run_id and e.seq = 1 and e.type = ${sql.lit(eventCode.WorkflowStarted)}`;
+  sql`${sql.id(schema, 'events')} e where e.run_id = ${sql.raw(startRunId('runs'))} and e.seq = 1 and e.type = ${sql.lit(eventCode.WorkflowStarted)}`;
 
 const fields: Record<FieldName, Field> = {
   WorkflowId: { kind: 'text', column: () => sql`workflow_id` },

@@ -75,7 +75,7 @@ export class ActivityDispatcher {
   start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
     const place = run.places.of(activity.seq);
     if (place === 'task' && activity.cancelRequested) this.#remote.cancel(run, activity.seq);
-    if (place !== 'local') return;
+    if (place !== 'local' || activity.isHeld) return;
     if (this.#isOwn(activity)) this.#local.start(run, activity, progress);
     else this.#remote.offer(run, activity);
   }

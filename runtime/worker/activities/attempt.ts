@@ -37,6 +37,8 @@ import { AttemptProgress, type ProgressOwner } from './attempt-progress.ts';
 export interface AttemptOwner {
   readonly run: Pick<RunState, 'runId' | 'workflowId' | 'workflowType'>;
   readonly activity: Pick<PendingActivity, 'seq' | 'type' | 'options' | 'scheduledAt' | 'args'>;
+  /** The run whose row holds the schedule: the run itself, or an ancestor of a fork. */
+  readonly scheduledIn: string;
   readonly isStandalone: boolean;
   /** The run has requested the activity's cancellation. */
   readonly isCancelRequested: boolean;
@@ -257,7 +259,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
       activityId: options.id ?? String(seq),
       activityType: activity.type,
       attempt: number,
-      idempotencyKey: `${runId}:${seq}`,
+      idempotencyKey: `${this.#owner.scheduledIn}:${seq}`,
       isLocal: options.local === true,
       ...place,
       activityNamespace: namespace,

@@ -61,6 +61,10 @@ export class LocalActivity implements AttemptOwner, Startable {
     this.#isProgressStored = progress !== undefined;
   }
 
+  get scheduledIn(): string {
+    return this.liveRun.state.runIdAt(this.activity.seq);
+  }
+
   get run(): RunState {
     return this.liveRun.state;
   }

@@ -64,6 +64,10 @@ export class TaskAttempt implements AttemptOwner {
     });
   }
 
+  get scheduledIn(): string {
+    return this.run.scheduledIn;
+  }
+
   /** The name that `tasksOfWorker` uses for this attempt. */
   get name(): string {
     const { runId, seq, attempt } = this.run;

@@ -39,7 +39,7 @@ function nextWake(run: LiveRun): Micros | undefined {
   for (const due of state.timers.values()) if (next === undefined || due < next) next = due;
   for (const activity of state.activities.values()) {
     if (run.places.of(activity.seq) !== 'local') continue; // a message tells the outcome
-    if (isBegun(activity)) continue; // the effect is unknown, so a person must decide
+    if (isBegun(activity) || activity.isHeld) continue; // a person must decide
     if (next === undefined || activity.nextAttemptAt < next) next = activity.nextAttemptAt;
   }
   return next;

@@ -144,17 +144,29 @@ export class RunLoader {
   async #loadRead(run: LiveRun, read: ReadRuns): Promise<Loaded> {
     const { runId } = run;
     if (read.unreadable.has(runId)) throw read.unreadable.get(runId);
-    const events = read.heads.get(runId) ?? [];
+    const head = read.heads.get(runId) ?? [];
     const mail = read.mail.get(runId) ?? [];
-    assert(events[0]?.type === 'WorkflowStarted', `the log of run ${runId} does not begin with its start`);
+    const isShort = head.length < shortEvents && head.at(-1)!.seq < shortEvents;
     let replay: RunReplay | undefined;
-    if (events.length < shortEvents) replay = this.replay(run, events);
+    if (isShort) replay = this.replay(run, await this.#wholeLog(runId, head));
     else for (const event of await readOpenEvents(this.#database, runId)) run.record(event);
     if (mail.length > 0) run.mailRead = mail[0]!.id - 1;
     await this.#readPending(run);
     if (run.state.hash.length > 0) await rejectionsKnown();
     const failure = replay && this.#failureOf(run, replay);
     return { failure: await explained(this.#database, this.#sandbox, runId, failure), mail };
+  }
+
+  /** `own`: the run's own rows. The history of a fork begins with rows of its ancestors. */
+  async #wholeLog(runId: string, own: readonly StoredEvent[]): Promise<readonly StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    if (own[0]?.type === 'WorkflowForked') {
+      const prefix = readHistory(this.#database, runId, { upTo: own[0].seq - 1, forReplay: true });
+      for await (const page of prefix) events.push(...page);
+    }
+    events.push(...own);
+    assert(events[0]?.type === 'WorkflowStarted', `the log of run ${runId} does not begin with its start`);
+    return events;
   }
 
   /** Reads arguments and attempts of pending activities only. */
@@ -173,7 +185,8 @@ export class RunLoader {
 
   #begin(run: LiveRun): RunReplay {
     run.dropSandbox();
-    run.sandbox = this.#sandbox.createRun(run.runId);
+    // Workflow code has the identity of the run that the history began with, until the replay reaches the fork.
+    run.sandbox = this.#sandbox.createRun(run.state.runIdAt(1));
     const replay = new RunReplay(run.sandbox);
     // A run that this version cannot replay must not be activated.
     replay.failure = engineFault(run.state);

@@ -150,14 +150,17 @@ export class QueryAnswerer implements Looker {
   }
 
   async #answerByReplay(request: QueryRequest): Promise<QueryAnswer | undefined> {
-    const code = this.#worker.sandbox.createRun(request.runId);
+    let code: ActiveRun | undefined;
     try {
-      const replay = new RunReplay(code);
+      let replay: RunReplay | undefined;
       let seen = false;
       let versioning: RunVersioning | undefined;
       for await (const page of readHistory(this.#worker.database, request.runId, { forReplay: true })) {
-        const [first] = page;
-        if (first?.seq === 1) {
+        const first = page[0]!;
+        // A fork's history begins with a row of another run, whose identity the code has until the fork.
+        code ??= this.#worker.sandbox.createRun(first.runId);
+        replay ??= new RunReplay(code);
+        if (first.seq === 1) {
           const started = readStartMeta(first);
           replay.failure = engineFault(started);
           versioning = startedVersioning(started);
@@ -169,14 +172,14 @@ export class QueryAnswerer implements Looker {
         replay.take(page);
         seen ||= page.some((event) => event.hash !== null);
       }
-      if (!seen) return undefined; // the first turn is not in the log: a worker claims the run and then answers
+      if (!seen || code === undefined) return undefined; // the first turn is not in the log: a worker claims the run and then answers
       // The run has closed, or has begun meanwhile, on another version. Workers of that version find the request too.
       if (!mayAnswer(versioning, this.#worker.versions)) return undefined;
-      const failure = await explained(this.#worker.database, this.#worker.sandbox, request.runId, replay.failure);
+      const failure = await explained(this.#worker.database, this.#worker.sandbox, request.runId, replay?.failure);
       if (failure !== undefined) return taskFailed(failure);
       return this.#toAnswer(code.query(request.name, request.args), request);
     } finally {
-      code.dispose();
+      code?.dispose();
     }
   }
 

@@ -61,12 +61,15 @@ class RunTracer {
     answered.catch(() => undefined); // no unhandled rejection; awaiting it still throws
     try {
       const post = (request: TraceRequest): void => thread.postMessage(request);
-      post({ type: 'begin', runId });
+      let isSent = false;
       let hasBegun = false;
       for await (const events of readHistory(database, runId)) {
+        if (!isSent) post({ type: 'begin', runId: events[0]!.runId });
+        isSent = true;
         hasBegun ||= events.some(({ hash }) => hash !== null);
         post({ type: 'events', events });
       }
+      if (!isSent) post({ type: 'begin', runId });
       post({ type: 'end' });
       const trace = await answered;
       return hasBegun ? trace : undefined;

@@ -89,7 +89,10 @@ export class LiveRun {
 
   /** Pending activities that this worker executes now or later, by seq. */
   activitiesHere(): number[] {
-    return [...this.state.activities.keys()].filter((seq) => this.places.of(seq) === 'local');
+    const isHere = (seq: number): boolean => this.places.of(seq) === 'local';
+    return [...this.state.activities.values()]
+      .filter(({ seq, isHeld }) => isHere(seq) && !isHeld)
+      .map(({ seq }) => seq);
   }
 
   /** The WorkerLost input for a lost owner; undefined when that owner had no activity of the run. */

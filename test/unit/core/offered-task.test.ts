@@ -17,6 +17,7 @@ function pending(options: object, nextAttemptAt = 0): PendingActivity {
       lastFailure: null,
       lastFailureMessage: null,
       cancelRequested: false,
+      isHeld: false,
       startedAttempt: 0,
       startedSeq: 0,
     },

@@ -1,0 +1,194 @@
+// Plans a fork: what its first two turns hold, given the state at the point and the abandoned part behind it (the
+// tail). What was pending at the point and has a result gets that result. Everything else is done again. Pure.
+import { nextAttempt } from '../activity/pending-activity.ts';
+import { forkEngineNumber } from '../log/engine-number.ts';
+import type { EventType, HistoryEvent, NewEvent } from '../log/event.ts';
+import type { LogOwner, Segment } from '../log/line.ts';
+import { lineUpTo, runIdAt, wholeLine } from '../log/line.ts';
+import { newEvent } from '../log/new-event.ts';
+import type { ForkedMeta, StartChanges } from '../run/forked-meta.ts';
+import { RunState } from '../run/run-state.ts';
+import { type ForkVerb, forkKinds } from './fork-verbs.ts';
+
+/** What a person asks for. Plain data: it also travels as a message to the owner of a run. */
+export interface ForkRequest {
+  /** A repeated request with this id returns the fork that is there. */
+  readonly requestId: string;
+  readonly verb: ForkVerb;
+  /** The run to fork. */
+  readonly runId: string;
+  /** The last event that the fork keeps. */
+  readonly point: number;
+  /** Only for verb `fork`: the workflow id of the fork. */
+  readonly workflowId?: string;
+  readonly reason: string | null;
+  readonly actor: string | null;
+  /** Apply signals and updates behind the point again. */
+  readonly reapplies: boolean;
+  /** The new execution deadline, µs since 1970. */
+  readonly executionDeadline?: number;
+  /** Types of `unsafe` activities that may be repeated although they have begun behind the point. */
+  readonly allowEffects?: readonly string[];
+}
+
+export interface ForkGround {
+  readonly request: ForkRequest;
+  readonly forkId: string;
+  readonly seed: string;
+  /** The origin's state at the point, folded under the id of the fork. */
+  readonly state: RunState;
+  /** The origin's line. */
+  readonly origin: LogOwner;
+  /** Changes of the start by earlier forks of the line. */
+  readonly earlier: StartChanges | undefined;
+  /** The origin's events behind the point, in order. */
+  readonly tail: readonly HistoryEvent[];
+  /** Pending activities of which a worker has claimed an attempt. */
+  readonly claimed: ReadonlySet<number>;
+  /** The origin was open when it was forked. */
+  readonly isOpen: boolean;
+  /** The fork reports to the origin's parent. */
+  readonly keepsParent: boolean;
+}
+
+export interface ForkPlan {
+  readonly line: readonly Segment[];
+  readonly forked: NewEvent;
+  /** Inputs of the second turn; empty when there is nothing to carry over. */
+  readonly carried: readonly NewEvent[];
+  /** Updates behind the point that the fork receives as new messages. */
+  readonly updates: readonly HistoryEvent[];
+  /** Pending `unsafe` activities whose effect is unknown. */
+  readonly begun: readonly number[];
+}
+
+/** Events that give a pending item its result, whatever follows. */
+const results: ReadonlySet<EventType> = new Set<EventType>([
+  'ActivityCompleted',
+  'ChildWorkflowStarted',
+  'ChildWorkflowCompleted',
+  'ExternalSignalDelivered',
+  'ExternalCancelDelivered',
+]);
+/** Other answers of other runs: a fork that takes the origin's place asks again, any other fork keeps them. */
+const failedLinks: ReadonlySet<EventType> = new Set<EventType>([
+  'ChildWorkflowStartFailed',
+  'ChildWorkflowFailed',
+  'ChildWorkflowCancelled',
+  'ChildWorkflowTimedOut',
+  'ChildWorkflowTerminated',
+  'ExternalSignalFailed',
+  'ExternalCancelFailed',
+]);
+
+export function planFork(ground: ForkGround): ForkPlan {
+  const { request, forkId, state, origin, tail } = ground;
+  const line = lineUpTo(wholeLine(origin), request.point);
+  const carried: NewEvent[] = [];
+  const carriedSeqs = new Set<number>();
+  const updates: HistoryEvent[] = [];
+  for (const event of tail) {
+    const { answers } = event;
+    if (answers !== null && isPending(state, answers) && isCarried(event, request.verb)) {
+      carried.push(carriedEvent(event));
+      if (event.type !== 'ChildWorkflowStarted') carriedSeqs.add(answers);
+    } else if (request.reapplies && event.type === 'SignalReceived') {
+      carried.push({ ...carriedEvent(event), meta: fromMeta(event, origin) });
+    } else if (request.reapplies && event.type === 'UpdateAccepted') updates.push(event);
+  }
+  if (request.verb === 'fork') carried.push(...deliveredByOrigin(state, carriedSeqs));
+  const pending = pendingPart(ground, carriedSeqs);
+  const meta: ForkedMeta = {
+    runId: forkId,
+    line,
+    engine: forkEngineNumber,
+    ...startPart(ground),
+    ...pending,
+    ...(forkKinds[request.verb].keepsKeys ? { keys: 'same' as const } : {}),
+  };
+  const forked = newEvent(request.point + 1, 'WorkflowForked', {
+    name: request.verb,
+    reason: request.reason,
+    source: request.reason === null ? null : 'user',
+    sourceId: request.actor,
+    correlationId: request.requestId,
+    meta: JSON.stringify(meta),
+  });
+  return { line, forked, carried, updates, begun: pending.begun ?? [] };
+}
+
+function isPending({ activities, links }: RunState, seq: number): boolean {
+  return activities.has(seq) || links?.children.has(seq) === true || links?.messages.has(seq) === true;
+}
+
+function isCarried({ type }: HistoryEvent, verb: ForkVerb): boolean {
+  return results.has(type) || (verb === 'fork' && failedLinks.has(type));
+}
+
+/** The event as an input of the fork. The turn that appends it gives it a seq, a time and a hash. */
+function carriedEvent({ at: _at, hash: _hash, ...event }: HistoryEvent): NewEvent {
+  return { ...event, seq: 0 };
+}
+
+/** Where a message that is applied again was received first. */
+function fromMeta({ seq, meta }: HistoryEvent, origin: LogOwner): string {
+  return JSON.stringify({ ...(JSON.parse(meta ?? '{}') as object), from: { runId: runIdAt(origin, seq), seq } });
+}
+
+/** The origin sends its messages itself, so a fork beside it counts them as delivered. */
+function deliveredByOrigin({ links }: RunState, answered: ReadonlySet<number>): NewEvent[] {
+  const open = [...(links?.messages.values() ?? [])].filter(({ seq }) => !answered.has(seq));
+  return open.map(({ seq, kind }) =>
+    newEvent(0, kind === 'signal' ? 'ExternalSignalDelivered' : 'ExternalCancelDelivered', { answers: seq }),
+  );
+}
+
+function startPart({ request, seed, earlier, keepsParent, forkId }: ForkGround): Pick<ForkedMeta, 'start'> {
+  const { verb, workflowId, executionDeadline } = request;
+  const changes: StartChanges = {
+    ...earlier,
+    ...(forkKinds[verb].changesSeed ? { seed } : {}),
+    ...(executionDeadline === undefined ? {} : { executionDeadline }),
+    ...(keepsParent ? {} : { parent: null, root: null }),
+    // A fork under another workflow id begins a chain of its own.
+    ...(workflowId === undefined ? {} : { workflowId, firstRunId: forkId, continuedFrom: null }),
+  };
+  return Object.keys(changes).length === 0 ? {} : { start: changes };
+}
+
+/** What becomes of the activities and children that are pending at the point and get no result. */
+function pendingPart(
+  { request, state, tail, claimed, isOpen }: ForkGround,
+  carried: ReadonlySet<number>,
+): Pick<ForkedMeta, 'attempts' | 'begun' | 'held' | 'restarted'> {
+  const head = RunState.resume(state.snapshot());
+  const ended = new Map<number, number>();
+  const begun = new Set<number>();
+  const restarted = new Set<number>();
+  for (const event of tail) {
+    const { type, answers, attempt } = event;
+    if (answers === null || carried.has(answers)) continue;
+    if (state.activities.has(answers)) {
+      ended.set(answers, Math.max(ended.get(answers) ?? 0, attempt ?? 0));
+      if (type === 'ActivityAttemptStarted') begun.add(answers);
+    }
+    if (state.links?.children.has(answers) === true && failedLinks.has(type)) restarted.add(answers);
+  }
+  for (const event of tail) head.apply(event);
+  const attempts: Record<string, number> = {};
+  const held: number[] = [];
+  for (const { seq, options } of state.activities.values()) {
+    if (carried.has(seq)) continue;
+    if (options.effect === 'unsafe' && claimed.has(seq)) begun.add(seq);
+    const atHead = head.activities.get(seq);
+    // An attempt may be under way at the head.
+    attempts[seq] = Math.max(ended.get(seq) ?? 0, atHead === undefined ? 0 : nextAttempt(atHead));
+    if (isOpen && request.verb === 'fork' && atHead !== undefined) held.push(seq);
+  }
+  return {
+    ...(Object.keys(attempts).length === 0 ? {} : { attempts }),
+    ...(begun.size === 0 ? {} : { begun: [...begun] }),
+    ...(held.length === 0 ? {} : { held }),
+    ...(restarted.size === 0 || request.verb === 'fork' ? {} : { restarted: [...restarted] }),
+  };
+}
