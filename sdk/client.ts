@@ -186,7 +186,8 @@ export {
 export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
 export type { Difference, PairVerdict } from '../runtime/core/compare/align-items.ts';
 export type { ItemKind, ItemOutcome } from '../runtime/core/compare/run-items.ts';
-export type { HistoryRange, HistorySource, LineSegment } from '../runtime/core/log/history-source.ts';
+export type { HistoryRange, HistorySource } from '../runtime/core/log/history-source.ts';
+export type { LineSegment } from '../runtime/core/log/line.ts';
 export type {
   ComparedItem,
   ComparedRun,

@@ -33,10 +33,10 @@ async function assertWhole(runId: string, events: readonly StoredEvent[]): Promi
     turn = [];
     assert.equal(replay.failure, undefined);
     const folded = await stateAt(database, runId, { seq: event.seq });
-    const { rows } = await engine.pool.query<{ state: unknown }>('select reprise_audit.state_at($1, $2::int) as state', [
-      runId,
-      event.seq,
-    ]);
+    const { rows } = await engine.pool.query<{ state: unknown }>(
+      'select reprise_audit.state_at($1, $2::int) as state',
+      [runId, event.seq],
+    );
     assert.deepEqual(rows[0]!.state ?? undefined, folded.state);
     // A turn that was not activated has inputs that the code has not seen.
     if (event.type === 'WorkflowForked' || replay.carried.length > 0) continue;

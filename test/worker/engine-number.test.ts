@@ -2,7 +2,7 @@
 // workers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engineNumber } from '../../runtime/core/log/engine-number.ts';
+import { forkEngineNumber as engineNumber } from '../../runtime/core/log/engine-number.ts';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
 const engine = await testEngine();

@@ -2,16 +2,14 @@
 // routes its outcome. Its parts (timers, activities, signals …) hold what is pending. No I/O, no clock.
 // Source: inputs are handled in the order of Temporal's activation.
 import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
-import { readStartMeta, type StartedMeta } from '../../core/run/start-meta.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
-import { changedStart, type ForkedMeta } from '../../core/run/forked-meta.ts';
+import type { ForkedMeta } from '../../core/run/forked-meta.ts';
 import { type FailureErrorTypes, failureErrorNames } from '../../core/failure/failure-types.ts';
 import { CancelledFailure, isCancellation, TemporalFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
 import type { RunProperties } from '../../core/run/run-properties.ts';
-import { assert } from '../../core/failure/runtime-error.ts';
 import { ActivityCalls } from '../calls/activities.ts';
 import { Children } from '../calls/children.ts';
 import { cancelWith, enterScope, RootScope } from '../scopes/cancellation-scope.ts';
@@ -23,8 +21,9 @@ import { Externals } from '../calls/externals.ts';
 import { inputRank, localRank, ranks, ranksWithLocal } from './input-rank.ts';
 import { writeLog } from './log.ts';
 import { Queries } from '../messages/queries.ts';
-import { Random, RandomStreams } from '../determinism/random.ts';
+import type { Random, RandomStreams } from '../determinism/random.ts';
 import { RunContext } from '../context/run-context.ts';
+import { RunIdentity } from './run-identity.ts';
 import { Signals } from '../messages/signals.ts';
 import { type RunningHandler, RunningHandlers } from '../messages/running-handlers.ts';
 import { taskFailureOf } from './task-failure.ts';
@@ -61,8 +60,7 @@ function functionNames(exported: Record<string, unknown>): string[] {
 }
 
 export class Run implements SandboxRun, CurrentRun {
-  /** Until the first fork of the history, the id of the run that it began with. */
-  runId: string;
+  readonly #identity: RunIdentity;
   readonly turn: OpenTurn = new OpenTurn();
   readonly timers: Timers = new Timers(this.turn);
   readonly timeouts: Timeouts = new Timeouts(this);
@@ -90,18 +88,14 @@ export class Run implements SandboxRun, CurrentRun {
   isLoaded = false;
   #externals: Externals | undefined;
   #children: Children | undefined;
-  #started: HistoryEvent | undefined;
-  #meta: StartedMeta | undefined;
-  #fork: ForkedMeta | undefined;
   #info: WorkflowInfo | undefined;
   #properties: RunProperties | undefined;
-  #random: Random | undefined;
   #cancelRequested = false;
   #disposables: { disable(): void }[] | undefined;
 
   /** `load` evaluates the user's code and returns its exports; called once, in the first activation. */
   constructor(runId: string, load: () => Record<string, unknown>, failureTypes?: FailureErrorTypes) {
-    this.runId = runId;
+    this.#identity = new RunIdentity(runId);
     this.#load = load;
     this.#failureTypes = failureTypes;
   }
@@ -113,17 +107,17 @@ export class Run implements SandboxRun, CurrentRun {
   }
 
   get children(): Children {
-    this.#children ??= new Children(this.turn, this.externals, () => this.#startedMeta().namespace);
+    this.#children ??= new Children(this.turn, this.externals, () => this.#identity.started.namespace);
     return this.#children;
   }
 
   get info(): WorkflowInfo {
-    this.#info ??= createWorkflowInfo(this, this.#startEvent(), this.#startedMeta(), this.properties);
+    this.#info ??= createWorkflowInfo(this, this.#identity.startEvent, this.#identity.started, this.properties);
     return this.#info;
   }
 
   get properties(): RunProperties {
-    this.#properties ??= startedProperties(this.#startedMeta());
+    this.#properties ??= startedProperties(this.#identity.started);
     return this.#properties;
   }
 
@@ -136,12 +130,22 @@ export class Run implements SandboxRun, CurrentRun {
     return this.#options?.versioningBehavior;
   }
 
-  get random(): Random {
-    this.#random ??= new Random(this.#startedMeta().seed);
-    return this.#random;
+  get runId(): string {
+    return this.#identity.runId;
   }
 
-  randomStreams: RandomStreams = new RandomStreams(() => this.#startedMeta().seed);
+  get random(): Random {
+    return this.#identity.random;
+  }
+
+  get randomStreams(): RandomStreams {
+    return this.#identity.randomStreams;
+  }
+
+  become(fork: ForkedMeta): void {
+    this.#identity.become(fork);
+    this.#info = undefined;
+  }
 
   /** The answer to the metadata query. */
   get metadata(): WorkflowMetadata {
@@ -156,37 +160,9 @@ export class Run implements SandboxRun, CurrentRun {
     };
   }
 
-  #startEvent(): HistoryEvent {
-    assert(this.#started !== undefined, `run ${this.runId} has not started`);
-    return this.#started;
-  }
-
   /** Engine number that the run was started under. */
   get engine(): number {
-    return this.#startedMeta().engine ?? 1;
-  }
-
-  #startedMeta(): StartedMeta {
-    this.#meta ??= this.#readMeta(this.#fork);
-    return this.#meta;
-  }
-
-  #readMeta(fork: ForkedMeta | undefined): StartedMeta {
-    const started = readStartMeta(this.#startEvent());
-    if (fork === undefined) return started;
-    return changedStart({ firstRunId: fork.line[0]!.runId, ...started }, fork.start);
-  }
-
-  become(fork: ForkedMeta): void {
-    const seed = this.#started === undefined ? undefined : this.#startedMeta().seed;
-    this.runId = fork.runId;
-    this.#fork = fork;
-    this.#meta = undefined;
-    this.#info = undefined;
-    // A repeated sequence of random numbers would repeat ids, so the streams begin again only with another seed.
-    if (seed === undefined || seed === this.#startedMeta().seed) return;
-    this.#random = undefined;
-    this.randomStreams = new RandomStreams(() => this.#startedMeta().seed);
+    return this.#identity.started.engine ?? 1;
   }
 
   begin(activation: Activation): void {
@@ -271,8 +247,7 @@ export class Run implements SandboxRun, CurrentRun {
 
   /** Evaluates the user's code. Returns the main function, to be started after the other inputs. */
   #initialize(event: HistoryEvent): (() => void) | undefined {
-    // Drops the arguments: a live run keeps nothing of its history.
-    this.#started = { ...event, payload: null };
+    this.#identity.start(event);
     const exported = this.#load();
     this.isLoaded = true;
     const type = event.name ?? '';

@@ -1,6 +1,6 @@
 // Where a replay reads the log of a run from: the database, or a file. Types only, so that no replay depends on SQL.
 import type { HistoryEvent } from './event.ts';
-import type { Segment } from './line.ts';
+import type { LineSegment } from './line.ts';
 import type { RunStatus } from './transition.ts';
 
 export interface HistoryRange {
@@ -23,7 +23,7 @@ export interface HistorySource {
   /** Seq of the last event when the source was opened. */
   readonly head: number;
   /** Where the events are, oldest first. A run that is not a fork has one segment: its own log. */
-  readonly line: readonly Segment[];
+  readonly line: readonly LineSegment[];
   /** The events in order, in non-empty pages. Walks the whole line. */
   pages(range?: HistoryRange): AsyncIterable<readonly HistoryEvent[]>;
 }

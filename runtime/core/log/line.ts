@@ -2,7 +2,7 @@
 // fork begins with rows of its ancestors. Pure.
 
 /** Rows of one run, from seq `first` to seq `last`, both included. */
-export interface Segment {
+export interface LineSegment {
   readonly runId: string;
   readonly first: number;
   readonly last: number;
@@ -14,7 +14,7 @@ export const seqMax = 2_147_483_647;
 /** Whose rows a history consists of. `line`: the ancestors' part, oldest first; undefined for a run that is no fork. */
 export interface LogOwner {
   readonly runId: string;
-  readonly line?: readonly Segment[] | undefined;
+  readonly line?: readonly LineSegment[] | undefined;
 }
 
 /** The id of the run whose row holds the event: the run itself, or an ancestor. */
@@ -25,19 +25,19 @@ export function runIdAt({ runId, line }: LogOwner, seq: number): string {
 }
 
 /** All segments of a history, the run's own last. */
-export function wholeLine({ runId, line = [] }: LogOwner): readonly Segment[] {
+export function wholeLine({ runId, line = [] }: LogOwner): readonly LineSegment[] {
   return [...line, { runId, first: (line.at(-1)?.last ?? 0) + 1, last: seqMax }];
 }
 
 /** The part of a line up to seq `upTo`: the line of a fork at that point. */
-export function lineUpTo(segments: readonly Segment[], upTo: number): Segment[] {
+export function lineUpTo(segments: readonly LineSegment[], upTo: number): LineSegment[] {
   return segments
     .filter(({ first }) => first <= upTo)
     .map((segment) => (segment.last <= upTo ? segment : { ...segment, last: upTo }));
 }
 
 /** The last event that two histories have in common; 0 when they have none. */
-export function commonSeq(one: readonly Segment[], other: readonly Segment[]): number {
+export function commonSeq(one: readonly LineSegment[], other: readonly LineSegment[]): number {
   let common = 0;
   for (const [index, { runId, last }] of one.entries()) {
     const beside = other[index];

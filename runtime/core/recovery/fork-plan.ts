@@ -3,7 +3,7 @@
 import { nextAttempt } from '../activity/pending-activity.ts';
 import { forkEngineNumber } from '../log/engine-number.ts';
 import type { EventType, HistoryEvent, NewEvent } from '../log/event.ts';
-import type { LogOwner, Segment } from '../log/line.ts';
+import type { LogOwner, LineSegment } from '../log/line.ts';
 import { lineUpTo, runIdAt, wholeLine } from '../log/line.ts';
 import { newEvent } from '../log/new-event.ts';
 import type { ForkedMeta, StartChanges } from '../run/forked-meta.ts';
@@ -52,7 +52,7 @@ export interface ForkGround {
 }
 
 export interface ForkPlan {
-  readonly line: readonly Segment[];
+  readonly line: readonly LineSegment[];
   readonly forked: NewEvent;
   /** Inputs of the second turn; empty when there is nothing to carry over. */
   readonly carried: readonly NewEvent[];

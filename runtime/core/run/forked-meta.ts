@@ -1,6 +1,6 @@
 // The meta of WorkflowForked: where the fork begins, and what differs from the run that it was forked from.
 import type { HistoryEvent } from '../log/event.ts';
-import type { Segment } from '../log/line.ts';
+import type { LineSegment } from '../log/line.ts';
 import type { StartedMeta } from './start-meta.ts';
 
 /** Parts of a start that a fork replaces. Null removes a part. */
@@ -10,7 +10,7 @@ export interface ForkedMeta {
   /** The fork. */
   readonly runId: string;
   /** The ancestors' part of the history, oldest first. It ends at the point of the fork. */
-  readonly line: readonly Segment[];
+  readonly line: readonly LineSegment[];
   /** Engine number that replaying the run needs from here on. */
   readonly engine: number;
   /**

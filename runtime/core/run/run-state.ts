@@ -10,7 +10,7 @@ import {
 } from '../activity/pending-activity.ts';
 import type { RunLink, TimerMeta } from '../log/activation.ts';
 import type { EventType, HistoryEvent, Micros } from '../log/event.ts';
-import { runIdAt, type Segment } from '../log/line.ts';
+import { runIdAt, type LineSegment } from '../log/line.ts';
 import { type RunStatus, statusAfter } from '../log/transition.ts';
 import { type ChainRules, chainRules, forkedChain } from './chain.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from './deployment.ts';
@@ -58,7 +58,7 @@ type RunFacts = {
 export class RunState {
   readonly runId: string;
   /** The ancestors' part of the history, oldest first; undefined for a run that is no fork. */
-  line: readonly Segment[] | undefined = undefined;
+  line: readonly LineSegment[] | undefined = undefined;
   /** Undefined before the first event. */
   status: RunStatus | undefined = undefined;
   seq = 0;

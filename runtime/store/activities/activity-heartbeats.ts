@@ -3,7 +3,7 @@
 import type { ActivityPlace } from '../../core/activity/activity-places.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
-import { closingTypes } from '../log/history.ts';
+import { closingTypes } from '../../core/log/event-groups.ts';
 
 const outcomeCodes = closingTypes.map((type) => eventCode[type]).join(', ');
 

@@ -7,7 +7,7 @@ import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { intervalOf } from './task-offers.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
-import { closingTypes } from '../log/history.ts';
+import { closingTypes } from '../../core/log/event-groups.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
 
 const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');

@@ -12,7 +12,7 @@ import {
   type WorkerDeploymentVersion,
 } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
-import type { Segment } from '../../core/log/line.ts';
+import type { LineSegment } from '../../core/log/line.ts';
 import type { ForkedMeta } from '../../core/run/forked-meta.ts';
 import { lineWithin, rowsOf } from '../log/line.ts';
 import type { Database } from '../sql/database.ts';
@@ -135,7 +135,7 @@ export async function readRunVersioning(
 async function versioningOfFork(
   client: Queryable,
   schema: string,
-  line: readonly Segment[],
+  line: readonly LineSegment[],
 ): Promise<RunVersioning | undefined> {
   const types = `(${eventCode.WorkflowStarted}, ${eventCode.WorkflowForked}, ${eventCode.WorkflowTaskCompleted})`;
   const { rows } = await client.query(

@@ -3,7 +3,8 @@
 // that finds the beginning of a history missing asks for the line and reads again.
 import type pg from 'pg';
 import { type EventType, eventCode, eventTypeOf, type HistoryEvent } from '../../core/log/event.ts';
-import { type Segment, seqMax } from '../../core/log/line.ts';
+import { closingTypes, linkTypes } from '../../core/log/event-groups.ts';
+import { type LineSegment, seqMax } from '../../core/log/line.ts';
 import { besideTasks } from '../../core/run/run-state.ts';
 import { CopyOut, type RowReader } from '../codec/copy-out.ts';
 import type { Database } from '../sql/database.ts';
@@ -45,7 +46,7 @@ export async function* readHistory(
   const upTo = Math.trunc(options.upTo ?? seqMax);
   // seqs are dense, so a page that is not full is the last page.
   const sizes = { size: pageEvents, least: pageEvents };
-  const pagesOf = ({ runId: id, first, last }: Segment): AsyncGenerator<StoredEvent[], void, undefined> => {
+  const pagesOf = ({ runId: id, first, last }: LineSegment): AsyncGenerator<StoredEvent[], void, undefined> => {
     const end = Math.min(upTo, last);
     const read = (from: number): Promise<StoredEvent[]> => {
       const where = `run_id = '${checked(id)}' and ${seqRange(from, end, pageEvents)}`;
@@ -133,7 +134,7 @@ export async function readEventsOfType(
 
 function eventsOfType(
   { pool, schema }: Database,
-  line: readonly Segment[],
+  line: readonly LineSegment[],
   types: readonly EventType[],
   where: string,
 ): Promise<StoredEvent[]> {
@@ -143,7 +144,7 @@ function eventsOfType(
 }
 
 /** The rows of a run that is no fork, or the own rows of one. */
-function ownRows(runId: string): readonly Segment[] {
+function ownRows(runId: string): readonly LineSegment[] {
   return [{ runId, first: 1, last: seqMax }];
 }
 
@@ -192,7 +193,7 @@ export async function readArguments(
   runId: string,
   seqs: readonly number[],
 ): Promise<Map<number, Uint8Array>> {
-  const read = (line: readonly Segment[]): Promise<StoredEvent[]> =>
+  const read = (line: readonly LineSegment[]): Promise<StoredEvent[]> =>
     eventsOfType(database, line, ['ActivityScheduled'], `and seq in (${seqs.map(Math.trunc).join(',')})`);
   let events = await read(ownRows(runId));
   if (events.length < new Set(seqs).size) events = await read(await readLine(database, runId));
@@ -203,7 +204,7 @@ export async function readArguments(
 export function readTail(
   client: pg.ClientBase,
   schema: string,
-  line: readonly Segment[],
+  line: readonly LineSegment[],
   after: number,
 ): Promise<StoredEvent[]> {
   return copyWithin(
@@ -226,7 +227,7 @@ export async function readEventsAfter(
   after: number,
   upTo: number = seqMax,
 ): Promise<StoredEvent[]> {
-  const read = async (line: readonly Segment[]): Promise<StoredEvent[]> => {
+  const read = async (line: readonly LineSegment[]): Promise<StoredEvent[]> => {
     const events: StoredEvent[] = [];
     const range = `seq > ${Math.trunc(after)} and seq <= ${Math.trunc(upTo)}`;
     const query = `select ${allColumns} from ${rowsOf(schema, line)} and ${range} order by seq`;
@@ -248,7 +249,7 @@ export async function readLinkEvents(
   client: pg.ClientBase,
   schema: string,
   runId: string,
-  line: readonly Segment[] = ownRows(runId),
+  line: readonly LineSegment[] = ownRows(runId),
 ): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   const codes = linkTypes.map((type) => eventCode[type]).join(', ');
@@ -313,27 +314,6 @@ async function* patchPages<T>(
   }
 }
 
-/** Events about children and about messages to other runs. */
-export const linkTypes: readonly EventType[] = [
-  'ChildWorkflowInitiated',
-  'ChildWorkflowStarted',
-  'ChildWorkflowStartFailed',
-  'ChildWorkflowCompleted',
-  'ChildWorkflowFailed',
-  'ChildWorkflowCancelled',
-  'ChildWorkflowTimedOut',
-  'ChildWorkflowTerminated',
-  'ExternalSignalInitiated',
-  'ExternalSignalDelivered',
-  'ExternalSignalFailed',
-  'ExternalCancelInitiated',
-  'ExternalCancelDelivered',
-  'ExternalCancelFailed',
-];
-
-/** Event types that end an activity. */
-export const closingTypes = ['ActivityCompleted', 'ActivityFailed', 'ActivityTimedOut', 'ActivityCancelled'] as const;
-
 /** Events that leave something pending until another event answers them, and intermediate events about pending work. */
 const openable: readonly EventType[] = [
   ...(['ActivityScheduled', 'ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'] as const),
@@ -366,7 +346,7 @@ const lasting: readonly EventType[] = [
  * lookup per returned event. Reads no payloads except those of failures.
  */
 export async function readOpenEvents(database: Database, runId: string): Promise<StoredEvent[]> {
-  const read = (line: readonly Segment[]): Promise<StoredEvent[]> =>
+  const read = (line: readonly LineSegment[]): Promise<StoredEvent[]> =>
     withSession(database.pool, (client) => readOpenEventsWithin(client, database.schema, line));
   const own = await read(ownRows(runId));
   if (own[0] === undefined || own[0].seq === 1) return own;
@@ -377,7 +357,7 @@ export async function readOpenEvents(database: Database, runId: string): Promise
 export async function readOpenEventsWithin(
   client: pg.ClientBase,
   schema: string,
-  line: readonly Segment[],
+  line: readonly LineSegment[],
 ): Promise<StoredEvent[]> {
   const rows = rowsOf(schema, line);
   const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');

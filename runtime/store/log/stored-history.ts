@@ -1,7 +1,7 @@
 // The log of a run in the database, as a replay reads it. Writes nothing.
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { HistoryRange, HistorySource } from '../../core/log/history-source.ts';
-import { lineUpTo, type Segment } from '../../core/log/line.ts';
+import { lineUpTo, type LineSegment } from '../../core/log/line.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { Database } from '../sql/database.ts';
@@ -24,9 +24,9 @@ export class StoredHistory implements HistorySource {
   readonly workflowType: string;
   readonly status: RunStatus;
   readonly head: number;
-  readonly line: readonly Segment[];
+  readonly line: readonly LineSegment[];
 
-  private constructor(database: Database, runId: string, row: HeadRow, line: readonly Segment[]) {
+  private constructor(database: Database, runId: string, row: HeadRow, line: readonly LineSegment[]) {
     this.#database = database;
     this.runId = runId;
     this.workflowId = row.workflow_id;

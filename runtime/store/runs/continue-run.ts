@@ -5,7 +5,7 @@ import { notInherited, type SuccessorMeta } from '../../core/run/start-meta.ts';
 import { placeAfter, type RunVersioning, type VersionedPlace } from '../../core/run/deployment.ts';
 import { eventCode } from '../../core/log/event.ts';
 import { isPolledBy } from '../deployments/deployments.ts';
-import { closingTypes, linkTypes } from '../log/history.ts';
+import { closingTypes, linkTypes } from '../../core/log/event-groups.ts';
 import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
 import { startedText, startRunId } from './start-facts.ts';

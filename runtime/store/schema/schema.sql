@@ -240,6 +240,9 @@ create table reprise.workers (
 );
 grant insert, select, update on reprise.workers to reprise_worker;
 
+create function reprise.heir(run uuid, event_seq integer) returns uuid
+  language sql stable set search_path=pg_catalog;
+
 create function reprise.line(run uuid) returns TABLE(run_id uuid, first integer, last integer)
   language plpgsql stable set search_path=pg_catalog;
 

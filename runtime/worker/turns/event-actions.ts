@@ -2,7 +2,7 @@
 // stops activities, sets timers, and contacts other runs. For a new turn, it also writes log lines for operators and
 // answers the turn's senders.
 import { eventCode, type HistoryEvent } from '../../core/log/event.ts';
-import { closingTypes } from '../../store/log/history.ts';
+import { closingTypes } from '../../core/log/event-groups.ts';
 import { rejectUpdate, updateKey } from '../../store/messages/updates.ts';
 import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { RunTimers } from '../cache/run-timers.ts';

@@ -57,7 +57,10 @@ const effects: { readonly [T in EventType]: readonly [Columns, ...Part[]] } = {
   WorkflowTaskDeferred: [{}],
   WorkflowPaused: [{}, 'status'],
   WorkflowResumed: [{}],
-  WorkflowForked: [{}],
+  WorkflowForked: [
+    { meta: '{"runId":"f","line":[{"runId":"r","first":1,"last":7}],"engine":3,"attempts":{"2":4},"restarted":[4]}' },
+    ...(['line', 'engine', 'activities', 'children'] as const),
+  ],
   WorkflowRolledBack: [{}, 'status'],
   WorkflowRecovered: [{}, 'status'],
   RecoveryApplied: [{}],

@@ -1,0 +1,152 @@
+// The rows of a fork, and what moves to it from the run that it takes the place of. All in the transaction that makes
+// the fork.
+import type pg from 'pg';
+import { closingTypes, linkTypes } from '../../core/log/event-groups.ts';
+import { type EventType, eventCode, type HistoryEvent } from '../../core/log/event.ts';
+import type { ForkRequest } from '../../core/recovery/fork-plan.ts';
+import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
+import type { RunState } from '../../core/run/run-state.ts';
+import { eventColumns, EventRows } from '../codec/event-rows.ts';
+import { timeOf } from '../sql/sql-text.ts';
+import type { Origin } from './fork-origin.ts';
+import { runIdBytes } from './run-id.ts';
+
+export async function insertEvents(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  events: readonly HistoryEvent[],
+): Promise<void> {
+  const rows = await EventRows.open(client, schema);
+  for (const event of events) rows.add(runIdBytes(runId), event);
+  await client.query(
+    `insert into ${schema}.events (${eventColumns}) select ${eventColumns} from unnest($1::${schema}.new_event[]) as e`,
+    [rows.take()],
+  );
+}
+
+export interface NewFork {
+  readonly request: ForkRequest;
+  readonly origin: Origin;
+  readonly state: RunState;
+  readonly events: readonly HistoryEvent[];
+  readonly keepsParent: boolean;
+}
+
+/** Inserts the rows and events of the fork, and returns the queue that it waits in. */
+export async function insertFork(client: pg.ClientBase, schema: string, fork: NewFork): Promise<string> {
+  const { request, origin, state, events, keepsParent } = fork;
+  const { row, segments } = origin;
+  const { runId, namespace, workflowId, workflowType, taskQueue, properties, chain, versioning } = state;
+  const { memo, searchAttributes, searchAttributeTypes } = properties;
+  const queue = prefixOf(effectiveVersioning(versioning)) + queueKey(namespace, taskQueue);
+  await client.query(
+    `insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, parent_run_id,
+  forked_from, forked_seq, start_run_id, fork_request, memo, search_attributes, search_attribute_types)
+values ($1, $2, $3, $4, $5, 'running', ${timeOf('$6')}, $7, $8, $9, $10, $11, $12::jsonb, nullif($13::jsonb, '{}'), nullif($14::jsonb, '{}'))`,
+    [
+      ...[runId, namespace, workflowId, workflowType, taskQueue, events[0]!.at],
+      ...[keepsParent ? row.parent_run_id : null, row.run_id, request.point, segments[0]!.runId, request.requestId],
+      memo === undefined || Object.keys(memo).length === 0 ? null : JSON.stringify(memo),
+      ...[JSON.stringify(searchAttributes), JSON.stringify(searchAttributeTypes)],
+    ],
+  );
+  await insertEvents(client, schema, runId, events);
+  const deadline = chain?.deadline ?? null;
+  // A claim must read the line, so it must not take the row for a new run.
+  await client.query(
+    `insert into ${schema}.ready (run_id, wake_at, queue, claimed, deadline)
+values ($1, clock_timestamp(), $2, true, ${timeOf('$3')})`,
+    [runId, queue, deadline],
+  );
+  return queue;
+}
+
+const answerCodes = [...closingTypes, 'ActivityAttemptStarted', ...linkTypes]
+  .map((type) => eventCode[type as EventType])
+  .join(', ');
+/** Requests that end a run are settled with the run that they were sent to. */
+const endingCodes = [eventCode.WorkflowRolledBack, eventCode.WorkflowRecovered, eventCode.WorkerLost].join(', ');
+
+interface Moved {
+  readonly forkId: string;
+  readonly updates: readonly HistoryEvent[];
+  /** The open run that the fork takes the place of. */
+  readonly open: string | undefined;
+  /** The last event that the histories of both have in common. */
+  readonly common: number;
+}
+
+/** Gives the fork the updates to apply again, and then the unread mail of the run that it takes the place of. */
+export async function moveMail(
+  client: pg.ClientBase,
+  schema: string,
+  { forkId, updates, open, common }: Moved,
+): Promise<void> {
+  for (const [index, { name, payload, correlationId, meta }] of updates.entries()) {
+    await client.query(
+      `insert into ${schema}.inbox (run_id, id, type, name, payload, correlation_id, meta)
+values ($1, $2, ${eventCode.UpdateAccepted}, $3, $4, $5, $6::json)`,
+      [forkId, index + 1, name, payload === null ? null : Buffer.from(payload), correlationId, meta],
+    );
+  }
+  // Answers to what the fork has not done are deleted with the rows of the other run.
+  await client.query(
+    `with unread as materialized (
+  select id, $3::int + row_number() over (order by id) as number from ${schema}.inbox
+  where run_id = $2::uuid and type not in (${endingCodes})
+    and (type not in (${answerCodes}) or coalesce(answers, (meta->>'seq')::int) <= $4::int)),
+moved as (
+  update ${schema}.inbox i set run_id = $1::uuid, id = u.number, owner = null from unread u where i.run_id = $2::uuid and i.id = u.id)
+update ${schema}.ready set mail = $3::int + (select count(*) from unread) where run_id = $1::uuid`,
+    [forkId, open ?? null, updates.length, common],
+  );
+}
+
+/**
+ * Gives the fork the tasks of activities that it has in common with the run that it takes the place of. An attempt that
+ * a worker runs is offered once more; an activity that a client completes keeps its attempt, so its token stays valid.
+ */
+export async function moveTasks(
+  client: pg.ClientBase,
+  schema: string,
+  { forkId, open, common, begun }: Omit<Moved, 'updates'> & { readonly begun: readonly number[] },
+): Promise<void> {
+  if (open === undefined) return;
+  await client.query(
+    `with tasks as (
+  update ${schema}.activity_tasks set run_id = $1, attempt = attempt + (worker is not null)::int, worker = null,
+    due_at = case when worker is not null then clock_timestamp() else due_at end,
+    started_at = case when worker is not null then null else started_at end,
+    beat_at = case when worker is not null then null else beat_at end,
+    deadline = case when worker is not null then close_by else deadline end
+  where run_id = $2 and seq <= $3 and not (seq = any ($4::int[])))
+update ${schema}.activity_heartbeats set run_id = $1 where run_id = $2 and seq <= $3`,
+    [forkId, open, common, begun],
+  );
+}
+
+/** `unsafe` activities that a worker has claimed, so that their effect is unknown once the claim is gone. */
+export async function claimedTasks(client: pg.ClientBase, schema: string, runId: string): Promise<number[]> {
+  const { rows } = await client.query<{ seq: number }>(
+    `select seq from ${schema}.activity_tasks where run_id = $1 and worker is not null order by seq`,
+    [runId],
+  );
+  return rows.map(({ seq }) => seq);
+}
+
+/** The fork is from now on the answer to who goes on in place of these runs, and of all that they had taken over. */
+export async function takeOver(
+  client: pg.ClientBase,
+  schema: string,
+  runIds: readonly string[],
+  forkId: string,
+): Promise<void> {
+  await client.query(
+    `with recursive up(run_id) as (
+  select unnest($1::uuid[]) union select r.forked_from from up join ${schema}.runs r on r.run_id = up.run_id where r.forked_from is not null)
+update ${schema}.runs r set taken_over_by = $2 from up
+where r.run_id = up.run_id and (r.run_id = any ($1::uuid[]) or r.taken_over_by = any ($1::uuid[]))`,
+    [runIds, forkId],
+  );
+}
