@@ -2,7 +2,7 @@
 // Pure. Cannot detect a missing tail: that needs a copy of the head from elsewhere.
 import type { HistoryEvent } from './event.ts';
 import { type Sha256, turnHash } from './hash-chain.ts';
-import type { LineSegment } from './history-source.ts';
+import type { LineSegment, LogOwner } from './line.ts';
 
 export interface ChainFault {
   /** The event with the fault; for a wrong hash, the last event of its turn. */
@@ -11,7 +11,7 @@ export interface ChainFault {
 }
 
 export class ChainVerifier {
-  readonly #line: readonly LineSegment[];
+  readonly #owner: LogOwner;
   readonly #sha256: Sha256;
   #turn: HistoryEvent[] = [];
   /** Seq of the last event. */
@@ -20,7 +20,8 @@ export class ChainVerifier {
   head: Uint8Array = new Uint8Array(0);
 
   constructor(line: readonly LineSegment[], sha256: Sha256) {
-    this.#line = line;
+    const ancestors = line.slice(0, -1);
+    this.#owner = { runId: line.at(-1)!.runId, line: ancestors.length === 0 ? undefined : ancestors };
     this.#sha256 = sha256;
   }
 
@@ -35,7 +36,7 @@ export class ChainVerifier {
     this.seq = event.seq;
     this.#turn.push(event);
     if (event.hash === null) return undefined;
-    const expected = turnHash(this.head, this.#runIdOf(event.seq), this.#turn, this.#sha256);
+    const expected = turnHash(this.head, this.#owner, this.#turn, this.#sha256);
     const first = event.seq - this.#turn.length + 1;
     this.#turn = [];
     this.head = event.hash;
@@ -51,10 +52,6 @@ export class ChainVerifier {
     if (this.#turn.length === 0 || isOnlyStarted) return undefined;
     const first = this.seq - this.#turn.length + 1;
     return { seq: this.seq, problem: `the turn of events ${first} to ${this.seq} has no hash` };
-  }
-
-  #runIdOf(seq: number): string {
-    return (this.#line.find(({ last }) => seq <= last) ?? this.#line.at(-1)!).runId;
   }
 }
 

@@ -3,7 +3,7 @@
 // byte for byte, because the hashes cover them. The format is permanent: a change needs a new version number.
 import { createHash } from 'node:crypto';
 import type { ContextSource, EventType, HistoryEvent } from '../../core/log/event.ts';
-import type { LineSegment } from '../../core/log/history-source.ts';
+import type { LineSegment } from '../../core/log/line.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 
 export const bundleFormat = 'reprise-run-bundle';

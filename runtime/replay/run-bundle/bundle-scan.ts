@@ -5,7 +5,7 @@ import { payloadBounds } from './payload-bounds.ts';
 import { jsonTextBounds } from './json-bounds.ts';
 import { ChainVerifier } from '../../core/log/chain-verifier.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
-import type { LineSegment } from '../../core/log/history-source.ts';
+import type { LineSegment } from '../../core/log/line.ts';
 import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { sha256 } from '../../store/codec/sha256.ts';

@@ -4,7 +4,7 @@ import { isStorableText } from '../../core/json/json.ts';
 import { contextSources, type EventType, eventCode } from '../../core/log/event.ts';
 import { runStatuses } from '../../core/log/transition.ts';
 import { bundleFormat, type BundleHeader, bundleVersion, type EventLine } from './bundle-lines.ts';
-import type { LineSegment } from '../../core/log/history-source.ts';
+import type { LineSegment } from '../../core/log/line.ts';
 
 const seqMax = 2_147_483_647;
 const smallMax = 32_767;

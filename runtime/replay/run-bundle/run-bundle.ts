@@ -2,7 +2,8 @@
 // runs no code. The whole file is checked before anything of it is used.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { HistoryEvent, Micros } from '../../core/log/event.ts';
-import type { HistoryRange, HistorySource, LineSegment } from '../../core/log/history-source.ts';
+import type { HistoryRange, HistorySource } from '../../core/log/history-source.ts';
+import type { LineSegment } from '../../core/log/line.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import {
   checkOption,

@@ -163,6 +163,7 @@ test('a pending activity counts failed and lost attempts, and knows when its nex
     lastFailure: hash,
     lastFailureMessage: 'no',
     cancelRequested: true,
+    isHeld: false,
   });
 });
 
