@@ -127,10 +127,10 @@ export class RunItems {
     item.result = this.digestOf(event);
   }
 
-  /** A recovery may replace the arguments of an activity. */
-  #edit({ answers, payload }: HistoryEvent): void {
+  /** A retry may replace the arguments of an activity. */
+  #edit({ answers, name, payload }: HistoryEvent): void {
     const item = answers === null ? undefined : this.#open.get(answers);
-    if (item?.kind === 'activity' && payload !== null) item.input = this.#digest(payload);
+    if (item?.kind === 'activity' && name === 'retry' && payload !== null) item.input = this.#digest(payload);
   }
 
   #digest(payload: Uint8Array | null): string {

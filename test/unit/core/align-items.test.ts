@@ -160,11 +160,11 @@ test('a timer is compared by its duration, and an item without an end is pending
   assert.deepEqual([second?.input, second?.outcome], ['5000', 'pending']);
 });
 
-test('arguments that a recovery replaced count as the input', () => {
+test('arguments that a retry replaced count as the input', () => {
   const payload = new Uint8Array([2, 0x31]);
   const [edited] = folded(
     ['ActivityScheduled', { name: 'load', meta: '{}' }],
-    ['RecoveryApplied', { answers: 1, payload }],
+    ['RecoveryApplied', { name: 'retry', answers: 1, payload }],
   );
   const [signal] = folded(['SignalReceived', { name: 's', payload }]);
   assert.equal(edited?.input, signal?.input);
