@@ -10,6 +10,8 @@ import type { Usage } from '../runtime/core/activity/attempt-meta.ts';
 import type { ActivityCancellationDetails } from '../runtime/core/activity/cancellation-details.ts';
 import type { Duration } from '../runtime/core/options/duration.ts';
 import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
+import type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
+import type { Provenance } from '../runtime/core/context/provenance.ts';
 import type { Logger } from 'pino';
 import type { Client } from './client.ts';
 
@@ -66,6 +68,17 @@ export function recordUsage(usage: Usage): void {
   Context.current().usage.push(usage);
 }
 
+/**
+ * Stages a patch of the workflow's context. It commits together with the activity's result, right behind it, if the
+ * attempt completes; `source` is 'tool' by default. If the patch does not apply then, the call fails in the workflow with
+ * an ActivityFailure whose cause has the type 'ContextConflict'. The workflow must have used its context before.
+ * @throws RuntimeError CONTEXT_PATCH_INVALID with the pointer of a value that JSON cannot hold; INVALID_INPUT;
+ * PAYLOAD_TOO_LARGE; ILLEGAL_STATE in a standalone activity
+ */
+export function patchContext(ops: ContextOperation | readonly ContextOperation[], provenance?: Provenance): void {
+  Context.current().patchContext(ops, provenance);
+}
+
 type LogMethod = (message: string, attributes?: Record<string, unknown>) => void;
 
 function method(level: 'trace' | 'debug' | 'info' | 'warn' | 'error'): LogMethod {
@@ -117,6 +130,8 @@ export type {
   ActivityInterface,
   UntypedActivities,
 } from '../runtime/activator/calls/activity-proxy.ts';
+export type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
+export type { Provenance } from '../runtime/core/context/provenance.ts';
 export type { Usage } from '../runtime/core/activity/attempt-meta.ts';
 export type { ActivityCancellationDetails } from '../runtime/core/activity/cancellation-details.ts';
 export type {

@@ -201,5 +201,7 @@ export { readRunBundle, RunBundle, type RunBundleOptions } from '../runtime/repl
 export type { Verification } from '../runtime/replay/verify-source.ts';
 export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tree.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
+export type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
+export type { AppliedPatch, PatchContextOptions } from './client/context-write.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

@@ -80,7 +80,8 @@ export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export { HandlerUnfinishedPolicy } from '../runtime/core/run/unfinished-policy.ts';
 export { type UpdateInfo } from '../runtime/activator/messages/updates.ts';
-export { type ContextSchema, type Provenance } from '../runtime/activator/context/run-context.ts';
+export { type ContextSchema } from '../runtime/activator/context/context-schema.ts';
+export { type Provenance } from '../runtime/core/context/provenance.ts';
 export { sleep, type TimerOptions } from '../runtime/activator/scopes/sleep.ts';
 export {
   getCurrentDetails,

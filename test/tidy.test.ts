@@ -28,7 +28,7 @@ const directions: Record<string, readonly string[]> = {
 const folderDirections: Record<string, readonly string[]> = {
   'runtime/core/json': ['runtime/core/failure'],
   'runtime/core/payload': ['runtime/core/failure'],
-  'runtime/core/context': ['runtime/core/json', 'runtime/core/failure'],
+  'runtime/core/context': ['runtime/core/json', 'runtime/core/log', 'runtime/core/options', 'runtime/core/failure'],
   'runtime/activator/scopes': ['runtime/activator/run', 'runtime/core'],
   'runtime/activator/messages': ['runtime/activator/run', 'runtime/core'],
   'runtime/activator/info': ['runtime/activator/run', 'runtime/activator/determinism', 'runtime/core'],

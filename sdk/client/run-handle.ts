@@ -25,6 +25,8 @@ import {
 import type { Connection } from '../common/connection.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
 import { checkName, checkRunId, encodeArguments } from './encode-arguments.ts';
+import type { InputOp as ContextOperation } from '../../runtime/core/context/context-input.ts';
+import { type AppliedPatch, type PatchContextOptions, patchMessage, sendPatch } from './context-write.ts';
 import { RunRecovery } from './run-recovery.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
 import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
@@ -265,6 +267,23 @@ export class RunHandle<W extends Workflow, Client> extends RunRecovery {
       staticSummary: async () => (await started()).staticSummary,
       staticDetails: async () => (await started()).staticDetails,
     };
+  }
+
+  /**
+   * Changes the run's context as a person. The operations apply to the document at the start of the run's next turn, all
+   * or none. Resolves when they are in the log. The open run of the chain gets them.
+   * @throws WorkflowNotFoundError when the run is not open; RuntimeError CONTEXT_PATCH_INVALID when they do not apply or
+   * do not fit the schema, CONTEXT_NOT_ATTACHED when the run has not used its context yet, INVALID_INPUT,
+   * PAYLOAD_TOO_LARGE, TIMEOUT with a deadline. Nothing is written then.
+   */
+  async patchContext(
+    ops: ContextOperation | readonly ContextOperation[],
+    options: PatchContextOptions,
+  ): Promise<AppliedPatch> {
+    const { connection, maxPayloadBytes } = this.#parts;
+    const message = patchMessage(ops, options, maxPayloadBytes);
+    const { run_id: runId } = await this.#run();
+    return sendPatch({ connection, workflowId: this.workflowId, runId }, message);
   }
 
   async #run(): Promise<RunRow> {

@@ -8,7 +8,6 @@ import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { peekAnswer, takeAnswer, withdraw } from '../../runtime/store/messages/requests.ts';
 import { readStartedMeta } from '../../runtime/store/runs/runs.ts';
 import { readUpdate, updateKey, type UpdateState } from '../../runtime/store/messages/updates.ts';
-import { limitReached, waitAtMost, whenAborted } from './call-limits.ts';
 import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -25,6 +24,7 @@ import {
   unchecked,
 } from '../../runtime/core/options/option-table.ts';
 import { sendMessage } from './send-message.ts';
+import { lostAfterMs, watchMessage } from './watch-message.ts';
 
 /** Stages of an update. The names are Temporal's. */
 export const WorkflowUpdateStage = {
@@ -79,15 +79,6 @@ interface UpdateParts extends UpdateHandleParts {
   readonly runId: string;
 }
 
-/** The first wait between two looks, in ms. A notice ends the wait. */
-const firstWaitMs = 5;
-const longestWaitMs = 1_000;
-/**
- * After this time, in ms, a message that is gone without an answer counts as lost with its worker. The time is
- * generous: a rejection arrives a little after the commit that consumes the message, and the same update, sent again,
- * might be accepted.
- */
-const lostAfterMs = 3_000;
 /** How many runs of a chain are searched for an update, from the latest backwards. */
 const chainMax = 100;
 
@@ -243,32 +234,17 @@ export async function admitUpdate<Ret>(
   return watch(() => target, look);
 }
 
-/** Calls `look` on each notice about the update and at growing intervals, until it finds something. */
-async function watch<T>(target: () => UpdateParts, look: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
-  const { connection, updateId, workflowId } = target();
-  const abortion = whenAborted();
-  try {
-    for (let wait = firstWaitMs; ; wait = Math.min(wait * 2, longestWaitMs)) {
-      const reached = limitReached();
-      if (reached !== undefined) {
-        throw new WorkflowUpdateRPCTimeoutOrCancelledError(
-          `Update ${updateId} of workflow ${workflowId} has no answer, and ${reached}. It may still be handled: get its ` +
-            'outcome with getUpdateHandle(updateId), or send it again with the same id.',
-        );
-      }
-      const key = updateKey(target().runId, updateId);
-      const subscription = await connection.reach(() => connection.outcomes.subscribe(key));
-      try {
-        const found = await look();
-        if (found !== undefined) return found.value;
-        await Promise.race([subscription.within(waitAtMost(wait)), abortion.aborted]);
-      } finally {
-        subscription.done();
-      }
-    }
-  } finally {
-    abortion.done();
-  }
+function watch<T>(target: () => UpdateParts, look: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
+  const { updateId, workflowId } = target();
+  return watchMessage(
+    () => ({ ...target(), id: updateId }),
+    look,
+    (reached) =>
+      new WorkflowUpdateRPCTimeoutOrCancelledError(
+        `Update ${updateId} of workflow ${workflowId} has no answer, and ${reached}. It may still be handled: get its ` +
+          'outcome with getUpdateHandle(updateId), or send it again with the same id.',
+      ),
+  );
 }
 
 async function stateOf({ connection, runId, updateId, workflowId }: UpdateParts): Promise<UpdateState> {

@@ -5,6 +5,7 @@ import { compareCommand } from './workflow/compare.ts';
 import { exportCommand } from './workflow/export.ts';
 import { lineageCommand } from './workflow/lineage.ts';
 import { listCommand } from './workflow/list.ts';
+import { patchContextCommand } from './workflow/patch-context.ts';
 import { patchesCommand } from './workflow/patches.ts';
 import { showCommand } from './workflow/show.ts';
 import { stateCommand } from './workflow/state.ts';
@@ -16,6 +17,7 @@ export function workflowCommand(): Command {
     .addCommand(showCommand())
     .addCommand(stateCommand())
     .addCommand(patchesCommand())
+    .addCommand(patchContextCommand())
     .addCommand(lineageCommand())
     .addCommand(compareCommand())
     .addCommand(exportCommand())

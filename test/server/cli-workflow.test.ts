@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { userInfo } from 'node:os';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
@@ -172,4 +173,27 @@ test('wrong usage exits with 64, an invalid point with 1', async () => {
   }
   const { code, err } = await workflow('state', 'tally', '--at', 'yesterday');
   assert.deepEqual([code, err.startsWith('INVALID_INPUT')], [1, true]);
+});
+
+test('patch-context changes the context of an open run, or says why it does not', async () => {
+  const open = await engine.start('waitsForTally', [], 'patched');
+  await engine.until(async () => (await open.history()).length > 1);
+  const why = ['--reason', 'counted again', '--actor', 'ada'];
+  const { code, out } = await workflow('patch-context', 'patched', '--set', '/items/n=5', '--set', '/a=b={"c":"="}', ...why);
+  assert.deepEqual([code, out], [0, `applied 2 operations at seq 3 of run ${open.runId}\n`]);
+  const [, patch] = await open.patches();
+  assert.deepEqual([patch?.source, patch?.sourceId, patch?.reason], ['user', 'ada', 'counted again']);
+  assert.deepEqual((await open.stateAt()).state, { done: 0, items: { n: 5 }, 'a=b': { c: '=' } });
+  const op = '{"op":"test","path":"/items/n","value":5}';
+  assert.deepEqual(await json('patch-context', 'patched', '--op', op, ...why), { runId: open.runId, seq: 4 });
+  const refused = await workflow('patch-context', 'patched', '--op', '{"op":"remove","path":"/x"}', ...why);
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /^CONTEXT_PATCH_INVALID: .*"\/x"/);
+  assert.equal((await workflow('patch-context', 'patched', ...why)).code, 1);
+  assert.equal((await workflow('patch-context', 'patched', '--set', '/n=5')).code, 64);
+  assert.equal((await workflow('patch-context', 'patched', '--set', '/n=five', ...why)).code, 64);
+  const unnamed = ['--set', '/done=7', '--reason', 'end'];
+  assert.equal((await workflow('patch-context', 'patched', ...unnamed)).code, 0);
+  assert.equal(await open.result(), 7);
+  assert.equal((await open.patches()).at(-1)?.sourceId, userInfo().username);
 });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { foldOps } from '../support/fold-ops.ts';
 import type { Op } from '../../runtime/core/json/operation.ts';
-import { copyJson, formatPointer, type Json, type Members, type Value } from '../../runtime/core/json/json.ts';
+import { formatPointer, type Json, type Members, type Value } from '../../runtime/core/json/json.ts';
 import { testDatabase } from '../support/database.ts';
 import { testSeed } from '../support/random.ts';
 import { rfc6902Cases } from '../unit/core/context-rfc6902-cases.ts';
@@ -44,6 +44,11 @@ const plan = fc.record({
 });
 type Plan = typeof plan extends fc.Arbitrary<infer P> ? P : never;
 
+/** The fold also accepts what no writer accepts any longer, such as the key `__proto__`. */
+function asStored(value: Json): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}
+
 function walked(document: Json, steps: readonly number[]): [string[], Value] {
   const tokens: string[] = [];
   let node = document as Value;
@@ -67,7 +72,7 @@ function opOf(document: Json, { op, path, from, value, middle, last }: Plan): Op
     op,
     path: formatPointer(tokens),
     from: formatPointer(source),
-    value: op === 'test' && last === null ? node : copyJson(value),
+    value: op === 'test' && last === null ? node : asStored(value),
   };
 }
 
@@ -83,7 +88,7 @@ test('10,000 random documents: each operation gives the same document or refusal
   const expected: (Json | undefined)[] = [];
   const runs: { id: string; ops: Op[][]; state: Json }[] = [];
   for (const [raw, plans] of cases) {
-    let state: Json = copyJson(raw);
+    let state = asStored(raw);
     const run = { id: randomUUID(), ops: [[{ op: 'add', path: '', value: state }]] as Op[][], state };
     for (const each of plans) {
       const op = opOf(state, each);

@@ -70,6 +70,8 @@ test('a message is received as it was sent', async () => {
     correlationId: 'c-1',
     meta: '{"a":1}',
     answers: 3,
+    ops: '[{"op":"remove",  "path":"/a"}]',
+    source: 'user',
   } as const;
   await send(pool, 'reprise', runId, full);
   await send(pool, 'reprise', runId, { type: 'WorkflowCancelRequested' });
@@ -83,6 +85,8 @@ test('a message is received as it was sent', async () => {
     correlationId: null,
     meta: null,
     answers: null,
+    ops: null,
+    source: null,
   };
   assert.deepEqual(second, { runId, id: 2, type: 'WorkflowCancelRequested', ...nothing });
 });

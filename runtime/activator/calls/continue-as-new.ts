@@ -1,6 +1,7 @@
 // Continue-as-new: the run closes, and a new run of the workflow id starts with new arguments and an empty history.
 // Names are Temporal's (behavior 50 in docs/behaviors.md).
 import { type Duration, optionMs } from '../../core/options/duration.ts';
+import type { NewEvent } from '../../core/log/event.ts';
 import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { startAttributes } from '../../core/options/attribute-values.ts';
 import { InitialVersioningBehavior } from '../../core/run/deployment.ts';
@@ -71,6 +72,18 @@ export interface Continuation {
   readonly payload: Uint8Array;
   readonly meta: string;
   readonly carriesContext: boolean;
+}
+
+/** The columns of WorkflowContinuedAsNew. The worker passes the carried context to the new run. */
+export function continuedColumns(
+  { workflowType: name, payload, meta }: Continuation,
+  carried: { readonly ops: string; readonly version: number } | undefined,
+): Partial<NewEvent> {
+  if (carried === undefined) return { name, payload, meta };
+  const { ops, version } = carried;
+  if (version === 1) return { name, payload, meta, ops };
+  const versioned: ContinuedMeta = { ...(JSON.parse(meta) as ContinuedMeta), contextVersion: version };
+  return { name, payload, meta: JSON.stringify(versioned), ops };
 }
 
 /** Thrown to end the run. Code that catches it must rethrow it. */

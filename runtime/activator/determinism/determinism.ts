@@ -1,6 +1,6 @@
 // Compares the commands of replayed code with the log. Pure; knows nothing about runs. Compared: type, activity type
-// and id, whether an activity is local, the answered event, context operations and their origin. Not compared: activity
-// arguments, timer durations, options.
+// and id, whether an activity is local, the answered event, context operations and their origin, names of checkpoints.
+// Not compared: activity arguments, timer durations, options.
 // Source: Temporal's command matching (behavior 58 in docs/behaviors.md).
 import type { Divergence, DivergenceKind, ScheduledMeta, VersionMeta } from '../../core/log/activation.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
@@ -38,6 +38,7 @@ function matches(recorded: NewEvent, produced: NewEvent): boolean {
     case 'UpdateFailed':
       return recorded.answers === produced.answers;
     case 'VersionMarked':
+    case 'CheckpointSaved':
       return recorded.name === produced.name;
     case 'ChildWorkflowInitiated':
       return recorded.name === produced.name && recorded.correlationId === produced.correlationId;
@@ -71,7 +72,8 @@ export function describe(event: NewEvent): string {
     case 'UpdateFailed':
       return `${event.type} of event ${event.answers}`;
     case 'VersionMarked':
-      return `VersionMarked '${event.name}'`;
+    case 'CheckpointSaved':
+      return `${event.type} '${event.name}'`;
     case 'ChildWorkflowInitiated':
       return `${event.type} of workflow '${event.name}' with id '${event.correlationId}'`;
     case 'ExternalSignalInitiated':

@@ -1,14 +1,14 @@
-// The order in which an activation handles its inputs: the start, then messages, then everything else, each group in
-// the order of the log. Outcomes of local activities come last.
+// The order in which an activation handles its inputs: patches of the context (RunContext applies them, so they have no
+// rank), the start, messages, then everything else, each group in the order of the log. Outcomes of local activities
+// come last.
 // Source: Temporal's activation.
 import type { EventType } from '../../core/log/event.ts';
 
-/** Group of an input within an activation; undefined: workflow code does not see the input. Covers every event type. */
+/** Group of an input within an activation; undefined: no handler or promise gets the input. Covers every event type. */
 export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   WorkflowStarted: 0,
   SignalReceived: 1,
   UpdateAccepted: 1,
-  ContextPatched: 1,
   WorkflowCancelRequested: 2,
   ActivityCompleted: 2,
   ActivityFailed: 2,
@@ -39,6 +39,7 @@ export const inputRank: Readonly<Record<EventType, 0 | 1 | 2 | undefined>> = {
   WorkflowRecovered: undefined,
   RecoveryApplied: undefined,
   PayloadErased: undefined,
+  ContextPatched: undefined,
   CheckpointSaved: undefined,
   WorkflowTaskCompleted: undefined,
   WorkflowTaskDeferred: undefined,

@@ -15,13 +15,14 @@ import { Children } from '../calls/children.ts';
 import { cancelWith, enterScope, RootScope } from '../scopes/cancellation-scope.ts';
 import { PlainCommand, OpenTurn } from './open-turn.ts';
 import { Conditions } from '../scopes/conditions.ts';
-import { type Continuation, ContinueAsNew } from '../calls/continue-as-new.ts';
+import { type Continuation, ContinueAsNew, continuedColumns } from '../calls/continue-as-new.ts';
 import { type CurrentRun, enterRun } from './current-run.ts';
 import { Externals } from '../calls/externals.ts';
 import { inputRank, localRank, ranks, ranksWithLocal } from './input-rank.ts';
 import { writeLog } from './log.ts';
 import { Queries } from '../messages/queries.ts';
 import type { Random, RandomStreams } from '../determinism/random.ts';
+import type { AskedPatch, PatchTrial } from '../../core/context/patch-trial.ts';
 import { RunContext } from '../context/run-context.ts';
 import { RunIdentity } from './run-identity.ts';
 import { Signals } from '../messages/signals.ts';
@@ -44,6 +45,8 @@ export interface SandboxRun {
   conclude(): ActivationResult;
   /** Also works after the run has closed. The result includes the handler's log lines. */
   query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
+  /** Whether the document must be migrated and which of these patches apply, in order. Changes nothing. */
+  tryPatches(groups: readonly (readonly AskedPatch[])[]): PatchTrial;
   /** From the workflow's options; undefined before the first activation, and when the options do not set it. */
   readonly versioningBehavior: VersioningBehavior | undefined;
   /** From here on the run has another identity: its history goes on as a fork. */
@@ -175,6 +178,8 @@ export class Run implements SandboxRun, CurrentRun {
   #begin(activation: Activation): void {
     if (activation.deployment !== undefined) this.deployment = activation.deployment;
     try {
+      // Patches come before all other inputs, so that the log's fold and the code see the same document at every seq.
+      if (this.context.applyInputs(activation.inputs)) this.conditions.unblock();
       let start: (() => void) | undefined;
       for (const rank of this.activities.hasLocal ? ranksWithLocal : ranks) {
         for (const input of activation.inputs) {
@@ -225,6 +230,11 @@ export class Run implements SandboxRun, CurrentRun {
     this.turn.openQuery();
     const result = enterScope(this.rootScope, () => this.queries.answer(name, args));
     return { ...result, logs: this.turn.takeLogs() };
+  }
+
+  tryPatches(groups: readonly (readonly AskedPatch[])[]): PatchTrial {
+    enterRun(this);
+    return this.context.tryPatches(groups);
   }
 
   fail(failure: TaskFailure): void {
@@ -290,9 +300,6 @@ export class Run implements SandboxRun, CurrentRun {
       case 'UpdateAccepted':
         this.updates.receive(event);
         return;
-      case 'ContextPatched':
-        this.context.applyInput(event);
-        return;
       case 'TimerFired':
         if (event.answers !== null) this.timers.fire(event.answers);
         return;
@@ -351,10 +358,9 @@ export class Run implements SandboxRun, CurrentRun {
     }
   }
 
-  /** The context travels in `ops`; the worker passes it to the new run. */
-  #continueAsNew({ workflowType, payload, meta, carriesContext }: Continuation): void {
-    const ops = carriesContext ? this.context.carried() : null;
-    this.turn.close(new PlainCommand('WorkflowContinuedAsNew', { name: workflowType, payload, meta, ops }));
+  #continueAsNew(continuation: Continuation): void {
+    const carried = continuation.carriesContext ? this.context.carried() : undefined;
+    this.turn.close(new PlainCommand('WorkflowContinuedAsNew', continuedColumns(continuation, carried)));
   }
 
   /**

@@ -11,7 +11,7 @@ import { assert } from '../failure/runtime-error.ts';
 export type ActivityPlace = 'local' | 'task' | 'told' | 'asked';
 
 const moves: Readonly<Record<ActivityPlace, readonly ActivityPlace[]>> = {
-  local: ['task', 'told'],
+  local: ['task', 'told', 'asked'],
   task: ['told'],
   told: ['told', 'local'],
   asked: ['told', 'local'],
@@ -49,6 +49,11 @@ export class ActivityPlaces {
   /** A message brought the outcome of this attempt. */
   told(seq: number, attempt: number): void {
     this.#move(seq, { place: 'told', attempt });
+  }
+
+  /** The run's owner executed the activity and sent the outcome to the inbox, where it counts as a client's. */
+  sent(seq: number): void {
+    this.#move(seq, { place: 'asked' });
   }
 
   /** The run's owner executes or offers the activity's next attempt. */

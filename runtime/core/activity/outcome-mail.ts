@@ -6,6 +6,7 @@ import type { EventType, Micros } from '../log/event.ts';
 import { decodeFailure } from '../failure/failure-info.ts';
 import { CancelledFailure, type TimeoutType } from '../failure/failure.ts';
 import { decodePayload } from '../payload/payload.ts';
+import type { AskedPatch } from '../context/patch-trial.ts';
 import type { Input } from '../run/input.ts';
 import type { Mail } from '../run/mail.ts';
 import { attemptMeta, type Usage } from './attempt-meta.ts';
@@ -23,6 +24,8 @@ export interface OutcomeMeta {
   identity?: string;
   /** The activity is `unsafe`: no attempt may be repeated. */
   unsafe?: boolean;
+  /** Patches that the attempt staged. */
+  patches?: readonly AskedPatch[];
 }
 
 const outcomeTypes: ReadonlySet<EventType> = new Set<EventType>([
@@ -116,7 +119,9 @@ function outcomeOf(activity: PendingActivity, told: Told, { now, wasPaused }: Re
       return newEvent(0, 'ActivityAttemptStarted', { answers, attempt: failedAttempts + 1 });
     case 'ActivityCompleted': {
       const meta = attemptMeta({ ms: told.ms, ...(identity === '' ? {} : { identity }) }, usage);
-      return newEvent(0, 'ActivityCompleted', { answers, attempt, payload, meta });
+      const completed: Input = newEvent(0, 'ActivityCompleted', { answers, attempt, payload, meta });
+      const { patches } = told;
+      return patches === undefined || patches.length === 0 ? completed : { ...completed, staged: patches };
     }
     case 'ActivityCancelled': {
       const error = payload === null ? new CancelledFailure('Activity cancelled') : decodeFailure(payload);

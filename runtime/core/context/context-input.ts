@@ -12,6 +12,7 @@ import {
   JsonFault,
   type Members,
   parsePointer,
+  prototypeKey,
   type Value,
 } from '../json/json.ts';
 import { type Holder, valueAt } from '../json/json-patch.ts';
@@ -80,8 +81,11 @@ export function readOp(input: unknown): InputOp {
 
 function readPointer(pointer: unknown, part: string): string {
   if (typeof pointer !== 'string') throw new JsonFault(null, `${describeValue(pointer)} as ${part}`, 'a JSON Pointer');
-  const depth = parsePointer(pointer).length;
-  if (depth > depthMax) throw new JsonFault(null, `a path of ${depth} keys`, `at most ${depthMax} levels in total`);
+  const keys = parsePointer(pointer);
+  if (keys.length > depthMax) {
+    throw new JsonFault(null, `a path of ${keys.length} keys`, `at most ${depthMax} levels in total`);
+  }
+  if (keys.includes(prototypeKey)) throw new JsonFault(pointer, `the key ${prototypeKey} in ${part}`, 'another key');
   return pointer;
 }
 

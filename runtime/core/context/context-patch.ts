@@ -33,6 +33,8 @@ export type Check = (made: readonly Op[], document: ContextDocument) => void;
 export class ContextDocument<T extends object = { readonly [key: string]: Json }> {
   readonly #holder: Holder;
   #writing = false;
+  /** Set while `rehearse` runs: the steps that undo all its patches. */
+  #rehearsal: Undo | undefined;
 
   /**
    * Copies `initial`. `null`: no document yet; the next patch creates it.
@@ -107,6 +109,35 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     }
   }
 
+  /** Undoes every patch that `work` applies, so that the document is as it was, the order of its members included. */
+  rehearse<R>(work: () => R): R {
+    const undo: Undo = [];
+    this.#rehearsal = undo;
+    try {
+      return work();
+    } finally {
+      this.#rehearsal = undefined;
+      rollBack(undo);
+    }
+  }
+
+  /** Inside `rehearse`: undoes the patches of `work` already when it throws. */
+  rehearseAll<R>(work: () => R): R {
+    const before = this.#rehearsal;
+    const undo: Undo = [];
+    this.#rehearsal = undo;
+    try {
+      const result = work();
+      for (const step of undo) before?.push(step);
+      return result;
+    } catch (error) {
+      rollBack(undo);
+      throw error;
+    } finally {
+      this.#rehearsal = before;
+    }
+  }
+
   /** A copy that belongs to the caller. */
   snapshot(): Json {
     return cloneJson(this.#holder['']);
@@ -116,11 +147,14 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     if (this.#writing) {
       throw new IllegalStateError('The context was patched inside update(). Write to the draft there instead.');
     }
+    const rehearsal = this.#rehearsal;
     const undo: Undo = [];
+    if (rehearsal !== undefined) undo.keepsOrder = true;
     this.#writing = true;
     try {
       const made = work(undo);
       if (made.length > 0) check?.(made, this as unknown as ContextDocument);
+      if (rehearsal !== undefined) for (const step of undo) rehearsal.push(step);
       return made;
     } catch (error) {
       rollBack(undo);

@@ -2,7 +2,7 @@
 import { copyAt } from './context-input.ts';
 import type { Op } from '../json/operation.ts';
 import { DraftNode, memberDescriptor } from './draft-node.ts';
-import { escapeToken, type Members } from '../json/json.ts';
+import { escapeToken, type Members, prototypeKey } from '../json/json.ts';
 
 const absent = Symbol('absent');
 
@@ -44,6 +44,7 @@ export class DraftMembers extends DraftNode<Members> implements ProxyHandler<Mem
 
   set(_: Members, key: string | symbol, value: unknown): boolean {
     if (typeof key === 'symbol') return this.refuse(`the key ${String(key)}`, 'a text key');
+    if (key === prototypeKey) return this.refuse(`the key ${prototypeKey}`, 'another key');
     const before = this.#read(key);
     if (before === value) return true;
     this.drafts.noteChange(this);

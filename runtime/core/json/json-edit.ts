@@ -1,9 +1,12 @@
 // The only writers of a context document. Each function writes one place and records how to undo the write. The
-// functions check nothing. An undo restores values and list order, but a removed member comes back as the last one.
+// functions check nothing. An undo restores values and list order.
 import { type List, type Members, putMember, type Value } from './json.ts';
 
-/** Undo steps, oldest first. Absent when a failure discards the document. */
-export type Undo = (() => void)[];
+/**
+ * Undo steps, oldest first. Absent when a failure discards the document. Without `keepsOrder`, a removed member comes
+ * back as the last one. With it, it comes back at its place, and each removal reads all keys of its object.
+ */
+export type Undo = (() => void)[] & { keepsOrder?: true };
 
 export function rollBack(undo: Undo): void {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) step();
@@ -26,9 +29,19 @@ export function setMember(members: Members, key: string, value: Value, undo?: Un
 
 export function removeMember(members: Members, key: string, undo?: Undo): Value {
   const old = members[key] as Value;
+  const keys = undo?.keepsOrder === true ? Object.keys(members) : [];
   delete members[key];
-  undo?.push(() => putMember(members, key, old));
+  undo?.push(() => {
+    putMember(members, key, old);
+    for (const later of keys.slice(keys.indexOf(key) + 1)) moveToEnd(members, later);
+  });
   return old;
+}
+
+function moveToEnd(members: Members, key: string): void {
+  const value = members[key] as Value;
+  delete members[key];
+  putMember(members, key, value);
 }
 
 export function setItem(list: List, index: number, value: Value, undo?: Undo): Value {

@@ -8,6 +8,12 @@ export type Value = null | boolean | number | string | List | Members;
 export type List = Value[];
 export type Members = { [key: string]: Value };
 
+/**
+ * No writer accepts this key: code that copies the document with a plain assignment would set a prototype. The fold
+ * keeps it, because logs of earlier versions may hold it.
+ */
+export const prototypeKey = '__proto__';
+
 /** Maximum nesting depth of a document. Payloads have the same limit. */
 export const depthMax = 200;
 
@@ -84,8 +90,9 @@ export function putMember(members: Members, key: string, value: Value): void {
 
 /**
  * Deep copy of a user's value, with -0 as 0. Rejects what JSON or jsonb cannot hold: undefined, holes, functions,
- * symbols, bigints, NaN and infinities, NUL and lone surrogates, class instances (also Date), and more levels than
- * `depth` (so also cycles). Integers beyond 2^53 lose precision as all doubles do; pass exact ones as strings.
+ * symbols, bigints, NaN and infinities, NUL and lone surrogates, class instances (also Date), the key `__proto__`, and
+ * more levels than `depth` (so also cycles). Integers beyond 2^53 lose precision as all doubles do; pass exact ones as
+ * strings.
  * @throws JsonFault
  */
 export function copyJson(value: unknown, depth: number = depthMax): Value {
@@ -141,6 +148,7 @@ function copyContainer(value: object, path: (string | number)[], depth: number):
     if (!isStorableText(key)) {
       throw new JsonFault(formatPointer(path), 'a key with NUL or a lone surrogate', 'text that Postgres can store');
     }
+    if (key === prototypeKey) throw new JsonFault(formatPointer(path), `the key ${prototypeKey}`, 'another key');
     putMember(members, key, copyChecked((value as Record<string, unknown>)[key], path, depth - 1));
   }
   path.length = at;

@@ -4,9 +4,10 @@ import type { TaskFailure } from './activation.ts';
 
 /**
  * The engine number that this version records in new runs. Since number 2, the context's update() records inserted
- * values in their final state, and the value that the update returned.
+ * values in their final state, and the value that the update returned. Since number 3, logs hold patches of people and
+ * activities, migrations and checkpoints; an activation applies such patches before all other inputs.
  */
-export const engineNumber = 2;
+export const engineNumber = 3;
 
 /**
  * The engine number that this version records in forks, and the highest that it can replay. Since number 3, a history

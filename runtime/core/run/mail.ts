@@ -1,5 +1,5 @@
 // A message in the form in which the receiving run reads it.
-import type { EventType } from '../log/event.ts';
+import type { ContextSource, EventType } from '../log/event.ts';
 
 export interface Mail {
   readonly runId: string;
@@ -13,4 +13,7 @@ export interface Mail {
   readonly correlationId: string | null;
   readonly meta: string | null;
   readonly answers: number | null;
+  /** ContextPatched: JSON text of a list of InputOp. */
+  readonly ops: string | null;
+  readonly source: ContextSource | null;
 }

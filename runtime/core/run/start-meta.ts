@@ -76,6 +76,8 @@ export interface ContinuedMeta extends PropertiesMeta {
   runTimeoutMs?: number;
   taskTimeoutMs?: number;
   initialVersioningBehavior?: InitialVersioningBehavior;
+  /** Version of the carried context; absent = 1. It is a part of the new run's first patch, not of its start. */
+  contextVersion?: number;
 }
 
 /** The parts of the next run's start that differ from this run's start. */

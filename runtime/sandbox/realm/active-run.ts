@@ -7,7 +7,8 @@ import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import type { ForkedMeta } from '../../core/run/forked-meta.ts';
 import type { VersioningBehavior } from '../../core/run/deployment.ts';
-import { hostAnswer, hostResult, type LoggedAnswer } from './host-copy.ts';
+import type { AskedPatch, PatchTrial } from '../../core/context/patch-trial.ts';
+import { hostAnswer, hostResult, hostTrial, type LoggedAnswer } from './host-copy.ts';
 import type { SourcePositions } from '../stacks/source-positions.ts';
 import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
 import { frameText, isOfLibrary, type UserFrame, userFrames } from '../stacks/user-frames.ts';
@@ -36,6 +37,7 @@ export class ActiveRun implements RejectionSink {
   readonly #positions: SourcePositions;
   readonly #run: SandboxRun;
   #rejection: TaskFailure | undefined;
+  #isLive = false;
 
   constructor(runId: string, open: OpenRealm, positions: SourcePositions) {
     this.runId = runId;
@@ -55,6 +57,29 @@ export class ActiveRun implements RejectionSink {
   /** From here on the run is the fork. */
   become(fork: ForkedMeta): void {
     this.#run.become(fork);
+  }
+
+  /** True after the first activation that was not a replay. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  /** Whether the context must be migrated and which of these patches apply to it, in order. Changes nothing. */
+  tryPatches(groups: readonly (readonly AskedPatch[])[]): PatchTrial {
+    return withRejectionSink(ignoredRejections, () => {
+      const { realm, drain } = this.#open;
+      realm.enter();
+      let trial: PatchTrial;
+      try {
+        trial = hostTrial(this.#run.tryPatches(groups));
+        drain();
+      } catch (error) {
+        trial = { ok: false, failure: this.#open.realm.describe(error) };
+      }
+      const deadlock = realm.deadlock();
+      if (deadlock !== undefined) return { ok: false, failure: this.#tellDeadlock(deadlock) };
+      return trial.ok ? trial : { ok: false, failure: this.#mapped(trial.failure) };
+    });
   }
 
   /** From the workflow's options; known after the first activation. */
@@ -96,6 +121,7 @@ export class ActiveRun implements RejectionSink {
 
   #activate(activation: Activation): ActivationResult {
     const { realm } = this.#open;
+    this.#isLive ||= activation.recorded === undefined;
     realm.enter();
     try {
       this.#compute(activation);

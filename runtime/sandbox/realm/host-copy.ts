@@ -1,6 +1,7 @@
 // Copies results of the sandbox into the host's realm: plain objects, strings, numbers, booleans and Uint8Arrays. So
 // `instanceof` holds on the host, and objects that the host keeps neither keep a run alive nor change with it.
 import type { ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
+import type { PatchTrial } from '../../core/context/patch-trial.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 
 function hostBytes(bytes: Uint8Array): Uint8Array {
@@ -61,6 +62,16 @@ export function hostResult(result: ActivationResult, withoutOutputs: boolean): A
   if (result.rejected === undefined) return { ok: true, outputs, logs };
   const rejected = Array.from(result.rejected, ({ seq, failure }) => ({ seq, failure: hostBytes(failure) }));
   return { ok: true, outputs, logs, rejected };
+}
+
+/** Strings belong to every realm; the objects around them are copied. */
+export function hostTrial(trial: PatchTrial): PatchTrial {
+  if (!trial.ok) return { ok: false, failure: hostFailure(trial.failure) };
+  const { migration } = trial;
+  const verdicts = Array.from(trial.verdicts, (verdict) =>
+    verdict.ok ? { ...verdict, ops: Array.from(verdict.ops) } : { ...verdict },
+  );
+  return { ok: true, migration: migration && { ...migration }, verdicts };
 }
 
 export function hostAnswer(result: QueryResult & { readonly logs: readonly LogLine[] }): LoggedAnswer {

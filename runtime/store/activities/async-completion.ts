@@ -14,12 +14,13 @@ const codes = (types: readonly EventType[]): string => types.map((type) => event
 
 /**
  * Creates a task for an attempt that its run's owner executed itself and that a client will complete.
+ * `staged`: JSON text of the patches that the attempt staged; null without any.
  * @returns false when a sender holds the run's row or another worker owns the run; undefined when the owner is dead.
  */
 export async function awaitCompletion(
   database: Database,
   owner: Fence,
-  task: OfferedTask & { readonly startedAt: Micros },
+  task: OfferedTask & { readonly startedAt: Micros; readonly staged: string | null },
 ): Promise<boolean | undefined> {
   const { schema, pool } = database;
   const { rows } = await pool.query<{ owned: boolean; fence: boolean }>({
@@ -33,9 +34,10 @@ given as materialized (
     ${intervalOf('$11::float8')} as heartbeat),
 waiting as (
   insert into ${schema}.activity_tasks
-    (run_id, seq, queue, type, attempt, started_at, close_by, schedule_to_start, start_to_close, heartbeat, deadline)
+    (run_id, seq, queue, type, attempt, started_at, close_by, schedule_to_start, start_to_close, heartbeat, deadline,
+     staged)
   select $3, $4, $5, $6, $7, started_at, close_by, schedule_to_start, start_to_close, heartbeat,
-    least(close_by, started_at + start_to_close, started_at + heartbeat)
+    least(close_by, started_at + start_to_close, started_at + heartbeat), $12::json
   from owned, given on conflict (run_id, seq) do nothing)
 select exists (select from owned) as owned, exists (select from fence) as fence`,
     values: [
@@ -50,25 +52,30 @@ select exists (select from owned) as owned, exists (select from fence) as fence`
       task.scheduleToStartMs,
       task.startToCloseMs,
       task.heartbeatMs,
+      task.staged,
     ],
   });
   const [row] = rows;
   return row === undefined || !row.fence ? undefined : row.owned;
 }
 
-/** Leaves an attempt to a client, which will complete it. False when the attempt has ended or the worker is dead. */
+/**
+ * Leaves an attempt and the patches that it staged to a client, which will complete it. False when the attempt has ended
+ * or the worker is dead.
+ */
 export async function leaveToClient(
   database: Database,
   worker: Fence,
   task: TaskKey & { readonly attempt: number },
+  staged: string | null,
 ): Promise<boolean> {
   const { schema, pool } = database;
   const { rowCount } = await pool.query({
     name: `reprise_leave_to_client_${schema}`,
     text: `with fence as materialized (select 1 from ${schema}.fences where epoch = $1 and slot = $2 for share)
-update ${schema}.activity_tasks t set worker = null from fence
+update ${schema}.activity_tasks t set worker = null, staged = $6::json from fence
 where t.run_id = $3 and t.seq = $4 and t.attempt = $5 and t.worker = $1`,
-    values: [worker.epoch, worker.slot, task.runId, task.seq, task.attempt],
+    values: [worker.epoch, worker.slot, task.runId, task.seq, task.attempt, staged],
   });
   return rowCount === 1;
 }
@@ -103,13 +110,15 @@ gone as (
   delete from ${schema}.activity_tasks t using locked l
   where t.run_id = any ($1::uuid[]) and t.run_id = l.run_id and t.seq = $2 and ($3::int is null or t.attempt = $3)
     and ($4::int <> ${cancels} or t.cancel_requested)
-  returning t.run_id, t.seq, t.attempt, t.unsafe),
+  returning t.run_id, t.seq, t.attempt, t.unsafe, t.staged),
 forgotten as (
   delete from ${schema}.activity_heartbeats h using gone
   where h.run_id = gone.run_id and h.seq = gone.seq and $4 = ${eventCode.ActivityCompleted}),
 outgoing as materialized (
   select run_id, seq, $4::int as code, null::text as name, $5::bytea as payload, $6::text as reason,
-    json_build_object('seq', seq, 'attempt', attempt, 'unsafe', unsafe) as meta from gone),
+    case when staged is null or $4 <> ${eventCode.ActivityCompleted}
+      then json_build_object('seq', seq, 'attempt', attempt, 'unsafe', unsafe)
+      else json_build_object('seq', seq, 'attempt', attempt, 'unsafe', unsafe, 'patches', staged) end as meta from gone),
 ${sending(
   schema,
   `exists (select from locked) as locked, exists (select from ${schema}.activity_tasks t

@@ -1,7 +1,7 @@
 // Messages to runs. A sender increments the run's mail counter, which orders messages, and notifies the owner. The
 // owner reads the messages and deletes them in the statement that appends their events.
 import type pg from 'pg';
-import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
+import { type ContextSource, type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import type { Mail } from '../../core/run/mail.ts';
 import type { Database } from '../sql/database.ts';
 import type { Queryable } from '../sql/queryable.ts';
@@ -18,6 +18,9 @@ export interface Message {
   readonly meta?: string;
   /** The seq of the event in the receiver's log that this message answers. */
   readonly answers?: number;
+  /** ContextPatched: JSON text of a list of InputOp. */
+  readonly ops?: string;
+  readonly source?: ContextSource;
 }
 
 export interface Delivery {
@@ -58,8 +61,8 @@ async function sendBy(
   update ${schema}.ready r set mail = mail + 1, wake_at = ${wakenAt}${limit}
   where run_id = $1 returning mail, owner, queue),
 i as (
-  insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers)
-  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9 from counted)
+  insert into ${schema}.inbox (run_id, id, owner, type, name, payload, source_id, reason, correlation_id, meta, answers, ops, source)
+  select $1, mail, owner, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from counted)
 select owner, queue from counted`;
   const values = [
     runId,
@@ -73,6 +76,8 @@ select owner, queue from counted`;
     message.correlationId ?? null,
     message.meta ?? null,
     message.answers ?? null,
+    message.ops ?? null,
+    message.source ?? null,
   ];
   const { rows } = await query(text, values);
   return (rows as Delivery[])[0];
@@ -110,7 +115,7 @@ export async function readMailByRun(
 ): Promise<UnreadMail> {
   const { rows } = await client.query<MailRow>({
     name: `reprise_read_mail_${database.schema}`,
-    text: `select i.run_id, i.id, i.type, i.name, i.payload, i.source_id, i.reason, i.correlation_id, i.meta, i.answers
+    text: `select i.run_id, i.id, i.type, i.name, i.payload, i.source_id, i.reason, i.correlation_id, i.meta, i.answers, i.ops::text, i.source
 from unnest($1::uuid[], $2::int[]) as r(run_id, after)
 join ${database.schema}.inbox i on i.run_id = r.run_id and i.id > r.after order by i.run_id, i.id`,
     values: [runs.map((run) => run.runId), runs.map((run) => run.after)],
@@ -139,6 +144,8 @@ function message(row: MailRow): Mail {
     correlationId: row.correlation_id,
     meta: row.meta === null ? null : JSON.stringify(row.meta),
     answers: row.answers,
+    ops: row.ops,
+    source: row.source,
   };
 }
 
@@ -153,4 +160,6 @@ interface MailRow {
   correlation_id: string | null;
   meta: unknown;
   answers: number | null;
+  ops: string | null;
+  source: ContextSource | null;
 }

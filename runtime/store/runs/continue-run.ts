@@ -17,6 +17,13 @@ const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'Wor
 
 const ofOldStart = notInherited.map((name) => `'${name}'`).join(', ');
 
+export interface CarriedContext {
+  /** JSON text of operations. */
+  readonly ops: string;
+  /** JSON text of a PatchMeta, which says where the document comes from. */
+  readonly meta: string;
+}
+
 export interface ContinuedRun {
   readonly runId: string;
   readonly workflowType: string;
@@ -24,8 +31,8 @@ export interface ContinuedRun {
   readonly args: Uint8Array | null;
   /** Changes to the meta of the start. */
   readonly meta: SuccessorMeta;
-  /** Operations of the patch that creates the run's context; null when the run starts without a context. */
-  readonly context: string | null;
+  /** The patch that creates the run's context; null when the run starts without a context. */
+  readonly context: CarriedContext | null;
   /** Queue prefix and inherited version; undefined when the run is unversioned. */
   readonly place: VersionedPlace | undefined;
 }
@@ -90,8 +97,8 @@ started as (
   insert into ${schema}.events (run_id, at, seq, type, name, payload, meta)
   select $2::uuid, at, 1, ${eventCode.WorkflowStarted}, $3, coalesce($4::bytea, payload), meta::text::json from old),
 inherited as (
-  insert into ${schema}.events (run_id, at, seq, type, answers, source, source_id, ops)
-  select $2::uuid, at, 2, ${eventCode.ContextPatched}, 1, 'system', $3, $6::json from old where $6::text is not null),
+  insert into ${schema}.events (run_id, at, seq, type, answers, source, source_id, ops, meta)
+  select $2::uuid, at, 2, ${eventCode.ContextPatched}, 1, 'system', $3, $6::json, $8::json from old where $6::text is not null),
 unread as materialized (
   select id, row_number() over (order by id) as number from ${schema}.inbox where run_id = $1::uuid and type not in (${ofOldLog})),
 forgotten as (delete from ${schema}.inbox where run_id = $1::uuid and type in (${ofOldLog})),
@@ -110,7 +117,16 @@ due as (
     ${timeOf("(meta->>'executionDeadline')")}) as deadline) d
   returning queue)
 select queue from due`,
-    values: [oldRunId, next.runId, next.workflowType, next.args, JSON.stringify(meta), next.context, prefix],
+    values: [
+      oldRunId,
+      next.runId,
+      next.workflowType,
+      next.args,
+      JSON.stringify(meta),
+      next.context?.ops ?? null,
+      prefix,
+      next.context?.meta ?? null,
+    ],
   });
   return rows[0]!.queue;
 }

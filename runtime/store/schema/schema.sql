@@ -40,6 +40,7 @@ create table reprise.activity_tasks (
   unsafe boolean not null default false,
   paused boolean not null default false,
   options json,
+  staged json,
   constraint activity_tasks_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
 CREATE INDEX activity_tasks_deadline ON reprise.activity_tasks USING btree (deadline) WHERE (deadline IS NOT NULL);
@@ -107,6 +108,8 @@ create table reprise.inbox (
   payload bytea,
   meta json,
   answers integer,
+  ops json,
+  source text,
   constraint inbox_pkey PRIMARY KEY (run_id, id)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
 CREATE INDEX inbox_owner ON reprise.inbox USING btree (owner) WHERE (owner IS NOT NULL);

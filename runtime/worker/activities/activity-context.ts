@@ -4,6 +4,10 @@ import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';
 import type { Usage } from '../../core/activity/attempt-meta.ts';
 import type { ResolvedRetryPolicy } from '../../core/activity/retry-policy.ts';
+import type { InputOp } from '../../core/context/context-input.ts';
+import type { AskedPatch } from '../../core/context/patch-trial.ts';
+import type { Provenance } from '../../core/context/provenance.ts';
+import { StagedPatches } from './staged-patches.ts';
 import type { Deferred } from '../../core/deferred.ts';
 import { type Duration, durationMs, timerMsMax } from '../../core/options/duration.ts';
 import { CancelledFailure, isAbortError } from '../../core/failure/failure.ts';
@@ -51,6 +55,7 @@ export interface ContextOwner {
   makeLog(): Logger;
   makeClient(): unknown;
   heartbeat(details: unknown): void;
+  readonly maxPayloadBytes: number;
 }
 
 /** Creates info, logger, signal and promise on first use, because most activities use none of them. */
@@ -63,6 +68,7 @@ export class ActivityContext {
   #failure: CancelledFailure | undefined;
   #details: ActivityCancellationDetails | undefined;
   usage: Usage[] = [];
+  #staged: StagedPatches | undefined;
 
   constructor(owner: ContextOwner) {
     this.#owner = owner;
@@ -99,6 +105,20 @@ export class ActivityContext {
       if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     }
     return this.#abort.signal;
+  }
+
+  /** The patches that the attempt staged; undefined without any. */
+  get staged(): readonly AskedPatch[] | undefined {
+    return this.#staged?.patches;
+  }
+
+  /**
+   * Stages a patch of the workflow's context. It commits together with the attempt's result.
+   * @throws CONTEXT_PATCH_INVALID, INVALID_INPUT, PAYLOAD_TOO_LARGE; ILLEGAL_STATE in a standalone activity
+   */
+  patchContext(ops: InputOp | readonly InputOp[], provenance?: Provenance): void {
+    this.#staged ??= new StagedPatches(this.info, this.#owner.maxPayloadBytes);
+    this.#staged.add(ops, provenance);
   }
 
   /**

@@ -156,6 +156,18 @@ export class ActivityDispatcher {
     return input;
   }
 
+  /**
+   * Puts results that wait for the run's code, and that are only in memory, into the inbox. So they are not lost if the
+   * run goes to a worker whose code can receive them.
+   */
+  keepResults(run: LiveRun): void {
+    if (run.unseenInputs.length === 0) return;
+    const isMine = ({ staged, mailId }: Input): boolean => staged !== undefined && mailId === undefined;
+    const results = run.unseenInputs.filter(isMine);
+    run.unseenInputs = run.unseenInputs.filter((input) => !isMine(input));
+    for (const result of results) this.#remote.sendResult(run, result);
+  }
+
   /** The client's message was stale. Starts the activity, unless another message will tell the outcome. */
   #startUntold(run: LiveRun, activity: PendingActivity): void {
     if (run.phase === 'gone' || run.places.of(activity.seq) !== 'asked') return;

@@ -226,6 +226,10 @@ export class Attempt implements ContextOwner, ProgressOwner {
     this.#progress?.beat();
   }
 
+  get maxPayloadBytes(): number {
+    return this.#worker.maxPayloadBytes;
+  }
+
   makeClient(): unknown {
     return this.#worker.client();
   }

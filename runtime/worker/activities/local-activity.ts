@@ -16,6 +16,7 @@ import { decodePayload } from '../../core/payload/payload.ts';
 import type { Input } from '../../core/run/input.ts';
 import type { RunState } from '../../core/run/run-state.ts';
 import type { LiveRun } from '../turns/live-run.ts';
+import { stagedText } from './staged-patches.ts';
 import { logAttempt, logUnknownEffect } from './log-attempt.ts';
 import type { SlotQueue, Startable } from './activity-slots.ts';
 import type { ActivityWorker } from './activity-worker.ts';
@@ -168,7 +169,9 @@ export class LocalActivity implements AttemptOwner, Startable {
 
   completed({ number: attempt, ms, context }: Attempt, payload: Uint8Array): void {
     const meta = attemptMeta({ ms }, context.usage);
-    this.#report(newEvent(0, 'ActivityCompleted', { answers: this.activity.seq, attempt, payload, meta }));
+    const input = newEvent(0, 'ActivityCompleted', { answers: this.activity.seq, attempt, payload, meta });
+    const { staged } = context;
+    this.#report(staged === undefined ? input : { ...input, staged });
   }
 
   failed(attempt: Attempt, error: unknown): void {
@@ -206,7 +209,9 @@ export class LocalActivity implements AttemptOwner, Startable {
 
   leftToClient(attempt: Attempt): void {
     this.leave();
-    this.#parts.remote.awaitCompletion(this.liveRun, this.activity, attempt.number, attempt.dueAt);
+    const { number, dueAt: startedAt, context } = attempt;
+    const staged = stagedText(context.staged);
+    this.#parts.remote.awaitCompletion(this.liveRun, this.activity, { number, startedAt, staged });
   }
 
   store(details: Uint8Array): void {

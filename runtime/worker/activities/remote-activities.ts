@@ -1,6 +1,7 @@
 // Offers activities of owned runs as tasks to other workers or to clients once their ActivityScheduled is durable, and
 // withdraws the tasks of cancelled activities. The outcome of a task arrives as mail. Keeps only tasks that are being
 // written to the database, so a run that only waits for tasks can leave memory.
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
 import type { Micros } from '../../core/log/event.ts';
@@ -16,6 +17,8 @@ import { closed } from '../../core/activity/attempt-outcome.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 import type { TaskNotices } from './task-notices.ts';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { Input } from '../../core/run/input.ts';
+import { type Message, sendAlone } from '../../store/messages/inbox.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import { type OfferedTask, offeredTask } from '../../core/activity/offered-task.ts';
 
@@ -56,9 +59,14 @@ export class RemoteActivities implements RetryingSender<Offer> {
   }
 
   /** Creates a task for an attempt that ran here and that a client will complete. */
-  awaitCompletion(run: LiveRun, activity: PendingActivity, attempt: number, startedAt: Micros): void {
+  awaitCompletion(
+    run: LiveRun,
+    activity: PendingActivity,
+    attempt: { readonly number: number; readonly startedAt: Micros; readonly staged: string | null },
+  ): void {
     run.places.offered(activity.seq);
-    const task = { ...this.#task(run, activity), attempt, startedAt };
+    const { number, startedAt, staged } = attempt;
+    const task = { ...this.#task(run, activity), attempt: number, startedAt, staged };
     const { database, control, failPoint } = this.#worker;
     const leave = async (): Promise<boolean> => {
       failPoint?.('before leaving');
@@ -68,6 +76,25 @@ export class RemoteActivities implements RetryingSender<Offer> {
     };
     this.#next(run, activity.seq, () => this.#until(run, 'an activity could not be left to a client', leave));
     if (activity.cancelRequested) this.cancel(run, activity.seq);
+  }
+
+  /** Sends the result of an attempt that ran here to the run's own inbox. */
+  sendResult(run: LiveRun, { answers, attempt, payload, meta, staged }: Input): void {
+    const seq = answers!;
+    run.places.sent(seq);
+    const { database, announcedMail } = this.#worker;
+    const outcome = { ...(JSON.parse(meta ?? '{}') as object), seq, attempt, patches: staged };
+    const message: Message = {
+      type: 'ActivityCompleted',
+      correlationId: randomUUID(),
+      meta: JSON.stringify(outcome),
+      ...(payload === null ? {} : { payload }),
+    };
+    const send = async (): Promise<boolean> => {
+      if ((await sendAlone(database, run.runId, message)) !== undefined) announcedMail.announce([run.runId]);
+      return true;
+    };
+    this.#next(run, seq, () => this.#until(run, 'a result could not be sent to the inbox of its run', send));
   }
 
   /** Ends an activity's task, or tells the worker that executes the task to stop. */

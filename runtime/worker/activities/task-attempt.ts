@@ -28,6 +28,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { AttemptReporter, ReportResult } from './attempt-reporter.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import type { RunningAttempts } from './running-attempts.ts';
+import { stagedText } from './staged-patches.ts';
 import type { TaskExpiry } from './task-expiry.ts';
 
 export interface RemoteParts {
@@ -112,7 +113,7 @@ export class TaskAttempt implements AttemptOwner {
     attempt.end();
     while (!life.isOver) {
       try {
-        await leaveToClient(database, reportFence, this.run);
+        await leaveToClient(database, reportFence, this.run, stagedText(attempt.context.staged));
         return;
       } catch (error) {
         if (life.isOver) return;
@@ -172,6 +173,7 @@ export class TaskAttempt implements AttemptOwner {
       identity: this.#parts.worker.identity,
       ...usageFacts(context.usage),
       ...(isUnsafe ? { unsafe: true } : {}),
+      ...(type === 'ActivityCompleted' && context.staged !== undefined ? { patches: context.staged } : {}),
     };
     const columns = newEvent(0, type, { payload, reason });
     return this.#parts.reporter.report({

@@ -44,7 +44,7 @@ export class CodeReloader implements TurnOwner {
     const inputs = run.takeQueue();
     try {
       const built = buildTurn(run, inputs, this.#worker.clock.now(), 'defer');
-      run.unseenUpdates.push(...built.unseenUpdates);
+      run.unseenInputs.push(...built.unseenInputs);
       if (built.events.length === 0 && built.consumed.length === 0) return;
       run.appendingDuringReload = new Promise((resolve) => this.#arrived.set(run, resolve));
       this.#commit.submit(new PendingTurn(this, run, inputs, built));

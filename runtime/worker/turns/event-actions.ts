@@ -11,7 +11,9 @@ import type { Links } from '../links/links.ts';
 import type { LiveRun } from './live-run.ts';
 import type { BuiltTurn } from './turn-builder.ts';
 
-const updateCodes: ReadonlySet<number> = new Set([
+/** Events whose correlation id names the message that a client waits for. */
+const awaitedCodes: ReadonlySet<number> = new Set([
+  eventCode.ContextPatched,
   eventCode.UpdateAccepted,
   eventCode.UpdateCompleted,
   eventCode.UpdateFailed,
@@ -72,16 +74,16 @@ export class EventActions {
     for (const line of logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
   }
 
-  /** Notifies senders of updates, and clients that completed activities, of the outcomes in a new turn. */
+  /** Notifies senders of updates and patches, and clients that completed activities, of the outcomes in a new turn. */
   answer({ runId }: LiveRun, { events, refused }: BuiltTurn): void {
     const { database } = this.#worker;
     for (const { type, correlationId } of events) {
       if (correlationId === null) continue;
       const code = eventCode[type];
-      if (updateCodes.has(code)) database.notifier.answered(updateKey(runId, correlationId));
+      if (awaitedCodes.has(code)) database.notifier.answered(updateKey(runId, correlationId));
       else if (attemptCodes.has(code)) database.notifier.answered(correlationId);
     }
-    for (const { updateId, name, failure } of refused) {
+    for (const { id: updateId, name, failure } of refused) {
       // A sender that gets no answer finds its message gone and sends it again.
       rejectUpdate(database, { runId, updateId, name, failure }).catch(() => undefined);
     }

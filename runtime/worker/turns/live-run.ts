@@ -25,8 +25,11 @@ export class LiveRun {
   inputsDuringReload: HistoryEvent[] = [];
   /** Inputs that are not in the log yet. */
   queue: Input[] = [];
-  /** Updates that the code has not seen yet. An update is in the log only once the code has accepted it. */
-  unseenUpdates: Input[] = [];
+  /**
+   * Updates, patches of people and results with staged patches that the code has not seen yet. They are in the log only
+   * once the code has accepted them.
+   */
+  unseenInputs: Input[] = [];
   sandbox: ActiveRun | undefined;
   /** The version of the worker; undefined for an unversioned worker. */
   readonly versions: WorkerVersions | undefined;
@@ -107,11 +110,11 @@ export class LiveRun {
     return chain === undefined || hash.length > 0 ? 0 : chain.notBefore;
   }
 
-  /** Takes the inputs of the next turn: updates that the code has not seen yet, then new inputs. */
+  /** Takes the inputs of the next turn: those that the code has not seen yet, then new ones. */
   takeQueue(): Input[] {
-    const inputs = this.unseenUpdates.length === 0 ? this.queue : [...this.unseenUpdates, ...this.queue];
+    const inputs = this.unseenInputs.length === 0 ? this.queue : [...this.unseenInputs, ...this.queue];
     this.queue = [];
-    this.unseenUpdates = [];
+    this.unseenInputs = [];
     return inputs;
   }
 

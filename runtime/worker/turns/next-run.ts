@@ -1,4 +1,5 @@
 // The successor of a run that closes: the contents of its start, and the version that it begins on.
+import type { PatchMeta } from '../../core/context/patch-meta.ts';
 import type { ContinuedMeta } from '../../core/run/start-meta.ts';
 import { type ChainRules, inheritedMeta, succession } from '../../core/run/chain.ts';
 import {
@@ -15,18 +16,21 @@ import type { WorkerVersions } from '../versions/worker-versions.ts';
 
 /**
  * The successor of a run that continues as new. `versioning` includes this turn. The event carries the context in `ops`
- * only up to here, because the context belongs in the log of the new run.
+ * only up to here, because the context belongs in the log of the new run. Its patch there names the event.
  */
 export function continuedRun(
   run: LiveRun,
   versioning: RunVersioning | undefined,
-  { name, payload, meta, ops }: NewEvent,
+  { seq, name, payload, meta, ops }: NewEvent,
 ): ContinuedRun {
-  const { initialVersioningBehavior, ...given } = JSON.parse(meta ?? '{}') as ContinuedMeta;
+  const { initialVersioningBehavior, contextVersion, ...given } = JSON.parse(meta ?? '{}') as ContinuedMeta;
   const instead = initialVersion(run.versions, versioning, initialVersioningBehavior);
   const place = placeAfter(versioning, 'continued', instead);
   const next = nextRunOf(run.state.workflowType, { ...inheritedMeta(run.state.chain), ...given }, place);
-  return { ...next, workflowType: name ?? '', args: payload, context: ops };
+  const version = contextVersion === undefined ? {} : { version: contextVersion };
+  const origin: PatchMeta = { ...version, from: { runId: run.runId, seq } };
+  const context = ops === null ? null : { ops, meta: JSON.stringify(origin) };
+  return { ...next, workflowType: name ?? '', args: payload, context };
 }
 
 function initialVersion(

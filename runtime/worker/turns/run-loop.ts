@@ -241,7 +241,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     const { run, built } = turn;
     const { cache, commit, quarantine } = this.#stages;
     if (built.events.length === 0 && built.consumed.length === 0) {
-      run.unseenUpdates.push(...built.unseenUpdates);
+      run.unseenInputs.push(...built.unseenInputs);
       quarantine.passed(run);
       cache.rest(run);
     } else if (built.continues !== undefined) void quarantine.guard(run, () => this.#continue(turn), turn.inputs);
@@ -332,13 +332,15 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     const { actions, cache, quarantine, versionWatch } = this.#stages;
     for (const event of built.events) run.record(event);
     run.lostCloses = 0;
-    run.unseenUpdates.push(...built.unseenUpdates);
+    run.unseenInputs.push(...built.unseenInputs);
     actions.answer(run, built);
     this.#worker.inputs.appended(inputs);
     actions.log(run, built);
     if (built.closes !== undefined) return this.#closed(run, built);
-    if (built.failure !== undefined) this.#retryTask(run, built);
-    else if (built.activated) {
+    if (built.failure !== undefined) {
+      this.#retryTask(run, built);
+      this.#stages.activities.keepResults(run);
+    } else if (built.activated) {
       run.inputsToReplay = [];
       run.retryTaskAt = undefined;
     }

@@ -4,6 +4,7 @@
 import type { LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
 import type { DeploymentMeta, RunVersioning } from '../../core/run/deployment.ts';
 import { newEvent } from '../../core/log/new-event.ts';
+import type { PatchVerdict } from '../../core/context/patch-trial.ts';
 import type { NewEvent, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
@@ -21,10 +22,20 @@ import type { Input } from '../../core/run/input.ts';
 import { isVisible } from '../../core/log/visible.ts';
 import type { LiveRun } from './live-run.ts';
 import { overLimit } from './payload-limit.ts';
+import {
+  conflictEvent,
+  conflictLog,
+  migrationEvent,
+  needsCode,
+  refusal,
+  stagedEvents,
+  TurnPatches,
+} from './turn-patches.ts';
 
-/** An update that the code rejected. */
-export interface RefusedUpdate {
-  readonly updateId: string;
+/** An update or a patch of a person that the code rejected. It leaves no event; only its sender learns of it. */
+export interface RefusedMessage {
+  /** Id of the update or of the request. */
+  readonly id: string;
   readonly name: string;
   readonly failure: Uint8Array;
 }
@@ -35,11 +46,11 @@ export interface BuiltTurn {
   readonly outputs: readonly HistoryEvent[];
   /** Ids of the messages that the turn takes from the inbox. */
   readonly consumed: readonly number[];
-  /** Updates that the code has not seen; a later turn shows them to the code. */
-  readonly unseenUpdates: readonly Input[];
+  /** Inputs that need the code's consent and have not got it; a later turn shows them to the code. */
+  readonly unseenInputs: readonly Input[];
   /** The successor: the run continued as new, is retried, or has a schedule. */
   readonly continues: ContinuedRun | undefined;
-  readonly refused: readonly RefusedUpdate[];
+  readonly refused: readonly RefusedMessage[];
   /**
    * Id of the last message that was read before the code ran. Messages read since then have not been seen by the code.
    */
@@ -111,8 +122,8 @@ class OpenTurn {
   readonly consumed: number[] = [];
   /** Ids of messages that the run did not read before its end; the successor receives them, if there is one. */
   readonly unread: number[] = [];
-  readonly unseenUpdates: Input[] = [];
-  refused: readonly RefusedUpdate[] = [];
+  readonly unseenInputs: Input[] = [];
+  readonly refused: RefusedMessage[] = [];
   versioning: RunVersioning | undefined;
   continues: ContinuedRun | undefined;
   /** True if an input ends the run, whatever its code says. */
@@ -133,9 +144,10 @@ class OpenTurn {
 
 function activatedTurn(run: LiveRun, inputs: readonly Input[], now: Micros): BuiltTurn {
   const turn = new OpenTurn(run, now);
-  numberInputs(turn, inputs, true);
-  const failure = turn.isVisible && !turn.isEnded ? activate(turn) : undefined;
-  // The failed turn contains no updates, because an update is in the log only once the code has accepted it.
+  const patches = turn.isVisible || inputs.some(isSeen) ? TurnPatches.of(run, inputs) : undefined;
+  if (patches?.failure === undefined) numberInputs(turn, inputs, patches ?? 'none');
+  const failure = patches?.failure ?? (turn.isVisible && !turn.isEnded ? activate(turn) : undefined);
+  // The failed turn contains no updates and patches, because these are in the log only once the code has accepted them.
   if (failure !== undefined) return { ...unseenTurn(run, inputs, now, failure), activated: true, logs: turn.logs };
   return close(turn);
 }
@@ -143,7 +155,7 @@ function activatedTurn(run: LiveRun, inputs: readonly Input[], now: Micros): Bui
 /** Builds a turn whose inputs the code does not see. */
 function unseenTurn(run: LiveRun, inputs: readonly Input[], now: Micros, why: Instead): BuiltTurn {
   const turn = new OpenTurn(run, now);
-  numberInputs(turn, inputs, false);
+  numberInputs(turn, inputs, 'unseen');
   if (turn.isEnded) return close(turn);
   if (why !== 'defer') failTask(turn, why);
   else if (turn.isVisible) turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskDeferred')];
@@ -154,15 +166,26 @@ function nextSeq({ run, inputs }: OpenTurn): number {
   return run.state.seq + inputs.length + 1;
 }
 
-/** Gives the inputs their seqs, and sorts their messages into consumed and unread. */
-function numberInputs(turn: OpenTurn, inputs: readonly Input[], showsUpdates: boolean): void {
+function isSeen({ type, isVoid }: Input): boolean {
+  return isVoid !== true && isVisible(type);
+}
+
+/**
+ * Gives the inputs their seqs, and sorts their messages into consumed and unread. `patches`: the code's answer about
+ * patches; `unseen` when the code does not see the turn, so that inputs which need its consent wait.
+ */
+function numberInputs(turn: OpenTurn, inputs: readonly Input[], patches: TurnPatches | 'none' | 'unseen'): void {
   const { updates } = turn.run.state;
   const accepted = new Set<string>();
+  if (typeof patches !== 'string' && patches.migration !== undefined) {
+    turn.inputs.push(migrationEvent(nextSeq(turn), turn.run.state.seq, patches.migration));
+    turn.isVisible = true;
+  }
   for (const input of inputs) {
-    const { mailId, isVoid, ...columns } = input;
+    const { mailId, isVoid, staged, ...columns } = input;
     const isUpdate = columns.type === 'UpdateAccepted';
-    if (isUpdate && !showsUpdates) {
-      turn.unseenUpdates.push(input);
+    if (patches === 'unseen' && needsCode(input)) {
+      turn.unseenInputs.push(input);
       continue;
     }
     if (mailId !== undefined) (turn.isEnded || isUpdate ? turn.unread : turn.consumed).push(mailId);
@@ -172,13 +195,33 @@ function numberInputs(turn: OpenTurn, inputs: readonly Input[], showsUpdates: bo
       if (updates?.has(id) === true || accepted.has(id)) continue; // a duplicate
       accepted.add(id);
     }
-    turn.inputs.push({ ...columns, seq: nextSeq(turn) });
+    const verdict = typeof patches === 'string' ? undefined : patches.verdict(input);
+    if (verdict !== undefined) takePatches(turn, input, verdict);
+    else turn.inputs.push({ ...columns, seq: nextSeq(turn) });
+    if (verdict?.ok === false && staged === undefined) continue;
     turn.isVisible ||= isVisible(columns.type);
     turn.isEnded = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
   }
   // The run ended before its code could accept these updates.
   if (turn.isEnded && accepted.size > 0) {
     turn.inputs = withoutInputs(turn.inputs, ({ type }) => type === 'UpdateAccepted');
+  }
+}
+
+/** Adds the events of a patch, or of an activity with staged patches. */
+function takePatches(turn: OpenTurn, input: Input, verdict: PatchVerdict): void {
+  const { mailId: _mail, isVoid: _void, staged, ...columns } = input;
+  const { state } = turn.run;
+  if (staged === undefined) {
+    if (verdict.ok) turn.inputs.push({ ...columns, seq: nextSeq(turn), answers: state.seq, ops: verdict.ops[0]! });
+    else turn.refused.push({ id: columns.correlationId ?? '', name: 'patchContext', failure: refusal(verdict) });
+  } else if (verdict.ok) {
+    const seq = nextSeq(turn);
+    turn.inputs.push({ ...columns, seq }, ...stagedEvents(seq, staged, verdict.ops));
+  } else {
+    const name = state.activities.get(columns.answers ?? 0)?.type ?? null;
+    turn.inputs.push({ ...conflictEvent({ ...columns, name }, staged, verdict), seq: nextSeq(turn) });
+    turn.logs = [...turn.logs, conflictLog(name, verdict)];
   }
 }
 
@@ -194,7 +237,7 @@ function activate(turn: OpenTurn): TaskFailure | undefined {
   };
   const result = run.sandbox.activate(mark === undefined ? activation : { ...activation, deployment: mark });
   turn.activated = true;
-  turn.logs = result.logs;
+  turn.logs = turn.logs.length === 0 ? result.logs : [...turn.logs, ...result.logs];
   if (!result.ok) return result.failure;
   turn.outputs = result.outputs;
   if (result.rejected !== undefined) dropRefused(turn, result.rejected);
@@ -227,12 +270,10 @@ function markVersion(turn: OpenTurn, mark: DeploymentMeta): void {
 /** Removes updates that the code rejected, and renumbers the inputs after them. */
 function dropRefused(turn: OpenTurn, rejected: readonly RejectedUpdate[]): void {
   const failures = new Map(rejected.map(({ seq, failure }) => [seq, failure]));
-  const refused: RefusedUpdate[] = [];
   for (const { seq, correlationId, name } of turn.inputs) {
     const failure = failures.get(seq);
-    if (failure !== undefined) refused.push({ updateId: correlationId ?? '', name: name ?? '', failure });
+    if (failure !== undefined) turn.refused.push({ id: correlationId ?? '', name: name ?? '', failure });
   }
-  turn.refused = refused;
   turn.inputs = withoutInputs(turn.inputs, ({ seq }) => failures.has(seq));
 }
 
@@ -292,7 +333,7 @@ function close(turn: OpenTurn): BuiltTurn {
 }
 
 function seal(turn: OpenTurn): BuiltTurn {
-  const { run, at, inputs, outputs, consumed, unseenUpdates, refused, continues, activated, failure, logs } = turn;
+  const { run, at, inputs, outputs, consumed, unseenInputs, refused, continues, activated, failure, logs } = turn;
   const newEvents = [...inputs, ...outputs];
   const { events, status } = sealTurn(run.state, run.unhashedEvents, { newEvents, at }, sha256);
   let bytes = 0;
@@ -305,7 +346,7 @@ function seal(turn: OpenTurn): BuiltTurn {
   }
   const closes = isClosed(status) ? status : undefined;
   return {
-    ...{ events, consumed, unseenUpdates, refused, continues, changes, closes, activated, failure, logs, bytes },
+    ...{ events, consumed, unseenInputs, refused, continues, changes, closes, activated, failure, logs, bytes },
     outputs: events.slice(inputs.length),
     mailRead: run.mailRead,
     outbox: closes === undefined ? undefined : outboxEntry(turn, events),

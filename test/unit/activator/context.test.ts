@@ -2,15 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as z from 'zod';
-import {
-  type ContextSource,
-  condition,
-  defineContext,
-  defineQuery,
-  proxyActivities,
-  setHandler,
-  sleep,
-} from '../../../sdk/workflow.ts';
+import { condition, defineContext, defineQuery, proxyActivities, setHandler, sleep } from '../../../sdk/workflow.ts';
 import { completed, contextPatched, type Exports, fired, resultOf, texts, workflowTest, runId } from './harness.ts';
 
 interface Repair {
@@ -38,7 +30,7 @@ workflowTest(
           draft.done += 1;
         });
         repair.patch([{ op: 'set', path: '/note', value: 'x' }]);
-        repair.patch({ op: 'delete', path: '/absent' });
+        repair.patch({ op: 'delete', path: '/fixes/absent' });
         repair.update(() => undefined);
         return { ...live, fixes: { ...live.fixes } };
       },
@@ -87,7 +79,7 @@ workflowTest(
         attempt(() =>
           repair.patch([
             { op: 'add', path: '/done', value: 9 },
-            { op: 'remove', path: '/nothing' },
+            { op: 'remove', path: '/note' },
           ]),
         );
         attempt(() =>
@@ -96,7 +88,8 @@ workflowTest(
             throw new Error('half way');
           }),
         );
-        attempt(() => repair.patch({ op: 'add', path: '/done', value: 1 }, { source: 'nobody' as ContextSource }));
+        attempt(() => repair.patch({ op: 'add', path: '/done', value: 1 }, { source: 'nobody' as 'tool' }));
+        // @ts-expect-error a patch of a person needs a reason
         attempt(() => repair.patch({ op: 'add', path: '/done', value: 1 }, { source: 'user' }));
         attempt(() => repair.patch({ op: 'add', path: '/done', value: 1 }, { confidence: 2 }));
         attempt(() => {

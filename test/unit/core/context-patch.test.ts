@@ -351,22 +351,51 @@ suite('sharing', () => {
   });
 
   test('keys that objects inherit are ordinary keys', () => {
-    const hostile = JSON.parse('{"__proto__": {"polluted": 1}, "constructor": {"prototype": 2}}') as Json;
+    const inherited = JSON.parse('{"constructor": {"prototype": 2}}') as Json;
     const context = new ContextDocument({});
     context.apply([
-      { op: 'add', path: '/__proto__', value: hostile },
       { op: 'add', path: '/constructor', value: 1 },
       { op: 'set', path: '/toString/prototype', value: 2 },
-      { op: 'merge', path: '', value: hostile },
+      { op: 'merge', path: '', value: inherited },
     ]);
     context.record((draft) => Object.assign(draft, { valueOf: 3 }));
-    const expected =
-      '{"__proto__":{"__proto__":{"polluted":1},"constructor":{"prototype":2},"polluted":1},' +
-      '"constructor":{"prototype":2},"toString":{"prototype":2},"valueOf":3}';
+    const expected = '{"constructor":{"prototype":2},"toString":{"prototype":2},"valueOf":3}';
     assert.equal(JSON.stringify(context.state), expected);
     assert.equal(JSON.stringify(context.snapshot()), expected);
+  });
+
+  test('every writer refuses the key __proto__ and names its place', () => {
+    const hostile = JSON.parse('{"a": {"__proto__": {"polluted": 1}}}') as Json;
+    assert.throws(() => new ContextDocument(hostile), /"\/a\/__proto__"/);
+    const context = new ContextDocument({ list: [] });
+    const writes: (() => unknown)[] = [
+      () => context.apply([{ op: 'add', path: '/x', value: hostile }]),
+      () => context.apply([{ op: 'append', path: '/list', value: hostile }]),
+      () => context.apply([{ op: 'merge', path: '', value: hostile }]),
+      () => context.apply([{ op: 'set', path: '/__proto__/polluted', value: 1 }]),
+      () => context.apply([{ op: 'delete', path: '/__proto__' }]),
+      () => context.apply([{ op: 'move', from: '/__proto__', path: '/x' }]),
+      () => context.record((draft) => void ((draft as Loose)['__proto__'] = 1)),
+      () => context.record((draft) => void ((draft as Loose).x = hostile)),
+      () => context.record(() => hostile),
+    ];
+    for (const write of writes) {
+      assert.throws(write, (error) => {
+        assert.ok(error instanceof RuntimeError);
+        assert.equal(error.code, 'CONTEXT_PATCH_INVALID');
+        assert.match(error.message, /__proto__/);
+        return true;
+      });
+    }
+    assert.deepEqual(context.snapshot(), { list: [] });
     assert.equal(({} as Loose).polluted, undefined);
-    assert.equal(Object.getPrototypeOf(context.snapshot()), Object.prototype);
+  });
+
+  test('the fold keeps a recorded __proto__ as an own key', () => {
+    const context = new ContextDocument({});
+    context.applyRecorded(JSON.parse('[{"op":"add","path":"/__proto__","value":{"polluted":1}}]') as Op[]);
+    assert.equal(JSON.stringify(context.snapshot()), '{"__proto__":{"polluted":1}}');
+    assert.equal(({} as Loose).polluted, undefined);
   });
 
   test('values of another realm are accepted', () => {
