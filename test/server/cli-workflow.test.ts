@@ -179,7 +179,15 @@ test('patch-context changes the context of an open run, or says why it does not'
   const open = await engine.start('waitsForTally', [], 'patched');
   await engine.until(async () => (await open.history()).length > 1);
   const why = ['--reason', 'counted again', '--actor', 'ada'];
-  const { code, out } = await workflow('patch-context', 'patched', '--set', '/items/n=5', '--set', '/a=b={"c":"="}', ...why);
+  const { code, out } = await workflow(
+    'patch-context',
+    'patched',
+    '--set',
+    '/items/n=5',
+    '--set',
+    '/a=b={"c":"="}',
+    ...why,
+  );
   assert.deepEqual([code, out], [0, `applied 2 operations at seq 3 of run ${open.runId}\n`]);
   const [, patch] = await open.patches();
   assert.deepEqual([patch?.source, patch?.sourceId, patch?.reason], ['user', 'ada', 'counted again']);
