@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Lineage, LineageRun } from 'reprise/client';
 import { testEngine } from '../support/engine.ts';
+import { Forks } from '../support/forks.ts';
 import { reprise } from '../support/reprise-command.ts';
 
 const engine = await testEngine();
 const { client, url } = engine;
+const forks = new Forks(engine);
 
 const shown = (runs: readonly LineageRun[]): string[] =>
   runs.map(({ depth, workflowType, relation }) => `${' '.repeat(depth)}${workflowType} ${relation}`);
@@ -93,4 +95,30 @@ test('reprise workflow lineage prints the tree, with reasons', async () => {
     [0, 1, 0],
   );
   assert.equal((await reprise(['workflow', 'lineage', 'printed', '--limit', 'x'], { url })).code, 64);
+});
+
+test('forks stand below the run whose history they share, with the point and the reason', async () => {
+  const origin = await engine.start('tallyAll', [2, 1], 'forked');
+  await origin.result();
+  const point = await forks.seqOf(origin.runId!, ({ hash }) => hash !== null);
+  const reset = await forks.fork(origin.runId!, point, { reason: 'wrong data' });
+  await reset.result();
+  const later = await forks.seqOf(reset.runId!, ({ seq, hash }) => hash !== null && seq > point + 2);
+  const copy = await forks.fork(reset.runId!, later, { verb: 'fork', workflowId: 'forked-copy', reason: 'to try' });
+  await copy.result();
+  for (const handle of [client.workflow.getHandle('forked'), origin, copy]) {
+    const { runs } = await handle.lineage();
+    assert.deepEqual(shown(runs), ['tallyAll start', ' tallyAll fork', '  tallyAll fork']);
+    assert.deepEqual(
+      runs.map(({ runId, from, fromSeq, reason, takenOverBy }) => [runId, from, fromSeq, reason, takenOverBy]),
+      [
+        [origin.runId, undefined, undefined, undefined, reset.runId],
+        [reset.runId, origin.runId, point, 'wrong data', undefined],
+        [copy.runId, reset.runId, later, 'to try', undefined],
+      ],
+    );
+  }
+  const { out } = await reprise(['workflow', 'lineage', 'forked'], { url });
+  assert.match(out, new RegExp(`^└─ forked +\\| ${reset.runId} +\\| fork at ${point} .*\\| wrong data$`, 'm'));
+  assert.match(out, new RegExp(`^ {3}└─ forked-copy +\\| ${copy.runId} +\\| fork at ${later} .*\\| to try$`, 'm'));
 });

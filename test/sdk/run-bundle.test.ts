@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { readRunBundle, type RunBundle } from 'reprise/client';
 import { testEngine } from '../support/engine.ts';
+import { Forks } from '../support/forks.ts';
 import { reprise } from '../support/reprise-command.ts';
 import { linesOf, runFiles } from '../support/run-files.ts';
 
@@ -14,6 +15,7 @@ const files = await runFiles();
 after(() => files.remove());
 const engine = await testEngine();
 const { url } = engine;
+const forks = new Forks(engine);
 const tally = await engine.start('tallyAll', [3, 1], 'tally');
 await tally.result();
 
@@ -129,4 +131,45 @@ test('runs in files are compared with each other without a database, and with ru
   for (const args of [['tally'], ['--file', left], ['tally', 'other', '--with-file', right]]) {
     assert.equal((await reprise(['workflow', 'compare', ...args], { url })).code, 64, args.join(' '));
   }
+});
+
+test('a fork of a fork is exported with the segments of its ancestors, each under its own run id', async () => {
+  const origin = await engine.start('tallyAll', [3, 1], 'lined');
+  await origin.result();
+  const turnAfter = (runId: string, after: number): Promise<number> =>
+    forks.seqOf(runId, ({ seq, hash }) => hash !== null && seq > after);
+  const point = await turnAfter(origin.runId!, 4);
+  const fork = await forks.fork(origin.runId!, point);
+  await fork.result();
+  const later = await turnAfter(fork.runId!, point + 3);
+  const second = await forks.fork(fork.runId!, later);
+  await second.result();
+  const { ok, events } = await second.verify();
+  assert.deepEqual([ok, events], [true, (await second.history()).length]);
+  const bundle = await exported(second);
+  assert.deepEqual(bundle.line, [
+    { runId: origin.runId, first: 1, last: point },
+    { runId: fork.runId, first: point + 1, last: later },
+    { runId: second.runId, first: later + 1, last: bundle.head },
+  ]);
+  assert.ok((await second.compare(bundle)).isSame);
+  // The origin did the same calls, and the context is the same in the end.
+  const diff = await origin.compare(second);
+  assert.deepEqual([diff.counts.differs + diff.counts.missing + diff.counts.extra, diff.context], [0, []]);
+  // A fork whose line names the segments of another run is refused.
+  const lines = await linesOf(bundle.file);
+  const forged = lines.map((line) => `${line.replaceAll(origin.runId!, tally.runId!)}\n`).join('');
+  const file = files.path();
+  await writeFile(file, gzipSync(forged));
+  await assert.rejects(readRunBundle(file), { code: 'BUNDLE_INVALID', message: /does not match its hash/ });
+});
+
+test('a fork at the first event of a run is exported and verified', async () => {
+  const origin = await engine.start('tallyAll', [1, 1], 'from-start');
+  await origin.result();
+  const fork = await forks.fork(origin.runId!, 1, { verb: 'restart' });
+  await fork.result();
+  assert.ok((await fork.verify()).ok);
+  const bundle = await exported(fork);
+  assert.deepEqual(bundle.line[0], { runId: origin.runId, first: 1, last: 1 });
 });

@@ -20,6 +20,10 @@ export interface LineageRun {
   readonly fromSeq: number | undefined;
   /** Attempt under the workflow's retry policy, from 1. */
   readonly attempt: number;
+  /** The fork that goes on in place of this run. */
+  readonly takenOverBy: string | undefined;
+  /** A fork that exists for comparison only, hidden from lists. */
+  readonly isReplay: boolean;
   /** Why a fork was made. */
   readonly reason: string | undefined;
   /** The reason that the closing event gives. */
@@ -30,12 +34,22 @@ export interface LineageRun {
 
 /** A run as the store reads it. */
 export interface LineageRow
-  extends Pick<LineageRun, 'runId' | 'workflowId' | 'workflowType' | 'status' | 'startedAt' | 'closedAt'> {
+  extends Pick<
+    LineageRun,
+    | 'runId'
+    | 'workflowId'
+    | 'workflowType'
+    | 'status'
+    | 'startedAt'
+    | 'closedAt'
+    | 'takenOverBy'
+    | 'isReplay'
+    | 'closeReason'
+  > {
   readonly forkedFrom: string | undefined;
   readonly forkedSeq: number | undefined;
   readonly start: Partial<StartedMeta>;
   readonly forkReason: string | undefined;
-  readonly closeReason: string | undefined;
 }
 
 interface Node {

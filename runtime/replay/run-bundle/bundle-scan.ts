@@ -7,6 +7,7 @@ import { ChainVerifier } from '../../core/log/chain-verifier.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { LineSegment } from '../../core/log/line.ts';
 import { type RunStatus, statusAfter } from '../../core/log/transition.ts';
+import { readForkedMeta } from '../../core/run/forked-meta.ts';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
 import { bytesOfValue, isJsonObject } from './bounded-document.ts';
@@ -101,9 +102,7 @@ export class BundleScan {
         const event = this.#event(text);
         const fault = chain.take(event);
         if (fault !== undefined) throw this.#fault(fault.problem);
-        if (seq === segment.first && seq > 1 && event.type !== 'WorkflowForked') {
-          throw this.#fault(`the segment of run ${segment.runId} begins with ${event.type}, expected WorkflowForked`);
-        }
+        if (seq === segment.first && seq > 1) this.#checkFork(header.line, segment, event);
         if (seq === 1) this.#checkStart(header, event);
         const next = statusAfter(status, event.type);
         if (next === 'refused')
@@ -131,6 +130,20 @@ export class BundleScan {
     const { workflowId = run.workflowId } = readStartMeta(start) as { workflowId?: unknown };
     if (start.name !== run.workflowType || (line.length === 1 && workflowId !== run.workflowId)) {
       throw this.#fault('its first event starts another workflow than its header says');
+    }
+  }
+
+  /** A fork says itself which rows its history begins with. */
+  #checkFork(line: readonly LineSegment[], segment: LineSegment, event: HistoryEvent): void {
+    if (event.type !== 'WorkflowForked') {
+      throw this.#fault(`the segment of run ${segment.runId} begins with ${event.type}, expected WorkflowForked`);
+    }
+    const textOf = (segments: readonly LineSegment[]): string =>
+      JSON.stringify(segments.map(({ runId, first, last }) => [runId, first, last]));
+    const ancestors = line.slice(0, line.indexOf(segment));
+    const { line: named } = readForkedMeta(event) as { line?: unknown };
+    if (!Array.isArray(named) || textOf(named as LineSegment[]) !== textOf(ancestors)) {
+      throw this.#fault(`run ${segment.runId} was forked from other segments than those before it`);
     }
   }
 

@@ -44,6 +44,8 @@ interface Row {
   closed_at: Date | null;
   forked_from: string | null;
   forked_seq: number | null;
+  taken_over_by: string | null;
+  kind: 'replay' | null;
   start: Partial<StartedMeta> | null;
   fork_reason: string | null;
   close_reason: string | null;
@@ -60,6 +62,7 @@ async function readRuns(
     `(select ${columns} from ${schema}.events where run_id = r.run_id and seq = ${seq} limit 1)`;
   const { rows } = await pool.query<Row>(
     `select r.run_id, r.workflow_id, r.workflow_type, r.status, r.started_at, r.closed_at, r.forked_from, r.forked_seq,
+  r.taken_over_by, r.kind,
   ${event("(meta::jsonb - 'lastResult' - 'lastFailure')", '1')} as start,
   ${event('reason', 'r.forked_seq + 1')} as fork_reason, ${event('reason', 'r.final_seq')} as close_reason
 from unnest($2::text[]) as given(id)
@@ -77,6 +80,8 @@ limit $3`,
     closedAt: row.closed_at ?? undefined,
     forkedFrom: row.forked_from ?? undefined,
     forkedSeq: row.forked_seq ?? undefined,
+    takenOverBy: row.taken_over_by ?? undefined,
+    isReplay: row.kind === 'replay',
     start: row.start ?? {},
     forkReason: row.fork_reason ?? undefined,
     closeReason: row.close_reason ?? undefined,

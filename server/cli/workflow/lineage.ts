@@ -71,7 +71,8 @@ function branchesOf(depths: readonly number[]): string[] {
   return prefixes.reverse();
 }
 
-function howText({ relation, fromSeq, attempt }: LineageRun): string {
+function howText({ relation, fromSeq, attempt, isReplay }: LineageRun): string {
+  if (isReplay) return `replay fork at ${fromSeq}`;
   if (relation === 'retry') return `retry, attempt ${attempt}`;
   return fromSeq === undefined ? relation : `${relation} at ${fromSeq}`;
 }

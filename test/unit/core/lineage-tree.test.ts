@@ -17,6 +17,8 @@ function row(runId: string, columns: Partial<LineageRow> = {}): LineageRow {
     forkedFrom: undefined,
     forkedSeq: undefined,
     start: {},
+    takenOverBy: undefined,
+    isReplay: false,
     forkReason: undefined,
     closeReason: undefined,
     ...columns,
