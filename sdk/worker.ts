@@ -69,6 +69,7 @@ export class Worker {
       version: settings.version,
       shutdownGraceMs: settings.shutdownGraceTime,
       shutdownForceMs: settings.shutdownForceTime,
+      storesBundle: settings.storeWorkflowBundle,
       maxActivitiesPerSecond: settings.maxActivitiesPerSecond,
       maxTaskQueueActivitiesPerSecond: settings.maxTaskQueueActivitiesPerSecond,
       failPoint: options.failPoint,

@@ -4,11 +4,13 @@ import { CommanderError } from 'commander';
 import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import { newCommand } from './cli/command.ts';
 import { deploymentCommand } from './cli/deployment.ts';
+import { replayCommand } from './cli/replay.ts';
 import { sqlCommand } from './cli/sql.ts';
 import { workflowCommand } from './cli/workflow.ts';
 
 const program = newCommand('reprise', 'Durable execution on plain Postgres, with replay.')
   .addCommand(workflowCommand())
+  .addCommand(replayCommand())
   .addCommand(deploymentCommand())
   .addCommand(sqlCommand());
 

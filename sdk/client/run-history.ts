@@ -16,6 +16,8 @@ import type { ExportedRun } from '../../runtime/replay/run-bundle/export-run.ts'
 import { type Verification, verifySource } from '../../runtime/replay/verify-source.ts';
 import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
 import { readLineage } from '../../runtime/store/runs/lineage.ts';
+import type { ReplayOptions } from '../../runtime/replay/replay-options.ts';
+import type { ReplayReport } from '../../runtime/replay/report.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import type { Connection } from '../common/connection.ts';
@@ -122,6 +124,17 @@ export abstract class RunHistory {
 
   #source(): Promise<StoredHistory> {
     return this.read((database, runId) => StoredHistory.open(database, runId));
+  }
+
+  /**
+   * Replays the run. PATCH_ONLY (default) folds the recorded context patches and runs no code. MOCK_TOOLS runs the
+   * workflow code on the recorded results. Both enter no activity and write nothing.
+   * @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED
+   */
+  async replay(options: ReplayOptions = {}): Promise<ReplayReport> {
+    // Loaded on demand, because it loads the sandbox and the bundler.
+    const { replayRun } = await import('../../runtime/replay/replay-run.ts');
+    return this.read((database, runId) => replayRun(database, runId, options));
   }
 
   /** Calls `work` with the run, again after a lost connection. */

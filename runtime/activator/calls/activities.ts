@@ -1,5 +1,5 @@
 // The scheduled activities of a run that have no outcome yet. Closed activities leave no trace here.
-import type { ActivityClosedMeta, ScheduledMeta } from '../../core/log/activation.ts';
+import type { ActivityClosedMeta, PendingCall, ScheduledMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ActivityFailure, CancelledFailure, RetryState } from '../../core/failure/failure.ts';
@@ -200,6 +200,10 @@ export class ActivityCalls {
   scheduled(seq: number, activity: PendingActivity): void {
     this.#pending.set(seq, activity);
     if (activity.options.isLocal) this.#localCount += 1;
+  }
+
+  *pending(): Generator<PendingCall> {
+    for (const [seq, { type, name, id }] of this.#pending) yield { type, seq, name, id, due: null };
   }
 
   get hasLocal(): boolean {

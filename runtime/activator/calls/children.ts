@@ -15,7 +15,7 @@ import {
 } from '../../core/failure/failure.ts';
 import { decodeFailure } from '../../core/failure/failure-info.ts';
 import { decodePayload, encodePayload } from '../../core/payload/payload.ts';
-import type { FailedMeta } from '../../core/log/activation.ts';
+import type { FailedMeta, PendingCall } from '../../core/log/activation.ts';
 import {
   type CancelListener,
   CancellationScope,
@@ -127,6 +127,10 @@ export class Children {
 
   initiated(seq: number, child: PendingChild): void {
     this.#pending.set(seq, child);
+  }
+
+  *pending(): Generator<PendingCall> {
+    for (const [seq, { type, name, workflowId: id }] of this.#pending) yield { type, seq, name, id, due: null };
   }
 
   /** Ignores a child that is not pending. */

@@ -2,7 +2,7 @@
 // settled when it is delivered.
 // Source: Temporal (behavior 9 in docs/behaviors.md).
 import type { Deferred } from '../../core/deferred.ts';
-import type { ExternalMeta } from '../../core/log/activation.ts';
+import type { ExternalMeta, PendingCall } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import { ApplicationFailure, type CancelledFailure } from '../../core/failure/failure.ts';
@@ -37,6 +37,10 @@ class PendingMessage implements Command {
     this.#externals = externals;
     this.#target = target;
     this.#payload = signal === undefined ? null : encodePayload(signal.args);
+  }
+
+  get workflowId(): string {
+    return this.#target.workflowId;
   }
 
   toEvent(seq: number): NewEvent {
@@ -89,6 +93,10 @@ export class Externals {
 
   sent(seq: number, message: PendingMessage): void {
     this.#pending.set(seq, message);
+  }
+
+  *pending(): Generator<PendingCall> {
+    for (const [seq, { type, name, workflowId: id }] of this.#pending) yield { type, seq, name, id, due: null };
   }
 
   settle(event: HistoryEvent): void {

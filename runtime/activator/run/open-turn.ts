@@ -1,6 +1,13 @@
 // The open turn of a run: its time, the commands that code issues, what it logs, how it ends. A run has one such
 // object, reopened for each activation. Keeps commands in order and assigns their seqs. Runs no user code.
-import type { Activation, ActivationResult, LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activation.ts';
+import type {
+  Activation,
+  ActivationResult,
+  LogLine,
+  RejectedUpdate,
+  TaskFailure,
+  TurnDifference,
+} from '../../core/log/activation.ts';
 import type { NewEvent, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -64,6 +71,12 @@ export class OpenTurn {
   readonly #commands = new Set<Command>();
   /** Where each command was issued. Set only in an activation with `explains`. */
   #traces: Map<Command, Error> | undefined;
+  /** A divergence is told in the result and is not a failure. */
+  #reports = false;
+  #difference: TurnDifference | undefined;
+  /** Outputs behind this seq are not compared. */
+  #to: number | undefined;
+  #breakAt: number | undefined;
   #terminal: Command | undefined;
   #failure: TaskFailure | undefined;
   #logs: LogLine[] = [];
@@ -82,6 +95,9 @@ export class OpenTurn {
     this.#inputs = activation.inputs;
     this.#size += inputBytes(activation.inputs);
     this.#traces = activation.explains === true ? new Map() : undefined;
+    this.#reports = activation.reports === true;
+    this.#to = activation.to;
+    this.#breakAt = activation.breakAt;
   }
 
   /** Nothing can be written while `fn` runs. */
@@ -154,6 +170,8 @@ export class OpenTurn {
     this.#traces?.set(command, trace());
     if (command.type === 'ContextPatched') this.#patchCount += 1;
     this.#commands.add(command);
+    // The frames above are the code that issues the command.
+    if (this.#breakAt === this.#nextSeq + this.#commands.size - 1) debugger;
   }
 
   /** The recorded event at the next command's position, when the turn is replayed. */
@@ -223,7 +241,13 @@ export class OpenTurn {
     const logs = this.takeLogs();
     const outputs = opened && this.#failure === undefined ? this.#takeOutputs() : noOutputs;
     if (this.#failure !== undefined) return { ok: false, failure: this.#failure, logs };
-    return rejected.length === 0 ? { ok: true, outputs, logs } : { ok: true, outputs, logs, rejected };
+    const result = { ok: true as const, outputs, logs };
+    const difference = this.#difference;
+    if (difference !== undefined) {
+      this.#difference = undefined;
+      return { ...result, difference, rejected };
+    }
+    return rejected.length === 0 ? result : { ...result, rejected };
   }
 
   #takeOutputs(): readonly NewEvent[] {
@@ -254,9 +278,18 @@ export class OpenTurn {
     for (const command of asked) this.#commands.add(command);
   }
 
+  #compared<T extends NewEvent>(outputs: readonly T[]): readonly T[] {
+    return this.#to === undefined ? outputs : outputs.slice(0, Math.max(0, this.#to - this.#nextSeq + 1));
+  }
+
   #compare(recorded: readonly HistoryEvent[], outputs: readonly NewEvent[]): void {
-    const divergence = compareOutputs(recorded, outputs);
+    const divergence = compareOutputs(this.#compared(recorded), this.#compared(outputs));
     if (divergence === undefined) return;
+    if (this.#reports) {
+      const places = [...this.#commands].map((command) => this.#traces?.get(command)?.stack);
+      this.#difference = { divergence, places };
+      return;
+    }
     const failure = { code: 'DETERMINISM', message: divergenceText(divergence) } as const;
     if (this.#traces === undefined) return this.fail(failure);
     const command = [...this.#commands][divergence.index];

@@ -1,7 +1,14 @@
 // One run inside the sandbox: turns the events of an activation into settled promises, starts the main function, and
 // routes its outcome. Its parts (timers, activities, signals …) hold what is pending. No I/O, no clock.
 // Source: inputs are handled in the order of Temporal's activation.
-import type { Activation, ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
+import type {
+  Activation,
+  ActivationResult,
+  LogLine,
+  PendingCall,
+  QueryResult,
+  TaskFailure,
+} from '../../core/log/activation.ts';
 import type { DeploymentMeta, VersioningBehavior } from '../../core/run/deployment.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { ForkedMeta } from '../../core/run/forked-meta.ts';
@@ -25,6 +32,7 @@ import type { Random, RandomStreams } from '../determinism/random.ts';
 import type { AskedPatch, PatchTrial } from '../../core/context/patch-trial.ts';
 import { RunContext } from '../context/run-context.ts';
 import { RunIdentity } from './run-identity.ts';
+import type { SandboxRun } from './sandbox-run.ts';
 import { Signals } from '../messages/signals.ts';
 import { type RunningHandler, RunningHandlers } from '../messages/running-handlers.ts';
 import { taskFailureOf } from './task-failure.ts';
@@ -36,25 +44,6 @@ import type { WorkflowMetadata } from '../messages/built-in-queries.ts';
 import { createWorkflowInfo, startedProperties } from '../info/build-info.ts';
 import type { WorkflowInfo } from '../info/workflow-info.ts';
 import { isConfiguredFailure, optionsOf, type WorkflowDefinitionOptions } from '../info/workflow-options.ts';
-
-/** A run as the host drives it: begin, drain microtasks, unblock and drain until `unblock` returns false, conclude. */
-export interface SandboxRun {
-  begin(activation: Activation): void;
-  /** True when a condition was settled: drain microtasks and call again. */
-  unblock(): boolean;
-  conclude(): ActivationResult;
-  /** Also works after the run has closed. The result includes the handler's log lines. */
-  query(name: string, args: Uint8Array): QueryResult & { readonly logs: readonly LogLine[] };
-  /** Whether the document must be migrated and which of these patches apply, in order. Changes nothing. */
-  tryPatches(groups: readonly (readonly AskedPatch[])[]): PatchTrial;
-  /** From the workflow's options; undefined before the first activation, and when the options do not set it. */
-  readonly versioningBehavior: VersioningBehavior | undefined;
-  /** From here on the run has another identity: its history goes on as a fork. */
-  become(fork: ForkedMeta): void;
-  /** Reports a failure that the host saw in the running activation, such as an unhandled rejection. */
-  fail(failure: TaskFailure): void;
-  dispose(): void;
-}
 
 type Main = (...args: unknown[]) => unknown;
 
@@ -184,6 +173,7 @@ export class Run implements SandboxRun, CurrentRun {
       for (const rank of this.activities.hasLocal ? ranksWithLocal : ranks) {
         for (const input of activation.inputs) {
           if (this.#rankOf(input) !== rank) continue;
+          if (input.seq === activation.breakAt) debugger;
           if (rank === 0) start = this.#initialize(input);
           else this.#handle(input);
           this.conditions.unblock();
@@ -235,6 +225,15 @@ export class Run implements SandboxRun, CurrentRun {
   tryPatches(groups: readonly (readonly AskedPatch[])[]): PatchTrial {
     enterRun(this);
     return this.context.tryPatches(groups);
+  }
+
+  contextOps(): string | null {
+    return this.context.carried();
+  }
+
+  pendingCalls(): readonly PendingCall[] {
+    const parts = [this.activities, this.timers, this.#children, this.#externals];
+    return parts.flatMap((part) => [...(part?.pending() ?? [])]).sort((a, b) => a.seq - b.seq);
   }
 
   fail(failure: TaskFailure): void {

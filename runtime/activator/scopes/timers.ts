@@ -1,7 +1,7 @@
 // The durable timers of a run: started, fired, cancelled. Knows neither scopes nor promises.
-import type { TimerMeta } from '../../core/log/activation.ts';
+import type { PendingCall, TimerMeta } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
-import type { NewEvent } from '../../core/log/event.ts';
+import type { Micros, NewEvent } from '../../core/log/event.ts';
 import { type Command, PlainCommand, type OpenTurn } from '../run/open-turn.ts';
 import { checkOption, storableText } from '../../core/options/option-table.ts';
 
@@ -9,12 +9,14 @@ export class Timer implements Command {
   readonly type = 'TimerStarted';
   readonly name = null;
   readonly #timers: Timers;
+  readonly due: Micros;
   readonly #meta: string;
   readonly onFire: () => void;
   #seq: number | undefined;
 
   constructor(timers: Timers, meta: TimerMeta, onFire: () => void) {
     this.#timers = timers;
+    this.due = meta.due;
     this.#meta = JSON.stringify(meta);
     this.onFire = onFire;
   }
@@ -56,6 +58,10 @@ export class Timers {
 
   started(seq: number, timer: Timer): void {
     this.#pending.set(seq, timer);
+  }
+
+  *pending(): Generator<PendingCall> {
+    for (const [seq, { type, name, due }] of this.#pending) yield { type, seq, name, id: null, due };
   }
 
   /** Ignores a timer that the code cancelled in the turn in which the timer fired. */

@@ -1,6 +1,6 @@
 // What the worker passes to workflow code, and what it gets back. An activation is pure: events in, new events out.
 import type { DeploymentMeta } from '../run/deployment.ts';
-import type { NewEvent, HistoryEvent, Micros } from './event.ts';
+import type { EventType, NewEvent, HistoryEvent, Micros } from './event.ts';
 import type { ErrorCode } from '../failure/runtime-error.ts';
 
 export interface Activation {
@@ -14,8 +14,16 @@ export interface Activation {
   readonly recorded?: readonly HistoryEvent[];
   /** A second replay that explains a divergence: records where the code issued each command. */
   readonly explains?: boolean;
+  /**
+   * A replay that goes on behind a divergence: the result tells the outputs and the first difference, and is not a
+   * failure. `to`: outputs behind this seq are not compared.
+   */
+  readonly reports?: boolean;
+  readonly to?: number | undefined;
+  /** For debugging: a `debugger` statement runs where the code issues this seq, or before it gets the input of this seq. */
+  readonly breakAt?: number;
   /** Set when another build works on the run from this turn on. */
-  readonly deployment?: DeploymentMeta;
+  readonly deployment?: DeploymentMeta | undefined;
 }
 
 /**
@@ -63,14 +71,35 @@ export interface RejectedUpdate {
   readonly failure: Uint8Array;
 }
 
+/** Set only when the activation ran with `reports` and the code diverged. */
+export interface TurnDifference {
+  readonly divergence: Divergence;
+  /** Where the code issued each output, if known: a stack in the sandbox, `order (src/workflows.ts:12:5)` on the host. */
+  readonly places: readonly (string | undefined)[];
+}
+
 export type ActivationResult =
   | {
       readonly ok: true;
       readonly outputs: readonly NewEvent[];
       readonly logs: readonly LogLine[];
       readonly rejected?: readonly RejectedUpdate[];
+      readonly difference?: TurnDifference;
     }
   | { readonly ok: false; readonly failure: TaskFailure; readonly logs: readonly LogLine[] };
+
+/** A call of workflow code that the log has not answered yet. */
+export interface PendingCall {
+  readonly type: EventType;
+  /** Seq of the event that records the call. */
+  readonly seq: number;
+  /** Activity type, workflow type of a child, name of a signal. */
+  readonly name: string | null;
+  /** Activity id, or workflow id of the other run. */
+  readonly id: string | null;
+  /** When a timer fires. */
+  readonly due: Micros | null;
+}
 
 /** Answer to a query: an encoded value or an encoded failure (see payload.ts, failure.ts). */
 export type QueryResult =

@@ -1,5 +1,5 @@
 // Where a replay reads the log of a run from: the database, or a file. Types only, so that no replay depends on SQL.
-import type { HistoryEvent } from './event.ts';
+import type { HistoryEvent, Micros } from './event.ts';
 import type { LineSegment } from './line.ts';
 import type { RunStatus } from './transition.ts';
 
@@ -15,7 +15,13 @@ export interface HistoryRange {
   readonly arguments?: 'none' | 'digest' | 'whole';
 }
 
-export interface HistorySource {
+export interface RecordedOps {
+  readonly seq: number;
+  readonly ops: string;
+}
+
+/** What a replay of workflow code reads. */
+export interface HistoryPages {
   readonly runId: string;
   readonly workflowId: string;
   readonly workflowType: string;
@@ -24,6 +30,15 @@ export interface HistorySource {
   readonly head: number;
   /** Where the events are, oldest first. A run that is not a fork has one segment: its own log. */
   readonly line: readonly LineSegment[];
+  /** Hash of the workflow bundle that worked on the run last, hex; undefined when it is not known. */
+  readonly bundleHash: string | undefined;
   /** The events in order, in non-empty pages. Walks the whole line. */
   pages(range?: HistoryRange): AsyncIterable<readonly HistoryEvent[]>;
+}
+
+export interface HistorySource extends HistoryPages {
+  /** Only the context patches up to a seq, as JSON texts of their operations. */
+  patches(upTo: number): AsyncIterable<readonly RecordedOps[]>;
+  /** The last event at or before a time; 0 when there is none. */
+  seqAt(time: Micros): Promise<number>;
 }

@@ -2,13 +2,13 @@
 // queries. Synchronous throughout. All results belong to the host's realm, and their stacks name the user's source
 // lines.
 import type { SandboxRun } from '../../activator/entry.ts';
-import type { Activation, ActivationResult, Divergence, TaskFailure } from '../../core/log/activation.ts';
+import type { Activation, ActivationResult, Divergence, PendingCall, TaskFailure } from '../../core/log/activation.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import type { ForkedMeta } from '../../core/run/forked-meta.ts';
 import type { VersioningBehavior } from '../../core/run/deployment.ts';
 import type { AskedPatch, PatchTrial } from '../../core/context/patch-trial.ts';
-import { hostAnswer, hostResult, hostTrial, type LoggedAnswer } from './host-copy.ts';
+import { hostAnswer, hostCalls, hostResult, hostTrial, type LoggedAnswer } from './host-copy.ts';
 import type { SourcePositions } from '../stacks/source-positions.ts';
 import { type RejectionSink, withRejectionSink } from './unhandled-rejections.ts';
 import { frameText, isOfLibrary, type UserFrame, userFrames } from '../stacks/user-frames.ts';
@@ -115,6 +115,16 @@ export class ActiveRun implements RejectionSink {
     });
   }
 
+  /** Operations (JSON text) that create the context document as it is now; null without a context. */
+  contextOps(): string | null {
+    return this.#run.contextOps();
+  }
+
+  /** The calls that no event has answered yet, in the order of the log. */
+  pendingCalls(): readonly PendingCall[] {
+    return hostCalls(this.#run.pendingCalls());
+  }
+
   dispose(): void {
     this.#run.dispose();
   }
@@ -126,7 +136,9 @@ export class ActiveRun implements RejectionSink {
     try {
       this.#compute(activation);
       const deadlock = realm.deadlock();
-      if (deadlock === undefined) return this.#concluded(activation.recorded !== undefined);
+      if (deadlock === undefined) {
+        return this.#concluded(activation.recorded !== undefined && activation.reports !== true);
+      }
       const failure = this.#tellDeadlock(deadlock);
       this.#run.fail(failure);
       // The interruption is the cause. Errors that it triggered in user code are secondary.
@@ -141,7 +153,11 @@ export class ActiveRun implements RejectionSink {
   /** On replay only a failure matters: the log already holds the rest. */
   #concluded(isReplay: boolean): ActivationResult {
     const result = hostResult(this.#run.conclude(), isReplay);
-    return result.ok ? result : { ...result, failure: this.#mapped(result.failure) };
+    if (!result.ok) return { ...result, failure: this.#mapped(result.failure) };
+    const { difference } = result;
+    if (difference === undefined) return result;
+    const places = difference.places.map((stack) => this.#place(stack));
+    return { ...result, difference: { divergence: difference.divergence, places } };
   }
 
   #compute(activation: Activation): void {
@@ -174,9 +190,14 @@ export class ActiveRun implements RejectionSink {
     return stack === undefined ? mapped : { ...mapped, stack: this.#positions.mapStack(stack) };
   }
 
-  #placed(divergence: Divergence, stack = ''): Divergence {
+  #placed(divergence: Divergence, stack: string | undefined): Divergence {
+    const place = this.#place(stack);
+    return place === undefined ? divergence : { ...divergence, place };
+  }
+
+  #place(stack = ''): string | undefined {
     const frames = userFrames(stack, this.#positions);
     const frame = frames.find((each) => !isOfLibrary(each)) ?? frames[0];
-    return frame === undefined ? divergence : { ...divergence, place: frameText(frame) };
+    return frame && frameText(frame);
   }
 }

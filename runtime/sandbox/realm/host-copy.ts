@@ -1,6 +1,14 @@
 // Copies results of the sandbox into the host's realm: plain objects, strings, numbers, booleans and Uint8Arrays. So
 // `instanceof` holds on the host, and objects that the host keeps neither keep a run alive nor change with it.
-import type { ActivationResult, LogLine, QueryResult, TaskFailure } from '../../core/log/activation.ts';
+import type {
+  ActivationResult,
+  Divergence,
+  LogLine,
+  PendingCall,
+  QueryResult,
+  TaskFailure,
+  TurnDifference,
+} from '../../core/log/activation.ts';
 import type { PatchTrial } from '../../core/context/patch-trial.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 
@@ -48,10 +56,20 @@ export function hostLogs(logs: readonly LogLine[]): readonly LogLine[] {
 }
 
 /** The recorded event belongs to the host already, so it is not copied. */
+function hostDivergence({ index, kind, recorded, produced }: Divergence): Divergence {
+  return { index, kind, recorded, produced: produced && hostEvent(produced) };
+}
+
 function hostFailure({ divergence, ...failure }: TaskFailure): TaskFailure {
-  if (divergence === undefined) return failure;
-  const { index, kind, recorded, produced } = divergence;
-  return { ...failure, divergence: { index, kind, recorded, produced: produced && hostEvent(produced) } };
+  return divergence === undefined ? failure : { ...failure, divergence: hostDivergence(divergence) };
+}
+
+function hostDifference({ divergence, places }: TurnDifference): TurnDifference {
+  return { divergence: hostDivergence(divergence), places: Array.from(places) };
+}
+
+export function hostCalls(calls: readonly PendingCall[]): PendingCall[] {
+  return Array.from(calls, ({ type, seq, name, id, due }) => ({ type, seq, name, id, due }));
 }
 
 export function hostResult(result: ActivationResult, withoutOutputs: boolean): ActivationResult {
@@ -61,7 +79,8 @@ export function hostResult(result: ActivationResult, withoutOutputs: boolean): A
   for (let i = 0; i < result.outputs.length && !withoutOutputs; i++) outputs.push(hostEvent(result.outputs[i]!));
   if (result.rejected === undefined) return { ok: true, outputs, logs };
   const rejected = Array.from(result.rejected, ({ seq, failure }) => ({ seq, failure: hostBytes(failure) }));
-  return { ok: true, outputs, logs, rejected };
+  if (result.difference === undefined) return { ok: true, outputs, logs, rejected };
+  return { ok: true, outputs, logs, rejected, difference: hostDifference(result.difference) };
 }
 
 /** Strings belong to every realm; the objects around them are copied. */

@@ -1,6 +1,6 @@
 // The full message of a failed replay: adds what only a second, traced run of the code can find.
 import { divergenceText } from '../../activator/determinism/divergence-text.ts';
-import type { TaskFailure } from '../../core/log/activation.ts';
+import type { Divergence, TaskFailure } from '../../core/log/activation.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { frameText } from './user-frames.ts';
 import type { WaitStack } from './wait-tracer.ts';
@@ -22,4 +22,9 @@ export function explainedFailure(
   // If the code issued a command, its place is shown, because that says more than the place where the code waits.
   const shown = divergence.produced === undefined ? waits.slice(0, waitsMax).map(waitLine) : [];
   return { ...failure, message: divergenceText(divergence, { previous, waits: shown }) };
+}
+
+/** A divergence as text, when no second replay has looked for more. */
+export function differenceText(divergence: Divergence): string {
+  return divergenceText(divergence);
 }

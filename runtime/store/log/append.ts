@@ -275,7 +275,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
         `and r.owner = $1 and exists (select from fence) order by r.run_id for no key update of r skip locked)`,
       'refused as materialized (select c.run_id from closing c where not exists ' +
         '(select from locked l where l.run_id = c.run_id and l.mail = c.mail))',
-      `closed as (update ${schema}.runs r set ${closedColumns}${alsoChanged[0]} ` +
+      `closed as (update ${schema}.runs r set ${closedColumns}, worker = $1${alsoChanged[0]} ` +
         `from closing c${alsoChanged[1]}, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +
         'and not exists (select from refused x where x.run_id = c.run_id))',
       `freed as (delete from ${schema}.ready r using closing c, fence where ${keyed('r', close.run)} and r.run_id = c.run_id ` +

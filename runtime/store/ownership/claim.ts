@@ -146,7 +146,7 @@ export async function park(
   const { rows } = await client.query<{ run_id: string }>({
     name: `reprise_park_${schema}`,
     text: `with ${ownedRows(schema)}
-update ${schema}.ready r set owner = null, queue = coalesce(p.queue, r.queue), lost = coalesce(p.lost, r.lost),
+update ${schema}.ready r set owner = null, worker = $1, queue = coalesce(p.queue, r.queue), lost = coalesce(p.lost, r.lost),
   wake_at = case when r.mail = p.mail then p.wake_at else clock_timestamp() end
 from unnest($3::uuid[], $4::int[], $5::timestamptz[], $6::text[], $7::int[]) as p(run_id, mail, wake_at, queue, lost), locked, fence
 where r.run_id = any ($3::uuid[]) and r.run_id = p.run_id and locked.run_id = p.run_id

@@ -15,7 +15,8 @@ export async function writeClosed(
   { at, seq, hash }: Pick<HistoryEvent, 'at' | 'seq' | 'hash'>,
 ): Promise<void> {
   await client.query(
-    `update ${schema}.runs r set ${closedColumns} from (select $2::text as status,
+    `update ${schema}.runs r set ${closedColumns}, worker = (
+  select coalesce(o.owner, o.lost, o.worker) from ${schema}.ready o where o.run_id = r.run_id) from (select $2::text as status,
   ${timeOf('$3')} as at, $4::int as seq, $5::bytea as hash) c where r.run_id = $1`,
     [runId, status, at, seq, hash],
   );

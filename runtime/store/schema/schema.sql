@@ -48,6 +48,14 @@ CREATE INDEX activity_tasks_due ON reprise.activity_tasks USING btree (queue, ty
 CREATE INDEX activity_tasks_worker ON reprise.activity_tasks USING btree (worker) WHERE (worker IS NOT NULL);
 grant delete, insert, select, update on reprise.activity_tasks to reprise_worker;
 
+create table reprise.bundles (
+  hash text not null,
+  stored_at timestamp with time zone not null default clock_timestamp(),
+  content bytea not null,
+  constraint bundles_pkey PRIMARY KEY (hash)
+);
+grant insert, select on reprise.bundles to reprise_worker;
+
 create table reprise.deployment_versions (
   namespace text not null,
   deployment_name text not null,
@@ -169,6 +177,7 @@ create table reprise.ready (
   queue text not null,
   claimed boolean not null default false,
   deadline timestamp with time zone,
+  worker integer,
   constraint ready_pkey PRIMARY KEY (run_id)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
 CREATE INDEX ready_deadline ON reprise.ready USING btree (deadline) WHERE (deadline IS NOT NULL);

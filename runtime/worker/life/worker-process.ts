@@ -4,6 +4,7 @@
 //                     └──────────┴───────────┴──► FAILED: it did not stop in time
 import { IllegalStateError, RuntimeError } from '../../core/failure/runtime-error.ts';
 import { declareDead } from '../../store/ownership/lease.ts';
+import { storeBundle } from '../../store/runs/recorded-bundle.ts';
 import { Incarnation, type IncarnationOptions } from './incarnation.ts';
 import { RestartDelay } from './restart-delay.ts';
 
@@ -25,6 +26,8 @@ export interface WorkerProcessOptions extends IncarnationOptions {
   readonly shutdownGraceMs: number;
   /** How long after `shutdown` the worker breaks off; undefined: never. */
   readonly shutdownForceMs: number | undefined;
+  /** False: runs cannot be replayed with the code that recorded them, only with code that the caller gives. */
+  readonly storesBundle: boolean;
 }
 
 export class WorkerProcess {
@@ -35,6 +38,7 @@ export class WorkerProcess {
   #stopping: Promise<void> | undefined;
   readonly #forced = Promise.withResolvers<never>();
   #isBreakingOff = false;
+  #hasStoredBundle = false;
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
@@ -95,6 +99,7 @@ export class WorkerProcess {
     const delay = new RestartDelay();
     while (this.#state === 'RUNNING') {
       try {
+        await this.#storeBundle();
         this.#incarnation = await Incarnation.begin(this.#options);
         logger.debug({ epoch: this.#incarnation.epoch, taskQueue: this.#options.taskQueue }, 'worker runs');
         const begun = performance.now();
@@ -118,6 +123,17 @@ export class WorkerProcess {
       }
     }
     await this.#stopping;
+  }
+
+  /** Before the first run, so that every run can be replayed with its code. Failing to store it stops no worker. */
+  async #storeBundle(): Promise<void> {
+    const { database, sandbox, storesBundle, logger } = this.#options;
+    const { bundle } = sandbox;
+    if (bundle === undefined || !storesBundle || this.#hasStoredBundle) return;
+    this.#hasStoredBundle = true;
+    await storeBundle(database, bundle.hash, () => JSON.stringify(bundle)).catch((error: unknown) => {
+      logger.warn({ err: error }, 'the workflow bundle cannot be stored: replays of its runs need a path to the code');
+    });
   }
 
   #stop(incarnation: Incarnation): Promise<void> {

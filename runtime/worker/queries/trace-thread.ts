@@ -45,7 +45,7 @@ let traced: Traced | undefined;
 
 function begin(runId: string): Traced {
   const run = sandbox.createRun(runId);
-  return { run, replay: new RunReplay(run, true), tracer: sandbox.traceWaits() };
+  return { run, replay: new RunReplay(run, { explains: true }), tracer: sandbox.traceWaits() };
 }
 
 async function end({ run, replay, tracer }: Traced): Promise<Trace> {

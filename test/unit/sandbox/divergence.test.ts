@@ -250,7 +250,7 @@ function record(sandbox: Sandbox, turns: number): HistoryEvent[] {
 function explain(sandbox: Sandbox, log: readonly HistoryEvent[]): TaskFailure | undefined {
   const tracer = sandbox.traceWaits();
   try {
-    const replay = new RunReplay(sandbox.createRun('run'), true);
+    const replay = new RunReplay(sandbox.createRun('run'), { explains: true });
     replay.take(log);
     return replay.failure && explainedFailure(replay.failure, { previous: replay.previous, waits: tracer.waits() });
   } finally {

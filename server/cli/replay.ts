@@ -1,0 +1,103 @@
+// `reprise replay`: replays a run in one of the modes, and writes nothing to the database.
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { replayMode } from '../../runtime/replay/replay-options.ts';
+import type { ReplayOptions, ReplayReport } from '../../sdk/client.ts';
+import { jsonText } from './json-view.ts';
+import { reportText } from './replay/report-text.ts';
+import { type RunOptions, withHandle, workflowAction } from './workflow/run-action.ts';
+
+interface ReplayFlags extends RunOptions {
+  mode: NonNullable<ReplayOptions['mode']>;
+  from?: number;
+  to?: string;
+  mock: Record<string, URL>;
+  code?: string;
+  preloadModule: string[];
+  ignoreModule: string[];
+  onDivergence?: 'fail' | 'report';
+  onMissing?: Pick<ReplayOptions, 'onMissing' | 'stub'>;
+  output?: string;
+}
+
+export function replayCommand(): Command {
+  return workflowAction('replay', 'Replay a run: its context patches alone, or its code on recorded results.')
+    .option('--mode <mode>', 'PATCH_ONLY, MOCK_TOOLS or LIVE_TOOLS', modeOf, 'PATCH_ONLY')
+    .option('--from <seq>', 'the report counts from this seq', seqOf)
+    .option('--to <point>', 'a seq or a time such as 2026-01-31T12:00:00Z (inclusive); default: the end')
+    .option('--mock <name=file>', 'result of an activity: type, type#n or id, and a JSON file; repeatable', addMock, {})
+    .option('--code <where>', '"recorded", or the file that exports the workflows', 'recorded')
+    .option('--preload-module <module>', "as the worker's bundlerOptions.preloadModules; repeatable", add, [])
+    .option('--ignore-module <module>', "as the worker's bundlerOptions.ignoreModules; repeatable", add, [])
+    .addOption(new Option('--on-divergence <what>', 'stop, or go on and match').choices(['fail', 'report']))
+    .option('--on-missing <what>', 'for activities without a recorded result: fail, stub, or stub=<JSON file>', missing)
+    .option('--output <file>', 'also write the report as JSON to this file')
+    .action((workflowId: string, flags: ReplayFlags) =>
+      withHandle(workflowId, flags, async (handle) => {
+        const report = await handle.replay(optionsOf(flags));
+        if (flags.output !== undefined) await writeFile(flags.output, `${jsonText(report, 2)}\n`);
+        console.log(flags.json === true ? jsonText(report) : reportText(report, flags.output === undefined));
+        process.exitCode = exitCodeOf(report);
+      }),
+    );
+}
+
+/** 2: a divergence. */
+function exitCodeOf({ success }: ReplayReport): number {
+  return success ? 0 : 2;
+}
+
+function optionsOf(flags: ReplayFlags): ReplayOptions {
+  const { mode, from, to, mock, code, onDivergence, onMissing } = flags;
+  return {
+    mode,
+    mocks: mock,
+    ...codeOf(code, flags),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to: /^\d+$/.test(to) ? Number(to) : to }),
+    ...(onDivergence === undefined ? {} : { onDivergence }),
+    ...onMissing,
+  };
+}
+
+function codeOf(code: string | undefined, flags: ReplayFlags): Pick<ReplayOptions, 'code' | 'bundlerOptions'> {
+  const { preloadModule: preloadModules, ignoreModule: ignoreModules } = flags;
+  if (code === undefined) return {};
+  return { code, bundlerOptions: { preloadModules, ignoreModules } };
+}
+
+function modeOf(text: string): string {
+  try {
+    return replayMode(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function seqOf(text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a seq, a whole number.');
+}
+
+function add(value: string, all: readonly string[]): string[] {
+  return [...all, value];
+}
+
+function addMock(text: string, all: Record<string, URL>): Record<string, URL> {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1)
+    throw new InvalidArgumentError('Expected name=file, such as validate#1=ok.json.');
+  return { ...all, [text.slice(0, at)]: fileUrl(text.slice(at + 1)) };
+}
+
+function missing(text: string): Pick<ReplayOptions, 'onMissing' | 'stub'> {
+  if (text === 'fail' || text === 'stub') return { onMissing: text };
+  if (text.startsWith('stub=') && text.length > 5) return { onMissing: 'stub', stub: fileUrl(text.slice(5)) };
+  throw new InvalidArgumentError('Expected fail, stub, or stub=<JSON file>.');
+}
+
+function fileUrl(path: string): URL {
+  return pathToFileURL(resolve(path));
+}
