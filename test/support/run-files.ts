@@ -3,9 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { HistoryEvent, NewEvent } from '../../runtime/core/log/event.ts';
+import type { HistoryEvent, Micros, NewEvent } from '../../runtime/core/log/event.ts';
 import { turnHash } from '../../runtime/core/log/hash-chain.ts';
-import type { HistoryRange, HistorySource } from '../../runtime/core/log/history-source.ts';
+import type { HistoryRange, HistorySource, RecordedOps } from '../../runtime/core/log/history-source.ts';
 import type { LineSegment } from '../../runtime/core/log/line.ts';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { type RunStatus, statusAfter } from '../../runtime/core/log/transition.ts';
@@ -18,14 +18,17 @@ import { newRunId } from '../../runtime/store/runs/run-id.ts';
 export class ListedHistory implements HistorySource {
   readonly runId: string;
   readonly workflowId: string = 'w';
-  readonly workflowType: string = 'demo';
+  readonly workflowType: string;
   readonly status: RunStatus;
   readonly head: number;
   readonly line: readonly LineSegment[];
+  readonly bundleHash: string | undefined;
   readonly events: readonly HistoryEvent[];
 
-  constructor(runId: string, events: readonly HistoryEvent[]) {
+  constructor(runId: string, events: readonly HistoryEvent[], bundleHash?: string) {
     this.runId = runId;
+    this.bundleHash = bundleHash;
+    this.workflowType = events[0]?.name ?? 'demo';
     this.events = events;
     this.head = events.length;
     this.line = [{ runId, first: 1, last: this.head }];
@@ -48,6 +51,16 @@ export class ListedHistory implements HistorySource {
     };
     const events = this.events.filter(({ seq }) => seq > after && seq <= upTo).map(given);
     for (let at = 0; at < events.length; at += 7) yield events.slice(at, at + 7);
+  }
+
+  async *patches(upTo: number): AsyncGenerator<readonly RecordedOps[]> {
+    yield this.events.flatMap(({ type, seq, ops }) =>
+      type === 'ContextPatched' && seq <= upTo && ops !== null ? [{ seq, ops }] : [],
+    );
+  }
+
+  async seqAt(time: Micros): Promise<number> {
+    return this.events.findLast(({ at }) => at <= time)?.seq ?? 0;
   }
 }
 

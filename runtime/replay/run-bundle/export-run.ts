@@ -32,7 +32,7 @@ const codePart = 2 ** 18;
 
 /** @throws HISTORY_CONFLICT when the log does not match its hashes, INVALID_INPUT when the file cannot be written */
 export async function exportRun(
-  source: HistorySource & { readonly bundleHash?: string | undefined },
+  source: HistorySource,
   file: string,
   { now, code }: { now: Date; code?: ExportedCode | undefined },
 ): Promise<ExportedRun> {

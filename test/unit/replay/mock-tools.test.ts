@@ -11,7 +11,8 @@ import type { ReplayCall, ReplayReport } from '../../../runtime/replay/report.ts
 import type { ResultMock } from '../../../runtime/replay/result-mocks.ts';
 import type { HistorySource } from '../../../runtime/core/log/history-source.ts';
 import type { Sandbox } from '../../../runtime/sandbox/realm/sandbox.ts';
-import { type MemoryHistory, type Recording, recordRun } from '../../support/memory-history.ts';
+import { type Recording, recordRun } from '../../support/recorded-run.ts';
+import { ListedHistory } from '../../support/run-files.ts';
 import { sandboxOf } from '../sandbox/workflow-files.ts';
 
 const head = `import { CancellationScope, condition, defineContext, defineSignal, getExternalWorkflowHandle, patched, proxyActivities, proxyLocalActivities, setHandler, sleep, executeChild, upsertMemo } from 'reprise/workflow';
@@ -136,7 +137,7 @@ test('a mock with the recorded value changes nothing', async () => {
   assert.deepEqual([success, mocked[0]?.seqs.length], [true, 1]);
 });
 
-function open(log: MemoryHistory): readonly string[] {
+function open(log: ListedHistory): readonly string[] {
   return log.events.map(({ type }) => type);
 }
 
@@ -164,11 +165,7 @@ test('a log that ends with inputs that no turn has seen is continued, and the ne
     payload: null,
     hash: new Uint8Array(32),
   } as const;
-  const log = new (failed.constructor as typeof MemoryHistory)([
-    ...failed.events,
-    { ...result, hash: null },
-    taskFailed,
-  ]);
+  const log = new ListedHistory(failed.runId, [...failed.events, { ...result, hash: null }, taskFailed]);
   const { end, nextCommands, success, state, toSeq } = await report(log, sandbox);
   assert.deepEqual([success, end, toSeq, state], [true, 'end-of-log', log.head, undefined]);
   assert.deepEqual(texts(nextCommands ?? []), ['ContextPatched', 'ContextPatched', 'ActivityScheduled charge 2']);

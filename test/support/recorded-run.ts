@@ -1,9 +1,6 @@
-// Records runs in memory: drives workflow code without a database, answers its calls one in a turn, and keeps the log as
-// a source for replays.
-import { hash } from 'node:crypto';
+// Records runs in memory: drives workflow code without a database, answers its calls one in a turn, and keeps the log.
 import type { ExternalMeta, TimerMeta } from '../../runtime/core/log/activation.ts';
 import type { HistoryEvent, Micros, NewEvent } from '../../runtime/core/log/event.ts';
-import type { HistoryRange, HistorySource, LineSegment, RecordedOps } from '../../runtime/core/log/history-source.ts';
 import { isClosed, type RunStatus, statusAfter } from '../../runtime/core/log/transition.ts';
 import { engineNumber } from '../../runtime/core/log/engine-number.ts';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
@@ -11,55 +8,11 @@ import { encodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { ApplicationFailure } from '../../runtime/core/failure/failure.ts';
 import { decodePayload, encodePayload } from '../../runtime/core/payload/payload.ts';
 import type { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
+import { ListedHistory } from './run-files.ts';
 
-export const startAt: Micros = 1_800_000_000_000_000;
+const startAt: Micros = 1_800_000_000_000_000;
+const runId = '01890000-0000-7000-8000-000000000001';
 const seed = '0123456789abcdef0123456789abcdef';
-
-export class MemoryHistory implements HistorySource {
-  readonly runId = '01890000-0000-7000-8000-000000000001';
-  readonly workflowId = 'w';
-  readonly workflowType: string;
-  readonly status: RunStatus;
-  readonly head: number;
-  readonly line: readonly LineSegment[];
-  readonly bundleHash: string | undefined;
-  readonly events: readonly HistoryEvent[];
-  readonly #pageSize: number;
-
-  constructor(events: readonly HistoryEvent[], bundleHash?: string, pageSize = 7) {
-    let status: RunStatus | undefined;
-    for (const { type } of events) {
-      const next = statusAfter(status, type);
-      if (next !== 'refused') status = next;
-    }
-    this.status = status ?? 'running';
-    this.events = events;
-    this.workflowType = events[0]?.name ?? '';
-    this.head = events.length;
-    this.line = [{ runId: this.runId, first: 1, last: this.head }];
-    this.bundleHash = bundleHash;
-    this.#pageSize = pageSize;
-  }
-
-  async *pages(range: HistoryRange = {}): AsyncGenerator<HistoryEvent[], void, undefined> {
-    const { after = 0, upTo = this.head, arguments: args = 'none' } = range;
-    const shown = this.events.slice(after, upTo).map((event): HistoryEvent => {
-      if (event.type !== 'ActivityScheduled' || event.payload === null || args === 'whole') return event;
-      return { ...event, payload: args === 'none' ? null : hash('sha256', event.payload, 'buffer') };
-    });
-    for (let at = 0; at < shown.length; at += this.#pageSize) yield shown.slice(at, at + this.#pageSize);
-  }
-
-  async *patches(upTo: number): AsyncGenerator<RecordedOps[], void, undefined> {
-    yield this.events
-      .filter(({ type, seq, ops }) => type === 'ContextPatched' && seq <= upTo && ops !== null)
-      .map(({ seq, ops }) => ({ seq, ops: ops! }));
-  }
-
-  async seqAt(time: Micros): Promise<number> {
-    return this.events.findLast(({ at }) => at <= time)?.seq ?? 0;
-  }
-}
 
 export interface Recording {
   readonly workflow?: string;
@@ -110,9 +63,9 @@ function answerOf(event: NewEvent, seq: number, at: Micros, answer: Recording['a
 }
 
 /** Runs the code of a sandbox. One call is answered in a turn, in the order of the calls. */
-export function recordRun(sandbox: Sandbox, recording: Recording = {}): MemoryHistory {
+export function recordRun(sandbox: Sandbox, recording: Recording = {}): ListedHistory {
   const { workflow = 'order', args = [], answer, signals = {}, turnsMax = 200 } = recording;
-  const run = sandbox.createRun('01890000-0000-7000-8000-000000000001');
+  const run = sandbox.createRun(runId);
   const meta = JSON.stringify({ seed, workflowId: 'w', namespace: 'default', taskQueue: 'test', engine: engineNumber });
   const log: HistoryEvent[] = [];
   const calls: NewEvent[] = [];
@@ -138,7 +91,7 @@ export function recordRun(sandbox: Sandbox, recording: Recording = {}): MemoryHi
     }
   }
   run.dispose();
-  return new MemoryHistory(log, sandbox.bundle?.hash);
+  return new ListedHistory(runId, log, sandbox.bundle?.hash);
 }
 
 function nextInputs(calls: NewEvent[], seq: number, at: Micros, answer: Recording['answer']): NewEvent[] {
