@@ -220,6 +220,7 @@ create table reprise.runs (
   taken_over_by uuid,
   kind text,
   fork_request text,
+  worker integer,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_check CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text])) = (closed_at IS NULL)),
   constraint runs_check1 CHECK ((forked_from IS NULL) = (forked_seq IS NULL)),
