@@ -228,7 +228,7 @@ export class Run implements SandboxRun, CurrentRun {
   }
 
   contextOps(): string | null {
-    return this.context.carried();
+    return this.context.carried()?.ops ?? null;
   }
 
   pendingCalls(): readonly PendingCall[] {
