@@ -203,7 +203,7 @@ export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tr
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
 export type { AppliedPatch, PatchContextOptions } from './client/context-write.ts';
-export type { ReplayOptions, ReplayPoint } from '../runtime/replay/replay-options.ts';
+export type { FileReplayOptions, ReplayOptions, ReplayPoint } from '../runtime/replay/replay-options.ts';
 export type { MockedCall, ReplayCall, ReplayDivergence, ReplayMode, ReplayReport } from '../runtime/replay/report.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

@@ -58,6 +58,11 @@ export interface ReplayOptions extends CodeOptions {
   stub?: unknown;
 }
 
+export interface FileReplayOptions extends ReplayOptions {
+  /** Allows `code: 'recorded'` to run the workflow code that the file holds. Default false. */
+  runBundledCode?: boolean;
+}
+
 const modes: ReadonlySet<string> = new Set<ReplayMode>(['PATCH_ONLY', 'MOCK_TOOLS', 'LIVE_TOOLS']);
 
 /** `mock-tools`, `Mock_Tools` … → `MOCK_TOOLS`. @throws INVALID_INPUT */

@@ -1,8 +1,8 @@
-// Replays one run of the database in the mode that the caller asks for. The client loads this file only when it is
+// Replays one run of the database or of a file in the mode that the caller asks for. The client loads this file only when it is
 // asked for a replay, because it loads the sandbox and the bundler.
 import { RuntimeError } from '../core/failure/runtime-error.ts';
 import type { HistorySource } from '../core/log/history-source.ts';
-import type { WorkflowBundle } from '../sandbox/bundle/bundle.ts';
+import { loadBundle, type WorkflowBundle } from '../sandbox/bundle/bundle.ts';
 import { StoredHistory } from '../store/log/stored-history.ts';
 import type { Database } from '../store/sql/database.ts';
 import { mockToolsReport, type MockToolsOptions } from './mock-tools.ts';
@@ -12,30 +12,78 @@ import {
   checkReplayOptions,
   encodedMocks,
   encodedStub,
+  type FileReplayOptions,
   type ReplayOptions,
   replayMode,
   seqOfPoint,
 } from './replay-options.ts';
 import { Replayer } from './replayer.ts';
-import type { ReplayReport } from './report.ts';
+import type { ReplayMode, ReplayReport } from './report.ts';
 
 /** @throws INVALID_INPUT, RUN_NOT_FOUND, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED */
 export async function replayRun(database: Database, runId: string, options: ReplayOptions): Promise<ReplayReport> {
+  const mode = modeOf(runId, options);
+  const source = await StoredHistory.open(database, runId);
+  return replayIn(mode, source, options, () => recordedBundle(database, source));
+}
+
+/**
+ * Replays a run of a file, without a database. Its own code runs only if the caller says so.
+ * @throws INVALID_INPUT, BUNDLE_INVALID, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED
+ */
+export async function replayFile(
+  source: RecordedFile,
+  { runBundledCode = false, ...options }: FileReplayOptions,
+): Promise<ReplayReport> {
+  return replayIn(modeOf(source.runId, options), source, options, async () => {
+    if (source.hasCode && runBundledCode) {
+      const bundle = loadBundle({ code: await source.readCode() });
+      if (bundle.hash === source.bundleHash) return bundle;
+      throw new RuntimeError(
+        'BUNDLE_INVALID',
+        `The workflow code in the file has the hash ${bundle.hash}, its header says ${source.bundleHash}. Export the run again.`,
+      );
+    }
+    const why = source.hasCode
+      ? 'The file holds workflow code, which runs only with runBundledCode: true (CLI: --run-bundled-code). Run the code of people whom you trust, or pass your own code'
+      : 'The file holds no workflow code. Pass it';
+    throw new RuntimeError(
+      'CODE_NOT_RECORDED',
+      `${why}: \`code: './src/workflows.ts'\` (CLI: --code ./src/workflows.ts).`,
+      {
+        runId: source.runId,
+      },
+    );
+  });
+}
+
+/** A run in a file. */
+interface RecordedFile extends HistorySource {
+  readonly hasCode: boolean;
+  readCode(): Promise<string>;
+}
+
+function modeOf(runId: string, options: ReplayOptions): ReplayMode {
   checkReplayOptions(options);
   const mode = replayMode(options.mode ?? 'PATCH_ONLY');
-  if (mode === 'LIVE_TOOLS') {
-    throw new RuntimeError(
-      'NOT_SUPPORTED',
-      'replay: LIVE_TOOLS is not supported by this version. Use MOCK_TOOLS, which replays on recorded results.',
-      { runId },
-    );
-  }
-  const source = await StoredHistory.open(database, runId);
+  if (mode !== 'LIVE_TOOLS') return mode;
+  throw new RuntimeError(
+    'NOT_SUPPORTED',
+    'replay: LIVE_TOOLS is not supported by this version. Use MOCK_TOOLS, which replays on recorded results.',
+    { runId },
+  );
+}
+
+async function replayIn(
+  mode: ReplayMode,
+  source: HistorySource,
+  options: ReplayOptions,
+  recorded: () => Promise<WorkflowBundle>,
+): Promise<ReplayReport> {
   const to = await seqOfPoint(source, options.to);
   if (mode === 'PATCH_ONLY') return patchOnly(source, { from: options.from, to });
   const mockOptions = await mockToolsOptions(options, to);
-  const bundle = (await givenBundle(options)) ?? (await recordedBundle(database, source));
-  return replaySource(source, bundle, mockOptions);
+  return replaySource(source, (await givenBundle(options)) ?? (await recorded()), mockOptions);
 }
 
 /** The options in the form that goes to a replaying thread. */

@@ -2,7 +2,13 @@
 import type { Json } from '../../runtime/core/json/json.ts';
 import { type LineageRun, lineageTree } from '../../runtime/core/run/lineage-tree.ts';
 import type { HistorySource } from '../../runtime/core/log/history-source.ts';
-import { checkOptions, optionTable, textOf, wholeNumber } from '../../runtime/core/options/option-table.ts';
+import {
+  checkOptions,
+  optionTable,
+  textOf,
+  trueOrFalse,
+  wholeNumber,
+} from '../../runtime/core/options/option-table.ts';
 import {
   contextPatches,
   type PatchFilter,
@@ -12,9 +18,11 @@ import {
   type StateResult,
 } from '../../runtime/replay/state-at.ts';
 import { type RunDiff, runDiff } from '../../runtime/replay/run-diff.ts';
-import type { ExportedRun } from '../../runtime/replay/run-bundle/export-run.ts';
+import type { ExportedCode, ExportedRun } from '../../runtime/replay/run-bundle/export-run.ts';
 import { type Verification, verifySource } from '../../runtime/replay/verify-source.ts';
 import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
+import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { readBundle } from '../../runtime/store/runs/recorded-bundle.ts';
 import { readLineage } from '../../runtime/store/runs/lineage.ts';
 import type { ReplayOptions } from '../../runtime/replay/replay-options.ts';
 import type { ReplayReport } from '../../runtime/replay/report.ts';
@@ -38,9 +46,11 @@ export interface Lineage {
 export interface ExportOptions {
   /** Path of the file; default `<run id>.reprise.gz` in the current folder. */
   file?: string;
+  /** Also writes the workflow code that worked on the run last. Default false. */
+  withCode?: boolean;
 }
 
-const exportOptions = optionTable<ExportOptions>({ file: textOf(1, 10_000) });
+const exportOptions = optionTable<ExportOptions>({ file: textOf(1, 10_000), withCode: trueOrFalse });
 const lineageOptions = optionTable<LineageOptions>({ limit: wholeNumber(1) });
 
 export abstract class RunHistory {
@@ -106,14 +116,16 @@ export abstract class RunHistory {
 
   /**
    * Writes the run to one file: its history with lineage and hashes. `readRunBundle` reads it without a database.
-   * @throws RuntimeError HISTORY_CONFLICT when the log was changed, INVALID_INPUT when the file cannot be written
+   * @throws RuntimeError HISTORY_CONFLICT when the log was changed, INVALID_INPUT when the file cannot be written,
+   * CODE_NOT_RECORDED
    */
   async export(options: ExportOptions = {}): Promise<ExportedRun> {
     checkOptions('export', options, exportOptions);
     const { exportRun } = await import('../../runtime/replay/run-bundle/export-run.ts');
-    return this.#connection.reach(async () => {
+    return this.#connection.reach(async (database) => {
       const source = await this.#source();
-      return exportRun(source, options.file ?? `${source.runId}.reprise.gz`, { now: new Date() });
+      const code = options.withCode === true ? await recordedCode(database, source) : undefined;
+      return exportRun(source, options.file ?? `${source.runId}.reprise.gz`, { now: new Date(), code });
     });
   }
 
@@ -142,4 +154,14 @@ export abstract class RunHistory {
     const { run_id: runId } = await this.run();
     return this.#connection.reach((database) => work(database, runId));
   }
+}
+
+async function recordedCode(database: Database, { bundleHash, runId }: StoredHistory): Promise<ExportedCode> {
+  const text = bundleHash === undefined ? undefined : await readBundle(database, bundleHash);
+  if (bundleHash !== undefined && text !== undefined) return { hash: bundleHash, text };
+  throw new RuntimeError(
+    'CODE_NOT_RECORDED',
+    `The workflow code that worked on run ${runId} is not in the database. Export the run without its code.`,
+    { runId },
+  );
 }

@@ -4,12 +4,15 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { replayMode } from '../../runtime/replay/replay-options.ts';
-import type { ReplayOptions, ReplayReport } from '../../sdk/client.ts';
+import { readRunBundle, type ReplayOptions, type ReplayReport } from '../../sdk/client.ts';
+import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { reportText } from './replay/report-text.ts';
-import { type RunOptions, withHandle, workflowAction } from './workflow/run-action.ts';
 
-interface ReplayFlags extends RunOptions {
+interface ReplayFlags extends CommonOptions {
+  run?: string;
+  file?: string;
+  runBundledCode?: boolean;
   mode: NonNullable<ReplayOptions['mode']>;
   from?: number;
   to?: string;
@@ -23,7 +26,11 @@ interface ReplayFlags extends RunOptions {
 }
 
 export function replayCommand(): Command {
-  return workflowAction('replay', 'Replay a run: its context patches alone, or its code on recorded results.')
+  return newClientAction('replay', 'Replay a run: its context patches alone, or its code on recorded results.')
+    .argument('[id]', 'workflow id; its latest run')
+    .option('--run <runId>', 'a certain run instead')
+    .option('--file <file>', 'instead of <id>: a file that `workflow export` wrote; needs no database')
+    .option('--run-bundled-code', 'with --file: run the code that the file holds; only for files that you trust')
     .option('--mode <mode>', 'PATCH_ONLY, MOCK_TOOLS or LIVE_TOOLS', modeOf, 'PATCH_ONLY')
     .option('--from <seq>', 'the report counts from this seq', seqOf)
     .option('--to <point>', 'a seq or a time such as 2026-01-31T12:00:00Z (inclusive); default: the end')
@@ -34,14 +41,21 @@ export function replayCommand(): Command {
     .addOption(new Option('--on-divergence <what>', 'stop, or go on and match').choices(['fail', 'report']))
     .option('--on-missing <what>', 'for activities without a recorded result: fail, stub, or stub=<JSON file>', missing)
     .option('--output <file>', 'also write the report as JSON to this file')
-    .action((workflowId: string, flags: ReplayFlags) =>
-      withHandle(workflowId, flags, async (handle) => {
-        const report = await handle.replay(optionsOf(flags));
-        if (flags.output !== undefined) await writeFile(flags.output, `${jsonText(report, 2)}\n`);
-        console.log(flags.json === true ? jsonText(report) : reportText(report, flags.output === undefined));
-        process.exitCode = exitCodeOf(report);
-      }),
-    );
+    .action(async (workflowId: string | undefined, flags: ReplayFlags, command: Command) => {
+      if ((workflowId === undefined) === (flags.file === undefined)) {
+        command.error('replay needs a workflow id or --file, and not both.');
+      }
+      const report = await reportOf(workflowId, flags);
+      if (flags.output !== undefined) await writeFile(flags.output, `${jsonText(report, 2)}\n`);
+      console.log(flags.json === true ? jsonText(report) : reportText(report, flags.output === undefined));
+      process.exitCode = exitCodeOf(report);
+    });
+}
+
+async function reportOf(workflowId: string | undefined, flags: ReplayFlags): Promise<ReplayReport> {
+  const { file, run, runBundledCode = false } = flags;
+  if (file !== undefined) return (await readRunBundle(file)).replay({ ...optionsOf(flags), runBundledCode });
+  return withClient(flags, ({ workflow }) => workflow.getHandle(workflowId!, run).replay(optionsOf(flags)));
 }
 
 /** 2: a divergence. */

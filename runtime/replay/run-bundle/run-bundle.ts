@@ -14,6 +14,8 @@ import {
   wholeNumber,
 } from '../../core/options/option-table.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
+import type { FileReplayOptions } from '../replay-options.ts';
+import type { ReplayReport } from '../report.ts';
 import { type RunDiff, runDiff } from '../run-diff.ts';
 import { BoundedDocument, DocumentFault } from './bounded-document.ts';
 import { invalid, tooLarge } from './bounded-lines.ts';
@@ -124,6 +126,16 @@ export class RunBundle implements HistorySource {
   /** Compares the run with another one, of a file or (see `handle.compare`) of a database. */
   compare(other: HistorySource): Promise<RunDiff> {
     return runDiff(this, other);
+  }
+
+  /**
+   * Replays the run without a database, as `handle.replay` does. Needs `code` for MOCK_TOOLS, or `runBundledCode: true`.
+   * @throws INVALID_INPUT, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED
+   */
+  async replay(options: FileReplayOptions = {}): Promise<ReplayReport> {
+    // Loaded on demand, because it loads the sandbox and the bundler.
+    const { replayFile } = await import('../replay-run.ts');
+    return replayFile(this, options);
   }
 
   /** JSON text of the workflow code in the file. Nothing runs it. */

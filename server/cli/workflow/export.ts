@@ -6,10 +6,11 @@ import { type RunOptions, withHandle, workflowAction } from './run-action.ts';
 export function exportCommand(): Command {
   return workflowAction('export', 'Write a run to a file: history with lineage and hashes.')
     .option('--output <file>', 'path of the file; default <run id>.reprise.gz')
-    .action((workflowId: string, options: RunOptions & { output?: string }) =>
+    .option('--with-code', 'also write the workflow code that worked on the run last')
+    .action((workflowId: string, options: RunOptions & { output?: string; withCode?: boolean }) =>
       withHandle(workflowId, options, async (handle) => {
-        const { output } = options;
-        const exported = await handle.export(output === undefined ? {} : { file: output });
+        const { output, withCode = false } = options;
+        const exported = await handle.export({ withCode, ...(output === undefined ? {} : { file: output }) });
         if (options.json === true) return console.log(jsonText(exported));
         const { file, runId, events, headHash } = exported;
         console.log(`${file}: run ${runId}, ${events} events, last hash ${headHash ?? 'none'}`);
