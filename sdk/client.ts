@@ -187,6 +187,16 @@ export { type RetryPolicy } from '../runtime/core/options/retry-options.ts';
 export type { Difference, PairVerdict } from '../runtime/core/compare/align-items.ts';
 export type { ItemKind, ItemOutcome } from '../runtime/core/compare/run-items.ts';
 export type { HistoryRange, HistorySource } from '../runtime/core/log/history-source.ts';
+export type { Effect } from '../runtime/core/recovery/effects.ts';
+export type {
+  ForkOptions,
+  ForkPlace,
+  ForkVerbOptions,
+  RecoverOptions,
+  ResetOptions,
+  RollbackOptions,
+} from './client/fork-options.ts';
+export type { ForkOutcome, ForkPreview } from './client/run-forks.ts';
 export type { LineSegment } from '../runtime/core/log/line.ts';
 export type {
   ComparedItem,

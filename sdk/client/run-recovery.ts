@@ -2,21 +2,14 @@
 // need no worker. Messages to the code (signals, updates, queries) belong to RunHandle.
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
-import type { Connection } from '../common/connection.ts';
 import { WorkflowNotFoundError } from './client-errors.ts';
 import { checkReason } from './encode-arguments.ts';
-import { RunHistory } from './run-history.ts';
+import { RunForks } from './run-forks.ts';
 import { sendMessage } from './send-message.ts';
 import { rowOf, whenFree } from './when-free.ts';
 
-export abstract class RunRecovery extends RunHistory {
+export abstract class RunRecovery extends RunForks {
   abstract readonly workflowId: string;
-  protected readonly connection: Connection;
-
-  constructor(connection: Connection) {
-    super(connection);
-    this.connection = connection;
-  }
 
   /** Sends a message to the open run that the handle stands for. @throws WorkflowNotFoundError */
   protected abstract send(message: Message): Promise<void>;

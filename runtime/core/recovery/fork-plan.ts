@@ -17,6 +17,8 @@ export interface ForkRequest {
   readonly verb: ForkVerb;
   /** The run to fork. */
   readonly runId: string;
+  /** The id of the fork, when the owner of a run makes it. */
+  readonly forkId?: string;
   /** The last event that the fork keeps. */
   readonly point: number;
   /** Only for verb `fork`: the workflow id of the fork. */
@@ -27,8 +29,17 @@ export interface ForkRequest {
   readonly reapplies: boolean;
   /** The new execution deadline, µs since 1970. */
   readonly executionDeadline?: number;
+  /** For `retry` and `skip`: what a person does about the failed activity. */
+  readonly applied?: AppliedToFailure;
   /** Types of `unsafe` activities that may be repeated although they have begun behind the point. */
   readonly allowEffects?: readonly string[];
+}
+
+export interface AppliedToFailure {
+  /** Seq of the activity. */
+  readonly seq: number;
+  /** New arguments of a retry, or the result of a skip, encoded, in hex. */
+  readonly payload?: string;
 }
 
 export interface ForkGround {
@@ -43,8 +54,8 @@ export interface ForkGround {
   readonly earlier: StartChanges | undefined;
   /** The origin's events behind the point, in order. */
   readonly tail: readonly HistoryEvent[];
-  /** Pending activities of which a worker has claimed an attempt. */
-  readonly claimed: ReadonlySet<number>;
+  /** `unsafe` activities that have begun on another worker. */
+  readonly begunTasks: readonly number[];
   /** The origin was open when it was forked. */
   readonly isOpen: boolean;
   /** The fork reports to the origin's parent. */
@@ -54,6 +65,8 @@ export interface ForkGround {
 export interface ForkPlan {
   readonly line: readonly LineSegment[];
   readonly forked: NewEvent;
+  /** The person's intervention, in the same turn. */
+  readonly applied: readonly NewEvent[];
   /** Inputs of the second turn; empty when there is nothing to carry over. */
   readonly carried: readonly NewEvent[];
   /** Updates behind the point that the fork receives as new messages. */
@@ -89,7 +102,10 @@ export function planFork(ground: ForkGround): ForkPlan {
   const updates: HistoryEvent[] = [];
   for (const event of tail) {
     const { answers } = event;
-    if (answers !== null && isPending(state, answers) && isCarried(event, request.verb)) {
+    if (answers !== null && isSkipped(event, request)) {
+      carried.push(...skipEvents(request, answers));
+      carriedSeqs.add(answers);
+    } else if (answers !== null && isPending(state, answers) && isCarried(event, request.verb)) {
       carried.push(carriedEvent(event));
       if (event.type !== 'ChildWorkflowStarted') carriedSeqs.add(answers);
     } else if (request.reapplies && event.type === 'SignalReceived') {
@@ -114,7 +130,33 @@ export function planFork(ground: ForkGround): ForkPlan {
     correlationId: request.requestId,
     meta: JSON.stringify(meta),
   });
-  return { line, forked, carried, updates, begun: pending.begun ?? [] };
+  return { line, forked, applied: retryEvents(request), carried, updates, begun: pending.begun ?? [] };
+}
+
+/** Whether a given result takes the place of this failure. */
+function isSkipped({ type, answers }: HistoryEvent, { verb, applied }: ForkRequest): boolean {
+  return verb === 'skip' && answers === applied?.seq && (type === 'ActivityFailed' || type === 'ActivityTimedOut');
+}
+
+function skipEvents(request: ForkRequest, seq: number): NewEvent[] {
+  const who = { reason: request.reason, sourceId: request.actor };
+  const source = request.reason === null ? null : ('user' as const);
+  return [
+    newEvent(0, 'RecoveryApplied', { name: 'skip', answers: seq, ...who, correlationId: request.requestId }),
+    newEvent(0, 'ActivityCompleted', { answers: seq, payload: bytesOf(request.applied?.payload), source, ...who }),
+  ];
+}
+
+/** The failure count and the time limits of a retried activity start again. */
+function retryEvents({ verb, applied, reason, actor, requestId }: ForkRequest): NewEvent[] {
+  if (verb !== 'retry' || applied === undefined) return [];
+  const columns = { name: 'retry', answers: applied.seq, reason, sourceId: actor, correlationId: requestId };
+  return [newEvent(0, 'RecoveryApplied', { ...columns, payload: bytesOf(applied.payload) })];
+}
+
+function bytesOf(hex: string | undefined): Uint8Array | null {
+  if (hex === undefined) return null;
+  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 }
 
 function isPending({ activities, links }: RunState, seq: number): boolean {
@@ -158,7 +200,7 @@ function startPart({ request, seed, earlier, keepsParent, forkId }: ForkGround):
 
 /** What becomes of the activities and children that are pending at the point and get no result. */
 function pendingPart(
-  { request, state, tail, claimed, isOpen }: ForkGround,
+  { request, state, tail, begunTasks, isOpen }: ForkGround,
   carried: ReadonlySet<number>,
 ): Pick<ForkedMeta, 'attempts' | 'begun' | 'held' | 'restarted'> {
   const head = RunState.resume(state.snapshot());
@@ -177,9 +219,9 @@ function pendingPart(
   for (const event of tail) head.apply(event);
   const attempts: Record<string, number> = {};
   const held: number[] = [];
-  for (const { seq, options } of state.activities.values()) {
+  for (const seq of begunTasks) if (state.activities.has(seq) && !carried.has(seq)) begun.add(seq);
+  for (const { seq } of state.activities.values()) {
     if (carried.has(seq)) continue;
-    if (options.effect === 'unsafe' && claimed.has(seq)) begun.add(seq);
     const atHead = head.activities.get(seq);
     // An attempt may be under way at the head.
     attempts[seq] = Math.max(ended.get(seq) ?? 0, atHead === undefined ? 0 : nextAttempt(atHead));

@@ -11,13 +11,19 @@ export interface Input extends Omit<NewEvent, 'seq'> {
   readonly isVoid?: boolean;
 }
 
-const waitEnders: ReadonlySet<EventType> = new Set<EventType>([
+const runEnders: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTerminated',
   'WorkflowTimedOut',
-  'WorkflowCancelRequested',
+  'WorkflowRolledBack',
+  'WorkflowRecovered',
 ]);
+
+/** True for an input that closes the run, whatever its code says. */
+export function endsRun(type: EventType): boolean {
+  return runEnders.has(type);
+}
 
 /** True when the event ends a run's wait for its first task. */
 export function endsWait(type: EventType): boolean {
-  return waitEnders.has(type);
+  return runEnders.has(type) || type === 'WorkflowCancelRequested';
 }

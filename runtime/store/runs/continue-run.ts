@@ -10,10 +10,10 @@ import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
 import { startedText, startRunId } from './start-facts.ts';
 
+const ofThisRun = ['ActivityAttemptStarted', 'WorkerLost', 'WorkflowRolledBack', 'WorkflowRecovered'] as const;
+
 /** Messages about the old run's activities, children and messages to other runs do not concern the new run. */
-const ofOldLog = ([...closingTypes, ...linkTypes, 'ActivityAttemptStarted', 'WorkerLost'] as const)
-  .map((type) => eventCode[type])
-  .join(', ');
+const ofOldLog = ([...closingTypes, ...linkTypes, ...ofThisRun] as const).map((type) => eventCode[type]).join(', ');
 
 const ofOldStart = notInherited.map((name) => `'${name}'`).join(', ');
 

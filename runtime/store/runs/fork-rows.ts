@@ -126,10 +126,10 @@ update ${schema}.activity_heartbeats set run_id = $1 where run_id = $2 and seq <
   );
 }
 
-/** `unsafe` activities that a worker has claimed, so that their effect is unknown once the claim is gone. */
-export async function claimedTasks(client: pg.ClientBase, schema: string, runId: string): Promise<number[]> {
+/** `unsafe` activities that have begun on another worker, so that their effect is unknown once the task is gone. */
+export async function begunTasks(client: pg.ClientBase, schema: string, runId: string): Promise<number[]> {
   const { rows } = await client.query<{ seq: number }>(
-    `select seq from ${schema}.activity_tasks where run_id = $1 and worker is not null order by seq`,
+    `select seq from ${schema}.activity_tasks where run_id = $1 and unsafe order by seq`,
     [runId],
   );
   return rows.map(({ seq }) => seq);

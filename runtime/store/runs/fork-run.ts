@@ -1,10 +1,11 @@
 // Makes forks, each in one transaction: the fork's row and its first two turns, the end of an origin that it takes the
 // place of, and everything on its way to that origin. A fork copies no event.
 import type pg from 'pg';
-import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import type { EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
+import { type ErrorCode, RuntimeError } from '../../core/failure/runtime-error.ts';
+import { eventCode, type EventType, type HistoryEvent, type Micros } from '../../core/log/event.ts';
 import { commonSeq, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
+import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
 import { type ForkPlan, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
 import { inheritedMeta } from '../../core/run/chain.ts';
@@ -22,7 +23,7 @@ import { transaction } from '../sql/transaction.ts';
 import { readHead } from './close-run.ts';
 import { deleteOpenRows, writeClosed } from './closed-run.ts';
 import { headAt, type Origin, readOrigin } from './fork-origin.ts';
-import { claimedTasks, insertEvents, insertFork, moveMail, moveTasks, takeOver } from './fork-rows.ts';
+import { begunTasks, insertEvents, insertFork, moveMail, moveTasks, takeOver } from './fork-rows.ts';
 import { forkRunId, newSeed } from './run-id.ts';
 import type { RunRow } from './run-row.ts';
 
@@ -30,6 +31,18 @@ import type { RunRow } from './run-row.ts';
 export type ForkOutcome =
   | { readonly runId: string; readonly isNew: boolean }
   | { readonly owned: string; readonly epoch: number };
+
+/** True when nobody can make this fork, or somebody has: the run is as it was. */
+export function isRefusedFork(error: unknown): boolean {
+  return isUniqueViolation(error) || (error instanceof RuntimeError && refusals.has(error.code));
+}
+
+const refusals: ReadonlySet<string> = new Set<ErrorCode>([
+  'INVALID_INPUT',
+  'RUN_NOT_FOUND',
+  'RUN_ALREADY_STARTED',
+  'UNSAFE_EFFECTS',
+]);
 
 interface Made {
   readonly runId: string;
@@ -63,6 +76,44 @@ export async function forkRun(database: Database, request: ForkRequest): Promise
   }
 }
 
+/**
+ * Fails as making the fork would, and changes nothing.
+ * @throws RuntimeError
+ */
+export async function checkFork({ pool, schema }: Database, request: ForkRequest): Promise<void> {
+  await transaction(
+    pool,
+    {},
+    async (client) => {
+      const row = await originRow(client, schema, request.runId);
+      const origin = await readOrigin(client, schema, row, undefined);
+      const tail = await readTail(client, schema, origin.segments, request.point);
+      checkUnsafeEffects(row.run_id, effectsIn(tail), request.allowEffects);
+      await headAt(client, schema, origin, request.point);
+    },
+    () => false,
+  );
+}
+
+/** Whether the owner of the run has not handled the request yet. */
+export async function isForkWaiting({ pool, schema }: Database, runId: string, requestId: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `select from ${schema}.inbox where run_id = $1 and correlation_id = $2 and type in (${eventCode.WorkflowRolledBack}, ${eventCode.WorkflowRecovered})`,
+    [runId, requestId],
+  );
+  return rowCount !== 0;
+}
+
+/** The id that a fork made now would have. */
+export async function proposedForkId({ pool, schema }: Database, request: ForkRequest): Promise<string> {
+  const session = await pool.connect();
+  try {
+    return (await identityOf(session, schema, request, await originRow(session, schema, request.runId))).runId;
+  } finally {
+    session.release();
+  }
+}
+
 /** Notifies the fork's workers, and those who wait for the run that the fork took the place of. */
 export function announceFork(database: Database, { runId, queue, closed }: Made): void {
   if (closed !== undefined) {
@@ -92,7 +143,25 @@ async function forkWithin(
   const open = takesOver ? await openRunToClose(client, schema, row) : undefined;
   const owner = open === undefined ? null : await lockOpen(client, schema, open);
   if (open !== undefined && owner !== null) return { owned: open, epoch: owner };
-  return createFork(client, schema, { request, row, open });
+  // The id that an owner would use may be too old by now.
+  const { forkId: _forkId, ...anew } = request;
+  return createFork(client, schema, { request: anew, row, open, isClosed: false });
+}
+
+/**
+ * Makes the fork in the transaction in which the owner has just closed the run that the fork takes the place of.
+ * Returns the queue of the fork. @throws RuntimeError when the fork is not possible
+ */
+export async function forkClosed(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  request: ForkRequest,
+): Promise<string> {
+  const row = await originRow(client, schema, request.runId);
+  const { queue } = await createFork(client, schema, { request, row, open: runId, isClosed: true });
+  await deleteOpenRows(client, schema, runId);
+  return queue!;
 }
 
 async function originRow(client: pg.ClientBase, schema: string, runId: string): Promise<RunRow> {
@@ -146,11 +215,18 @@ interface Fork {
   readonly row: RunRow;
   /** The open run to close; its row is locked. */
   readonly open: string | undefined;
+  /** The caller closes `open` itself. */
+  readonly isClosed: boolean;
 }
 
-async function createFork(client: pg.ClientBase, schema: string, { request, row, open }: Fork): Promise<Made> {
+async function createFork(
+  client: pg.ClientBase,
+  schema: string,
+  { request, row, open, isClosed }: Fork,
+): Promise<Made> {
   const origin = await readOrigin(client, schema, row, open);
   const tail = await readTail(client, schema, origin.segments, request.point);
+  checkUnsafeEffects(row.run_id, effectsIn(tail), request.allowEffects);
   const { head, unhashed } = await headAt(client, schema, origin, request.point);
   const { runId: forkId, seed, now } = await identityOf(client, schema, request, row);
   const keepsParent = await takesParent(client, schema, origin, request);
@@ -161,13 +237,14 @@ async function createFork(client: pg.ClientBase, schema: string, { request, row,
     ...{ request, forkId, seed, state, origin, keepsParent },
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
     tail: tail.filter(({ type }) => !isEnd(type)),
-    claimed: new Set(open === undefined ? [] : await claimedTasks(client, schema, open)),
+    begunTasks: open === undefined ? [] : await begunTasks(client, schema, open),
     isOpen: row.closed_at === null,
   });
   const events = sealed({ ...head, runId: forkId, line: plan.line }, unhashed, plan, now);
   for (const event of events) state.apply(event);
   checkDeadline(state, now);
-  const closed = open === undefined ? undefined : await closeRun(client, schema, { request, runId: open, forkId, now });
+  const closed =
+    open === undefined || isClosed ? undefined : await closeRun(client, schema, { request, runId: open, forkId, now });
   const queue = await insertFork(client, schema, { request, origin, state, events, keepsParent });
   const common = open === undefined ? 0 : commonSeq(await lineWithin(client, schema, open), plan.line);
   await moveMail(client, schema, { forkId, updates: plan.updates, open, common });
@@ -209,7 +286,7 @@ function isEnd(type: EventType): boolean {
 async function identityOf(
   client: pg.ClientBase,
   schema: string,
-  { requestId, runId }: ForkRequest,
+  { requestId, runId, forkId: given }: ForkRequest,
   { namespace, workflow_id: workflowId }: RunRow,
 ): Promise<{ runId: string; seed: string; now: Micros }> {
   const { rows } = await client.query<{ now: string; latest: string | null }>(
@@ -218,7 +295,8 @@ async function identityOf(
   );
   const { latest } = rows[0]!;
   const now = Number(rows[0]!.now);
-  return { runId: forkRunId(requestId, runId, { after: latest ?? runId, nowMs: now / 1000 }), seed: newSeed(), now };
+  const forkId = given ?? forkRunId(requestId, runId, { after: latest ?? runId, nowMs: now / 1000 });
+  return { runId: forkId, seed: newSeed(), now };
 }
 
 /**
@@ -243,12 +321,13 @@ where run_id = $1 and parent_run_id is not null returning true as told`,
 
 /** The fork's first two turns: the fork itself, and what it carries over. */
 function sealed(head: LogHead, unhashed: readonly HistoryEvent[], plan: ForkPlan, now: Micros): HistoryEvent[] {
-  const first = sealTurn(head, unhashed, { newEvents: [plan.forked], at: turnTime(head, now) }, sha256);
+  const newEvents = [plan.forked, ...plan.applied];
+  const first = sealTurn(head, unhashed, { newEvents, at: turnTime(head, now) }, sha256);
   if (plan.carried.length === 0) return first.events;
-  const { seq, at, hash } = first.events[0]!;
+  const { seq, at, hash } = first.events.at(-1)!;
   const second: LogHead = { ...head, seq, at, hash: hash! };
-  const newEvents = [...plan.carried, newEvent(0, 'WorkflowTaskDeferred')];
-  return [...first.events, ...sealTurn(second, [], { newEvents, at: turnTime(second, now) }, sha256).events];
+  const carried = [...plan.carried, newEvent(0, 'WorkflowTaskDeferred')];
+  return [...first.events, ...sealTurn(second, [], { newEvents: carried, at: turnTime(second, now) }, sha256).events];
 }
 
 /** Ends the open run that the fork takes the place of. */

@@ -2,6 +2,7 @@
 // appended and acted upon at once, and the code receives them when it has reached the end of the log. It never
 // activates a run for new inputs.
 import type { TaskFailure } from '../../core/log/activation.ts';
+import { endsRun } from '../../core/run/input.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
 import type { EventActions } from '../turns/event-actions.ts';
 import { type AppendResult, type GroupCommit, PendingTurn, type TurnOwner } from '../turns/group-commit.ts';
@@ -40,7 +41,7 @@ export class CodeReloader implements TurnOwner {
    */
   append(run: LiveRun): void {
     if (run.appendingDuringReload !== undefined || run.queue.length === 0) return;
-    if (run.queue.some(({ type }) => type === 'WorkflowTerminated' || type === 'WorkflowTimedOut')) return;
+    if (run.queue.some(({ type }) => endsRun(type))) return;
     const inputs = run.takeQueue();
     try {
       const built = buildTurn(run, inputs, this.#worker.clock.now(), 'defer');

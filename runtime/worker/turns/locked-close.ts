@@ -9,6 +9,7 @@ import { LogWriter } from '../../store/log/append.ts';
 import { readMail } from '../../store/messages/inbox.ts';
 import { holdOwnedRun } from '../../store/ownership/claim.ts';
 import { continueRun } from '../../store/runs/continue-run.ts';
+import { forkClosed } from '../../store/runs/fork-run.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { transaction } from '../../store/sql/transaction.ts';
@@ -78,13 +79,15 @@ export class LockedClose {
     }
     const mail = await readMail(this.#database, [{ runId: run.runId, after: run.mailRead }], client);
     const built = await build(mail);
-    const { continues } = built;
-    // When a run continues as new, messages that it has not read move to its successor.
-    const seen = continues === undefined ? built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
+    const { continues, forks } = built;
+    // When a run has a successor, messages that it has not read move there.
+    const isLast = continues === undefined && forks === undefined;
+    const seen = isLast ? built.mailRead : (mail.at(-1)?.id ?? run.mailRead);
     const writer = await LogWriter.open(client, schema, this.#epoch, 0);
     const outcomes = await writer.append([turnToAppend(run, built, seen)]);
     if (outcomes === undefined) throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
     assert(outcomes[0] === 'committed', `a turn of run ${run.runId}, whose row is locked, came to: ${outcomes[0]}`);
+    if (forks !== undefined) return { built, queue: await forkClosed(client, schema, run.runId, forks) };
     const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
     return { built, queue };
   }

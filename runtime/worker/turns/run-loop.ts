@@ -7,13 +7,14 @@
 import { isAssertion, RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { TaskFailure } from '../../core/log/activation.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
-import { endsWait, type Input } from '../../core/run/input.ts';
+import { endsRun, endsWait, type Input } from '../../core/run/input.ts';
 import type { Mail } from '../../core/run/mail.ts';
 import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
 import { Yielder } from '../../flow/yield.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import { readMail } from '../../store/messages/inbox.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
+import { isRefusedFork } from '../../store/runs/fork-run.ts';
 import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
 import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { CodeReloader } from '../cache/code-reloader.ts';
@@ -244,7 +245,8 @@ export class RunLoop implements LoadedRuns, TurnOwner {
       run.unseenInputs.push(...built.unseenInputs);
       quarantine.passed(run);
       cache.rest(run);
-    } else if (built.continues !== undefined) void quarantine.guard(run, () => this.#continue(turn), turn.inputs);
+    } else if (built.continues !== undefined || built.forks !== undefined)
+      void quarantine.guard(run, () => this.#continue(turn), turn.inputs);
     else commit.submit(turn);
   }
 
@@ -254,10 +256,17 @@ export class RunLoop implements LoadedRuns, TurnOwner {
       const built = await this.#stages.lockedClose.append(turn.run, () => turn.built);
       if (built === undefined) return;
     } catch (error) {
+      if (turn.built.forks !== undefined && isRefusedFork(error)) return this.#withoutFork(turn);
       if (!isCleanRefusal(error)) throw error;
       return this.#refused(turn, error);
     }
     this.appended(turn, { outcome: 'committed' });
+  }
+
+  /** The fork is not possible, or another request made it. The run goes on, and the asker finds out why. */
+  #withoutFork({ run, inputs }: PendingTurn): Promise<void> {
+    run.queue.unshift(...inputs.map((input) => (endsRun(input.type) ? { ...input, isVoid: true } : input)));
+    return this.#turn(run);
   }
 
   /** Handles the outcome of an append. */

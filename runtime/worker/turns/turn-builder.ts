@@ -18,7 +18,8 @@ import type { OutboxEntry, Turn } from '../../store/log/append.ts';
 import type { ContinuedRun } from '../../store/runs/continue-run.ts';
 import type { ClosedOutcome } from '../../store/sql/database.ts';
 import { continuedRun, succeeded } from './next-run.ts';
-import type { Input } from '../../core/run/input.ts';
+import type { ForkRequest } from '../../core/recovery/fork-plan.ts';
+import { endsRun, type Input } from '../../core/run/input.ts';
 import { isVisible } from '../../core/log/visible.ts';
 import type { LiveRun } from './live-run.ts';
 import { overLimit } from './payload-limit.ts';
@@ -50,6 +51,8 @@ export interface BuiltTurn {
   readonly unseenInputs: readonly Input[];
   /** The successor: the run continued as new, is retried, or has a schedule. */
   readonly continues: ContinuedRun | undefined;
+  /** The fork that takes the place of the run. */
+  readonly forks: HeldFork | undefined;
   readonly refused: readonly RefusedMessage[];
   /**
    * Id of the last message that was read before the code ran. Messages read since then have not been seen by the code.
@@ -67,6 +70,9 @@ export interface BuiltTurn {
   readonly bytes: number;
 }
 
+/** A fork that a message asked for. The owner of the run makes it in the transaction that closes the run. */
+export type HeldFork = ForkRequest & { readonly forkId: string };
+
 /** The turn in the store's format. `mailRead`: id of the last message that a closing turn may leave unread. */
 export function turnToAppend({ runId, runKey }: LiveRun, built: BuiltTurn, mailRead: number = built.mailRead): Turn {
   const { events, consumed, closes, outbox, changes } = built;
@@ -76,10 +82,11 @@ export function turnToAppend({ runId, runKey }: LiveRun, built: BuiltTurn, mailR
 }
 
 /** The outcome that a closing turn gives the run, for callers that wait for it. */
-export function outcomeOf({ events, continues }: BuiltTurn): ClosedOutcome {
+export function outcomeOf({ events, continues, forks }: BuiltTurn): ClosedOutcome {
   const { type, payload, reason, meta } = events.at(-1)!;
   const { retryState } = JSON.parse(meta ?? '{}') as { retryState?: string };
-  const next = continues === undefined ? {} : { next: continues.runId };
+  const successor = continues?.runId ?? forks?.forkId;
+  const next = successor === undefined ? {} : { next: successor };
   return { type, payload, reason, ...next, ...(retryState === undefined ? {} : { retryState }) };
 }
 
@@ -126,6 +133,7 @@ class OpenTurn {
   readonly refused: RefusedMessage[] = [];
   versioning: RunVersioning | undefined;
   continues: ContinuedRun | undefined;
+  forks: HeldFork | undefined;
   /** True if an input ends the run, whatever its code says. */
   isEnded = false;
   /** True if the code has something to see. */
@@ -200,7 +208,7 @@ function numberInputs(turn: OpenTurn, inputs: readonly Input[], patches: TurnPat
     else turn.inputs.push({ ...columns, seq: nextSeq(turn) });
     if (verdict?.ok === false && staged === undefined) continue;
     turn.isVisible ||= isVisible(columns.type);
-    turn.isEnded = columns.type === 'WorkflowTerminated' || columns.type === 'WorkflowTimedOut';
+    turn.isEnded = endsRun(columns.type);
   }
   // The run ended before its code could accept these updates.
   if (turn.isEnded && accepted.size > 0) {
@@ -327,13 +335,18 @@ function close(turn: OpenTurn): BuiltTurn {
     turn.continues = continues;
     turn.inputs[turn.inputs.length - 1] = closing;
   }
+  if (input?.type === 'WorkflowRolledBack' || input?.type === 'WorkflowRecovered') {
+    turn.forks = JSON.parse(input.meta ?? '{}') as HeldFork;
+    turn.inputs[turn.inputs.length - 1] = { ...input, meta: null, correlationId: turn.forks.forkId };
+  }
   // Without a successor, nobody will read these messages.
-  if (!turn.isEnded || turn.continues === undefined) turn.consumed.push(...turn.unread);
+  if (!turn.isEnded || (turn.continues === undefined && turn.forks === undefined)) turn.consumed.push(...turn.unread);
   return seal(turn);
 }
 
 function seal(turn: OpenTurn): BuiltTurn {
-  const { run, at, inputs, outputs, consumed, unseenInputs, refused, continues, activated, failure, logs } = turn;
+  const { run, at, inputs, outputs, consumed, unseenInputs, refused, continues, forks, activated, failure, logs } =
+    turn;
   const newEvents = [...inputs, ...outputs];
   const { events, status } = sealTurn(run.state, run.unhashedEvents, { newEvents, at }, sha256);
   let bytes = 0;
@@ -346,7 +359,7 @@ function seal(turn: OpenTurn): BuiltTurn {
   }
   const closes = isClosed(status) ? status : undefined;
   return {
-    ...{ events, consumed, unseenInputs, refused, continues, changes, closes, activated, failure, logs, bytes },
+    ...{ events, consumed, unseenInputs, refused, continues, forks, changes, closes, activated, failure, logs, bytes },
     outputs: events.slice(inputs.length),
     mailRead: run.mailRead,
     outbox: closes === undefined ? undefined : outboxEntry(turn, events),
@@ -354,8 +367,8 @@ function seal(turn: OpenTurn): BuiltTurn {
 }
 
 /** Which other runs must learn that the run is closed; undefined when there are none. */
-function outboxEntry({ run, continues }: OpenTurn, events: readonly HistoryEvent[]): OutboxEntry | undefined {
-  const parent = continues === undefined ? run.state.parent : undefined;
+function outboxEntry({ run, continues, forks }: OpenTurn, events: readonly HistoryEvent[]): OutboxEntry | undefined {
+  const parent = continues === undefined && forks === undefined ? run.state.parent : undefined;
   const links = run.state.links?.isEmpty === false || events.some(({ type }) => startsLink.has(type));
   return parent === undefined && !links ? undefined : { parent, links };
 }

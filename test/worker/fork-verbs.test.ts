@@ -1,0 +1,120 @@
+// The verbs that fork a run, on runs that a worker has in memory.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import type { WorkflowHandle } from 'reprise/client';
+import { fixtureBundle } from '../support/bundles.ts';
+import { testEngine } from '../support/engine.ts';
+import { Forks } from '../support/forks.ts';
+import { assertReplays } from '../support/replays.ts';
+
+const engine = await testEngine({ workflowBundle: await fixtureBundle('forks.ts') });
+const { database } = engine.connection;
+const forks = new Forks(engine);
+
+async function statusOf(workflowId: string, runId: string): Promise<string> {
+  return (await engine.client.workflow.getHandle(workflowId, runId).describe()).status.name;
+}
+
+/** Starts a run and waits until it waits for its signal. */
+async function waiting(): Promise<WorkflowHandle> {
+  const handle = await engine.start('gated', [], randomUUID());
+  await engine.until(async () => {
+    return (await forks.historyOf(handle.runId!)).filter(({ type }) => type === 'ActivityCompleted').length === 2;
+  });
+  return handle;
+}
+
+test('reset goes on from before a step in place of the run, and a waiting result follows', async () => {
+  const handle = await waiting();
+  const result = handle.result();
+  const made = await handle.reset({ to: 'record#2', reason: 'once more', actor: 'me' });
+  assert.deepEqual([made.origin, made.workflowId, made.applied], [handle.runId, handle.workflowId, true]);
+  assert.deepEqual(
+    made.effects.map(({ kind, name, state }) => [kind, name, state]),
+    [['activity', 'record', 'completed']],
+  );
+  assert.equal(await statusOf(handle.workflowId, handle.runId!), 'ROLLED_BACK');
+  const closing = (await forks.historyOf(handle.runId!)).at(-1)!;
+  assert.deepEqual(
+    [closing.type, closing.reason, closing.sourceId, closing.correlationId],
+    ['WorkflowRolledBack', 'once more', 'me', made.runId],
+  );
+  await forks.logged(made.runId, ({ type, seq }) => type === 'ActivityCompleted' && seq > made.seq);
+  await engine.client.workflow.getHandle(handle.workflowId).signal('go', 'end');
+  assert.deepEqual(await result, ['end']);
+  await forks.assertVerified(handle.runId!);
+  await forks.assertVerified(made.runId);
+  await assertReplays(database, made.runId, 'forks.ts');
+});
+
+test('signals that stream in during resets are neither lost nor doubled', async () => {
+  const handle = await waiting();
+  const latest = engine.client.workflow.getHandle(handle.workflowId);
+  const sent: string[] = [];
+  const state = { isOver: false };
+  const streaming = (async () => {
+    for (let i = 0; !state.isOver; i++) {
+      await latest.signal('go', `${i}`);
+      sent.push(`${i}`);
+    }
+  })();
+  for (let i = 0; i < 5; i++) await latest.reset({ to: 'record#2' });
+  state.isOver = true;
+  await streaming;
+  await latest.signal('go', 'end');
+  assert.deepEqual(await handle.result(), [...sent, 'end']);
+});
+
+test('restart begins again with the same arguments and new random numbers', async () => {
+  const handle = await engine.start('identities', [], randomUUID());
+  const before = (await handle.result()) as string[][];
+  const made = await handle.restart({ reason: 'again' });
+  const after = (await handle.result()) as string[][];
+  assert.equal(after[0]![0], made.runId);
+  assert.notEqual(after[0]![2], before[0]![2]);
+  assert.equal(await statusOf(handle.workflowId, handle.runId!), 'COMPLETED');
+});
+
+test('rollback lists what happened behind the point, and changes nothing in a dry run', async () => {
+  const handle = await waiting();
+  const preview = await handle.rollback({ toSeq: 1, dryRun: true });
+  assert.deepEqual([preview.point, preview.effects.length], [1, 2]);
+  assert.equal(await statusOf(handle.workflowId, handle.runId!), 'RUNNING');
+  await handle.signal('go', 'lost');
+  await forks.logged(handle.runId!, ({ type }) => type === 'SignalReceived');
+  const made = await handle.rollback({ toSeq: 1 });
+  await forks.logged(made.runId, ({ type }) => type === 'ActivityCompleted');
+  await engine.client.workflow.getHandle(handle.workflowId).signal('go', 'end');
+  assert.deepEqual(await handle.result(), ['end']);
+});
+
+test('fork makes a copy beside an open run, and no message to the run reaches the copy', async () => {
+  const handle = await waiting();
+  const made = await handle.fork({ workflowId: randomUUID() });
+  const copy = engine.client.workflow.getHandle(made.workflowId, made.runId);
+  await handle.signal('go', 'end');
+  assert.deepEqual(await handle.result(), ['end']);
+  assert.deepEqual(await copy.query('words'), []);
+  await copy.signal('go', 'end');
+  assert.deepEqual(await copy.result(), ['end']);
+});
+
+test('a repeated call with the same request id returns the fork that is there', async () => {
+  const handle = await waiting();
+  const requestId = randomUUID();
+  const made = await Promise.all([1, 2, 3].map(() => handle.reset({ to: 'record#1', requestId })));
+  assert.equal(new Set(made.map(({ runId }) => runId)).size, 1);
+  assert.equal((await handle.reset({ to: 'record#1', requestId })).applied, false);
+  await engine.client.workflow.getHandle(handle.workflowId).terminate();
+});
+
+test('a point that the run does not have is refused, and nothing is written', async () => {
+  const handle = await waiting();
+  for (const to of ['record#3', 4711, 'nothing']) {
+    await assert.rejects(handle.reset({ to }), { code: 'INVALID_INPUT' });
+  }
+  await assert.rejects(handle.rollback({}), /needs a point/);
+  assert.equal(await statusOf(handle.workflowId, handle.runId!), 'RUNNING');
+  await handle.terminate();
+});
