@@ -123,6 +123,7 @@ export type {
   HistoryAndWorkflowId,
   IntoHistoriesOptions,
   ListOptions,
+  ReplayAllOptions,
 } from './client/run-list.ts';
 export {
   type GetWorkflowHandleOptions,
@@ -214,6 +215,8 @@ export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
 export type { AppliedPatch, PatchContextOptions } from './client/context-write.ts';
 export type { FileReplayOptions, ReplayOptions, ReplayPoint } from '../runtime/replay/replay-options.ts';
+export type { DivergenceGroup, GateReport } from '../runtime/replay/gate-report.ts';
+export type { RunVerdict } from '../runtime/replay/replay-many.ts';
 export type { MockedCall, ReplayCall, ReplayDivergence, ReplayMode, ReplayReport } from '../runtime/replay/report.ts';
 export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

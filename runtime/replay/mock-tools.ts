@@ -26,6 +26,8 @@ export interface MockToolsOptions {
   readonly stub?: Uint8Array | null | undefined;
   /** Looks for where the code waits instead of issuing a command. This slows down the thread for good. */
   readonly tracesWaits?: boolean | undefined;
+  /** The report has no document and no hash of it. */
+  readonly omitsState?: boolean | undefined;
   /** Stops a debugger where the code issues the command with this seq, or gets the input with this seq. */
   readonly breakAt?: number | undefined;
 }
@@ -126,7 +128,7 @@ class MockedRun {
     const missing = this.#turns.missing();
     const extra = this.#turns.extra();
     const end = failure !== undefined ? 'stopped' : this.#end();
-    const state = failure === undefined ? foldedState(ops) : undefined;
+    const state = failure === undefined && this.#options.omitsState !== true ? foldedState(ops) : undefined;
     const { runId, workflowId, workflowType } = this.#source;
     return {
       mode: 'MOCK_TOOLS',

@@ -1,14 +1,23 @@
-// Lists of runs, read page by page, with histories on request. Also counts runs.
+// Lists of runs, read page by page, with histories on request. Also counts the runs of a list and replays them.
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { ListedRun, PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
 import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
+import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
+import type { GateReport } from '../../runtime/replay/gate-report.ts';
+import type { ReplayRunsOptions } from '../../runtime/replay/replay-runs.ts';
 import {
+  aFunction,
   anyText,
   checkOption,
   checkOptions,
+  duration,
+  oneOf,
   optionTable,
+  textOf,
+  trueOrFalse,
+  unchecked,
   wholeNumber,
 } from '../../runtime/core/options/option-table.ts';
 
@@ -123,4 +132,68 @@ export async function countExecutions(
     count,
     groups: groups.map((group) => ({ count: group.count, groupValues: [[statusNames[group.status]]] })),
   };
+}
+
+/** Which runs to replay; all conditions must hold. */
+export interface ReplayAllOptions
+  extends Pick<ReplayRunsOptions, 'code' | 'bundlerOptions' | 'onDivergence' | 'onVerdict'> {
+  /** As in `list`, without ORDER BY. */
+  query?: string;
+  /** Runs that started within this time, such as '7d'. */
+  since?: Duration;
+  workflowType?: string;
+  taskQueue?: string;
+  /** Only open runs. */
+  open?: boolean;
+  /** Replays only this many of the runs: always the same ones of the same list. */
+  sample?: number;
+  /** Number of runs that are replayed at the same time; default: the number of processors. */
+  parallel?: number;
+}
+
+const replayAllOptions = optionTable<ReplayAllOptions>({
+  ...unchecked('code', 'bundlerOptions'),
+  query: anyText,
+  since: duration,
+  workflowType: textOf(1, 1000),
+  taskQueue: textOf(1, 1000),
+  open: trueOrFalse,
+  sample: wholeNumber(1),
+  parallel: wholeNumber(1),
+  onDivergence: oneOf({ fail: 'fail', report: 'report' }),
+  onVerdict: aFunction,
+});
+
+/** The query of `list` for the runs that the options select. @throws INVALID_INPUT, TypeError for a wrong duration */
+export function replayQuery(options: ReplayAllOptions, nowMs: number = Date.now()): string {
+  checkOptions('workflow.replayAll', options, replayAllOptions);
+  const { query, since, workflowType, taskQueue, open } = options;
+  const text = (name: string, value: string): string =>
+    `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+  const conditions = [
+    ...(query === undefined || query.trim() === '' ? [] : [`(${query})`]),
+    ...(since === undefined ? [] : [`StartTime >= '${new Date(nowMs - durationMs(since)).toISOString()}'`]),
+    ...(workflowType === undefined ? [] : [text('WorkflowType', workflowType)]),
+    ...(taskQueue === undefined ? [] : [text('TaskQueue', taskQueue)]),
+    ...(open === true ? ['CloseTime IS NULL'] : []),
+  ];
+  return conditions.join(' AND ');
+}
+
+/** Replays all runs that the options select with MOCK_TOOLS. @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED */
+export async function replayAll(
+  connection: Connection,
+  namespace: string,
+  options: ReplayAllOptions,
+): Promise<GateReport> {
+  const runs = readRuns(connection, namespace, { query: replayQuery(options) });
+  const { code, bundlerOptions, onDivergence, onVerdict, sample, parallel } = options;
+  const given = { onDivergence, onVerdict, sample, parallel };
+  const ofCode = {
+    ...(code === undefined ? {} : { code }),
+    ...(bundlerOptions === undefined ? {} : { bundlerOptions }),
+  };
+  // Loaded on demand, because it loads the sandbox and the bundler.
+  const { replayRuns } = await import('../../runtime/replay/replay-runs.ts');
+  return connection.reach((database) => replayRuns(database, runs, { ...given, ...ofCode }));
 }

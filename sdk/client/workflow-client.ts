@@ -19,7 +19,11 @@ import {
   intoHistories,
   type ListOptions,
   readRuns,
+  replayAll,
+  type ReplayAllOptions,
+  replayQuery,
 } from './run-list.ts';
+import type { GateReport } from '../../runtime/replay/gate-report.ts';
 import type { Definition } from './message-options.ts';
 import { type HandleParts, RunHandle } from './run-handle.ts';
 import {
@@ -269,6 +273,19 @@ export class WorkflowClient {
    */
   async count(query = ''): Promise<CountWorkflowExecution> {
     return countExecutions(this.#connection, this.#namespace, query);
+  }
+
+  /**
+   * Replays many runs with MOCK_TOOLS: what a team does before a deployment, with the code at hand.
+   * @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED
+   */
+  async replayAll(options: ReplayAllOptions = {}): Promise<GateReport> {
+    return replayAll(this.#connection, this.#namespace, options);
+  }
+
+  /** Number of runs that `replayAll` selects, before it takes a sample. @throws RuntimeError INVALID_INPUT */
+  async countReplays(options: ReplayAllOptions = {}): Promise<number> {
+    return (await this.count(replayQuery(options))).count;
   }
 
   #newRun<W extends Workflow>(workflow: W | string, options: WorkflowStartOptions<W>): TimedRun {

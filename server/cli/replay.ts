@@ -1,18 +1,21 @@
-// `reprise replay`: replays a run in one of the modes, and writes nothing to the database.
+// `reprise replay`: replays a run in one of the modes, or many runs against code, and writes nothing to the database.
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { replayMode } from '../../runtime/replay/replay-options.ts';
 import { readRunBundle, type ReplayOptions, type ReplayReport } from '../../sdk/client.ts';
-import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
+import { newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { reportText } from './replay/report-text.ts';
+import { type ManyFlags, replayManyRuns } from './replay/replay-many.ts';
 
-interface ReplayFlags extends CommonOptions {
+interface ReplayFlags extends ManyFlags {
   run?: string;
   file?: string;
   runBundledCode?: boolean;
+  all?: true;
+  open?: true;
   mode: NonNullable<ReplayOptions['mode']>;
   from?: number;
   to?: string;
@@ -26,7 +29,7 @@ interface ReplayFlags extends CommonOptions {
 }
 
 export function replayCommand(): Command {
-  return newClientAction('replay', 'Replay a run: its context patches alone, or its code on recorded results.')
+  return newClientAction('replay', 'Replay a run, or many: context patches alone, or code on recorded results.')
     .argument('[id]', 'workflow id; its latest run')
     .option('--run <runId>', 'a certain run instead')
     .option('--file <file>', 'instead of <id>: a file that `workflow export` wrote; needs no database')
@@ -41,15 +44,40 @@ export function replayCommand(): Command {
     .addOption(new Option('--on-divergence <what>', 'stop, or go on and match').choices(['fail', 'report']))
     .option('--on-missing <what>', 'for activities without a recorded result: fail, stub, or stub=<JSON file>', missing)
     .option('--output <file>', 'also write the report as JSON to this file')
+    .optionsGroup('Many runs, with MOCK_TOOLS:')
+    .option('--all', 'all runs that the options below select')
+    .option('--open', 'all open runs among them: what to replay before a deployment')
+    .option('--since <duration>', 'runs that started within this time, such as 7d')
+    .option('--type <type>', 'runs of a workflow type')
+    .option('--task-queue <queue>', 'runs of a task queue')
+    .option('--query <query>', 'runs that a query of `workflow list` selects')
+    .option('--sample <n>', 'only this many of them, always the same ones', countOf)
+    .option('--parallel <n>', 'runs at the same time; default: the number of processors', countOf)
+    .option('--junit <file>', 'write a report in the format of JUnit')
+    .option('--report <file>', 'write a report as JSON')
     .action(async (workflowId: string | undefined, flags: ReplayFlags, command: Command) => {
-      if ((workflowId === undefined) === (flags.file === undefined)) {
-        command.error('replay needs a workflow id or --file, and not both.');
+      const isMany = flags.all === true || flags.open === true;
+      if ([workflowId !== undefined, flags.file !== undefined, isMany].filter(Boolean).length !== 1) {
+        command.error('replay needs one of these: a workflow id, --file, or --all or --open.');
       }
-      const report = await reportOf(workflowId, flags);
-      if (flags.output !== undefined) await writeFile(flags.output, `${jsonText(report, 2)}\n`);
-      console.log(flags.json === true ? jsonText(report) : reportText(report, flags.output === undefined));
-      process.exitCode = exitCodeOf(report);
+      await (isMany ? replayMany(flags) : replayOne(workflowId, flags));
     });
+}
+
+async function replayOne(workflowId: string | undefined, flags: ReplayFlags): Promise<void> {
+  const report = await reportOf(workflowId, flags);
+  if (flags.output !== undefined) await writeFile(flags.output, `${jsonText(report, 2)}\n`);
+  console.log(flags.json === true ? jsonText(report) : reportText(report, flags.output === undefined));
+  process.exitCode = exitCodeOf(report);
+}
+
+async function replayMany(flags: ReplayFlags): Promise<void> {
+  const { open, code, onDivergence } = flags;
+  await replayManyRuns(flags, {
+    ...(open === true ? { open } : {}),
+    ...(onDivergence === undefined ? {} : { onDivergence }),
+    ...codeOf(code, flags),
+  });
 }
 
 async function reportOf(workflowId: string | undefined, flags: ReplayFlags): Promise<ReplayReport> {
@@ -88,6 +116,11 @@ function modeOf(text: string): string {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function countOf(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number above 0.');
 }
 
 function seqOf(text: string): number {

