@@ -5,6 +5,7 @@ import { checkConnection, Connection } from './common/connection.ts';
 import { defaultMaxPayloadBytes } from './client/encode-arguments.ts';
 import { QueryRejectCondition } from './client/query-reject-condition.ts';
 import { checkOptions, nested, notYet, oneOf, optionTable, unchecked } from '../runtime/core/options/option-table.ts';
+import { SystemClient } from './client/system-client.ts';
 import { WorkerDeploymentClient } from './client/worker-deployment-client.ts';
 import { WorkflowClient } from './client/workflow-client.ts';
 
@@ -36,6 +37,8 @@ export class Client {
   /** Versions of workers: which version takes new runs, and which ones still have runs. */
   readonly workerDeployment: WorkerDeploymentClient;
   readonly activity: ActivityClient;
+  /** System checkpoints and retention. */
+  readonly system: SystemClient;
 
   /**
    * Limits how long calls inside `fn` wait: they stop waiting after `deadline` (ms since 1970, or a Date).
@@ -59,6 +62,7 @@ export class Client {
     this.workflow = new WorkflowClient({ connection, namespace, maxPayloadBytes, ...workflow });
     this.workerDeployment = new WorkerDeploymentClient({ connection, namespace });
     this.activity = new ActivityClient({ connection, namespace, maxPayloadBytes });
+    this.system = new SystemClient(connection);
   }
 }
 
@@ -141,6 +145,10 @@ export {
 export { type Definition } from './client/message-options.ts';
 export type { WorkflowExecutionDescription } from './client/run-handle.ts';
 export type { ExportOptions, Lineage, LineageOptions } from './client/run-history.ts';
+export { SystemClient } from './client/system-client.ts';
+export type { PruneOptions, Retention } from '../runtime/core/recovery/retention.ts';
+export type { PruneReport } from '../runtime/recovery/prune.ts';
+export type { SystemCheckpoint, SystemCheckpointReport } from '../runtime/store/checkpoints/system-checkpoints.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
 export { QueryRejectCondition } from './client/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';
@@ -218,5 +226,11 @@ export type { FileReplayOptions, ReplayOptions, ReplayPoint } from '../runtime/r
 export type { DivergenceGroup, GateReport } from '../runtime/replay/gate-report.ts';
 export type { RunVerdict } from '../runtime/replay/replay-many.ts';
 export type { MockedCall, ReplayCall, ReplayDivergence, ReplayMode, ReplayReport } from '../runtime/replay/report.ts';
-export type { PatchFilter, PatchRecord, StatePoint, StateResult } from '../runtime/replay/state-at.ts';
+export type { Authorship, BlameEntry, TimelineEntry } from '../runtime/replay/context-blame.ts';
+export type { ContextDiff } from '../runtime/replay/context-diff.ts';
+export type { PatchFilter, PatchRecord } from '../runtime/replay/context-patches.ts';
+export type { ChainChoice, StatePoint } from '../runtime/replay/history-point.ts';
+export type { CheckpointFault, CheckpointTrigger } from '../runtime/core/recovery/checkpoint.ts';
+export type { CheckpointInfo } from '../runtime/store/checkpoints/checkpoints.ts';
+export type { StateResult } from '../runtime/replay/state-at.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

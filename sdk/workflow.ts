@@ -114,6 +114,7 @@ export {
   VersioningBehavior,
   type WorkerDeploymentVersion,
 } from '../runtime/core/run/deployment.ts';
+export type { CheckpointStrategy, CheckpointTail } from '../runtime/core/recovery/checkpoint-strategy.ts';
 export { type ContextSource } from '../runtime/core/log/event.ts';
 export type { SearchAttributes, SearchAttributeValue } from '../runtime/core/options/search-attributes.ts';
 export {

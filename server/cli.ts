@@ -5,13 +5,17 @@ import { RuntimeError } from '../runtime/core/failure/runtime-error.ts';
 import { newCommand } from './cli/command.ts';
 import { deploymentCommand } from './cli/deployment.ts';
 import { replayCommand } from './cli/replay.ts';
+import { pruneCommand } from './cli/prune.ts';
 import { sqlCommand } from './cli/sql.ts';
+import { systemCommand } from './cli/system.ts';
 import { workflowCommand } from './cli/workflow.ts';
 
 const program = newCommand('reprise', 'Durable execution on plain Postgres, with replay.')
   .addCommand(workflowCommand())
   .addCommand(replayCommand())
   .addCommand(deploymentCommand())
+  .addCommand(systemCommand())
+  .addCommand(pruneCommand())
   .addCommand(sqlCommand());
 
 async function main(): Promise<number> {

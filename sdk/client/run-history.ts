@@ -9,14 +9,6 @@ import {
   trueOrFalse,
   wholeNumber,
 } from '../../runtime/core/options/option-table.ts';
-import {
-  contextPatches,
-  type PatchFilter,
-  type PatchRecord,
-  stateAt,
-  type StatePoint,
-  type StateResult,
-} from '../../runtime/replay/state-at.ts';
 import { type RunDiff, runDiff } from '../../runtime/replay/run-diff.ts';
 import type { ExportedCode, ExportedRun } from '../../runtime/replay/run-bundle/export-run.ts';
 import { type Verification, verifySource } from '../../runtime/replay/verify-source.ts';
@@ -26,6 +18,12 @@ import { readBundle } from '../../runtime/store/runs/recorded-bundle.ts';
 import { readLineage } from '../../runtime/store/runs/lineage.ts';
 import type { ReplayOptions } from '../../runtime/replay/replay-options.ts';
 import type { ReplayReport } from '../../runtime/replay/report.ts';
+import { blame, type BlameEntry, timeline, type TimelineEntry } from '../../runtime/replay/context-blame.ts';
+import { contextDiff, type ContextDiff } from '../../runtime/replay/context-diff.ts';
+import { contextPatches, type PatchFilter, type PatchRecord } from '../../runtime/replay/context-patches.ts';
+import type { ChainChoice, StatePoint } from '../../runtime/replay/history-point.ts';
+import { stateAt, type StateResult } from '../../runtime/replay/state-at.ts';
+import { type CheckpointInfo, listCheckpoints } from '../../runtime/store/checkpoints/checkpoints.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
 import type { Connection } from '../common/connection.ts';
@@ -50,6 +48,7 @@ export interface ExportOptions {
   withCode?: boolean;
 }
 
+const checkpointsOptions = optionTable<{ check?: boolean }>({ check: trueOrFalse });
 const exportOptions = optionTable<ExportOptions>({ file: textOf(1, 10_000), withCode: trueOrFalse });
 const lineageOptions = optionTable<LineageOptions>({ limit: wholeNumber(1) });
 
@@ -81,7 +80,10 @@ export abstract class RunHistory {
     return this.read((database, runId) => stateAt<T>(database, runId, point));
   }
 
-  /** Context patches in order, with author and reason. With `path`, only patches at, above or below that path. */
+  /**
+   * Context patches in order, with author and reason, of this run and of the earlier runs of its chain. With `path`, only
+   * patches at, above or below that path.
+   */
   async patches(filter: PatchFilter = {}): Promise<PatchRecord[]> {
     return this.read((database, runId) => contextPatches(database, runId, filter));
   }
@@ -129,9 +131,18 @@ export abstract class RunHistory {
     });
   }
 
-  /** Checks the hash chain of the log. Finds edited and missing events; a missing end only a copy of the head shows. */
+  /**
+   * Checks the hash chain of the log, and that a closed run ends where its row says. Finds edited and missing events; the
+   * missing end of an open run only a copy of the head shows.
+   */
   async verify(): Promise<Verification> {
-    return this.#connection.reach(async () => verifySource(await this.#source()));
+    const { run_id: runId, final_seq: seq, final_hash: hash } = await this.run();
+    return this.#connection.reach(async (database) => {
+      const found = await verifySource(await StoredHistory.open(database, runId));
+      if (!found.ok || seq === null || (found.events === seq && found.headHash === hash?.toString('hex'))) return found;
+      const problem = `the closed run ended at seq ${seq}, its log ends ${found.events === seq ? 'with another hash' : `at seq ${found.events}`}`;
+      return { ...found, ok: false, fault: { seq: Math.min(seq, found.events), problem } };
+    });
   }
 
   #source(): Promise<StoredHistory> {
@@ -147,6 +158,30 @@ export abstract class RunHistory {
     // Loaded on demand, because it loads the sandbox and the bundler.
     const { replayRun } = await import('../../runtime/replay/replay-run.ts');
     return this.read((database, runId) => replayRun(database, runId, options));
+  }
+
+  /** What changed in the context between two points, as RFC 6902 operations. */
+  async diff(from: StatePoint, to: StatePoint = {}): Promise<ContextDiff> {
+    return this.read((database, runId) => contextDiff(database, runId, from, to));
+  }
+
+  /** Who wrote each value at and below a path, by default of the whole document, as it was at a point. */
+  async blame(path = '', point: StatePoint = {}): Promise<BlameEntry[]> {
+    return this.read((database, runId) => blame(database, runId, path, point));
+  }
+
+  /** Each value that a path had, with who wrote it and why. */
+  async timeline(path: string, choice: ChainChoice = {}): Promise<TimelineEntry[]> {
+    return this.read((database, runId) => timeline(database, runId, path, choice));
+  }
+
+  /**
+   * The cached states of the context and the names that the code gave, in order. Any of them can be deleted. `check`: also
+   * says which ones no longer prove themselves; this reads all of them.
+   */
+  async checkpoints(options: { check?: boolean } = {}): Promise<CheckpointInfo[]> {
+    checkOptions('checkpoints', options, checkpointsOptions);
+    return this.read((database, runId) => listCheckpoints(database, runId, options.check));
   }
 
   /** Calls `work` with the run, again after a lost connection. */

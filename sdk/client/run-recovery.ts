@@ -1,12 +1,21 @@
 // The part of a handle that acts on a run from outside: the verbs of operators. They need no workflow code, and most
 // need no worker. Messages to the code (signals, updates, queries) belong to RunHandle.
+import { checkOptions, optionTable, required, storableName } from '../../runtime/core/options/option-table.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
 import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { saveCheckpoint } from '../../runtime/replay/save-checkpoint.ts';
+import type { CheckpointInfo } from '../../runtime/store/checkpoints/checkpoints.ts';
+import { holdRun, releaseRun } from '../../runtime/store/retention/holds.ts';
 import { WorkflowNotFoundError } from './client-errors.ts';
 import { checkReason } from './encode-arguments.ts';
 import { RunForks } from './run-forks.ts';
 import { sendMessage } from './send-message.ts';
 import { rowOf, whenFree } from './when-free.ts';
+
+const holdOptions = optionTable<{ reason: string; actor: string }>({
+  reason: required(storableName),
+  actor: required(storableName),
+});
 
 export abstract class RunRecovery extends RunForks {
   abstract readonly workflowId: string;
@@ -31,6 +40,29 @@ export abstract class RunRecovery extends RunForks {
       run = await this.run();
       if (run.run_id === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
     }
+  }
+
+  /**
+   * Names and pins the present state of the context. Folds the log and needs no worker: the code of the run does not
+   * notice. The state is the one after the run's last turn.
+   * @throws CHECKPOINT_EXISTS; INVALID_INPUT when the run has no context
+   */
+  async checkpoint(name: string): Promise<CheckpointInfo> {
+    return this.read((database, runId) => saveCheckpoint(database, runId, name));
+  }
+
+  /**
+   * Keeps the run and the earlier runs of its chain from retention, until `releaseHold`. The runs that it was forked
+   * from are kept with it.
+   */
+  async hold(options: { reason: string; actor: string }): Promise<void> {
+    checkOptions('hold', options, holdOptions);
+    await this.read((database, runId) => holdRun(database, runId, options));
+  }
+
+  /** Ends the hold of the run and of the earlier runs of its chain. Returns false when there was none. */
+  async releaseHold(): Promise<boolean> {
+    return this.read(releaseRun);
   }
 
   /** Returns false when the run was already closed. */

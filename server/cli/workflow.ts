@@ -3,12 +3,18 @@ import type { Command } from 'commander';
 import { newCommand } from './command.ts';
 import { compareCommand } from './workflow/compare.ts';
 import { exportCommand } from './workflow/export.ts';
+import { holdCommand } from './workflow/hold.ts';
 import { lineageCommand } from './workflow/lineage.ts';
+import { blameCommand } from './workflow/blame.ts';
+import { checkpointCommand } from './workflow/checkpoint.ts';
+import { checkpointsCommand } from './workflow/checkpoints.ts';
+import { diffCommand } from './workflow/diff.ts';
 import { listCommand } from './workflow/list.ts';
 import { patchContextCommand } from './workflow/patch-context.ts';
 import { patchesCommand } from './workflow/patches.ts';
 import { showCommand } from './workflow/show.ts';
 import { stateCommand } from './workflow/state.ts';
+import { timelineCommand } from './workflow/timeline.ts';
 import { verifyCommand } from './workflow/verify.ts';
 
 export function workflowCommand(): Command {
@@ -21,5 +27,11 @@ export function workflowCommand(): Command {
     .addCommand(lineageCommand())
     .addCommand(compareCommand())
     .addCommand(exportCommand())
-    .addCommand(verifyCommand());
+    .addCommand(verifyCommand())
+    .addCommand(diffCommand())
+    .addCommand(blameCommand())
+    .addCommand(timelineCommand())
+    .addCommand(checkpointsCommand())
+    .addCommand(checkpointCommand())
+    .addCommand(holdCommand());
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { userInfo } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
@@ -204,4 +206,38 @@ test('patch-context changes the context of an open run, or says why it does not'
   assert.equal((await workflow('patch-context', 'patched', ...unnamed)).code, 0);
   assert.equal(await open.result(), 7);
   assert.equal((await open.patches()).at(-1)?.sourceId, userInfo().username);
+});
+
+test('a time of day and a relative time are printed as absolute times with their zone', async () => {
+  const { code, out, err } = await workflow('state', 'tally', '--at', '0 s ago', '--utc');
+  assert.deepEqual([code, out], [0, (await workflow('state', 'tally')).out]);
+  assert.match(err, /^"0 s ago" is 2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \+00:00 \(UTC\)\n$/);
+  assert.match((await workflow('patches', 'tally', '--since', '00:00')).err, /^"00:00" is .* 00:00:00\.000 /);
+});
+
+test('state writes the document to a file', async () => {
+  const file = join(tmpdir(), `reprise-state-${process.pid}.json`);
+  const { code, out } = await workflow('state', 'tally', '--output', file);
+  assert.equal(code, 0);
+  assert.match(out, /^written to .* \(seq \d+, \d+ patches\)\n$/);
+  assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), (await handle.stateAt()).state);
+  await rm(file);
+});
+
+test('diff, blame and timeline print tables, and with --json what the client returns', async () => {
+  assert.match((await workflow('diff', 'tally', 'record#2', 'record#3')).out, /^replace +\| \/done +\| 1 +\| 2$/m);
+  const blame = await workflow('blame', 'tally', '--path', '/items/*');
+  assert.match(blame.out, /^\/items\/1 .*\| tool record +\| +\| item 1$/m);
+  assert.match(blame.out, /^\(3 rows\)$/m);
+  assert.match((await workflow('timeline', 'tally', '--path', '/done')).out, /^2 +\| .*item 1$/m);
+  const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+  assert.deepEqual(
+    await json('blame', 'tally', '--at', 'record#2'),
+    plain(await handle.blame('', { event: 'record#2' })),
+  );
+  assert.deepEqual(await json('timeline', 'tally', '--path', '/done'), plain(await handle.timeline('/done')));
+  assert.deepEqual(await json('diff', 'tally', '1', '5'), plain(await handle.diff({ seq: 1 }, { seq: 5 })));
+  assert.match((await workflow('blame', 'tally', '--path', '/nowhere')).out, /^There is nothing at \/nowhere\./);
+  assert.equal((await workflow('timeline', 'tally')).code, 64);
+  assert.equal((await workflow('diff', 'tally', 'half')).code, 1);
 });

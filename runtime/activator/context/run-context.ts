@@ -156,6 +156,11 @@ export class RunContext {
     return isChanged;
   }
 
+  /** JSON text of the document; undefined before the code has attached the context. */
+  get text(): string | undefined {
+    return this.#attached?.document.text;
+  }
+
   /** Before the context is attached, only the document of the previous run counts. It answers the start. */
   #applyInput({ answers, ops, meta }: HistoryEvent): void {
     if (answers === null || ops === null) return;

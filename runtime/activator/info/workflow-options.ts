@@ -4,6 +4,7 @@ import { VersioningBehavior } from '../../core/run/deployment.ts';
 import { failsOnNondeterminism } from '../../core/failure/failure-types.ts';
 import { describeValue } from '../../core/json/json.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { type CheckpointStrategy, strategyFault } from '../../core/recovery/checkpoint-strategy.ts';
 import { checkOptions, listOf, oneOf, optionTable, ruleOf } from '../../core/options/option-table.ts';
 
 export interface WorkflowDefinitionOptions {
@@ -16,6 +17,8 @@ export interface WorkflowDefinitionOptions {
   readonly failureExceptionTypes?: readonly (new (
     ...args: never[]
   ) => Error)[];
+  /** When the worker caches the state of the run's context. Default: 'automatic'. */
+  readonly checkpoint?: CheckpointStrategy;
 }
 /** A function is called once per run, just before the workflow function. It may use `workflowInfo()`. */
 export type WorkflowDefinitionOptionsOrGetter = WorkflowDefinitionOptions | (() => WorkflowDefinitionOptions);
@@ -28,10 +31,15 @@ const table = optionTable<WorkflowDefinitionOptions>(
   {
     versioningBehavior: oneOf(VersioningBehavior),
     failureExceptionTypes: listOf(ruleOf('an error class', (value) => typeof value === 'function')),
+    checkpoint: { faultOf: (value) => faultAt(strategyFault(value)) },
   },
   {},
   'setWorkflowOptions: ',
 );
+
+function faultAt(problem: string | undefined): { at: string; problem: string } | undefined {
+  return problem === undefined ? undefined : { at: '', problem };
+}
 
 function invalid(message: string): RuntimeError {
   return new RuntimeError('INVALID_INPUT', `setWorkflowOptions: ${message}.`);

@@ -30,6 +30,7 @@ import { writeLog } from './log.ts';
 import { Queries } from '../messages/queries.ts';
 import type { Random, RandomStreams } from '../determinism/random.ts';
 import type { AskedPatch, PatchTrial } from '../../core/context/patch-trial.ts';
+import { CheckpointAdvice } from '../context/checkpoint-advice.ts';
 import { RunContext } from '../context/run-context.ts';
 import { RunIdentity } from './run-identity.ts';
 import type { SandboxRun } from './sandbox-run.ts';
@@ -72,6 +73,7 @@ export class Run implements SandboxRun, CurrentRun {
   readonly versions: Versions = new Versions(this.turn);
   readonly rootScope: RootScope = new RootScope(this);
   readonly context: RunContext = new RunContext(this);
+  readonly checkpoint: CheckpointAdvice = new CheckpointAdvice(this);
   readonly #load: () => Record<string, unknown>;
   readonly #failureTypes: FailureErrorTypes | undefined;
   #options: WorkflowDefinitionOptions | undefined;
@@ -278,6 +280,7 @@ export class Run implements SandboxRun, CurrentRun {
 
   #start(main: Main, args: readonly unknown[]): void {
     this.#options = optionsOf(main);
+    this.checkpoint.strategy = this.#options.checkpoint ?? 'automatic';
     let result: unknown;
     try {
       result = main(...args);

@@ -1,4 +1,5 @@
 // A run inside the sandbox, as the host sees it. Types only.
+import type { CheckpointAdvice } from '../context/checkpoint-advice.ts';
 import type {
   Activation,
   ActivationResult,
@@ -23,6 +24,7 @@ export interface SandboxRun {
   tryPatches(groups: readonly (readonly AskedPatch[])[]): PatchTrial;
   /** From the workflow's options; undefined before the first activation, and when the options do not set it. */
   readonly versioningBehavior: VersioningBehavior | undefined;
+  readonly checkpoint: CheckpointAdvice;
   /** From here on the run has another identity: its history goes on as a fork. */
   become(fork: ForkedMeta): void;
   /** Operations that create the context document as it is now; null without a context. */

@@ -138,6 +138,10 @@ export class ContextDocument<T extends object = { readonly [key: string]: Json }
     }
   }
 
+  get text(): string {
+    return JSON.stringify(this.#holder['']);
+  }
+
   /** A copy that belongs to the caller. */
   snapshot(): Json {
     return cloneJson(this.#holder['']);

@@ -51,6 +51,10 @@ export const errorCodes = [
   'ACTIVITY_NOT_COMPLETED',
   'ACTIVITY_FAILED',
   'ACTIVITY_ALREADY_STARTED',
+  'STEP_NOT_FOUND',
+  'CHECKPOINT_NOT_FOUND',
+  'CHECKPOINT_EXISTS',
+  'PRUNE_NOT_ALLOWED',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

@@ -6,6 +6,7 @@ import type { Activation, ActivationResult, Divergence, PendingCall, TaskFailure
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import type { ForkedMeta } from '../../core/run/forked-meta.ts';
+import type { CheckpointStrategy, CheckpointTail } from '../../core/recovery/checkpoint-strategy.ts';
 import type { VersioningBehavior } from '../../core/run/deployment.ts';
 import type { AskedPatch, PatchTrial } from '../../core/context/patch-trial.ts';
 import { hostAnswer, hostCalls, hostResult, hostTrial, type LoggedAnswer } from './host-copy.ts';
@@ -85,6 +86,28 @@ export class ActiveRun implements RejectionSink {
   /** From the workflow's options; known after the first activation. */
   get versioningBehavior(): VersioningBehavior | undefined {
     return this.#run.versioningBehavior;
+  }
+
+  /** From the workflow's options. A function belongs to the sandbox: ask `isCheckpointDue`. */
+  get checkpointStrategy(): CheckpointStrategy {
+    return this.#run.checkpoint.strategy;
+  }
+
+  /** What the workflow's own strategy says, or why it could not say. Call between activations. */
+  isCheckpointDue(tail: CheckpointTail): boolean | string {
+    return withRejectionSink(ignoredRejections, () => {
+      const { realm, drain } = this.#open;
+      realm.enter();
+      const verdict = this.#run.checkpoint.isDue({ ...tail });
+      drain();
+      const deadlock = realm.deadlock();
+      return deadlock === undefined ? verdict : this.#tellDeadlock(deadlock).message;
+    });
+  }
+
+  /** JSON text of the context's document, as the last activation left it; undefined while the code has no context. */
+  contextText(): string | undefined {
+    return this.#run.checkpoint.text;
   }
 
   /** An unhandled rejection of the run. It fails the activation that caused it and every later one. */

@@ -262,9 +262,11 @@ export async function readLinkEvents(
   return events;
 }
 
-/** Where to stop reading (inclusive). `upToTime` is in µs since 1970. */
+/** Where to begin (`after`: exclusive) and to stop reading (inclusive). Times are inclusive, in µs since 1970. */
 export interface PatchLimit {
+  readonly after?: number;
   readonly upTo?: number;
+  readonly fromTime?: number;
   readonly upToTime?: number;
 }
 
@@ -300,7 +302,10 @@ async function* patchPages<T>(
   );
   const { first, head } = rows[0]!;
   const upTo = Math.min(head ?? 0, Math.trunc(limit.upTo ?? seqMax));
-  const time = limit.upToTime === undefined ? '' : ` and at <= ${timeOf(String(Math.trunc(limit.upToTime)))}`;
+  const from = limit.fromTime === undefined ? '' : ` and at >= ${timeOf(String(Math.trunc(limit.fromTime)))}`;
+  const until = limit.upToTime === undefined ? '' : ` and at <= ${timeOf(String(Math.trunc(limit.upToTime)))}`;
+  const time = `${from}${until}`;
+  const begin = Math.trunc(limit.after ?? 0);
   for (const segment of (first ?? 1) === 1 ? ownRows(runId) : await readLine(database, runId)) {
     const end = Math.min(upTo, segment.last);
     const where = `run_id = '${checked(segment.runId)}' and type = ${eventCode.ContextPatched}${time}`;
@@ -310,7 +315,8 @@ async function* patchPages<T>(
         `select ${columns} from ${schema}.events where ${where} and ${seqRange(after, end, page)} order by seq`,
         read,
       );
-    if (segment.first <= end) yield* ahead(segment.first - 1, { upTo: end, size: page, least: 0 }, readPage);
+    const start = Math.max(begin, segment.first - 1);
+    if (start < end) yield* ahead(start, { upTo: end, size: page, least: 0 }, readPage);
   }
 }
 

@@ -3,6 +3,7 @@
 
 create schema reprise;
 grant usage on schema reprise to reprise_auditor;
+grant usage on schema reprise to reprise_pruner;
 grant usage on schema reprise to reprise_worker;
 
 create table reprise.activity_heartbeats (
@@ -12,6 +13,7 @@ create table reprise.activity_heartbeats (
   constraint activity_heartbeats_pkey PRIMARY KEY (run_id, seq)
 );
 grant delete, insert, select, update on reprise.activity_heartbeats to reprise_worker;
+grant delete, select on reprise.activity_heartbeats to reprise_pruner;
 
 create table reprise.activity_rates (
   queue text not null,
@@ -56,6 +58,30 @@ create table reprise.bundles (
 );
 grant insert, select on reprise.bundles to reprise_worker;
 
+create table reprise.checkpoints (
+  run_id uuid not null,
+  seq integer not null,
+  context_seq integer not null,
+  name text,
+  trigger text not null,
+  state bytea not null,
+  progress double precision,
+  patches integer not null,
+  bytes integer not null,
+  state_hash bytea not null,
+  log_hash bytea not null,
+  schema_version smallint not null,
+  worker integer,
+  pinned boolean not null default false,
+  at timestamp with time zone not null default clock_timestamp(),
+  constraint checkpoints_pkey PRIMARY KEY (run_id, seq),
+  constraint checkpoints_check CHECK (context_seq <= seq),
+  constraint checkpoints_trigger_check CHECK (trigger = ANY (ARRAY['automatic'::text, 'patches'::text, 'activities'::text, 'time'::text, 'progress'::text, 'function'::text, 'manual'::text]))
+);
+grant delete, insert, select, update on reprise.checkpoints to reprise_worker;
+grant delete, select on reprise.checkpoints to reprise_pruner;
+grant select on reprise.checkpoints to reprise_auditor;
+
 create table reprise.deployment_versions (
   namespace text not null,
   deployment_name text not null,
@@ -93,6 +119,7 @@ create table reprise.events (
   constraint events_source_check CHECK (source = ANY (ARRAY['tool'::text, 'agent'::text, 'llm'::text, 'system'::text, 'user'::text]))
 );
 CREATE INDEX events_updates ON reprise.events USING btree (run_id, correlation_id) WHERE (type = ANY (ARRAY[41, 42, 43]));
+grant delete, select on reprise.events to reprise_pruner;
 grant insert, select on reprise.events to reprise_worker;
 grant select on reprise.events to reprise_auditor;
 
@@ -122,6 +149,7 @@ create table reprise.inbox (
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
 CREATE INDEX inbox_owner ON reprise.inbox USING btree (owner) WHERE (owner IS NOT NULL);
 grant delete, insert, select, update on reprise.inbox to reprise_worker;
+grant delete, select on reprise.inbox to reprise_pruner;
 
 create table reprise.leases (
   epoch integer not null,
@@ -143,6 +171,7 @@ create table reprise.migrations (
   timestamp character varying(255) not null,
   constraint migrations_pkey PRIMARY KEY (name)
 );
+grant select on reprise.migrations to reprise_pruner;
 grant select on reprise.migrations to reprise_worker;
 
 create table reprise.outbox (
@@ -155,6 +184,27 @@ create table reprise.outbox (
   constraint outbox_check CHECK ((parent_run_id IS NULL) = (parent_seq IS NULL))
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
 grant delete, insert, select, update on reprise.outbox to reprise_worker;
+grant select on reprise.outbox to reprise_pruner;
+
+create table reprise.pruned_runs (
+  run_id uuid not null,
+  namespace text not null,
+  workflow_id text not null,
+  workflow_type text not null,
+  status text not null,
+  started_at timestamp with time zone not null,
+  closed_at timestamp with time zone not null,
+  final_seq integer,
+  final_hash bytea,
+  bytes bigint not null,
+  archive text,
+  pruned_at timestamp with time zone not null default clock_timestamp(),
+  constraint pruned_runs_pkey PRIMARY KEY (run_id)
+);
+CREATE INDEX pruned_runs_workflow_id ON reprise.pruned_runs USING btree (namespace, workflow_id);
+grant insert, select on reprise.pruned_runs to reprise_pruner;
+grant select on reprise.pruned_runs to reprise_auditor;
+grant select on reprise.pruned_runs to reprise_worker;
 
 create table reprise.quarantine (
   run_id uuid not null,
@@ -199,6 +249,17 @@ create unlogged table reprise.requests (
 CREATE INDEX requests_open ON reprise.requests USING btree (queue) WHERE (answered_at IS NULL);
 grant delete, insert, select, update on reprise.requests to reprise_worker;
 
+create table reprise.run_holds (
+  run_id uuid not null,
+  reason text not null,
+  actor text not null,
+  at timestamp with time zone not null default clock_timestamp(),
+  constraint run_holds_pkey PRIMARY KEY (run_id)
+);
+grant delete, insert, select, update on reprise.run_holds to reprise_worker;
+grant select on reprise.run_holds to reprise_auditor;
+grant select on reprise.run_holds to reprise_pruner;
+
 create table reprise.runs (
   run_id uuid not null,
   namespace text not null,
@@ -234,8 +295,23 @@ CREATE UNIQUE INDEX runs_open_workflow_id ON reprise.runs USING btree (namespace
 CREATE INDEX runs_parent ON reprise.runs USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
 CREATE INDEX runs_search_attributes ON reprise.runs USING gin (search_attributes jsonb_path_ops, search_attribute_types jsonb_path_ops) WHERE (search_attributes IS NOT NULL);
 CREATE INDEX runs_workflow_id ON reprise.runs USING btree (namespace, workflow_id, run_id);
+grant delete, select on reprise.runs to reprise_pruner;
 grant insert, select, update on reprise.runs to reprise_worker;
 grant select on reprise.runs to reprise_auditor;
+
+create table reprise.system_checkpoints (
+  id uuid not null,
+  name text not null,
+  at timestamp with time zone not null default clock_timestamp(),
+  lsn text,
+  heads json not null,
+  schema_version smallint not null,
+  constraint system_checkpoints_pkey PRIMARY KEY (id),
+  constraint system_checkpoints_name_key UNIQUE (name)
+);
+grant delete, select on reprise.system_checkpoints to reprise_pruner;
+grant insert, select on reprise.system_checkpoints to reprise_worker;
+grant select on reprise.system_checkpoints to reprise_auditor;
 
 create table reprise.workers (
   epoch integer not null generated always as identity,
@@ -261,6 +337,7 @@ create function reprise.line(run uuid) returns TABLE(run_id uuid, first integer,
 
 create schema reprise_audit;
 grant usage on schema reprise_audit to reprise_auditor;
+grant usage on schema reprise_audit to reprise_worker;
 
 create function reprise_audit.apply_op(doc jsonb, op jsonb) returns jsonb
   language plpgsql immutable set search_path=pg_catalog;

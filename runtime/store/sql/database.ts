@@ -12,6 +12,7 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { CheckpointFault } from '../../core/recovery/checkpoint.ts';
 import { checkSchemaName, migrate } from './migrate.ts';
 import { Notifier } from './notifier.ts';
 import { inspectSession, losesStatements } from './pooler.ts';
@@ -22,6 +23,8 @@ import type { NewRun } from '../runs/start-run.ts';
 export interface LocalEvents {
   /** A run has closed. `outcome` holds what its last event says. */
   closed: [runId: string, outcome: ClosedOutcome];
+  /** A checkpoint was damaged or did not belong to its log, so a reader passed it over. */
+  checkpointRejected: [fault: CheckpointFault];
 }
 export interface ClosedOutcome {
   readonly type: string;

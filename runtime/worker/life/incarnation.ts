@@ -23,6 +23,7 @@ import { LocalStarts } from '../claim/local-starts.ts';
 import { Links } from '../links/links.ts';
 import { QueryAnswerer } from '../queries/query-answerer.ts';
 import { AnnouncedMail } from '../turns/announced-mail.ts';
+import { Checkpoints } from '../turns/checkpoints.ts';
 import { EventActions } from '../turns/event-actions.ts';
 import { GroupCommit } from '../turns/group-commit.ts';
 import { LockedClose } from '../turns/locked-close.ts';
@@ -40,6 +41,9 @@ import { Life } from './life.ts';
 import { LookAround } from './look-around.ts';
 import { Quarantine } from './quarantine.ts';
 import { openSessions, type Sessions } from './sessions.ts';
+
+/** How long a stopping worker waits for checkpoints that are being written. A lost one costs nothing but time. */
+const checkpointsMs = 5_000;
 
 export interface IncarnationOptions extends ActivityLimits {
   readonly database: Database;
@@ -112,6 +116,7 @@ export class Incarnation {
     const links = new Links(worker);
     const cache = life.owns(new RunCache(worker, activities, timers));
     const commit = life.owns(new GroupCommit(worker, writers));
+    const checkpoints = new Checkpoints(worker);
     const lockedClose = new LockedClose(database, epoch);
     const actions = new EventActions(worker, activities, timers, links);
     const loader = new RunLoader(worker);
@@ -119,7 +124,7 @@ export class Incarnation {
     const quarantine = new Quarantine(worker, activities, cache, timers, reloader);
     const versionWatch = versions?.isRouted === true ? new VersionWatch(worker, versions) : undefined;
     const acting = { activities, timers, links, actions, versionWatch };
-    const stages = { ...acting, mail, cache, commit, lockedClose, loader, reloader, quarantine };
+    const stages = { ...acting, mail, cache, commit, checkpoints, lockedClose, loader, reloader, quarantine };
     const loop = new RunLoop(worker, stages);
 
     const claims = life.owns(new Claims(worker, cache, loop));
@@ -156,6 +161,7 @@ export class Incarnation {
     reached('DRAINING');
     await this.#unlessOver(this.#stages.activities.drain(graceMs));
     await this.#unlessOver(this.#stages.cache.releaseAll());
+    await this.#unlessOver(this.#stages.checkpoints.drain(checkpointsMs));
     reached('DRAINED');
     if (!this.#life.isOver) await this.#leave('stopped');
   }

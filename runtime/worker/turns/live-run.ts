@@ -8,6 +8,7 @@ import { RunState } from '../../core/run/run-state.ts';
 import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
 import { runIdBytes } from '../../store/runs/run-id.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
+import type { RunCheckpoints } from './run-checkpoints.ts';
 import { assertMove, type RunPhase } from './run-phase.ts';
 
 export class LiveRun {
@@ -59,6 +60,8 @@ export class LiveRun {
   sending = 0;
   /** Stored progress of pending activities, from loading the run until its activities start. */
   progress: Map<number, Uint8Array> | undefined;
+  /** What has happened since the last checkpoint of the context; undefined before the first turn with a context. */
+  checkpoints: RunCheckpoints | undefined;
   /** How many times in a row the run went into quarantine. */
   failures = 0;
   #phase: RunPhase = 'loading';
@@ -86,6 +89,7 @@ export class LiveRun {
   /** Folds an appended event into the run. */
   record(event: HistoryEvent): void {
     this.state.apply(event);
+    this.checkpoints?.add(event);
     if (event.hash !== null && this.unhashedEvents.length > 0) this.unhashedEvents = [];
     if (event.answers !== null && !this.state.activities.has(event.answers)) this.places.closed(event.answers);
   }

@@ -26,6 +26,7 @@ import type { Links } from '../links/links.ts';
 import type { VersionWatch } from '../versions/version-watch.ts';
 import { belongsElsewhere } from '../versions/worker-versions.ts';
 import type { EventActions } from './event-actions.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import { type AppendResult, type GroupCommit, PendingTurn, type TurnOwner } from './group-commit.ts';
 import { LiveRun } from './live-run.ts';
 import type { LockedClose } from './locked-close.ts';
@@ -42,6 +43,7 @@ export interface RunStages {
   readonly cache: RunCache;
   readonly actions: EventActions;
   readonly commit: GroupCommit;
+  readonly checkpoints: Checkpoints;
   readonly lockedClose: LockedClose;
   readonly loader: RunLoader;
   readonly reloader: CodeReloader;
@@ -338,8 +340,9 @@ export class RunLoop implements LoadedRuns, TurnOwner {
   // Act: the turn is durable.
 
   #committed({ run, inputs, built }: PendingTurn): void {
-    const { actions, cache, quarantine, versionWatch } = this.#stages;
+    const { actions, cache, checkpoints, quarantine, versionWatch } = this.#stages;
     for (const event of built.events) run.record(event);
+    checkpoints.committed(run, built);
     run.lostCloses = 0;
     run.unseenInputs.push(...built.unseenInputs);
     actions.answer(run, built);

@@ -1,28 +1,46 @@
 // `reprise workflow state`: the context document, now or at a point of the run's history.
+import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { StatePoint } from '../../../sdk/client.ts';
+import type { StateResult } from '../../../sdk/client.ts';
 import { jsonText } from '../json-view.ts';
-import { type RunOptions, withHandle, workflowAction } from './run-action.ts';
+import { pointHelp, readPoint, withZone, type ZoneOption } from '../point-option.ts';
+import { chainOf, type RunOptions, withHandle, workflowAction } from './run-action.ts';
+
+interface StateOptions extends RunOptions, ZoneOption {
+  at?: string;
+  output?: string;
+}
 
 export function stateCommand(): Command {
-  return workflowAction('state', "Show the context document, now or at a point of the run's history.")
-    .option('--at <point>', 'a seq or a time such as 2026-01-31T12:00:00Z (inclusive)')
-    .action((workflowId: string, options: RunOptions & { at?: string }) =>
+  return withZone(workflowAction('state', "Show the context document, now or at a point of the run's history."))
+    .option('--at <point>', `${pointHelp} (inclusive)`)
+    .option('--output <file>', 'write the document to this file')
+    .action((workflowId: string, options: StateOptions) =>
       withHandle(workflowId, options, async (handle) => {
-        const point = pointOf(options.at);
+        const point = { ...readPoint(options.at, options), ...chainOf(options) };
         const result = await handle.stateAt(point);
-        if ('seq' in point) {
+        if (point.seq !== undefined) {
           const { historyLength } = await handle.describe();
           if (point.seq > historyLength) console.error(`the run ends at seq ${historyLength}`);
         }
+        sayRejected(result);
+        if (options.output !== undefined && result.state !== undefined) {
+          await writeFile(options.output, `${jsonText(result.state, 2)}\n`);
+        }
         if (options.json === true) return console.log(jsonText(result));
-        if (result.state === undefined) console.log('The run has no context document there.');
-        else console.log(`${jsonText(result.state, 2)}\n(seq ${result.seq}, ${result.patches} patches)`);
+        console.log(stateText(result, options.output));
       }),
     );
 }
 
-function pointOf(at: string | undefined): StatePoint {
-  if (at === undefined) return {};
-  return /^\d+$/.test(at) ? { seq: Number(at) } : { time: at };
+function stateText({ state, seq, patches }: StateResult, output: string | undefined): string {
+  if (state === undefined) return 'The run has no context document there.';
+  const place = `(seq ${seq}, ${patches} patches)`;
+  return output === undefined ? `${jsonText(state, 2)}\n${place}` : `written to ${output} ${place}`;
+}
+
+export function sayRejected({ rejected = [] }: Pick<StateResult, 'rejected'>): void {
+  for (const { seq, problem } of rejected) {
+    console.error(`the checkpoint at seq ${seq} was passed over: ${problem}. The log gave the state instead.`);
+  }
 }
