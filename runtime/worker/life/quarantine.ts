@@ -87,6 +87,7 @@ export class Quarantine {
     const nextTry = await this.#record(run, error);
     for (;;) {
       this.#reloader.rescue(run);
+      this.#activities.keepResults(run);
       const rests =
         run.appendingDuringReload === undefined && !this.#activities.executes(run) && !this.#activities.isSending(run);
       if (isGone(run) || rests) break;
