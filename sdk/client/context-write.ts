@@ -6,10 +6,12 @@ import { patchOrigin } from '../../runtime/core/context/provenance.ts';
 import { decodeFailure } from '../../runtime/core/failure/failure-info.ts';
 import { ApplicationFailure } from '../../runtime/core/failure/failure.ts';
 import { type ErrorCode, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
+import { engineNumber } from '../../runtime/core/log/engine-number.ts';
 import { checkOptions, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
 import { readLastEvent } from '../../runtime/store/log/history.ts';
 import { readPatchState } from '../../runtime/store/messages/context-messages.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
+import { isEngineKnownToAll } from '../../runtime/store/ownership/lease.ts';
 import { takeAnswer } from '../../runtime/store/messages/requests.ts';
 import { updateKey } from '../../runtime/store/messages/updates.ts';
 import type { Connection } from '../common/connection.ts';
@@ -66,6 +68,13 @@ export function patchMessage(
 /** Sends the patch and waits until it is in the log or refused. A message that was lost is sent again. */
 export async function sendPatch(target: Target, message: Message): Promise<AppliedPatch> {
   const { connection, workflowId } = target;
+  if (!(await connection.reach((database) => isEngineKnownToAll(database, engineNumber)))) {
+    throw new RuntimeError(
+      'UNSUPPORTED_ENGINE',
+      'A live worker of an earlier version of reprise cannot read patches of people. Nothing was sent. Upgrade the ' +
+        'package of all workers, then patch again.',
+    );
+  }
   const requestId = randomUUID();
   let { runId } = target;
   let after = (await connection.reach((database) => readLastEvent(database, runId)))?.seq ?? 0;

@@ -244,6 +244,24 @@ behavior(
   },
 );
 
+behavior(all, "a person's patch of a chain is applied to the run that is open, once, or refused", async (way) => {
+  const handle = await way.start('carriesLedger', [15, 10]);
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) =>
+      handle.patchContext({ op: 'append', path: '/notes', value: `${i}` }, { reason: `${i}` }),
+    ),
+  );
+  const { total, notes } = (await way.result(handle)) as { total: number; notes: string[] };
+  assert.equal(total, 15);
+  const applied = outcomes.flatMap((outcome, i) => (outcome.status === 'fulfilled' ? [`${i}`] : []));
+  assert.deepEqual(notes.slice(1).toSorted(), applied.toSorted());
+  for (const outcome of outcomes) {
+    if (outcome.status === 'fulfilled') continue;
+    const { code, name } = outcome.reason as { code?: string; name: string };
+    assert.ok(code === 'CONTEXT_NOT_ATTACHED' || name === 'WorkflowNotFoundError', String(outcome.reason));
+  }
+});
+
 behavior(all, 'a carried document names the run and the event that it came from', async (way) => {
   const handle = await way.start('carriesLedger', [3]);
   assert.deepEqual(await way.result(handle), { open: true, total: 3, notes: ['first'] });
@@ -251,6 +269,8 @@ behavior(all, 'a carried document names the run and the event that it came from'
   assert.equal(runs.length, 3);
   for (const [i, { run_id: runId }] of runs.entries()) {
     const history = await way.engine.client.workflow.getHandle(handle.workflowId, runId).history();
+    const { rows: verdict } = await way.engine.pool.query('select ok, problem from reprise_audit.verify($1)', [runId]);
+    assert.deepEqual(verdict, [{ ok: true, problem: null }]);
     const [, second] = history;
     assert.equal(second?.type, 'ContextPatched');
     const before = runs[i - 1]?.run_id;

@@ -27,30 +27,39 @@ const recorded: string[] = [];
 
 it('replaying any recorded history issues the same commands, and the folded patches give the context at every turn', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(programStep, { maxLength: 8 }), async (steps) => {
-      const handle = await engine.start('program', [steps]);
-      const result = await handle.result();
-      const events = await readAll(handle.runId!);
-      recorded.push(handle.runId!);
-      const run = sandbox.createRun(handle.runId!);
-      const replay = new RunReplay(run);
-      let turn: StoredEvent[] = [];
-      for (const event of events) {
-        turn.push(event);
-        if (event.hash === null) continue;
-        replay.take(turn);
-        turn = [];
-        assert.equal(replay.failure, undefined);
-        const live = run.query('context', encodePayload([]));
-        assert.ok(live.ok);
-        const folded = await handle.stateAt({ seq: event.seq });
-        const initial = { log: [], counts: {} };
-        assert.deepEqual(folded.state ?? initial, decodePayload(live.payload));
-      }
-      const last = (await handle.stateAt()).state as { log: string[] } | undefined;
-      assert.deepEqual(last?.log ?? [], result);
-      run.dispose();
-    }),
+    fc.asyncProperty(
+      fc.array(programStep, { maxLength: 8 }),
+      fc.array(fc.nat(), { maxLength: 3 }),
+      async (steps, people) => {
+        const handle = await engine.start('program', [steps]);
+        // Some patches come before the first use of the context or after the end. They are refused.
+        const patches = people.map((value) =>
+          handle.patchContext({ op: 'set', path: '/counts/people', value }, { reason: 'a person' }),
+        );
+        await Promise.allSettled(patches);
+        const result = await handle.result();
+        const events = await readAll(handle.runId!);
+        recorded.push(handle.runId!);
+        const run = sandbox.createRun(handle.runId!);
+        const replay = new RunReplay(run);
+        let turn: StoredEvent[] = [];
+        for (const event of events) {
+          turn.push(event);
+          if (event.hash === null) continue;
+          replay.take(turn);
+          turn = [];
+          assert.equal(replay.failure, undefined);
+          const live = run.query('context', encodePayload([]));
+          assert.ok(live.ok);
+          const folded = await handle.stateAt({ seq: event.seq });
+          const initial = { log: [], counts: {} };
+          assert.deepEqual(folded.state ?? initial, decodePayload(live.payload));
+        }
+        const last = (await handle.stateAt()).state as { log: string[] } | undefined;
+        assert.deepEqual(last?.log ?? [], result);
+        run.dispose();
+      },
+    ),
     { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 60) },
   );
 });

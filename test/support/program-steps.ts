@@ -14,4 +14,5 @@ export const programStep: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('each' as const), items: fc.array(text, { maxLength: 5 }) }),
   fc.constant({ do: 'race' as const }),
   fc.constant({ do: 'cancel' as const }),
+  fc.record({ do: fc.constant('stage' as const), values: fc.array(text, { maxLength: 4 }) }),
 );
