@@ -233,6 +233,71 @@ describe('damage', () => {
   });
 });
 
+describe('names and progress of the code', () => {
+  let handle: WorkflowHandle;
+  before(async () => {
+    handle = await engine.start('marks', [], 'marks');
+    await handle.result();
+    await until(async () => (await rowsOf(handle.runId!)).length === 3);
+  });
+
+  test('each progress mark gives one checkpoint, and a name gives one at the end of its turn', async () => {
+    const rows = await handle.checkpoints({ check: true });
+    assert.deepEqual(
+      rows.map(({ trigger, progress, name, isStored, problem }) => [trigger, progress, name, isStored, problem]),
+      [
+        ['progress', 0.3, undefined, true, undefined],
+        ['progress', 0.8, undefined, true, undefined],
+        ['manual', 1, 'half', true, undefined],
+      ],
+    );
+    const progress = (await handle.patches()).filter((patch) => patch.progress !== undefined);
+    assert.deepEqual(
+      progress.map((patch) => [patch.progress, patch.ref]),
+      [0.1, 0.3, 0.2, 0.8, 1].map((value) => [value, `at ${value}`]),
+    );
+  });
+
+  test('a name means the state where the code gave it, and outlives its row', async () => {
+    const sumAt = async (checkpoint: string): Promise<unknown> =>
+      ((await handle.stateAt({ checkpoint })).state as { sum: number }).sum;
+    assert.equal(await sumAt('half'), 1);
+    await engine.pool.query('delete from reprise.checkpoints where run_id = $1', [handle.runId]);
+    assert.equal(await sumAt('half'), 1);
+    const rows = await handle.checkpoints();
+    assert.deepEqual(
+      rows.map(({ name, isStored }) => [name, isStored]),
+      [['half', false]],
+    );
+    await assert.rejects(handle.checkpoint('half'), { code: 'CHECKPOINT_EXISTS' });
+  });
+});
+
+describe('forks', () => {
+  test("a fork uses its origin's checkpoints up to the point, and no later ones", async () => {
+    const handle = await finished('every3:origin', [15, 10]);
+    const rows = await until(async () => {
+      const found = await rowsOf(handle.runId!);
+      return found.length >= 4 && found;
+    });
+    const point = rows[2]!.seq + 1;
+    const fork = await handle.fork({ workflowId: 'every3:fork', toSeq: point, reason: 'to try', actor: 'ann' });
+    const forked = engine.client.workflow.getHandle(fork.workflowId, fork.runId);
+    await forked.result();
+    const { cached, rejected } = await newestValid(database, fork.runId, fork.seq - 1);
+    assert.deepEqual([cached?.patches, rejected], [rows[2]!.patches, []]);
+    for (let seq = 0; seq < fork.seq; seq++) {
+      const { runId: _, ...expected } = await handle.stateAt({ seq });
+      const { runId: __, ...found } = await forked.stateAt({ seq });
+      assert.deepEqual(found, expected, `at seq ${seq}`);
+    }
+    const whole = await forked.stateAt();
+    await engine.pool.query('delete from reprise.checkpoints');
+    assert.deepEqual(await forked.stateAt(), whole);
+    assert.ok((await forked.blame('/sum')).length === 1);
+  });
+});
+
 describe('names of people', () => {
   test('a person names the present state, which is pinned and a point, without the code noticing', async () => {
     const handle = await finished('manual:named');
