@@ -97,10 +97,9 @@ export abstract class RunForks extends RunHistory {
     return this.#fork('restart', options);
   }
 
-  /** What `reset`, `rollback` or `restart` to a point would repeat. Changes nothing. */
-  async effectsAfter(place: ForkPlace): Promise<ForkPreview> {
-    const isStart = Object.values(place).every((value) => value === undefined);
-    return this.#preview(isStart ? 'restart' : 'fork', place);
+  /** What a verb to a point, by default `restart`, would repeat. Changes nothing. */
+  async effectsAfter(place: ForkPlace = {}, verb: ForkVerb = 'restart'): Promise<ForkPreview> {
+    return this.#preview(verb, place);
   }
 
   /**
