@@ -146,9 +146,12 @@ export class RunLoader {
     if (read.unreadable.has(runId)) throw read.unreadable.get(runId);
     const head = read.heads.get(runId) ?? [];
     const mail = read.mail.get(runId) ?? [];
+    const isFork = head[0]?.type === 'WorkflowForked';
+    assert(isFork || head[0]?.type === 'WorkflowStarted', `the log of run ${runId} does not begin with its start`);
     const isShort = head.length < shortEvents && head.at(-1)!.seq < shortEvents;
     let replay: RunReplay | undefined;
-    if (isShort) replay = this.replay(run, await this.#wholeLog(runId, head));
+    // Without an await before the replay, the loop over the runs yields between two replays.
+    if (isShort) replay = this.replay(run, isFork ? await this.#wholeLog(runId, head) : head);
     else for (const event of await readOpenEvents(this.#database, runId)) run.record(event);
     if (mail.length > 0) run.mailRead = mail[0]!.id - 1;
     await this.#readPending(run);
@@ -157,16 +160,12 @@ export class RunLoader {
     return { failure: await explained(this.#database, this.#sandbox, runId, failure), mail };
   }
 
-  /** `own`: the run's own rows. The history of a fork begins with rows of its ancestors. */
+  /** `own`: all rows of a fork. Its history begins with rows of its ancestors. */
   async #wholeLog(runId: string, own: readonly StoredEvent[]): Promise<readonly StoredEvent[]> {
     const events: StoredEvent[] = [];
-    if (own[0]?.type === 'WorkflowForked') {
-      const prefix = readHistory(this.#database, runId, { upTo: own[0].seq - 1, forReplay: true });
-      for await (const page of prefix) events.push(...page);
-    }
-    events.push(...own);
-    assert(events[0]?.type === 'WorkflowStarted', `the log of run ${runId} does not begin with its start`);
-    return events;
+    const prefix = readHistory(this.#database, runId, { upTo: own[0]!.seq - 1, forReplay: true });
+    for await (const page of prefix) events.push(...page);
+    return [...events, ...own];
   }
 
   /** Reads arguments and attempts of pending activities only. */
