@@ -59,7 +59,10 @@ test('signals that stream in during resets are neither lost nor doubled', async 
       sent.push(`${i}`);
     }
   })();
-  for (let i = 0; i < 5; i++) await latest.reset({ to: 'record#2' });
+  for (let i = 0; i < 5; i++) {
+    const { runId, seq } = await latest.reset({ to: 'record#2' });
+    await forks.logged(runId, (event) => event.type === 'ActivityScheduled' && event.seq > seq);
+  }
   state.isOver = true;
   await streaming;
   await latest.signal('go', 'end');
