@@ -7,18 +7,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { Client, Connection, type WorkflowHandle } from 'reprise/client';
-import { startPostgres } from 'reprise/server';
+import { openDatabase } from '../processes/database.ts';
+import { WorkerProcess } from '../processes/worker-process.ts';
 import { attemptFileVariable } from './attempt-log.ts';
 import { examine, type Loss } from './examine.ts';
 import { figure, Progress } from './progress.ts';
 import { recordsMax } from './records.ts';
 import { judge, report } from './report.ts';
 import { countWorkers, RunWatch } from './run-watch.ts';
-import { WorkerProcess } from './worker-process.ts';
 import type { repairWarehouse } from './workflows.ts';
 
 /** The job follows a real incident, in which the machine ran out of memory after 35,234 of 50,000 records. */
 const killShare = 35_234 / recordsMax;
+const workerProgram = new URL('./worker.ts', import.meta.url);
 const pageSize = 1_000;
 const lookPauseMs = 20;
 
@@ -66,14 +67,6 @@ function parseOptions(): Options | undefined {
   return { records, concurrency, loss: values.kill ? (values.hang ? 'SIGSTOP' : 'SIGKILL') : undefined };
 }
 
-/** The database of REPRISE_DATABASE_URL, or the Postgres of this folder. */
-async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
-  const url = process.env['REPRISE_DATABASE_URL'];
-  if (url !== undefined) return { url, stop: async () => {} };
-  const postgres = await startPostgres({ folder: process.cwd() });
-  return { url: postgres.url, stop: async () => (postgres.startedHere ? postgres.stop() : undefined) };
-}
-
 async function main(options: Options): Promise<boolean> {
   console.log('Starting the database and two workers …');
   const database = await openDatabase();
@@ -89,7 +82,7 @@ async function main(options: Options): Promise<boolean> {
   const env = { REPRISE_DATABASE_URL: database.url, [attemptFileVariable]: attemptFile };
   // Each start of this program has a new task queue, so that its workers take no run that an earlier start left open.
   const workers = ['worker-1', 'worker-2'].map(
-    (identity) => new WorkerProcess({ identity, taskQueue: workflowId, folder, env }),
+    (identity) => new WorkerProcess({ program: workerProgram, identity, taskQueue: workflowId, folder, env }),
   );
   const failed = Promise.race(workers.map((worker) => worker.watch()));
   const stopped = interrupted.then(() => undefined);

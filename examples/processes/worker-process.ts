@@ -5,17 +5,27 @@ import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+export interface WorkerProcessOptions {
+  /** The program of the worker, which gets the task queue and the identity as arguments. */
+  readonly program: URL;
+  readonly identity: string;
+  readonly taskQueue: string;
+  /** Where the worker's log is written. */
+  readonly folder: string;
+  readonly env: Record<string, string>;
+}
+
 export class WorkerProcess {
   readonly identity: string;
+  readonly logFile: string;
   readonly #child: ChildProcess;
-  readonly #logFile: string;
   #expectedToEnd = false;
 
-  constructor(options: { identity: string; taskQueue: string; folder: string; env: Record<string, string> }) {
+  constructor(options: WorkerProcessOptions) {
     this.identity = options.identity;
-    this.#logFile = join(options.folder, `${options.identity}.log`);
-    const log = openSync(this.#logFile, 'a');
-    const program = fileURLToPath(new URL('./worker.ts', import.meta.url));
+    this.logFile = join(options.folder, `${options.identity}.log`);
+    const log = openSync(this.logFile, 'a');
+    const program = fileURLToPath(options.program);
     this.#child = spawn(process.execPath, [...process.execArgv, program, options.taskQueue, options.identity], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', log, log, 'ipc'],
@@ -32,9 +42,9 @@ export class WorkerProcess {
   async watch(): Promise<never> {
     const [code, signal] = await once(this.#child, 'exit');
     if (this.#expectedToEnd) return new Promise(() => {});
-    const log = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-30).join('\n');
+    const log = readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-30).join('\n');
     throw new Error(
-      `${this.identity} ended by itself (${signal ?? `exit code ${code}`}). ${this.#logFile} ends:\n${log}`,
+      `${this.identity} ended by itself (${signal ?? `exit code ${code}`}). ${this.logFile} ends:\n${log}`,
     );
   }
 

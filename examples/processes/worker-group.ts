@@ -1,0 +1,40 @@
+// The worker processes of an example: started here, watched while the example works, and stopped together.
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
+
+export class WorkerGroup {
+  readonly #common: Omit<WorkerProcessOptions, 'identity'>;
+  readonly #workers: WorkerProcess[] = [];
+  readonly #broken = Promise.withResolvers<never>();
+
+  constructor(common: Omit<WorkerProcessOptions, 'identity'>) {
+    this.#common = common;
+    mkdirSync(common.folder, { recursive: true });
+    this.#broken.promise.catch(() => undefined); // whoever waits in `during` gets the error
+    const signals = ['SIGINT', 'SIGTERM'].map((signal) => once(process, signal));
+    void Promise.race(signals).then(() => this.#broken.reject(new Error('Interrupted.')));
+  }
+
+  start(identity: string, env: Record<string, string> = {}): WorkerProcess {
+    const worker = new WorkerProcess({ ...this.#common, identity, env: { ...this.#common.env, ...env } });
+    worker.watch().catch((error: unknown) => this.#broken.reject(error));
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  get(identity: string): WorkerProcess {
+    const worker = this.#workers.find((started) => started.identity === identity);
+    if (worker === undefined) throw new Error(`No worker ${identity} was started here.`);
+    return worker;
+  }
+
+  /** The result of `work`. Rejects if a worker ends by itself, or if the user interrupts the program. */
+  during<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#broken.promise]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
+  }
+}
