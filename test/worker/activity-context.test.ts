@@ -5,6 +5,7 @@ import { it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { activityInfo, asyncLocalStorage, Context, getClient, heartbeat, sleep } from 'reprise/activity';
 import { Client } from 'reprise/client';
+import { StagedPatches } from '../../runtime/worker/activities/staged-patches.ts';
 import { testEngine } from '../support/engine.ts';
 import type { ActivityCall } from '../support/fixtures/activity-calls.ts';
 
@@ -131,4 +132,23 @@ it('getClient returns a client of the worker', async () => {
 
 it('asyncLocalStorage keeps the context across await, and a caller can set the context', async () => {
   assert.deepEqual(await call({ type: 'contextLater' }), [true, true, undefined]);
+});
+
+it('an activity without a workflow has no context to patch', () => {
+  const info = { activityType: 'report', inWorkflow: false };
+  assert.throws(() => new StagedPatches(info, 100), { code: 'ILLEGAL_STATE', message: /without a workflow/ });
+});
+
+it('staged patches count together against the limit of a payload', () => {
+  const staged = new StagedPatches({ activityType: 'report', inWorkflow: true }, 100);
+  const patch = { op: 'add', path: '/a', value: 'x'.repeat(20) } as const;
+  staged.add(patch);
+  assert.throws(() => staged.add([patch, patch]), { code: 'PAYLOAD_TOO_LARGE' });
+  assert.equal(staged.patches?.length, 1);
+  assert.deepEqual(staged.patches[0], {
+    ops: JSON.stringify([patch]),
+    source: 'tool',
+    sourceId: 'report',
+    reason: null,
+  });
 });

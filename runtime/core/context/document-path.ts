@@ -102,10 +102,9 @@ interface NotOfType<Expected> {
 
 type PathOf<Part extends 'path' | 'from', V> =
   V extends Missing<infer Known> ? { readonly [P in Part]: NoSuchPath<Known> } : unknown;
-type ValueOf<Verb, Value, V> =
-  Value extends ValueFor<Verb, Exclude<V, undefined>>
-    ? unknown
-    : { readonly value: NotOfType<ValueFor<Verb, Exclude<V, undefined>>> };
+type ValueOf<Verb, Value, V> = [Value] extends [ValueFor<Verb, Exclude<V, undefined>>]
+  ? unknown
+  : { readonly value: NotOfType<ValueFor<Verb, Exclude<V, undefined>>> };
 
 /** What an operation on a document of type `T` must also satisfy: its paths exist, and its value fits there. */
 export type FitsDocument<T, O> = O extends { readonly path: infer Path extends string }
@@ -130,7 +129,7 @@ type PlaceFault<O, V> = [V] extends [Missing<unknown>]
   : unknown extends V
     ? never
     : O extends { readonly op: infer Verb; readonly value: infer Value }
-      ? Value extends ValueFor<Verb, Exclude<V, undefined>>
+      ? [Value] extends [ValueFor<Verb, Exclude<V, undefined>>]
         ? never
         : NotOfType<ValueFor<Verb, Exclude<V, undefined>>>
       : never;

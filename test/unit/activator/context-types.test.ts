@@ -80,7 +80,7 @@ function acceptedPaths(fix: Fix, id: string, path: string, operations: readonly 
 }
 
 /** Compiled, never called. */
-function refusedPaths(id: string): void {
+function refusedPaths(id: string, either: string | number): void {
   // @ts-expect-error no such member
   repair.patch({ op: 'set', path: '/dome', value: 1 });
   // @ts-expect-error no such member
@@ -99,6 +99,10 @@ function refusedPaths(id: string): void {
     { op: 'set', path: '/note', value: 'x' },
     { op: 'set', path: '/done', value: '1' },
   ]);
+  // @ts-expect-error a number, and not a text either
+  repair.patch({ op: 'set', path: '/done', value: either });
+  // @ts-expect-error a number, and not a text either
+  repair.patch([{ op: 'set', path: '/done', value: either }]);
   // @ts-expect-error a Fix
   repair.patch({ op: 'add', path: `/fixes/${id}`, value: 'x' });
   // @ts-expect-error a Fix has no such member
