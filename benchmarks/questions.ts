@@ -1,12 +1,16 @@
 // All questions, and their selection by the command line.
 import type { Question } from './question.ts';
+import { question as cachedStates } from './cached-states.bench.ts';
+import { question as checkpointCost } from './checkpoint-cost.bench.ts';
 import { question as codeReplay } from './code-replay.bench.ts';
+import { question as damagedCheckpoints } from './damaged-checkpoints.bench.ts';
 import { question as fanOut } from './fan-out.bench.ts';
 import { question as heldSnapshot } from './held-snapshot.bench.ts';
 import { question as longRun } from './long-run.bench.ts';
 import { question as manySequential } from './many-sequential.bench.ts';
 import { question as moreWorkers } from './more-workers.bench.ts';
 import { question as patchReplay } from './patch-replay.bench.ts';
+import { question as patchReplayCached } from './patch-replay-cached.bench.ts';
 import { question as recovery } from './recovery.bench.ts';
 import { question as sequential } from './sequential.bench.ts';
 import { question as shortWorkflows } from './short-workflows.bench.ts';
@@ -35,6 +39,10 @@ export const questions: readonly Question[] = [
   takeoverHung,
   codeReplay,
   patchReplay,
+  patchReplayCached,
+  cachedStates,
+  checkpointCost,
+  damagedCheckpoints,
 ];
 
 /** Questions by a comma-separated list of ids. @throws UsageError for an unknown id */
