@@ -1,7 +1,7 @@
 // Finds the workflow code of a replay: the bundle that recorded the run, or the code that the caller gives.
 import { RuntimeError } from '../core/failure/runtime-error.ts';
 import type { HistoryPages } from '../core/log/history-source.ts';
-import { bundleWorkflowCode, loadBundle, type WorkflowBundle } from '../sandbox/bundle/bundle.ts';
+import { bundleWorkflowCode, loadBundle, sourceFolderOf, type WorkflowBundle } from '../sandbox/bundle/bundle.ts';
 import { readBundle } from '../store/runs/recorded-bundle.ts';
 import type { Database } from '../store/sql/database.ts';
 import type { CodeOptions } from './replay-options.ts';
@@ -14,6 +14,12 @@ export async function givenBundle({
   if (code === 'recorded') return undefined;
   if (typeof code !== 'string' && !(code instanceof URL)) return loadBundle(code);
   return bundleWorkflowCode({ workflowsPath: code, ...bundlerOptions });
+}
+
+/** The folder of the sources of the code. Recorded code has left its folder, so its files are looked for in this one. */
+export function sourceFolderOfCode({ code }: CodeOptions): string {
+  const isFile = code instanceof URL || (typeof code === 'string' && code !== 'recorded');
+  return isFile ? sourceFolderOf(code) : process.cwd();
 }
 
 /** @throws CODE_NOT_RECORDED, BUNDLE_FAILED */

@@ -18,6 +18,7 @@ import {
 } from '../core/options/option-table.ts';
 import { encodePayload } from '../core/payload/payload.ts';
 import type { WorkflowBundleOption } from '../sandbox/bundle/bundle.ts';
+import type { DebugOptions } from './debug-replay.ts';
 import type { ReplayMode } from './report.ts';
 import type { ResultMock } from './result-mocks.ts';
 
@@ -56,6 +57,11 @@ export interface ReplayOptions extends CodeOptions {
   onMissing?: 'fail' | 'stub';
   /** With `onMissing: 'stub'`: the result, or a file URL. */
   stub?: unknown;
+  /**
+   * Replays in the calling thread with Node's inspector open, and waits until a debugger is attached. Breakpoints in the
+   * user's TypeScript files work. Only for MOCK_TOOLS.
+   */
+  inspect?: DebugOptions;
 }
 
 export interface FileReplayOptions extends ReplayOptions {
@@ -85,6 +91,10 @@ const pointRule = ruleOf('a seq, a Date, or ISO text such as 2026-01-31T12:00:00
   return !Number.isNaN(new Date(value as Date | string).getTime());
 });
 
+const portRule = ruleOf('a port: a whole number of 0 to 65535', (value) => {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
+});
+
 const replayOptions = optionTable<ReplayOptions>({
   ...unchecked('mode', 'code', 'stub'),
   from: seqRule,
@@ -92,6 +102,7 @@ const replayOptions = optionTable<ReplayOptions>({
   mocks: recordOf({ faultOf: () => undefined }),
   onDivergence: oneOf({ fail: 'fail', report: 'report' }),
   onMissing: oneOf({ fail: 'fail', stub: 'stub' }),
+  inspect: nested(optionTable<DebugOptions>({ port: portRule, breakAt: seqRule })),
   bundlerOptions: nested(
     optionTable<NonNullable<CodeOptions['bundlerOptions']>>({
       preloadModules: listOf(textOf(1, 1000)),

@@ -7,7 +7,8 @@ import { StoredHistory } from '../store/log/stored-history.ts';
 import type { Database } from '../store/sql/database.ts';
 import { mockToolsReport, type MockToolsOptions } from './mock-tools.ts';
 import { patchOnly, recordedState } from './patch-only.ts';
-import { givenBundle, recordedBundle } from './replay-code.ts';
+import { debugReplay } from './debug-replay.ts';
+import { givenBundle, recordedBundle, sourceFolderOfCode } from './replay-code.ts';
 import {
   checkReplayOptions,
   encodedMocks,
@@ -83,7 +84,12 @@ async function replayIn(
   const to = await seqOfPoint(source, options.to);
   if (mode === 'PATCH_ONLY') return patchOnly(source, { from: options.from, to });
   const mockOptions = await mockToolsOptions(options, to);
-  return replaySource(source, (await givenBundle(options)) ?? (await recorded()), mockOptions);
+  const bundle = (await givenBundle(options)) ?? (await recorded());
+  if (options.inspect === undefined) return replaySource(source, bundle, mockOptions);
+  const begun = performance.now();
+  const sourceFolder = sourceFolderOfCode(options);
+  const replayed = await debugReplay(source, bundle, mockOptions, { ...options.inspect, sourceFolder });
+  return mockToolsReport(replayed, await recordedState(source, replayed.toSeq), performance.now() - begun);
 }
 
 /** The options in the form that goes to a replaying thread. */

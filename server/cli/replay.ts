@@ -26,6 +26,8 @@ interface ReplayFlags extends ManyFlags {
   onDivergence?: 'fail' | 'report';
   onMissing?: Pick<ReplayOptions, 'onMissing' | 'stub'>;
   output?: string;
+  inspect?: number | true;
+  breakAt?: number;
 }
 
 export function replayCommand(): Command {
@@ -43,6 +45,12 @@ export function replayCommand(): Command {
     .option('--ignore-module <module>', "as the worker's bundlerOptions.ignoreModules; repeatable", add, [])
     .addOption(new Option('--on-divergence <what>', 'stop, or go on and match').choices(['fail', 'report']))
     .option('--on-missing <what>', 'for activities without a recorded result: fail, stub, or stub=<JSON file>', missing)
+    .option('--inspect [port]', "replay with Node's inspector open, and wait for a debugger; default port 9229", portOf)
+    .option(
+      '--break-at <seq>',
+      'with --inspect: stop at the command or input with this seq; default: at the start',
+      seqOf,
+    )
     .option('--output <file>', 'also write the report as JSON to this file')
     .optionsGroup('Many runs, with MOCK_TOOLS:')
     .option('--all', 'all runs that the options below select')
@@ -101,7 +109,14 @@ function optionsOf(flags: ReplayFlags): ReplayOptions {
     ...(to === undefined ? {} : { to: /^\d+$/.test(to) ? Number(to) : to }),
     ...(onDivergence === undefined ? {} : { onDivergence }),
     ...onMissing,
+    ...inspectOf(flags),
   };
+}
+
+function inspectOf({ inspect, breakAt }: ReplayFlags): Pick<ReplayOptions, 'inspect'> {
+  if (inspect === undefined) return {};
+  const port = inspect === true ? {} : { port: inspect };
+  return { inspect: { ...port, ...(breakAt === undefined ? {} : { breakAt }) } };
 }
 
 function codeOf(code: string | undefined, flags: ReplayFlags): Pick<ReplayOptions, 'code' | 'bundlerOptions'> {
@@ -121,6 +136,11 @@ function modeOf(text: string): string {
 function countOf(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Expected a whole number above 0.');
+}
+
+function portOf(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a port, a whole number.');
 }
 
 function seqOf(text: string): number {

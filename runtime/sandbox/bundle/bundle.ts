@@ -44,6 +44,11 @@ function filePath(path: string | URL): string {
   return isUrl ? fileURLToPath(path) : resolve(path);
 }
 
+/** The folder that the paths of a bundle's sources are relative to. */
+export function sourceFolderOf(workflowsPath: string | URL): string {
+  return packageDirOf(filePath(workflowsPath));
+}
+
 function packageDirOf(file: string): string {
   for (let dir = dirname(file); ; dir = dirname(dir)) {
     if (existsSync(join(dir, 'package.json'))) return dir;

@@ -4,7 +4,7 @@ import type { FailureErrorTypes } from '../../core/failure/failure-types.ts';
 import { assert, IllegalStateError } from '../../core/failure/runtime-error.ts';
 import { ActiveRun } from './active-run.ts';
 import type { WorkflowBundle } from '../bundle/bundle.ts';
-import { SourcePositions } from '../stacks/source-positions.ts';
+import { SourcePositions, withoutInsertions } from '../stacks/source-positions.ts';
 import { unwatchRejections, watchRejections } from './unhandled-rejections.ts';
 import { type OpenRealm, openRealm } from './vm-realm.ts';
 import { WaitTracer } from '../stacks/wait-tracer.ts';
@@ -18,6 +18,8 @@ export interface SandboxOptions {
   readonly activityTypes?: readonly string[] | undefined;
   /** True when stack traces may show the text of workflow code. Default false. */
   readonly showStackTraceSources?: boolean;
+  /** Set to debug: the folder of the sources. The code has no guards then, and a source map for the debugger. */
+  readonly sourceFolder?: string | undefined;
   /** Errors that fail a run instead of its task. */
   readonly failureErrorTypes?: FailureErrorTypes | undefined;
   /** Decides which changes are active. Default: all. */
@@ -37,7 +39,9 @@ export class Sandbox {
   readonly failureErrorTypes: FailureErrorTypes | undefined;
   #isDisposed = false;
 
-  private constructor(bundle: WorkflowBundle | undefined, options: SandboxOptions) {
+  private constructor(given: WorkflowBundle | undefined, options: SandboxOptions) {
+    const { sourceFolder } = options;
+    const bundle = given && sourceFolder !== undefined ? { ...given, code: withoutInsertions(given.code) } : given;
     this.bundle = bundle;
     this.deadlockTimeoutMs = options.deadlockTimeoutMs ?? defaultDeadlockTimeoutMs;
     this.#showsSources = options.showStackTraceSources === true;
@@ -51,6 +55,7 @@ export class Sandbox {
         failureErrorTypes: options.failureErrorTypes,
         isActivityRegistered,
         activatesChange: options.activatesChange,
+        sourceFolder,
       });
     this.#positions = bundle && this.#open && new SourcePositions(bundle, this.#open.fileName);
     this.failureErrorTypes = options.failureErrorTypes;

@@ -11,6 +11,7 @@ import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { WorkflowBundle } from '../bundle/bundle.ts';
 import type { boot, Realm, WorkflowCode } from '../inside/boot.ts';
 import type { HostAssert, HostRealm } from '../inside/host-realm.ts';
+import { debuggedSource } from '../stacks/debugged-source.ts';
 import { guardName } from '../bundle/loop-guard.ts';
 
 export interface OpenRealm {
@@ -38,6 +39,8 @@ export interface RealmOptions {
   readonly isActivityRegistered?: ((type: string) => boolean) | undefined;
   readonly activatesChange?: ActivatesChange | undefined;
   readonly failureErrorTypes?: FailureErrorTypes | undefined;
+  /** Set to debug: the folder of the sources, which the script then names with a source map. */
+  readonly sourceFolder?: string | undefined;
 }
 
 function hostRealm({ deadlockTimeoutMs, isActivityRegistered, activatesChange }: RealmOptions): HostRealm {
@@ -79,7 +82,12 @@ export function openRealm(bundle: WorkflowBundle, options: RealmOptions): OpenRe
   }
   const fileName = `reprise-workflows-${build}.js`;
   const parameters = ['module', 'exports', 'require', 'globalThis', guardName];
-  const code = wrap(parameters, bundle.code, fileName).runInContext(context) as WorkflowCode;
+  const { sourceFolder } = options;
+  const script =
+    sourceFolder === undefined
+      ? wrap(parameters, bundle.code, fileName)
+      : new Script(debuggedSource(parameters, bundle, sourceFolder), { filename: fileName });
+  const code = script.runInContext(context) as WorkflowCode;
   const realm = module.exports.start(code, options.failureErrorTypes);
   const drain = (): void => {
     drainScript.runInContext(context);
