@@ -8,7 +8,10 @@ import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { RunState } from '../../runtime/core/run/run-state.ts';
 import { readHistory, readOpenEvents, type StoredEvent } from '../../runtime/store/log/history.ts';
+import { mockTools, mockToolsReport } from '../../runtime/replay/mock-tools.ts';
+import { recordedState } from '../../runtime/replay/patch-only.ts';
 import { RunReplay } from '../../runtime/replay/run-replay.ts';
+import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
 import { fixtureBundle } from '../support/bundles.ts';
 import { testEngine } from '../support/engine.ts';
 import { programStep } from '../support/program-steps.ts';
@@ -72,5 +75,31 @@ it('the part of a history that recovery reads folds to the same state as the who
     const open = RunState.of(runId, await readOpenEvents(engine.connection.database, runId));
     assert.deepEqual(open.snapshot(), whole.snapshot());
     assert.equal(whole.status, 'completed');
+  }
+});
+
+it('code on recorded results gives the document of the recorded patches at every seq', async () => {
+  assert.ok(recorded.length > 0);
+  for (const runId of recorded) {
+    const source = await StoredHistory.open(engine.connection.database, runId);
+    for (let to = 1; to <= source.head; to++) {
+      const expected = await recordedState(source, to);
+      const replayed = mockToolsReport(await mockTools(source, sandbox, { to }), expected, 0);
+      assert.deepEqual(replayed.divergences, [], `run ${runId} up to ${to}`);
+      assert.deepEqual([replayed.success, replayed.stateHash], [true, expected.hash]);
+      assert.deepEqual(replayed.state, expected.state);
+    }
+  }
+});
+
+it('a replay that reports goes through an unchanged run without a finding', async () => {
+  for (const runId of recorded) {
+    const source = await StoredHistory.open(engine.connection.database, runId);
+    const { success, end, activities } = await mockTools(source, sandbox, { onDivergence: 'report' });
+    assert.deepEqual([success, end], [true, 'closed']);
+    assert.equal(
+      activities,
+      (await readAll(runId)).filter(({ type }) => /^Activity(Completed|Failed|TimedOut|Cancelled)$/.test(type)).length,
+    );
   }
 });
