@@ -1,5 +1,5 @@
-// Replay, MOCK_TOOLS: how fast does the main job's code replay its recorded results, and how much of the time is
-// reading?
+// BM-04, MOCK_TOOLS: how fast does a new process replay the main job's code on its recorded results, and how long does
+// reading alone take?
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Bench } from './bench.ts';
@@ -15,17 +15,17 @@ const script = new URL('./code-replay-process.ts', import.meta.url);
 const mebibyte = 1024 * 1024;
 
 export const question: Question = {
-  id: 'replay',
+  id: 'BM-04',
   title: "the main job's code over its recorded log, in a new process (MOCK_TOOLS)",
-  size: { of: 'records', usual: 50_000, most: 50_000 },
+  size: { of: 'records', usual: 30_000, most: 50_000 },
   async run(bench, { rounds, size }) {
-    const runId = await record(bench, size);
+    const { runId, workflowId } = await record(bench, size);
     const events = await head(bench.pool, runId);
     const replays: Replayed[] = [];
     const reads: Replayed[] = [];
     for (let i = 0; i < rounds; i++) {
-      reads.push(await measureInProcess<Replayed>(script, ['read', runId]));
-      replays.push(await measureInProcess<Replayed>(script, ['replay', runId]));
+      reads.push(await measureInProcess<Replayed>(script, ['read', workflowId]));
+      replays.push(await measureInProcess<Replayed>(script, ['replay', workflowId]));
     }
     if ([...reads, ...replays].some((each) => each.events !== events)) throw new Error('A replay missed events.');
     if ((await head(bench.pool, runId)) !== events) throw new Error('A replay wrote to the log.');
@@ -46,8 +46,8 @@ export const question: Question = {
   },
 };
 
-/** Runs the main job once with the worker that `npm start` uses, and kills no worker. Returns the run's id. */
-async function record({ client }: Bench, records: number): Promise<string> {
+/** Runs the main job once with the worker that `npm start` uses, and kills no worker. */
+async function record({ client }: Bench, records: number): Promise<{ runId: string; workflowId: string }> {
   const worker = fork(new URL('../examples/warehouse/worker.ts', import.meta.url), [taskQueue, 'recorder'], {
     stdio: ['ignore', 2, 2, 'ipc'],
   });
@@ -60,7 +60,7 @@ async function record({ client }: Bench, records: number): Promise<string> {
     });
     const done = await Promise.race([handle.result(), ended]);
     if (done !== records) throw new Error(`The recording did not repair all ${records} records.`);
-    return handle.runId;
+    return { runId: handle.runId, workflowId: handle.workflowId };
   } finally {
     worker.kill('SIGKILL');
     await ended;

@@ -12,7 +12,10 @@ export interface ReplayThreadData {
 }
 
 /** What a replay knows about a run besides its events. */
-export type RunFacts = Omit<HistoryPages, 'pages'>;
+export type RunFacts = Omit<HistoryPages, 'pages' | 'packedPages'>;
+
+/** A page of events, or of bytes that the replaying thread decodes. */
+export type SentPage = readonly HistoryEvent[] | Uint8Array<ArrayBuffer>;
 
 /** Number of pages that are under way to the replay. */
 export const pagesAhead = 3;
@@ -20,7 +23,7 @@ export const pagesAhead = 3;
 /** To the replaying thread. A page that is undefined is behind the last one. */
 export type ToReplay =
   | { readonly type: 'replay'; readonly run: RunFacts; readonly options: MockToolsOptions }
-  | { readonly type: 'page'; readonly read: number; readonly page: readonly HistoryEvent[] | undefined };
+  | { readonly type: 'page'; readonly read: number; readonly page: SentPage | undefined };
 
 /** From the replaying thread. `read` numbers the passes over the log. */
 export type FromReplay =

@@ -7,14 +7,15 @@ import type { HistoryEvent } from '../core/log/event.ts';
 import type { HistoryPages, HistoryRange } from '../core/log/history-source.ts';
 import { Sandbox } from '../sandbox/realm/sandbox.ts';
 import { mockTools } from './mock-tools.ts';
-import type { FromReplay, ReplayThreadData, RunFacts, ToReplay } from './replay-messages.ts';
+import { unpackEvents } from '../store/log/packed-history.ts';
+import type { FromReplay, ReplayThreadData, RunFacts, SentPage, ToReplay } from './replay-messages.ts';
 
 const port = parentPort!;
 const { bundle, deadlockTimeoutMs } = workerData as ReplayThreadData;
 const sandbox = Sandbox.create(bundle, { deadlockTimeoutMs });
 
 /** Pages of the pass under way, and who waits for the next. */
-const arrived: (readonly HistoryEvent[] | undefined)[] = [];
+const arrived: (SentPage | undefined)[] = [];
 let waiting: (() => void) | undefined;
 let reads = 0;
 
@@ -32,7 +33,7 @@ async function* pages(range: HistoryRange = {}): AsyncGenerator<readonly History
       const page = arrived.shift();
       if (page === undefined) return;
       send({ type: 'taken', read });
-      yield page;
+      yield page instanceof Uint8Array ? unpackEvents(page) : page;
     }
   } finally {
     send({ type: 'enough', read });

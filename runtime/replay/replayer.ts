@@ -2,11 +2,10 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { RuntimeError } from '../core/failure/runtime-error.ts';
-import type { HistoryEvent } from '../core/log/event.ts';
 import type { HistoryPages, HistoryRange } from '../core/log/history-source.ts';
 import type { WorkflowBundle } from '../sandbox/bundle/bundle.ts';
 import type { MockedReplay, MockToolsOptions } from './mock-tools.ts';
-import { type FromReplay, pagesAhead, type ReplayThreadData, type ToReplay } from './replay-messages.ts';
+import { type FromReplay, pagesAhead, type ReplayThreadData, type SentPage, type ToReplay } from './replay-messages.ts';
 
 const threadFile = new URL(`replay-thread${extname(import.meta.url)}`, import.meta.url);
 
@@ -91,18 +90,18 @@ export class Replayer {
   }
 
   async #feed(source: HistoryPages, range: HistoryRange, pass: Pass): Promise<void> {
-    for await (const page of source.pages(range)) {
+    for await (const page of source.packedPages?.(range) ?? source.pages(range)) {
       if (!(await pass.hasRoom())) return;
       this.#sendPage(pass, page);
     }
     if (await pass.hasRoom()) this.#sendPage(pass, undefined);
   }
 
-  #sendPage({ read }: Pass, page: readonly HistoryEvent[] | undefined): void {
-    this.#send({ type: 'page', read, page });
+  #sendPage({ read }: Pass, page: SentPage | undefined): void {
+    this.#send({ type: 'page', read, page }, page instanceof Uint8Array ? [page.buffer] : []);
   }
 
-  #send(message: ToReplay): void {
-    this.#thread.postMessage(message);
+  #send(message: ToReplay, transferred: readonly ArrayBuffer[] = []): void {
+    this.#thread.postMessage(message, transferred);
   }
 }

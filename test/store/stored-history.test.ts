@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import type { HistoryEvent } from '../../runtime/core/log/event.ts';
 import type { HistoryRange } from '../../runtime/core/log/history-source.ts';
+import { unpackEvents } from '../../runtime/store/log/packed-history.ts';
 import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
 import { newRunId } from '../../runtime/store/runs/run-id.ts';
 import { testEngine } from '../support/engine.ts';
@@ -53,4 +54,18 @@ test('a stored history knows its run, and reads the log with or without the argu
 test('a run that does not exist has no history', async () => {
   const runId = newRunId();
   await assert.rejects(StoredHistory.open(database, runId), { code: 'RUN_NOT_FOUND', runId });
+});
+
+test('packed pages hold the same events as pages, in a run of several pages', async () => {
+  const handle = await engine.start('manyPatches', [3_000]);
+  await handle.result();
+  const source = await StoredHistory.open(database, handle.runId!);
+  assert.ok(source.head > 2_500);
+  const ranges = [{}, { after: 10, upTo: 2_600 }, { arguments: 'whole' }, { arguments: 'digest', upTo: 3 }] as const;
+  for (const range of ranges) {
+    const unpacked: HistoryEvent[] = [];
+    for await (const page of source.packedPages(range)) unpacked.push(...unpackEvents(page));
+    assert.deepEqual(unpacked, await read(source, range));
+  }
+  for await (const _ of source.packedPages()) break; // a caller may stop early
 });

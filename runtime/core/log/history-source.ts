@@ -34,6 +34,8 @@ export interface HistoryPages {
   readonly bundleHash: string | undefined;
   /** The events in order, in non-empty pages. Walks the whole line. */
   pages(range?: HistoryRange): AsyncIterable<readonly HistoryEvent[]>;
+  /** The same pages, to be decoded in another thread. Without it, the decoded events are sent there, which takes longer. */
+  packedPages?(range?: HistoryRange): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
 export interface HistorySource extends HistoryPages {

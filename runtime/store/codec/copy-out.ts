@@ -61,6 +61,11 @@ export class RowReader {
     return value;
   }
 
+  /** All fields that were not read yet, as Postgres sent them: a view that is valid only during the call. */
+  rest(): Buffer {
+    return this.#buffer.subarray(this.#offset);
+  }
+
   /** A copy of the bytes, because the driver reuses its buffer. */
   bytes(): Uint8Array | null {
     const length = this.#length();

@@ -23,7 +23,12 @@ const allColumns =
   'run_id, seq, at, type, answers, attempt, name, source, source_id, reason, correlation_id, ops, payload, meta, hash';
 /** Columns for replay. The arguments of activities are left out, because workflow code computes them again. */
 const replayColumns = columnsWith('null');
-const digestColumns = columnsWith('sha256(payload)');
+/** Columns of a history, by what the payload of an ActivityScheduled is. */
+export const historyColumns: Readonly<Record<'none' | 'digest' | 'whole', string>> = {
+  none: replayColumns,
+  digest: columnsWith('sha256(payload)'),
+  whole: allColumns,
+};
 
 /** All columns, with another expression in place of the arguments of activities. */
 function columnsWith(args: string): string {
@@ -41,7 +46,7 @@ export async function* readHistory(
   options: { after?: number; upTo?: number; forReplay?: boolean | 'digests' } = {},
 ): AsyncGenerator<StoredEvent[], void, undefined> {
   const { forReplay } = options;
-  const columns = forReplay === true ? replayColumns : forReplay === 'digests' ? digestColumns : allColumns;
+  const columns = historyColumns[forReplay === 'digests' ? 'digest' : forReplay === true ? 'none' : 'whole'];
   const after = Math.trunc(options.after ?? 0);
   const upTo = Math.trunc(options.upTo ?? seqMax);
   // seqs are dense, so a page that is not full is the last page.
@@ -161,7 +166,7 @@ async function copyRows<T>(pool: pg.Pool, query: string, read: (row: RowReader) 
 let lastRunId = '';
 let lastRunKey = '';
 
-function readEvent(row: RowReader): StoredEvent {
+export function readEvent(row: RowReader): StoredEvent {
   // Rows of a run follow each other, so the id is formatted once per run.
   const key = row.latin1() ?? '';
   if (key !== lastRunKey) {

@@ -7,6 +7,7 @@ import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { readRecordedBundle } from '../runs/recorded-bundle.ts';
 import type { Database } from '../sql/database.ts';
 import { timeOf } from '../sql/sql-text.ts';
+import { readPacked } from './packed-history.ts';
 import { readHistory, readPatchOps } from './history.ts';
 import { readLine, rowsOf } from './line.ts';
 
@@ -70,6 +71,10 @@ export class StoredHistory implements HistorySource {
   pages(range: HistoryRange = {}): AsyncIterable<readonly HistoryEvent[]> {
     const { after = 0, upTo = this.head, arguments: args = 'none' } = range;
     return readHistory(this.#database, this.runId, { after, upTo, forReplay: replayColumns[args] });
+  }
+
+  packedPages({ upTo = this.head, ...range }: HistoryRange = {}): AsyncIterable<Uint8Array<ArrayBuffer>> {
+    return readPacked(this.#database, this.line, { ...range, upTo });
   }
 
   patches(upTo: number): AsyncIterable<readonly RecordedOps[]> {
