@@ -3,11 +3,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { type Effect, effectsIn } from '../../runtime/core/recovery/effects.ts';
-import { failurePoint } from '../../runtime/core/recovery/failure-point.ts';
-import type { AppliedToFailure, ForkRequest } from '../../runtime/core/recovery/fork-plan.ts';
+import type { ForkRequest } from '../../runtime/core/recovery/fork-plan.ts';
 import type { ForkVerb } from '../../runtime/core/recovery/fork-verbs.ts';
 import { ForkAttempt, type MadeFork } from '../../runtime/recovery/fork-attempt.ts';
 import { ForkPoints } from '../../runtime/recovery/fork-points.ts';
+import { beforeFailure } from '../../runtime/recovery/retry-closed.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import { getRun } from '../../runtime/store/runs/runs.ts';
 import type { Connection } from '../common/connection.ts';
@@ -113,19 +113,9 @@ export abstract class RunForks extends RunHistory {
     payload?: Uint8Array,
   ): Promise<ForkOutcome> {
     const points = await this.#pointsOf(run);
-    const { end, failed, isActivity } = failurePoint(run.run_id, points.log, options.force === true);
-    if (verb === 'skip' && !isActivity) {
-      throw new RuntimeError(
-        'INVALID_INPUT',
-        `Run ${run.run_id} failed with a child, and only activities can be skipped.`,
-      );
-    }
-    const applied: AppliedToFailure = {
-      seq: failed,
-      ...(payload === undefined ? {} : { payload: Buffer.from(payload).toString('hex') }),
-    };
-    const request = forkRequest(verb, { runId: run.run_id, point: points.at(end - 1) }, options);
-    return this.#make(run, points, isActivity ? { ...request, applied } : request);
+    const { point, applied } = beforeFailure(points, { verb, isForced: options.force === true, payload });
+    const request = forkRequest(verb, { runId: run.run_id, point }, options);
+    return this.#make(run, points, applied === undefined ? request : { ...request, applied });
   }
 
   async #fork(verb: Exclude<ForkVerb, 'retry' | 'skip'>, options: ForkVerbOptions & ForkPlace): Promise<ForkOutcome> {

@@ -2,13 +2,21 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { activityInfo } from 'reprise/activity';
 import type { WorkflowHandle } from 'reprise/client';
+import { encodePayload } from '../../runtime/core/payload/payload.ts';
+import { ForkPoints } from '../../runtime/recovery/fork-points.ts';
+import { beforeFailure, type RetryChoices } from '../../runtime/recovery/retry-closed.ts';
 import { fixtureBundle } from '../support/bundles.ts';
 import { testEngine } from '../support/engine.ts';
+import * as activities from '../support/fixtures/activities.ts';
 import { Forks } from '../support/forks.ts';
 import { assertReplays } from '../support/replays.ts';
 
-const engine = await testEngine({ workflowBundle: await fixtureBundle('forks.ts') });
+const engine = await testEngine({
+  workflowBundle: await fixtureBundle('forks.ts'),
+  activities: { ...activities, keyOf: async () => activityInfo().idempotencyKey },
+});
 const { database } = engine.connection;
 const forks = new Forks(engine);
 
@@ -120,4 +128,65 @@ test('a point that the run does not have is refused, and nothing is written', as
   await assert.rejects(handle.rollback({}), /needs a point/);
   assert.equal(await statusOf(handle.workflowId, handle.runId!), 'RUNNING');
   await handle.terminate();
+});
+
+async function afterFailure(runId: string, choices: Partial<RetryChoices> = {}): Promise<WorkflowHandle> {
+  const { verb = 'retry', isForced = false, payload } = choices;
+  const points = await ForkPoints.of(database, runId, true);
+  const { point, applied } = beforeFailure(points, { verb, isForced, payload });
+  return forks.fork(runId, point, { verb, ...(applied === undefined ? {} : { applied }) });
+}
+
+test('the retry of a failed run keeps the results of siblings, and repeats only the activity that failed', async () => {
+  const handle = await engine.start('allOrNothing', [false], randomUUID());
+  await assert.rejects(handle.result());
+  const fork = await afterFailure(handle.runId!);
+  assert.deepEqual(await fork.result(), ['a', 'b', 2]); // attempt 2
+  const own = (await forks.historyOf(fork.runId!)).filter(({ runId }) => runId === fork.runId);
+  assert.deepEqual(
+    own.filter(({ type }) => type.startsWith('Activity') || type === 'RecoveryApplied').map(({ type }) => type),
+    ['RecoveryApplied', 'ActivityCompleted'],
+  );
+  assert.equal(await statusOf(handle.workflowId, handle.runId!), 'FAILED');
+  assert.deepEqual(await handle.result(), ['a', 'b', 2]);
+  await forks.assertVerified(fork.runId!);
+  await assertReplays(database, fork.runId!, 'forks.ts');
+});
+
+test('skip of a failed run gives the result that the activity did not give', async () => {
+  const handle = await engine.start('allOrNothing', [false], randomUUID());
+  await assert.rejects(handle.result());
+  const fork = await afterFailure(handle.runId!, { verb: 'skip', payload: encodePayload('given') });
+  assert.deepEqual(await fork.result(), ['a', 'b', 'given']);
+  await assertReplays(database, fork.runId!, 'forks.ts');
+});
+
+test('a retry that would repeat a compensation is refused unless it is forced', async () => {
+  const handle = await engine.start('allOrNothing', [true], randomUUID());
+  await assert.rejects(handle.result());
+  await assert.rejects(afterFailure(handle.runId!), { code: 'EFFECTS_AFTER', message: /activity echo \(event \d+\)/ });
+  assert.deepEqual(await (await afterFailure(handle.runId!, { isForced: true })).result(), ['a', 'b', 2]);
+  const completed = await engine.start('steps', [0], randomUUID());
+  await completed.result();
+  await assert.rejects(afterFailure(completed.runId!), { code: 'NOTHING_TO_RETRY' });
+});
+
+test('recover repeats a call under its old idempotency key, and rollback under a new one', async () => {
+  const handle = await engine.start('keys', [], randomUUID());
+  const [first, second] = (await handle.result()) as string[];
+  const recovered = await handle.recover({ toSeq: 1 });
+  assert.deepEqual(await handle.result(), [first, second]);
+  const again = await engine.client.workflow.getHandle(handle.workflowId, recovered.runId).recover({ toSeq: 1 });
+  assert.deepEqual(await handle.result(), [first, second]);
+  await engine.client.workflow.getHandle(handle.workflowId, again.runId).rollback({ toSeq: 1 });
+  const [third, fourth] = (await handle.result()) as string[];
+  assert.equal(new Set([first, second, third, fourth]).size, 4);
+});
+
+test('a fork that may repeat an unsafe activity is refused unless its type is allowed', async () => {
+  const handle = await engine.start('unsafely', [], randomUUID());
+  await handle.result();
+  await assert.rejects(handle.reset({ to: 'unsafeEffect#1' }), { code: 'UNSAFE_EFFECTS', message: /unsafeEffect/ });
+  await handle.reset({ to: 'unsafeEffect#1', allowEffects: ['unsafeEffect'] });
+  await handle.result();
 });

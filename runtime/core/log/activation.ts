@@ -121,6 +121,8 @@ export interface ScheduledMeta {
   /** TRY_CANCEL or ABANDON; absent = WAIT_CANCELLATION_COMPLETED. */
   cancel?: 'TRY_CANCEL' | 'ABANDON';
   effect?: 'none' | 'tx' | 'unsafe';
+  /** Idempotency key, when a fork repeats a call of its origin under the key that it had there. */
+  key?: string;
   /** Only the worker that owns the run executes it; it is never offered to another worker. */
   local?: true;
   summary?: string;

@@ -116,6 +116,7 @@ export function planFork(ground: ForkGround): ForkPlan {
   const pending = pendingPart(ground, carriedSeqs);
   const meta: ForkedMeta = {
     runId: forkId,
+    origin: origin.runId,
     line,
     engine: forkEngineNumber,
     ...startPart(ground),

@@ -29,7 +29,9 @@ export interface ForkedMeta {
   readonly held?: readonly number[];
   /** Pending children that start once more, because they did not complete. */
   readonly restarted?: readonly number[];
-  /** Whether a call that the abandoned part also made gets the idempotency key that it had there. */
+  /** The run that was forked. */
+  readonly origin: string;
+  /** A call that the abandoned part also made gets the idempotency key that it had there. */
   readonly keys?: 'same';
 }
 

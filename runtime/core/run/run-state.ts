@@ -59,6 +59,8 @@ export class RunState {
   readonly runId: string;
   /** The ancestors' part of the history, oldest first; undefined for a run that is no fork. */
   line: readonly LineSegment[] | undefined = undefined;
+  /** The run whose events behind seq `after` give their idempotency keys to the same calls of this fork. */
+  keysFrom: { readonly runId: string; readonly after: number } | undefined = undefined;
   /** Undefined before the first event. */
   status: RunStatus | undefined = undefined;
   seq = 0;
@@ -298,7 +300,8 @@ export class RunState {
 
   #forked(event: HistoryEvent): void {
     const forked = readForkedMeta(event);
-    const { runId, line, engine, start, restarted = [] } = forked;
+    const { runId, origin, line, engine, start, keys, restarted = [] } = forked;
+    this.keysFrom = keys === 'same' ? { runId: origin, after: event.seq - 1 } : undefined;
     for (const activity of this.activities.values()) foldFork(activity, forked, event);
     for (const seq of restarted) this.links?.restart(seq, runId);
     this.status = 'running';

@@ -263,7 +263,7 @@ export class Attempt implements ContextOwner, ProgressOwner {
       activityId: options.id ?? String(seq),
       activityType: activity.type,
       attempt: number,
-      idempotencyKey: `${this.#owner.scheduledIn}:${seq}`,
+      idempotencyKey: options.key ?? `${this.#owner.scheduledIn}:${seq}`,
       isLocal: options.local === true,
       ...place,
       activityNamespace: namespace,

@@ -4,8 +4,11 @@ import type { TaskFailure } from '../../core/log/activation.ts';
 import type { Sandbox } from '../../sandbox/realm/sandbox.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
 import { readAttempts } from '../../store/activities/activity-heartbeats.ts';
+import { sha256 } from '../../store/codec/sha256.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { readArguments, readHeads, readHistory, readOpenEvents, type StoredEvent } from '../../store/log/history.ts';
+import { readLine } from '../../store/log/line.ts';
+import { InheritedKeys } from '../../core/recovery/inherited-keys.ts';
 import type { Mail } from '../../core/run/mail.ts';
 import { readMailByRun } from '../../store/messages/inbox.ts';
 import { assert } from '../../core/failure/runtime-error.ts';
@@ -155,6 +158,7 @@ export class RunLoader {
     else for (const event of await readOpenEvents(this.#database, runId)) run.record(event);
     if (mail.length > 0) run.mailRead = mail[0]!.id - 1;
     await this.#readPending(run);
+    if (isFork) await this.#readKeys(run);
     if (run.state.hash.length > 0) await rejectionsKnown();
     const failure = replay && this.#failureOf(run, replay);
     return { failure: await explained(this.#database, this.#sandbox, runId, failure), mail };
@@ -166,6 +170,19 @@ export class RunLoader {
     const prefix = readHistory(this.#database, runId, { upTo: own[0]!.seq - 1, forReplay: true });
     for await (const page of prefix) events.push(...page);
     return [...events, ...own];
+  }
+
+  /** Reads the calls in the abandoned part of the origin's history whose keys the fork takes over. */
+  async #readKeys(run: LiveRun): Promise<void> {
+    const { keysFrom } = run.state;
+    if (keysFrom === undefined) return;
+    const { runId, after } = keysFrom;
+    const origin = { runId, line: (await readLine(this.#database, runId)).slice(0, -1) };
+    const keys = new InheritedKeys(sha256);
+    for await (const page of readHistory(this.#database, runId, { after, forReplay: 'digests' })) {
+      for (const event of page) if (event.type === 'ActivityScheduled') keys.add(origin, event);
+    }
+    run.inheritedKeys = keys;
   }
 
   /** Reads arguments and attempts of pending activities only. */

@@ -4,6 +4,7 @@ import type { HistoryEvent, Micros } from '../../core/log/event.ts';
 import { ActivityPlaces } from '../../core/activity/activity-places.ts';
 import { endsWait, type Input } from '../../core/run/input.ts';
 import { workerLost } from '../../core/run/worker-lost.ts';
+import type { InheritedKeys } from '../../core/recovery/inherited-keys.ts';
 import { RunState } from '../../core/run/run-state.ts';
 import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
 import { runIdBytes } from '../../store/runs/run-id.ts';
@@ -32,6 +33,8 @@ export class LiveRun {
    */
   unseenInputs: Input[] = [];
   sandbox: ActiveRun | undefined;
+  /** Idempotency keys for calls that a fork repeats; undefined for any other run. */
+  inheritedKeys: InheritedKeys | undefined;
   /** The version of the worker; undefined for an unversioned worker. */
   readonly versions: WorkerVersions | undefined;
   /** The queue in the run's ready row when the run was claimed. */

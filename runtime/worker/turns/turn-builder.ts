@@ -247,7 +247,9 @@ function activate(turn: OpenTurn): TaskFailure | undefined {
   turn.activated = true;
   turn.logs = turn.logs.length === 0 ? result.logs : [...turn.logs, ...result.logs];
   if (!result.ok) return result.failure;
-  turn.outputs = result.outputs;
+  const { inheritedKeys } = run;
+  turn.outputs =
+    inheritedKeys === undefined ? result.outputs : result.outputs.map((event) => inheritedKeys.keyed(event));
   if (result.rejected !== undefined) dropRefused(turn, result.rejected);
   if (turn.inputs.length + run.inputsToReplay.length === 0) {
     return turn.outputs.length > 0 ? changedByRefused : undefined;

@@ -58,7 +58,9 @@ const effects: { readonly [T in EventType]: readonly [Columns, ...Part[]] } = {
   WorkflowPaused: [{}, 'status'],
   WorkflowResumed: [{}],
   WorkflowForked: [
-    { meta: '{"runId":"f","line":[{"runId":"r","first":1,"last":7}],"engine":3,"attempts":{"2":4},"restarted":[4]}' },
+    {
+      meta: '{"runId":"f","origin":"r","line":[{"runId":"r","first":1,"last":7}],"engine":3,"attempts":{"2":4},"restarted":[4]}',
+    },
     ...(['line', 'engine', 'activities', 'children'] as const),
   ],
   WorkflowRolledBack: [{}, 'status'],
