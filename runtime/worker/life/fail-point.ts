@@ -19,11 +19,15 @@ export const leavingFailPoints = ['before leaving', 'after leaving'] as const;
 /** Around settling a standalone activity: inside the transaction, and after it. */
 export const settlingFailPoints = ['settling', 'settled'] as const;
 
+/** Around a fork that takes the place of an owned run: twice inside the transaction, and after it. */
+export const forkFailPoints = ['before fork', 'forking', 'forked'] as const;
+
 export type FailPoint =
   | (typeof failPoints)[number]
   | (typeof taskFailPoints)[number]
   | (typeof leavingFailPoints)[number]
-  | (typeof settlingFailPoints)[number];
+  | (typeof settlingFailPoints)[number]
+  | (typeof forkFailPoints)[number];
 
 /** Called at each named moment. A test's listener may end the process. */
 export type FailPointListener = (point: FailPoint) => void;

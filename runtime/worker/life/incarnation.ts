@@ -117,7 +117,7 @@ export class Incarnation {
     const cache = life.owns(new RunCache(worker, activities, timers));
     const commit = life.owns(new GroupCommit(worker, writers));
     const checkpoints = new Checkpoints(worker);
-    const lockedClose = new LockedClose(database, epoch);
+    const lockedClose = new LockedClose(database, epoch, worker.failPoint);
     const actions = new EventActions(worker, activities, timers, links);
     const loader = new RunLoader(worker);
     const reloader = new CodeReloader(worker, loader, commit, actions);

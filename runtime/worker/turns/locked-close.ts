@@ -13,6 +13,7 @@ import { forkClosed } from '../../store/runs/fork-run.ts';
 import type { Database } from '../../store/sql/database.ts';
 import { isCleanRefusal, isLockTimeout } from '../../store/sql/sqlstate.ts';
 import { transaction } from '../../store/sql/transaction.ts';
+import type { FailPointListener } from '../life/fail-point.ts';
 import type { LiveRun } from './live-run.ts';
 import { type BuiltTurn, turnToAppend } from './turn-builder.ts';
 
@@ -25,12 +26,14 @@ type Build = (mail: readonly Mail[]) => Promise<BuiltTurn> | BuiltTurn;
 export class LockedClose {
   readonly #database: Database;
   readonly #epoch: number;
+  readonly #failPoint: FailPointListener | undefined;
   /** Closes one run at a time, because each close uses a connection of the pool that other calls need too. */
   readonly #queue = new SerialQueue();
 
-  constructor(database: Database, epoch: number) {
+  constructor(database: Database, epoch: number, failPoint?: FailPointListener) {
     this.#database = database;
     this.#epoch = epoch;
+    this.#failPoint = failPoint;
   }
 
   /**
@@ -56,6 +59,7 @@ export class LockedClose {
         isCommitting = true;
         return appended;
       });
+      if (built.forks !== undefined) this.#failPoint?.('forked');
       if (queue !== undefined) notifier.wake(queue);
       if (built.closes !== undefined) notifier.closed(run.runId); // no LogWriter announces this close
       return built;
@@ -87,7 +91,12 @@ export class LockedClose {
     const outcomes = await writer.append([turnToAppend(run, built, seen)]);
     if (outcomes === undefined) throw new RuntimeError('LEASE_LOST', 'This worker was declared dead.');
     assert(outcomes[0] === 'committed', `a turn of run ${run.runId}, whose row is locked, came to: ${outcomes[0]}`);
-    if (forks !== undefined) return { built, queue: await forkClosed(client, schema, run.runId, forks) };
+    if (forks !== undefined) {
+      this.#failPoint?.('before fork');
+      const forkQueue = await forkClosed(client, schema, run.runId, forks);
+      this.#failPoint?.('forking');
+      return { built, queue: forkQueue };
+    }
     const queue = continues === undefined ? undefined : await continueRun(client, schema, run.runId, continues);
     return { built, queue };
   }
