@@ -3,6 +3,7 @@ import { RuntimeError } from '../core/failure/runtime-error.ts';
 import type { HistoryEvent } from '../core/log/event.ts';
 import { type ActivityAddress, parseActivityAddress } from '../core/recovery/activity-address.ts';
 import { readHistory } from '../store/log/history.ts';
+import { listCheckpoints } from '../store/checkpoints/checkpoints.ts';
 import type { Database } from '../store/sql/database.ts';
 
 /** The events that decide where a run can be forked. */
@@ -11,10 +12,18 @@ export class ForkPoints {
   readonly #events: readonly HistoryEvent[];
   /** Ends of turns, and the end of what the start wrote, in order. The turn that closed the run is left out. */
   readonly #points: readonly number[];
+  /** Names of checkpoints that people gave; the code's are events. */
+  readonly #named: readonly { readonly seq: number; readonly name: string }[];
 
-  private constructor(runId: string, events: readonly HistoryEvent[], isClosed: boolean) {
+  private constructor(
+    runId: string,
+    events: readonly HistoryEvent[],
+    named: readonly { readonly seq: number; readonly name: string }[],
+    isClosed: boolean,
+  ) {
     this.runId = runId;
     this.#events = events;
+    this.#named = named;
     const [, second] = events;
     const inherits = second?.type === 'ContextPatched' && second.answers === 1 && second.hash === null;
     const ends = events.flatMap(({ seq, hash, type }) => (hash !== null && type !== 'PayloadErased' ? [seq] : []));
@@ -24,7 +33,9 @@ export class ForkPoints {
   static async of(database: Database, runId: string, isClosed: boolean): Promise<ForkPoints> {
     const events: HistoryEvent[] = [];
     for await (const page of readHistory(database, runId, { forReplay: true })) events.push(...page);
-    return new ForkPoints(runId, events, isClosed);
+    const rows = await listCheckpoints(database, runId);
+    const named = rows.flatMap(({ seq, name, pinned }) => (name !== undefined && pinned ? [{ seq, name }] : []));
+    return new ForkPoints(runId, events, named, isClosed);
   }
 
   get log(): readonly HistoryEvent[] {
@@ -58,16 +69,17 @@ export class ForkPoints {
 
   /** The end of the turn that saved a checkpoint; the newest one when no name is given. @throws INVALID_INPUT */
   atCheckpoint(name: string | undefined): number {
-    const saved = this.#events.findLast((event) => {
-      return event.type === 'CheckpointSaved' && (name === undefined || event.name === name);
-    });
-    if (saved === undefined) {
+    const fits = (given: string | null): boolean => name === undefined || given === name;
+    const byCode = this.#events.findLast((event) => event.type === 'CheckpointSaved' && fits(event.name));
+    const byPeople = this.#named.findLast((each) => fits(each.name));
+    const saved = Math.max(byCode?.seq ?? 0, byPeople?.seq ?? 0);
+    if (saved === 0) {
       throw this.#invalid(
         name === undefined ? 'it has no checkpoint' : `it has no checkpoint named ${JSON.stringify(name)}`,
       );
     }
     // The turn that closed the run may have saved it.
-    return this.#points.find((point) => point >= saved.seq) ?? this.last;
+    return this.#points.find((point) => point >= saved) ?? this.last;
   }
 
   #find(address: ActivityAddress): HistoryEvent | undefined {

@@ -1,7 +1,7 @@
 // Points in a run's history, as callers name them: a seq, a time, a checkpoint or a step. Finds the run of the chain and
 // the seq that a point means.
 import { RuntimeError } from '../core/failure/runtime-error.ts';
-import { isNumberedAddress, eventAddress } from '../core/log/event-address.ts';
+import { isNumberedAddress, eventAddress } from '../core/recovery/event-address.ts';
 import { isPastTime, pastTime, type TimeZoneChoice } from '../core/options/past-time.ts';
 import {
   anyText,
@@ -86,7 +86,7 @@ export async function resolvePoint(
   if (time !== undefined) return atTime(database, runId, call, { ...point, time });
   if (checkpoint !== undefined) return atCheckpoint(database, runId, point, checkpoint);
   if (event === undefined) return { runId, upTo: undefined };
-  const found = await findEvent(database, runId, eventAddress(call, event));
+  const found = await findEvent(database, runId, eventAddress(event));
   if (found !== undefined) return { runId, upTo: found };
   throw new RuntimeError(
     'STEP_NOT_FOUND',

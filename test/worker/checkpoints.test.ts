@@ -299,6 +299,16 @@ describe('forks', () => {
 });
 
 describe('names of people', () => {
+  test('a run can be recovered to a name that a person gave', async () => {
+    const handle = await finished('manual:recovered');
+    const { seq } = await handle.checkpoint('seen by ann');
+    const { point } = await handle.rollback({ checkpoint: 'seen by ann', dryRun: true });
+    // The turn that closed the run cannot be kept, so the fork begins before it.
+    const ends = (await historyOf(handle.runId!)).filter((event) => event.hash !== null).map((event) => event.seq);
+    assert.deepEqual([seq, point], [ends.at(-1), ends.at(-2)]);
+    await assert.rejects(handle.recover({ checkpoint: 'unseen' }), { code: 'INVALID_INPUT' });
+  });
+
   test('a person names the present state, which is pinned and a point, without the code noticing', async () => {
     const handle = await finished('manual:named');
     const made = await handle.checkpoint('audited');

@@ -1,6 +1,6 @@
 // Finds the event that a point in a run's history names: by an address, by a time, by the end of a turn. Along the line of
 // a fork.
-import type { EventAddress } from '../../core/log/event-address.ts';
+import type { EventAddress } from '../../core/recovery/event-address.ts';
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
 import { timeOf } from '../sql/sql-text.ts';
@@ -12,7 +12,7 @@ import { readLine, rowsOf } from './line.ts';
  */
 export async function findEvent(database: Database, runId: string, address: EventAddress): Promise<number | undefined> {
   const { pool, schema } = database;
-  const { type, where, value, order, skipped } = conditionOf(address);
+  const { type = 'ActivityScheduled', where, value, order = 'asc', skipped = 0 } = conditionOf(address);
   const line = await readLine(database, runId);
   const { rows } = await pool.query<{ seq: number }>(
     `select seq from ${rowsOf(schema, line)} and type = ${eventCode[type]} and ${where} order by seq ${order} offset $2 limit 1`,
@@ -21,27 +21,26 @@ export async function findEvent(database: Database, runId: string, address: Even
   return rows[0]?.seq;
 }
 
-function conditionOf(address: EventAddress): {
-  type: EventType;
-  where: string;
-  value: string;
-  order: 'asc' | 'desc';
-  skipped: number;
-} {
-  const scheduled = { type: 'ActivityScheduled', order: 'asc', skipped: 0 } as const;
+interface Condition {
+  /** Default: ActivityScheduled. */
+  readonly type?: EventType;
+  /** $1 is `value`. */
+  readonly where: string;
+  readonly value: string;
+  readonly order?: 'desc';
+  readonly skipped?: number;
+}
+
+function conditionOf(address: EventAddress): Condition {
   switch (address.by) {
+    case 'seq':
+      return { where: 'seq = $1::int', value: String(address.seq) };
     case 'id':
-      return { ...scheduled, where: "meta->>'id' = $1", value: address.activityId, order: 'desc' };
+      return { where: "meta->>'id' = $1", value: address.id, order: 'desc' };
     case 'call':
-      return { ...scheduled, where: 'name = $1', value: address.activityType, skipped: address.number - 1 };
+      return { where: 'name = $1', value: address.type, skipped: address.n - 1 };
     case 'event':
-      return {
-        ...scheduled,
-        type: address.type,
-        where: '$1::text is not null',
-        value: '',
-        skipped: address.number - 1,
-      };
+      return { type: address.type, where: '$1::text is not null', value: '', skipped: address.n - 1 };
     default:
       return address satisfies never;
   }

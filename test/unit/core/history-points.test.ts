@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isNumberedAddress, eventAddress } from '../../../runtime/core/log/event-address.ts';
+import { isNumberedAddress, eventAddress } from '../../../runtime/core/recovery/event-address.ts';
 import { pointerPattern, touches } from '../../../runtime/core/json/pointer-pattern.ts';
 import { pointOf } from '../../../runtime/replay/history-point.ts';
 
-test('a step is named by type and number, by event type and number, or by the id of an activity', () => {
-  assert.deepEqual(eventAddress('call', 'validate#2'), { by: 'call', activityType: 'validate', number: 2 });
-  assert.deepEqual(eventAddress('call', 'a#b#10'), { by: 'call', activityType: 'a#b', number: 10 });
-  assert.deepEqual(eventAddress('call', 'SignalReceived#1'), { by: 'event', type: 'SignalReceived', number: 1 });
-  assert.deepEqual(eventAddress('call', 'order-7'), { by: 'id', activityId: 'order-7' });
-  assert.deepEqual(eventAddress('call', 'toString#1'), { by: 'call', activityType: 'toString', number: 1 });
+test('an event is named by type and number, by event type and number, or by the id of an activity', () => {
+  assert.deepEqual(eventAddress('validate#2'), { by: 'call', type: 'validate', n: 2 });
+  assert.deepEqual(eventAddress('a#b#10'), { by: 'call', type: 'a#b', n: 10 });
+  assert.deepEqual(eventAddress('SignalReceived#1'), { by: 'event', type: 'SignalReceived', n: 1 });
+  assert.deepEqual(eventAddress('order-7'), { by: 'id', id: 'order-7', seq: undefined });
+  assert.deepEqual(eventAddress('toString#1'), { by: 'call', type: 'toString', n: 1 });
   assert.equal(isNumberedAddress('validate'), false);
-  for (const bad of ['', 'validate#0', 'x'.repeat(1001), 7, undefined]) {
-    assert.throws(() => eventAddress('call', bad), { code: 'INVALID_INPUT' });
+  for (const bad of ['', 'x'.repeat(1001), undefined, -1]) {
+    assert.throws(() => eventAddress(bad), { code: 'INVALID_INPUT' });
   }
 });
 
