@@ -49,6 +49,8 @@ export interface Findings {
     /** Why the worker gave up, in its own log. */
     readonly message: string | undefined;
   };
+  /** Progress at each checkpoint. */
+  readonly checkpoints: readonly number[];
   readonly events: number;
   readonly isIntact: boolean;
   readonly accuracy: number;
@@ -63,6 +65,7 @@ export async function examine(
   const lines = readStageLog(job.folder);
   const history = await handle.history();
   const zombie = job.losses[0]!;
+  const checkpoints = await handle.checkpoints();
   const verification = await handle.verify();
   return {
     workflowId: handle.workflowId,
@@ -86,6 +89,7 @@ export async function examine(
       finished: lines.filter(({ stage, what }) => stage === zombie.stage && what === 'ends').length,
       message: await reasonIn(job.logFile),
     },
+    checkpoints: checkpoints.map(({ progress }) => progress ?? 0).sort(),
     events: history.length,
     isIntact: verification.ok,
     accuracy: job.result.accuracy,

@@ -10,6 +10,7 @@ const epochsExpected = [
   ...Array.from({ length: fatalEpoch }, (_, index) => index + 1),
   ...Array.from({ length: epochs - fatalEpoch + 1 }, (_, index) => fatalEpoch + index),
 ];
+const checkpointsExpected = [0.4, 0.6, 0.8];
 
 /** Returns the expectations that failed; an empty list if none failed. */
 export function judge(findings: Findings): string[] {
@@ -27,6 +28,10 @@ export function judge(findings: Findings): string[] {
   }
   if (zombie.finished !== 2) faults.push(`${zombie.worker} did not finish its stage after it woke`);
   if (zombie.message === undefined) faults.push(`${zombie.worker} did not notice that it was declared dead`);
+  if (!isDeepStrictEqual(findings.checkpoints, checkpointsExpected)) {
+    const found = findings.checkpoints.join(', ');
+    faults.push(`checkpoints are at progress ${found}, expected ${checkpointsExpected.join(', ')}`);
+  }
   if (!findings.isIntact) faults.push('the hash chain of the log is broken');
   if (!findings.sameModel) faults.push('the model differs from that of a training without losses');
   return faults;
@@ -61,6 +66,7 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
       ]),
     ]),
     '',
+    `saved     checkpoints of the context at progress ${findings.checkpoints.join(', ')}`,
     `zombie    ${zombie.worker} woke and finished ${takeovers[0]?.stage} too. Its result is not in the log. It says:`,
     `          ${zombie.message}`,
     `log       ${findings.events} events, hash chain ${findings.isIntact ? 'intact' : 'broken'}`,

@@ -1,6 +1,6 @@
 // One job of five stages. The code has no guards against a loss: a stage whose result is in the log is not executed
 // again.
-import { defineContext, proxyActivities } from 'reprise/workflow';
+import { defineContext, proxyActivities, setWorkflowOptions } from 'reprise/workflow';
 import type { Stages } from './activities.ts';
 import type { Model } from './model.ts';
 
@@ -32,3 +32,6 @@ export async function fiveStages(): Promise<Trained> {
   job.progress(1, 'evaluate');
   return { model, accuracy };
 }
+
+// The progress steps over each mark once, at 0.4, 0.6 and 0.8.
+setWorkflowOptions({ checkpoint: { at: { progress: [0.25, 0.5, 0.75] } } }, fiveStages);

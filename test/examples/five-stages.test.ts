@@ -37,6 +37,7 @@ test('two lost workers repeat only what they were doing, and a woken one can wri
   assert.match(rows[3]!, /(worker-\d) lost by SIGKILL, (?!\1)worker-\d continues in epoch 7 of 10 /);
   assert.match(stdout, /^train +600 ms +1800 ms +3\.0 times$/m);
   assert.match(stdout, /Its result is not in the log\. It says:\n +This worker /);
+  assert.match(stdout, /^saved +checkpoints of the context at progress 0\.4, 0\.6, 0\.8$/m);
   assert.match(stdout, /hash chain intact$/m);
   assert.match(stdout, /the same as a training without losses$/m);
   assert.match(stdout, /^Everything held\.$/m);
