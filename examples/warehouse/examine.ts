@@ -1,6 +1,6 @@
 // After the run, collects what happened to every record: from the log, from the attempt file, and from a plain loop.
 import { isDeepStrictEqual } from 'node:util';
-import type { WorkflowHandle } from 'reprise/client';
+import type { BlameEntry, WorkflowHandle } from 'reprise/client';
 import { countAttempts } from './attempt-log.ts';
 import { hashOf, runPlainLoop, type WarehouseState } from './plain-loop.ts';
 import { loadRecords } from './records.ts';
@@ -16,13 +16,25 @@ export interface Loss {
   readonly at: number;
 }
 
-/** One repair, read from the log. */
+/** The last repair of a record, read from the log. */
 export interface RepairStory {
   readonly record: string;
   readonly seq: number;
   readonly who: string;
   readonly why: string;
   readonly ops: readonly object[];
+  /** Who wrote each value that the record has in the end. */
+  readonly blame: readonly BlameEntry[];
+}
+
+/** A replay that ran the workflow code on the recorded results. */
+export interface CodeReplay {
+  readonly events: number;
+  /** Recorded results that the code got; no activity was executed. */
+  readonly activities: number;
+  readonly ms: number;
+  /** Whether the code did what the log says and came to the same state. */
+  readonly isSame: boolean;
 }
 
 export interface Findings {
@@ -37,6 +49,8 @@ export interface Findings {
   readonly stateHash: string;
   readonly plainHash: string;
   readonly rebuild: { readonly patches: number; readonly ms: number };
+  /** Up to the last commit before the worker stopped, or of the whole run. */
+  readonly replay: CodeReplay;
   readonly loss: Loss | undefined;
   /** Time from the moment when the worker stopped to the first record that the other worker completed. */
   readonly takeoverMs: number | undefined;
@@ -73,6 +87,7 @@ export async function examine(
     stateHash: hashOf(rebuilt.state),
     plainHash: hashOf(plain.state),
     rebuild: { patches: rebuilt.patches, ms: rebuildMs },
+    replay: await replayCode(handle, loss?.seq),
     loss,
     takeoverMs: loss && resumedAt && resumedAt - loss.at,
     before: before && {
@@ -85,11 +100,17 @@ export async function examine(
   };
 }
 
-/** The last repair of a record. */
+async function replayCode(handle: WorkflowHandle, to: number | undefined): Promise<CodeReplay> {
+  const report = await handle.replay({ mode: 'MOCK_TOOLS', ...(to === undefined ? {} : { to }) });
+  const { events, activities, ms } = report;
+  return { events, activities, ms, isSame: report.success && report.stateHash === report.expectedHash };
+}
+
 async function tell(handle: WorkflowHandle, record: string | undefined): Promise<RepairStory | undefined> {
   if (record === undefined) return undefined;
   const patch = (await handle.patches({ path: `/fixes/${record}` })).at(-1);
   if (patch === undefined) return undefined;
   const { seq, source, sourceId, reason, ops } = patch;
-  return { record, seq, who: `${source} ${sourceId}`, why: `${reason}`, ops };
+  const blame = await handle.blame(`/fixes/${record}/*/is`);
+  return { record, seq, who: `${source} ${sourceId}`, why: `${reason}`, ops, blame };
 }

@@ -1,5 +1,5 @@
 // Judges the findings and prints them.
-import type { Findings } from './examine.ts';
+import type { CodeReplay, Findings } from './examine.ts';
 import { figure } from './progress.ts';
 
 /** A killed worker's database session ends at once. A worker that hangs is detected when its lease of 5 s expires. */
@@ -15,6 +15,7 @@ export function judge(findings: Findings, lossExpected: boolean): string[] {
     faults.push(`${figure(findings.redone)} records redone, expected at most ${findings.concurrency}`);
   }
   if (findings.stateHash !== findings.plainHash) faults.push('final state differs from that of the plain loop');
+  if (!findings.replay.isSame) faults.push('the workflow code does not repeat what the log says');
   if (lossExpected && loss === undefined)
     faults.push('the run ended before a worker could be stopped: ask for more --records, or for --no-kill');
   if (loss !== undefined) {
@@ -30,7 +31,7 @@ export function judge(findings: Findings, lossExpected: boolean): string[] {
 }
 
 export function report(findings: Findings, faults: readonly string[]): string[] {
-  const { loss, before, story, rebuild, workflowId, runId } = findings;
+  const { loss, before, story, rebuild, replay, workflowId, runId } = findings;
   const rate = figure(Math.round((findings.records / findings.totalMs) * 1000));
   const rows: [string, string][] = [
     [
@@ -50,6 +51,8 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
     ['final state', `${findings.stateHash} (SHA-256 of RFC 8785)`],
     ['plain loop', `${findings.plainHash} without any engine`],
     ['rebuild', `${figure(rebuild.patches)} patches in ${rebuild.ms.toFixed(0)} ms (PATCH_ONLY: no code was run)`],
+    ['replay', `${figure(replay.events)} events in ${(replay.ms / 1000).toFixed(1)} s, ${eventRate(replay)}/s`],
+    ['', `(MOCK_TOOLS: the code ran again, ${figure(replay.activities)} activities answered from the log)`],
   );
   if (before !== undefined) {
     const repaired = `${figure(before.repaired)} records repaired`;
@@ -58,6 +61,9 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
   if (story !== undefined) {
     rows.push(['one repair', `${story.record} at seq ${story.seq}`], ['  who', story.who], ['  why', story.why]);
     for (const op of story.ops) rows.push(['  what', JSON.stringify(op)]);
+    for (const { path, value, sourceId, seq } of story.blame) {
+      rows.push(['  blame', `${path} ${JSON.stringify(value)} by ${sourceId} at seq ${seq}`]);
+    }
   }
   return [
     '',
@@ -70,4 +76,8 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
     `  npm run -s reprise -- workflow patches ${workflowId} --path /fixes/${story?.record ?? ''}`,
     `  npm run -s reprise -- sql "select source_id, count(*) from reprise.events where run_id = '${runId}' and ops is not null group by 1 order by 2 desc"`,
   ];
+}
+
+function eventRate({ events, ms }: CodeReplay): string {
+  return figure(Math.round((events / ms) * 1000));
 }

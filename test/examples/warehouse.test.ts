@@ -75,6 +75,13 @@ test('the summary shows one repair: who made it, why, and the previous value', (
   assert.match(row('  who'), /^agent [a-z-]+$/);
   assert.ok(row('  why').length > 10);
   assert.match(row('  what'), /"was":/);
+  assert.match(row('  blame'), /^\/fixes\/\S+ .+ by [a-z-]+ at seq \d+$/);
+});
+
+test('the workflow code, replayed on recorded results, repeats the log up to the kill', () => {
+  const [, events] = /^([\d,]+) events in .* [\d,]+\/s$/.exec(row('replay')) ?? [];
+  assert.ok(Number(events?.replaceAll(',', '')) > 2 * 2_114, row('replay'));
+  assert.doesNotMatch(started.out, /does not repeat what the log says/);
 });
 
 test('the three commands in the summary work after npm start has exited, and leave no database running', async () => {
