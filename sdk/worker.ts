@@ -11,6 +11,14 @@ import { WorkerProcess, type WorkerState } from '../runtime/worker/life/worker-p
 import { Client } from './client.ts';
 import { Connection } from './common/connection.ts';
 import {
+  type HistoryToReplay,
+  replayHistories,
+  replayHistory,
+  type ReplayableHistory,
+  type ReplayResult,
+  type ReplayWorkerOptions,
+} from './worker/replay-histories.ts';
+import {
   type PatchActivationCallback,
   type WorkerDeploymentOptions,
   type WorkerOptions,
@@ -76,6 +84,27 @@ export class Worker {
       logger: options.logger ?? pino({ name: 'reprise', level: process.env['REPRISE_LOG_LEVEL'] ?? 'info' }),
     });
     return new Worker(worker, sandbox);
+  }
+
+  /**
+   * Replays a history with the code. Enters no activity, and needs no worker. `workflowId` is for messages.
+   * @throws DeterminismViolationError when the code does not follow the history; ReplayError; RuntimeError INVALID_INPUT,
+   * BUNDLE_FAILED
+   */
+  static async runReplayHistory(
+    options: ReplayWorkerOptions,
+    history: ReplayableHistory,
+    workflowId = 'fake',
+  ): Promise<void> {
+    await replayHistory(options, { workflowId, history });
+  }
+
+  /** Replays histories, such as those of `client.workflow.list().intoHistories()`. @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED */
+  static runReplayHistories(
+    options: ReplayWorkerOptions,
+    histories: AsyncIterable<HistoryToReplay> | Iterable<HistoryToReplay>,
+  ): AsyncIterableIterator<ReplayResult> {
+    return replayHistories(options, histories);
   }
 
   /** Works until shutdown(). @throws GracefulShutdownPeriodExpiredError when stopping takes longer than shutdownForceTime */
@@ -160,8 +189,10 @@ function activityMap(activities: object): Record<string, RegisteredActivity> {
 
 export { Connection as NativeConnection } from './common/connection.ts';
 export { GracefulShutdownPeriodExpiredError } from '../runtime/worker/life/worker-process.ts';
+export { ReplayError } from './worker/replay-histories.ts';
 export { Connection };
 export { IllegalStateError } from '../runtime/core/failure/runtime-error.ts';
 export { bundleWorkflowCode, type WorkflowBundle };
 export type { PatchActivationCallback, PatchActivationInput } from './worker/worker-settings.ts';
+export type { HistoryToReplay, ReplayableHistory, ReplayResult, ReplayWorkerOptions };
 export type { WorkerDeploymentOptions, WorkerOptions, WorkerState };

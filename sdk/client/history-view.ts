@@ -5,7 +5,9 @@ import { failureInfo } from '../../runtime/core/failure/failure-info.ts';
 import { decodePayload } from '../../runtime/core/payload/payload.ts';
 import { taskFailureCause } from '../../runtime/core/run/task-failure-info.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
+import type { HistorySource } from '../../runtime/core/log/history-source.ts';
 import { readHistory } from '../../runtime/store/log/history.ts';
+import { StoredHistory } from '../../runtime/store/log/stored-history.ts';
 
 export interface HistoryRecord extends Omit<HistoryEvent, 'at' | 'ops' | 'payload' | 'meta' | 'hash'> {
   readonly at: Date;
@@ -101,6 +103,14 @@ const temporalNames: Record<string, string> = {
   MemoUpserted: 'WorkflowPropertiesModified',
 };
 
+/** Where the histories of this process come from. Temporal's format lacks what a replay needs. */
+const sources = new WeakMap<TemporalHistory, () => Promise<HistorySource>>();
+
+/** The log of a history that `fetchHistory` or `intoHistories` of this process returned; undefined for any other. */
+export function sourceOf(history: TemporalHistory): (() => Promise<HistorySource>) | undefined {
+  return sources.get(history);
+}
+
 export async function temporalHistory(database: Database, runId: string): Promise<TemporalHistory> {
   const events: Record<string, unknown>[] = [];
   const local = new Map<number, HistoryRecord>();
@@ -127,7 +137,9 @@ export async function temporalHistory(database: Database, runId: string): Promis
       [key]: detail,
     });
   }
-  return { events };
+  const history: TemporalHistory = { events };
+  sources.set(history, () => StoredHistory.open(database, runId));
+  return history;
 }
 
 const followable: ReadonlySet<string> = new Set([

@@ -4,6 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { GateReport } from 'reprise/client';
+import { ReplayError, type ReplayResult, Worker } from 'reprise/worker';
+import { DeterminismViolationError } from 'reprise/workflow';
 import { GateSummary, junitText } from '../../runtime/replay/gate-report.ts';
 import type { RunVerdict } from '../../runtime/replay/replay-many.ts';
 import { testEngine } from '../support/engine.ts';
@@ -111,6 +113,29 @@ test('the command prints groups, writes both reports, and exits with 2 when a ru
   const wrong = await reprise(['replay', 'short-1', '--all'], { url });
   assert.deepEqual([wrong.code, /needs one of these/.test(wrong.err)], [64, true]);
   assert.equal((await reprise(['replay', '--all', '--sample', '0'], { url })).code, 64);
+});
+
+test('histories are replayed under the names of Temporal', async () => {
+  const histories = () => workflow.list({ query: "WorkflowType = 'long'" }).intoHistories();
+  const results: ReplayResult[] = [];
+  for await (const result of Worker.runReplayHistories({ workflowsPath: path('before.ts') }, histories())) {
+    results.push(result);
+  }
+  assert.deepEqual(results.map(({ workflowId, error }) => [workflowId, error]).sort(), [
+    ['long-0', undefined],
+    ['long-1', undefined],
+    ['long-2', undefined],
+  ]);
+  for await (const { error } of Worker.runReplayHistories({ workflowsPath: path('after.ts') }, histories())) {
+    assert.ok(error instanceof DeterminismViolationError);
+  }
+  const history = await workflow.getHandle('short-1').fetchHistory();
+  await Worker.runReplayHistory({ workflowsPath: path('before.ts') }, history);
+  await assert.rejects(Worker.runReplayHistory({ workflowsPath: path('broken.ts') }, history, 'short-1'), ReplayError);
+  const foreign = JSON.parse(JSON.stringify(history)) as typeof history;
+  const options = { workflowsPath: path('before.ts') };
+  await assert.rejects(Worker.runReplayHistory(options, foreign), { code: 'INVALID_INPUT', message: /readRunBundle/ });
+  await assert.rejects(Worker.runReplayHistory({}, history), { code: 'INVALID_INPUT', message: /workflowsPath/ });
 });
 
 test('a report in the format of JUnit is valid XML whatever texts it holds', async () => {
