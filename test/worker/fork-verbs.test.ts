@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { activityInfo } from 'reprise/activity';
+import { activityInfo, patchContext } from 'reprise/activity';
 import type { WorkflowHandle } from 'reprise/client';
 import { encodePayload } from '../../runtime/core/payload/payload.ts';
 import { ForkPoints } from '../../runtime/recovery/fork-points.ts';
@@ -15,7 +15,11 @@ import { assertReplays } from '../support/replays.ts';
 
 const engine = await testEngine({
   workflowBundle: await fixtureBundle('forks.ts'),
-  activities: { ...activities, keyOf: async () => activityInfo().idempotencyKey },
+  activities: {
+    ...activities,
+    keyOf: async () => activityInfo().idempotencyKey,
+    noted: async () => patchContext({ op: 'add', path: '/done/-', value: 7 }),
+  },
 });
 const { database } = engine.connection;
 const forks = new Forks(engine);
@@ -189,4 +193,35 @@ test('a fork that may repeat an unsafe activity is refused unless its type is al
   await assert.rejects(handle.reset({ to: 'unsafeEffect#1' }), { code: 'UNSAFE_EFFECTS', message: /unsafeEffect/ });
   await handle.reset({ to: 'unsafeEffect#1', allowEffects: ['unsafeEffect'] });
   await handle.result();
+});
+
+test('the patches that an activity staged are carried over with its result, once', async () => {
+  const handle = await engine.start('notes', [], randomUUID());
+  await assert.rejects(handle.result());
+  const fork = await afterFailure(handle.runId!);
+  assert.deepEqual(await fork.result(), [7]);
+  assert.deepEqual((await fork.stateAt()).state, { done: [7] });
+  await forks.assertVerified(fork.runId!);
+  await assertReplays(database, fork.runId!, 'forks.ts');
+});
+
+test("signals, updates and people's patches behind the point reach the fork again, in order", async () => {
+  const handle = await engine.start('approved', [], randomUUID());
+  await engine.until(async () => {
+    return (await forks.historyOf(handle.runId!)).filter(({ type }) => type === 'ActivityCompleted').length === 2;
+  });
+  await handle.signal('go', 'first');
+  assert.equal(await handle.executeUpdate('double', { args: [21] }), 42);
+  await handle.patchContext({ op: 'add', path: '/done/-', value: 1 }, { reason: 'approved', actor: 'Ada' });
+  const made = await handle.reset({ to: 'echo#2' });
+  const fork = engine.client.workflow.getHandle(handle.workflowId, made.runId);
+  await engine.until(async () => {
+    const { state } = await fork.stateAt();
+    return (state as { done: number[] } | undefined)?.done.length === 1;
+  });
+  const types = (await forks.historyOf(made.runId)).filter(({ runId }) => runId === made.runId).map(({ type }) => type);
+  assert.equal(types.filter((type) => type === 'UpdateAccepted').length, 1);
+  await fork.signal('go', 'end');
+  assert.deepEqual(await handle.result(), ['first', '21', 'end']);
+  await assertReplays(database, made.runId, 'forks.ts');
 });

@@ -8,6 +8,7 @@ import { lineUpTo, runIdAt, wholeLine } from '../log/line.ts';
 import { newEvent } from '../log/new-event.ts';
 import type { ForkedMeta, StartChanges } from '../run/forked-meta.ts';
 import { RunState } from '../run/run-state.ts';
+import type { ContextTrial } from './context-trial.ts';
 import { type ForkVerb, forkKinds } from './fork-verbs.ts';
 
 /** What a person asks for. Plain data: it also travels as a message to the owner of a run. */
@@ -54,6 +55,8 @@ export interface ForkGround {
   readonly earlier: StartChanges | undefined;
   /** The origin's events behind the point, in order. */
   readonly tail: readonly HistoryEvent[];
+  /** Set when the tail holds patches that activities staged. */
+  readonly trial: ContextTrial | undefined;
   /** `unsafe` activities that have begun on another worker. */
   readonly begunTasks: readonly number[];
   /** The origin was open when it was forked. */
@@ -69,8 +72,8 @@ export interface ForkPlan {
   readonly applied: readonly NewEvent[];
   /** Inputs of the second turn; empty when there is nothing to carry over. */
   readonly carried: readonly NewEvent[];
-  /** Updates behind the point that the fork receives as new messages. */
-  readonly updates: readonly HistoryEvent[];
+  /** Updates and patches of people behind the point, which the fork receives as new messages. */
+  readonly again: readonly HistoryEvent[];
   /** Pending `unsafe` activities whose effect is unknown. */
   readonly begun: readonly number[];
 }
@@ -94,24 +97,48 @@ const failedLinks: ReadonlySet<EventType> = new Set<EventType>([
   'ExternalCancelFailed',
 ]);
 
-export function planFork(ground: ForkGround): ForkPlan {
-  const { request, forkId, state, origin, tail } = ground;
-  const line = lineUpTo(wholeLine(origin), request.point);
+interface Carried {
+  readonly carried: NewEvent[];
+  /** Seqs of the pending items that have a result now. */
+  readonly answered: ReadonlySet<number>;
+  readonly again: readonly HistoryEvent[];
+}
+
+/** What the second turn carries over from the tail, in its order. */
+function carriedInputs({ request, state, origin, tail, trial }: ForkGround): Carried {
   const carried: NewEvent[] = [];
-  const carriedSeqs = new Set<number>();
-  const updates: HistoryEvent[] = [];
+  const answered = new Set<number>();
+  const again: HistoryEvent[] = [];
+  const patches = Map.groupBy(tail, ({ type, answers }) => (type === 'ContextPatched' ? answers : null));
+  const add = (event: NewEvent): number => request.point + 1 + retryEvents(request).length + carried.push(event);
   for (const event of tail) {
-    const { answers } = event;
+    const { type, answers } = event;
     if (answers !== null && isSkipped(event, request)) {
-      carried.push(...skipEvents(request, answers));
-      carriedSeqs.add(answers);
+      for (const each of skipEvents(request, answers)) add(each);
+      answered.add(answers);
     } else if (answers !== null && isPending(state, answers) && isCarried(event, request.verb)) {
-      carried.push(carriedEvent(event));
-      if (event.type !== 'ChildWorkflowStarted') carriedSeqs.add(answers);
-    } else if (request.reapplies && event.type === 'SignalReceived') {
-      carried.push({ ...carriedEvent(event), meta: fromMeta(event, origin) });
-    } else if (request.reapplies && event.type === 'UpdateAccepted') updates.push(event);
+      // The patches that an activity staged belong to its result.
+      const staged = patches.get(event.seq) ?? [];
+      if (staged.length > 0 && trial?.apply(staged.map(({ ops }) => ops)) !== true) continue;
+      const seq = add(carriedEvent(event));
+      for (const patch of staged) add({ ...carriedEvent(patch), answers: seq });
+      if (type !== 'ChildWorkflowStarted') answered.add(answers);
+    } else if (request.reapplies && type === 'SignalReceived') {
+      add({ ...carriedEvent(event), meta: fromMeta(event, origin) });
+    } else if (request.reapplies && isAskedAgain(event)) again.push(event);
   }
+  return { carried, answered, again };
+}
+
+/** Messages that the code must agree to. */
+function isAskedAgain({ type, answers, source }: HistoryEvent): boolean {
+  return type === 'UpdateAccepted' || (type === 'ContextPatched' && answers !== null && source === 'user');
+}
+
+export function planFork(ground: ForkGround): ForkPlan {
+  const { request, forkId, state, origin } = ground;
+  const line = lineUpTo(wholeLine(origin), request.point);
+  const { carried, answered: carriedSeqs, again } = carriedInputs(ground);
   if (request.verb === 'fork') carried.push(...deliveredByOrigin(state, carriedSeqs));
   const pending = pendingPart(ground, carriedSeqs);
   const meta: ForkedMeta = {
@@ -131,7 +158,7 @@ export function planFork(ground: ForkGround): ForkPlan {
     correlationId: request.requestId,
     meta: JSON.stringify(meta),
   });
-  return { line, forked, applied: retryEvents(request), carried, updates, begun: pending.begun ?? [] };
+  return { line, forked, applied: retryEvents(request), carried, again, begun: pending.begun ?? [] };
 }
 
 /** Whether a given result takes the place of this failure. */

@@ -70,24 +70,27 @@ const endingCodes = [eventCode.WorkflowRolledBack, eventCode.WorkflowRecovered, 
 
 interface Moved {
   readonly forkId: string;
-  readonly updates: readonly HistoryEvent[];
+  readonly again: readonly HistoryEvent[];
   /** The open run that the fork takes the place of. */
   readonly open: string | undefined;
   /** The last event that the histories of both have in common. */
   readonly common: number;
 }
 
-/** Gives the fork the updates to apply again, and then the unread mail of the run that it takes the place of. */
+/** Gives the fork the updates and patches to apply again, and then the unread mail of the run that it takes the place of. */
 export async function moveMail(
   client: pg.ClientBase,
   schema: string,
-  { forkId, updates, open, common }: Moved,
+  { forkId, again, open, common }: Moved,
 ): Promise<void> {
-  for (const [index, { name, payload, correlationId, meta }] of updates.entries()) {
+  for (const [index, { type, name, payload, ops, source, sourceId, reason, correlationId, meta }] of again.entries()) {
     await client.query(
-      `insert into ${schema}.inbox (run_id, id, type, name, payload, correlation_id, meta)
-values ($1, $2, ${eventCode.UpdateAccepted}, $3, $4, $5, $6::json)`,
-      [forkId, index + 1, name, payload === null ? null : Buffer.from(payload), correlationId, meta],
+      `insert into ${schema}.inbox (run_id, id, type, name, payload, correlation_id, meta, ops, source, source_id, reason)
+values ($1, $2, $3, $4, $5, $6, $7::json, $8::json, $9, $10, $11)`,
+      [
+        ...[forkId, index + 1, eventCode[type], name, payload === null ? null : Buffer.from(payload), correlationId],
+        ...[meta, ops, source, sourceId, reason],
+      ],
     );
   }
   // Answers to what the fork has not done are deleted with the rows of the other run.
@@ -99,7 +102,7 @@ values ($1, $2, ${eventCode.UpdateAccepted}, $3, $4, $5, $6::json)`,
 moved as (
   update ${schema}.inbox i set run_id = $1::uuid, id = u.number, owner = null from unread u where i.run_id = $2::uuid and i.id = u.id)
 update ${schema}.ready set mail = $3::int + (select count(*) from unread) where run_id = $1::uuid`,
-    [forkId, open ?? null, updates.length, common],
+    [forkId, open ?? null, again.length, common],
   );
 }
 
@@ -110,7 +113,7 @@ update ${schema}.ready set mail = $3::int + (select count(*) from unread) where 
 export async function moveTasks(
   client: pg.ClientBase,
   schema: string,
-  { forkId, open, common, begun }: Omit<Moved, 'updates'> & { readonly begun: readonly number[] },
+  { forkId, open, common, begun }: Omit<Moved, 'again'> & { readonly begun: readonly number[] },
 ): Promise<void> {
   if (open === undefined) return;
   await client.query(

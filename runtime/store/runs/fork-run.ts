@@ -3,8 +3,9 @@
 import type pg from 'pg';
 import { type ErrorCode, RuntimeError } from '../../core/failure/runtime-error.ts';
 import { eventCode, type EventType, type HistoryEvent, type Micros } from '../../core/log/event.ts';
-import { commonSeq, lineUpTo } from '../../core/log/line.ts';
+import { commonSeq, type LineSegment, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
+import { ContextTrial } from '../../core/recovery/context-trial.ts';
 import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
 import { type ForkPlan, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
@@ -14,7 +15,7 @@ import { RunState } from '../../core/run/run-state.ts';
 import { type LogHead, sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { readOpenEventsWithin, readTail } from '../log/history.ts';
-import { lineWithin } from '../log/line.ts';
+import { lineWithin, rowsOf } from '../log/line.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
 import type { Database } from '../sql/database.ts';
 import { isUniqueViolation } from '../sql/sqlstate.ts';
@@ -230,13 +231,15 @@ async function createFork(
   const { head, unhashed } = await headAt(client, schema, origin, request.point);
   const { runId: forkId, seed, now } = await identityOf(client, schema, request, row);
   const keepsParent = await takesParent(client, schema, origin, request);
-  const prefix = await readOpenEventsWithin(client, schema, lineUpTo(origin.segments, request.point));
+  const upTo = lineUpTo(origin.segments, request.point);
+  const prefix = await readOpenEventsWithin(client, schema, upTo);
   const state = RunState.of(forkId, prefix);
   const earlier = prefix.findLast(({ type }) => type === 'WorkflowForked');
   const plan = planFork({
     ...{ request, forkId, seed, state, origin, keepsParent },
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
     tail: tail.filter(({ type }) => !isEnd(type)),
+    trial: await trialAt(client, schema, upTo, tail),
     begunTasks: open === undefined ? [] : await begunTasks(client, schema, open),
     isOpen: row.closed_at === null,
   });
@@ -247,12 +250,26 @@ async function createFork(
     open === undefined || isClosed ? undefined : await closeRun(client, schema, { request, runId: open, forkId, now });
   const queue = await insertFork(client, schema, { request, origin, state, events, keepsParent });
   const common = open === undefined ? 0 : commonSeq(await lineWithin(client, schema, open), plan.line);
-  await moveMail(client, schema, { forkId, updates: plan.updates, open, common });
+  await moveMail(client, schema, { forkId, again: plan.again, open, common });
   await moveTasks(client, schema, { forkId, open, common, begun: plan.begun });
   if (closed !== undefined) await deleteOpenRows(client, schema, closed.runId);
   const replaced = open === undefined || open === row.run_id ? [row.run_id] : [row.run_id, open];
   if (forkKinds[request.verb].closesWith !== undefined) await takeOver(client, schema, replaced, forkId);
   return { runId: forkId, isNew: true, queue, ...(closed === undefined ? {} : { closed }) };
+}
+
+/** The context at the point; undefined when no activity of the tail staged a patch. */
+async function trialAt(
+  client: pg.ClientBase,
+  schema: string,
+  line: readonly LineSegment[],
+  tail: readonly HistoryEvent[],
+): Promise<ContextTrial | undefined> {
+  if (!tail.some(({ type, answers }) => type === 'ContextPatched' && answers !== null)) return undefined;
+  const { rows } = await client.query<{ ops: string }>(
+    `select ops::text as ops from ${rowsOf(schema, line)} and type = ${eventCode.ContextPatched} order by seq`,
+  );
+  return new ContextTrial(rows.map(({ ops }) => ops));
 }
 
 /** @throws INVALID_INPUT */
