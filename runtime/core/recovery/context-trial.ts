@@ -1,7 +1,6 @@
 // Tries patches that come with carried results: the document at the point of a fork may differ from the one that they
 // were made for. Pure.
 import { RuntimeError } from '../failure/runtime-error.ts';
-import type { Json } from '../json/json.ts';
 import { applyAll, asItIs, type Holder, holderOf } from '../json/json-patch.ts';
 import type { Op } from '../json/operation.ts';
 
@@ -15,7 +14,7 @@ export class ContextTrial {
 
   /** Applies all of these patches, or none when one of them does not apply. */
   apply(patches: readonly (string | null)[]): boolean {
-    const tried = holderOf(this.#holder[''] as Json);
+    const tried = holderOf(this.#holder['']);
     try {
       for (const ops of patches) applyAll(tried, JSON.parse(ops ?? '[]') as Op[], asItIs);
     } catch (error) {
