@@ -26,14 +26,18 @@ export async function readBundle({ pool, schema }: Database, hash: string): Prom
 }
 
 /**
- * Hash of the bundle that worked on a run last: of its owner, or of the worker that released, lost or closed it.
- * Undefined when no worker with workflow code has had the run.
+ * Hash of the bundle that worked on a run last: of its owner, or of the worker that released, lost or closed it. A fork
+ * that no worker has had yet has the bundle of its origin. Undefined when no worker with workflow code has had the run.
  */
-export async function readRecordedBundle({ pool, schema }: Database, runId: string): Promise<string | undefined> {
-  const { rows } = await pool.query<{ bundle_hash: string | null }>(
-    `select w.bundle_hash from ${schema}.runs r left join ${schema}.ready o using (run_id)
-     join ${schema}.workers w on w.epoch = coalesce(r.worker, o.owner, o.lost, o.worker) where r.run_id = $1`,
+export async function readRecordedBundle(database: Database, runId: string): Promise<string | undefined> {
+  const { pool, schema } = database;
+  const { rows } = await pool.query<{ bundle_hash: string | null; forked_from: string | null }>(
+    `select w.bundle_hash, r.forked_from from ${schema}.runs r left join ${schema}.ready o using (run_id)
+     left join ${schema}.workers w on w.epoch = coalesce(r.worker, o.owner, o.lost, o.worker) where r.run_id = $1`,
     [runId],
   );
-  return rows[0]?.bundle_hash ?? undefined;
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  if (row.bundle_hash !== null) return row.bundle_hash;
+  return row.forked_from === null ? undefined : readRecordedBundle(database, row.forked_from);
 }
