@@ -102,6 +102,7 @@ export {
   WorkflowContinuedAsNewError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
+  RecoverySupersededError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -149,6 +150,8 @@ export { SystemClient } from './client/system-client.ts';
 export type { PruneOptions, Retention } from '../runtime/core/recovery/retention.ts';
 export type { PruneReport } from '../runtime/recovery/prune.ts';
 export type { SystemCheckpoint, SystemCheckpointReport } from '../runtime/store/checkpoints/system-checkpoints.ts';
+export type { VerbOutcome } from './client/run-verbs.ts';
+export type { ActorOptions, RetryOptions, SkipOptions, VerbOptions } from './client/verb-options.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
 export { QueryRejectCondition } from './client/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';

@@ -4,24 +4,9 @@ import type { Activation, Divergence, TaskFailure } from '../core/log/activation
 import type { DeploymentMeta } from '../core/run/deployment.ts';
 import { engineFault } from '../core/log/engine-number.ts';
 import { type ForkedMeta, readForkedMeta } from '../core/run/forked-meta.ts';
-import { type EventType, type HistoryEvent, isOutput } from '../core/log/event.ts';
+import { type HistoryEvent, isOutput } from '../core/log/event.ts';
 import type { ActiveRun } from '../sandbox/realm/active-run.ts';
-import { isVisible } from '../core/log/visible.ts';
-
-/** Turns that end with one of these were not activated. Their inputs join the next activation. */
-const notActivated: ReadonlySet<EventType> = new Set<EventType>([
-  'WorkflowTaskFailed',
-  'WorkflowTaskDeferred',
-  'WorkflowTerminated',
-  'WorkflowTimedOut',
-  'WorkflowPaused',
-  'WorkflowResumed',
-  'WorkflowForked',
-  'WorkflowRolledBack',
-  'WorkflowRecovered',
-  'RecoveryApplied',
-  'PayloadErased',
-]);
+import { isVisible, notActivated } from '../core/log/visible.ts';
 
 /** Number of events that a failure's message shows, to locate the failure in the history. */
 const previousMax = 3;

@@ -221,3 +221,32 @@ export class NamespaceNotFoundError extends Error {
     mark(this, 'NamespaceNotFoundError');
   }
 }
+
+/** What came before a verb that changed nothing: an event of the run's log. */
+export interface RecoveryWinner {
+  readonly seq: number;
+  /** retry or skip; otherwise the type of the event that ended the activity. */
+  readonly name: string;
+  readonly actor: string | null;
+  readonly reason: string | null;
+}
+
+/** Another verb, or the activity's outcome, came first. This verb has changed nothing. */
+export class RecoverySupersededError extends RuntimeError {
+  readonly winner: RecoveryWinner;
+  constructor(verb: string, call: string, winner: RecoveryWinner, runId: string) {
+    const { seq, name, actor, reason } = winner;
+    const who = actor === null ? '' : ` by ${actor}`;
+    const why = reason === null ? '' : ` (${reason})`;
+    super(
+      'RECOVERY_SUPERSEDED',
+      `${verb} has changed nothing: seq ${seq} of run ${runId}, ${name}${who}${why}, came first for ${call}. Look at the run, and repeat the call if it is still needed.`,
+      { runId },
+    );
+    this.name = 'RecoverySupersededError';
+    this.winner = winner;
+  }
+  static {
+    mark(this, 'RecoverySupersededError');
+  }
+}

@@ -103,17 +103,20 @@ export abstract class RunForks extends RunHistory {
   }
 
   /**
-   * `retry` and `skip` of a closed run: goes on from before the failure that closed it.
+   * `retry` and `skip` of a closed run: goes on from before the failure that closed it. `payloadOf` gives the new
+   * arguments or the result for the activity that failed; undefined stands for a failed child.
    * @throws RuntimeError NOTHING_TO_RETRY, EFFECTS_AFTER, INVALID_INPUT
    */
   protected async forkBeforeFailure(
     verb: 'retry' | 'skip',
     run: RunRow,
     options: ForkVerbOptions & { readonly force?: boolean },
-    payload?: Uint8Array,
+    payloadOf: (failed: number | undefined) => Promise<Uint8Array | undefined>,
   ): Promise<ForkOutcome> {
     const points = await this.#pointsOf(run);
-    const { point, applied } = beforeFailure(points, { verb, isForced: options.force === true, payload });
+    const choices = { verb, isForced: options.force === true };
+    const payload = await payloadOf(beforeFailure(points, choices).applied?.seq);
+    const { point, applied } = beforeFailure(points, { ...choices, payload });
     const request = forkRequest(verb, { runId: run.run_id, point }, options);
     return this.#make(run, points, applied === undefined ? request : { ...request, applied });
   }

@@ -29,7 +29,8 @@ import type { InputOp as ContextOperation } from '../../runtime/core/context/con
 import { type AppliedPatch, type PatchContextOptions, patchMessage, sendPatch } from './context-write.ts';
 import { RunRecovery } from './run-recovery.ts';
 import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
-import { type Definition, type MessageOptions, messageArgs } from './message-options.ts';
+import { type Definition, type MessageOptions, messageArgs, signalArgs } from './message-options.ts';
+import { actorColumns, type ActorOptions } from './verb-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
 import { runResult } from './run-result.ts';
@@ -87,7 +88,7 @@ export class RunHandle<W extends Workflow, Client> extends RunRecovery {
   #isUnseen: boolean;
 
   constructor(parts: HandleParts<Client>) {
-    super(parts.connection);
+    super(parts.connection, parts.maxPayloadBytes);
     this.workflowId = parts.workflowId;
     this.#parts = parts;
     this.#isUnseen = parts.isUnseen;
@@ -136,17 +137,26 @@ export class RunHandle<W extends Workflow, Client> extends RunRecovery {
    * @throws WorkflowNotFoundError when the run is not open
    */
   async signal<Args extends readonly unknown[]>(signal: Definition<Args> | string, ...args: Args): Promise<void> {
-    const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
-    const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
-    await this.send({ type: 'SignalReceived', name, payload });
+    await this.#signal(signal, args, {});
   }
 
-  /** Like `signal`, with the arguments as an option. */
+  async #signal(
+    signal: { readonly name: string } | string,
+    args: readonly unknown[],
+    actor: Pick<Message, 'reason' | 'sourceId'>,
+  ): Promise<void> {
+    const name = checkName('The signal name', typeof signal === 'string' ? signal : signal.name);
+    const payload = encodeArguments(`signal ${name}`, args, this.#parts.maxPayloadBytes);
+    await this.send({ type: 'SignalReceived', name, payload, ...actor });
+  }
+
+  /** Like `signal`, with the arguments as an option. `actor` and `reason` stand in the log: who sends it, and why. */
   async signalWithOptions<Args extends readonly unknown[] = []>(
     signal: Definition<Args> | string,
-    options: MessageOptions<Args>,
+    options: MessageOptions<Args> & ActorOptions,
   ): Promise<void> {
-    await this.signal(signal, ...messageArgs('signalWithOptions', options));
+    const { args, ...actor } = signalArgs('signalWithOptions', options);
+    await this.#signal(signal, args, actorColumns('signalWithOptions', actor));
   }
 
   /**

@@ -2,14 +2,16 @@
 // need no worker. Messages to the code (signals, updates, queries) belong to RunHandle.
 import { checkOptions, optionTable, required, storableName } from '../../runtime/core/options/option-table.ts';
 import type { Message } from '../../runtime/store/messages/inbox.ts';
-import { terminateOrphan, terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { terminateUnowned } from '../../runtime/store/runs/close-run.ts';
+import { terminateOrphan } from '../../runtime/store/runs/terminate-orphan.ts';
 import { saveCheckpoint } from '../../runtime/replay/save-checkpoint.ts';
 import type { CheckpointInfo } from '../../runtime/store/checkpoints/checkpoints.ts';
 import { holdRun, releaseRun } from '../../runtime/store/retention/holds.ts';
 import { WorkflowNotFoundError } from './client-errors.ts';
 import { checkReason } from './encode-arguments.ts';
-import { RunForks } from './run-forks.ts';
+import { RunVerbs } from './run-verbs.ts';
 import { sendMessage } from './send-message.ts';
+import { actorColumns, type ActorOptions, actorTable } from './verb-options.ts';
 import { rowOf, whenFree } from './when-free.ts';
 
 const holdOptions = optionTable<{ reason: string; actor: string }>({
@@ -17,26 +19,27 @@ const holdOptions = optionTable<{ reason: string; actor: string }>({
   actor: required(storableName),
 });
 
-export abstract class RunRecovery extends RunForks {
-  abstract readonly workflowId: string;
-
+export abstract class RunRecovery extends RunVerbs {
   /** Sends a message to the open run that the handle stands for. @throws WorkflowNotFoundError */
   protected abstract send(message: Message): Promise<void>;
 
   /** Requests cancellation; the workflow code decides what to do. @throws WorkflowNotFoundError */
-  async cancel(): Promise<void> {
-    await this.send({ type: 'WorkflowCancelRequested' });
+  async cancel(options: ActorOptions = {}): Promise<void> {
+    checkOptions('cancel', options, actorTable);
+    await this.send({ type: 'WorkflowCancelRequested', ...actorColumns('cancel', options) });
   }
 
   /**
    * Closes the run without letting its code clean up. Resolves when the run is closed; needs no worker.
    * @throws WorkflowNotFoundError when the run is not open
    */
-  async terminate(reason?: string): Promise<void> {
-    const text = reason === undefined ? null : checkReason('terminate', reason);
+  async terminate(reason?: string | ActorOptions, options: ActorOptions = {}): Promise<void> {
+    const given = typeof reason === 'object' && reason !== null ? reason : { ...options, ...reasonOf(reason) };
+    checkOptions('terminate', given, actorTable);
+    const columns = actorColumns('terminate', given);
     for (let run = await this.run(); ; ) {
       const { run_id: runId } = run;
-      if (await this.#terminate(runId, text)) return;
+      if (await this.#terminate(runId, columns)) return;
       run = await this.run();
       if (run.run_id === runId) throw WorkflowNotFoundError.closed(this.workflowId, runId);
     }
@@ -66,18 +69,24 @@ export abstract class RunRecovery extends RunForks {
   }
 
   /** Returns false when the run was already closed. */
-  async #terminate(runId: string, reason: string | null): Promise<boolean> {
+  async #terminate(runId: string, columns: { reason?: string; sourceId?: string }): Promise<boolean> {
     const { connection } = this;
-    const result = await whenFree(connection, rowOf(runId), (database) => terminateUnowned(database, runId, reason));
+    const why = { reason: columns.reason ?? null, actor: columns.sourceId ?? null };
+    const result = await whenFree(connection, rowOf(runId), (database) =>
+      terminateUnowned(database, runId, why.reason, why.actor),
+    );
     if (result !== 'owned') return result !== 'closed';
-    const message = { type: 'WorkflowTerminated', ...(reason === null ? {} : { reason }) } as const;
-    if ((await sendMessage(connection, runId, message)) === undefined) return false;
+    if ((await sendMessage(connection, runId, { type: 'WorkflowTerminated', ...columns })) === undefined) return false;
     const closed = new AbortController();
     await connection
       .reach<unknown>((database) =>
-        Promise.race([connection.outcomes.outcome(runId), terminateOrphan(database, runId, reason, closed.signal)]),
+        Promise.race([connection.outcomes.outcome(runId), terminateOrphan(database, runId, why, closed.signal)]),
       )
       .finally(() => closed.abort());
     return true;
   }
+}
+
+function reasonOf(reason: unknown): ActorOptions {
+  return reason === undefined ? {} : { reason: checkReason('terminate', reason) };
 }

@@ -1,7 +1,8 @@
-// `reprise workflow …`: looks at runs. Needs no worker and no workflow code. Each command has a file of its own in workflow/.
+// `reprise workflow …`: looks at runs and acts on them. Needs no worker and no workflow code. Each command has a file of its own in workflow/.
 import type { Command } from 'commander';
 import { newCommand } from './command.ts';
 import { blameCommand } from './workflow/blame.ts';
+import { cancelCommand } from './workflow/cancel.ts';
 import { checkpointCommand } from './workflow/checkpoint.ts';
 import { checkpointsCommand } from './workflow/checkpoints.ts';
 import { compareCommand } from './workflow/compare.ts';
@@ -13,17 +14,23 @@ import { lineageCommand } from './workflow/lineage.ts';
 import { listCommand } from './workflow/list.ts';
 import { patchContextCommand } from './workflow/patch-context.ts';
 import { patchesCommand } from './workflow/patches.ts';
+import { pauseCommand } from './workflow/pause.ts';
 import { recoverCommand } from './workflow/recover.ts';
 import { resetCommand } from './workflow/reset.ts';
 import { restartCommand } from './workflow/restart.ts';
+import { resumeCommand } from './workflow/resume.ts';
+import { retryCommand } from './workflow/retry.ts';
 import { rollbackCommand } from './workflow/rollback.ts';
 import { showCommand } from './workflow/show.ts';
+import { signalCommand } from './workflow/signal.ts';
+import { skipCommand } from './workflow/skip.ts';
 import { stateCommand } from './workflow/state.ts';
+import { terminateCommand } from './workflow/terminate.ts';
 import { timelineCommand } from './workflow/timeline.ts';
 import { verifyCommand } from './workflow/verify.ts';
 
 export function workflowCommand(): Command {
-  return newCommand('workflow', 'Look at workflows.')
+  return newCommand('workflow', 'Look at workflows, and act on them.')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(stateCommand())
@@ -43,5 +50,12 @@ export function workflowCommand(): Command {
     .addCommand(recoverCommand())
     .addCommand(rollbackCommand())
     .addCommand(restartCommand())
-    .addCommand(forkCommand());
+    .addCommand(forkCommand())
+    .addCommand(pauseCommand())
+    .addCommand(resumeCommand())
+    .addCommand(retryCommand())
+    .addCommand(skipCommand())
+    .addCommand(signalCommand())
+    .addCommand(cancelCommand())
+    .addCommand(terminateCommand());
 }

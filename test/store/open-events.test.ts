@@ -16,11 +16,13 @@ const store = await testStore();
 const { database, pool } = store;
 
 /**
- * Removes the arguments of activities. readOpenEvents leaves them out; recovery reads those of pending activities
- * separately.
+ * Removes the scheduled arguments of activities. readOpenEvents leaves them out; recovery reads those of pending
+ * activities separately.
  */
 function withoutArguments(snapshot: RunSnapshot): RunSnapshot {
-  const activities = [...snapshot.activities].map(([seq, activity]) => [seq, { ...activity, args: null }] as const);
+  const activities = [...snapshot.activities].map(
+    ([seq, activity]) => [seq, activity.argsSeq > 0 ? activity : { ...activity, args: null }] as const,
+  );
   return { ...snapshot, activities: new Map(activities) };
 }
 

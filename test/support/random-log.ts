@@ -95,7 +95,12 @@ const makers: { readonly [T in EventType]: Make } = {
   WorkflowForked: plain,
   WorkflowRolledBack: sent,
   WorkflowRecovered: sent,
-  RecoveryApplied: sent,
+  RecoveryApplied: ({ activities }, choice) =>
+    about(activities, choice, {
+      name: choice.n % 3 === 0 ? 'skip' : 'retry',
+      ...{ source: 'user', sourceId: `actor ${choice.n}`, reason: 'again', correlationId: `request ${choice.n}` },
+      ...(choice.n % 2 === 0 ? { payload: bytes(choice.n) } : {}),
+    }),
   PayloadErased: plain,
   CheckpointSaved: (_, { n }) => ({ name: `checkpoint ${n}` }),
   WorkerLost: ({ activities }, { n }) => ({

@@ -4,7 +4,14 @@ import type { ScheduledMeta } from '../../core/log/activation.ts';
 import { type Duration, optionMs } from '../../core/options/duration.ts';
 import { describeValue, isStorableName } from '../../core/json/json.ts';
 import { compileRetryPolicy, type RetryPolicy } from '../../core/options/retry-options.ts';
-import { checkOptions, optionTable, storableName, storableText, unchecked } from '../../core/options/option-table.ts';
+import {
+  checkOptions,
+  optionTable,
+  storableName,
+  storableText,
+  trueOrFalse,
+  unchecked,
+} from '../../core/options/option-table.ts';
 import { refuseReservedName } from '../../core/options/reserved-name.ts';
 
 /** When a call in a cancelled scope stops waiting for its running activity. */
@@ -28,6 +35,8 @@ interface CommonOptions {
   readonly scheduleToStartTimeout?: Duration;
   readonly retry?: RetryPolicy;
   readonly cancellationType?: ActivityCancellationType;
+  /** Whether an operator may skip this call and supply its result, whatever the activity declares; default false. */
+  readonly skippable?: boolean;
   /** For display. */
   readonly summary?: string;
 }
@@ -57,6 +66,7 @@ export interface LocalActivityOptions extends CommonOptions {
 /** Options that are unchecked in this table are checked below, where invalid values throw Temporal's errors. */
 const commonRules = {
   ...unchecked('startToCloseTimeout', 'scheduleToCloseTimeout', 'scheduleToStartTimeout', 'retry', 'cancellationType'),
+  skippable: trueOrFalse,
   summary: storableText,
 };
 const table = optionTable<ActivityOptions>({
@@ -124,9 +134,10 @@ function compile(
     const expected = Object.keys(ActivityCancellationType).join(', ');
     throw new TypeError(`Invalid cancellationType: '${String(cancel)}'. Expected one of ${expected}`);
   }
-  const { retry, summary } = options;
+  const { retry, summary, skippable } = options;
   if (retry !== undefined && retry !== null) meta.retry = compileRetryPolicy(retry);
   if (cancel !== ActivityCancellationType.WAIT_CANCELLATION_COMPLETED) meta.cancel = cancel;
+  if (skippable === true) meta.skippable = true;
   if (summary !== undefined) meta.summary = summary;
   const json = JSON.stringify(meta);
   return {

@@ -6,21 +6,25 @@ import { assert } from '../failure/runtime-error.ts';
  * Where an activity's outcome comes from. `local`: the owner of its run executes it, now or later. `task`: the activity
  * was offered as a task, whose outcome another worker or a client reports by a message. `told`: a message brought the
  * outcome, which the log does not hold yet. `asked`: a client sent an outcome, which counts only if there is neither a
- * task nor another message.
+ * task nor another message. `held`: a person asked for a retry or a skip, which the log does not hold yet; until then
+ * no attempt starts.
  */
-export type ActivityPlace = 'local' | 'task' | 'told' | 'asked';
+export type ActivityPlace = 'local' | 'task' | 'told' | 'asked' | 'held';
 
 const moves: Readonly<Record<ActivityPlace, readonly ActivityPlace[]>> = {
-  local: ['task', 'told', 'asked'],
-  task: ['told'],
+  local: ['task', 'told', 'asked', 'held'],
+  task: ['told', 'held'],
   told: ['told', 'local'],
-  asked: ['told', 'local'],
+  asked: ['told', 'local', 'held'],
+  held: ['held', 'local'],
 };
 
 interface Standing {
   readonly place: ActivityPlace;
   /** The attempt whose outcome a message brought. */
   readonly attempt?: number;
+  /** A message about a `held` activity is on its way into the log. Unset when only the inbox holds the message. */
+  readonly isTaken?: true;
 }
 
 export class ActivityPlaces {
@@ -54,6 +58,18 @@ export class ActivityPlaces {
   /** The run's owner executed the activity and sent the outcome to the inbox, where it counts as a client's. */
   sent(seq: number): void {
     this.#move(seq, { place: 'asked' });
+  }
+
+  /** Holds the activity for a person's verb. Returns false when an earlier message about it is not in the log yet. */
+  hold(seq: number): boolean {
+    if (this.of(seq) === 'told' || this.isTaken(seq)) return false;
+    this.#move(seq, { place: 'held', isTaken: true });
+    return true;
+  }
+
+  /** Whether a person's verb about the activity is on its way into the log. */
+  isTaken(seq: number): boolean {
+    return this.#elsewhere?.get(seq)?.isTaken === true;
   }
 
   /** The run's owner executes or offers the activity's next attempt. */

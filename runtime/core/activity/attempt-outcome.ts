@@ -8,7 +8,7 @@ import { isWholeTimeout, nextRetry, noTimeForRetryMessage, type RetryDecision, r
 import { thrownMessage } from '../failure/thrown-message.ts';
 import type { Input } from '../run/input.ts';
 import { attemptMeta, timeoutName, type Usage } from './attempt-meta.ts';
-import type { PendingActivity } from './pending-activity.ts';
+import type { DeclaredMeta, PendingActivity } from './pending-activity.ts';
 
 /** `type` of the ApplicationFailure of an attempt that stopped because its activity was paused. */
 export const pausedType = 'ActivityPause';
@@ -29,6 +29,8 @@ export interface EndedAttempt {
   readonly heartbeatDetails: unknown;
   readonly wasPaused?: boolean | undefined;
   readonly usage?: readonly Usage[] | undefined;
+  /** What the activity's code declares, when that differs from the defaults. */
+  readonly declared?: DeclaredMeta | undefined;
 }
 
 export interface AttemptOutcome {
@@ -42,7 +44,7 @@ export interface AttemptOutcome {
 
 export function afterFailure(activity: PendingActivity, failed: EndedAttempt): AttemptOutcome {
   const { error, attempt, ms, identity, usage } = failed;
-  const took = ms === undefined ? {} : { ms };
+  const took = { ...(ms === undefined ? {} : { ms }), ...failed.declared };
   const close = (type: EventType, closing: unknown, retryState: RetryState): AttemptOutcome =>
     closed(activity, type, closing, { retryState, identity, attempt, took, usage });
   const info: FailureInfo = failureInfo(error);
@@ -75,7 +77,7 @@ export function afterFailure(activity: PendingActivity, failed: EndedAttempt): A
 
 /** `stopped`: a pause stopped the attempt, so it does not count against the retry policy. */
 function decision(
-  { options, scheduledAt }: PendingActivity,
+  { options, limitsFrom: scheduledAt }: PendingActivity,
   { unsafe, failedAttempts, now }: EndedAttempt,
   failure: FailureInfo,
   stopped: boolean,

@@ -13,6 +13,8 @@ export interface OfferedTask {
    */
   readonly queue: string;
   readonly type: string;
+  /** Seq of the event that holds the arguments; absent: the activity's ActivityScheduled. */
+  readonly argsSeq?: number;
   /** From 1. Greater than the number of every earlier attempt. */
   readonly attempt: number;
   readonly dueAt: Micros;
@@ -31,21 +33,22 @@ export function offeredTask(
   activity: PendingActivity,
   { queue, now }: { readonly queue: string; readonly now: Micros },
 ): OfferedTask {
-  const { options, scheduledAt, failedAttempts, lostAttempts, nextAttemptAt } = activity;
+  const { options, limitsFrom, argsSeq, nextAttemptAt } = activity;
   const [s2s, s2c] = [limitOf(options.s2s), limitOf(options.s2c)];
   const dueAt = nextAttemptAt === 0 ? now : Math.min(nextAttemptAt, now + longestMs * 1000);
   // schedule-to-start counts anew for each attempt. If the activity has run or was paused, the count starts at the due
   // time.
-  const waitsFrom = failedAttempts + lostAttempts === 0 && nextAttemptAt === 0 ? scheduledAt : dueAt;
+  const waitsFrom = nextAttempt(activity) === 1 && nextAttemptAt === 0 ? limitsFrom : dueAt;
   return {
     runId,
     seq: activity.seq,
     queue,
     type: activity.type,
+    ...(argsSeq === 0 ? {} : { argsSeq }),
     attempt: nextAttempt(activity),
     dueAt,
     startBy: s2s === null ? null : waitsFrom + s2s * 1000,
-    closeBy: s2c === null ? null : scheduledAt + s2c * 1000,
+    closeBy: s2c === null ? null : limitsFrom + s2c * 1000,
     scheduleToStartMs: s2s,
     startToCloseMs: limitOf(options.stc),
     heartbeatMs: limitOf(options.hb),

@@ -2,7 +2,7 @@
 // decides what follows (another attempt, or the end of the activity) and assigns the seq. Pure: changes nothing in the
 // run.
 import { newEvent } from '../log/new-event.ts';
-import type { EventType, Micros } from '../log/event.ts';
+import type { EventType, Micros, NewEvent } from '../log/event.ts';
 import { decodeFailure } from '../failure/failure-info.ts';
 import { CancelledFailure, type TimeoutType } from '../failure/failure.ts';
 import { decodePayload } from '../payload/payload.ts';
@@ -12,9 +12,9 @@ import type { Mail } from '../run/mail.ts';
 import { attemptMeta, type Usage } from './attempt-meta.ts';
 import { afterFailure, type AttemptOutcome, closed, timeoutFailure } from './attempt-outcome.ts';
 import type { ActivityPlaces } from './activity-places.ts';
-import { nextAttempt, type PendingActivity } from './pending-activity.ts';
+import { type DeclaredMeta, nextAttempt, type PendingActivity } from './pending-activity.ts';
 
-export interface OutcomeMeta {
+export interface OutcomeMeta extends DeclaredMeta {
   seq: number;
   attempt: number;
   /** Duration of the attempt, ms. */
@@ -66,7 +66,7 @@ interface ReadMail {
 /** The message as an input. The input is void when the attempt is already closed. */
 export function mailInput(mail: Mail, reading: Reading): ReadMail {
   const { runId: _, id: mailId, ...message } = mail;
-  if (!outcomeTypes.has(message.type)) return { input: { ...newEvent(0, message.type, message), mailId } };
+  if (!outcomeTypes.has(message.type)) return { input: { ...newEvent(0, message.type, written(message)), mailId } };
   const meta = JSON.parse(message.meta ?? '{}') as Partial<OutcomeMeta> & { seq: number };
   const activity = reading.activities.get(meta.seq);
   const present = activity === undefined ? undefined : presentOf(activity, message, meta.attempt, reading);
@@ -83,6 +83,19 @@ export function mailInput(mail: Mail, reading: Reading): ReadMail {
   return { activity, ...decides, input, failed: { activity, outcome } };
 }
 
+const fromPeople: ReadonlySet<EventType> = new Set<EventType>([
+  'SignalReceived',
+  'WorkflowCancelRequested',
+  'WorkflowTerminated',
+]);
+
+/** The message's columns. A message in which a person gives name and reason comes from the source `user`. */
+function written(message: Omit<Mail, 'runId' | 'id'>): Partial<NewEvent> {
+  const { type, sourceId, reason } = message;
+  if (sourceId === null || reason === null || !fromPeople.has(type)) return message;
+  return { ...message, source: 'user' };
+}
+
 /**
  * The attempt that the message concerns; undefined when the message does not count. A message that ended a task always
  * counts. A client that found no task also sends a message, because the run's owner may execute the activity itself. If
@@ -97,7 +110,7 @@ function presentOf(
   const { failedAttempts } = activity;
   if (message.correlationId === null) return { failedAttempts, attempt: attempt ?? nextAttempt(activity) };
   const place = reading.places.of(activity.seq);
-  if (place === 'task' || place === 'told') return undefined;
+  if (place === 'task' || place === 'told' || place === 'held') return undefined;
   if (message.type === 'ActivityCancelled' && !activity.cancelRequested) return undefined;
   const logged = { failedAttempts, attempt: nextAttempt(activity) };
   const present = place === 'asked' ? logged : reading.present(activity.seq);
@@ -112,13 +125,14 @@ interface Told extends Omit<OutcomeMeta, 'attempt'>, Present {
 
 function outcomeOf(activity: PendingActivity, told: Told, { now, wasPaused }: Reading): Input | AttemptOutcome {
   const { attempt, payload, failedAttempts, identity = '' } = told;
+  const declared = declaredOf(told);
   const usage = told.usage as readonly Usage[] | undefined;
   const answers = activity.seq;
   switch (told.type) {
     case 'ActivityAttemptStarted':
-      return newEvent(0, 'ActivityAttemptStarted', { answers, attempt: failedAttempts + 1 });
+      return newEvent(0, 'ActivityAttemptStarted', { answers, attempt, meta: JSON.stringify(declared) });
     case 'ActivityCompleted': {
-      const meta = attemptMeta({ ms: told.ms, ...(identity === '' ? {} : { identity }) }, usage);
+      const meta = attemptMeta({ ms: told.ms, ...(identity === '' ? {} : { identity }), ...declared }, usage);
       const completed: Input = newEvent(0, 'ActivityCompleted', { answers, attempt, payload, meta });
       const { patches } = told;
       return patches === undefined || patches.length === 0 ? completed : { ...completed, staged: patches };
@@ -134,8 +148,23 @@ function outcomeOf(activity: PendingActivity, told: Told, { now, wasPaused }: Re
         ? timeoutFailure(activity, told.name as TimeoutType, heartbeatDetails)
         : decodeFailure(payload!);
       const unsafe = told.unsafe === true || activity.startedAttempt > 0;
-      const failed = { error, attempt, failedAttempts, now, ms: told.ms, identity, unsafe, heartbeatDetails, usage };
+      const failed = {
+        error,
+        attempt,
+        failedAttempts,
+        now,
+        ms: told.ms,
+        identity,
+        unsafe,
+        heartbeatDetails,
+        usage,
+        declared,
+      };
       return afterFailure(activity, { ...failed, wasPaused });
     }
   }
+}
+
+function declaredOf({ effect, skippable }: DeclaredMeta): DeclaredMeta {
+  return { ...(effect === undefined ? {} : { effect }), ...(skippable === true ? { skippable } : {}) };
 }

@@ -192,6 +192,7 @@ class StandaloneTurn {
       ...pending,
       options,
       scheduledAt: Math.max(pending.scheduledAt, notBefore),
+      limitsFrom: Math.max(pending.scheduledAt, notBefore),
       failedAttempts: pending.failedAttempts - forgiven,
       // Attempt numbers only rise, because an outcome names its attempt by number.
       lostAttempts: pending.lostAttempts + forgiven,

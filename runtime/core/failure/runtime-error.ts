@@ -55,6 +55,12 @@ export const errorCodes = [
   'CHECKPOINT_NOT_FOUND',
   'CHECKPOINT_EXISTS',
   'PRUNE_NOT_ALLOWED',
+  'NOT_PAUSED',
+  'NOTHING_TO_RETRY',
+  'NOT_SKIPPABLE',
+  'ATTEMPT_RUNNING',
+  'ACTIVITY_ALREADY_ENDED',
+  'RECOVERY_SUPERSEDED',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

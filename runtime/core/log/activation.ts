@@ -125,6 +125,8 @@ export interface ScheduledMeta {
   key?: string;
   /** Only the worker that owns the run executes it; it is never offered to another worker. */
   local?: true;
+  /** An operator may skip the activity and supply its result. */
+  skippable?: true;
   summary?: string;
 }
 

@@ -1,4 +1,4 @@
-// Which events workflow code sees. A turn without visible events activates nothing.
+// Which events workflow code sees, and which turns activate it. A turn without visible events activates nothing.
 import { type EventType, type HistoryEvent, isOutput } from './event.ts';
 
 const invisible: ReadonlySet<EventType> = new Set<EventType>([
@@ -7,6 +7,21 @@ const invisible: ReadonlySet<EventType> = new Set<EventType>([
   'WorkerLost',
   'WorkflowTaskFailed',
   'WorkflowTaskCompleted',
+  'WorkflowTaskDeferred',
+  'WorkflowTerminated',
+  'WorkflowTimedOut',
+  'WorkflowPaused',
+  'WorkflowResumed',
+  'WorkflowForked',
+  'WorkflowRolledBack',
+  'WorkflowRecovered',
+  'RecoveryApplied',
+  'PayloadErased',
+]);
+
+/** Turns that end with one of these were not activated. Their inputs join the next activation. */
+export const notActivated: ReadonlySet<EventType> = new Set<EventType>([
+  'WorkflowTaskFailed',
   'WorkflowTaskDeferred',
   'WorkflowTerminated',
   'WorkflowTimedOut',

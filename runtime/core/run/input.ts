@@ -9,6 +9,8 @@ export interface Input extends Omit<NewEvent, 'seq'> {
   readonly staged?: readonly AskedPatch[];
   /** Consume the message without an event, because it concerns an attempt that is already closed. */
   readonly isVoid?: boolean;
+  /** The encoded failure that answers the sender of a void message. */
+  readonly refusal?: Uint8Array;
 }
 
 const runEnders: ReadonlySet<EventType> = new Set<EventType>([

@@ -5,6 +5,8 @@ import {
   type FoldedActivity,
   foldFailedAttempt,
   foldFork,
+  foldRecovery,
+  foldStartedAttempt,
   type PendingActivity,
   scheduledActivity,
 } from '../activity/pending-activity.ts';
@@ -30,6 +32,9 @@ export const besideTasks: readonly EventType[] = [
   'ActivityAttemptFailed',
   'WorkerLost',
   'WorkflowTaskDeferred',
+  'WorkflowPaused',
+  'WorkflowResumed',
+  'RecoveryApplied',
 ];
 const keepsTaskFailure: ReadonlySet<EventType> = new Set<EventType>([...besideTasks, 'WorkflowTaskFailed']);
 
@@ -50,10 +55,19 @@ export interface RunSnapshot {
 type RunFacts = {
   readonly [K in keyof RunState as RunState[K] extends (...args: never[]) => unknown
     ? never
-    : K extends keyof RunSnapshot | 'links' | 'taskFailures'
+    : K extends keyof RunSnapshot | 'links' | 'taskFailures' | 'hasBegun'
       ? never
       : K]: RunState[K];
 };
+
+/** Since when a run is paused, by whom and why. */
+export interface RunPause {
+  /** Seq of the WorkflowPaused. */
+  readonly seq: number;
+  readonly at: Micros;
+  readonly reason: string | null;
+  readonly actor: string | null;
+}
 
 export class RunState {
   readonly runId: string;
@@ -83,6 +97,10 @@ export class RunState {
   versioning: RunVersioning | undefined = undefined;
   properties: RunProperties = noProperties;
   cancelRequested = false;
+  /** Set while the run is paused. */
+  paused: RunPause | undefined = undefined;
+  /** Number of WorkflowPaused and WorkflowResumed events. */
+  pauseEvents = 0;
   /** Seq of the last context patch; 0 before the first. */
   contextSeq = 0;
   /** Seq of the last WorkerLost; 0 before the first. */
@@ -154,10 +172,15 @@ export class RunState {
     return runIdAt(this, seq);
   }
 
-  /** Adds the arguments of a pending activity, when the log was read without them. */
+  /** Whether a task of the run has been tried. A pause before the first task does not begin the run. */
+  get hasBegun(): boolean {
+    return this.hash.length > 0 && this.seq > 1 + this.pauseEvents;
+  }
+
+  /** Adds the scheduled arguments of a pending activity, when the log was read without them. */
   giveArguments(seq: number, args: Uint8Array | null): void {
     const activity = this.#activity(seq);
-    if (activity !== undefined) activity.args = args;
+    if (activity !== undefined && activity.argsSeq === 0) activity.args = args;
   }
 
   /** Applies the next event. Events may be skipped only if they leave nothing pending. */
@@ -256,14 +279,21 @@ export class RunState {
         return;
       case 'WorkflowPaused':
         this.status = 'paused';
+        this.paused = { seq: event.seq, at: event.at, reason: event.reason, actor: event.sourceId };
+        this.pauseEvents++;
         return;
       case 'WorkflowResumed':
-        this.status = 'running';
+        this.pauseEvents++;
+        this.#resume();
         return;
       case 'WorkflowForked':
         this.#forked(event);
         return;
-      case 'RecoveryApplied':
+      case 'RecoveryApplied': {
+        const activity = event.answers === null ? undefined : this.#activity(event.answers);
+        if (activity !== undefined) foldRecovery(activity, event);
+        return;
+      }
       case 'PayloadErased':
       case 'CheckpointSaved':
         return;
@@ -304,7 +334,7 @@ export class RunState {
     this.keysFrom = keys === 'same' ? { runId: origin, after: event.seq - 1 } : undefined;
     for (const activity of this.activities.values()) foldFork(activity, forked, event);
     for (const seq of restarted) this.links?.restart(seq, runId);
-    this.status = 'running';
+    this.#resume();
     this.line = line;
     this.engine = engine;
     this.chain = forkedChain(this.chain, start, event.at);
@@ -314,6 +344,11 @@ export class RunState {
     this.workflowId = start.workflowId ?? this.workflowId;
     if (start.parent === null) this.parent = undefined;
     if (start.root === null) this.root = undefined;
+  }
+
+  #resume(): void {
+    this.status = 'running';
+    this.paused = undefined;
   }
 
   #workerLost(event: HistoryEvent): void {
@@ -329,10 +364,7 @@ export class RunState {
     if (activity === undefined) return;
     if (event.type === 'ActivityAttemptFailed') foldFailedAttempt(activity, event);
     else if (event.type === 'ActivityCancelRequested') activity.cancelRequested = true;
-    else {
-      activity.startedAttempt = event.attempt ?? 0;
-      activity.startedSeq = event.seq;
-    }
+    else foldStartedAttempt(activity, event);
   }
 
   #activity(seq: number): FoldedActivity | undefined {

@@ -12,6 +12,8 @@ export interface LogHead extends LogOwner {
   readonly at: Micros;
   /** Empty before the first turn. */
   readonly hash: Uint8Array;
+  /** Default: running. */
+  readonly status?: RunStatus | undefined;
 }
 
 export interface SealedTurn {
@@ -40,7 +42,7 @@ export function sealTurn(
     const seq = columns.seq === 0 ? head.seq + events.length + 1 : columns.seq;
     events.push({ ...columns, seq, at, hash: null });
   }
-  const status = assertTurn('running', head.seq, events);
+  const status = assertTurn(head.status ?? 'running', head.seq, events);
   const last = events.at(-1);
   if (last !== undefined) {
     const covered = unhashed.length === 0 ? events : [...unhashed, ...events];

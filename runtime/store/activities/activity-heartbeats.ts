@@ -40,7 +40,7 @@ on conflict (run_id, seq) do update set details = excluded.details`,
   });
 }
 
-const rank: Readonly<Record<ActivityPlace, number>> = { local: 0, asked: 1, told: 2, task: 3 };
+const rank: Readonly<Record<ActivityPlace, number>> = { local: 0, asked: 1, held: 2, told: 3, task: 4 };
 
 /** The state of a run's pending activities that its log does not hold, by the seq of their ActivityScheduled. */
 export interface OpenAttempts {
@@ -48,6 +48,8 @@ export interface OpenAttempts {
   readonly progress: Map<number, Uint8Array>;
   /** Where each activity is that this worker must not start. */
   readonly places: Map<number, ActivityPlace>;
+  /** No worker may begin some of the run's tasks, because the run is paused, or was. */
+  readonly hasHeldTasks: boolean;
 }
 
 /**
@@ -55,11 +57,17 @@ export interface OpenAttempts {
  */
 export async function readAttempts(database: Database, runId: string): Promise<OpenAttempts> {
   const { schema, pool } = database;
-  const { rows } = await pool.query<{ seq: number; details: Buffer | null; place: ActivityPlace | null }>({
+  const { rows } = await pool.query<{
+    seq: number;
+    details: Buffer | null;
+    place: ActivityPlace | null;
+    held: boolean;
+  }>({
     name: `reprise_open_attempts_${schema}`,
-    text: `select seq, details, null as place from ${schema}.activity_heartbeats where run_id = $1
-union all select (meta->>'seq')::int, null, case when correlation_id is null then 'told' else 'asked' end from ${schema}.inbox where run_id = $1 and type in (${outcomeCodes})
-union all select seq, null, 'task' from ${schema}.activity_tasks where run_id = $1`,
+    text: `select seq, details, null as place, false as held from ${schema}.activity_heartbeats where run_id = $1
+union all select (meta->>'seq')::int, null, case when correlation_id is null then 'told' else 'asked' end, false from ${schema}.inbox where run_id = $1 and type in (${outcomeCodes})
+union all select answers, null, 'held', false from ${schema}.inbox where run_id = $1 and type = ${eventCode.RecoveryApplied}
+union all select seq, null, 'task', due_when_resumed is not null from ${schema}.activity_tasks where run_id = $1`,
     values: [runId],
   });
   const progress = new Map<number, Uint8Array>();
@@ -69,7 +77,7 @@ union all select seq, null, 'task' from ${schema}.activity_tasks where run_id = 
     const known = places.get(row.seq) ?? 'local';
     if (row.place !== null && rank[row.place] > rank[known]) places.set(row.seq, row.place);
   }
-  return { progress, places };
+  return { progress, places, hasHeldTasks: rows.some(({ held }) => held) };
 }
 
 export async function deleteHeartbeat(database: Database, runId: string, seq: number): Promise<void> {

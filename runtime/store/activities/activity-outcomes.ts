@@ -6,6 +6,7 @@
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import { TimeoutType } from '../../core/failure/failure.ts';
 import type { TaskKey } from './activity-tasks.ts';
+import { isWaiting } from './task-holds.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { wakenAt } from '../sql/sql-text.ts';
@@ -145,16 +146,16 @@ export async function cancelTasks(
     name: `reprise_cancel_tasks_${schema}`,
     text: `with ${lockedRuns(schema, '$1::uuid[]')},
 task as materialized (
-  select t.run_id, t.seq, t.due_at, t.worker from ${schema}.activity_tasks t
+  select t.run_id, t.seq, ${isWaiting} as is_waiting, t.worker from ${schema}.activity_tasks t
   where t.run_id = any ($1::uuid[]) and t.seq = any ($2::int[]) and exists (select from locked)
   order by t.seq for no key update of t),
 gone as (
   delete from ${schema}.activity_tasks t using task
-  where t.run_id = any ($1::uuid[]) and t.run_id = task.run_id and t.seq = task.seq and task.due_at is not null
+  where t.run_id = any ($1::uuid[]) and t.run_id = task.run_id and t.seq = task.seq and task.is_waiting
   returning t.run_id, t.seq, t.attempt),
 marked as (
   update ${schema}.activity_tasks t set cancel_requested = true from task
-  where t.run_id = any ($1::uuid[]) and t.run_id = task.run_id and t.seq = task.seq and task.due_at is null
+  where t.run_id = any ($1::uuid[]) and t.run_id = task.run_id and t.seq = task.seq and not task.is_waiting
   returning t.run_id, t.seq, t.worker),
 outgoing as materialized (
   select t.run_id, t.seq, ${eventCode.ActivityCancelled} as code, ${nothing}, ${metaOf('')} as meta from gone t),
@@ -264,6 +265,9 @@ export async function freeTasks(database: Database, epoch: number): Promise<stri
   return [...(await eachAlone(runsOf, (runIds) => freeTasksOf(database, epoch, runIds)))];
 }
 
+/** SQL: neither a client nor the pause of its run keeps an attempt from beginning. */
+const isFree = 'not t.paused and t.due_when_resumed is null';
+
 async function freeTasksOf(
   database: Database,
   epoch: number,
@@ -278,9 +282,9 @@ async function freeTasksOf(
 ${lockedRuns(schema, 'array(select run_id from task where not unsafe)')},
 freed as (
   update ${schema}.activity_tasks t set worker = null, attempt = t.attempt + 1, started_at = null, beat_at = null,
-    due_at = case when not t.paused then clock_timestamp() end,
-    start_by = case when not t.paused then clock_timestamp() + t.schedule_to_start end,
-    deadline = least(t.close_by, case when not t.paused then clock_timestamp() + t.schedule_to_start end)
+    due_at = case when ${isFree} then clock_timestamp() end,
+    start_by = case when ${isFree} then clock_timestamp() + t.schedule_to_start end,
+    deadline = least(t.close_by, case when ${isFree} then clock_timestamp() + t.schedule_to_start end)
   from task, locked l where t.worker = $1 and t.run_id = task.run_id and t.seq = task.seq and l.run_id = t.run_id
     and not task.unsafe and not task.cancel_requested returning t.run_id, t.seq, t.queue),
 gone as (

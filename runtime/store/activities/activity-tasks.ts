@@ -131,8 +131,8 @@ mine as materialized (
     select from ${schema}.leases l join ${schema}.workers w on w.epoch = l.epoch
     where ${texts.workers} and w.activity_types && array[waiting.type, '${anyType}']))),
 due as materialized (
-  select d.run_id, d.seq, d.due_at from mine cross join lateral (
-    select t.run_id, t.seq, t.due_at from ${schema}.activity_tasks t
+  select d.run_id, d.seq, d.due_at, d.args_seq from mine cross join lateral (
+    select t.run_id, t.seq, t.due_at, t.args_seq from ${schema}.activity_tasks t
     where t.queue = $3 and t.type = mine.type and t.due_at <= ($6::timestamptz[])[1]
       and exists (select from ${schema}.ready r where r.run_id = t.run_id) ${texts.routed}
     order by t.due_at limit $7 for no key update of t skip locked) d order by d.due_at limit $7),
@@ -144,10 +144,14 @@ update ${schema}.activity_tasks t set worker = $1, due_at = null, start_by = nul
 from fence, due
 cross join lateral (
   select r.workflow_id, r.workflow_type, r.namespace, case when due.seq <= r.forked_seq then (
-    select l.run_id from ${schema}.line(due.run_id) l where due.seq between l.first and l.last) else due.run_id end as scheduled_in
+    select l.run_id from ${schema}.line(due.run_id) l where due.seq between l.first and l.last) else due.run_id end as scheduled_in,
+    case when due.args_seq <= r.forked_seq then (
+    select l.run_id from ${schema}.line(due.run_id) l where due.args_seq between l.first and l.last) else due.run_id end as edited_in
   from ${schema}.runs r where r.run_id = due.run_id limit 1) r
 cross join lateral (
-  select e.at, e.payload, e.meta from ${schema}.events e where e.run_id = r.scheduled_in and e.seq = due.seq limit 1) e
+  select e.at, e.meta, case when due.args_seq is null then e.payload else (
+    select p.payload from ${schema}.events p where p.run_id = r.edited_in and p.seq = due.args_seq) end as payload
+  from ${schema}.events e where e.run_id = r.scheduled_in and e.seq = due.seq limit 1) e
 left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))

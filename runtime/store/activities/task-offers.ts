@@ -40,7 +40,7 @@ select array(select run_id::text from owned) as run_ids, exists (select from fen
   return row === undefined || !row.fence ? undefined : new Set(row.run_ids);
 }
 
-const taskArrays = 'uuid int text text int timestamptz timestamptz timestamptz float8 float8 float8'.split(' ');
+const taskArrays = 'uuid int text text int timestamptz timestamptz timestamptz float8 float8 float8 int'.split(' ');
 
 /** Part of a statement: the tasks of `offeredValues`, whose parameters start at `$first`. */
 export function givenTasks(first: number): string {
@@ -48,7 +48,7 @@ export function givenTasks(first: number): string {
   return `given as materialized (select * from unnest(${arrays}) as g(run_id, seq, queue, ${givenRest}))`;
 }
 
-const givenRest = 'type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms';
+const givenRest = 'type, attempt, due_at, start_by, close_by, wait_ms, run_ms, beat_ms, args_seq';
 
 /** The queue prefixes of tasks, each with its version; undefined when no task has a prefix. */
 function placesOf(tasks: readonly OfferedTask[]): unknown[] | undefined {
@@ -97,9 +97,9 @@ where t.run_id = found.run_id and t.seq = found.seq and t.queue = $1`,
 export function insertedTasks(schema: string, from: string): string {
   return `offered as (
   insert into ${schema}.activity_tasks (run_id, seq, queue, type, attempt, due_at, start_by, close_by, deadline,
-    schedule_to_start, start_to_close, heartbeat)
+    schedule_to_start, start_to_close, heartbeat, args_seq)
   select run_id, seq, queue, type, attempt, due_at, start_by, close_by, least(start_by, close_by),
-    ${intervalOf('wait_ms')}, ${intervalOf('run_ms')}, ${intervalOf('beat_ms')}
+    ${intervalOf('wait_ms')}, ${intervalOf('run_ms')}, ${intervalOf('beat_ms')}, args_seq
   from ${from} on conflict (run_id, seq) do nothing)`;
 }
 
@@ -126,5 +126,6 @@ export function offeredValues(tasks: readonly OfferedTask[]): unknown[] {
     tasks.map((task) => task.scheduleToStartMs),
     tasks.map((task) => task.startToCloseMs),
     tasks.map((task) => task.heartbeatMs),
+    tasks.map((task) => task.argsSeq ?? null),
   ];
 }

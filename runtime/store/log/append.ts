@@ -1,6 +1,6 @@
 // The one statement that writes the log. In one commit it appends turns of many runs, deletes their consumed mail and
-// closes runs. It never reads the log, and touches a run's row only to close the run or to change its memo or search
-// attributes.
+// closes runs. It never reads the log, and touches a run's row only to close the run or to change its status, memo or
+// search attributes.
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
@@ -36,8 +36,13 @@ export interface Turn {
     /** Set when other runs must learn of the close. */
     readonly outbox?: OutboxEntry;
   };
-  /** Changes of memo and search attributes by these events. */
-  readonly changes?: PropertiesMeta | undefined;
+  /** Changes of the run's row by these events. */
+  readonly changes?: RowChanges | undefined;
+}
+
+/** Changes of memo and search attributes, and of the status of a run that stays open. */
+export interface RowChanges extends PropertiesMeta {
+  status?: 'running' | 'paused';
 }
 
 /**
@@ -229,6 +234,9 @@ const changedColumns = [
   changed('search_attribute_types', 'searchAttributeTypes'),
 ].join(', ');
 
+/** A run that closes gets its status from `closedColumns`. */
+const openColumns = `status = coalesce(p.change ->> 'status', r.status), ${changedColumns}`;
+
 interface AppendVariant {
   readonly consumes: boolean;
   readonly closes: boolean;
@@ -260,7 +268,7 @@ function appendText(schema: string, { consumes, closes, tells, changes }: Append
     // A statement can update a row only once, so `closed` also writes the changes of a run that closes.
     const open = close === undefined ? '' : ` and p.run_id <> all ($${close.run}::uuid[])`;
     parts.push(
-      `changed as (update ${schema}.runs r set ${changedColumns} from changing p, fence ` +
+      `changed as (update ${schema}.runs r set ${openColumns} from changing p, fence ` +
         `where ${keyed('r', change.run)} and r.run_id = p.run_id${open})`,
     );
   }

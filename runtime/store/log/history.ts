@@ -328,6 +328,7 @@ async function* patchPages<T>(
 /** Events that leave something pending until another event answers them, and intermediate events about pending work. */
 const openable: readonly EventType[] = [
   ...(['ActivityScheduled', 'ActivityAttemptStarted', 'ActivityAttemptFailed', 'ActivityCancelRequested'] as const),
+  'RecoveryApplied',
   'TimerStarted',
   ...linkTypes,
 ];
@@ -339,6 +340,8 @@ const answering: readonly EventType[] = [
 ];
 /** Events that stay relevant for the whole run. */
 const lasting: readonly EventType[] = [
+  'WorkflowPaused',
+  'WorkflowResumed',
   'WorkflowForked',
   'WorkflowCancelRequested',
   'WorkerLost',
@@ -372,8 +375,9 @@ export async function readOpenEventsWithin(
 ): Promise<StoredEvent[]> {
   const rows = rowsOf(schema, line);
   const codes = (types: readonly EventType[]): string => types.map((type) => eventCode[type]).join(', ');
-  const payload = `case when type in (${codes(['ActivityAttemptFailed', 'WorkflowTaskFailed'])}) then payload end as payload`;
-  const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, null::text as source_id,
+  const payload = `case when type in (${codes(['ActivityAttemptFailed', 'WorkflowTaskFailed', 'RecoveryApplied'])}) then payload end as payload`;
+  const actor = `case when type in (${codes(['WorkflowPaused', 'RecoveryApplied'])}) then source_id end as source_id`;
+  const columns = `run_id, seq, at, type, answers, attempt, name, null::text as source, ${actor},
     reason, correlation_id, null::text as ops, ${payload}, meta, hash`;
   const completed = `type = ${eventCode.WorkflowTaskCompleted} and meta is not null`;
   const events = await copyWithin(

@@ -23,6 +23,11 @@ export function updateKey(runId: string, updateId: string): string {
     .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
+/** The id for notices about a verb and for its refusal. */
+export function verbKey(runId: string, requestId: string): string {
+  return updateKey(`verb ${runId}`, requestId);
+}
+
 /** Undefined when there is no such run. */
 export async function readUpdate(
   database: Database,
@@ -59,19 +64,23 @@ where r.run_id = $1`,
   return { closed, accepted, waiting, next: next ?? undefined, outcome };
 }
 
-/** Answers a sender whose update was rejected. If the answer is lost, the sender asks again. */
-export async function rejectUpdate(
+/** Answers a sender whose update or verb was refused. If the answer is lost, the sender asks again. */
+export async function rejectMessage(
   database: Database,
-  update: { readonly runId: string; readonly updateId: string; readonly name: string; readonly failure: Uint8Array },
+  {
+    runId,
+    key,
+    name,
+    failure,
+  }: { readonly runId: string; readonly key: string; readonly name: string; readonly failure: Uint8Array },
 ): Promise<void> {
   const { schema, pool } = database;
-  const key = updateKey(update.runId, update.updateId);
   await pool.query({
     name: `reprise_reject_update_${schema}`,
     text: `insert into ${schema}.requests (id, run_id, queue, name, args, expires_at, answered_at, answer, problem)
 values ($1, $2, '', $3, '', clock_timestamp() + interval '1 minute', clock_timestamp(), $4, 'rejected')
 on conflict (id) do update set expires_at = excluded.expires_at, answered_at = excluded.answered_at, answer = excluded.answer`,
-    values: [key, update.runId, update.name, Buffer.from(update.failure)],
+    values: [key, runId, name, Buffer.from(failure)],
   });
   database.notifier.answered(key);
 }

@@ -1,6 +1,5 @@
 // Ends a run without an owner, by termination or timeout. That needs no workflow code, so the caller does it in one
 // short transaction. The locked ready row keeps claims away, as ownership would.
-import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import type { FailedMeta } from '../../core/log/activation.ts';
 import { readStartMeta } from '../../core/run/start-meta.ts';
@@ -12,14 +11,12 @@ import { type ContinuedRun, continueRun, nextRunOf, placeOfNext } from './contin
 import { sha256 } from '../codec/sha256.ts';
 import { RunState } from '../../core/run/run-state.ts';
 import type { Database } from '../sql/database.ts';
-import { isLockTimeout } from '../sql/sqlstate.ts';
 import { transaction } from '../sql/transaction.ts';
 import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { deleteOpenRows, writeClosed } from './closed-run.ts';
 import { readRunVersioning } from '../deployments/deployments.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
 import { readEventsAfter } from '../log/history.ts';
-import { declareDead } from '../ownership/lease.ts';
 import { isTriable } from '../ownership/quarantine.ts';
 
 /**
@@ -28,8 +25,19 @@ import { isTriable } from '../ownership/quarantine.ts';
  */
 export type EndResult = 'ended' | 'owned' | 'closed';
 
-export function terminateUnowned(database: Database, runId: string, reason: string | null): Promise<EndResult> {
-  return endUnowned(database, runId, { type: 'WorkflowTerminated', reason });
+/** Why a run is ended, and who does it. */
+interface Ending {
+  readonly reason: string | null;
+  readonly actor: string | null;
+}
+
+export function terminateUnowned(
+  database: Database,
+  runId: string,
+  reason: string | null,
+  actor: string | null = null,
+): Promise<EndResult> {
+  return endUnowned(database, runId, { type: 'WorkflowTerminated', reason, actor });
 }
 
 /** Closes runs without an owner whose deadline has passed, in any queue. */
@@ -42,16 +50,17 @@ export async function endOverdue(database: Database): Promise<void> {
   const failures: unknown[] = [];
   for (const { run_id: runId } of rows) {
     // A failure must not keep other runs from ending.
-    await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null }).catch((error: unknown) => {
-      failures.push(error);
-    });
+    await endUnowned(database, runId, { type: 'WorkflowTimedOut', reason: null, actor: null }).catch(
+      (error: unknown) => {
+        failures.push(error);
+      },
+    );
   }
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} runs could not be ended`);
 }
 
-interface End {
+interface End extends Ending {
   readonly type: 'WorkflowTerminated' | 'WorkflowTimedOut';
-  readonly reason: string | null;
 }
 
 interface Ended {
@@ -95,17 +104,25 @@ async function endWithin(
   const row = rows[0];
   if (row === undefined) return 'closed';
   if (row.owner !== null) return 'owned';
-  const { type, reason } = asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
+  const { type, reason, actor } =
+    asked.type === 'WorkflowTimedOut' ? await askedByMail(client, schema, runId, asked) : asked;
   const { head, unhashed } = await readHead(client, schema, runId);
   const at = turnTime(head, Number(row.now));
   const followed = type === 'WorkflowTimedOut' ? await timedOut(client, schema, runId, at) : undefined;
-  const columns = { reason, meta: followed?.meta ?? null, correlationId: followed?.next?.runId ?? null };
+  const source = actor !== null && reason !== null ? ('user' as const) : null;
+  const columns = {
+    source,
+    sourceId: actor,
+    reason,
+    meta: followed?.meta ?? null,
+    correlationId: followed?.next?.runId ?? null,
+  };
   const { events, status } = sealTurn(head, unhashed, { newEvents: [newEvent(0, type, columns)], at }, sha256);
   const event = events[0]!;
   await client.query(
-    `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash)
-values ($1, ${timeOf('$2')}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
-    [runId, at, event.seq, event.reason, event.correlationId, event.meta, Buffer.from(event.hash!)],
+    `insert into ${schema}.events (run_id, at, seq, type, reason, correlation_id, meta, hash, source, source_id)
+values ($1, ${timeOf('$2')}, $3, ${eventCode[type]}, $4, $5, $6, $7, $8, $9)`,
+    [runId, at, event.seq, event.reason, event.correlationId, event.meta, Buffer.from(event.hash!), source, actor],
   );
   await writeClosed(client, schema, runId, status, event);
   const queue = followed?.next === undefined ? undefined : await continueRun(client, schema, runId, followed.next);
@@ -116,11 +133,11 @@ values ($1, ${timeOf('$2')}, $3, ${eventCode[type]}, $4, $5, $6, $7)`,
 
 /** The mail of a due run may hold a termination by the parent close policy, which takes precedence over a timeout. */
 async function askedByMail(client: pg.ClientBase, schema: string, runId: string, otherwise: End): Promise<End> {
-  const { rows } = await client.query<{ reason: string | null }>(
-    `select reason from ${schema}.inbox where run_id = $1 and type = ${eventCode.WorkflowTerminated} order by id limit 1`,
+  const { rows } = await client.query<Ending>(
+    `select reason, source_id as actor from ${schema}.inbox where run_id = $1 and type = ${eventCode.WorkflowTerminated} order by id limit 1`,
     [runId],
   );
-  return rows[0] === undefined ? otherwise : { type: 'WorkflowTerminated', reason: rows[0].reason };
+  return rows[0] === undefined ? otherwise : { type: 'WorkflowTerminated', ...rows[0] };
 }
 
 /** The successor of a run that timed out: the next attempt, or the next run of the schedule. */
@@ -144,7 +161,7 @@ async function timedOut(
   };
 }
 
-/** The end of a run's log, in the caller's transaction. */
+/** The end of a run's log, and the events that no hash covers yet, in the caller's transaction. */
 export async function readHead(
   client: pg.ClientBase,
   schema: string,
@@ -159,45 +176,4 @@ export async function readHead(
   const hash = hashed === 0 ? new Uint8Array(0) : events[0]!.hash!;
   const { seq, at } = events.at(-1) ?? { seq: 0, at: 0 };
   return { head: { runId, seq, at, hash }, unhashed: hashed === 0 ? events : events.slice(1) };
-}
-
-const orphanPollMs = 500;
-/** Wait after a lease has expired before declaring the owner dead, because a stalled database also stops heartbeats. */
-const orphanSilenceMs = 5_000;
-
-/**
- * Terminates a run if its owner has died. Waits until `signal` aborts, or until the owner's lease has been expired for
- * `orphanSilenceMs`. Then it declares the owner dead itself, because there may be no worker to do so.
- */
-export async function terminateOrphan(
-  database: Database,
-  runId: string,
-  reason: string | null,
-  signal: AbortSignal,
-): Promise<void> {
-  let silentSince: { epoch: number; beat: string; at: number } | undefined;
-  while (!signal.aborted) {
-    const { rows } = await database.pool.query<{ epoch: number; beat: string | null; over: boolean }>(
-      `select r.owner as epoch, l.beat_at::text as beat, coalesce(l.expires_at < clock_timestamp(), true) as over
-       from ${database.schema}.ready r left join ${database.schema}.leases l on l.epoch = r.owner where r.run_id = $1`,
-      [runId],
-    );
-    const [row] = rows;
-    if (row === undefined) return;
-    const beat = row.beat ?? '';
-    if (row.epoch === null || !row.over) silentSince = undefined;
-    else if (silentSince?.epoch !== row.epoch || silentSince.beat !== beat) {
-      silentSince = { epoch: row.epoch, beat, at: performance.now() };
-    } else if (performance.now() - silentSince.at > orphanSilenceMs) {
-      await declareDead(database, row.epoch, 'lease expired');
-    }
-    if (row.epoch === null || performance.now() - (silentSince?.at ?? Number.POSITIVE_INFINITY) > orphanSilenceMs) {
-      // If another session holds the row, the next round tries again.
-      const result = await terminateUnowned(database, runId, reason).catch((error: unknown) => {
-        if (!isLockTimeout(error)) throw error;
-      });
-      if (result === 'ended' || result === 'closed') return;
-    }
-    await setTimeout(orphanPollMs, undefined, { signal }).catch(() => undefined);
-  }
 }

@@ -10,7 +10,9 @@ import { microsOf, timeOf } from '../sql/sql-text.ts';
 import { newRunId, newSeed } from './run-id.ts';
 import { startedText, startRunId } from './start-facts.ts';
 
-const ofThisRun = ['ActivityAttemptStarted', 'WorkerLost', 'WorkflowRolledBack', 'WorkflowRecovered'] as const;
+const ofThisRun = [
+  ...(['ActivityAttemptStarted', 'WorkerLost', 'WorkflowRolledBack', 'WorkflowRecovered', 'RecoveryApplied'] as const),
+];
 
 /** Messages about the old run's activities, children and messages to other runs do not concern the new run. */
 const ofOldLog = ([...closingTypes, ...linkTypes, ...ofThisRun] as const).map((type) => eventCode[type]).join(', ');

@@ -6,7 +6,7 @@ import { isBegun } from '../../core/activity/pending-activity.ts';
 import type { RunVersioning } from '../../core/run/deployment.ts';
 import { type Family, familyOf } from '../../core/run/family.ts';
 import type { QuarantineInfo } from '../../core/run/quarantine-info.ts';
-import { RunState } from '../../core/run/run-state.ts';
+import { type RunPause, RunState } from '../../core/run/run-state.ts';
 import { type TaskFailureInfo, taskFailureInfo } from '../../core/run/task-failure-info.ts';
 import { type RemoteTask, tasksOfRun } from '../activities/activity-tasks.ts';
 import { readOpenEvents } from '../log/history.ts';
@@ -102,6 +102,25 @@ interface OutcomeRow {
   retry_state: string | null;
 }
 
+/** A person's intervention: when, why and by whom. */
+interface PauseInfo {
+  /** Seq of its event. */
+  readonly seq: number;
+  readonly at: Date;
+  readonly reason: string | null;
+  readonly actor: string | null;
+}
+
+interface RecoveryInfo extends PauseInfo {
+  readonly name: string;
+  /** True if the retry has changed the arguments. */
+  readonly editedInput: boolean;
+}
+
+function interventionOf({ seq, at, reason, actor }: RunPause): PauseInfo {
+  return { seq, at: new Date(at / 1000), reason, actor };
+}
+
 export interface OpenState extends Family {
   /** seq of the last event in the log. */
   readonly historyLength: number;
@@ -117,6 +136,8 @@ export interface OpenState extends Family {
   readonly unreadMail: number;
   /** Live workers that could take the run. */
   readonly pollers: number;
+  /** Set while the run is paused. */
+  readonly paused: PauseInfo | undefined;
   readonly pendingActivities: readonly {
     seq: number;
     activityId: string;
@@ -124,6 +145,12 @@ export interface OpenState extends Family {
     attempt: number;
     lastFailure: string | null;
     unknownEffect: boolean;
+    /** When the next attempt is due, if the last one failed and no worker has begun the next. */
+    nextAttemptTime?: Date;
+    /** Whether an operator may skip the activity and supply its result, as far as the log knows. */
+    skippable: boolean;
+    /** The last retry by a person. */
+    recovery?: RecoveryInfo;
     /** Set for an activity that the run's owner does not execute itself. */
     remote?: RemoteTask;
   }[];
@@ -140,7 +167,10 @@ const eventRowBytes = 120;
  * The state as far as the log can be read and folded. If it cannot, the quarantine says why, and `describe` still
  * works.
  */
-async function readRunState(database: Database, { run_id: runId, workflow_id: workflowId }: RunRow): Promise<RunState> {
+export async function readRunState(
+  database: Database,
+  { run_id: runId, workflow_id: workflowId }: Pick<RunRow, 'run_id' | 'workflow_id'>,
+): Promise<RunState> {
   const state = new RunState(runId);
   state.workflowId = workflowId;
   try {
@@ -182,17 +212,23 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),
     pollers,
+    paused: state.paused && interventionOf(state.paused),
     pendingActivities: pending.map((activity) => {
-      const { seq, options, type, failedAttempts, lastFailureMessage } = activity;
+      const { seq, options, type, failedAttempts, earlierAttempts, lastFailureMessage, skippable, recovery } = activity;
       const remote = tasks.get(seq);
       const isLost = isBegun(activity) && (head.owner === null || activity.startedSeq < state.workerLostSeq);
       return {
         seq,
         activityId: options.id ?? String(seq),
         type,
-        attempt: remote?.attempt ?? failedAttempts + 1,
+        attempt: remote?.attempt ?? failedAttempts + earlierAttempts + 1,
         lastFailure: lastFailureMessage,
         unknownEffect: remote?.unknownEffect ?? isLost,
+        skippable,
+        ...(activity.nextAttemptAt === 0 ? {} : { nextAttemptTime: new Date(activity.nextAttemptAt / 1000) }),
+        ...(recovery === null
+          ? {}
+          : { recovery: { ...interventionOf(recovery), name: recovery.name, editedInput: activity.argsSeq > 0 } }),
         ...(remote === undefined ? {} : { remote }),
       };
     }),

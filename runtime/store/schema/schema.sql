@@ -43,6 +43,8 @@ create table reprise.activity_tasks (
   paused boolean not null default false,
   options json,
   staged json,
+  args_seq integer,
+  due_when_resumed timestamp with time zone,
   constraint activity_tasks_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
 CREATE INDEX activity_tasks_deadline ON reprise.activity_tasks USING btree (deadline) WHERE (deadline IS NOT NULL);
@@ -120,6 +122,7 @@ create table reprise.events (
 );
 CREATE INDEX events_updates ON reprise.events USING btree (run_id, correlation_id) WHERE (type = ANY (ARRAY[41, 42, 43]));
 grant delete, select on reprise.events to reprise_pruner;
+CREATE INDEX events_verbs ON reprise.events USING btree (correlation_id) WHERE (type = ANY (ARRAY[13, 14, 18]));
 grant insert, select on reprise.events to reprise_worker;
 grant select on reprise.events to reprise_auditor;
 

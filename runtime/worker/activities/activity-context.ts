@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';
 import type { Usage } from '../../core/activity/attempt-meta.ts';
+import type { DeclaredMeta } from '../../core/activity/pending-activity.ts';
 import type { ResolvedRetryPolicy } from '../../core/activity/retry-policy.ts';
 import type { InputOp } from '../../core/context/context-input.ts';
 import type { AskedPatch } from '../../core/context/patch-trial.ts';
@@ -192,6 +193,12 @@ export type Activities = Readonly<Record<string, RegisteredActivity>>;
 /** The function with that name; otherwise the function called `default`. */
 export function activityOf(activities: Activities, type: string): RegisteredActivity | undefined {
   return Object.hasOwn(activities, type) ? activities[type] : activities['default'];
+}
+
+/** The declaration as the log holds it; undefined for an activity that declares nothing but the defaults. */
+export function declaredMeta({ effect, skippable }: ActivityDeclaration): DeclaredMeta | undefined {
+  if (effect === 'keyed' && !skippable) return undefined;
+  return { ...(effect === 'keyed' ? {} : { effect }), ...(skippable ? { skippable } : {}) };
 }
 
 export function declarationOf(fn: RegisteredActivity): ActivityDeclaration {

@@ -3,6 +3,15 @@
 // and never writes the log.
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { mailInput } from '../../core/activity/outcome-mail.ts';
+import {
+  attemptRunning,
+  lookAgain,
+  type Refusal,
+  recoveryRefusal,
+  recoveryMeta,
+  verbTypes,
+} from '../../core/recovery/verb.ts';
+import { refusedInput, verbInputs } from '../../core/recovery/verb-inputs.ts';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { Input } from '../../core/run/input.ts';
@@ -73,9 +82,10 @@ export class ActivityDispatcher {
    * Accepts an activity whose ActivityScheduled is durable. `progress`: what the previous attempt reported, encoded.
    */
   start(run: LiveRun, activity: PendingActivity, progress?: Uint8Array): void {
+    if (run.state.paused !== undefined) return; // started when the run is resumed
     const place = run.places.of(activity.seq);
     if (place === 'task' && activity.cancelRequested) this.#remote.cancel(run, activity.seq);
-    if (place !== 'local' || activity.isHeld) return;
+    if (place !== 'local' || activity.isHeld || this.#local.get(run, activity.seq) !== undefined) return;
     if (this.#isOwn(activity)) this.#local.start(run, activity, progress);
     else this.#remote.offer(run, activity);
   }
@@ -97,9 +107,46 @@ export class ActivityDispatcher {
    * LocalActivity starts its next attempt itself.
    */
   attemptFailed(run: LiveRun, { answers, attempt }: HistoryEvent): void {
-    const seq = answers!;
-    const activity = run.state.activities.get(seq);
-    if (activity === undefined || run.places.toldAttempt(seq) !== attempt) return;
+    const activity = run.state.activities.get(answers!);
+    if (activity !== undefined && run.places.toldAttempt(answers!) === attempt) this.#return(run, activity);
+  }
+
+  /** Called when a retry by a person is in the log: the activity's next attempt starts now. */
+  recovered(run: LiveRun, { answers, name }: HistoryEvent): void {
+    const activity = run.state.activities.get(answers!);
+    if (name === 'retry' && activity !== undefined && run.places.of(answers!) === 'held') this.#return(run, activity);
+  }
+
+  /** Called when the run's pause is in the log: no further attempt begins. */
+  paused(run: LiveRun): void {
+    this.#local.pause(run);
+    this.#remote.hold(run);
+  }
+
+  /** Called when the run's resumption is in the log. */
+  resumed(run: LiveRun): void {
+    if (run.state.activities.size === 0) return;
+    this.#remote.unhold(run);
+    const restart = async (): Promise<void> => {
+      await this.#worker.progress.settled();
+      const progress = await this.#progressOf(run);
+      if (run.phase === 'gone') return;
+      for (const activity of run.state.activities.values()) this.start(run, activity, progress.get(activity.seq));
+    };
+    this.#remote.busyWith(run, restart).catch((error: unknown) => this.#worker.inputs.fail(run, error));
+  }
+
+  /** Makes the tasks of a loaded run match its pause, in case its previous owner died in between. */
+  matchPause(run: LiveRun): void {
+    if (run.state.paused !== undefined) this.#remote.hold(run);
+    else if (run.hasHeldTasks) this.#remote.unhold(run);
+    run.hasHeldTasks = false;
+  }
+
+  /** A message kept the activity from starting here, and its outcome is in the log: the next attempt may start. */
+  #return(run: LiveRun, activity: PendingActivity): void {
+    const { seq } = activity;
+    if (run.state.paused !== undefined) return run.places.returned(seq);
     if (!this.#isOwn(activity)) {
       run.places.returned(seq);
       this.#remote.offer(run, activity);
@@ -107,7 +154,8 @@ export class ActivityDispatcher {
     }
     const restart = async (): Promise<void> => {
       // The progress that the attempt reported is only in the database.
-      const progress = await this.#progressOf(run, seq);
+      await this.#worker.progress.settled();
+      const progress = (await this.#progressOf(run)).get(seq);
       if (run.phase === 'gone' || run.state.activities.get(seq) !== activity) return;
       run.places.returned(seq);
       this.start(run, activity, progress);
@@ -128,12 +176,45 @@ export class ActivityDispatcher {
     run.progress = undefined;
   }
 
+  /** Turns a message to a run into inputs, which go into the log with the same turn. */
+  receive(run: LiveRun, mail: Mail): readonly Input[] {
+    if (mail.type === 'RecoveryApplied') return this.#receiveVerb(run, mail);
+    return verbTypes.has(mail.type) ? verbInputs(mail) : [this.#receiveMail(run, mail)];
+  }
+
+  /**
+   * A person's retry or skip. If it is legal, no attempt of the activity starts until the verb is in the log. The turn
+   * that takes the verb checks it once more, because an outcome may be on its way into the log.
+   */
+  #receiveVerb(run: LiveRun, mail: Mail): readonly Input[] {
+    const seq = mail.answers ?? 0;
+    const activity = run.state.activities.get(seq);
+    const refusal = recoveryRefusal(run.runId, activity, mail) ?? this.#holdRefusal(run, activity!, mail);
+    if (refusal === undefined) {
+      this.#local.get(run, seq)?.leave();
+      return verbInputs(mail);
+    }
+    if (activity !== undefined && run.places.of(seq) === 'held' && !run.places.isTaken(seq)) {
+      queueMicrotask(() => this.#startUntold(run, activity, 'held'));
+    }
+    return [refusedInput(mail, refusal)];
+  }
+
+  /** Holds the activity for the verb, unless an attempt or another message about the activity is under way. */
+  #holdRefusal(run: LiveRun, activity: PendingActivity, mail: Mail): Refusal | undefined {
+    const { seq } = activity;
+    if (this.#local.get(run, seq)?.isRunning === true) return attemptRunning(run.runId, activity, mail.name ?? '');
+    // The task is being written, or a message about the activity is on its way into the log: the sender looks again.
+    const isTask = run.places.of(seq) === 'task' && recoveryMeta(mail).task !== true;
+    return !isTask && run.places.hold(seq) ? undefined : lookAgain(run.runId, activity);
+  }
+
   /**
    * Turns a message to a run into an input. If the message tells the outcome of an activity, this worker ends its own
    * attempt, logs a failure, and drops stored progress. If the message is stale and the activity only waited for it,
    * the activity starts.
    */
-  receive(run: LiveRun, mail: Mail): Input {
+  #receiveMail(run: LiveRun, mail: Mail): Input {
     const { input, activity, decides, failed } = mailInput(mail, {
       now: this.#worker.clock.now(),
       activities: run.state.activities,
@@ -145,7 +226,7 @@ export class ActivityDispatcher {
       run.places.told(activity.seq, decides);
       this.#local.get(run, activity.seq)?.leave();
     } else if (run.places.of(activity.seq) === 'asked') {
-      queueMicrotask(() => this.#startUntold(run, activity));
+      queueMicrotask(() => this.#startUntold(run, activity, 'asked'));
     }
     if (failed !== undefined) {
       const { error, facts, retryInMs } = failed.outcome;
@@ -169,8 +250,9 @@ export class ActivityDispatcher {
   }
 
   /** The client's message was stale. Starts the activity, unless another message will tell the outcome. */
-  #startUntold(run: LiveRun, activity: PendingActivity): void {
-    if (run.phase === 'gone' || run.places.of(activity.seq) !== 'asked') return;
+  #startUntold(run: LiveRun, activity: PendingActivity, place: 'asked' | 'held'): void {
+    const { seq } = activity;
+    if (run.phase === 'gone' || run.places.of(seq) !== place || run.places.isTaken(seq)) return;
     run.places.returned(activity.seq);
     try {
       this.start(run, activity);
@@ -272,12 +354,12 @@ export class ActivityDispatcher {
     void this.#settler.stop();
   }
 
-  async #progressOf(run: LiveRun, seq: number): Promise<Uint8Array | undefined> {
+  async #progressOf(run: LiveRun): Promise<ReadonlyMap<number, Uint8Array>> {
     try {
-      return (await readAttempts(this.#worker.database, run.runId)).progress.get(seq);
+      return (await readAttempts(this.#worker.database, run.runId)).progress;
     } catch (error) {
       this.#worker.logger.warn({ err: error }, 'progress could not be read, the next attempt goes without');
-      return undefined;
+      return new Map();
     }
   }
 

@@ -4,7 +4,7 @@
 import type { Logger } from 'pino';
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { pausedType } from '../../core/activity/attempt-outcome.ts';
-import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import type { DeclaredMeta, PendingActivity } from '../../core/activity/pending-activity.ts';
 import { resolvedPolicy } from '../../core/activity/retry-policy.ts';
 import { encodeTaskToken } from '../../core/activity/task-token.ts';
 import {
@@ -29,6 +29,7 @@ import {
   activityStorage,
   type ContextOwner,
   declarationOf,
+  declaredMeta,
 } from './activity-context.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 import { AttemptProgress, type ProgressOwner } from './attempt-progress.ts';
@@ -72,6 +73,8 @@ export class Attempt implements ContextOwner, ProgressOwner {
   /** The last reported progress. */
   details: unknown;
   isUnsafe: boolean;
+  /** What the function declares; undefined for the defaults, and before it was looked up. */
+  declared: DeclaredMeta | undefined;
   readonly #owner: AttemptOwner;
   readonly #worker: ActivityWorker;
   readonly #detailsBefore: unknown;
@@ -112,7 +115,9 @@ export class Attempt implements ContextOwner, ProgressOwner {
     const { type } = this.#owner.activity;
     const fn = activityOf(activities, type);
     if (fn === undefined) return this.#owner.failed(this, notRegistered(activities, type));
-    if (declarationOf(fn).effect === 'unsafe') {
+    const declaration = declarationOf(fn);
+    this.declared = declaredMeta(declaration);
+    if (declaration.effect === 'unsafe') {
       this.isUnsafe = true;
       if (!(await this.#owner.beginUnsafe(this)) || this.#isOver) return;
     }

@@ -42,6 +42,11 @@ export class LocalActivityRunner {
     for (const activity of this.#activities.of(run)) activity.leave(reason);
   }
 
+  /** The run is paused: attempts that run go on, and no other attempt begins. */
+  pause(run: LiveRun): void {
+    for (const activity of this.#activities.of(run)) if (!activity.isRunning) activity.leave();
+  }
+
   /** Whether an activity of the run is running or waits for a slot. */
   busy(run: LiveRun): boolean {
     for (const activity of this.#activities.of(run)) if (activity.isRunning || activity.isQueued) return true;

@@ -80,7 +80,8 @@ export class LocalActivity implements AttemptOwner, Startable {
   }
 
   get #number(): number {
-    return this.#failedAttempts + this.activity.lostAttempts + 1;
+    const { earlierAttempts, lostAttempts } = this.activity;
+    return this.#failedAttempts + earlierAttempts + lostAttempts + 1;
   }
 
   get isRunning(): boolean {
@@ -97,8 +98,8 @@ export class LocalActivity implements AttemptOwner, Startable {
   }
 
   start(): void {
-    const { scheduledAt, cancelRequested, options } = this.activity;
-    if (options.s2c !== undefined) this.#closeAt(scheduledAt + options.s2c * 1000, TimeoutType.SCHEDULE_TO_CLOSE);
+    const { limitsFrom, cancelRequested, options } = this.activity;
+    if (options.s2c !== undefined) this.#closeAt(limitsFrom + options.s2c * 1000, TimeoutType.SCHEDULE_TO_CLOSE);
     if (cancelRequested) this.cancel();
     else this.#wait();
   }
@@ -142,7 +143,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     const { s2s } = this.activity.options;
     if (s2s === undefined || !this.isQueued) return;
     // The timeout applies to each attempt. A later attempt counts as scheduled now.
-    const since = this.#number === 1 ? this.activity.scheduledAt : this.#parts.worker.clock.now();
+    const since = this.#number === 1 ? this.activity.limitsFrom : this.#parts.worker.clock.now();
     this.#closeAt(since + s2s * 1000, TimeoutType.SCHEDULE_TO_START);
   }
 
@@ -161,14 +162,14 @@ export class LocalActivity implements AttemptOwner, Startable {
       .catch((error: unknown) => worker.inputs.fail(this.liveRun, error));
   }
 
-  async beginUnsafe(): Promise<boolean> {
-    const columns = { answers: this.activity.seq, attempt: this.#failedAttempts + 1 };
+  async beginUnsafe({ number: attempt, declared }: Attempt): Promise<boolean> {
+    const columns = { answers: this.activity.seq, attempt, meta: JSON.stringify(declared ?? {}) };
     await this.#parts.worker.inputs.addDurably(this.liveRun, newEvent(0, 'ActivityAttemptStarted', columns));
     return true;
   }
 
-  completed({ number: attempt, ms, context }: Attempt, payload: Uint8Array): void {
-    const meta = attemptMeta({ ms }, context.usage);
+  completed({ number: attempt, ms, context, declared }: Attempt, payload: Uint8Array): void {
+    const meta = attemptMeta(declared === undefined ? { ms } : { ms, ...declared }, context.usage);
     const input = newEvent(0, 'ActivityCompleted', { answers: this.activity.seq, attempt, payload, meta });
     const { staged } = context;
     this.#report(staged === undefined ? input : { ...input, staged });
@@ -187,6 +188,7 @@ export class LocalActivity implements AttemptOwner, Startable {
       unsafe: this.activity.startedAttempt > 0,
       heartbeatDetails: attempt.details,
       usage: attempt.context.usage,
+      declared: attempt.declared,
     });
     const { input, facts, retryInMs } = outcome;
     if (retryInMs === undefined) return this.#end(outcome);
@@ -194,6 +196,7 @@ export class LocalActivity implements AttemptOwner, Startable {
     attempt.end();
     logAttempt(logger, this, outcome.error, facts);
     this.#parts.worker.inputs.add(this.liveRun, input);
+    if (this.run.paused !== undefined) return this.leave(); // the next attempt starts when the run is resumed
     // The log will hold the same facts once the input is committed, but the retry may start earlier.
     this.#lastFailure = input.payload;
     this.#failedAttempts += 1;

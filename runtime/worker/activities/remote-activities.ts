@@ -7,6 +7,7 @@ import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployme
 import type { Micros } from '../../core/log/event.ts';
 import { announceOutcomes, cancelTasks } from '../../store/activities/activity-outcomes.ts';
 import { dropTasks } from '../../store/activities/activity-tasks.ts';
+import { holdTasks, releaseTasks } from '../../store/activities/task-holds.ts';
 import { offerTasks } from '../../store/activities/task-offers.ts';
 import { awaitCompletion } from '../../store/activities/async-completion.ts';
 import { RetryingBatcher, type RetryingSender } from '../../flow/retrying-batcher.ts';
@@ -21,6 +22,8 @@ import type { Input } from '../../core/run/input.ts';
 import { type Message, sendAlone } from '../../store/messages/inbox.ts';
 import type { LiveRun } from '../turns/live-run.ts';
 import { type OfferedTask, offeredTask } from '../../core/activity/offered-task.ts';
+
+const nothing = async (): Promise<void> => undefined;
 
 interface Offer {
   readonly run: LiveRun;
@@ -101,6 +104,33 @@ export class RemoteActivities implements RetryingSender<Offer> {
   cancel(run: LiveRun, seq: number): void {
     const cancel = (): Promise<boolean> => this.#cancel(run.runId, seq);
     this.#next(run, seq, () => this.#until(run, 'an activity could not be cancelled', cancel));
+  }
+
+  /** The run is paused: no worker may begin its tasks. */
+  hold(run: LiveRun): void {
+    const { database, control } = this.#worker;
+    this.#ofRun(run, 'tasks of a paused run could not be held', () => holdTasks(database, control.fence, run.runId));
+  }
+
+  /** The run is resumed: workers may begin its tasks again. */
+  unhold(run: LiveRun): void {
+    const { database, control } = this.#worker;
+    this.#ofRun(run, 'tasks of a resumed run could not be released', async () => {
+      const released = await releaseTasks(database, control.fence, run.runId);
+      this.#notices.tellAll(released ?? []);
+      return released !== undefined;
+    });
+  }
+
+  /** Does the work for all tasks of the run, after all earlier work for its activities. */
+  #ofRun(run: LiveRun, failed: string, work: () => Promise<boolean>): void {
+    const seqs = [...run.state.activities.keys()].filter((seq) => run.places.of(seq) === 'task');
+    if (seqs.length === 0) return;
+    const afterOthers = async (): Promise<void> => {
+      await Promise.all(seqs.map((seq) => this.#statements.run(nothing, `${run.runId}:${seq}`)));
+      await this.#until(run, failed, work);
+    };
+    void this.busyWith(run, () => this.#statements.run(afterOthers, run.runId));
   }
 
   /** Does the work after all earlier work for the activity, because a task must exist before it can be withdrawn. */

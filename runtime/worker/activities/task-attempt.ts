@@ -165,7 +165,7 @@ export class TaskAttempt implements AttemptOwner {
 
   #report(type: EventType, payload: Uint8Array | null, reason: string | null): Promise<ReportResult> {
     const { runId, seq, attempt } = this.run;
-    const { ms, context, isUnsafe } = this.#attempt;
+    const { ms, context, isUnsafe, declared } = this.#attempt;
     const meta: OutcomeMeta = {
       seq,
       attempt,
@@ -174,6 +174,7 @@ export class TaskAttempt implements AttemptOwner {
       ...usageFacts(context.usage),
       ...(isUnsafe ? { unsafe: true } : {}),
       ...(type === 'ActivityCompleted' && context.staged !== undefined ? { patches: context.staged } : {}),
+      ...declared,
     };
     const columns = newEvent(0, type, { payload, reason });
     return this.#parts.reporter.report({

@@ -22,7 +22,8 @@ export function placementAt(run: LiveRun, queue: string, wakeAt: Micros): Parked
  * activities for this worker is due.
  */
 export function placementOf(run: LiveRun, queue: string, now: Micros, afterMs?: number): ParkedRun {
-  if (afterMs !== undefined && run.activitiesHere().length > 0) return placementAt(run, queue, now + afterMs * 1000);
+  if (afterMs !== undefined && run.state.paused === undefined && run.activitiesHere().length > 0)
+    return placementAt(run, queue, now + afterMs * 1000);
   const next = nextWake(run);
   return placementAt(run, queue, next === undefined ? never : Math.min(Math.max(next, now), never));
 }
@@ -31,6 +32,7 @@ export function placementOf(run: LiveRun, queue: string, now: Micros, afterMs?: 
 function nextWake(run: LiveRun): Micros | undefined {
   const { state, waitsUntil, retryTaskAt } = run;
   const deadline = state.chain?.deadline;
+  if (state.paused !== undefined) return deadline;
   if (waitsUntil > 0) return Math.min(waitsUntil, deadline ?? waitsUntil);
   // While its code fails, nothing else of the run can continue.
   if (retryTaskAt !== undefined) return Math.min(retryTaskAt, deadline ?? retryTaskAt);

@@ -209,16 +209,16 @@ export class RunCache {
   }
 
   /**
-   * Whether a run may leave. A run with a due timer stays: after a release it would be claimed again at once,
+   * Whether a run may leave. A run with a due timer stays, unless it is paused: after a release it would be claimed again at once,
    * endlessly.
    */
   #mayEvict(run: LiveRun): boolean {
     const { clock } = this.#worker;
     if (!run.settled || run.sending > 0 || this.#activities.busy(run)) return false;
     const now = clock.now();
-    const { chain, timers } = run.state;
+    const { chain, timers, paused } = run.state;
     if (chain?.deadline !== undefined && chain.deadline <= now) return false;
-    for (const due of timers.values()) if (due <= now) return false;
+    if (paused === undefined) for (const due of timers.values()) if (due <= now) return false;
     return true;
   }
 }

@@ -197,6 +197,7 @@ export class RunLoader {
       run.places.found(activity.seq, attempts.places.get(activity.seq) ?? 'local');
     }
     run.progress = attempts.progress;
+    run.hasHeldTasks = attempts.hasHeldTasks;
   }
 
   #begin(run: LiveRun): RunReplay {

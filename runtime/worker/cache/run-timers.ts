@@ -24,13 +24,19 @@ export class RunTimers {
     this.#set(run, seq, due, () => this.#worker.inputs.add(run, newEvent(0, 'TimerFired', { answers: seq })));
   }
 
-  /** Sets the timers and the deadline of a run that was loaded into memory. */
+  /** Sets the timers and the deadline of a run that was loaded or resumed. While it is paused, only the deadline. */
   startAll(run: LiveRun): void {
-    for (const [seq, due] of run.state.timers) this.start(run, seq, due);
+    if (run.state.paused === undefined) for (const [seq, due] of run.state.timers) this.start(run, seq, due);
     const deadline = run.state.chain?.deadline;
     if (deadline !== undefined) {
       this.#set(run, expiry, deadline, () => this.#worker.inputs.add(run, newEvent(0, 'WorkflowTimedOut')));
     }
+  }
+
+  /** Stops everything but the deadline. */
+  pause(run: LiveRun): void {
+    this.clear(run);
+    this.startAll(run);
   }
 
   /** Activates the run at `due`, when a task is due, even without new inputs. */
@@ -52,7 +58,7 @@ export class RunTimers {
 
   async #wake(run: LiveRun): Promise<void> {
     // The mail of a run that begins now may be unread.
-    if (run.state.hash.length === 0) await this.#mail.read([run.runId]);
+    if (!run.state.hasBegun) await this.#mail.read([run.runId]);
     if (run.phase === 'idle') this.#worker.inputs.wake(run);
   }
 
@@ -62,6 +68,7 @@ export class RunTimers {
       timers = new Map();
       this.#timers.set(run, timers);
     }
+    clearTimeout(timers.get(key));
     const handle = setTimeout(() => {
       this.#timers.get(run)?.delete(key);
       // A timer never fires before its time by the database's clock. A timer of many days needs several rounds.

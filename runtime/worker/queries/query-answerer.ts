@@ -126,7 +126,8 @@ export class QueryAnswerer implements Looker {
       run.inputsToReplay.length > 0 ||
       run.sandbox === undefined
     ) {
-      return run.state.taskFailures > 0 ? this.#answerByReplay(request) : undefined;
+      const isStuck = run.state.taskFailures > 0 || run.state.paused !== undefined;
+      return isStuck ? this.#answerByReplay(request) : undefined;
     }
     return this.#toAnswer(run.sandbox.query(request.name, request.args), request);
   }

@@ -3,7 +3,8 @@
 // answers the turn's senders.
 import { eventCode, type HistoryEvent } from '../../core/log/event.ts';
 import { closingTypes } from '../../core/log/event-groups.ts';
-import { rejectUpdate, updateKey } from '../../store/messages/updates.ts';
+import { rejectMessage, updateKey, verbKey } from '../../store/messages/updates.ts';
+import { verbTypes } from '../../core/recovery/verb.ts';
 import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
 import type { RunTimers } from '../cache/run-timers.ts';
 import type { RunWorker } from '../life/run-worker.ts';
@@ -54,6 +55,17 @@ export class EventActions {
       case 'TimerCancelled':
         this.#timers.cancel(run, event.answers!);
         return;
+      case 'WorkflowPaused':
+        this.#timers.pause(run);
+        this.#activities.paused(run);
+        return;
+      case 'WorkflowResumed':
+        this.#timers.startAll(run);
+        this.#activities.resumed(run);
+        return;
+      case 'RecoveryApplied':
+        this.#activities.recovered(run, event);
+        return;
       case 'WorkerLost':
         this.#activities.workerLost(run, event);
         return;
@@ -74,7 +86,10 @@ export class EventActions {
     for (const line of logs) logger[line.level]({ runId, workflowId, ...line.attributes }, line.message);
   }
 
-  /** Notifies senders of updates and patches, and clients that completed activities, of the outcomes in a new turn. */
+  /**
+   * Notifies senders of updates, patches and verbs, and clients that completed activities, of the outcomes in a new
+   * turn.
+   */
   answer({ runId }: LiveRun, { events, refused }: BuiltTurn): void {
     const { database } = this.#worker;
     for (const { type, correlationId } of events) {
@@ -82,10 +97,11 @@ export class EventActions {
       const code = eventCode[type];
       if (awaitedCodes.has(code)) database.notifier.answered(updateKey(runId, correlationId));
       else if (attemptCodes.has(code)) database.notifier.answered(correlationId);
+      else if (verbTypes.has(type)) database.notifier.answered(verbKey(runId, correlationId));
     }
-    for (const { id: updateId, name, failure } of refused) {
+    for (const { key, name, failure } of refused) {
       // A sender that gets no answer finds its message gone and sends it again.
-      rejectUpdate(database, { runId, updateId, name, failure }).catch(() => undefined);
+      rejectMessage(database, { runId, key, name, failure }).catch(() => undefined);
     }
   }
 }

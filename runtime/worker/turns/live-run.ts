@@ -65,6 +65,8 @@ export class LiveRun {
   progress: Map<number, Uint8Array> | undefined;
   /** What has happened since the last checkpoint of the context; undefined before the first turn with a context. */
   checkpoints: RunCheckpoints | undefined;
+  /** The database holds tasks of the run that no worker may begin, although the log may say otherwise by now. */
+  hasHeldTasks = false;
   /** How many times in a row the run went into quarantine. */
   failures = 0;
   #phase: RunPhase = 'loading';
@@ -107,14 +109,18 @@ export class LiveRun {
 
   /** The WorkerLost input for a lost owner; undefined when that owner had no activity of the run. */
   ownerLost(): Input | undefined {
-    const activities = this.lost === null ? [] : this.activitiesHere();
+    const ofOwner = ['local', 'held'];
+    const activities =
+      this.lost === null
+        ? []
+        : [...this.state.activities.keys()].filter((seq) => ofOwner.includes(this.places.of(seq)));
     return this.lost === null || activities.length === 0 ? undefined : workerLost(this.lost, activities);
   }
 
   /** The run's first task is not due before this time, whatever arrives. 0 when it need not wait, or has begun. */
   get waitsUntil(): Micros {
-    const { chain, hash } = this.state;
-    return chain === undefined || hash.length > 0 ? 0 : chain.notBefore;
+    const { chain, hash, hasBegun, cancelRequested } = this.state;
+    return chain === undefined || hasBegun || (hash.length > 0 && cancelRequested) ? 0 : chain.notBefore;
   }
 
   /** Takes the inputs of the next turn: those that the code has not seen yet, then new ones. */

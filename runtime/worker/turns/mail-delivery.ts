@@ -55,7 +55,7 @@ export class MailDelivery {
       const waits = run.waitsUntil > clock.now();
       if (waits && !mail.some(({ runId, type }) => runId === run.runId && endsWait(type))) continue;
       try {
-        inputs.add(run, this.#activities.receive(run, message));
+        for (const input of this.#activities.receive(run, message)) inputs.add(run, input);
         run.mailRead = message.id;
       } catch (error) {
         inputs.failMail(run, error);

@@ -9,6 +9,7 @@ import type { TaskFailure } from '../../core/log/activation.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
 import { endsRun, endsWait, type Input } from '../../core/run/input.ts';
 import type { Mail } from '../../core/run/mail.ts';
+import { isPausedAfter } from '../../core/recovery/verb-inputs.ts';
 import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
 import { Yielder } from '../../flow/yield.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
@@ -98,10 +99,15 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     // The lost owner is logged before the activities start again, so that their attempts are counted correctly.
     if (lost !== undefined) inputs.add(run, lost);
     else activities.startAll(run);
+    activities.matchPause(run);
     links.resume(run);
-    this.#stages.mail.deliver(mail);
+    this.#deliverFirst(run, mail);
+    // The code of a paused run is rebuilt when the run is resumed, if it could not follow the log now.
+    if (run.state.paused !== undefined) {
+      if (failure !== undefined) run.dropSandbox();
+    }
     // A long run is loaded without its code: pending work continues while the code is rebuilt.
-    if (run.sandbox === undefined) void this.#reload(run);
+    else if (run.sandbox === undefined) void this.#reload(run);
     else if (failure !== undefined) void this.#turn(run, failure);
     else if (run.inputsToReplay.length > 0) inputs.wake(run);
     // A run with something to do proves only with its next turn that it works.
@@ -115,8 +121,14 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     if (!ending) run.mailRead = run.mailClaimed;
     timers.startAll(run);
     timers.wakeAt(run, run.waitsUntil);
-    if (ending) this.#stages.mail.deliver(mail);
+    if (ending) this.#deliverFirst(run, mail);
     else cache.release(run);
+  }
+
+  /** Delivers the mail that was unread at the claim. Later messages may be in the log while an earlier update waits. */
+  #deliverFirst(run: LiveRun, mail: readonly Mail[]): void {
+    this.#stages.mail.deliver(mail);
+    if (!run.isMailUnreadable) run.mailRead = Math.max(run.mailRead, run.mailClaimed);
   }
 
   /**
@@ -174,7 +186,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
   }
 
   #activate(run: LiveRun): PendingTurn | undefined {
-    if (run.sandbox === undefined) {
+    if (run.sandbox === undefined && !isPausedAfter(run.state, run.queue)) {
       void this.#reload(run);
       return undefined;
     }
@@ -207,6 +219,8 @@ export class RunLoop implements LoadedRuns, TurnOwner {
       run,
       async () => {
         const built = await this.#build(run, inputs, failure);
+        // The run is paused: its code is rebuilt once more when it is resumed.
+        if (failure !== undefined && built.isDeferred) run.dropSandbox();
         if (run.phase === 'appending') this.#submit(new PendingTurn(this, run, inputs, built));
       },
       inputs,
@@ -245,6 +259,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     const { cache, commit, quarantine } = this.#stages;
     if (built.events.length === 0 && built.consumed.length === 0) {
       run.unseenInputs.push(...built.unseenInputs);
+      if (built.isDeferred) this.#stages.activities.keepResults(run);
       quarantine.passed(run);
       cache.rest(run);
     } else if (built.continues !== undefined || built.forks !== undefined)
@@ -351,6 +366,9 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     if (built.closes !== undefined) return this.#closed(run, built);
     if (built.failure !== undefined) {
       this.#retryTask(run, built);
+      this.#stages.activities.keepResults(run);
+    } else if (built.isDeferred) {
+      run.inputsToReplay.push(...visibleInputs(built.events));
       this.#stages.activities.keepResults(run);
     } else if (built.activated) {
       run.inputsToReplay = [];

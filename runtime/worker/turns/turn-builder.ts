@@ -5,24 +5,27 @@ import type { LogLine, RejectedUpdate, TaskFailure } from '../../core/log/activa
 import type { DeploymentMeta, RunVersioning } from '../../core/run/deployment.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { PatchVerdict } from '../../core/context/patch-trial.ts';
-import type { NewEvent, EventType, HistoryEvent, Micros } from '../../core/log/event.ts';
+import type { NewEvent, HistoryEvent, Micros } from '../../core/log/event.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { encodePayload } from '../../core/payload/payload.ts';
-import { joinedChanges, type PropertiesMeta } from '../../core/run/run-properties.ts';
 import { assert, isAssertion } from '../../core/failure/runtime-error.ts';
 import { isClosed, type RunStatus } from '../../core/log/transition.ts';
 import { sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
-import type { OutboxEntry, Turn } from '../../store/log/append.ts';
+import type { OutboxEntry, RowChanges, Turn } from '../../store/log/append.ts';
 import type { ContinuedRun } from '../../store/runs/continue-run.ts';
 import type { ClosedOutcome } from '../../store/sql/database.ts';
 import { continuedRun, succeeded } from './next-run.ts';
 import type { ForkRequest } from '../../core/recovery/fork-plan.ts';
 import { endsRun, type Input } from '../../core/run/input.ts';
-import { isVisible } from '../../core/log/visible.ts';
+import { isVisible, notActivated } from '../../core/log/visible.ts';
+import { failureOf, isPausedAfter, VerbCheck, withLast } from '../../core/recovery/verb-inputs.ts';
+import { updateKey, verbKey } from '../../store/messages/updates.ts';
 import type { LiveRun } from './live-run.ts';
+import { outboxEntry } from './outbox-entry.ts';
 import { overLimit } from './payload-limit.ts';
+import { rowChanges } from './row-changes.ts';
 import {
   conflictEvent,
   conflictLog,
@@ -33,10 +36,10 @@ import {
   TurnPatches,
 } from './turn-patches.ts';
 
-/** An update or a patch of a person that the code rejected. It leaves no event; only its sender learns of it. */
+/** An update or a patch of a person that the code rejected, or a verb that the run's state does not allow. */
 export interface RefusedMessage {
-  /** Id of the update or of the request. */
-  readonly id: string;
+  /** The key that the sender waits for. */
+  readonly key: string;
   readonly name: string;
   readonly failure: Uint8Array;
 }
@@ -62,9 +65,11 @@ export interface BuiltTurn {
   readonly closes: RunStatus | undefined;
   /** The outbox row of a run that closes. */
   readonly outbox: OutboxEntry | undefined;
-  /** Changes of memo and search attributes, to be written to the run's row. */
-  readonly changes: PropertiesMeta | undefined;
+  /** Changes to be written to the run's row. */
+  readonly changes: RowChanges | undefined;
   readonly activated: boolean;
+  /** The code sees the inputs later: the run is paused, or its code is being rebuilt. */
+  readonly isDeferred: boolean;
   readonly failure: TaskFailure | undefined;
   readonly logs: readonly LogLine[];
   readonly bytes: number;
@@ -94,7 +99,9 @@ export function outcomeOf({ events, continues, forks }: BuiltTurn): ClosedOutcom
 type Instead = TaskFailure | 'defer';
 
 /** Builds the turn that appends `inputs`. If the code's commands cannot be made into a turn, the run's task fails. */
-export function buildTurn(run: LiveRun, inputs: readonly Input[], now: Micros, instead?: Instead): BuiltTurn {
+export function buildTurn(run: LiveRun, given: readonly Input[], now: Micros, instead?: Instead): BuiltTurn {
+  const inputs = withLast(run.state, given, needsCode);
+  if (isPausedAfter(run.state, inputs)) return unseenTurn(run, inputs, now, 'defer');
   if (instead !== undefined) return unseenTurn(run, inputs, now, instead);
   try {
     return activatedTurn(run, inputs, now);
@@ -139,6 +146,7 @@ class OpenTurn {
   /** True if the code has something to see. */
   isVisible: boolean;
   activated = false;
+  isDeferred = false;
   failure: TaskFailure | undefined;
   logs: readonly LogLine[] = [];
 
@@ -166,7 +174,12 @@ function unseenTurn(run: LiveRun, inputs: readonly Input[], now: Micros, why: In
   numberInputs(turn, inputs, 'unseen');
   if (turn.isEnded) return close(turn);
   if (why !== 'defer') failTask(turn, why);
-  else if (turn.isVisible) turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskDeferred')];
+  else {
+    turn.isDeferred = true;
+    // Earlier inputs, which this process may not know, may wait for the code too, so each such turn says that the code
+    // has seen nothing.
+    if (endsActivation(turn.inputs.at(-1))) turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskDeferred')];
+  }
   return close(turn);
 }
 
@@ -183,21 +196,29 @@ function isSeen({ type, isVoid }: Input): boolean {
  * patches; `unseen` when the code does not see the turn, so that inputs which need its consent wait.
  */
 function numberInputs(turn: OpenTurn, inputs: readonly Input[], patches: TurnPatches | 'none' | 'unseen'): void {
-  const { updates } = turn.run.state;
+  const { runId, state } = turn.run;
+  const { updates } = state;
   const accepted = new Set<string>();
   if (typeof patches !== 'string' && patches.migration !== undefined) {
     turn.inputs.push(migrationEvent(nextSeq(turn), turn.run.state.seq, patches.migration));
     turn.isVisible = true;
   }
+  const verbs = new VerbCheck(state, turn.inputs);
   for (const input of inputs) {
-    const { mailId, isVoid, staged, ...columns } = input;
+    const { mailId, isVoid, staged, refusal: refused, ...columns } = input;
     const isUpdate = columns.type === 'UpdateAccepted';
     if (patches === 'unseen' && needsCode(input)) {
       turn.unseenInputs.push(input);
       continue;
     }
     if (mailId !== undefined) (turn.isEnded || isUpdate ? turn.unread : turn.consumed).push(mailId);
+    if (refused !== undefined) refuse(turn, verbKey(runId, columns.correlationId ?? ''), columns, refused);
     if (isVoid === true || turn.isEnded) continue;
+    const problem = verbs.check(input);
+    if (problem !== undefined) {
+      if (problem !== 'drop') refuse(turn, verbKey(runId, columns.correlationId ?? ''), columns, failureOf(problem));
+      continue;
+    }
     if (isUpdate) {
       const id = columns.correlationId ?? '';
       if (updates?.has(id) === true || accepted.has(id)) continue; // a duplicate
@@ -218,11 +239,14 @@ function numberInputs(turn: OpenTurn, inputs: readonly Input[], patches: TurnPat
 
 /** Adds the events of a patch, or of an activity with staged patches. */
 function takePatches(turn: OpenTurn, input: Input, verdict: PatchVerdict): void {
-  const { mailId: _mail, isVoid: _void, staged, ...columns } = input;
-  const { state } = turn.run;
+  const { mailId: _mail, isVoid: _void, staged, refusal: _refusal, ...columns } = input;
+  const { state, runId } = turn.run;
   if (staged === undefined) {
     if (verdict.ok) turn.inputs.push({ ...columns, seq: nextSeq(turn), answers: state.seq, ops: verdict.ops[0]! });
-    else turn.refused.push({ id: columns.correlationId ?? '', name: 'patchContext', failure: refusal(verdict) });
+    else {
+      const key = updateKey(runId, columns.correlationId ?? '');
+      turn.refused.push({ key, name: 'patchContext', failure: refusal(verdict) });
+    }
   } else if (verdict.ok) {
     const seq = nextSeq(turn);
     turn.inputs.push({ ...columns, seq }, ...stagedEvents(seq, staged, verdict.ops));
@@ -231,6 +255,10 @@ function takePatches(turn: OpenTurn, input: Input, verdict: PatchVerdict): void 
     turn.inputs.push({ ...conflictEvent({ ...columns, name }, staged, verdict), seq: nextSeq(turn) });
     turn.logs = [...turn.logs, conflictLog(name, verdict)];
   }
+}
+
+function refuse(turn: OpenTurn, key: string, { name, type }: Pick<Input, 'name' | 'type'>, failure: Uint8Array): void {
+  turn.refused.push({ key, name: name ?? type, failure });
 }
 
 /** Shows the inputs to the code and takes its commands. Returns why the activation failed. */
@@ -257,10 +285,15 @@ function activate(turn: OpenTurn): TaskFailure | undefined {
   if (mark !== undefined) markVersion(turn, mark);
   // An event must mark the end of this turn in the log. Otherwise a later replay would merge the turn with the next
   // one.
-  else if (turn.inputs.length + turn.outputs.length === 0) {
+  else if (turn.outputs.length === 0 && !endsActivation(turn.inputs.at(-1))) {
     turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskCompleted')];
   }
   return undefined;
+}
+
+/** Whether a replay would activate the code in a turn that ends with this event. */
+function endsActivation(last: NewEvent | undefined): boolean {
+  return last !== undefined && !notActivated.has(last.type);
 }
 
 const changedByRefused: TaskFailure = {
@@ -280,9 +313,9 @@ function markVersion(turn: OpenTurn, mark: DeploymentMeta): void {
 /** Removes updates that the code rejected, and renumbers the inputs after them. */
 function dropRefused(turn: OpenTurn, rejected: readonly RejectedUpdate[]): void {
   const failures = new Map(rejected.map(({ seq, failure }) => [seq, failure]));
-  for (const { seq, correlationId, name } of turn.inputs) {
+  for (const { seq, correlationId, ...columns } of turn.inputs) {
     const failure = failures.get(seq);
-    if (failure !== undefined) turn.refused.push({ id: correlationId ?? '', name: name ?? '', failure });
+    if (failure !== undefined) refuse(turn, updateKey(turn.run.runId, correlationId ?? ''), columns, failure);
   }
   turn.inputs = withoutInputs(turn.inputs, ({ seq }) => failures.has(seq));
 }
@@ -347,36 +380,22 @@ function close(turn: OpenTurn): BuiltTurn {
 }
 
 function seal(turn: OpenTurn): BuiltTurn {
-  const { run, at, inputs, outputs, consumed, unseenInputs, refused, continues, forks, activated, failure, logs } =
-    turn;
+  const { run, at, inputs, outputs, consumed, unseenInputs, refused, continues, forks } = turn;
+  const { activated, isDeferred, failure, logs } = turn;
   const newEvents = [...inputs, ...outputs];
   const { events, status } = sealTurn(run.state, run.unhashedEvents, { newEvents, at }, sha256);
+  const changes = rowChanges(newEvents, run.state.status, status);
   let bytes = 0;
-  let changes: PropertiesMeta | undefined;
-  for (const { type, payload, ops, meta } of newEvents) {
+  for (const { payload, ops, meta } of newEvents) {
     bytes += 120 + (payload?.length ?? 0) + (ops?.length ?? 0) + (meta?.length ?? 0);
-    if (type === 'MemoUpserted' || type === 'SearchAttributesUpserted') {
-      changes = joinedChanges(changes ?? {}, JSON.parse(meta ?? '{}') as PropertiesMeta);
-    }
   }
   const closes = isClosed(status) ? status : undefined;
   return {
-    ...{ events, consumed, unseenInputs, refused, continues, forks, changes, closes, activated, failure, logs, bytes },
+    ...{ events, consumed, unseenInputs, refused, continues, forks, changes, closes, activated, isDeferred },
+    ...{ failure, logs, bytes },
     outputs: events.slice(inputs.length),
     mailRead: run.mailRead,
-    outbox: closes === undefined ? undefined : outboxEntry(turn, events),
+    outbox:
+      closes === undefined ? undefined : outboxEntry(run.state, events, continues !== undefined || forks !== undefined),
   };
 }
-
-/** Which other runs must learn that the run is closed; undefined when there are none. */
-function outboxEntry({ run, continues, forks }: OpenTurn, events: readonly HistoryEvent[]): OutboxEntry | undefined {
-  const parent = continues === undefined && forks === undefined ? run.state.parent : undefined;
-  const links = run.state.links?.isEmpty === false || events.some(({ type }) => startsLink.has(type));
-  return parent === undefined && !links ? undefined : { parent, links };
-}
-
-const startsLink: ReadonlySet<EventType> = new Set<EventType>([
-  'ChildWorkflowInitiated',
-  'ExternalSignalInitiated',
-  'ExternalCancelInitiated',
-]);

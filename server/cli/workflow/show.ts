@@ -70,6 +70,7 @@ function membersText(members: object): string | undefined {
 function openRows(run: WorkflowExecutionDescription): [string, string | undefined][] {
   if (run.closeTime !== undefined) return [];
   return [
+    ['paused', pauseText(run.paused)],
     ['worker', run.owner === undefined ? 'none' : `epoch ${run.owner}`],
     ['pollers', String(run.pollers)],
     ['version', versionText(run)],
@@ -83,6 +84,12 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
     ...taskFailureRows(run.taskFailure),
     ...quarantineRows(run.quarantine),
   ];
+}
+
+function pauseText(paused: WorkflowExecutionDescription['paused']): string | undefined {
+  if (paused === undefined) return undefined;
+  const { at, actor, reason, seq } = paused;
+  return `since ${at.toISOString()}${actor === null ? '' : ` by ${actor}`}${reason === null ? '' : `: ${reason}`} (seq ${seq})`;
 }
 
 function quarantineRows(quarantine: WorkflowExecutionDescription['quarantine']): [string, string | undefined][] {

@@ -274,7 +274,7 @@ const refused: [ActivityOptions | undefined, string, string][] = [
   [
     { ...options, queue: 'other' } as ActivityOptions,
     'RuntimeError',
-    'An activity has no option "queue". Known options: startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, summary, heartbeatTimeout, taskQueue, allowEagerDispatch, versioningIntent, activityId.',
+    'An activity has no option "queue". Known options: startToCloseTimeout, scheduleToCloseTimeout, scheduleToStartTimeout, retry, cancellationType, skippable, summary, heartbeatTimeout, taskQueue, allowEagerDispatch, versioningIntent, activityId.',
   ],
   [
     { ...options, taskQueue: '' },

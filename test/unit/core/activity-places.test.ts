@@ -1,6 +1,7 @@
 // The places of a run's activities, and which changes of place are allowed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import { type ActivityPlace, ActivityPlaces } from '../../../runtime/core/activity/activity-places.ts';
 
 const seq = 2;
@@ -9,12 +10,18 @@ const moves: Readonly<Record<ActivityPlace, (places: ActivityPlaces) => void>> =
   task: (places) => places.offered(seq),
   told: (places) => places.told(seq, 1),
   asked: (places) => places.found(seq, 'asked'),
+  held: (places) => {
+    if (!places.hold(seq)) throw new RuntimeError('ASSERTION_FAILED', 'it is not held');
+  },
 };
 
 test('an activity moves only as the table allows', () => {
-  const allowed = ['local task', 'local told', 'task told', 'told told', 'told local', 'asked told', 'asked local'];
-  for (const from of ['local', 'task', 'told', 'asked'] as const) {
-    for (const to of ['local', 'task', 'told'] as const) {
+  const allowed = [
+    ...['local task', 'local told', 'local held', 'task told', 'task held', 'told told', 'told local'],
+    ...['asked told', 'asked local', 'asked held', 'held held', 'held local'],
+  ];
+  for (const from of ['local', 'task', 'told', 'asked', 'held'] as const) {
+    for (const to of ['local', 'task', 'told', 'held'] as const) {
       const places = new ActivityPlaces();
       places.found(seq, from);
       if (allowed.includes(`${from} ${to}`)) {

@@ -1,7 +1,8 @@
 // The next attempt of an activity as the row that other workers claim.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PendingActivity } from '../../../runtime/core/activity/pending-activity.ts';
+import { type PendingActivity, scheduledActivity } from '../../../runtime/core/activity/pending-activity.ts';
+import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { offeredTask } from '../../../runtime/core/activity/offered-task.ts';
 
 const year = 365.25 * 86_400_000;
@@ -9,20 +10,9 @@ const now = 1_800_000_000_000_000;
 const place = { queue: 'default/tools', now };
 
 function pending(options: object, nextAttemptAt = 0): PendingActivity {
-  return {
-    ...{
-      seq: 2,
-      type: 'tool',
-      args: null,
-      lastFailure: null,
-      lastFailureMessage: null,
-      cancelRequested: false,
-      isHeld: false,
-      startedAttempt: 0,
-      startedSeq: 0,
-    },
-    ...{ scheduledAt: now, failedAttempts: 0, lostAttempts: 0, nextAttemptAt, options: { id: 'a', ...options } },
-  };
+  const meta = JSON.stringify({ id: 'a', ...options });
+  const event = { ...newEvent(2, 'ActivityScheduled', { name: 'tool', meta }), at: now, hash: null };
+  return { ...scheduledActivity(event), nextAttemptAt };
 }
 
 test('limits from old logs never exceed the range of the database', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { type EventType, eventCode, type HistoryEvent } from '../../../runtime/core/log/event.ts';
+import { isBegun, nextAttempt } from '../../../runtime/core/activity/pending-activity.ts';
 import { decodePayload, encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { type RunSnapshot, RunState } from '../../../runtime/core/run/run-state.ts';
 import { randomLog } from '../../support/random-log.ts';
@@ -55,8 +56,8 @@ const effects: { readonly [T in EventType]: readonly [Columns, ...Part[]] } = {
   WorkflowTaskFailed: [{ name: 'WORKFLOW_ERROR', attempt: 1 }, 'taskFailure'],
   WorkflowTaskCompleted: [{ meta: '{"version":{"deploymentName":"d","buildId":"b"}}' }, 'versioning'],
   WorkflowTaskDeferred: [{}],
-  WorkflowPaused: [{}, 'status'],
-  WorkflowResumed: [{}],
+  WorkflowPaused: [{}, 'status', 'paused', 'pauseEvents'],
+  WorkflowResumed: [{}, 'pauseEvents'],
   WorkflowForked: [
     {
       meta: '{"runId":"f","origin":"r","line":[{"runId":"r","first":1,"last":7}],"engine":3,"attempts":{"2":4},"restarted":[4]}',
@@ -65,7 +66,7 @@ const effects: { readonly [T in EventType]: readonly [Columns, ...Part[]] } = {
   ],
   WorkflowRolledBack: [{}, 'status'],
   WorkflowRecovered: [{}, 'status'],
-  RecoveryApplied: [{}],
+  RecoveryApplied: [{ answers: 2, name: 'retry' }, 'activities'],
   PayloadErased: [{}],
   CheckpointSaved: [{ name: 'half' }],
   WorkerLost: [{ meta: '{"epoch":1,"activities":[2]}' }, 'workerLostSeq', 'activities'],
@@ -156,8 +157,11 @@ test('a pending activity counts failed and lost attempts, and knows when its nex
     type: 'pay',
     options: { id: 'a', stc: 1000 },
     scheduledAt: 2000,
+    limitsFrom: 2000,
     args: new Uint8Array([1]),
+    argsSeq: 0,
     failedAttempts: 1,
+    earlierAttempts: 0,
     lostAttempts: 3,
     startedAttempt: 1,
     startedSeq: 8,
@@ -166,7 +170,39 @@ test('a pending activity counts failed and lost attempts, and knows when its nex
     lastFailureMessage: 'no',
     cancelRequested: true,
     isHeld: false,
+    effect: null,
+    skippable: false,
+    recovery: null,
   });
+});
+
+test('a retry by a person starts counts and limits again, attempt numbers go on, and the last arguments count', () => {
+  const who = { source: 'user', sourceId: 'ann', reason: 'slower', answers: 2 } as const;
+  const retried = (seq: number, payload: Uint8Array | null): HistoryEvent =>
+    event(seq, 'RecoveryApplied', { ...who, name: 'retry', payload });
+  const state = RunState.of(runId, [
+    ...opened,
+    event(8, 'ActivityAttemptFailed', {
+      answers: 2,
+      attempt: 1,
+      meta: '{"delayMs":5,"effect":"none","skippable":true}',
+    }),
+    event(9, 'ActivityAttemptFailed', { answers: 2, attempt: 3, meta: '{"delayMs":5}' }),
+    retried(10, new Uint8Array([7])),
+  ]);
+  const activity = state.activities.get(2)!;
+  assert.deepEqual([activity.failedAttempts, nextAttempt(activity)], [0, 4]);
+  assert.deepEqual([activity.limitsFrom, activity.nextAttemptAt, activity.args], [10_000, 10_000, new Uint8Array([7])]);
+  assert.deepEqual([activity.effect, activity.skippable], [null, false], 'the last attempt declares');
+  state.apply(event(11, 'ActivityAttemptStarted', { answers: 2, attempt: 4, meta: '{"effect":"unsafe"}' }));
+  assert.ok(isBegun(state.activities.get(2)!));
+  state.apply(retried(12, null));
+  assert.ok(!isBegun(state.activities.get(2)!));
+  assert.equal(nextAttempt(state.activities.get(2)!), 5);
+  state.giveArguments(2, new Uint8Array([1]));
+  const { args, argsSeq, recovery } = state.activities.get(2)!;
+  assert.deepEqual([args, argsSeq], [new Uint8Array([7]), 10]);
+  assert.deepEqual(recovery, { seq: 12, at: 12_000, name: 'retry', reason: 'slower', actor: 'ann' });
 });
 
 test('a failed workflow task stays current until a task completes, even across attempts and lost workers', () => {
