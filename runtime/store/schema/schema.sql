@@ -121,8 +121,8 @@ create table reprise.events (
   constraint events_source_check CHECK (source = ANY (ARRAY['tool'::text, 'agent'::text, 'llm'::text, 'system'::text, 'user'::text]))
 );
 CREATE INDEX events_updates ON reprise.events USING btree (run_id, correlation_id) WHERE (type = ANY (ARRAY[41, 42, 43]));
-grant delete, select on reprise.events to reprise_pruner;
 CREATE INDEX events_verbs ON reprise.events USING btree (correlation_id) WHERE (type = ANY (ARRAY[13, 14, 18]));
+grant delete, select on reprise.events to reprise_pruner;
 grant insert, select on reprise.events to reprise_worker;
 grant select on reprise.events to reprise_auditor;
 
