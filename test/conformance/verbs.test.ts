@@ -208,9 +208,9 @@ describe('pause and resume', { concurrency: 4 }, () => {
           else await new Promise((resolve) => setTimeout(resolve, 4));
         }
         await handle.resume().catch(() => undefined);
+        await Promise.all(updates);
         await handle.signal('finish');
         const result = (await way.result(handle)) as string[];
-        await Promise.all(updates);
         assert.equal(result.length, ticks + sent);
         await assertFolds(way, handle);
       }),

@@ -45,6 +45,12 @@ export class MailDelivery {
     }
   }
 
+  /** Delivers the mail that was unread at the claim. Later messages may be in the log while an earlier update waits. */
+  deliverFirst(run: LiveRun, mail: readonly Mail[]): void {
+    this.deliver(mail);
+    if (!run.isMailUnreadable) run.mailRead = Math.max(run.mailRead, run.mailClaimed);
+  }
+
   /** Delivers messages. A run whose first task is not due leaves its mail unread, unless a message ends the wait. */
   deliver(mail: readonly Mail[]): void {
     const { runs, inputs, clock } = this.#worker;

@@ -101,7 +101,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     else activities.startAll(run);
     activities.matchPause(run);
     links.resume(run);
-    this.#deliverFirst(run, mail);
+    this.#stages.mail.deliverFirst(run, mail);
     // The code of a paused run is rebuilt when the run is resumed, if it could not follow the log now.
     if (run.state.paused !== undefined) {
       if (failure !== undefined) run.dropSandbox();
@@ -121,14 +121,8 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     if (!ending) run.mailRead = run.mailClaimed;
     timers.startAll(run);
     timers.wakeAt(run, run.waitsUntil);
-    if (ending) this.#deliverFirst(run, mail);
+    if (ending) this.#stages.mail.deliverFirst(run, mail);
     else cache.release(run);
-  }
-
-  /** Delivers the mail that was unread at the claim. Later messages may be in the log while an earlier update waits. */
-  #deliverFirst(run: LiveRun, mail: readonly Mail[]): void {
-    this.#stages.mail.deliver(mail);
-    if (!run.isMailUnreadable) run.mailRead = Math.max(run.mailRead, run.mailClaimed);
   }
 
   /**
@@ -364,13 +358,10 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     this.#worker.inputs.appended(inputs);
     actions.log(run, built);
     if (built.closes !== undefined) return this.#closed(run, built);
-    if (built.failure !== undefined) {
-      this.#retryTask(run, built);
-      this.#stages.activities.keepResults(run);
-    } else if (built.isDeferred) {
-      run.inputsToReplay.push(...visibleInputs(built.events));
-      this.#stages.activities.keepResults(run);
-    } else if (built.activated) {
+    if (built.failure !== undefined || built.isDeferred) this.#stages.activities.keepResults(run);
+    if (built.failure !== undefined) this.#retryTask(run, built);
+    else if (built.isDeferred) run.inputsToReplay.push(...visibleInputs(built.events));
+    else if (built.activated) {
       run.inputsToReplay = [];
       run.retryTaskAt = undefined;
     }
