@@ -176,8 +176,7 @@ function unseenTurn(run: LiveRun, inputs: readonly Input[], now: Micros, why: In
   if (why !== 'defer') failTask(turn, why);
   else {
     turn.isDeferred = true;
-    // Earlier inputs, which this process may not know, may wait for the code too, so each such turn says that the code
-    // has seen nothing.
+    // Earlier inputs that this process does not know may wait for the code too, so every such turn says so.
     if (endsActivation(turn.inputs.at(-1))) turn.outputs = [newEvent(nextSeq(turn), 'WorkflowTaskDeferred')];
   }
   return close(turn);
