@@ -7,6 +7,7 @@ export const workerLost = 10;
 export const activityScheduled = 20;
 export const activityCompleted = 24;
 export const timerStarted = 30;
+export const childInitiated = 70;
 
 export interface LogEvent {
   readonly seq: number;
@@ -30,6 +31,16 @@ export async function headReaches(pool: pg.Pool, runId: string, seq: number): Pr
     if (reached >= seq) return reached;
     await pause(10);
   }
+}
+
+/** The events of one type, in order. */
+export async function eventsOfType(pool: pg.Pool, runId: string, type: number): Promise<LogEvent[]> {
+  const { rows } = await pool.query<LogEvent>(
+    `select seq, type, extract(epoch from at)::float8 * 1000 as at from reprise.events
+     where run_id = $1 and type = $2 order by seq`,
+    [runId, type],
+  );
+  return rows;
 }
 
 /** Events from `from` to `to`, both inclusive. */

@@ -4,6 +4,14 @@ import { question as cachedStates } from './cached-states.bench.ts';
 import { question as checkpointCost } from './checkpoint-cost.bench.ts';
 import { question as codeReplay } from './code-replay.bench.ts';
 import { question as damagedCheckpoints } from './damaged-checkpoints.bench.ts';
+import { question as eventualCompletion } from './failures/eventual-completion.bench.ts';
+import { question as caseStudy } from './failures/case-study.bench.ts';
+import { question as speedUp } from './failures/speed-up.bench.ts';
+import { question as stagedPipeline } from './failures/staged-pipeline.bench.ts';
+import { question as overheadStages } from './overhead-stages.bench.ts';
+import { question as overheadSteps } from './overhead-steps.bench.ts';
+import { question as manyKills } from './failures/many-kills.bench.ts';
+import { question as overheadShortSteps } from './overhead-short-steps.bench.ts';
 import { question as fanOut } from './fan-out.bench.ts';
 import { question as heldSnapshot } from './held-snapshot.bench.ts';
 import { question as longRun } from './long-run.bench.ts';
@@ -43,6 +51,14 @@ export const questions: readonly Question[] = [
   cachedStates,
   checkpointCost,
   damagedCheckpoints,
+  overheadStages,
+  overheadSteps,
+  overheadShortSteps,
+  speedUp,
+  stagedPipeline,
+  manyKills,
+  eventualCompletion,
+  caseStudy,
 ];
 
 /** Questions by a comma-separated list of ids. @throws UsageError for an unknown id */

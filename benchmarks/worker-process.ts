@@ -2,18 +2,35 @@
 import { pino } from 'pino';
 import { Connection } from 'reprise/client';
 import { Worker } from 'reprise/worker';
-import * as activities from './activities.ts';
 import type { BenchWorkerOptions, Memory } from './bench-worker.ts';
 
-const { workflows, ...options } = JSON.parse(process.argv[2] ?? '{}') as BenchWorkerOptions;
+const {
+  workflows,
+  activities,
+  dies,
+  clockAheadMs,
+  env: _env,
+  ...options
+} = JSON.parse(process.argv[2] ?? '{}') as BenchWorkerOptions;
+if (clockAheadMs !== undefined) setClock(clockAheadMs);
 const connection = await Connection.connect();
+let times = 0;
 const worker = await Worker.create({
+  ...(options.workflowBundle === undefined
+    ? { workflowsPath: workflows ?? new URL('./workflows.ts', import.meta.url) }
+    : {}),
   ...options,
   connection,
-  workflowsPath: workflows ?? new URL('./workflows.ts', import.meta.url),
-  activities,
+  activities: (await import(activities ?? new URL('./activities.ts', import.meta.url).href)) as object,
   maxConcurrentActivities: 1000,
-  logger: pino({ level: 'error' }),
+  logger: pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'error' }),
+  ...(dies === undefined
+    ? {}
+    : {
+        failPoint: (point: string) => {
+          if (point === dies.at && ++times === dies.time) process.kill(process.pid, 'SIGKILL');
+        },
+      }),
 });
 process.on('SIGTERM', () => worker.shutdown());
 process.on('disconnect', () => process.exit(1));
@@ -35,3 +52,10 @@ process.send?.('ready');
 await running;
 await connection.close();
 process.disconnect?.();
+
+/** Shifts the process's wall clock: Date.now() and performance.timeOrigin. */
+function setClock(aheadMs: number): void {
+  const now = Date.now;
+  Date.now = () => now() + aheadMs;
+  Object.defineProperty(performance, 'timeOrigin', { value: performance.timeOrigin + aheadMs });
+}
