@@ -114,6 +114,11 @@ export class WorkflowUpdateHandle<Ret = unknown> {
     let waitedUntil: number | undefined;
     const look = async (): Promise<{ value: Ret } | undefined> => {
       const state = await stateOf(target);
+      if (state.heir !== undefined && state.outcome === undefined) {
+        target = { ...target, runId: state.heir };
+        waitedUntil = performance.now();
+        return look();
+      }
       if (state.accepted) return outcomeOf<Ret>(state);
       if (state.waiting) {
         follows = true;

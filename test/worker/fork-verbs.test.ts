@@ -225,3 +225,19 @@ test("signals, updates and people's patches behind the point reach the fork agai
   assert.deepEqual(await handle.result(), ['first', '21', 'end']);
   await assertReplays(database, made.runId, 'forks.ts');
 });
+
+test('an update whose handler runs when its run is forked ends in the fork, before or behind the point', async () => {
+  for (const place of ['before', 'behind']) {
+    const handle = await engine.start('approved', [], randomUUID());
+    await engine.until(async () => {
+      return (await forks.historyOf(handle.runId!)).filter(({ type }) => type === 'ActivityCompleted').length === 2;
+    });
+    const update = await handle.startUpdate('double', { args: [-4], waitForStage: 'ACCEPTED' });
+    const accepted = await forks.seqOf(handle.runId!, ({ type }) => type === 'UpdateAccepted');
+    const toSeq = place === 'before' ? accepted : accepted - 1;
+    const { runId } = await handle.rollback({ toSeq, reapply: true });
+    const result = update.result();
+    await engine.client.workflow.getHandle(handle.workflowId, runId).signal('go', 'end');
+    assert.equal(await result, -8);
+  }
+});

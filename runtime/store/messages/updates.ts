@@ -2,6 +2,7 @@
 // gets the answer that rejects an update.
 import { hash } from 'node:crypto';
 import { eventCode } from '../../core/log/event.ts';
+import { lineWithin, rowsOf } from '../log/line.ts';
 import type { Database } from '../sql/database.ts';
 
 export interface UpdateState {
@@ -12,6 +13,8 @@ export interface UpdateState {
   readonly waiting: boolean;
   /** The successor of a run that continued as new. It receives the updates that this run has not accepted. */
   readonly next: string | undefined;
+  /** The fork that goes on in place of a closed run, also with the updates that this run has accepted. */
+  readonly heir: string | undefined;
   /** How the handler ended; undefined while it runs. */
   readonly outcome: { readonly failed: boolean; readonly payload: Uint8Array } | undefined;
 }
@@ -42,9 +45,12 @@ export async function readUpdate(
     next: string | null;
     done: number | null;
     payload: Buffer | null;
+    heir: string | null;
+    forked: boolean;
   }>({
     name: `reprise_update_${schema}`,
     text: `select r.closed_at is not null as closed, a.seq is not null as accepted, d.type as done, d.payload,
+  r.taken_over_by as heir, r.start_run_id is not null as forked,
   exists (select from ${schema}.inbox i where i.run_id = r.run_id and i.correlation_id = $2
     and i.type = ${eventCode.UpdateAccepted}) as waiting,
   case when r.closed_at is not null then
@@ -58,10 +64,21 @@ where r.run_id = $1`,
   });
   const [row] = rows;
   if (row === undefined) return undefined;
-  const { closed, accepted, waiting, next, done, payload } = row;
+  const { closed, waiting, next, done, payload, heir, forked } = row;
+  const accepted = row.accepted || (forked && !waiting && (await isAcceptedBefore(database, runId, updateId)));
   const outcome =
     done === null ? undefined : { failed: done === eventCode.UpdateFailed, payload: payload ?? new Uint8Array() };
-  return { closed, accepted, waiting, next: next ?? undefined, outcome };
+  return { closed, accepted, waiting, next: next ?? undefined, heir: heir ?? undefined, outcome };
+}
+
+/** Whether an ancestor of a fork has accepted the update, in the part of the history that they share. */
+async function isAcceptedBefore({ pool, schema }: Database, runId: string, updateId: string): Promise<boolean> {
+  const rows = rowsOf(schema, await lineWithin(pool, schema, runId));
+  const { rowCount } = await pool.query(
+    `select from ${rows} and type = ${eventCode.UpdateAccepted} and correlation_id = $1 limit 1`,
+    [updateId],
+  );
+  return rowCount !== 0;
 }
 
 /** Answers a sender whose update or verb was refused. If the answer is lost, the sender asks again. */

@@ -7,12 +7,13 @@ import { commonSeq, type LineSegment, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import { ContextTrial } from '../../core/recovery/context-trial.ts';
 import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
-import { type ForkPlan, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
+import { type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
+import { sealFork } from '../../core/recovery/seal-fork.ts';
 import { inheritedMeta } from '../../core/run/chain.ts';
 import { readForkedMeta } from '../../core/run/forked-meta.ts';
 import { RunState } from '../../core/run/run-state.ts';
-import { type LogHead, sealTurn, turnTime } from '../../core/run/seal-turn.ts';
+import { sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { readOpenEventsWithin, readTail } from '../log/history.ts';
 import { lineWithin, rowsOf } from '../log/line.ts';
@@ -243,7 +244,8 @@ async function createFork(
     begunTasks: open === undefined ? [] : await begunTasks(client, schema, open),
     isOpen: row.closed_at === null,
   });
-  const events = sealed({ ...head, runId: forkId, line: plan.line }, unhashed, plan, now);
+  const base = { head: { ...head, runId: forkId, line: plan.line }, unhashed };
+  const events = sealFork(base, plan, now, sha256);
   for (const event of events) state.apply(event);
   checkDeadline(state, now);
   const closed =
@@ -334,17 +336,6 @@ where run_id = $1 and parent_run_id is not null returning true as told`,
     [row.run_id],
   );
   return rows.length > 0;
-}
-
-/** The fork's first two turns: the fork itself, and what it carries over. */
-function sealed(head: LogHead, unhashed: readonly HistoryEvent[], plan: ForkPlan, now: Micros): HistoryEvent[] {
-  const newEvents = [plan.forked, ...plan.applied];
-  const first = sealTurn(head, unhashed, { newEvents, at: turnTime(head, now) }, sha256);
-  if (plan.carried.length === 0) return first.events;
-  const { seq, at, hash } = first.events.at(-1)!;
-  const second: LogHead = { ...head, seq, at, hash: hash! };
-  const carried = [...plan.carried, newEvent(0, 'WorkflowTaskDeferred')];
-  return [...first.events, ...sealTurn(second, [], { newEvents: carried, at: turnTime(second, now) }, sha256).events];
 }
 
 /** Ends the open run that the fork takes the place of. */
