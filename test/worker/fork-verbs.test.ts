@@ -241,3 +241,15 @@ test('an update whose handler runs when its run is forked ends in the fork, befo
     assert.equal(await result, -8);
   }
 });
+
+test('the token of an activity that a client completes stays valid when its run is forked', async () => {
+  const key = randomUUID();
+  const handle = await engine.start('handsOver', [key], key);
+  const token = await engine.until(async () => activities.handedOver.get(`${key} 1`));
+  const waitsForClient = 'select from reprise.activity_tasks where run_id = $1 and worker is null and due_at is null';
+  await engine.until(async () => (await engine.pool.query(waitsForClient, [handle.runId])).rowCount === 1);
+  const scheduled = await forks.seqOf(handle.runId!, ({ type }) => type === 'ActivityScheduled');
+  await handle.rollback({ toSeq: scheduled });
+  await engine.client.activity.complete(Buffer.from(token, 'base64'), 'done by a person');
+  assert.equal(await handle.result(), 'done by a person');
+});

@@ -161,6 +161,12 @@ select coalesce((select state from beat), (select 'paused' from ${schema}.activi
   return rows[0]?.state ?? 'gone';
 }
 
+/** The fork that goes on with the activity in place of a closed run: a token that names the old run stays valid. */
+export async function heirOf({ pool, schema }: Database, { runId, seq }: TaskKey): Promise<string | undefined> {
+  const { rows } = await pool.query<{ heir: string | null }>(`select ${schema}.heir($1, $2) as heir`, [runId, seq]);
+  return rows[0]?.heir ?? undefined;
+}
+
 /** The state of an activity according to the log and the inbox. */
 export interface LoggedActivity {
   /** True if nothing has ended the activity, and the inbox holds no message that certainly will. */
@@ -192,9 +198,13 @@ export async function readActivity(
       and w.meta::jsonb->'activities' @> to_jsonb($2::int)) as attempt,
   exists (select from ${schema}.inbox i where i.run_id = $1 and i.correlation_id = $3) as "isWaiting",
   coalesce(bool_or(e.correlation_id = $3), false) as "isTaken"
-from ${schema}.events s join ${schema}.runs run on run.run_id = s.run_id
-left join ${schema}.events e on e.run_id = s.run_id and e.seq > s.seq and e.answers = s.seq
-where s.run_id = $1 and s.seq = $2 and s.type = ${eventCode.ActivityScheduled} group by run.closed_at`,
+from ${schema}.runs run
+-- A fork may have inherited the activity, and its failed attempts.
+join lateral (select l.run_id from ${schema}.line($1) l where $2 between l.first and l.last) home on true
+join ${schema}.events s on s.run_id = home.run_id and s.seq = $2
+left join lateral (select e.* from ${schema}.line($1) l join ${schema}.events e
+  on e.run_id = l.run_id and e.seq between l.first and l.last where e.seq > s.seq and e.answers = s.seq) e on true
+where run.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by run.closed_at`,
     [runId, seq, messageId],
   );
   return rows[0];

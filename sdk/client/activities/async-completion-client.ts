@@ -12,6 +12,7 @@ import {
   beatByClient,
   type ClientOutcome,
   endByClient,
+  heirOf,
   findActivity,
   type LoggedActivity,
   readActivity,
@@ -179,9 +180,15 @@ export class AsyncCompletionClient {
     }
   }
 
+  /** A token names the run that the attempt began in; a fork may have taken its place. */
+  async #present(key: AttemptKey): Promise<AttemptKey> {
+    const heir = await this.#connection.reach((database) => heirOf(database, key));
+    return heir === undefined ? key : { ...key, runId: heir };
+  }
+
   async #find(activity: TaskTokenLike | FullActivityId): Promise<AttemptKey> {
-    if (typeof activity === 'string') return decodeTaskToken(Buffer.from(activity, 'base64'));
-    if (activity instanceof Uint8Array) return decodeTaskToken(activity);
+    if (typeof activity === 'string') return this.#present(decodeTaskToken(Buffer.from(activity, 'base64')));
+    if (activity instanceof Uint8Array) return this.#present(decodeTaskToken(activity));
     checkOptions('The id of an activity', activity, fullIdParts);
     const activityId = checkName('activityId', activity.activityId);
     const { runId } = activity;
