@@ -1,7 +1,7 @@
 // Finds the point of a fork in the log of a run: before a step, at a seq, at a checkpoint, or at the end. Reads only.
 import { RuntimeError } from '../core/failure/runtime-error.ts';
 import type { HistoryEvent } from '../core/log/event.ts';
-import { type ActivityAddress, parseActivityAddress } from '../core/recovery/activity-address.ts';
+import { type ActivityAddress, asActivityId, parseActivityAddress } from '../core/recovery/activity-address.ts';
 import { readHistory } from '../store/log/history.ts';
 import { listCheckpoints } from '../store/checkpoints/checkpoints.ts';
 import type { Database } from '../store/sql/database.ts';
@@ -85,7 +85,8 @@ export class ForkPoints {
   #find(address: ActivityAddress): HistoryEvent | undefined {
     if (address.by === 'call') {
       const { type, n } = address;
-      return this.#events.filter((event) => event.type === 'ActivityScheduled' && event.name === type)[n - 1];
+      const calls = this.#events.filter((event) => event.type === 'ActivityScheduled' && event.name === type);
+      return calls[n - 1] ?? this.#find(asActivityId(address));
     }
     const bySeq = address.seq === undefined ? undefined : this.#events[address.seq - 1];
     if (bySeq !== undefined && (address.by === 'seq' || bySeq.type === 'ActivityScheduled')) return bySeq;

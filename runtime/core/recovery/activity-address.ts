@@ -7,7 +7,14 @@ export type ActivityAddress =
   | { readonly by: 'seq'; readonly seq: number }
   /** A text of digits names a seq, or the activity with this id when no activity has the seq. */
   | { readonly by: 'id'; readonly id: string; readonly seq: number | undefined }
-  | { readonly by: 'call'; readonly type: string; readonly n: number };
+  /** When there is no such call, the text is an id, which may have the same form. */
+  | CallAddress;
+
+interface CallAddress {
+  readonly by: 'call';
+  readonly type: string;
+  readonly n: number;
+}
 
 /** @throws INVALID_INPUT */
 export function parseActivityAddress(address: unknown): ActivityAddress {
@@ -22,6 +29,11 @@ export function parseActivityAddress(address: unknown): ActivityAddress {
     'INVALID_INPUT',
     `${describeValue(address)} is not the address of an activity call: expected a seq, an activity id, or type#n for the n-th call of a type.`,
   );
+}
+
+/** The address of a call, read as the id of an activity: workflow code may give ids such as `validation#1`. */
+export function asActivityId({ type, n }: CallAddress): ActivityAddress & { readonly by: 'id' } {
+  return { by: 'id', id: `${type}#${n}`, seq: undefined };
 }
 
 function isSeq(value: number): boolean {

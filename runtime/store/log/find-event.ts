@@ -1,5 +1,6 @@
 // Finds the event that a point in a run's history names: by an address, by a time, by the end of a turn. Along the line of
 // a fork.
+import { asActivityId } from '../../core/recovery/activity-address.ts';
 import type { EventAddress } from '../../core/recovery/event-address.ts';
 import { type EventType, eventCode, type Micros } from '../../core/log/event.ts';
 import type { Database } from '../sql/database.ts';
@@ -18,6 +19,7 @@ export async function findEvent(database: Database, runId: string, address: Even
     `select seq from ${rowsOf(schema, line)} and type = ${eventCode[type]} and ${where} order by seq ${order} offset $2 limit 1`,
     [value, skipped],
   );
+  if (rows[0] === undefined && address.by === 'call') return findEvent(database, runId, asActivityId(address));
   return rows[0]?.seq;
 }
 

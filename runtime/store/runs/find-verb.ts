@@ -1,5 +1,5 @@
 // Reads what verbs of operators need from the log: a verb by its request, an activity by its address, and how an activity ended.
-import type { ActivityAddress } from '../../core/recovery/activity-address.ts';
+import { type ActivityAddress, asActivityId } from '../../core/recovery/activity-address.ts';
 import { verbTypes } from '../../core/recovery/verb.ts';
 import { type EventType, eventCode, eventTypeOf } from '../../core/log/event.ts';
 import { closingTypes } from '../../core/log/event-groups.ts';
@@ -106,7 +106,10 @@ export async function findActivity(
   };
   const bySeq = (seq: number): Promise<ActivityCall | undefined> => select('seq = $1', [seq]);
   if (address.by === 'seq') return bySeq(address.seq);
-  if (address.by === 'call') return select('name = $1 order by seq offset $2 limit 1', [address.type, address.n - 1]);
+  if (address.by === 'call') {
+    const call = await select('name = $1 order by seq offset $2 limit 1', [address.type, address.n - 1]);
+    return call ?? findActivity(database, runId, asActivityId(address));
+  }
   const found = address.seq === undefined ? undefined : await bySeq(address.seq);
   // An id may be used again once its activity has ended: the latest one is meant.
   return found ?? select("meta->>'id' = $1 order by seq desc limit 1", [address.id]);
