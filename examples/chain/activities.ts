@@ -1,7 +1,7 @@
 // The model calls of the chain, answered by a stub: no key, no network, the same answer each time. Its provider limits
-// the rate of one critic, as a real one does.
+// the rate of two critics and rejects one harmless prompt, as a real one does.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { activityInfo, ApplicationFailure, recordUsage } from 'reprise/activity';
+import { activity, activityInfo, ApplicationFailure, recordUsage } from 'reprise/activity';
 
 export interface Verdict {
   passed: boolean;
@@ -14,29 +14,38 @@ export interface CriticInput {
   delayMs: number;
 }
 
-/** The provider refuses this critic's calls until it has been asked this often, unless the calls are slow enough. */
-const limited = { critic: 'reflexion', attempts: 3, slowEnoughMs: 20, retryMs: 50 };
+/** The provider refuses a critic's calls until it has been asked so often, unless the calls are slow enough. */
+const limits: Readonly<Record<string, { attempts: number; retryIn: '50 ms' | '1 hour' }>> = {
+  reflexion: { attempts: 3, retryIn: '50 ms' },
+  'self-refine': { attempts: Infinity, retryIn: '1 hour' },
+};
+export const slowEnoughMs = 20;
 
 export async function generate(prompt: string, critiques: string[]): Promise<string> {
   pay('writer', prompt.length, 400, 0.012);
   return [`An essay on ${prompt}.`, ...critiques.map((critique) => `It answers: ${critique}.`)].join(' ');
 }
 
-export async function validate(text: string): Promise<Verdict> {
+/** An operator may skip this check and say how it ends. */
+export const validate = activity({ effect: 'none', skippable: true }, async (text: string): Promise<Verdict> => {
+  if (text.includes('attack')) {
+    const message = 'the filter takes the text for a threat';
+    throw ApplicationFailure.create({ type: 'ContentFilterError', message, nextRetryDelay: '1 hour' });
+  }
   pay('judge', text.length, 5, 0.001);
   const answers = text.split('It answers').length - 1;
   return { passed: answers >= 2, problem: answers >= 2 ? '' : `only ${answers} objections are answered` };
-}
+});
 
 export async function criticize({ critic, text, delayMs }: CriticInput): Promise<string> {
   await sleep(delayMs);
-  const isTooFast = delayMs < limited.slowEnoughMs && activityInfo().attempt < limited.attempts;
-  if (critic === limited.critic && isTooFast) {
+  const limit = limits[critic];
+  if (limit !== undefined && delayMs < slowEnoughMs && activityInfo().attempt < limit.attempts) {
     throw ApplicationFailure.create({
       type: 'RateLimitError',
-      message: `429 too many requests, retry in ${limited.retryMs} ms`,
+      message: `429 too many requests, retry in ${limit.retryIn}`,
       // The next attempt comes when the provider allows it.
-      nextRetryDelay: limited.retryMs,
+      nextRetryDelay: limit.retryIn,
     });
   }
   pay(critic, text.length, 80, 0.004);

@@ -1,69 +1,63 @@
-// node -C reprise-source examples/chain/main.ts: a chain of model calls meets a rate limit. Shows that no other call is
-// repeated or paid again, and compares the run with one that was slow enough from the start.
-import { Client, Connection, readRunBundle, type WorkflowHandle } from 'reprise/client';
-import { startPostgres } from 'reprise/server';
-import { Worker } from 'reprise/worker';
-import { mkdirSync } from 'node:fs';
+// npm run start:chain: chains of model calls meet a rate limit and a false alarm. Shows that no other call is repeated or
+// paid again, whether the engine tries again by itself or an operator helps.
 import { join } from 'node:path';
-import * as activities from './activities.ts';
-import { callsOf, type Call } from './calls.ts';
-import type { improvementChain } from './workflows.ts';
+import { parseArgs } from 'node:util';
+import { Client, Connection, type WorkflowHandle } from 'reprise/client';
+import { openDatabase } from '../processes/database.ts';
+import { WorkerGroup } from '../processes/worker-group.ts';
+import { compare } from './compare.ts';
+import { Operator } from './operator.ts';
+import type { ChainInput, improvementChain } from './workflows.ts';
 
-const prompt = 'the ethics of AI';
-const critics = ['reflexion', 'constitutional'];
+const usage = `npm run start:chain
 
-const given = process.env['REPRISE_DATABASE_URL'];
-const postgres = given === undefined ? await startPostgres({ folder: process.cwd() }) : undefined;
-const connection = await Connection.connect({ connectionString: given ?? postgres!.url });
-try {
+Writes a text with a stub of a language model and improves it. The provider refuses calls that come too fast.
+
+  --help  print this
+
+The database is REPRISE_DATABASE_URL's, or a Postgres of its own in .reprise/ of this folder.`;
+
+async function main(): Promise<boolean> {
+  console.log('Starting the database …');
+  const database = await openDatabase();
+  const connection = await Connection.connect({ connectionString: database.url });
   const name = `chain-${Date.now().toString(36)}`;
-  const client = new Client({ connection });
-  const workflowsPath = new URL('./workflows.ts', import.meta.url);
-  const worker = await Worker.create({ connection, taskQueue: name, workflowsPath, activities });
-  const runs = await worker.runUntil(async () => {
-    const start = async (id: string, delayMs: number): Promise<WorkflowHandle> => {
-      const handle = await client.workflow.start<typeof improvementChain>('improvementChain', {
+  const folder = join(process.cwd(), '.reprise', name);
+  const workers = new WorkerGroup({
+    program: new URL('./worker.ts', import.meta.url),
+    taskQueue: name,
+    folder,
+    env: { REPRISE_DATABASE_URL: database.url },
+  });
+  try {
+    const { workflow } = new Client({ connection });
+    const start = (id: string, input: ChainInput): Promise<WorkflowHandle> =>
+      workflow.start<typeof improvementChain>('improvementChain', {
         workflowId: `${name}-${id}`,
         taskQueue: name,
-        args: [{ prompt, critics, delayMs }],
+        args: [input],
       });
-      await handle.result();
-      return handle;
-    };
-    return { hurried: await start('hurried', 0), slow: await start('slow', 20) };
-  });
-  await show(runs.hurried, runs.slow);
-} finally {
-  await connection.close();
-  if (postgres?.startedHere === true) await postgres.stop();
+    workers.start('worker-1');
+    const operator = new Operator(database.url);
+    const faults = [
+      ...(await workers.during(compare(start, folder))),
+      ...(await workers.during(operator.slowDown(start))),
+      ...(await workers.during(operator.overrule(start))),
+    ];
+    console.log(`\n${faults.length === 0 ? 'Everything held.' : faults.map((fault) => `FAULT: ${fault}`).join('\n')}`);
+    return faults.length === 0;
+  } finally {
+    await workers.stop();
+    await connection.close();
+    await database.stop();
+  }
 }
 
-async function show(hurried: WorkflowHandle, slow: WorkflowHandle): Promise<void> {
-  const calls = await callsOf(hurried);
-  for (const call of calls) console.log(lineOf(call));
-  const total = calls.reduce((sum, { costUsd }) => sum + costUsd, 0);
-  console.log(`total ${dollars(total)}: each call is paid once`);
-
-  const diff = await hurried.compare(slow);
-  const { same, differs, missing, extra } = diff.counts;
-  console.log(`compared with the slow run: ${same} same, ${differs} differ, ${missing + extra} more or fewer`);
-  const first = diff.items[diff.firstDivergence?.index ?? -1];
-  console.log(`first divergence: ${first?.id}, ${first?.differences.join(' and ')} (the pause is another)`);
-  console.log(`same text in the end: ${diff.context.length === 0 && diff.sameOutcome}`);
-
-  const folder = join(process.cwd(), '.reprise');
-  mkdirSync(folder, { recursive: true });
-  const { file } = await hurried.export({ file: join(folder, `${hurried.workflowId}.reprise.gz`) });
-  const bundle = await readRunBundle(file);
-  console.log(`${bundle.head} events are in ${file}, intact: look with gunzip, or`);
-  console.log(`  npm run -s reprise -- workflow verify --file ${file}`);
-}
-
-function lineOf({ id, refusals, costUsd }: Call): string {
-  const why = refusals.length === 0 ? '' : `  after ${refusals.length} refusals: ${refusals[0]}`;
-  return `${id.padEnd(28)} ${dollars(costUsd)}${why}`;
-}
-
-function dollars(amount: number): string {
-  return `$${amount.toFixed(3)}`;
+try {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h', default: false } } });
+  if (values.help) console.log(usage);
+  else process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 }

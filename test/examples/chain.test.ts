@@ -14,7 +14,7 @@ const program = fileURLToPath(new URL('../../examples/chain/main.ts', import.met
 const cwd = await mkdtemp(join(tmpdir(), 'reprise-chain-'));
 after(() => rm(cwd, { recursive: true }));
 
-test('a refused critic is asked again, no other call is repeated, and the text is the same', async (t) => {
+test('a refused critic is asked again, by the engine or by an operator, and no other call is repeated', async (t) => {
   const { url } = await testDatabase(t);
   const env = { ...process.env, REPRISE_DATABASE_URL: url };
   const { stdout } = await promisify(execFile)(process.execPath, ['-C', 'reprise-source', program], { cwd, env });
@@ -25,9 +25,18 @@ test('a refused critic is asked again, no other call is repeated, and the text i
     ['criticism#1/reflexion'],
     stdout,
   );
+  assert.match(stdout, /^ {2}NOT_SKIPPABLE: activity criticize /m);
+  assert.match(stdout, /retry chain-\S+-refused .* --set \/0\/delayMs=20 --reason 'slower pace'/);
+  assert.match(
+    stdout,
+    /^criticism#1\/self-refine +\$0\.004 {2}after 1 refusal: 429 too many requests, retry in 1 hour$/m,
+  );
+  assert.equal(stdout.match(/^total \$0\.034: each call is paid once$/gm)?.length, 2, stdout);
+  assert.match(stdout, /^text: An essay on how to survive a heart attack\.$/m);
+  assert.match(stdout, /^skipped by ann: known false alarm$/m);
+  assert.match(stdout, /^Everything held\.$/m);
   assert.match(refused[0]!, /after 2 refusals: 429 too many requests, retry in 50 ms$/);
   assert.match(stdout, /^generation#1 +\$0\.012$/m);
-  assert.match(stdout, /^total \$0\.034: each call is paid once$/m);
   assert.match(stdout, /^compared with the slow run: 4 same, 2 differ, 0 more or fewer$/m);
   assert.match(stdout, /^first divergence: criticism#1\/reflexion, input \(the pause is another\)$/m);
   assert.match(stdout, /^same text in the end: true$/m);
