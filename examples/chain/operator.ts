@@ -65,8 +65,10 @@ export class Operator {
 async function failedCall(handle: WorkflowHandle): Promise<{ activityId: string; lastFailure: string }> {
   for (;;) {
     const { pendingActivities } = await handle.describe();
-    const failed = pendingActivities.length === 1 ? pendingActivities[0] : undefined;
-    if (failed?.lastFailure != null) return { activityId: failed.activityId, lastFailure: failed.lastFailure };
+    const [only, another] = pendingActivities;
+    if (only !== undefined && another === undefined && only.lastFailure !== null) {
+      return { activityId: only.activityId, lastFailure: only.lastFailure };
+    }
     await sleep(20);
   }
 }
