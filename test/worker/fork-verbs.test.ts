@@ -8,7 +8,7 @@ import { encodePayload } from '../../runtime/core/payload/payload.ts';
 import { ForkPoints } from '../../runtime/recovery/fork-points.ts';
 import { beforeFailure, type RetryChoices } from '../../runtime/recovery/retry-closed.ts';
 import { fixtureBundle } from '../support/bundles.ts';
-import { testEngine } from '../support/engine.ts';
+import { fixtureWorker, testEngine } from '../support/engine.ts';
 import * as activities from '../support/fixtures/activities.ts';
 import { Forks } from '../support/forks.ts';
 import { assertReplays } from '../support/replays.ts';
@@ -252,4 +252,19 @@ test('the token of an activity that a client completes stays valid when its run 
   await handle.rollback({ toSeq: scheduled });
   await engine.client.activity.complete(Buffer.from(token, 'base64'), 'done by a person');
   assert.equal(await handle.result(), 'done by a person');
+});
+
+test('a task that waits for a worker of another queue moves to the fork, with its arguments', async () => {
+  const queue = randomUUID();
+  const handle = await engine.start('elsewhere', [queue], queue);
+  const tasksOf = async (runId: string): Promise<number | null> => {
+    return (await engine.pool.query('select from reprise.activity_tasks where run_id = $1', [runId])).rowCount;
+  };
+  await engine.until(async () => (await tasksOf(handle.runId!)) === 1);
+  const scheduled = await forks.seqOf(handle.runId!, ({ type }) => type === 'ActivityScheduled');
+  const { runId } = await handle.rollback({ toSeq: scheduled });
+  assert.deepEqual([await tasksOf(handle.runId!), await tasksOf(runId)], [0, 1]);
+  const worker = await fixtureWorker(engine.connection, queue, { workflowBundle: await fixtureBundle('forks.ts') });
+  assert.equal(await worker.runUntil(handle.result()), 'from elsewhere');
+  await forks.assertVerified(runId);
 });

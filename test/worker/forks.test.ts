@@ -163,3 +163,14 @@ test('a repeated request returns the fork that is there', async () => {
   const made = await Promise.all([1, 2, 3].map(() => forks.fork(origin.runId!, 1, { requestId })));
   assert.equal(new Set(made.map(({ runId }) => runId)).size, 1);
 });
+
+test('a fork that exists only for comparison is in no list', async () => {
+  const origin = await engine.start('steps', [1], randomUUID());
+  await origin.result();
+  const copy = await forks.fork(origin.runId!, 1, { verb: 'fork', workflowId: randomUUID() });
+  await copy.result();
+  const query = `WorkflowId = '${copy.workflowId}'`;
+  assert.equal((await engine.client.workflow.count(query)).count, 1);
+  await engine.pool.query("update reprise.runs set kind = 'replay' where run_id = $1", [copy.runId]);
+  assert.equal((await engine.client.workflow.count(query)).count, 0);
+});

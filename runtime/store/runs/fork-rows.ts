@@ -109,6 +109,7 @@ update ${schema}.ready set mail = $3::int + (select count(*) from unread) where 
 /**
  * Gives the fork the tasks of activities that it has in common with the run that it takes the place of. An attempt that
  * a worker runs is offered once more; an activity that a client completes keeps its attempt, so its token stays valid.
+ * Arguments that a person edited behind the point are dropped.
  */
 export async function moveTasks(
   client: pg.ClientBase,
@@ -119,6 +120,7 @@ export async function moveTasks(
   await client.query(
     `with tasks as (
   update ${schema}.activity_tasks set run_id = $1, attempt = attempt + (worker is not null)::int, worker = null,
+    args_seq = case when args_seq <= $3 then args_seq end,
     due_at = case when worker is not null then clock_timestamp() else due_at end,
     started_at = case when worker is not null then null else started_at end,
     beat_at = case when worker is not null then null else beat_at end,

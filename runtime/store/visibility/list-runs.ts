@@ -72,6 +72,7 @@ export async function listRuns(
     .select([historyLengthOf(schema).as('history_length'), startOf(schema).as('start')])
     .select(sql<string | null>`${column === undefined ? sql`null` : column}::text`.as('ordered_by'))
     .where('namespace', '=', namespace)
+    .where('kind', 'is', null)
     .where(visibilityFilter(parsed, schema));
   const { after } = page;
   if (after !== undefined) {
@@ -124,6 +125,7 @@ export async function countRuns(database: Database, namespace: string, query: st
     .selectFrom('runs')
     .select(sql<string>`count(*)`.as('count'))
     .where('namespace', '=', namespace)
+    .where('kind', 'is', null)
     .where(visibilityFilter(parsed, schema));
   const { sql: text, parameters } =
     groupBy === undefined
