@@ -225,6 +225,9 @@ export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tr
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
 export type { AppliedPatch, PatchContextOptions } from './client/context-write.ts';
+export type { LiveReplayOptions } from '../runtime/replay/live/live-options.ts';
+export type { LiveEstimate } from '../runtime/replay/live/live-plan.ts';
+export type { ActivityMatch, LiveReplayReport, PathDifference } from '../runtime/replay/live/live-report.ts';
 export type { FileReplayOptions, ReplayOptions, ReplayPoint } from '../runtime/replay/replay-options.ts';
 export type { DivergenceGroup, GateReport } from '../runtime/replay/gate-report.ts';
 export type { RunVerdict } from '../runtime/replay/replay-many.ts';

@@ -71,7 +71,7 @@ const verbRules = {
 };
 const placeRules = { toSeq: wholeNumber(1), checkpoint: storableName };
 
-const tables: Readonly<Record<Exclude<ForkVerb, 'retry' | 'skip'>, OptionTable>> = {
+const tables: Readonly<Record<Exclude<ForkVerb, 'retry' | 'skip' | 'replay'>, OptionTable>> = {
   fork: optionTable<ForkOptions>({
     ...verbRules,
     ...placeRules,

@@ -121,7 +121,10 @@ export abstract class RunForks extends RunHistory {
     return this.#make(run, points, applied === undefined ? request : { ...request, applied });
   }
 
-  async #fork(verb: Exclude<ForkVerb, 'retry' | 'skip'>, options: ForkVerbOptions & ForkPlace): Promise<ForkOutcome> {
+  async #fork(
+    verb: Exclude<ForkVerb, 'retry' | 'skip' | 'replay'>,
+    options: ForkVerbOptions & ForkPlace,
+  ): Promise<ForkOutcome> {
     checkForkOptions(verb, options);
     const run = await this.run();
     const points = await this.#pointsOf(run);

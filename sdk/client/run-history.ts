@@ -17,6 +17,9 @@ import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { readBundle } from '../../runtime/store/runs/recorded-bundle.ts';
 import { readLineage } from '../../runtime/store/runs/lineage.ts';
 import type { ReplayOptions } from '../../runtime/replay/replay-options.ts';
+import { isLiveReplay, type LiveReplayOptions } from '../../runtime/replay/live/live-options.ts';
+import type { LiveEstimate } from '../../runtime/replay/live/live-plan.ts';
+import type { LiveReplayReport } from '../../runtime/replay/live/live-report.ts';
 import type { ReplayReport } from '../../runtime/replay/report.ts';
 import { blame, type BlameEntry, timeline, type TimelineEntry } from '../../runtime/replay/context-blame.ts';
 import { contextDiff, type ContextDiff } from '../../runtime/replay/context-diff.ts';
@@ -151,13 +154,30 @@ export abstract class RunHistory {
 
   /**
    * Replays the run. PATCH_ONLY (default) folds the recorded context patches and runs no code. MOCK_TOOLS runs the
-   * workflow code on the recorded results. Both enter no activity and write nothing.
-   * @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED
+   * workflow code on the recorded results. Both enter no activity and write nothing. LIVE_TOOLS makes a hidden fork that
+   * a worker of the task queue executes: it enters only activities that are declared with `effect: 'none'` or named in
+   * `live`, and the record answers all others.
+   * @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED; TIMEOUT for LIVE_TOOLS with a
+   * deadline
    */
-  async replay(options: ReplayOptions = {}): Promise<ReplayReport> {
+  async replay(options: LiveReplayOptions): Promise<LiveReplayReport>;
+  async replay(options?: ReplayOptions): Promise<ReplayReport>;
+  async replay(options: ReplayOptions | LiveReplayOptions = {}): Promise<ReplayReport> {
+    if (isLiveReplay(options)) {
+      const { replayLive } = await import('./live-replay.ts');
+      const { run_id: runId } = await this.run();
+      return replayLive(this.#connection, runId, options);
+    }
     // Loaded on demand, because it loads the sandbox and the bundler.
     const { replayRun } = await import('../../runtime/replay/replay-run.ts');
     return this.read((database, runId) => replayRun(database, runId, options));
+  }
+
+  /** What a replay with live activities may cost, from what the recorded calls have cost. Writes nothing. */
+  async estimateReplay(options: LiveReplayOptions): Promise<LiveEstimate> {
+    const { estimateLive } = await import('./live-replay.ts');
+    const { run_id: runId } = await this.run();
+    return estimateLive(this.#connection, runId, options);
   }
 
   /** What changed in the context between two points, as RFC 6902 operations. */

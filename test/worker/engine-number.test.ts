@@ -2,7 +2,7 @@
 // workers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { forkEngineNumber as engineNumber } from '../../runtime/core/log/engine-number.ts';
+import { replayEngineNumber as engineNumber } from '../../runtime/core/log/engine-number.ts';
 import { fixtureWorker, testEngine, until } from '../support/engine.ts';
 
 const engine = await testEngine();

@@ -43,8 +43,9 @@ export class RunIdentity {
     this.#startEvent = { ...event, payload: null };
   }
 
-  /** From here on the run is the fork. */
+  /** From here on the run is the fork. Only the code of a replay stays the origin. */
   become(fork: ForkedMeta): void {
+    if (fork.replay !== undefined) return;
     const seed = this.#startEvent === undefined ? undefined : this.started.seed;
     this.#runId = fork.runId;
     this.#fork = fork;

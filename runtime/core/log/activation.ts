@@ -1,4 +1,5 @@
 // What the worker passes to workflow code, and what it gets back. An activation is pure: events in, new events out.
+import type { LiveMark } from '../live-replay/replay-policy.ts';
 import type { DeploymentMeta } from '../run/deployment.ts';
 import type { EventType, NewEvent, HistoryEvent, Micros } from './event.ts';
 import type { ErrorCode } from '../failure/runtime-error.ts';
@@ -128,6 +129,8 @@ export interface ScheduledMeta {
   /** An operator may skip the activity and supply its result. */
   skippable?: true;
   summary?: string;
+  /** Never in the log: the owner of a replay fork gives it to calls that it enters. */
+  replay?: LiveMark;
 }
 
 /** `meta` of ExternalSignalInitiated and ExternalCancelInitiated; null when neither is set. */

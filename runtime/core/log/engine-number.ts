@@ -9,11 +9,11 @@ import type { TaskFailure } from './activation.ts';
  */
 export const engineNumber = 3;
 
-/**
- * The engine number that this version records in forks, and the highest that it can replay. Since number 3, a history
- * may begin with rows of other runs.
- */
+/** The engine number that this version records in forks. Since number 3, a history may begin with rows of other runs. */
 export const forkEngineNumber = 3;
+
+/** The engine number of replay forks, and the highest that this version supports: their calls are not all entered. */
+export const replayEngineNumber = 4;
 
 /** Why this version cannot replay a run that a newer version started; undefined when it can. */
 export function engineFault({
@@ -23,11 +23,11 @@ export function engineFault({
   readonly engine?: number | undefined;
   readonly workflowId?: string;
 }): TaskFailure | undefined {
-  if (engine === undefined || engine <= forkEngineNumber) return undefined;
+  if (engine === undefined || engine <= replayEngineNumber) return undefined;
   return {
     code: 'UNSUPPORTED_ENGINE',
     message:
       `Workflow ${workflowId ?? ''} was started by a newer version of reprise: its engine number is ${engine}, but this worker ` +
-      `supports at most ${forkEngineNumber}. The run is left to other workers. Upgrade this worker's package, or stop this worker.`,
+      `supports at most ${replayEngineNumber}. The run is left to other workers. Upgrade this worker's package, or stop this worker.`,
   };
 }

@@ -1,6 +1,7 @@
 // Plans a fork: what its first two turns hold, given the state at the point and the abandoned part behind it (the
 // tail). What was pending at the point and has a result gets that result. Everything else is done again. Pure.
 import { nextAttempt } from '../activity/pending-activity.ts';
+import type { AskedReplay } from '../live-replay/replay-policy.ts';
 import { forkEngineNumber } from '../log/engine-number.ts';
 import type { EventType, HistoryEvent, NewEvent } from '../log/event.ts';
 import type { LogOwner, LineSegment } from '../log/line.ts';
@@ -34,6 +35,8 @@ export interface ForkRequest {
   readonly applied?: AppliedToFailure;
   /** Types of `unsafe` activities that may be repeated although they have begun behind the point. */
   readonly allowEffects?: readonly string[];
+  /** Only for verb `replay`: what the fork may do. */
+  readonly replay?: AskedReplay;
 }
 
 export interface AppliedToFailure {

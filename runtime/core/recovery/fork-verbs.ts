@@ -1,7 +1,7 @@
 // The verbs that fork a run, and what distinguishes them.
 import type { EventType } from '../log/event.ts';
 
-export type ForkVerb = 'fork' | 'reset' | 'recover' | 'rollback' | 'restart' | 'retry' | 'skip';
+export type ForkVerb = 'fork' | 'replay' | 'reset' | 'recover' | 'rollback' | 'restart' | 'retry' | 'skip';
 
 export interface ForkKind {
   /** The fork goes on in place of the origin, under the same workflow id. The event closes an origin that is open. */
@@ -16,6 +16,7 @@ export interface ForkKind {
 
 export const forkKinds: Readonly<Record<ForkVerb, ForkKind>> = {
   fork: { closesWith: undefined, keepsKeys: false, changesSeed: true, reapplies: false },
+  replay: { closesWith: undefined, keepsKeys: false, changesSeed: false, reapplies: false },
   reset: { closesWith: 'WorkflowRolledBack', keepsKeys: false, changesSeed: false, reapplies: true },
   recover: { closesWith: 'WorkflowRecovered', keepsKeys: true, changesSeed: false, reapplies: true },
   rollback: { closesWith: 'WorkflowRolledBack', keepsKeys: false, changesSeed: true, reapplies: false },

@@ -1,6 +1,7 @@
 // The meta of WorkflowForked: where the fork begins, and what differs from the run that it was forked from.
 import type { HistoryEvent } from '../log/event.ts';
 import type { LineSegment } from '../log/line.ts';
+import type { ReplayPolicy } from '../live-replay/replay-policy.ts';
 import type { StartedMeta } from './start-meta.ts';
 
 /** Parts of a start that a fork replaces. Null removes a part. */
@@ -33,6 +34,11 @@ export interface ForkedMeta {
   readonly origin: string;
   /** A call that the abandoned part also made gets the idempotency key that it had there. */
   readonly keys?: 'same';
+  /**
+   * The fork is a replay with live activities. Its code keeps the identity of the origin, so that its calls are those of
+   * the record.
+   */
+  readonly replay?: ReplayPolicy;
 }
 
 export function readForkedMeta(event: Pick<HistoryEvent, 'meta'>): ForkedMeta {

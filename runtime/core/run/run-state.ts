@@ -16,6 +16,7 @@ import { runIdAt, type LineSegment } from '../log/line.ts';
 import { type RunStatus, statusAfter } from '../log/transition.ts';
 import { type ChainRules, chainRules, forkedChain } from './chain.ts';
 import { type DeploymentMeta, type RunVersioning, startedVersioning } from './deployment.ts';
+import type { ReplayPolicy } from '../live-replay/replay-policy.ts';
 import { readForkedMeta } from './forked-meta.ts';
 import { type OpenChild, type OpenMessage, RunLinks } from './run-links.ts';
 import { readStartMeta, type StartedMeta } from './start-meta.ts';
@@ -75,6 +76,8 @@ export class RunState {
   line: readonly LineSegment[] | undefined = undefined;
   /** The run whose events behind seq `after` give their idempotency keys to the same calls of this fork. */
   keysFrom: { readonly runId: string; readonly after: number } | undefined = undefined;
+  /** What a replay fork may do; undefined for every other run. */
+  replay: ReplayPolicy | undefined = undefined;
   /** Undefined before the first event. */
   status: RunStatus | undefined = undefined;
   seq = 0;
@@ -330,14 +333,16 @@ export class RunState {
 
   #forked(event: HistoryEvent): void {
     const forked = readForkedMeta(event);
-    const { runId, origin, line, engine, start, keys, restarted = [] } = forked;
+    const { runId, origin, line, engine, start, keys, restarted = [], replay } = forked;
     this.keysFrom = keys === 'same' ? { runId: origin, after: event.seq - 1 } : undefined;
     for (const activity of this.activities.values()) foldFork(activity, forked, event);
     for (const seq of restarted) this.links?.restart(seq, runId);
     this.#resume();
     this.line = line;
     this.engine = engine;
-    this.chain = forkedChain(this.chain, start, event.at);
+    this.replay = replay;
+    // A replay ends when its code ends: nothing follows it, and no time limit of the origin applies.
+    this.chain = replay === undefined ? forkedChain(this.chain, start, event.at) : undefined;
     if (start === undefined) return;
     const { versioningOverride } = start;
     if (versioningOverride) this.versioning = { ...this.versioning, versioningOverride };

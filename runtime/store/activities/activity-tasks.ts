@@ -39,6 +39,8 @@ export interface ClaimedTask extends TaskKey {
   readonly workflowType: string;
   /** True for an activity without a workflow: its run holds nothing else. */
   readonly isStandalone: boolean;
+  /** JSON text of a ReplayPolicy, when the run is a replay fork. */
+  readonly replay: string | null;
 }
 
 interface TaskRow {
@@ -56,6 +58,7 @@ interface TaskRow {
   workflow_type: string;
   namespace: string;
   scheduled_in: string;
+  replay: string | null;
 }
 
 /** The activity types that a worker executes; `any` when it has a default activity. */
@@ -146,7 +149,9 @@ cross join lateral (
   select r.workflow_id, r.workflow_type, r.namespace, case when due.seq <= r.forked_seq then (
     select l.run_id from ${schema}.line(due.run_id) l where due.seq between l.first and l.last) else due.run_id end as scheduled_in,
     case when due.args_seq <= r.forked_seq then (
-    select l.run_id from ${schema}.line(due.run_id) l where due.args_seq between l.first and l.last) else due.run_id end as edited_in
+    select l.run_id from ${schema}.line(due.run_id) l where due.args_seq between l.first and l.last) else due.run_id end as edited_in,
+    case when r.kind = 'replay' then (
+      select f.meta->>'replay' from ${schema}.events f where f.run_id = due.run_id order by f.seq limit 1) end as replay
   from ${schema}.runs r where r.run_id = due.run_id limit 1) r
 cross join lateral (
   select e.at, e.meta, case when due.args_seq is null then e.payload else (
@@ -156,7 +161,7 @@ left join lateral (
   select h.details from ${schema}.activity_heartbeats h where h.run_id = due.run_id and h.seq = due.seq limit 1) h on true
 where t.run_id = due.run_id and t.seq = due.seq and t.run_id = any (array(select run_id from due))
 returning t.run_id, t.seq, t.type, t.attempt, ${microsOf('due.due_at')} as due_at, ${microsOf('e.at')} as scheduled_at,
-  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${microsOf('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace, r.scheduled_in`,
+  e.payload as args, coalesce(t.options::text, e.meta::text) as meta, h.details, ${microsOf('t.close_by')} as close_by, r.workflow_id, r.workflow_type, r.namespace, r.scheduled_in, r.replay`,
     values: [
       fence.epoch,
       fence.slot,
@@ -184,6 +189,7 @@ returning t.run_id, t.seq, t.type, t.attempt, ${microsOf('due.due_at')} as due_a
     workflowId: row.workflow_id,
     workflowType: row.workflow_type,
     isStandalone: isOfActivities(row.namespace),
+    replay: row.replay,
   }));
 }
 

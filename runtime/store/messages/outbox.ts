@@ -95,7 +95,7 @@ select run_id, parent, seq, links from (
     or r.start_run_id is not null and exists (select from ${schema}.line($1) g join ${schema}.events l
       on l.run_id = g.run_id and l.seq between g.first and g.last where l.type between $3 and $4) as links
   from ${schema}.runs r join ${schema}.events e on e.run_id = ${startRunId('r')} and e.seq = 1
-  cross join lateral ${startedText(schema, 'r', 'e')} started where r.run_id = $1) o
+  cross join lateral ${startedText(schema, 'r', 'e')} started where r.run_id = $1 and r.kind is null) o
 where links or parent is not null`,
     [runId, isLastOfChain, eventCode.ChildWorkflowInitiated, eventCode.ExternalCancelFailed],
   );

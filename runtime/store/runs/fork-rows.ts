@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { closingTypes, linkTypes } from '../../core/log/event-groups.ts';
 import { type EventType, eventCode, type HistoryEvent } from '../../core/log/event.ts';
 import type { ForkRequest } from '../../core/recovery/fork-plan.ts';
+import { replayQueuePrefix } from '../../core/recovery/replay-plan.ts';
 import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
 import type { RunState } from '../../core/run/run-state.ts';
 import { eventColumns, EventRows } from '../codec/event-rows.ts';
@@ -39,14 +40,17 @@ export async function insertFork(client: pg.ClientBase, schema: string, fork: Ne
   const { row, segments } = origin;
   const { runId, namespace, workflowId, workflowType, taskQueue, properties, chain, versioning } = state;
   const { memo, searchAttributes, searchAttributeTypes } = properties;
-  const queue = prefixOf(effectiveVersioning(versioning)) + queueKey(namespace, taskQueue);
+  const isReplay = state.replay !== undefined;
+  const queue =
+    (isReplay ? replayQueuePrefix : '') + prefixOf(effectiveVersioning(versioning)) + queueKey(namespace, taskQueue);
   await client.query(
     `insert into ${schema}.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, parent_run_id,
-  forked_from, forked_seq, start_run_id, fork_request, memo, search_attributes, search_attribute_types)
-values ($1, $2, $3, $4, $5, 'running', ${timeOf('$6')}, $7, $8, $9, $10, $11, $12::jsonb, nullif($13::jsonb, '{}'), nullif($14::jsonb, '{}'))`,
+  forked_from, forked_seq, start_run_id, fork_request, kind, memo, search_attributes, search_attribute_types)
+values ($1, $2, $3, $4, $5, 'running', ${timeOf('$6')}, $7, $8, $9, $10, $11, $12, $13::jsonb, nullif($14::jsonb, '{}'), nullif($15::jsonb, '{}'))`,
     [
       ...[runId, namespace, workflowId, workflowType, taskQueue, events[0]!.at],
       ...[keepsParent ? row.parent_run_id : null, row.run_id, request.point, segments[0]!.runId, request.requestId],
+      isReplay ? 'replay' : null,
       memo === undefined || Object.keys(memo).length === 0 ? null : JSON.stringify(memo),
       ...[JSON.stringify(searchAttributes), JSON.stringify(searchAttributeTypes)],
     ],

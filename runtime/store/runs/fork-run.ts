@@ -7,8 +7,9 @@ import { commonSeq, type LineSegment, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import { ContextTrial } from '../../core/recovery/context-trial.ts';
 import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
-import { type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
+import { type ForkGround, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
+import { planReplay } from '../../core/recovery/replay-plan.ts';
 import { sealFork } from '../../core/recovery/seal-fork.ts';
 import { inheritedMeta } from '../../core/run/chain.ts';
 import { readForkedMeta } from '../../core/run/forked-meta.ts';
@@ -228,7 +229,9 @@ async function createFork(
 ): Promise<Made> {
   const origin = await readOrigin(client, schema, row, open);
   const tail = await readTail(client, schema, origin.segments, request.point);
-  checkUnsafeEffects(row.run_id, effectsIn(tail), request.allowEffects);
+  const { replay } = request;
+  // A replay enters no call again without permission.
+  if (replay === undefined) checkUnsafeEffects(row.run_id, effectsIn(tail), request.allowEffects);
   const { head, unhashed } = await headAt(client, schema, origin, request.point);
   const { runId: forkId, seed, now } = await identityOf(client, schema, request, row);
   const keepsParent = await takesParent(client, schema, origin, request);
@@ -236,16 +239,18 @@ async function createFork(
   const prefix = await readOpenEventsWithin(client, schema, upTo);
   const state = RunState.of(forkId, prefix);
   const earlier = prefix.findLast(({ type }) => type === 'WorkflowForked');
-  const plan = planFork({
+  const ground: ForkGround = {
     ...{ request, forkId, seed, state, origin, keepsParent },
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
     tail: tail.filter(({ type }) => !isEnd(type)),
     trial: await trialAt(client, schema, upTo, tail),
     begunTasks: open === undefined ? [] : await begunTasks(client, schema, open),
     isOpen: row.closed_at === null,
-  });
+  };
+  const plan = replay === undefined ? planFork(ground) : planReplay(ground, replay);
   const base = { head: { ...head, runId: forkId, line: plan.line }, unhashed };
-  const events = sealFork(base, plan, now, sha256);
+  // A replay lives in the time of its record.
+  const events = sealFork(base, plan, replay === undefined ? now : head.at, sha256);
   for (const event of events) state.apply(event);
   checkDeadline(state, now);
   const closed =

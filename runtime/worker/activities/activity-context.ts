@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from 'pino';
 import { ActivityCancellationDetails, type CancelReason } from '../../core/activity/cancellation-details.ts';
+import type { ActivityEffect } from '../../core/activity/activity-effect.ts';
 import type { Usage } from '../../core/activity/attempt-meta.ts';
 import type { DeclaredMeta } from '../../core/activity/pending-activity.ts';
 import type { ResolvedRetryPolicy } from '../../core/activity/retry-policy.ts';
@@ -180,7 +181,7 @@ export const activityStorage: AsyncLocalStorage<ActivityContext> = shared[storag
 
 /** What `activity({ … }, fn)` declared about the activity's effect. */
 export interface ActivityDeclaration {
-  readonly effect: 'none' | 'keyed' | 'unsafe';
+  readonly effect: ActivityEffect;
   readonly skippable: boolean;
 }
 

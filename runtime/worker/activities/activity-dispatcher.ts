@@ -86,6 +86,13 @@ export class ActivityDispatcher {
     const place = run.places.of(activity.seq);
     if (place === 'task' && activity.cancelRequested) this.#remote.cancel(run, activity.seq);
     if (place !== 'local' || activity.isHeld || this.#local.get(run, activity.seq) !== undefined) return;
+    this.#execute(run, activity, progress);
+  }
+
+  /** Executes the activity here or elsewhere. A replay fork executes only what it may enter. */
+  #execute(run: LiveRun, pending: PendingActivity, progress?: Uint8Array): void {
+    const activity = run.replay === undefined ? pending : run.replay.entered(pending, this.#worker.clock.now());
+    if (activity === undefined) return;
     if (this.#isOwn(activity)) this.#local.start(run, activity, progress);
     else this.#remote.offer(run, activity);
   }
@@ -149,7 +156,7 @@ export class ActivityDispatcher {
     if (run.state.paused !== undefined) return run.places.returned(seq);
     if (!this.#isOwn(activity)) {
       run.places.returned(seq);
-      this.#remote.offer(run, activity);
+      this.#execute(run, activity);
       return;
     }
     const restart = async (): Promise<void> => {

@@ -4,6 +4,7 @@
 import type { Logger } from 'pino';
 import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { pausedType } from '../../core/activity/attempt-outcome.ts';
+import type { ActivityEffect } from '../../core/activity/activity-effect.ts';
 import type { DeclaredMeta, PendingActivity } from '../../core/activity/pending-activity.ts';
 import { resolvedPolicy } from '../../core/activity/retry-policy.ts';
 import { encodeTaskToken } from '../../core/activity/task-token.ts';
@@ -14,6 +15,7 @@ import {
   TimeoutType,
 } from '../../core/failure/failure.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import { mayEnter, notLiveType } from '../../core/live-replay/replay-policy.ts';
 import type { ScheduledMeta } from '../../core/log/activation.ts';
 import type { Micros } from '../../core/log/event.ts';
 import { timerMsMax } from '../../core/options/duration.ts';
@@ -116,6 +118,10 @@ export class Attempt implements ContextOwner, ProgressOwner {
     const fn = activityOf(activities, type);
     if (fn === undefined) return this.#owner.failed(this, notRegistered(activities, type));
     const declaration = declarationOf(fn);
+    const { replay } = this.#options;
+    if (replay !== undefined && !mayEnter(declaration.effect, replay)) {
+      return this.#owner.failed(this, notLive(type, declaration.effect));
+    }
     this.declared = declaredMeta(declaration);
     if (declaration.effect === 'unsafe') {
       this.isUnsafe = true;
@@ -293,6 +299,12 @@ export class Attempt implements ContextOwner, ProgressOwner {
 }
 
 const defaultPolicy = Object.freeze(resolvedPolicy(undefined));
+
+/** Fails the call at once, so that the owner of the replay stops it. */
+function notLive(type: string, effect: ActivityEffect): ApplicationFailure {
+  const message = `Activity ${type} (effect ${effect}) was not entered: the replay does not allow it.`;
+  return ApplicationFailure.nonRetryable(message, notLiveType);
+}
 
 function notRegistered(activities: Activities, type: string): ApplicationFailure {
   const names = JSON.stringify(Object.keys(activities));

@@ -8,6 +8,8 @@ import type { CancelReason } from '../../core/activity/cancellation-details.ts';
 import { encodeFailure } from '../../core/failure/failure-info.ts';
 import { ApplicationFailure } from '../../core/failure/failure.ts';
 import { thrownMessage } from '../../core/failure/thrown-message.ts';
+import type { ReplayPolicy } from '../../core/live-replay/replay-policy.ts';
+import { enteredOptions } from '../../core/recovery/replay-plan.ts';
 import type { ScheduledMeta } from '../../core/log/activation.ts';
 import type { EventType } from '../../core/log/event.ts';
 import { newEvent } from '../../core/log/new-event.ts';
@@ -54,7 +56,7 @@ export class TaskAttempt implements AttemptOwner {
   constructor(task: ClaimedTask, parts: RemoteParts) {
     const { seq, type, scheduledAt, args, closeBy, dueAt, attempt, details } = task;
     this.run = task;
-    this.activity = { seq, type, scheduledAt, args, options: JSON.parse(task.meta) as ScheduledMeta };
+    this.activity = { seq, type, scheduledAt, args, options: optionsOf(task) };
     this.isStandalone = task.isStandalone;
     this.#parts = parts;
     this.#attempt = new Attempt(this, parts.worker, {
@@ -183,4 +185,10 @@ export class TaskAttempt implements AttemptOwner {
       meta: JSON.stringify(meta),
     });
   }
+}
+
+/** A task of a replay fork carries a mark: its function may only be entered if the fork's policy says so. */
+function optionsOf({ meta, replay, ...call }: ClaimedTask): ScheduledMeta {
+  const options = JSON.parse(meta) as ScheduledMeta;
+  return replay === null ? options : enteredOptions(options, call, JSON.parse(replay) as ReplayPolicy);
 }

@@ -13,6 +13,7 @@ const never: Micros = 9_000_000_000_000_000;
 export function placementAt(run: LiveRun, queue: string, wakeAt: Micros): ParkedRun {
   assert(Number.isSafeInteger(wakeAt), `run ${run.runId} would be due at ${wakeAt}`);
   const placed = { runKey: run.runKey, mail: run.mailRead, wakeAt };
+  if (run.state.replay !== undefined) return placed; // in the queue of replays
   const home = homeQueue(run, queue);
   return home === undefined ? placed : { ...placed, queue: home };
 }
@@ -31,6 +32,8 @@ export function placementOf(run: LiveRun, queue: string, now: Micros, afterMs?: 
 /** When the run next has something to do without a message; undefined when only a message can wake it. */
 function nextWake(run: LiveRun): Micros | undefined {
   const { state, waitsUntil, retryTaskAt } = run;
+  // The next owner reads from the record what comes next.
+  if (state.replay !== undefined) return state.at;
   const deadline = state.chain?.deadline;
   if (state.paused !== undefined) return deadline;
   if (waitsUntil > 0) return Math.min(waitsUntil, deadline ?? waitsUntil);

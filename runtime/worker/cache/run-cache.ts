@@ -214,7 +214,7 @@ export class RunCache {
    */
   #mayEvict(run: LiveRun): boolean {
     const { clock } = this.#worker;
-    if (!run.settled || run.sending > 0 || this.#activities.busy(run)) return false;
+    if (!run.settled || run.sending > 0 || run.replay !== undefined || this.#activities.busy(run)) return false;
     const now = clock.now();
     const { chain, timers, paused } = run.state;
     if (chain?.deadline !== undefined && chain.deadline <= now) return false;

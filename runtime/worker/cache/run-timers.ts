@@ -20,7 +20,9 @@ export class RunTimers {
     this.#mail = mail;
   }
 
+  /** The timers of a replay fork fire by its record. */
   start(run: LiveRun, seq: number, due: Micros): void {
+    if (run.replay !== undefined) return;
     this.#set(run, seq, due, () => this.#worker.inputs.add(run, newEvent(0, 'TimerFired', { answers: seq })));
   }
 

@@ -3,6 +3,7 @@
 // deployment and the queue of unversioned runs.
 import type { VersionedClaim } from '../../store/activities/activity-tasks.ts';
 import type { ClaimRoute } from '../../store/ownership/claim.ts';
+import { replayQueuePrefix } from '../../core/recovery/replay-plan.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
 
 export interface ClaimSource {
@@ -34,6 +35,11 @@ export function claimSources(
     { queue: deployment, route, isOpen },
     { queue: open, route, isOpen },
   ];
+}
+
+/** The queues where replay forks of these queues' runs wait. */
+export function replaySources(sources: readonly ClaimSource[]): readonly ClaimSource[] {
+  return sources.map((source) => ({ ...source, queue: replayQueuePrefix + source.queue }));
 }
 
 /** Activities wait in the same queues as runs of their version. */

@@ -4,7 +4,7 @@ import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import type { RunCache } from '../cache/run-cache.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 import type { RunLoop } from '../turns/run-loop.ts';
-import type { ClaimSource } from './claim-sources.ts';
+import { type ClaimSource, replaySources } from './claim-sources.ts';
 import { Claimer, type RunSource } from './claimer.ts';
 
 /** Lets a claimer claim the due runs of one queue. */
@@ -49,21 +49,31 @@ class ClaimedQueue implements RunSource {
   }
 }
 
+/** Replay forks are rare, and a notice announces each, so their queues are polled less often. */
+const replaysEveryMs = 1_000;
+
 export class Claims {
   readonly #queues: readonly ClaimedQueue[];
+  readonly #replays: readonly ClaimedQueue[];
+  #nextReplays = 0;
 
   constructor(worker: RunWorker, cache: RunCache, loop: RunLoop) {
-    this.#queues = worker.sources.map((source) => new ClaimedQueue(source, worker, cache, loop));
+    const claimed = (source: ClaimSource): ClaimedQueue => new ClaimedQueue(source, worker, cache, loop);
+    this.#queues = worker.sources.map(claimed);
+    this.#replays = worker.takesRuns ? replaySources(worker.sources).map(claimed) : [];
   }
 
   /** Looks for due runs now. `sweep`: includes runs that became due long ago. */
   poke(sweep = false): void {
     for (const { source, claimer } of this.#queues) if (source.isOpen()) claimer.poke(sweep);
+    if (performance.now() < this.#nextReplays) return;
+    this.#nextReplays = performance.now() + replaysEveryMs;
+    for (const { source, claimer } of this.#replays) if (source.isOpen()) claimer.poke();
   }
 
   /** Looks for due runs in those of the given queues that this worker claims from. */
   woken(queues: readonly string[]): void {
-    for (const { source, claimer } of this.#queues) {
+    for (const { source, claimer } of [...this.#queues, ...this.#replays]) {
       if (queues.includes(source.queue) && source.isOpen()) claimer.poke();
     }
   }
@@ -75,6 +85,6 @@ export class Claims {
 
   /** Claims no more runs. Resolves when all claimed runs are loaded. */
   async stop(): Promise<void> {
-    await Promise.all(this.#queues.map(({ claimer }) => claimer.stop()));
+    await Promise.all([...this.#queues, ...this.#replays].map(({ claimer }) => claimer.stop()));
   }
 }

@@ -9,7 +9,7 @@ import { expireRequests } from '../../store/messages/requests.ts';
 import { sweepPause } from '../claim/claimer.ts';
 import type { LookAround } from './look-around.ts';
 import type { RunWorker } from './run-worker.ts';
-import type { RunStages } from '../turns/run-loop.ts';
+import type { RunStages } from '../turns/run-stages.ts';
 
 export class Housekeeping implements Looker {
   readonly everyMs = 1_000;

@@ -21,6 +21,7 @@ import { claimSources, taskSources } from '../claim/claim-sources.ts';
 import { Claims } from '../claim/claims.ts';
 import { LocalStarts } from '../claim/local-starts.ts';
 import { Links } from '../links/links.ts';
+import { ReplayForks } from '../replays/replay-forks.ts';
 import { QueryAnswerer } from '../queries/query-answerer.ts';
 import { AnnouncedMail } from '../turns/announced-mail.ts';
 import { Checkpoints } from '../turns/checkpoints.ts';
@@ -29,7 +30,8 @@ import { GroupCommit } from '../turns/group-commit.ts';
 import { LockedClose } from '../turns/locked-close.ts';
 import { MailDelivery } from '../turns/mail-delivery.ts';
 import { RunInputs } from '../turns/run-inputs.ts';
-import { RunLoop, type RunStages } from '../turns/run-loop.ts';
+import { RunLoop } from '../turns/run-loop.ts';
+import type { RunStages } from '../turns/run-stages.ts';
 import { VersionWatch } from '../versions/version-watch.ts';
 import { type WorkerVersion, WorkerVersions } from '../versions/worker-versions.ts';
 import { DatabaseClock } from './clock.ts';
@@ -124,7 +126,9 @@ export class Incarnation {
     const quarantine = new Quarantine(worker, activities, cache, timers, reloader);
     const versionWatch = versions?.isRouted === true ? new VersionWatch(worker, versions) : undefined;
     const acting = { activities, timers, links, actions, versionWatch };
-    const stages = { ...acting, mail, cache, commit, checkpoints, lockedClose, loader, reloader, quarantine };
+    const replays = new ReplayForks(worker, options.activities, quarantine);
+    const owning = { mail, cache, commit, checkpoints, lockedClose };
+    const stages = { ...acting, ...owning, loader, reloader, quarantine, replays };
     const loop = new RunLoop(worker, stages);
 
     const claims = life.owns(new Claims(worker, cache, loop));

@@ -7,7 +7,7 @@ import { attemptsItem, listen, splitPayload } from '../../store/sql/notifier.ts'
 import type { Claims } from '../claim/claims.ts';
 import type { QueryAnswerer } from '../queries/query-answerer.ts';
 import type { RunWorker } from './run-worker.ts';
-import type { RunStages } from '../turns/run-loop.ts';
+import type { RunStages } from '../turns/run-stages.ts';
 
 const everyMs = 100;
 

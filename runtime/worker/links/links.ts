@@ -35,6 +35,7 @@ export class Links implements BatchSender<string> {
   /** Acts on an event that was just appended. */
   act(run: LiveRun, event: HistoryEvent): void {
     const { links } = run.state;
+    if (!isSent(run, event.seq)) return;
     if (event.type === 'ChildWorkflowInitiated') this.#startChild(run, links!.children.get(event.seq)!, event.payload);
     else this.#sendMessage(run, links!.messages.get(event.seq)!, event.payload);
   }
@@ -42,8 +43,9 @@ export class Links implements BatchSender<string> {
   /** Repeats requests that may not have been sent, after the run was loaded into this process. */
   resume(run: LiveRun): void {
     if (run.state.links?.hasUnsent !== true) return;
-    for (const child of run.state.links.children.values()) if (!child.isStarted) this.#startChild(run, child);
-    for (const message of run.state.links.messages.values()) this.#sendMessage(run, message);
+    const { children, messages } = run.state.links;
+    for (const child of children.values()) if (!child.isStarted && isSent(run, child.seq)) this.#startChild(run, child);
+    for (const message of messages.values()) if (isSent(run, message.seq)) this.#sendMessage(run, message);
   }
 
   /** Notifies other runs that a run has closed. */
@@ -174,4 +176,9 @@ export class Links implements BatchSender<string> {
     }
     run.sending--;
   }
+}
+
+/** A replay fork sends nothing, and starts only children that it may enter. */
+function isSent({ replay }: LiveRun, seq: number): boolean {
+  return replay === undefined || replay.isLive(seq);
 }

@@ -8,6 +8,7 @@ import type { InheritedKeys } from '../../core/recovery/inherited-keys.ts';
 import { RunState } from '../../core/run/run-state.ts';
 import type { ActiveRun } from '../../sandbox/realm/active-run.ts';
 import { runIdBytes } from '../../store/runs/run-id.ts';
+import type { ReplayFork } from '../replays/replay-fork.ts';
 import type { WorkerVersions } from '../versions/worker-versions.ts';
 import type { RunCheckpoints } from './run-checkpoints.ts';
 import { assertMove, type RunPhase } from './run-phase.ts';
@@ -67,6 +68,8 @@ export class LiveRun {
   checkpoints: RunCheckpoints | undefined;
   /** The database holds tasks of the run that no worker may begin, although the log may say otherwise by now. */
   hasHeldTasks = false;
+  /** Decides about the calls of a replay fork; undefined for every other run. */
+  replay: ReplayFork | undefined;
   /** How many times in a row the run went into quarantine. */
   failures = 0;
   #phase: RunPhase = 'loading';
@@ -97,6 +100,7 @@ export class LiveRun {
     this.checkpoints?.add(event);
     if (event.hash !== null && this.unhashedEvents.length > 0) this.unhashedEvents = [];
     if (event.answers !== null && !this.state.activities.has(event.answers)) this.places.closed(event.answers);
+    this.replay?.record(event);
   }
 
   /** Pending activities that this worker executes now or later, by seq. */

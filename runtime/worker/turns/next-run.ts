@@ -16,13 +16,15 @@ import type { WorkerVersions } from '../versions/worker-versions.ts';
 
 /**
  * The successor of a run that continues as new. `versioning` includes this turn. The event carries the context in `ops`
- * only up to here, because the context belongs in the log of the new run. Its patch there names the event.
+ * only up to here, because the context belongs in the log of the new run. Its patch there names the event. Undefined for a
+ * replay fork, which ends here.
  */
 export function continuedRun(
   run: LiveRun,
   versioning: RunVersioning | undefined,
   { seq, name, payload, meta, ops }: NewEvent,
-): ContinuedRun {
+): ContinuedRun | undefined {
+  if (run.replay !== undefined) return undefined;
   const { initialVersioningBehavior, contextVersion, ...given } = JSON.parse(meta ?? '{}') as ContinuedMeta;
   const instead = initialVersion(run.versions, versioning, initialVersioningBehavior);
   const place = placeAfter(versioning, 'continued', instead);

@@ -15,6 +15,8 @@ export function outboxEntry(
   events: readonly HistoryEvent[],
   hasSuccessor: boolean,
 ): OutboxEntry | undefined {
+  // A replay has no parent, and the children in its history are those of its origin.
+  if (state.replay !== undefined) return undefined;
   const parent = hasSuccessor ? undefined : state.parent;
   const links = state.links?.isEmpty === false || events.some(({ type }) => startsLink.has(type));
   return parent === undefined && !links ? undefined : { parent, links };

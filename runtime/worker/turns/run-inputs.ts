@@ -29,7 +29,7 @@ export class RunInputs {
   /** Adds an input, which goes into the log with the run's next turn. */
   add(run: LiveRun, input: Input): void {
     if (run.phase === 'gone' || this.#life.isOver) return;
-    run.queue.push(input);
+    run.queue.push(run.replay === undefined ? input : run.replay.admitted(input));
     if (run.waitsUntil > 0 && isEarly(run, input, this.#clock.now())) return;
     if (run.phase === 'idle') run.moveTo('queued');
     if (run.phase === 'queued' || run.phase === 'reloading' || run.phase === 'quarantined') this.#rounds.add(run);

@@ -17,40 +17,14 @@ import { readMail } from '../../store/messages/inbox.ts';
 import type { ClaimedRun } from '../../store/ownership/claim.ts';
 import { isRefusedFork } from '../../store/runs/fork-run.ts';
 import { isCleanRefusal, isHistoryConflict } from '../../store/sql/sqlstate.ts';
-import type { ActivityDispatcher } from '../activities/activity-dispatcher.ts';
-import type { CodeReloader } from '../cache/code-reloader.ts';
-import type { RunCache } from '../cache/run-cache.ts';
-import type { LoadedRuns, RunLoader } from '../cache/run-loader.ts';
-import type { RunTimers } from '../cache/run-timers.ts';
-import { messagesGone, type Quarantine } from '../life/quarantine.ts';
-import type { Links } from '../links/links.ts';
-import type { VersionWatch } from '../versions/version-watch.ts';
+import type { LoadedRuns } from '../cache/run-loader.ts';
+import { messagesGone } from '../life/quarantine.ts';
 import { belongsElsewhere } from '../versions/worker-versions.ts';
-import type { EventActions } from './event-actions.ts';
-import type { Checkpoints } from './checkpoints.ts';
-import { type AppendResult, type GroupCommit, PendingTurn, type TurnOwner } from './group-commit.ts';
+import { type AppendResult, PendingTurn, type TurnOwner } from './group-commit.ts';
 import { LiveRun } from './live-run.ts';
-import type { LockedClose } from './locked-close.ts';
-import type { MailDelivery } from './mail-delivery.ts';
+import type { RunStages } from './run-stages.ts';
 import { type BuiltTurn, buildTurn, checkTurn, outcomeOf } from './turn-builder.ts';
 import type { RunWorker } from '../life/run-worker.ts';
-
-/** The parts that the stages of the loop use. */
-export interface RunStages {
-  readonly mail: MailDelivery;
-  readonly timers: RunTimers;
-  readonly links: Links;
-  readonly activities: ActivityDispatcher;
-  readonly cache: RunCache;
-  readonly actions: EventActions;
-  readonly commit: GroupCommit;
-  readonly checkpoints: Checkpoints;
-  readonly lockedClose: LockedClose;
-  readonly loader: RunLoader;
-  readonly reloader: CodeReloader;
-  readonly quarantine: Quarantine;
-  readonly versionWatch: VersionWatch | undefined;
-}
 
 export class RunLoop implements LoadedRuns, TurnOwner {
   readonly #worker: RunWorker;
@@ -90,7 +64,10 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     const { life, clock, inputs } = this.#worker;
     const { cache, timers, links, activities, quarantine } = this.#stages;
     if (life.isOver) return;
-    if (belongsElsewhere(run)) return void quarantine.guard(run, () => cache.sendOn(run));
+    if (run.state.replay !== undefined && run.replay === undefined) {
+      return this.#stages.replays.load(run, () => this.loaded(run, failure, mail));
+    }
+    if (run.replay === undefined && belongsElsewhere(run)) return void quarantine.guard(run, () => cache.sendOn(run));
     run.moveTo('idle');
     run.idleSince = performance.now();
     if (run.waitsUntil > clock.now()) return this.#leaveEarly(run, mail);
@@ -109,6 +86,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     // A long run is loaded without its code: pending work continues while the code is rebuilt.
     else if (run.sandbox === undefined) void this.#reload(run);
     else if (failure !== undefined) void this.#turn(run, failure);
+    else if (run.replay !== undefined) this.#stages.replays.proceed(run);
     else if (run.inputsToReplay.length > 0) inputs.wake(run);
     // A run with something to do proves only with its next turn that it works.
     if (run.settled) quarantine.passed(run);
@@ -200,6 +178,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     run.moveTo('reloading');
     return quarantine.guard(run, async () => {
       const failure = await reloader.reload(run);
+      if (run.replay !== undefined && failure === undefined) await this.#stages.replays.advance(run);
       if (run.phase === 'reloading') await this.#turn(run, failure); // otherwise the run failed or is gone
     });
   }
@@ -256,6 +235,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
       if (built.isDeferred) this.#stages.activities.keepResults(run);
       quarantine.passed(run);
       cache.rest(run);
+      if (run.replay !== undefined) this.#stages.replays.proceed(run);
     } else if (built.continues !== undefined || built.forks !== undefined)
       void quarantine.guard(run, () => this.#continue(turn), turn.inputs);
     else commit.submit(turn);
@@ -370,6 +350,7 @@ export class RunLoop implements LoadedRuns, TurnOwner {
     quarantine.passed(run);
     if (cache.isDisabled) run.dropSandbox();
     cache.rest(run);
+    if (run.replay !== undefined) this.#stages.replays.proceed(run);
     // Release the run, because another worker of the queue may have code that can continue it.
     if (built.failure !== undefined || cache.isDisabled || run.isLeaving) cache.release(run);
   }

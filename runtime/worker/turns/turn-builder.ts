@@ -159,7 +159,7 @@ class OpenTurn {
 }
 
 function activatedTurn(run: LiveRun, inputs: readonly Input[], now: Micros): BuiltTurn {
-  const turn = new OpenTurn(run, now);
+  const turn = new OpenTurn(run, run.replay?.turnTime(inputs, now) ?? now);
   const patches = turn.isVisible || inputs.some(isSeen) ? TurnPatches.of(run, inputs) : undefined;
   if (patches?.failure === undefined) numberInputs(turn, inputs, patches ?? 'none');
   const failure = patches?.failure ?? (turn.isVisible && !turn.isEnded ? activate(turn) : undefined);
@@ -170,7 +170,7 @@ function activatedTurn(run: LiveRun, inputs: readonly Input[], now: Micros): Bui
 
 /** Builds a turn whose inputs the code does not see. */
 function unseenTurn(run: LiveRun, inputs: readonly Input[], now: Micros, why: Instead): BuiltTurn {
-  const turn = new OpenTurn(run, now);
+  const turn = new OpenTurn(run, run.replay?.turnTime(inputs, now) ?? now);
   numberInputs(turn, inputs, 'unseen');
   if (turn.isEnded) return close(turn);
   if (why !== 'defer') failTask(turn, why);
@@ -359,7 +359,7 @@ function close(turn: OpenTurn): BuiltTurn {
   const input = turn.inputs.at(-1);
   if (output?.type === 'WorkflowContinuedAsNew') {
     turn.continues = continuedRun(run, turn.versioning, output);
-    turn.outputs = [...turn.outputs.slice(0, -1), { ...output, ops: null, correlationId: turn.continues.runId }];
+    turn.outputs = turn.outputs.with(-1, { ...output, ops: null, correlationId: turn.continues?.runId ?? null });
   } else if (chain !== undefined && (output?.type === 'WorkflowCompleted' || output?.type === 'WorkflowFailed')) {
     const { closing, continues } = succeeded(run, chain, turn.versioning, { ...output, at });
     turn.continues = continues;

@@ -54,6 +54,7 @@ export class VersionWatch implements BatchSender<LiveRun> {
 
   /** Called when a turn of the run is durable, because the run may now belong to another queue or another version. */
   recorded(run: LiveRun): void {
+    if (run.replay !== undefined) return;
     if (this.#versions.movesOn(run)) run.isLeaving = true;
     const queue = homeQueue(run, this.#versions.queues.open);
     if (queue === undefined || queue === run.queueKey) return;

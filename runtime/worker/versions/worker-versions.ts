@@ -36,6 +36,8 @@ export interface VersionedRun {
     readonly workflowId: string;
     /** Undefined for an unversioned run. */
     readonly versioning: RunVersioning | undefined;
+    /** A replay fork stays where it is: it waits in a queue of its own. */
+    readonly replay?: unknown;
   };
   /** The version of the run's worker; undefined for an unversioned worker. */
   readonly versions: WorkerVersions | undefined;
@@ -109,6 +111,7 @@ export class WorkerVersions {
 
   /** Whether the run must move to another version with its next task. */
   movesOn(run: VersionedRun): boolean {
+    if (run.state.replay !== undefined) return false;
     if (!this.isRouted || effectiveVersioning(run.state.versioning)?.behavior === 'PINNED') return false;
     return this.#target(run.state.workflowId) !== this.version.buildId;
   }
