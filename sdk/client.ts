@@ -3,7 +3,7 @@ import { ActivityClient } from './client/activities/activity-client.ts';
 import { withAbortSignal, withDeadline } from './client/call-limits.ts';
 import { checkConnection, Connection } from './common/connection.ts';
 import { defaultMaxPayloadBytes } from './client/encode-arguments.ts';
-import { QueryRejectCondition } from './client/query-reject-condition.ts';
+import { QueryRejectCondition } from './client/messages/query-reject-condition.ts';
 import { checkOptions, nested, notYet, oneOf, optionTable, unchecked } from '../runtime/core/options/option-table.ts';
 import { SystemClient } from './client/system-client.ts';
 import { WorkerDeploymentClient } from './client/worker-deployment-client.ts';
@@ -116,7 +116,7 @@ export type {
   WorkflowExecutionStatusName,
   WorkflowResultType,
 } from './client/execution-info.ts';
-export type { MessageOptions } from './client/message-options.ts';
+export type { MessageOptions } from './client/messages/message-options.ts';
 export type {
   CommonStartOptions as WorkflowOptions,
   KyselyTransaction,
@@ -143,17 +143,17 @@ export {
   type WorkflowResultOptions,
   type WorkflowSignalWithStartOptions,
 } from './client/workflow-client.ts';
-export { type Definition } from './client/message-options.ts';
+export { type Definition } from './client/messages/message-options.ts';
 export type { WorkflowExecutionDescription } from './client/run-handle.ts';
 export type { ExportOptions, Lineage, LineageOptions } from './client/run-history.ts';
 export { SystemClient } from './client/system-client.ts';
 export type { PruneOptions, Retention } from '../runtime/core/recovery/retention.ts';
 export type { PruneReport } from '../runtime/recovery/prune.ts';
 export type { SystemCheckpoint, SystemCheckpointReport } from '../runtime/store/checkpoints/system-checkpoints.ts';
-export type { VerbOutcome } from './client/run-verbs.ts';
-export type { ActorOptions, RetryOptions, SkipOptions, VerbOptions } from './client/verb-options.ts';
+export type { VerbOutcome } from './client/recovery/run-verbs.ts';
+export type { ActorOptions, RetryOptions, SkipOptions, VerbOptions } from './client/recovery/verb-options.ts';
 export { type IdPolicyOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './client/id-policies.ts';
-export { QueryRejectCondition } from './client/query-reject-condition.ts';
+export { QueryRejectCondition } from './client/messages/query-reject-condition.ts';
 export type { WorkflowVersioningInfo } from './client/run-placement.ts';
 export {
   type SetVersionOptions,
@@ -169,7 +169,7 @@ export {
   WorkflowUpdateHandle,
   type WorkflowUpdateOptions,
   WorkflowUpdateStage,
-} from './client/workflow-update.ts';
+} from './client/messages/workflow-update.ts';
 export type * from './workflow/workflow-types.ts';
 export type {
   ActivityFunction,
@@ -207,8 +207,8 @@ export type {
   RecoverOptions,
   ResetOptions,
   RollbackOptions,
-} from './client/fork-options.ts';
-export type { ForkOutcome, ForkPreview } from './client/run-forks.ts';
+} from './client/recovery/fork-options.ts';
+export type { ForkOutcome, ForkPreview } from './client/recovery/run-forks.ts';
 export type { LineSegment } from '../runtime/core/log/line.ts';
 export type {
   ComparedItem,
@@ -224,19 +224,19 @@ export type { Verification } from '../runtime/replay/verify-source.ts';
 export type { LineageRelation, LineageRun } from '../runtime/core/run/lineage-tree.ts';
 export { ValueError } from '../runtime/core/failure/value-error.ts';
 export type { InputOp as ContextOperation } from '../runtime/core/context/context-input.ts';
-export type { AppliedPatch, PatchContextOptions } from './client/context-write.ts';
+export type { AppliedPatch, PatchContextOptions } from './client/recovery/context-write.ts';
 export type { LiveReplayOptions } from '../runtime/replay/live/live-options.ts';
 export type { LiveEstimate } from '../runtime/replay/live/live-plan.ts';
 export type { ActivityMatch, LiveReplayReport, PathDifference } from '../runtime/replay/live/live-report.ts';
 export type { FileReplayOptions, ReplayOptions, ReplayPoint } from '../runtime/replay/replay-options.ts';
-export type { DivergenceGroup, GateReport } from '../runtime/replay/gate-report.ts';
-export type { RunVerdict } from '../runtime/replay/replay-many.ts';
+export type { DivergenceGroup, GateReport } from '../runtime/replay/many/gate-report.ts';
+export type { RunVerdict } from '../runtime/replay/many/replay-many.ts';
 export type { MockedCall, ReplayCall, ReplayDivergence, ReplayMode, ReplayReport } from '../runtime/replay/report.ts';
-export type { Authorship, BlameEntry, TimelineEntry } from '../runtime/replay/context-blame.ts';
-export type { ContextDiff } from '../runtime/replay/context-diff.ts';
-export type { PatchFilter, PatchRecord } from '../runtime/replay/context-patches.ts';
-export type { ChainChoice, StatePoint } from '../runtime/replay/history-point.ts';
+export type { Authorship, BlameEntry, TimelineEntry } from '../runtime/replay/context/context-blame.ts';
+export type { ContextDiff } from '../runtime/replay/context/context-diff.ts';
+export type { PatchFilter, PatchRecord } from '../runtime/replay/context/context-patches.ts';
+export type { ChainChoice, StatePoint } from '../runtime/replay/context/history-point.ts';
 export type { CheckpointFault, CheckpointTrigger } from '../runtime/core/recovery/checkpoint.ts';
 export type { CheckpointInfo } from '../runtime/store/checkpoints/checkpoints.ts';
-export type { StateResult } from '../runtime/replay/state-at.ts';
+export type { StateResult } from '../runtime/replay/context/state-at.ts';
 export { type ErrorCode, IllegalStateError, RuntimeError } from '../runtime/core/failure/runtime-error.ts';

@@ -4,7 +4,7 @@ import { open, url, waitForDebugger } from 'node:inspector';
 import type { HistoryPages } from '../core/log/history-source.ts';
 import type { WorkflowBundle } from '../sandbox/bundle/bundle.ts';
 import { Sandbox } from '../sandbox/realm/sandbox.ts';
-import { type MockedReplay, mockTools, type MockToolsOptions } from './mock-tools.ts';
+import { type MockedReplay, mockTools, type MockToolsOptions } from './mock/mock-tools.ts';
 
 export interface DebugOptions {
   /** Port of the inspector on 127.0.0.1; default 9229. 0: a free one. */

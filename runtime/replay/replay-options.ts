@@ -20,7 +20,7 @@ import { encodePayload } from '../core/payload/payload.ts';
 import type { WorkflowBundleOption } from '../sandbox/bundle/bundle.ts';
 import type { DebugOptions } from './debug-replay.ts';
 import type { ReplayMode } from './report.ts';
-import type { ResultMock } from './result-mocks.ts';
+import type { ResultMock } from './mock/result-mocks.ts';
 
 /** A seq, or a time: a Date or ISO text such as 2026-01-31T12:00:00Z. Inclusive. */
 export type ReplayPoint = number | Date | string;

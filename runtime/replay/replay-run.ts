@@ -5,8 +5,8 @@ import type { HistorySource } from '../core/log/history-source.ts';
 import { loadBundle, type WorkflowBundle } from '../sandbox/bundle/bundle.ts';
 import { StoredHistory } from '../store/log/stored-history.ts';
 import type { Database } from '../store/sql/database.ts';
-import { mockToolsReport, type MockToolsOptions } from './mock-tools.ts';
-import { patchOnly, recordedState } from './patch-only.ts';
+import { mockToolsReport, type MockToolsOptions } from './mock/mock-tools.ts';
+import { patchOnly, recordedState } from './context/patch-only.ts';
 import { debugReplay } from './debug-replay.ts';
 import { givenBundle, recordedBundle, sourceFolderOfCode } from './replay-code.ts';
 import {
@@ -18,7 +18,7 @@ import {
   replayMode,
   seqOfPoint,
 } from './replay-options.ts';
-import { Replayer } from './replayer.ts';
+import { Replayer } from './thread/replayer.ts';
 import type { ReplayMode, ReplayReport } from './report.ts';
 
 /** @throws INVALID_INPUT, RUN_NOT_FOUND, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED */

@@ -11,7 +11,7 @@ import { RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from './client-errors.ts';
 import type { Connection } from '../common/connection.ts';
 import type { IdPolicies } from './id-policies.ts';
-import { notifyReader } from './send-message.ts';
+import { notifyReader } from './messages/send-message.ts';
 import { type Awaited, whenFree } from './when-free.ts';
 
 export interface PlaceOptions {

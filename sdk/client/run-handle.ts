@@ -26,15 +26,15 @@ import type { Connection } from '../common/connection.ts';
 import { limitReached, waitAtMost } from './call-limits.ts';
 import { checkName, checkRunId, encodeArguments } from './encode-arguments.ts';
 import type { InputOp as ContextOperation } from '../../runtime/core/context/context-input.ts';
-import { type AppliedPatch, type PatchContextOptions, patchMessage, sendPatch } from './context-write.ts';
-import { RunRecovery } from './run-recovery.ts';
-import { isRejected, type QueryRejectCondition } from './query-reject-condition.ts';
-import { type Definition, type MessageOptions, messageArgs, signalArgs } from './message-options.ts';
-import { actorColumns, type ActorOptions } from './verb-options.ts';
+import { type AppliedPatch, type PatchContextOptions, patchMessage, sendPatch } from './recovery/context-write.ts';
+import { RunRecovery } from './recovery/run-recovery.ts';
+import { isRejected, type QueryRejectCondition } from './messages/query-reject-condition.ts';
+import { type Definition, type MessageOptions, messageArgs, signalArgs } from './messages/message-options.ts';
+import { actorColumns, type ActorOptions } from './recovery/verb-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
 import { runResult } from './run-result.ts';
-import { sendMessage } from './send-message.ts';
+import { sendMessage } from './messages/send-message.ts';
 import {
   admitUpdate,
   type GetWorkflowUpdateHandleOptions,
@@ -43,7 +43,7 @@ import {
   updateHandleOptions,
   WorkflowUpdateHandle,
   type WorkflowUpdateOptions,
-} from './workflow-update.ts';
+} from './messages/workflow-update.ts';
 import { executionInfo, type Workflow, type WorkflowExecutionInfo, type WorkflowResultType } from './execution-info.ts';
 
 /** `pollers` 0 means that no worker polls the run's task queue, so the run waits until one does. */

@@ -21,11 +21,11 @@ import { isLiveReplay, type LiveReplayOptions } from '../../runtime/replay/live/
 import type { LiveEstimate } from '../../runtime/replay/live/live-plan.ts';
 import type { LiveReplayReport } from '../../runtime/replay/live/live-report.ts';
 import type { ReplayReport } from '../../runtime/replay/report.ts';
-import { blame, type BlameEntry, timeline, type TimelineEntry } from '../../runtime/replay/context-blame.ts';
-import { contextDiff, type ContextDiff } from '../../runtime/replay/context-diff.ts';
-import { contextPatches, type PatchFilter, type PatchRecord } from '../../runtime/replay/context-patches.ts';
-import type { ChainChoice, StatePoint } from '../../runtime/replay/history-point.ts';
-import { stateAt, type StateResult } from '../../runtime/replay/state-at.ts';
+import { blame, type BlameEntry, timeline, type TimelineEntry } from '../../runtime/replay/context/context-blame.ts';
+import { contextDiff, type ContextDiff } from '../../runtime/replay/context/context-diff.ts';
+import { contextPatches, type PatchFilter, type PatchRecord } from '../../runtime/replay/context/context-patches.ts';
+import type { ChainChoice, StatePoint } from '../../runtime/replay/context/history-point.ts';
+import { stateAt, type StateResult } from '../../runtime/replay/context/state-at.ts';
 import { type CheckpointInfo, listCheckpoints } from '../../runtime/store/checkpoints/checkpoints.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 import type { Database } from '../../runtime/store/sql/database.ts';
@@ -164,7 +164,7 @@ export abstract class RunHistory {
   async replay(options?: ReplayOptions): Promise<ReplayReport>;
   async replay(options: ReplayOptions | LiveReplayOptions = {}): Promise<ReplayReport> {
     if (isLiveReplay(options)) {
-      const { replayLive } = await import('./live-replay.ts');
+      const { replayLive } = await import('./recovery/live-replay.ts');
       const { run_id: runId } = await this.run();
       return replayLive(this.#connection, runId, options);
     }
@@ -175,7 +175,7 @@ export abstract class RunHistory {
 
   /** What a replay with live activities may cost, from what the recorded calls have cost. Writes nothing. */
   async estimateReplay(options: LiveReplayOptions): Promise<LiveEstimate> {
-    const { estimateLive } = await import('./live-replay.ts');
+    const { estimateLive } = await import('./recovery/live-replay.ts');
     const { run_id: runId } = await this.run();
     return estimateLive(this.#connection, runId, options);
   }

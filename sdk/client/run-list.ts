@@ -5,8 +5,8 @@ import type { Connection } from '../common/connection.ts';
 import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
 import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
-import type { GateReport } from '../../runtime/replay/gate-report.ts';
-import type { ReplayRunsOptions } from '../../runtime/replay/replay-runs.ts';
+import type { GateReport } from '../../runtime/replay/many/gate-report.ts';
+import type { ReplayRunsOptions } from '../../runtime/replay/many/replay-runs.ts';
 import {
   aFunction,
   anyText,
@@ -194,6 +194,6 @@ export async function replayAll(
     ...(bundlerOptions === undefined ? {} : { bundlerOptions }),
   };
   // Loaded on demand, because it loads the sandbox and the bundler.
-  const { replayRuns } = await import('../../runtime/replay/replay-runs.ts');
+  const { replayRuns } = await import('../../runtime/replay/many/replay-runs.ts');
   return connection.reach((database) => replayRuns(database, runs, { ...given, ...ofCode }));
 }

@@ -6,7 +6,7 @@ import { checkConnection, type Connection } from '../common/connection.ts';
 import { checkNamespace } from '../worker/deployment-version.ts';
 import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arguments.ts';
 import type { TemporalHistory } from './history-view.ts';
-import { QueryRejectCondition } from './query-reject-condition.ts';
+import { QueryRejectCondition } from './messages/query-reject-condition.ts';
 import { checkOptions, notYet, oneOf, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
 import type { Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
@@ -23,8 +23,8 @@ import {
   type ReplayAllOptions,
   replayQuery,
 } from './run-list.ts';
-import type { GateReport } from '../../runtime/replay/gate-report.ts';
-import type { Definition } from './message-options.ts';
+import type { GateReport } from '../../runtime/replay/many/gate-report.ts';
+import type { Definition } from './messages/message-options.ts';
 import { type HandleParts, RunHandle } from './run-handle.ts';
 import {
   admitUpdate,
@@ -32,7 +32,7 @@ import {
   type WorkflowUpdateHandle,
   type StartUpdateOptions,
   type WorkflowUpdateOptions,
-} from './workflow-update.ts';
+} from './messages/workflow-update.ts';
 
 export interface WorkflowResultOptions {
   /** Whether to wait for the successors of the run; default true. */

@@ -3,8 +3,8 @@
 import { DeterminismViolationError, RuntimeError } from '../../runtime/core/failure/runtime-error.ts';
 import type { HistorySource } from '../../runtime/core/log/history-source.ts';
 import { checkOptions, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
-import { ReplayMany, type RunToReplay, type RunVerdict } from '../../runtime/replay/replay-many.ts';
-import { GivenCode } from '../../runtime/replay/replay-runs.ts';
+import { ReplayMany, type RunToReplay, type RunVerdict } from '../../runtime/replay/many/replay-many.ts';
+import { GivenCode } from '../../runtime/replay/many/replay-runs.ts';
 import { bundleWorkflowCode, loadBundle, type WorkflowBundleOption } from '../../runtime/sandbox/bundle/bundle.ts';
 import { sourceOf, type TemporalHistory } from '../client/history-view.ts';
 

@@ -2,7 +2,7 @@
 // on standard error, so that --json stays clean.
 import { type Command, Option } from 'commander';
 import { exactTime, pastTime, zonedTime } from '../../runtime/core/options/past-time.ts';
-import { pointOf } from '../../runtime/replay/history-point.ts';
+import { pointOf } from '../../runtime/replay/context/history-point.ts';
 import type { StatePoint } from '../../sdk/client.ts';
 
 export interface ZoneOption {

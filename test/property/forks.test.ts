@@ -8,7 +8,7 @@ import { decodePayload, encodePayload } from '../../runtime/core/payload/payload
 import { RunState } from '../../runtime/core/run/run-state.ts';
 import { readOpenEvents, type StoredEvent } from '../../runtime/store/log/history.ts';
 import { RunReplay } from '../../runtime/replay/run-replay.ts';
-import { stateAt } from '../../runtime/replay/state-at.ts';
+import { stateAt } from '../../runtime/replay/context/state-at.ts';
 import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { fixtureBundle } from '../support/bundles.ts';

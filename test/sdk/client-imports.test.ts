@@ -13,7 +13,7 @@ const unwanted =
 /** Loaded only by calls of `replay` and `replayAll`, which run workflow code, from these files. */
 const onReplay: Readonly<Record<string, string>> = {
   'runtime/replay/replay-run.ts': 'sdk/client/run-history.ts',
-  'runtime/replay/replay-runs.ts': 'sdk/client/run-list.ts',
+  'runtime/replay/many/replay-runs.ts': 'sdk/client/run-list.ts',
 };
 
 /** The URLs of all modules that a new process loads when it imports `names`, by import or require. */

@@ -8,7 +8,7 @@ import { closingTypes } from '../../core/log/event-groups.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { HistorySource } from '../../core/log/history-source.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
-import { recordedState } from '../patch-only.ts';
+import { recordedState } from '../context/patch-only.ts';
 import type { MockedCall, ReplayCall, ReplayReport } from '../report.ts';
 import { type RunDiff, runDiff, type RunDiffItem } from '../run-diff.ts';
 import { costOf } from './call-cost.ts';

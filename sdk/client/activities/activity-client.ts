@@ -46,7 +46,7 @@ import { asQueryable } from '../new-run.ts';
 import { placeRun } from '../place-run.ts';
 import { rowOf, whenFree } from '../when-free.ts';
 import { type CountWorkflowExecution, countExecutions, listedRows } from '../run-list.ts';
-import { sendMessage } from '../send-message.ts';
+import { sendMessage } from '../messages/send-message.ts';
 
 type AnyFunction = (...args: never[]) => unknown;
 type FunctionNames<T> = { [K in keyof T]: T[K] extends AnyFunction ? K : never }[keyof T] & string;

@@ -30,7 +30,7 @@ import {
 import { checkConnection, type Connection } from '../../common/connection.ts';
 import { checkName, defaultMaxPayloadBytes } from '../encode-arguments.ts';
 import { checkOptions, optionTable, unchecked } from '../../../runtime/core/options/option-table.ts';
-import { sendMessage, applyStandaloneMail, notifyReader } from '../send-message.ts';
+import { sendMessage, applyStandaloneMail, notifyReader } from '../messages/send-message.ts';
 
 /**
  * An activity of a workflow, or a standalone activity without `workflowId`. Without `runId`, the activity of the latest

@@ -1,6 +1,6 @@
 // `reprise replay --all` and `--open`: replays many runs, shows the progress, and writes reports for people and for CI.
 import { writeFile } from 'node:fs/promises';
-import { junitText } from '../../../runtime/replay/gate-report.ts';
+import { junitText } from '../../../runtime/replay/many/gate-report.ts';
 import type { GateReport, ReplayAllOptions } from '../../../sdk/client.ts';
 import { colored } from '../color.ts';
 import { type CommonOptions, withClient } from '../command-client.ts';

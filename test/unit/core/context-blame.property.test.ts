@@ -9,7 +9,7 @@ import { applyOp, type Holder, holderOf, valueAt } from '../../../runtime/core/j
 import { cloneJson, type Json, type Value } from '../../../runtime/core/json/json.ts';
 import type { Op } from '../../../runtime/core/json/operation.ts';
 import { pointerPattern } from '../../../runtime/core/json/pointer-pattern.ts';
-import { stateDiff } from '../../../runtime/replay/context-diff.ts';
+import { stateDiff } from '../../../runtime/replay/context/context-diff.ts';
 import { foldOps } from '../../support/fold-ops.ts';
 import { follow } from '../../support/fixtures/recipes.ts';
 import { documents, recipes } from './context-recipes.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isNumberedAddress, eventAddress } from '../../../runtime/core/recovery/event-address.ts';
 import { pointerPattern, touches } from '../../../runtime/core/json/pointer-pattern.ts';
-import { pointOf } from '../../../runtime/replay/history-point.ts';
+import { pointOf } from '../../../runtime/replay/context/history-point.ts';
 
 test('an event is named by type and number, by event type and number, or by the id of an activity', () => {
   assert.deepEqual(eventAddress('validate#2'), { by: 'call', type: 'validate', n: 2 });

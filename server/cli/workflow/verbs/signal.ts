@@ -1,0 +1,18 @@
+// `reprise workflow signal`.
+import type { Command } from 'commander';
+import { jsonText } from '../../json-view.ts';
+import { withHandle } from '../run-action.ts';
+import { type ActorRunOptions, actorAction, actorOf, jsonValue } from './verb-action.ts';
+
+export function signalCommand(): Command {
+  return actorAction('signal', 'Send a signal to an open run.')
+    .argument('<signal>', 'name of the signal')
+    .argument('[args...]', 'arguments, each as JSON')
+    .action((workflowId: string, signal: string, args: readonly string[], options: ActorRunOptions) =>
+      withHandle(workflowId, options, async (handle) => {
+        await handle.signalWithOptions<unknown[]>(signal, { args: args.map(jsonValue), ...actorOf(options) });
+        if (options.json === true) console.log(jsonText({ workflowId, signal }));
+        else console.log(`signal ${signal} was sent to ${workflowId}`);
+      }),
+    );
+}
