@@ -59,5 +59,5 @@ try {
   else process.exitCode = (await main()) ? 0 : 1;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  process.exit(1); // What still waits for an event of the run must not keep the process alive.
 }

@@ -3,6 +3,12 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
 
+/** One for the program: a group that starts later hears of an earlier interruption too. */
+const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then((): never => {
+  throw new Error('Interrupted.');
+});
+interrupted.catch(() => undefined); // whoever waits in `during` gets the error
+
 export class WorkerGroup {
   readonly #common: Omit<WorkerProcessOptions, 'identity'>;
   readonly #workers: WorkerProcess[] = [];
@@ -12,8 +18,6 @@ export class WorkerGroup {
     this.#common = common;
     mkdirSync(common.folder, { recursive: true });
     this.#broken.promise.catch(() => undefined); // whoever waits in `during` gets the error
-    const signals = ['SIGINT', 'SIGTERM'].map((signal) => once(process, signal));
-    void Promise.race(signals).then(() => this.#broken.reject(new Error('Interrupted.')));
   }
 
   start(identity: string, env: Record<string, string> = {}): WorkerProcess {
@@ -31,7 +35,7 @@ export class WorkerGroup {
 
   /** The result of `work`. Rejects if a worker ends by itself, or if the user interrupts the program. */
   during<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#broken.promise]);
+    return Promise.race([work, this.#broken.promise, interrupted]);
   }
 
   async stop(): Promise<void> {
