@@ -12,6 +12,8 @@ export interface BenchWorkerOptions {
   readonly activities?: string;
   readonly leaseMs?: number;
   readonly maxCachedRuns?: number;
+  /** Default: 1000. */
+  readonly maxConcurrentActivities?: number;
   readonly maxHeartbeatThrottleInterval?: number;
   /** The process kills itself when it reaches this named moment for the nth time. */
   readonly dies?: { readonly at: string; readonly time: number };

@@ -7,6 +7,7 @@ export const workerLost = 10;
 export const activityScheduled = 20;
 export const activityCompleted = 24;
 export const timerStarted = 30;
+export const contextPatched = 50;
 export const childInitiated = 70;
 
 export interface LogEvent {

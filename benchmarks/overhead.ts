@@ -9,30 +9,43 @@ import { demandEqual } from './failures/run-checks.ts';
 import type { Measurement } from './question.ts';
 import { figure, median } from './statistics.ts';
 
+const strategies = [
+  ['none', 'no checkpoints'],
+  ['automatic', 'automatic checkpoints'],
+  ['each', 'a checkpoint after each'],
+] as const;
+
 export async function overhead(bench: Bench, rounds: number, stages: Stages): Promise<Measurement[]> {
   const count = stages.durations.length;
   return FailureLab.open(bench, 'overhead', async (lab) => {
     await lab.worker();
     await stagedRun(lab, even(200, 1)); // warms up
     await plainLoop(even(200, 1));
-    const plain: number[] = [];
-    const durable: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      plain.push(await plainLoop(stages));
-      durable.push((await stagedRun(lab, stages)).clientMs);
+    const measurements: Measurement[] = [];
+    for (const [checkpoints, name] of strategies) {
+      const plain: number[] = [];
+      const extra: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        plain.push(await plainLoop(stages));
+        extra.push((await stagedRun(lab, { ...stages, checkpoints })).clientMs - plain[round]!);
+      }
+      measurements.push(
+        {
+          name: `${name}, longer than the plain loop`,
+          unit: '%',
+          values: extra.map((ms, round) => (ms / plain[round]!) * 100),
+          better: 'lower',
+          note: `plain loop ${figure(median(plain) / 1000)} s`,
+        },
+        {
+          name: `${name}, start to result`,
+          unit: 'ms a stage',
+          values: extra.map((ms) => ms / count),
+          better: 'lower',
+        },
+      );
     }
-    const extra = durable.map((ms, round) => ms - plain[round]!);
-    const note = `plain loop ${figure(median(plain) / 1000)} s`;
-    return [
-      {
-        name: 'longer than the plain loop',
-        unit: '%',
-        values: extra.map((ms, round) => (ms / plain[round]!) * 100),
-        better: 'lower',
-        note,
-      },
-      { name: 'start, stages, result', unit: 'ms a stage', values: extra.map((ms) => ms / count), better: 'lower' },
-    ];
+    return measurements;
   });
 }
 

@@ -4,8 +4,10 @@ import { question as cachedStates } from './cached-states.bench.ts';
 import { question as checkpointCost } from './checkpoint-cost.bench.ts';
 import { question as codeReplay } from './code-replay.bench.ts';
 import { question as damagedCheckpoints } from './damaged-checkpoints.bench.ts';
+import { question as disposableWorkers } from './failures/disposable-workers.bench.ts';
 import { question as eventualCompletion } from './failures/eventual-completion.bench.ts';
 import { question as caseStudy } from './failures/case-study.bench.ts';
+import { question as redTeam } from './failures/red-team.bench.ts';
 import { question as speedUp } from './failures/speed-up.bench.ts';
 import { question as stagedPipeline } from './failures/staged-pipeline.bench.ts';
 import { question as overheadStages } from './overhead-stages.bench.ts';
@@ -57,6 +59,8 @@ export const questions: readonly Question[] = [
   speedUp,
   stagedPipeline,
   manyKills,
+  disposableWorkers,
+  redTeam,
   eventualCompletion,
   caseStudy,
 ];

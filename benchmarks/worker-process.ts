@@ -19,10 +19,10 @@ const worker = await Worker.create({
   ...(options.workflowBundle === undefined
     ? { workflowsPath: workflows ?? new URL('./workflows.ts', import.meta.url) }
     : {}),
+  maxConcurrentActivities: 1000,
   ...options,
   connection,
   activities: (await import(activities ?? new URL('./activities.ts', import.meta.url).href)) as object,
-  maxConcurrentActivities: 1000,
   logger: pino({ level: process.env['REPRISE_LOG_LEVEL'] ?? 'error' }),
   ...(dies === undefined
     ? {}

@@ -1,19 +1,20 @@
 // Activities of the questions that lose workers. Each logs its execution outside the database first.
 import { setTimeout as wait } from 'node:timers/promises';
 import { activityInfo, heartbeat } from 'reprise/activity';
-import { logEffect } from './effect-log.ts';
+import { isFirstEntry, logEffect } from './effect-log.ts';
 import { stageValue } from './stage-value.ts';
 
-/** `kill`: the worker process dies. */
-export type Failure = 'error' | 'kill';
-/** How the first attempts of stages fail. */
+/** `kill`: the worker process dies. `hang`: it never answers, until somebody kills it. */
+export type Failure = 'error' | 'kill' | 'hang';
+/** How the first executions of stages fail. */
 export type Failures = Readonly<Record<number, Failure>>;
 
-/** Takes `ms`. With `failure`, the first attempt fails at its start. */
+/** Takes `ms`. With `failure`, the first execution fails at its start. */
 export async function work(stage: number, ms: number, failure: Failure | null): Promise<number> {
   logEffect(`stage ${stage}`);
-  if (failure !== null && activityInfo().attempt === 1) {
+  if (failure !== null && isFirstEntry()) {
     if (failure === 'kill') process.kill(process.pid, 'SIGKILL');
+    if (failure === 'hang') await new Promise(() => undefined);
     throw new Error(`stage ${stage} fails once`);
   }
   await wait(ms);

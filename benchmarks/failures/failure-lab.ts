@@ -8,26 +8,42 @@ import type { Bench } from '../bench.ts';
 import { BenchWorker, type BenchWorkerOptions } from '../bench-worker.ts';
 import { type Effect, effectFileVariable, effectsOf } from './effect-log.ts';
 
-const workflows = new URL('./workflows.ts', import.meta.url);
+/** The files of the workflows and of the activities. */
+export interface Code {
+  readonly workflows: URL;
+  readonly activities: URL;
+}
+
+const usualCode: Code = {
+  workflows: new URL('./workflows.ts', import.meta.url),
+  activities: new URL('./activities.ts', import.meta.url),
+};
 
 type WorkerOptions = Omit<BenchWorkerOptions, 'taskQueue' | 'workflows' | 'workflowBundle' | 'activities' | 'env'>;
 
 export class FailureLab {
   readonly bench: Bench;
   readonly taskQueue: string;
+  readonly #code: Code;
   readonly #folder: string;
   readonly #workers = new Set<BenchWorker>();
   readonly #bundles = new Map<string, Promise<string>>();
 
-  private constructor(bench: Bench, taskQueue: string, folder: string) {
+  private constructor(bench: Bench, taskQueue: string, code: Code, folder: string) {
     this.bench = bench;
     this.taskQueue = taskQueue;
+    this.#code = code;
     this.#folder = folder;
   }
 
-  static async open<T>(bench: Bench, taskQueue: string, work: (lab: FailureLab) => Promise<T>): Promise<T> {
+  static async open<T>(
+    bench: Bench,
+    taskQueue: string,
+    work: (lab: FailureLab) => Promise<T>,
+    code: Partial<Code> = {},
+  ): Promise<T> {
     const folder = await mkdtemp(join(tmpdir(), 'reprise-failures-'));
-    const lab = new FailureLab(bench, taskQueue, folder);
+    const lab = new FailureLab(bench, taskQueue, { ...usualCode, ...code }, folder);
     try {
       await writeFile(lab.#effectFile, '');
       return await work(lab);
@@ -37,13 +53,13 @@ export class FailureLab {
     }
   }
 
-  /** Starts a worker. `code`: the file of the workflows. */
-  async worker(options: WorkerOptions = {}, code = workflows): Promise<BenchWorker> {
+  /** Starts a worker. `workflows`: a file that takes the place of the lab's. */
+  async worker(options: WorkerOptions = {}, workflows = this.#code.workflows): Promise<BenchWorker> {
     const worker = await BenchWorker.start({
       ...options,
       taskQueue: this.taskQueue,
-      workflowBundle: { codePath: await this.#bundle(code) },
-      activities: new URL('./activities.ts', import.meta.url).href,
+      workflowBundle: { codePath: await this.#bundle(workflows) },
+      activities: this.#code.activities.href,
       env: { [effectFileVariable]: this.#effectFile },
     });
     this.#workers.add(worker);

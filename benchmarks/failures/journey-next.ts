@@ -1,5 +1,5 @@
 // The next build of the journey: runs that have not come so far yet do one more stage.
-import { patched, proxyActivities } from 'reprise/workflow';
+import { patched, proxyActivities, setWorkflowOptions } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 import * as earlier from './journey.ts';
 import { addedStage, type JourneyState } from './journey-plan.ts';
@@ -13,3 +13,4 @@ export async function journey(): Promise<JourneyState> {
     if (patched('added stage')) await work(addedStage, 1, null);
   });
 }
+setWorkflowOptions({ checkpoint: { every: { patches: 1 } } }, journey);

@@ -8,6 +8,7 @@ import {
   forEach,
   proxyActivities,
   setHandler,
+  setWorkflowOptions,
   sleep,
   workflowInfo,
 } from 'reprise/workflow';
@@ -38,6 +39,8 @@ export async function journey(inTheNextBuild?: () => Promise<unknown>): Promise<
   await pass(stagesEach);
   return journal.state;
 }
+
+setWorkflowOptions({ checkpoint: { every: { patches: 1 } } }, journey);
 
 export async function journeyChild(stage: number): Promise<number> {
   return work(stage, stageMs, null);

@@ -4,7 +4,7 @@ import type { BenchPostgres } from '../bench.ts';
 import type { BenchWorker, BenchWorkerOptions } from '../bench-worker.ts';
 
 /** How far a journey is when something is done to it. */
-export type Phase = 'works' | 'waits' | 'gets a note' | 'sleeps' | 'has children';
+export type Phase = 'saves' | 'works' | 'waits' | 'gets a note' | 'sleeps' | 'has children';
 
 export interface Scene {
   readonly victim: BenchWorker;
@@ -33,6 +33,8 @@ export interface Moment {
 export const moments: readonly Moment[] = [
   { name: 'append', loss: (random) => ({ victim: dying(random, 8, 'before append', 'after append') }) },
   { name: 'activity', loss: (random) => ({ victim: dying(random, 10, 'before activity', 'after activity') }) },
+  // The journey saves a checkpoint behind each patch, so the worker is likely to be writing one.
+  { name: 'checkpoint', loss: () => ({ at: 'saves' }) },
   {
     name: 'eviction',
     loss: (random) => ({

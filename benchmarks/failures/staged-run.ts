@@ -12,9 +12,13 @@ import type { WorkerPool } from './worker-pool.ts';
 
 export interface Stages {
   readonly durations: readonly number[];
-  /** The stages whose first attempt fails, from 0, and how. */
+  /** The stages whose first execution fails, from 0, and how. */
   readonly failures?: Failures;
+  /** When checkpoints are saved. */
+  readonly checkpoints?: keyof typeof workflowOf;
 }
+
+const workflowOf = { automatic: 'staged', each: 'stagedSavingEach', none: 'stagedSavingNone' } as const;
 
 /** Times are the database's, ms since 1970. */
 export interface StagedRun {
@@ -46,9 +50,9 @@ export async function stagedRun(
   disturb: (runId: string) => Promise<number> = async () => 0,
 ): Promise<StagedRun> {
   const { taskQueue } = lab;
-  const { durations, failures = {} } = stages;
+  const { durations, failures = {}, checkpoints = 'automatic' } = stages;
   const begun = performance.now();
-  const handle = await lab.bench.client.workflow.start('staged', {
+  const handle = await lab.bench.client.workflow.start(workflowOf[checkpoints], {
     workflowId: newId(),
     taskQueue,
     args: [durations, failures],
@@ -75,7 +79,7 @@ async function checked(
   const repeated = checkEffects(
     lab.effects().filter((effect) => effect.runId === runId),
     durations.map((_, stage) => `stage ${stage}`),
-    killsByOthers + Object.keys(failures).length,
+    killsByOthers + Object.values(failures).filter((failure) => failure !== 'hang').length,
   );
   const takeovers = await eventsOfType(pool, runId, workerLost);
   // A worker that is killed between its claim and its first append leaves no trace in the log.

@@ -3,7 +3,7 @@
 import type { BenchWorker, BenchWorkerOptions } from '../bench-worker.ts';
 import type { FailureLab } from './failure-lab.ts';
 
-type Options = Pick<BenchWorkerOptions, 'maxHeartbeatThrottleInterval'>;
+type Options = Pick<BenchWorkerOptions, 'maxConcurrentActivities' | 'maxHeartbeatThrottleInterval'>;
 
 export class WorkerPool {
   readonly #lab: FailureLab;
@@ -43,6 +43,15 @@ export class WorkerPool {
   /** Resolves when at least `count` workers work. @throws if a worker did not start */
   async haveStarted(count: number): Promise<void> {
     while (this.#working.size < count) await Promise.race(this.#starting);
+  }
+
+  /** Whether a worker with this process id works. */
+  has(pid: number): boolean {
+    return [...this.#working].some((worker) => worker.pid === pid && worker.isAlive);
+  }
+
+  kill(pid: number): void {
+    [...this.#working].find((worker) => worker.pid === pid)?.signal('SIGKILL');
   }
 
   /** Kills the worker in whose memory the run is. False when the run is in no living worker at the moment. */

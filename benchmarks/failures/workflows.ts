@@ -1,5 +1,5 @@
 // Workflows of the questions that lose workers.
-import { defineContext, proxyActivities } from 'reprise/workflow';
+import { defineContext, proxyActivities, setWorkflowOptions } from 'reprise/workflow';
 import type * as activities from './activities.ts';
 import type { Progress } from './stage-value.ts';
 
@@ -26,6 +26,18 @@ export async function staged(durations: readonly number[], failures: activities.
   }
   return { ...progress.state };
 }
+
+/** As `staged`, and saves a checkpoint after each stage. */
+export async function stagedSavingEach(durations: readonly number[], failures: activities.Failures): Promise<Progress> {
+  return staged(durations, failures);
+}
+setWorkflowOptions({ checkpoint: { every: { patches: 1 } } }, stagedSavingEach);
+
+/** As `staged`, and saves no checkpoint. */
+export async function stagedSavingNone(durations: readonly number[], failures: activities.Failures): Promise<Progress> {
+  return staged(durations, failures);
+}
+setWorkflowOptions({ checkpoint: 'off' }, stagedSavingNone);
 
 /** One activity that takes long and reports how far it is. */
 export async function longStage(slices: number, ms: number): Promise<number> {
