@@ -25,13 +25,19 @@ export class ListedHistory implements HistorySource {
   readonly bundleHash: string | undefined;
   readonly events: readonly HistoryEvent[];
 
-  constructor(runId: string, events: readonly HistoryEvent[], bundleHash?: string) {
+  /** `ancestors`: the ancestors' part of the line of a fork. */
+  constructor(
+    runId: string,
+    events: readonly HistoryEvent[],
+    bundleHash?: string,
+    ancestors: readonly LineSegment[] = [],
+  ) {
     this.runId = runId;
     this.bundleHash = bundleHash;
     this.workflowType = events[0]?.name ?? 'demo';
     this.events = events;
     this.head = events.length;
-    this.line = [{ runId, first: 1, last: this.head }];
+    this.line = [...ancestors, { runId, first: (ancestors.at(-1)?.last ?? 0) + 1, last: this.head }];
     let status: RunStatus = 'running';
     for (const { type, seq } of events) {
       const next: RunStatus | 'refused' = seq === 1 ? status : statusAfter(status, type);

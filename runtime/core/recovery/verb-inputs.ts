@@ -2,7 +2,7 @@
 // an answer to its sender. Checks the verbs of one turn in order, so the first of two that exclude each other wins. Pure.
 import { encodeFailure } from '../failure/failure-info.ts';
 import { ApplicationFailure } from '../failure/failure.ts';
-import type { EventType, NewEvent } from '../log/event.ts';
+import type { EventType } from '../log/event.ts';
 import { statusAfter } from '../log/transition.ts';
 import type { Input } from '../run/input.ts';
 import type { Mail } from '../run/mail.ts';
@@ -54,30 +54,45 @@ export function withLast(
   return [...inputs.filter((input) => !needsCode(input)), ...inputs.filter(needsCode)];
 }
 
-/** Checks the inputs of one turn that verbs concern. `taken`: the turn's inputs so far. */
+/** Checks the inputs of one turn that verbs concern, in order, before workflow code is asked about any of them. */
 export class VerbCheck {
   readonly #state: RunState;
-  readonly #taken: readonly NewEvent[];
+  #problems: Map<Input, Refusal | 'drop'> | undefined;
   #isPaused: boolean;
+  /** Activities that inputs of the turn close. */
+  #closed: Set<number> | undefined;
   /** The schedule of a refused skip, whose completion comes next. */
   #refusedSkip: number | undefined;
 
-  constructor(state: RunState, taken: readonly NewEvent[]) {
+  constructor(state: RunState, inputs: readonly Input[]) {
     this.#state = state;
-    this.#taken = taken;
     this.#isPaused = state.paused !== undefined;
+    for (const input of inputs) {
+      if (input.isVoid === true) continue;
+      const problem = this.#check(input);
+      if (problem !== undefined) (this.#problems ??= new Map()).set(input, problem);
+      else if (closings.has(input.type)) (this.#closed ??= new Set()).add(input.answers ?? 0);
+    }
   }
 
   /** `drop`: the input leaves no event. A refusal does so too, and answers the sender. */
-  check(input: Input): Refusal | 'drop' | undefined {
+  problem(input: Input): Refusal | 'drop' | undefined {
+    return this.#problems?.get(input);
+  }
+
+  #check(input: Input): Refusal | 'drop' | undefined {
     const { type, answers, source } = input;
     if (verbTypes.has(type)) return this.#verb(input);
     // A timer that is due fires when the run is resumed.
     if (type === 'TimerFired' && this.#isPaused) return 'drop';
     if (type === 'ActivityCompleted' && source === 'user' && answers === this.#refusedSkip) return 'drop';
     // A result that waited for the code may have been overtaken by a skip.
-    if (closings.has(type) && !this.#state.activities.has(answers ?? 0)) return 'drop';
+    if (closings.has(type) && !this.#isOpen(answers ?? 0)) return 'drop';
     return undefined;
+  }
+
+  #isOpen(activity: number): boolean {
+    return this.#state.activities.has(activity) && this.#closed?.has(activity) !== true;
   }
 
   #verb(input: Input): Refusal | undefined {
@@ -89,16 +104,13 @@ export class VerbCheck {
   }
 
   #refusal(input: Input): Refusal | undefined {
-    const { runId, activities } = this.#state;
+    const { runId } = this.#state;
     if (input.type === 'WorkflowPaused' && this.#isPaused) {
       return { code: 'RECOVERY_SUPERSEDED', message: `Run ${runId} is paused already.` };
     }
     if (input.type === 'WorkflowResumed' && !this.#isPaused) return notPaused(runId);
-    if (input.type !== 'RecoveryApplied') return undefined;
-    const { answers } = input;
-    const isOver = this.#taken.some((event) => event.answers === answers && closings.has(event.type));
     // The activity is held since the message was received, so no other verb has changed it.
-    if (!isOver && activities.has(answers ?? 0)) return undefined;
+    if (input.type !== 'RecoveryApplied' || this.#isOpen(input.answers ?? 0)) return undefined;
     return recoveryRefusal(runId, undefined, input);
   }
 }

@@ -202,7 +202,7 @@ function numberInputs(turn: OpenTurn, inputs: readonly Input[], patches: TurnPat
     turn.inputs.push(migrationEvent(nextSeq(turn), turn.run.state.seq, patches.migration));
     turn.isVisible = true;
   }
-  const verbs = new VerbCheck(state, turn.inputs);
+  const verbs = new VerbCheck(state, patches === 'unseen' ? inputs.filter((input) => !needsCode(input)) : inputs);
   for (const input of inputs) {
     const { mailId, isVoid, staged, refusal: refused, ...columns } = input;
     const isUpdate = columns.type === 'UpdateAccepted';
@@ -213,7 +213,7 @@ function numberInputs(turn: OpenTurn, inputs: readonly Input[], patches: TurnPat
     if (mailId !== undefined) (turn.isEnded || isUpdate ? turn.unread : turn.consumed).push(mailId);
     if (refused !== undefined) refuse(turn, verbKey(runId, columns.correlationId ?? ''), columns, refused);
     if (isVoid === true || turn.isEnded) continue;
-    const problem = verbs.check(input);
+    const problem = verbs.problem(input);
     if (problem !== undefined) {
       if (problem !== 'drop') refuse(turn, verbKey(runId, columns.correlationId ?? ''), columns, failureOf(problem));
       continue;

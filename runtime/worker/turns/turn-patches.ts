@@ -8,6 +8,7 @@ import type { LogLine, TaskFailure } from '../../core/log/activation.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import type { NewEvent } from '../../core/log/event.ts';
 import { decodePayload } from '../../core/payload/payload.ts';
+import { VerbCheck } from '../../core/recovery/verb-inputs.ts';
 import type { Input } from '../../core/run/input.ts';
 import type { LiveRun } from './live-run.ts';
 
@@ -42,6 +43,9 @@ export class TurnPatches {
       }
     }
     if (sandbox === undefined || (asked === undefined && (sandbox.isLive || state.contextSeq === 0))) return undefined;
+    // A result that a skip has overtaken leaves no event, so no later patch may build on what it staged.
+    const verbs = asked && new VerbCheck(state, inputs);
+    asked = asked?.filter((input) => verbs?.problem(input) === undefined);
     const trial = sandbox.tryPatches((asked ?? []).map(patchesOf));
     if (!trial.ok) return new TurnPatches(undefined, trial.failure);
     const patches = new TurnPatches(trial.migration);
