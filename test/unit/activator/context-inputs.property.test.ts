@@ -9,6 +9,7 @@ import type { Op } from '../../../runtime/core/json/operation.ts';
 import type { AskedPatch } from '../../../runtime/core/context/patch-trial.ts';
 import { defineContext, defineSignal, proxyActivities, setHandler } from '../../../sdk/workflow.ts';
 import { foldOps } from '../../support/fold-ops.ts';
+import { inputOp } from '../../support/input-ops.ts';
 import { completed, Driver, type Exports, input, type Input, signal } from './harness.ts';
 
 interface Shape {
@@ -43,31 +44,12 @@ function watching(seen: string[]): () => Exports {
   };
 }
 
-const key = fc.constantFrom('0', '1', '2');
-const index = fc.nat({ max: 3 });
-const op: fc.Arbitrary<InputOp> = fc.oneof(
-  fc.record({ op: fc.constant('set' as const), path: key.map((name) => `/counts/${name}`), value: fc.nat({ max: 9 }) }),
-  fc.record({ op: fc.constant('remove' as const), path: key.map((name) => `/counts/${name}`) }),
-  fc.record({ op: fc.constant('append' as const), path: fc.constant('/list'), value: fc.nat({ max: 9 }) }),
-  fc.record({ op: fc.constant('remove' as const), path: index.map((at) => `/list/${at}`) }),
-  fc.record({ op: fc.constant('add' as const), path: index.map((at) => `/list/${at}`), value: fc.constant({ a: 1 }) }),
-  fc.record({
-    op: fc.constant('move' as const),
-    from: key.map((name) => `/counts/${name}`),
-    path: fc.constant('/list/0'),
-  }),
-  fc.record({
-    op: fc.constant('merge' as const),
-    path: fc.constant('/counts'),
-    value: fc.dictionary(key, fc.option(fc.nat())),
-  }),
-);
 type Step =
   | { readonly kind: 'patch'; readonly ops: readonly InputOp[] }
   | { readonly kind: 'signal'; readonly value: number }
   | { readonly kind: 'activity' };
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ kind: fc.constant('patch' as const), ops: fc.array(op, { minLength: 1, maxLength: 3 }) }),
+  fc.record({ kind: fc.constant('patch' as const), ops: fc.array(inputOp, { minLength: 1, maxLength: 3 }) }),
   fc.record({ kind: fc.constant('signal' as const), value: fc.nat({ max: 9 }) }),
   fc.constant({ kind: 'activity' as const }),
 );
