@@ -16,6 +16,7 @@ import { question as manyKills } from './failures/many-kills.bench.ts';
 import { question as overheadShortSteps } from './overhead-short-steps.bench.ts';
 import { question as fanOut } from './fan-out.bench.ts';
 import { question as heldSnapshot } from './held-snapshot.bench.ts';
+import { question as liveReplay } from './live/live-replay.bench.ts';
 import { question as longRun } from './long-run.bench.ts';
 import { question as manySequential } from './many-sequential.bench.ts';
 import { question as moreWorkers } from './more-workers.bench.ts';
@@ -50,6 +51,7 @@ export const questions: readonly Question[] = [
   codeReplay,
   patchReplay,
   patchReplayCached,
+  liveReplay,
   cachedStates,
   checkpointCost,
   damagedCheckpoints,

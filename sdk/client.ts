@@ -228,6 +228,8 @@ export type { AppliedPatch, PatchContextOptions } from './client/recovery/contex
 export type { LiveReplayOptions } from '../runtime/replay/live/live-options.ts';
 export type { LiveEstimate } from '../runtime/replay/live/live-plan.ts';
 export type { ActivityMatch, LiveReplayReport, PathDifference } from '../runtime/replay/live/live-report.ts';
+export type { WhatIfReport, WhatIfRun, WhatIfVerdict } from '../runtime/replay/live/what-if-summary.ts';
+export type { WhatIfOptions } from './client/what-if.ts';
 export type { FileReplayOptions, ReplayOptions, ReplayPoint } from '../runtime/replay/replay-options.ts';
 export type { DivergenceGroup, GateReport } from '../runtime/replay/many/gate-report.ts';
 export type { RunVerdict } from '../runtime/replay/many/replay-many.ts';

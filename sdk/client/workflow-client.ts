@@ -23,6 +23,8 @@ import {
   type ReplayAllOptions,
   replayQuery,
 } from './run-list.ts';
+import type { WhatIfReport } from '../../runtime/replay/live/what-if-summary.ts';
+import type { WhatIfOptions } from './what-if.ts';
 import type { GateReport } from '../../runtime/replay/many/gate-report.ts';
 import type { Definition } from './messages/message-options.ts';
 import { type HandleParts, RunHandle } from './run-handle.ts';
@@ -281,6 +283,16 @@ export class WorkflowClient {
    */
   async replayAll(options: ReplayAllOptions = {}): Promise<GateReport> {
     return replayAll(this.#connection, this.#namespace, options);
+  }
+
+  /**
+   * Replays many past runs with LIVE_TOOLS, some of their results replaced, and sums up what changes. Needs a worker of
+   * their task queues.
+   * @throws RuntimeError INVALID_INPUT, NOT_SUPPORTED; TIMEOUT with a deadline
+   */
+  async whatIf(options: WhatIfOptions): Promise<WhatIfReport> {
+    const { whatIf } = await import('./what-if.ts');
+    return whatIf(this.#connection, this.#namespace, options);
   }
 
   /** Number of runs that `replayAll` selects, before it takes a sample. @throws RuntimeError INVALID_INPUT */

@@ -8,24 +8,23 @@ import { readRunBundle, type ReplayOptions, type ReplayReport } from '../../sdk/
 import { newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
 import { reportText } from './replay/report-text.ts';
+import { type LiveFlags, replayManyLive, replayOneLive } from './replay/replay-live.ts';
 import { type ManyFlags, replayManyRuns } from './replay/replay-many.ts';
 
-interface ReplayFlags extends ManyFlags {
+interface ReplayFlags extends Omit<ManyFlags, 'sample'>, Omit<LiveFlags, 'from'> {
   run?: string;
   file?: string;
   runBundledCode?: boolean;
   all?: true;
   open?: true;
   mode: NonNullable<ReplayOptions['mode']>;
-  from?: number;
+  from?: string;
   to?: string;
-  mock: Record<string, URL>;
   code?: string;
   preloadModule: string[];
   ignoreModule: string[];
   onDivergence?: 'fail' | 'report';
   onMissing?: Pick<ReplayOptions, 'onMissing' | 'stub'>;
-  output?: string;
   inspect?: number | true;
   breakAt?: number;
 }
@@ -37,7 +36,7 @@ export function replayCommand(): Command {
     .option('--file <file>', 'instead of <id>: a file that `workflow export` wrote; needs no database')
     .option('--run-bundled-code', 'with --file: run the code that the file holds; only for files that you trust')
     .option('--mode <mode>', 'PATCH_ONLY, MOCK_TOOLS or LIVE_TOOLS', modeOf, 'PATCH_ONLY')
-    .option('--from <seq>', 'the report counts from this seq', seqOf)
+    .option('--from <seq>', 'the report counts from this seq; LIVE_TOOLS: begin before this seq, activity id or type#n')
     .option('--to <point>', 'a seq or a time such as 2026-01-31T12:00:00Z (inclusive); default: the end')
     .option('--mock <name=file>', 'result of an activity: type, type#n or id, and a JSON file; repeatable', addMock, {})
     .option('--code <where>', '"recorded", or the file that exports the workflows', 'recorded')
@@ -59,16 +58,34 @@ export function replayCommand(): Command {
     .option('--type <type>', 'runs of a workflow type')
     .option('--task-queue <queue>', 'runs of a task queue')
     .option('--query <query>', 'runs that a query of `workflow list` selects')
-    .option('--sample <n>', 'only this many of them, always the same ones', countOf)
+    .option(
+      '--sample <n|share>',
+      'only this many of them, always the same ones; LIVE_TOOLS: 1% enters this share of the live calls',
+      sampleOf,
+    )
     .option('--parallel <n>', 'runs at the same time; default: the number of processors', countOf)
     .option('--junit <file>', 'write a report in the format of JUnit')
     .option('--report <file>', 'write a report as JSON')
+    .optionsGroup('With LIVE_TOOLS:')
+    .option('--live <names>', 'activity types that may be entered, or "divergent"')
+    .option(
+      '--result <name=file>',
+      'replaces a recorded result: type, type#n or id, and a JSON file; repeatable',
+      addMock,
+      {},
+    )
+    .option('--allow-effects <names>', 'unsafe activities among the live ones that may be entered')
+    .option('--real-time', 'timers wait for their time')
+    .option('--keep', 'keep the fork from being pruned')
+    .option('--yes', 'enter activities without a question')
     .action(async (workflowId: string | undefined, flags: ReplayFlags, command: Command) => {
       const isMany = flags.all === true || flags.open === true;
       if ([workflowId !== undefined, flags.file !== undefined, isMany].filter(Boolean).length !== 1) {
         command.error('replay needs one of these: a workflow id, --file, or --all or --open.');
       }
-      await (isMany ? replayMany(flags) : replayOne(workflowId, flags));
+      if (replayMode(flags.mode) === 'LIVE_TOOLS' && flags.file === undefined) {
+        await (isMany ? replayManyLive(flags) : replayOneLive(workflowId!, flags));
+      } else await (isMany ? replayMany(flags) : replayOne(workflowId, flags));
     });
 }
 
@@ -80,12 +97,15 @@ async function replayOne(workflowId: string | undefined, flags: ReplayFlags): Pr
 }
 
 async function replayMany(flags: ReplayFlags): Promise<void> {
-  const { open, code, onDivergence } = flags;
-  await replayManyRuns(flags, {
-    ...(open === true ? { open } : {}),
-    ...(onDivergence === undefined ? {} : { onDivergence }),
-    ...codeOf(code, flags),
-  });
+  const { open, code, onDivergence, sample, ...given } = flags;
+  await replayManyRuns(
+    { ...given, ...(sample === undefined ? {} : { sample: countOf(sample) }) },
+    {
+      ...(open === true ? { open } : {}),
+      ...(onDivergence === undefined ? {} : { onDivergence }),
+      ...codeOf(code, flags),
+    },
+  );
 }
 
 async function reportOf(workflowId: string | undefined, flags: ReplayFlags): Promise<ReplayReport> {
@@ -105,7 +125,7 @@ function optionsOf(flags: ReplayFlags): ReplayOptions {
     mode,
     mocks: mock,
     ...codeOf(code, flags),
-    ...(from === undefined ? {} : { from }),
+    ...(from === undefined ? {} : { from: seqOf(from) }),
     ...(to === undefined ? {} : { to: /^\d+$/.test(to) ? Number(to) : to }),
     ...(onDivergence === undefined ? {} : { onDivergence }),
     ...onMissing,
@@ -136,6 +156,12 @@ function modeOf(text: string): string {
 function countOf(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Expected a whole number above 0.');
+}
+
+/** A number of runs, or a share of calls. */
+function sampleOf(text: string): string {
+  if (/^[1-9]\d{0,8}$|^\d{1,2}(\.\d+)?%$|^100%$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a whole number above 0, or a share such as 1%.');
 }
 
 function portOf(text: string): number {
