@@ -15,7 +15,7 @@ import type { Duration } from '../../runtime/core/options/duration.ts';
 import { checkLiveOptions, type LiveReplayOptions } from '../../runtime/replay/live/live-options.ts';
 import { type WhatIfReport, type WhatIfRun, WhatIfSummary } from '../../runtime/replay/live/what-if-summary.ts';
 import type { Connection } from '../common/connection.ts';
-import { replayLive } from './live-replay.ts';
+import { replayLive } from './recovery/live-replay.ts';
 import { readRuns, replayQuery } from './run-list.ts';
 
 export interface WhatIfOptions extends Omit<LiveReplayOptions, 'mode' | 'keep'> {

@@ -182,7 +182,7 @@ function addMock(text: string, all: Record<string, URL>): Record<string, URL> {
   const at = text.indexOf('=');
   if (at < 1 || at === text.length - 1)
     throw new InvalidArgumentError('Expected name=file, such as validate#1=ok.json.');
-  return { ...all, [text.slice(0, at)]: fileUrl(text.slice(at + 1)) };
+  return { ...all, [text.slice(0, at)]: fileUrl(text.slice(at + 1).replace(/^@/, '')) };
 }
 
 function missing(text: string): Pick<ReplayOptions, 'onMissing' | 'stub'> {

@@ -68,7 +68,7 @@ test('the command replays one run, says what it costs, and exits with 1 only whe
   assert.equal((JSON.parse(live.out) as LiveReplayReport).usd, 0.5);
   const truthy = join(folder, 'true.json');
   await writeFile(truthy, 'true');
-  const stopped = await reprise(['replay', 'order 0', '--mode', 'LIVE_TOOLS', '--result', `validate=${truthy}`], {
+  const stopped = await reprise(['replay', 'order 0', '--mode', 'LIVE_TOOLS', '--result', `validate=@${truthy}`], {
     url,
   });
   assert.equal(stopped.code, 1);
