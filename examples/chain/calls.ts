@@ -42,6 +42,6 @@ export function lineOf({ id, refusals, costUsd }: Call): string {
   return `${id.padEnd(28)} ${dollars(costUsd)}${why}`;
 }
 
-function dollars(amount: number): string {
+export function dollars(amount: number): string {
   return `$${amount.toFixed(3)}`;
 }

@@ -7,6 +7,7 @@ import { openDatabase } from '../processes/database.ts';
 import { WorkerGroup } from '../processes/worker-group.ts';
 import { compare } from './compare.ts';
 import { Operator } from './operator.ts';
+import { whatIf } from './what-if.ts';
 import type { ChainInput, improvementChain } from './workflows.ts';
 
 const usage = `npm run start:chain
@@ -41,6 +42,7 @@ async function main(): Promise<boolean> {
     const operator = new Operator(database.url);
     const faults = [
       ...(await workers.during(compare(start, folder))),
+      ...(await workers.during(whatIf(workflow.getHandle(`${name}-slow`)))),
       ...(await workers.during(operator.slowDown(start))),
       ...(await workers.during(operator.overrule(start))),
     ];
