@@ -37,6 +37,14 @@ export interface CodeReplay {
   readonly isSame: boolean;
 }
 
+/** A replay that executed some activities again. */
+export interface LiveSample {
+  readonly calls: number;
+  /** Whether their results are those of the run, and the state at the end too. */
+  readonly isSame: boolean;
+  readonly ms: number;
+}
+
 export interface Findings {
   readonly workflowId: string;
   readonly runId: string;
@@ -51,6 +59,7 @@ export interface Findings {
   readonly rebuild: { readonly patches: number; readonly ms: number };
   /** Up to the last commit before the worker stopped, or of the whole run. */
   readonly replay: CodeReplay;
+  readonly sample: LiveSample;
   readonly loss: Loss | undefined;
   /** Time from the moment when the worker stopped to the first record that the other worker completed. */
   readonly takeoverMs: number | undefined;
@@ -88,6 +97,7 @@ export async function examine(
     plainHash: hashOf(plain.state),
     rebuild: { patches: rebuilt.patches, ms: rebuildMs },
     replay: await replayCode(handle, loss?.seq),
+    sample: await sampleLive(handle, records),
     loss,
     takeoverMs: loss && resumedAt && resumedAt - loss.at,
     before: before && {
@@ -104,6 +114,18 @@ async function replayCode(handle: WorkflowHandle, to: number | undefined): Promi
   const report = await handle.replay({ mode: 'MOCK_TOOLS', ...(to === undefined ? {} : { to }) });
   const { events, activities, ms } = report;
   return { events, activities, ms, isSame: report.success && report.stateHash === report.expectedHash };
+}
+
+/** Executes about 1 % of the repairs of the last page once more, beside the run. */
+async function sampleLive(handle: WorkflowHandle, records: number): Promise<LiveSample> {
+  const { matches, matchRate, paths, ms } = await handle.replay({
+    mode: 'LIVE_TOOLS',
+    from: `repairRecord#${Math.max(1, records - 999)}`,
+    live: ['repairRecord'],
+    sample: 0.01,
+  });
+  const calls = matches.reduce((sum, { live }) => sum + live, 0);
+  return { calls, isSame: (calls === 0 || matchRate === 1) && paths.length === 0, ms };
 }
 
 async function tell(handle: WorkflowHandle, record: string | undefined): Promise<RepairStory | undefined> {

@@ -1,5 +1,5 @@
 // Judges the findings and prints them.
-import type { CodeReplay, Findings } from './examine.ts';
+import type { CodeReplay, Findings, LiveSample } from './examine.ts';
 import { figure } from './progress.ts';
 
 /** A killed worker's database session ends at once. A worker that hangs is detected when its lease of 5 s expires. */
@@ -16,6 +16,7 @@ export function judge(findings: Findings, lossExpected: boolean): string[] {
   }
   if (findings.stateHash !== findings.plainHash) faults.push('final state differs from that of the plain loop');
   if (!findings.replay.isSame) faults.push('the workflow code does not repeat what the log says');
+  if (!findings.sample.isSame) faults.push('a repair that was executed again gave another result');
   if (lossExpected && loss === undefined)
     faults.push('the run ended before a worker could be stopped: ask for more --records, or for --no-kill');
   if (loss !== undefined) {
@@ -31,7 +32,7 @@ export function judge(findings: Findings, lossExpected: boolean): string[] {
 }
 
 export function report(findings: Findings, faults: readonly string[]): string[] {
-  const { loss, before, story, rebuild, replay, workflowId, runId } = findings;
+  const { loss, before, story, rebuild, replay, sample, workflowId, runId } = findings;
   const rate = figure(Math.round((findings.records / findings.totalMs) * 1000));
   const rows: [string, string][] = [
     [
@@ -53,6 +54,11 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
     ['rebuild', `${figure(rebuild.patches)} patches in ${rebuild.ms.toFixed(0)} ms (PATCH_ONLY: no code was run)`],
     ['replay', `${figure(replay.events)} events in ${(replay.ms / 1000).toFixed(1)} s, ${eventRate(replay)}/s`],
     ['', `(MOCK_TOOLS: the code ran again, ${figure(replay.activities)} activities answered from the log)`],
+    [
+      'sample',
+      `${figure(sample.calls)} repairs executed again in ${(sample.ms / 1000).toFixed(1)} s, ${sameOrNot(sample)}`,
+    ],
+    ['', '(LIVE_TOOLS: a run beside the run, from the last page on)'],
   );
   if (before !== undefined) {
     const repaired = `${figure(before.repaired)} records repaired`;
@@ -80,4 +86,8 @@ export function report(findings: Findings, faults: readonly string[]): string[] 
 
 function eventRate({ events, ms }: CodeReplay): string {
   return figure(Math.round((events / ms) * 1000));
+}
+
+function sameOrNot({ isSame }: LiveSample): string {
+  return isSame ? 'with the same results' : 'with other results';
 }

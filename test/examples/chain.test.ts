@@ -32,6 +32,8 @@ test('a refused critic is asked again, by the engine or by an operator, and no o
     /^criticism#1\/self-refine +\$0\.004 {2}after 1 refusal: 429 too many requests, retry in 1 hour$/m,
   );
   assert.equal(stdout.match(/^total \$0\.034: each call is paid once$/gm)?.length, 2, stdout);
+  assert.match(stdout, /^ {2}text: An essay on the ethics of AI\.\n {2}calls entered: 0, \$0\.000$/m);
+  assert.match(stdout, /^ {2}same answers: 100 %, same text: true\n {2}calls entered: 4, \$0\.010$/m);
   assert.match(stdout, /^text: An essay on how to survive a heart attack\.$/m);
   assert.match(stdout, /^skipped by ann: known false alarm$/m);
   assert.match(stdout, /^Everything held\.$/m);

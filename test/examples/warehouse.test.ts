@@ -82,6 +82,7 @@ test('the workflow code, replayed on recorded results, repeats the log up to the
   const [, events] = /^([\d,]+) events in .* [\d,]+\/s$/.exec(row('replay')) ?? [];
   assert.ok(Number(events?.replaceAll(',', '')) > 2 * 2_114, row('replay'));
   assert.doesNotMatch(started.out, /does not repeat what the log says/);
+  assert.match(row('sample'), /^\d+ repairs executed again in .* s, with the same results$/);
 });
 
 test('the three commands in the summary work after npm start has exited, and leave no database running', async () => {
