@@ -106,8 +106,13 @@ test('REPRISE_DATABASE_URL is used instead of a database in the folder', async (
   const { code, out } = await shell('npm start -- --records 200 --no-kill', { REPRISE_DATABASE_URL: url });
   assert.equal(code, 0, out);
   assert.equal(row('records', out), '200 done, 0 lost, 0 redone');
-  const { rows } = await pool.query<{ status: string }>('select status from reprise.runs');
-  assert.deepEqual(rows, [{ status: 'completed' }]);
+  const { rows } = await pool.query<{ status: string; kind: string | null }>(
+    'select status, kind from reprise.runs order by kind nulls first',
+  );
+  assert.deepEqual(rows, [
+    { status: 'completed', kind: null },
+    { status: 'completed', kind: 'replay' },
+  ]);
 });
 
 test('the error of a bad option names the option', async () => {
