@@ -1,12 +1,10 @@
 // What all commands share: --json, and errors that reach server/cli.ts instead of ending the process.
 import { Command } from 'commander';
 
+export const usageHint = '(--help shows the usage)';
+
 export function newCommand(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .exitOverride()
-    .showHelpAfterError('(--help shows the usage)')
-    .helpCommand(false);
+  return new Command(name).description(description).exitOverride().showHelpAfterError(usageHint).helpCommand(false);
 }
 
 /** A command that does something itself. Other commands only group such commands. */

@@ -58,6 +58,46 @@ test('fork copies a run beside it, and a wrong point is refused', async () => {
   assert.deepEqual(await engine.client.workflow.getHandle('copy of stepping').result(), [0, 1]);
   const refused = await workflow('fork', 'stepping', '--as', 'another', '--to', 'nothing', '--json');
   assert.equal(refused.code, 1);
-  assert.match(refused.err, /INVALID_INPUT/);
+  assert.match(refused.err, /STEP_NOT_FOUND.*type#n/);
   assert.equal((await workflow('reset', 'stepping')).code, 64);
+});
+
+test('every fork command can be tried without changing anything', async () => {
+  const { runId } = await engine.client.workflow.getHandle('stepping').describe();
+  for (const args of [
+    ['reset', '--to', 'echo#2'],
+    ['restart'],
+    ['fork', '--as', 'never made', '--to', 'echo#2'],
+    ['rollback', '--to-seq', '4'],
+  ]) {
+    const [verb, ...rest] = args;
+    const { code, out, err } = await workflow(verb!, 'stepping', ...rest, '--dry-run');
+    assert.deepEqual([code, err], [0, ''], verb);
+    assert.match(out, /^Behind event \d+, run \S+ did this/m);
+  }
+  assert.equal((await engine.client.workflow.getHandle('stepping').describe()).runId, runId);
+  assert.equal((await workflow('show', 'never made')).code, 1);
+});
+
+test('a fork says that it begins at the end of a turn when the named event lies inside one', async () => {
+  const [scheduled] = (await handle.history()).filter(({ type }) => type === 'ActivityCompleted');
+  const seq = scheduled!.seq;
+  const { out } = await workflow('rollback', 'stepping', '--run', handle.runId!, '--to-seq', `${seq}`, '--dry-run');
+  const [, point] = /fork begins at the end of the turn before, event (\d+)\.$/m.exec(out) ?? [];
+  assert.ok(Number(point) < seq, out);
+  const { runId } = await engine.start('saves', [], 'saving');
+  await engine.client.workflow.getHandle('saving').result();
+  const saved = await workflow('recover', 'saving', '--run', runId!, '--checkpoint', 'half', '--dry-run');
+  const event = (await engine.client.workflow.getHandle('saving').history()).find(
+    ({ type }) => type === 'CheckpointSaved',
+  );
+  assert.match(
+    saved.out,
+    new RegExp(`^Checkpoint half is event ${event!.seq}; a fork begins at the end of its turn, event \\d+\\.$`, 'm'),
+  );
+});
+
+test('errors of the fork commands name the flags', async () => {
+  const pointless = await workflow('rollback', 'stepping', '--yes');
+  assert.deepEqual([pointless.code, /pass --to-seq or --checkpoint/.test(pointless.err)], [1, true], pointless.err);
 });

@@ -59,7 +59,7 @@ test('pause and resume say what they did, who did it and why', async () => {
 test('retry edits recorded arguments, and wrong usage is told', async () => {
   const handle = await failing('retrying', ['failTimes', [1000]]);
   const before = (await handle.history()).length;
-  for (const input of ['delayMs=1', '/0', '/0={']) {
+  for (const input of ['delayMs=1', '/0', '/0={', '/0=abc']) {
     assert.equal((await workflow('retry', 'retrying', '--input', input)).code, 64, input);
   }
   assert.equal((await workflow('retry', 'retrying', '--activity', 'other#1')).code, 1);
@@ -68,6 +68,8 @@ test('retry edits recorded arguments, and wrong usage is told', async () => {
   const { seq } = await json('retry', 'retrying', '--activity', 'failTimes#1', '--set', '/0=2000', '--reason', 'try');
   const event = (await handle.history())[Number(seq) - 1]!;
   assert.deepEqual([event.name, event.payload, event.reason], ['retry', [2000], 'try']);
+  const again = await workflow('retry', 'retrying', '--input', '/0="3000"');
+  assert.match(again.out, /^new arguments: \["3000"\]$/m);
   await handle.terminate();
 });
 
@@ -106,4 +108,11 @@ test('signal and cancel put the sender into the log', async () => {
   const request = (await handle.history()).find(({ type }) => type === 'WorkflowCancelRequested')!;
   assert.deepEqual([request.source, request.sourceId, request.reason], ['user', 'bob', 'not needed']);
   assert.equal((await workflow('cancel', 'summing')).code, 1);
+});
+
+test('skip of a run without a failure says that there is nothing to skip', async () => {
+  const handle = await engine.start('greet', ['x'], 'greeted');
+  await handle.result();
+  const { code, err } = await workflow('skip', 'greeted', '--activity', 'hello#1', '--result', 'null');
+  assert.deepEqual([code, /^NOTHING_TO_RETRY: .*nothing to skip/.test(err)], [1, true], err);
 });

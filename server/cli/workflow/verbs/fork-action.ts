@@ -1,12 +1,12 @@
 // What the commands that fork a run share: they first list what happened behind the point, ask whether to go on, and then
 // say which run goes on.
-import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ForkOutcome, ForkPlace, ForkPreview, ForkVerbOptions, WorkflowHandle } from '../../../../sdk/client.ts';
 import { jsonText } from '../../json-view.ts';
 import { countRows, formatTable } from '../../table.ts';
 import { type RunOptions, withHandle, workflowAction } from '../run-action.ts';
+import { userName } from './user-name.ts';
 
 export interface ForkRunOptions extends RunOptions {
   reason?: string;
@@ -16,7 +16,11 @@ export interface ForkRunOptions extends RunOptions {
   executionTimeout?: string;
   allowEffects?: string[];
   yes?: boolean;
+  dryRun?: boolean;
 }
+
+/** Behind this many events before the point, no CheckpointSaved is looked for. */
+const longestTurn = 1_000;
 
 type Verb = 'fork' | 'reset' | 'recover' | 'rollback' | 'restart';
 
@@ -30,6 +34,7 @@ export function forkAction(name: Verb, description: string): Command {
     .option('--no-reapply', 'do not apply them again')
     .option('--execution-timeout <duration>', 'a new limit for the whole chain, from now on')
     .option('--allow-effects <types>', 'unsafe activities that may be repeated, separated by commas', listOf)
+    .option('--dry-run', 'change nothing: only show the point and what happened behind it')
     .option('--yes', 'do not ask');
 }
 
@@ -40,15 +45,6 @@ export function seqOption(text: string): number {
 
 function listOf(text: string): string[] {
   return text.split(',').map((name) => name.trim());
-}
-
-/** The system may have no name for the user, for example in a container. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return process.env['USER'] ?? 'cli';
-  }
 }
 
 /** The place that the command names; absent options are left out. */
@@ -69,7 +65,11 @@ export function runFork(
 ): Promise<void> {
   return withHandle(workflowId, options, async (handle) => {
     const preview = await handle.effectsAfter(place, verb);
-    if (options.json !== true) console.log(previewText(preview));
+    if (options.json !== true) {
+      const where = await placeText(handle, verb, place, preview.point);
+      console.log(`${where}${previewText(preview)}`);
+    }
+    if (options.dryRun === true) return options.json === true ? console.log(jsonText(preview)) : undefined;
     if (!(await mayGoOn(verb, preview, options))) {
       process.exitCode = 1;
       return console.error('Nothing was changed.');
@@ -83,7 +83,31 @@ export function runFork(
   });
 }
 
-export function previewText({ runId, point, effects }: ForkPreview): string {
+/** Says where the fork begins when that is not the event that the command names. */
+async function placeText(
+  handle: WorkflowHandle,
+  verb: Verb,
+  { toSeq, checkpoint }: ForkPlace,
+  point: number,
+): Promise<string> {
+  if (toSeq !== undefined) {
+    if (toSeq === point) return '';
+    return `Event ${toSeq} is inside a turn; a fork begins at the end of the turn before, event ${point}.\n`;
+  }
+  if (checkpoint === undefined && verb !== 'recover') return '';
+  const events = await handle.history({ after: Math.max(0, point - longestTurn) });
+  const saved = events.findLast(
+    ({ type, name }) => type === 'CheckpointSaved' && (checkpoint === undefined || name === checkpoint),
+  );
+  if (saved === undefined) return ''; // a checkpoint of a person is the end of a turn
+  const at = `Checkpoint ${saved.name} is event ${saved.seq}`;
+  if (saved.seq > point)
+    return `${at}, in the turn that closed the run; a fork begins before that turn, at event ${point}.\n`;
+  if (events.some(({ seq, hash }) => seq >= saved.seq && seq < point && hash !== null)) return '';
+  return `${at}; a fork begins at the end of its turn, event ${point}.\n`;
+}
+
+function previewText({ runId, point, effects }: ForkPreview): string {
   if (effects.length === 0) return `Run ${runId} did nothing behind event ${point}.`;
   const rows = effects.map(({ seq, kind, name, id, state, isUnsafe }) => [
     String(seq),

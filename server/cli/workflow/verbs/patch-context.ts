@@ -1,17 +1,17 @@
 // `reprise workflow patch-context`: changes the context document of an open run as a person.
-import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type ContextOperation, type WorkflowHandle, RuntimeError } from '../../../../sdk/client.ts';
 import type { Json } from '../../../../runtime/core/json/json.ts';
 import { jsonText } from '../../json-view.ts';
 import { withClient } from '../../command-client.ts';
 import { type RunOptions, workflowAction } from '../run-action.ts';
+import { userName } from './user-name.ts';
 
 interface PatchOptions extends RunOptions {
   set: ContextOperation[];
   op: ContextOperation[];
   reason: string;
-  actor?: string;
+  actor: string;
   timeout: number;
 }
 
@@ -20,7 +20,7 @@ export function patchContextCommand(): Command {
     .option('--set <pointer=json>', 'set the value at a JSON Pointer, such as /a=1 or /name="Ada"; repeatable', set, [])
     .option('--op <json>', 'an operation, such as {"op":"remove","path":"/a"}; repeatable', operation, [])
     .requiredOption('--reason <text>', 'why; stands in the log')
-    .option('--actor <name>', "who; default: the system user's name")
+    .option('--actor <name>', 'who does it; stands in the log (default: the name of the system user)', userName())
     .option('--timeout <seconds>', 'how long to wait for a worker', seconds, 30)
     .action((workflowId: string, options: PatchOptions) =>
       withClient(options, (client) => {
@@ -31,7 +31,7 @@ export function patchContextCommand(): Command {
 }
 
 async function patchContext(handle: WorkflowHandle, options: PatchOptions): Promise<void> {
-  const { reason, actor = userInfo().username, json } = options;
+  const { reason, actor, json } = options;
   const ops = [...options.set, ...options.op];
   if (ops.length === 0) throw new RuntimeError('INVALID_INPUT', 'There is nothing to change: pass --set or --op.');
   const applied = await handle.patchContext(ops, { reason, actor });

@@ -7,12 +7,16 @@ import { type ActorRunOptions, actorAction, actorOf, jsonValue } from './verb-ac
 export function signalCommand(): Command {
   return actorAction('signal', 'Send a signal to an open run.')
     .argument('<signal>', 'name of the signal')
-    .argument('[args...]', 'arguments, each as JSON')
-    .action((workflowId: string, signal: string, args: readonly string[], options: ActorRunOptions) =>
+    .argument('[args...]', `arguments, each as JSON: 5, true, '"text"'`, addArgument)
+    .action((workflowId: string, signal: string, args: readonly unknown[] | undefined, options: ActorRunOptions) =>
       withHandle(workflowId, options, async (handle) => {
-        await handle.signalWithOptions<unknown[]>(signal, { args: args.map(jsonValue), ...actorOf(options) });
+        await handle.signalWithOptions<unknown[]>(signal, { args: [...(args ?? [])], ...actorOf(options) });
         if (options.json === true) console.log(jsonText({ workflowId, signal }));
         else console.log(`signal ${signal} was sent to ${workflowId}`);
       }),
     );
+}
+
+function addArgument(text: string, before: readonly unknown[] = []): unknown[] {
+  return [...before, jsonValue(text)];
 }

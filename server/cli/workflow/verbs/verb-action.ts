@@ -1,9 +1,9 @@
 // What the commands that act on a run share: who does it, why, and the line that tells what was done.
-import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { VerbOutcome } from '../../../../sdk/client.ts';
 import { jsonText } from '../../json-view.ts';
 import { type RunOptions, workflowAction } from '../run-action.ts';
+import { userName } from './user-name.ts';
 
 export interface ActorRunOptions extends RunOptions {
   reason?: string;
@@ -27,15 +27,6 @@ export function verbAction(name: string, description: string): Command {
     '--request-id <id>',
     'makes the command idempotent: repeat it with the same id',
   );
-}
-
-/** The system may have no name for the user, for example in a container. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return process.env['USER'] ?? 'cli';
-  }
 }
 
 export function actorOf({ reason, actor }: ActorRunOptions): { readonly reason?: string; readonly actor: string } {
@@ -63,6 +54,8 @@ export function jsonValue(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new InvalidArgumentError('Expected JSON, such as {"passed":true} or "text".');
+    const shown = text.length <= 40 ? text : `${text.slice(0, 39)}…`;
+    const remedy = /^[[{"]/.test(text) ? '' : `. A text needs quotes of its own: '${JSON.stringify(shown)}'`;
+    throw new InvalidArgumentError(`Expected JSON, such as {"passed":true}, got ${shown}${remedy}.`);
   }
 }
