@@ -60,10 +60,13 @@ export class ForkPoints {
     throw this.#invalid(`there is no point at or before event ${seq}; the run has the events 1 to ${head}`);
   }
 
-  /** The latest point before a step: a seq, an activity id, or `type#n`. @throws INVALID_INPUT */
+  /** The latest point before a step: a seq, an activity id, or `type#n`. @throws STEP_NOT_FOUND, INVALID_INPUT */
   before(address: number | string): number {
     const step = this.#find(parseActivityAddress(address));
-    if (step === undefined) throw this.#invalid(`it has no step ${JSON.stringify(address)}`);
+    if (step === undefined) {
+      const message = `Run ${this.runId} cannot be forked there: it has no step ${JSON.stringify(address)}. Pass a seq, an activity id, or type#n for the n-th call of a type; the history lists all calls.`;
+      throw new RuntimeError('STEP_NOT_FOUND', message, { runId: this.runId });
+    }
     return this.at(step.seq - 1);
   }
 

@@ -18,7 +18,7 @@ export function beforeFailure(
   points: ForkPoints,
   { verb, isForced, payload }: RetryChoices,
 ): { readonly point: number; readonly applied?: AppliedToFailure } {
-  const { end, failed, isActivity } = failurePoint(points.runId, points.log, isForced);
+  const { end, failed, isActivity } = failurePoint(points.runId, points.log, { verb, isForced });
   const point = points.at(end - 1);
   if (!isActivity) {
     if (verb === 'retry' && payload === undefined) return { point };

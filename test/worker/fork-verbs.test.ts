@@ -127,7 +127,7 @@ test('a repeated call with the same request id returns the fork that is there', 
 test('a point that the run does not have is refused, and nothing is written', async () => {
   const handle = await waiting();
   for (const to of ['record#3', 4711, 'nothing']) {
-    await assert.rejects(handle.reset({ to }), { code: 'INVALID_INPUT' });
+    await assert.rejects(handle.reset({ to }), { code: 'STEP_NOT_FOUND' });
   }
   await assert.rejects(handle.rollback({}), /needs a point/);
   assert.equal(await statusOf(handle.workflowId, handle.runId!), 'RUNNING');

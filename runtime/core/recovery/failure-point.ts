@@ -22,17 +22,21 @@ const childEnds: ReadonlySet<EventType> = new Set<EventType>([
 ]);
 
 /**
- * `log`: the whole history of a closed run. `isForced`: repeat what the run did after the failure.
+ * `log`: the whole history of a closed run. `isForced`: repeat what the run did after the failure. Errors name the verb.
  * @throws NOTHING_TO_RETRY, EFFECTS_AFTER
  */
-export function failurePoint(runId: string, log: readonly HistoryEvent[], isForced: boolean): FailurePoint {
+export function failurePoint(
+  runId: string,
+  log: readonly HistoryEvent[],
+  { verb, isForced }: { readonly verb: 'retry' | 'skip'; readonly isForced: boolean },
+): FailurePoint {
   const closing = log.findLast(({ type }) => type === 'WorkflowFailed');
   const failure = closing?.payload ? decodeFailureInfo(closing.payload) : undefined;
   const end = failure === undefined ? undefined : endOf(failure, log);
   if (end === undefined) {
     throw new RuntimeError(
       'NOTHING_TO_RETRY',
-      `Run ${runId} was not closed by the failure of an activity or a child, so there is nothing to retry. ` +
+      `Run ${runId} was not closed by the failure of an activity${verb === 'retry' ? ' or a child' : ''}, so there is nothing to ${verb}. ` +
         'Use reset to go on from an earlier point.',
       { runId },
     );
@@ -43,7 +47,7 @@ export function failurePoint(runId: string, log: readonly HistoryEvent[], isForc
     const list = effects.map(({ kind, name, seq }) => `${kind} ${name} (event ${seq})`).join(', ');
     throw new RuntimeError(
       'EFFECTS_AFTER',
-      `Run ${runId} went on after the failure that closed it, and a retry would repeat what it did then: ${list}. ` +
+      `Run ${runId} went on after the failure that closed it, and a ${verb} would repeat what it did then: ${list}. ` +
         'Pass force to repeat it, or use reset with a later point. Nothing was written.',
       { runId },
     );

@@ -73,7 +73,7 @@ export abstract class RunForks extends RunHistory {
   /**
    * Goes on from before a step, in this run's place: its workflow id names the fork from now on, and a waiting
    * `result()` follows it.
-   * @throws WorkflowNotFoundError; RuntimeError INVALID_INPUT, UNSAFE_EFFECTS, RUN_ALREADY_STARTED
+   * @throws WorkflowNotFoundError; RuntimeError INVALID_INPUT, STEP_NOT_FOUND, UNSAFE_EFFECTS, RUN_ALREADY_STARTED
    */
   async reset(options: ResetOptions): Promise<ForkOutcome> {
     return this.#fork('reset', options);

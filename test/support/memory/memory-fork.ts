@@ -80,7 +80,7 @@ function pointOf(
   if (verb === 'restart') return { point: points[0]!, verb };
   if (verb !== 'retry' && verb !== 'skip') return { point: chosen, verb };
   try {
-    const { end, failed, isActivity } = failurePoint(live.runId, events, true);
+    const { end, failed, isActivity } = failurePoint(live.runId, events, { verb: 'retry', isForced: true });
     if (!isActivity) return { point: chosen, verb: 'reset' };
     const payload = verb === 'skip' ? { payload: Buffer.from(encodePayload('given')).toString('hex') } : {};
     return { point: points.findLast((each) => each < end)!, applied: { seq: failed, ...payload }, verb };
