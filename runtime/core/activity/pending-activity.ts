@@ -34,7 +34,7 @@ export interface PendingActivity {
   readonly type: string;
   readonly options: ScheduledMeta;
   readonly scheduledAt: Micros;
-  /** When its time limits began: at its schedule, or at the last retry by a person. */
+  /** When its time limits began: at its schedule, the last fork, or the last retry by a person. */
   readonly limitsFrom: Micros;
   /** Encoded arguments; null when it has none, or when the log was read without them. */
   readonly args: Uint8Array | null;
@@ -144,6 +144,7 @@ export function foldFork(activity: FoldedActivity, forked: ForkedMeta, event: Hi
   const counted = failedAttempts + earlierAttempts;
   activity.lostAttempts = Math.max(activity.lostAttempts, (forked.attempts?.[seq] ?? 0) - counted);
   activity.nextAttemptAt = 0;
+  activity.limitsFrom = event.at;
   activity.isHeld = forked.held?.includes(seq) === true;
   if (forked.begun?.includes(seq) !== true) return;
   activity.startedAttempt = Math.max(activity.startedAttempt, failedAttempts + 1);

@@ -107,8 +107,15 @@ interface Carried {
   readonly again: readonly HistoryEvent[];
 }
 
+/** Pending children that a fork in place of the origin starts once more, because they did not complete. */
+function restartedChildren({ request, state, tail }: ForkGround): ReadonlySet<number> {
+  if (request.verb === 'fork') return new Set();
+  const failed = tail.flatMap(({ type, answers }) => (answers !== null && failedLinks.has(type) ? [answers] : []));
+  return new Set(failed.filter((seq) => state.links?.children.has(seq) === true));
+}
+
 /** What the second turn carries over from the tail, in its order. */
-function carriedInputs({ request, state, origin, tail, trial }: ForkGround): Carried {
+function carriedInputs({ request, state, origin, tail, trial }: ForkGround, restarted: ReadonlySet<number>): Carried {
   const carried: NewEvent[] = [];
   const answered = new Set<number>();
   const again: HistoryEvent[] = [];
@@ -120,6 +127,8 @@ function carriedInputs({ request, state, origin, tail, trial }: ForkGround): Car
       for (const each of skipEvents(request, answers)) add(each);
       answered.add(answers);
     } else if (answers !== null && isPending(state, answers) && isCarried(event, request.verb)) {
+      // The child that started has ended, and another one starts.
+      if (restarted.has(answers)) continue;
       // The patches that an activity staged belong to its result.
       const staged = patches.get(event.seq) ?? [];
       if (staged.length > 0 && trial?.apply(staged.map(({ ops }) => ops)) !== true) continue;
@@ -141,7 +150,8 @@ function isAskedAgain({ type, answers, source }: HistoryEvent): boolean {
 export function planFork(ground: ForkGround): ForkPlan {
   const { request, forkId, state, origin } = ground;
   const line = lineUpTo(wholeLine(origin), request.point);
-  const { carried, answered: carriedSeqs, again } = carriedInputs(ground);
+  const restarted = restartedChildren(ground);
+  const { carried, answered: carriedSeqs, again } = carriedInputs(ground, restarted);
   if (request.verb === 'fork') carried.push(...deliveredByOrigin(state, carriedSeqs));
   const pending = pendingPart(ground, carriedSeqs);
   const meta: ForkedMeta = {
@@ -151,6 +161,7 @@ export function planFork(ground: ForkGround): ForkPlan {
     engine: forkEngineNumber,
     ...startPart(ground),
     ...pending,
+    ...(restarted.size === 0 ? {} : { restarted: [...restarted] }),
     ...(forkKinds[request.verb].keepsKeys ? { keys: 'same' as const } : {}),
   };
   const forked = newEvent(request.point + 1, 'WorkflowForked', {
@@ -229,23 +240,18 @@ function startPart({ request, seed, earlier, keepsParent, forkId }: ForkGround):
   return Object.keys(changes).length === 0 ? {} : { start: changes };
 }
 
-/** What becomes of the activities and children that are pending at the point and get no result. */
+/** What becomes of the activities that are pending at the point and get no result. */
 function pendingPart(
   { request, state, tail, begunTasks, isOpen }: ForkGround,
   carried: ReadonlySet<number>,
-): Pick<ForkedMeta, 'attempts' | 'begun' | 'held' | 'restarted'> {
+): Pick<ForkedMeta, 'attempts' | 'begun' | 'held'> {
   const head = RunState.resume(state.snapshot());
   const ended = new Map<number, number>();
   const begun = new Set<number>();
-  const restarted = new Set<number>();
-  for (const event of tail) {
-    const { type, answers, attempt } = event;
-    if (answers === null || carried.has(answers)) continue;
-    if (state.activities.has(answers)) {
-      ended.set(answers, Math.max(ended.get(answers) ?? 0, attempt ?? 0));
-      if (type === 'ActivityAttemptStarted') begun.add(answers);
-    }
-    if (state.links?.children.has(answers) === true && failedLinks.has(type)) restarted.add(answers);
+  for (const { type, answers, attempt } of tail) {
+    if (answers === null || carried.has(answers) || !state.activities.has(answers)) continue;
+    ended.set(answers, Math.max(ended.get(answers) ?? 0, attempt ?? 0));
+    if (type === 'ActivityAttemptStarted') begun.add(answers);
   }
   for (const event of tail) head.apply(event);
   const attempts: Record<string, number> = {};
@@ -256,12 +262,13 @@ function pendingPart(
     const atHead = head.activities.get(seq);
     // An attempt may be under way at the head.
     attempts[seq] = Math.max(ended.get(seq) ?? 0, atHead === undefined ? 0 : nextAttempt(atHead));
-    if (isOpen && request.verb === 'fork' && atHead !== undefined) held.push(seq);
+    // Whoever held the origin's activity from executing may still do so.
+    const isOfOrigin = isOpen && request.verb === 'fork' && atHead !== undefined;
+    if (isOfOrigin || atHead?.isHeld === true) held.push(seq);
   }
   return {
     ...(Object.keys(attempts).length === 0 ? {} : { attempts }),
     ...(begun.size === 0 ? {} : { begun: [...begun] }),
     ...(held.length === 0 ? {} : { held }),
-    ...(restarted.size === 0 || request.verb === 'fork' ? {} : { restarted: [...restarted] }),
   };
 }

@@ -1,13 +1,16 @@
 // The rows of a fork, and what moves to it from the run that it takes the place of. All in the transaction that makes
 // the fork.
 import type pg from 'pg';
+import type { PendingActivity } from '../../core/activity/pending-activity.ts';
 import { closingTypes, linkTypes } from '../../core/log/event-groups.ts';
 import { type EventType, eventCode, type HistoryEvent } from '../../core/log/event.ts';
 import type { ForkRequest } from '../../core/recovery/fork-plan.ts';
 import { replayQueuePrefix } from '../../core/recovery/replay-plan.ts';
 import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
+import { longestMs } from '../../core/options/duration.ts';
 import type { RunState } from '../../core/run/run-state.ts';
 import { eventColumns, EventRows } from '../codec/event-rows.ts';
+import { timestampArray } from '../codec/pg-binary.ts';
 import { timeOf } from '../sql/sql-text.ts';
 import type { Origin } from './fork-origin.ts';
 import { runIdBytes } from './run-id.ts';
@@ -110,6 +113,12 @@ update ${schema}.ready set mail = $3::int + (select count(*) from unread) where 
   );
 }
 
+interface MovedTasks extends Omit<Moved, 'again'> {
+  readonly begun: readonly number[];
+  /** The fork's pending activities, whose time limits start again. */
+  readonly pending: Iterable<PendingActivity>;
+}
+
 /**
  * Gives the fork the tasks of activities that it has in common with the run that it takes the place of. An attempt that
  * a worker runs is offered once more; an activity that a client completes keeps its attempt, so its token stays valid.
@@ -118,20 +127,25 @@ update ${schema}.ready set mail = $3::int + (select count(*) from unread) where 
 export async function moveTasks(
   client: pg.ClientBase,
   schema: string,
-  { forkId, open, common, begun }: Omit<Moved, 'again'> & { readonly begun: readonly number[] },
+  { forkId, open, common, begun, pending }: MovedTasks,
 ): Promise<void> {
   if (open === undefined) return;
+  const limited = [...pending].filter(({ options }) => options.s2c !== undefined && options.s2c <= longestMs);
+  const closeBy = limited.map(({ limitsFrom, options }) => limitsFrom + options.s2c! * 1000);
   await client.query(
-    `with tasks as (
-  update ${schema}.activity_tasks set run_id = $1, attempt = attempt + (worker is not null)::int, worker = null,
+    `with limits as materialized (select * from unnest($5::int[], $6::timestamptz[]) as l(seq, close_by)),
+tasks as (
+  update ${schema}.activity_tasks t set run_id = $1, attempt = attempt + (worker is not null)::int, worker = null,
     args_seq = case when args_seq <= $3 then args_seq end,
     due_at = case when worker is not null then clock_timestamp() else due_at end,
     started_at = case when worker is not null then null else started_at end,
     beat_at = case when worker is not null then null else beat_at end,
-    deadline = case when worker is not null then close_by else deadline end
+    close_by = (select l.close_by from limits l where l.seq = t.seq),
+    deadline = least((select l.close_by from limits l where l.seq = t.seq),
+      case when worker is null then nullif(deadline, close_by) end)
   where run_id = $2 and seq <= $3 and not (seq = any ($4::int[])))
 update ${schema}.activity_heartbeats set run_id = $1 where run_id = $2 and seq <= $3`,
-    [forkId, open, common, begun],
+    [forkId, open, common, begun, limited.map(({ seq }) => seq), timestampArray(closeBy)],
   );
 }
 

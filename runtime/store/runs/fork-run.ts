@@ -258,7 +258,7 @@ async function createFork(
   const queue = await insertFork(client, schema, { request, origin, state, events, keepsParent });
   const common = open === undefined ? 0 : commonSeq(await lineWithin(client, schema, open), plan.line);
   await moveMail(client, schema, { forkId, again: plan.again, open, common });
-  await moveTasks(client, schema, { forkId, open, common, begun: plan.begun });
+  await moveTasks(client, schema, { forkId, open, common, begun: plan.begun, pending: state.activities.values() });
   if (closed !== undefined) await deleteOpenRows(client, schema, closed.runId);
   const replaced = open === undefined || open === row.run_id ? [row.run_id] : [row.run_id, open];
   if (forkKinds[request.verb].closesWith !== undefined) await takeOver(client, schema, replaced, forkId);

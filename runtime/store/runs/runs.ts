@@ -145,6 +145,8 @@ export interface OpenState extends Family {
     attempt: number;
     lastFailure: string | null;
     unknownEffect: boolean;
+    /** Set in a fork whose origin executes the activity: it waits until a person retries or skips it. */
+    held?: true;
     /** When the next attempt is due, if the last one failed and no worker has begun the next. */
     nextAttemptTime?: Date;
     /** Whether an operator may skip the activity and supply its result, as far as the log knows. */
@@ -201,6 +203,8 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
     tasksOfRun(database, run),
   ]);
   const head = heads[0]!;
+  // No attempt that began before a fork is an attempt of the fork.
+  const lostUpTo = Math.max(state.workerLostSeq, state.line === undefined ? 0 : state.line.at(-1)!.last + 2);
   const pending = run.closed_at === null ? [...state.activities.values()].slice(0, pendingMax) : [];
   return {
     ...familyOf(state),
@@ -216,7 +220,7 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
     pendingActivities: pending.map((activity) => {
       const { seq, options, type, failedAttempts, earlierAttempts, lastFailureMessage, skippable, recovery } = activity;
       const remote = tasks.get(seq);
-      const isLost = isBegun(activity) && (head.owner === null || activity.startedSeq < state.workerLostSeq);
+      const isLost = isBegun(activity) && (head.owner === null || activity.startedSeq < lostUpTo);
       return {
         seq,
         activityId: options.id ?? String(seq),
@@ -225,6 +229,7 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
         lastFailure: lastFailureMessage,
         unknownEffect: remote?.unknownEffect ?? isLost,
         skippable,
+        ...(activity.isHeld ? { held: true as const } : {}),
         ...(activity.nextAttemptAt === 0 ? {} : { nextAttemptTime: new Date(activity.nextAttemptAt / 1000) }),
         ...(recovery === null
           ? {}

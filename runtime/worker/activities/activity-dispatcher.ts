@@ -12,7 +12,7 @@ import {
   verbTypes,
 } from '../../core/recovery/verb.ts';
 import { refusedInput, verbInputs } from '../../core/recovery/verb-inputs.ts';
-import type { PendingActivity } from '../../core/activity/pending-activity.ts';
+import { isBegun, type PendingActivity } from '../../core/activity/pending-activity.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { Input } from '../../core/run/input.ts';
 import type { Mail } from '../../core/run/mail.ts';
@@ -85,7 +85,9 @@ export class ActivityDispatcher {
     if (run.state.paused !== undefined) return; // started when the run is resumed
     const place = run.places.of(activity.seq);
     if (place === 'task' && activity.cancelRequested) this.#remote.cancel(run, activity.seq);
-    if (place !== 'local' || activity.isHeld || this.#local.get(run, activity.seq) !== undefined) return;
+    if (place !== 'local' || this.#local.get(run, activity.seq) !== undefined) return;
+    // A person must decide about a held activity, unless the code gives it up.
+    if (activity.isHeld && !activity.cancelRequested) return;
     this.#execute(run, activity, progress);
   }
 
@@ -93,7 +95,9 @@ export class ActivityDispatcher {
   #execute(run: LiveRun, pending: PendingActivity, progress?: Uint8Array): void {
     const activity = run.replay === undefined ? pending : run.replay.entered(pending, this.#worker.clock.now());
     if (activity === undefined) return;
-    if (this.#isOwn(activity)) this.#local.start(run, activity, progress);
+    // No other worker may begin an activity about which a person must decide. Here it waits.
+    const waits = isBegun(activity) || activity.isHeld;
+    if (waits || this.#isOwn(activity)) this.#local.start(run, activity, progress);
     else this.#remote.offer(run, activity);
   }
 
@@ -106,7 +110,11 @@ export class ActivityDispatcher {
   cancel(run: LiveRun, seq: number): void {
     const place = run.places.of(seq);
     if (place === 'task') this.#remote.cancel(run, seq);
-    else if (place === 'local') this.#local.get(run, seq)?.cancel();
+    if (place !== 'local') return;
+    const activity = this.#local.get(run, seq);
+    if (activity !== undefined) return activity.cancel();
+    const pending = run.state.activities.get(seq);
+    if (pending?.isHeld === true) this.start(run, pending);
   }
 
   /**

@@ -147,7 +147,7 @@ export abstract class RunVerbs extends RunForks {
       // Only an activity can get other arguments: whatever is given for a child is refused.
       if (seq === undefined) return options.args === undefined && options.input === undefined ? undefined : nothing;
       if (options.activity !== undefined) await this.#checkFailed(run, options.activity, seq);
-      if (verb === 'retry') return this.#newArguments(run, { seq, argsSeq: 0 }, options);
+      if (verb === 'retry') return this.#newArguments(run, { seq, argsSeq: await this.#lastEdit(run, seq) }, options);
       await this.#checkSkippable(run, seq);
       return this.#encode('The result of skip', options.result);
     });
@@ -159,6 +159,14 @@ export abstract class RunVerbs extends RunForks {
     if (seq === failed) return;
     const message = `Run ${run.run_id} was closed by the failure of the activity of seq ${failed}, not by that of ${JSON.stringify(address)} (seq ${seq}). Name that one or none, or use reset to go back further.`;
     throw new RuntimeError('INVALID_INPUT', message, { runId: run.run_id });
+  }
+
+  /** Seq of the last retry that changed the arguments of an activity; 0 when none did. */
+  async #lastEdit({ run_id: runId }: RunRow, seq: number): Promise<number> {
+    const edits = await this.connection.reach((database) =>
+      readEventsOfType(database, runId, ['RecoveryApplied'], `and answers = ${seq} and payload is not null`),
+    );
+    return edits.at(-1)?.seq ?? 0;
   }
 
   /** @throws NOT_SKIPPABLE unless the call of an ended activity or its last attempt declares skippable */

@@ -79,7 +79,8 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
     ...run.pendingActivities.map((activity): [string, string] => [
       'activity',
       `${activity.type} (seq ${activity.seq}, attempt ${activity.attempt})` +
-        `${activity.unknownEffect ? ', effect unknown: it began, and the log has no end' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
+        `${activity.unknownEffect ? ', effect unknown: it began, and the log has no end: retry or skip it' : ''}` +
+        `${activity.held === true ? ', held: the origin of the fork executes it; retry or skip it' : ''}${activity.lastFailure === null ? '' : `; last failure: ${activity.lastFailure}`}`,
     ]),
     ...taskFailureRows(run.taskFailure),
     ...quarantineRows(run.quarantine),
