@@ -110,3 +110,26 @@ where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.clo
   );
   return (rows as { run_id: string }[])[0]?.run_id;
 }
+
+/**
+ * Whether the open run that has a child's workflow id will end by its parent close policy: its parent is a run that
+ * this fork took the place of, and the fork has not adopted it.
+ */
+export async function isToEnd(
+  client: Queryable,
+  schema: string,
+  { runId, namespace }: Pick<ParentRun, 'runId' | 'namespace'>,
+  { workflowId }: Pick<OpenChild, 'workflowId'>,
+): Promise<boolean> {
+  const { rows } = await client.query(
+    `select from ${schema}.runs c join ${schema}.events s on s.run_id = ${startRunId('c')} and s.seq = 1
+join ${schema}.runs p on p.run_id = c.parent_run_id and p.taken_over_by = $3 and p.closed_at is not null
+cross join lateral (select (s.meta->'parent'->>'seq')::int as seq) own
+join lateral ${schema}.line(p.run_id) l on own.seq between l.first and l.last
+join ${schema}.events e on e.run_id = l.run_id and e.seq = own.seq
+where c.namespace = $1 and c.workflow_id = $2 and c.closed_at is null
+  and ${schema}.heir(p.run_id, own.seq) is null and coalesce(e.meta->>'parentClose', '') <> 'ABANDON'`,
+    [namespace, workflowId, runId],
+  );
+  return rows.length > 0;
+}

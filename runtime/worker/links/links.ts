@@ -6,7 +6,7 @@ import type { NewEvent, HistoryEvent } from '../../core/log/event.ts';
 import type { OpenChild, OpenMessage } from '../../core/run/run-links.ts';
 import { Batcher, type BatchSender } from '../../flow/batcher.ts';
 import { SerialQueue } from '../../flow/serial-queue.ts';
-import { type ChildStart, childStart, runExists } from '../../store/runs/child-run.ts';
+import { type ChildStart, childStart, isToEnd, runExists } from '../../store/runs/child-run.ts';
 import { readHistory } from '../../store/log/history.ts';
 import { deliverOutbox, endOrphan } from '../../store/messages/outbox.ts';
 import { announce, sendFromRun } from '../../store/messages/run-messages.ts';
@@ -17,6 +17,9 @@ import type { LiveRun } from '../turns/live-run.ts';
 import type { RunWorker } from '../life/run-worker.ts';
 
 const retryMs = { first: 20, max: 2_000 } as const;
+/** The child of a run that a fork took the place of still has the workflow id of a child that the fork starts. */
+class OtherRunOpenError extends Error {}
+
 /** Limit of concurrent transactions, because each uses a connection of the pool that other calls need too. */
 const lanes = 4;
 
@@ -74,6 +77,9 @@ export class Links implements BatchSender<string> {
         const given = { child, args: args ?? (await this.#payload(run, answers)) };
         const start = await childStart(pool, schema, run.state, given);
         const reason = await this.#start(start);
+        if (reason === '' && run.state.line !== undefined && (await isToEnd(pool, schema, run.state, child))) {
+          throw new OtherRunOpenError();
+        }
         if (reason === undefined && run.phase === 'gone') await endOrphan(this.#worker.database, run.state, child);
         const { runId: correlationId } = start.run;
         if (reason === undefined) return newEvent(0, 'ChildWorkflowStarted', { answers, name, correlationId });
@@ -165,7 +171,7 @@ export class Links implements BatchSender<string> {
         if (input !== undefined && isOpen()) this.#worker.inputs.add(run, input);
         break;
       } catch (error) {
-        const level = isContention(error) ? 'debug' : 'warn';
+        const level = isContention(error) || error instanceof OtherRunOpenError ? 'debug' : 'warn';
         this.#worker.logger[level](
           { err: error, runId: run.runId },
           'another run could not be reached, will try again',
