@@ -84,9 +84,9 @@ async function damage(row: Row, to: string, { kind, byte, mask }: Fault): Promis
     await pool.query(`update reprise.checkpoints set ${kind} = greatest(0, ${kind} - $3) ${one}`, [...given, mask]);
 }
 
-async function assertStates(run: MemoryRun): Promise<void> {
+async function assertStates(run: MemoryRun, from: number): Promise<void> {
   const source = run.history();
-  for (let seq = 1; seq <= source.head; seq++) {
+  for (let seq = from; seq <= source.head; seq++) {
     const expected = await recordedState(source, seq);
     const { holder, patches } = await foldContext(database, run.live.runId, seq);
     assert.deepEqual(
@@ -112,14 +112,16 @@ it('with any checkpoints deleted or damaged, the context at every seq is the sam
           await continued(made, turns);
           line.push(made);
         }
-        await pool.query('truncate reprise.events, reprise.checkpoints');
+        await pool.query('delete from reprise.events');
+        await pool.query('delete from reprise.checkpoints');
         const rows: Row[] = [];
         for (const run of line) rows.push(...(await stored(run)));
         for (const each of rows.length === 0 ? [] : faults) {
           await damage(rows[each.pick % rows.length]!, line[each.byte % line.length]!.live.runId, each);
         }
-        for (const run of line) {
-          await assertStates(run);
+        for (const [i, run] of line.entries()) {
+          // The last fork passes every checkpoint of its line; its origins differ from it only at their ends.
+          await assertStates(run, i === line.length - 1 ? 1 : run.events.length);
           run.dispose();
         }
       },

@@ -11,11 +11,12 @@ import { recordedState } from '../../runtime/replay/context/patch-only.ts';
 import { loadBundle } from '../../runtime/sandbox/bundle/bundle.ts';
 import { Sandbox } from '../../runtime/sandbox/realm/sandbox.ts';
 import { fixtureBundle } from '../support/bundles.ts';
-import { cases, plan } from '../support/memory/drawn-program.ts';
-import type { MemoryRun } from '../support/memory/memory-run.ts';
-import { played } from '../support/memory/schedule.ts';
+import { cases, plan, turnPlan } from '../support/memory/drawn-program.ts';
+import { MemoryRun } from '../support/memory/memory-run.ts';
+import { played, playedFrom } from '../support/memory/schedule.ts';
 
 const sandbox = Sandbox.create(loadBundle(await fixtureBundle('generated-workflow.ts')));
+const nextBuild = Sandbox.create(loadBundle(await fixtureBundle('generated-next.ts')));
 
 /** The document of the recorded patches at each seq. */
 async function assertSameDocuments(run: MemoryRun): Promise<void> {
@@ -23,7 +24,7 @@ async function assertSameDocuments(run: MemoryRun): Promise<void> {
   const documents: (Json | undefined)[] = [];
   for (let to = 1; to <= source.head; to++) {
     const expected = await recordedState(source, to);
-    const replayed = mockToolsReport(await mockTools(source, sandbox, { to }), expected, 0);
+    const replayed = mockToolsReport(await mockTools(source, run.sandbox, { to }), expected, 0);
     assert.deepEqual(replayed.divergences, [], `up to ${to}`);
     assert.deepEqual([replayed.success, replayed.stateHash], [true, expected.hash]);
     assert.deepEqual(replayed.state, expected.state);
@@ -58,6 +59,26 @@ it('recorded patches, replayed code and the live run give the same document at e
         run.dispose();
       }
     }),
-    cases(500),
+    cases(400),
   );
+});
+
+it('the documents stay the same at every seq when a build with a higher context version takes over', async () => {
+  let migrated = 0;
+  await fc.assert(
+    fc.asyncProperty(plan, fc.nat(), fc.array(turnPlan, { maxLength: 6 }), async (drawn, choice, turns) => {
+      const [run] = await played(sandbox, drawn);
+      const ends = run!.events.flatMap(({ seq, hash }) => (hash === null ? [] : [seq]));
+      const upTo = ends.length < 2 ? 1 : ends[choice % (ends.length - 1)]!;
+      const taken = new MemoryRun(nextBuild, run!.live.runId, run!.events.slice(0, upTo));
+      for (const each of await playedFrom(taken, { turns, finishes: true })) {
+        await assertSameDocuments(each);
+        if (each.events.some(({ type, meta }) => type === 'ContextPatched' && meta === '{"version":2}')) migrated += 1;
+        each.dispose();
+      }
+      run!.dispose();
+    }),
+    cases(200),
+  );
+  assert.ok(migrated > 0, 'no run was migrated');
 });

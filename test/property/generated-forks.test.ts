@@ -97,6 +97,6 @@ it('forks of forks at any points are whole histories, and their origins stay as 
         run.dispose();
       }
     }),
-    cases(400),
+    cases(300),
   );
 });

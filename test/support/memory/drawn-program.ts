@@ -71,10 +71,10 @@ const simple = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('abandoned' as const, 'checkpoint' as const, 'random' as const, 'memo' as const),
+      do: fc.constantFrom(...(['abandoned', 'checkpoint', 'random', 'memo'] as const)),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'fail' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom(...(['cancel', 'cancel', 'fail'] as const)) }) },
 );
 
 const { deed } = fc.letrec<{ deed: Deed }>((tie) => ({
@@ -94,24 +94,16 @@ const { deed } = fc.letrec<{ deed: Deed }>((tie) => ({
 }));
 
 const program: fc.Arbitrary<Program> = fc.record({
-  parts: fc.array(fc.array(deed, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 }),
+  parts: fc.array(fc.array(deed, { minLength: 3, maxLength: 9, size: 'max' }), { minLength: 1, maxLength: 3 }),
   fresh: fc.boolean(),
 });
 
 const move: fc.Arbitrary<Move> = fc.record({
   kind: fc.oneof(
-    { weight: 8, arbitrary: fc.constant('answer' as const) },
-    {
-      weight: 4,
-      arbitrary: fc.constantFrom('signal' as const, 'update' as const, 'patch' as const, 'resume' as const),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.constantFrom(
-        ...(['pause', 'retry', 'skip', 'attempt'] as const),
-        ...(['pause', 'retry', 'skip', 'attempt', 'cancel'] as const),
-      ),
-    },
+    { weight: 24, arbitrary: fc.constant('answer' as const) },
+    { weight: 12, arbitrary: fc.constantFrom(...(['signal', 'update', 'patch', 'resume'] as const)) },
+    { weight: 12, arbitrary: fc.constantFrom(...(['pause', 'retry', 'skip', 'attempt', 'attempt'] as const)) },
+    { weight: 1, arbitrary: fc.constant('cancel' as const) },
   ),
   pick: fc.nat(99),
   value: fc.nat(99),
@@ -131,7 +123,7 @@ export const turnPlan: fc.Arbitrary<TurnPlan> = fc.record({
 
 export const plan: fc.Arbitrary<Plan> = fc.record({
   program,
-  turns: fc.array(turnPlan, { maxLength: 12, size: 'max' }),
+  turns: fc.array(turnPlan, { minLength: 3, maxLength: 12, size: 'max' }),
   finishes: fc.boolean(),
 });
 

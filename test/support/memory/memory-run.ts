@@ -137,10 +137,15 @@ export class MemoryRun {
   #look(): void {
     const ops = this.live.sandbox!.contextOps();
     const document = ops === null ? undefined : foldOps(null, JSON.parse(ops) as Op[]);
-    const answer = this.live.sandbox!.query('seen', encodePayload([this.#looks]));
-    const texts = answer.ok ? (decodePayload(answer.payload) as string[]) : [];
+    const texts = this.#texts().slice(this.#looks);
     this.#looks += texts.length;
     this.seen.set(this.state.seq, { document, looks: texts.map((text) => JSON.parse(text) as Json) });
+  }
+
+  /** Every document that the code has looked at. */
+  #texts(): string[] {
+    const answer = this.live.sandbox!.query('seen', encodePayload([0]));
+    return answer.ok ? (decodePayload(answer.payload) as string[]) : [];
   }
 
   /** Returns the events that no hash covers yet. */
@@ -153,6 +158,7 @@ export class MemoryRun {
     const unhashed = replay.finish();
     if (replay.failure !== undefined) throw new Error(`The log does not replay: ${replay.failure.message}`);
     live.inputsToReplay = replay.carried;
+    this.#looks = this.#texts().length;
     return unhashed;
   }
 }

@@ -5,7 +5,7 @@ import { encodeFailure } from '../../../runtime/core/failure/failure-info.ts';
 import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '../../../runtime/core/failure/failure.ts';
 import type { EventType } from '../../../runtime/core/log/event.ts';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
-import { nextAttempt, type PendingActivity } from '../../../runtime/core/activity/pending-activity.ts';
+import { isBegun, nextAttempt, type PendingActivity } from '../../../runtime/core/activity/pending-activity.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { refusalOf, type Verb, verbEvents } from '../../../runtime/core/recovery/verb.ts';
 import type { Input } from '../../../runtime/core/run/input.ts';
@@ -18,13 +18,20 @@ import { MemoryRun } from './memory-run.ts';
 const finishTurnsMax = 60;
 
 /** Plays a plan. Returns the runs of its chain, each with its whole history. */
-export async function played(sandbox: Sandbox, plan: Plan): Promise<MemoryRun[]> {
+export function played(sandbox: Sandbox, plan: Plan): Promise<MemoryRun[]> {
+  return playedFrom(MemoryRun.start(sandbox, plan.program), plan);
+}
+
+/** Continues a run with other turns. Returns the runs of the chain from this one on. */
+export async function playedFrom(
+  first: MemoryRun,
+  { turns, finishes }: Pick<Plan, 'turns' | 'finishes'>,
+): Promise<MemoryRun[]> {
   const chain: MemoryRun[] = [];
-  const turns = [...plan.turns];
-  for (let run: MemoryRun | undefined = MemoryRun.start(sandbox, plan.program); run !== undefined; ) {
+  const left = [...turns];
+  for (let run: MemoryRun | undefined = first; run !== undefined; run = run.successor(chain.length + 1)) {
     chain.push(run);
-    await play(run, turns, plan.finishes);
-    run = run.successor(chain.length + 1);
+    await play(run, left, finishes);
   }
   return chain;
 }
@@ -102,12 +109,21 @@ function activityMove(run: MemoryRun, { kind, pick, value }: Move, taken: Set<nu
   const activity = activities[pick % Math.max(1, activities.length)];
   if (activity === undefined) return [];
   const answers = activity.seq;
-  if (kind === 'attempt') return [failedAttempt(activity, value)];
+  if (kind === 'attempt') {
+    const begins = value % 3 === 0 && !isBegun(activity);
+    return [begins ? begunAttempt(activity) : failedAttempt(activity, value)];
+  }
   const name = kind === 'retry' ? 'retry' : 'skip';
-  const payload = name === 'skip' ? encodePayload(value) : null;
+  // Every other retry has new arguments.
+  const payload = name === 'skip' ? encodePayload(value) : value % 2 === 0 ? encodePayload([value]) : null;
   const inputs = verb(run, { type: 'RecoveryApplied', name, answers, payload, correlationId: id });
   if (inputs.length > 0) taken.add(answers);
   return inputs;
+}
+
+function begunAttempt(activity: PendingActivity): Input {
+  const meta = JSON.stringify({ effect: 'unsafe' });
+  return newEvent(0, 'ActivityAttemptStarted', { answers: activity.seq, attempt: nextAttempt(activity), meta });
 }
 
 function failedAttempt(activity: PendingActivity, value: number): Input {
@@ -152,12 +168,12 @@ function activityOutcome(activity: PendingActivity, { value, op }: Move): Input 
   const failed = (type: EventType, error: Error): Input =>
     newEvent(0, type, { ...closed, payload: encodeFailure(error), meta: '{"identity":"w"}' });
   if (activity.cancelRequested && value % 2 === 1) return failed('ActivityCancelled', new CancelledFailure('stopped'));
-  if (value % 9 === 5) return failed('ActivityFailed', ApplicationFailure.nonRetryable('no'));
-  if (value % 9 === 6) return failed('ActivityTimedOut', new TimeoutFailure('late', undefined, 'START_TO_CLOSE'));
+  if (value % 11 === 5) return failed('ActivityFailed', ApplicationFailure.nonRetryable('no'));
+  if (value % 11 === 6) return failed('ActivityTimedOut', new TimeoutFailure('late', undefined, 'START_TO_CLOSE'));
   const completed = newEvent(0, 'ActivityCompleted', { ...closed, payload: encodePayload(value) });
-  if (value % 9 < 7) return completed;
+  if (value % 11 < 7) return completed;
   const patch: AskedPatch = { ops: JSON.stringify([op]), source: 'tool', sourceId: 'act', reason: null };
-  return { ...completed, staged: value % 9 === 7 ? [patch] : [patch, patch] };
+  return { ...completed, staged: value % 2 === 0 ? [patch] : [patch, patch] };
 }
 
 function childEvent(answers: number, isStarted: boolean, { value }: Move): Input {
