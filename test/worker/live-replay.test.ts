@@ -190,6 +190,33 @@ test('no call of a replay reaches another run', async () => {
   assert.deepEqual(described.searchAttributes, { CustomText: ['left 0'] });
 });
 
+test('a recorded child cannot be named as live', async () => {
+  const listener = await engine.start('listener');
+  const handle = await recorded('sideDoors', [listener.workflowId, 0]);
+  const runs = async (): Promise<unknown> => (await engine.pool.query('select count(*) from reprise.runs')).rows[0];
+  const before = await runs();
+  await assert.rejects(handle.replay({ mode: 'LIVE_TOOLS', live: ['notify', 'child'] }), {
+    code: 'NOT_SUPPORTED',
+    message: /live names child, .*they come from the record/,
+  });
+  assert.deepEqual(await runs(), before);
+});
+
+test('a child that the record does not hold stops the replay, is named, and is not started', async () => {
+  const handle = await recorded('childOnRefusal');
+  const { report, entered } = await replay(handle, { results: { validate: false }, live: ['child'] });
+  assert.deepEqual(entered, []);
+  assert.equal(report.end, 'stopped');
+  assert.deepEqual(
+    report.stop?.calls.map(({ kind, name, problem }) => [kind, name, problem]),
+    [['child', 'child', 'undeclared']],
+  );
+  const started = await engine.pool.query('select 1 from reprise.runs where workflow_id = $1', [
+    `${handle.workflowId}/late`,
+  ]);
+  assert.equal(started.rowCount, 0);
+});
+
 test('a replay ends where its code continues as new', async () => {
   const listener = await engine.start('listener', [2]);
   const handle = await engine.start('sideDoors', [listener.workflowId, 1]);

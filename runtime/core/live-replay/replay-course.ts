@@ -22,7 +22,7 @@ import {
 
 /** Knows which functions there are, and what they declare. */
 export interface LiveRule {
-  /** Whether a call may be entered. `undeclared`: nobody has declared it harmless or named it. */
+  /** Whether a call of an activity may be entered. `undeclared`: nobody has declared it harmless or named it. */
   verdictOn(call: Called): 'live' | 'undeclared' | 'unsafe';
   /** Whether a call belongs to the share that is entered. */
   isSampled(call: Called): boolean;
@@ -216,9 +216,11 @@ export class ReplayCourse {
   #byWhom(call: Called, recorded: RecordedCall | undefined, given: GivenResult | undefined): OpenCall['by'] {
     if (call.kind === 'timer' || call.kind === 'message') return 'record';
     if (given !== undefined) return 'given';
-    // A child that was under way at the point reports to the origin, which has its outcome.
-    const isWatched = call.kind === 'child' && recorded !== undefined && this.#part.pending.has(recorded.seq);
-    if (isWatched) return 'record';
+    if (call.kind === 'child') {
+      // A child would be an ordinary run, which enters whatever its code calls. So only the record answers.
+      if (recorded === undefined) this.#stopped.push({ ...stopped(call), problem: 'undeclared' });
+      return 'record';
+    }
     const isAnswered = recorded?.end !== undefined;
     if (isAnswered && this.#policy.recordFirst === true) return 'record';
     const verdict = this.#rule.verdictOn(call);

@@ -8,7 +8,7 @@ export interface ReplayPolicy {
   readonly origin: string;
   /** The last event of the record that counts. */
   readonly head: number;
-  /** Types of activities and children that may be entered, besides activities that are declared with effect 'none'. */
+  /** Types of activities that may be entered, besides activities that are declared with effect 'none'. */
   readonly live: readonly string[];
   /** A call that the record answers is never entered (what-if). Otherwise, a call that may be entered always is. */
   readonly recordFirst?: true;

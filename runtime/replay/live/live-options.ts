@@ -21,9 +21,10 @@ export interface LiveReplayOptions {
    */
   from?: number | string;
   /**
-   * Types of activities and children that may be entered, besides activities that are declared with `effect: 'none'`. All
-   * calls of these types are entered, also those that the record answers. With `results`, or with 'divergent' in place of
-   * a list, the record answers every call that it holds, and only others are entered.
+   * Types of activities that may be entered, besides those that are declared with `effect: 'none'`. All calls of these
+   * types are entered, also those that the record answers. With `results`, or with 'divergent' in place of a list, the
+   * record answers every call that it holds, and only others are entered. Children cannot be named: they come from the
+   * record.
    */
   live?: readonly string[] | 'divergent';
   /**

@@ -39,6 +39,7 @@ export async function planLive(
   const { live, recordFirst } = liveChoice(options);
   const results = await encodedMocks({ ...options.mocks, ...options.results });
   const outline = await OriginOutline.of(source);
+  outline.assertNoChildren(live);
   const point = from === undefined ? outline.beforeResults(results) : outline.before(from);
   const policy = {
     origin: source.runId,

@@ -27,6 +27,7 @@ export class OriginOutline {
   readonly runId: string;
   readonly head: number;
   readonly calls: OutlinedCall[] = [];
+  readonly #children = new Set<string>();
   /** Ends of turns, and the end of what the start wrote. The turn that closed the run is left out. */
   readonly #points: number[] = [];
 
@@ -53,6 +54,8 @@ export class OriginOutline {
       const call: OutlinedCall = { seq, name: name ?? '', id, end: undefined, usd: 0, isHarmless: false };
       this.calls.push(call);
       open.set(seq, call);
+    } else if (type === 'ChildWorkflowInitiated') {
+      if (name !== null) this.#children.add(name);
     } else if (answers !== null && closing.has(type)) {
       const call = open.get(answers);
       if (call === undefined) return;
@@ -105,6 +108,18 @@ export class OriginOutline {
       );
     }
     return ends.length === 0 ? this.first : this.at(Math.max(this.first, Math.min(...ends) - 1));
+  }
+
+  /** @throws NOT_SUPPORTED when one of these types is that of a child, and of no activity */
+  assertNoChildren(live: readonly string[]): void {
+    const children = live.filter((type) => this.#children.has(type) && this.calls.every(({ name }) => name !== type));
+    if (children.length === 0) return;
+    throw new RuntimeError(
+      'NOT_SUPPORTED',
+      `replay: live names ${children.join(', ')}, which run ${this.runId} starts as a child workflow. A replay starts no ` +
+        'children: they come from the record. Name activities only.',
+      { runId: this.runId },
+    );
   }
 
   #invalid(problem: string): RuntimeError {

@@ -153,9 +153,8 @@ class WorkerRule implements LiveRule {
     this.#harmless = harmless;
   }
 
-  verdictOn({ kind, name }: Called): 'live' | 'undeclared' | 'unsafe' {
+  verdictOn({ name }: Called): 'live' | 'undeclared' | 'unsafe' {
     const mark = liveMark(this.#policy, name);
-    if (kind === 'child') return mark.named === true ? 'live' : 'undeclared';
     const effect = this.#effectOf(name);
     if (mayEnter(effect, mark)) return 'live';
     return mark.named === true && effect === 'unsafe' ? 'unsafe' : 'undeclared';
