@@ -323,6 +323,24 @@ describe('names of people', () => {
     );
   });
 
+  test('a state keeps its first name, also when several people name it at the same time', async () => {
+    const handle = await finished('manual:named twice');
+    await handle.checkpoint('first');
+    await assert.rejects(handle.checkpoint('second'), { code: 'CHECKPOINT_EXISTS', message: /has the name "first"/ });
+    assert.deepEqual(await handle.stateAt({ checkpoint: 'first' }), await handle.stateAt());
+    const other = await finished('manual:named by many');
+    const given = await Promise.allSettled(['a', 'b', 'c', 'd'].map((name) => other.checkpoint(name)));
+    const made = given.flatMap((each) => (each.status === 'fulfilled' ? [each.value.name] : []));
+    const refused = given.flatMap((each) =>
+      each.status === 'rejected' ? [(each.reason as { code: string }).code] : [],
+    );
+    assert.deepEqual([made.length, refused], [1, ['CHECKPOINT_EXISTS', 'CHECKPOINT_EXISTS', 'CHECKPOINT_EXISTS']]);
+    assert.deepEqual(
+      (await other.checkpoints()).map(({ name }) => name),
+      made,
+    );
+  });
+
   test('a run without a context has nothing to name', async () => {
     const handle = await engine.start('sleeps', [], 'plain:b');
     await handle.result();

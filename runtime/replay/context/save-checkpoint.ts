@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { checkpointName } from '../../core/recovery/checkpoint-strategy.ts';
-import { type CheckpointInfo, listCheckpoints, writeCheckpoint } from '../../store/checkpoints/checkpoints.ts';
+import { type CheckpointInfo, listCheckpoints, writeNamed } from '../../store/checkpoints/checkpoints.ts';
 import { findNamed } from '../../store/checkpoints/named-checkpoints.ts';
 import { lastTurnEnd } from '../../store/log/find-event.ts';
 import type { Database } from '../../store/sql/database.ts';
@@ -34,11 +34,19 @@ export async function saveCheckpoint(database: Database, runId: string, name: st
     );
   }
   const plain = Buffer.from(JSON.stringify(folded.holder['']));
-  await writeCheckpoint(database, {
+  const { taken } = await writeNamed(database, {
     ...{ runId, seq: end.seq, logHash: end.hash, contextSeq: folded.seq, name, trigger: 'manual' },
     ...{ state: await compress(plain), bytes: plain.length, patches: folded.patches, progress: undefined },
     ...{ worker: undefined, pinned: true },
   });
+  if (taken !== undefined) {
+    throw new RuntimeError(
+      'CHECKPOINT_EXISTS',
+      `The present state of run ${runId} has the name "${taken}" already, and a state has one name. Use it, or wait until ` +
+        'the run has gone on.',
+      { runId },
+    );
+  }
   const rows = await listCheckpoints(database, runId);
   return rows.find((row) => row.name === name) as CheckpointInfo;
 }

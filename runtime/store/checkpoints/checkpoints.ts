@@ -31,16 +31,35 @@ export interface NewCheckpoint {
   readonly pinned: boolean;
 }
 
-/** A second checkpoint at the same seq replaces the state, and keeps a name and a pin. */
-export async function writeCheckpoint({ pool, schema }: Database, row: NewCheckpoint): Promise<void> {
-  await pool.query(
+/** A second checkpoint at the same seq replaces the state. A name that the row has stays, and so does a pin. */
+export async function writeCheckpoint(database: Database, row: NewCheckpoint): Promise<void> {
+  await upsert(database, row, 'true');
+}
+
+/** Writes nothing when the row at the seq has a name already; then gives that name. */
+export async function writeNamed(
+  database: Database,
+  row: NewCheckpoint & { readonly name: string },
+): Promise<{ readonly taken: string | undefined }> {
+  if (await upsert(database, row, 'c.name is null')) return { taken: undefined };
+  const { rows } = await database.pool.query<{ name: string }>(
+    `select name from ${database.schema}.checkpoints where run_id = $1 and seq = $2`,
+    [row.runId, row.seq],
+  );
+  return { taken: rows[0]?.name ?? row.name };
+}
+
+/** `condition`: on the row `c` that is there already. False when it does not hold. */
+async function upsert({ pool, schema }: Database, row: NewCheckpoint, condition: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
     `insert into ${schema}.checkpoints as c (run_id, seq, context_seq, name, trigger, state, progress, patches, bytes,
   state_hash, log_hash, schema_version, worker, pinned)
 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 where set_config('synchronous_commit', 'off', true) is not null
-on conflict (run_id, seq) do update set context_seq = excluded.context_seq, name = coalesce(excluded.name, c.name),
+on conflict (run_id, seq) do update set context_seq = excluded.context_seq, name = coalesce(c.name, excluded.name),
   trigger = excluded.trigger, state = excluded.state, progress = excluded.progress, patches = excluded.patches,
   bytes = excluded.bytes, state_hash = excluded.state_hash, log_hash = excluded.log_hash,
-  schema_version = excluded.schema_version, worker = excluded.worker, pinned = c.pinned or excluded.pinned`,
+  schema_version = excluded.schema_version, worker = excluded.worker, pinned = c.pinned or excluded.pinned
+where ${condition}`,
     [
       row.runId,
       row.seq,
@@ -58,6 +77,7 @@ on conflict (run_id, seq) do update set context_seq = excluded.context_seq, name
       row.pinned,
     ],
   );
+  return rowCount === 1;
 }
 
 export interface CachedState {
