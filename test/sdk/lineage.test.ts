@@ -119,6 +119,6 @@ test('forks stand below the run whose history they share, with the point and the
     );
   }
   const { out } = await reprise(['workflow', 'lineage', 'forked'], { url });
-  assert.match(out, new RegExp(`^└─ forked +\\| ${reset.runId} +\\| fork at ${point} .*\\| wrong data$`, 'm'));
+  assert.match(out, new RegExp(`^└─ forked +\\| ${reset.runId} +\\| reset at ${point} .*\\| wrong data$`, 'm'));
   assert.match(out, new RegExp(`^ {3}└─ forked-copy +\\| ${copy.runId} +\\| fork at ${later} .*\\| to try$`, 'm'));
 });

@@ -24,6 +24,10 @@ export interface LineageRun {
   readonly takenOverBy: string | undefined;
   /** A fork that exists for comparison only, hidden from lists. */
   readonly isReplay: boolean;
+  /** The verb that made a fork, such as `reset`. */
+  readonly verb: string | undefined;
+  /** Who made a fork. */
+  readonly actor: string | undefined;
   /** Why a fork was made. */
   readonly reason: string | undefined;
   /** The reason that the closing event gives. */
@@ -49,6 +53,8 @@ export interface LineageRow
   readonly forkedFrom: string | undefined;
   readonly forkedSeq: number | undefined;
   readonly start: Partial<StartedMeta>;
+  readonly forkVerb: string | undefined;
+  readonly forkActor: string | undefined;
   readonly forkReason: string | undefined;
 }
 
@@ -127,7 +133,7 @@ function treeOf(root: Node): Placed[] {
 }
 
 function runOf({ row, origin }: Node, depth: number, nodes: ReadonlyMap<string, Node>): LineageRun {
-  const { forkedFrom: _, forkedSeq: _2, start, forkReason, ...rest } = row;
+  const { forkedFrom: _, forkedSeq: _2, start, forkVerb, forkActor, forkReason, ...rest } = row;
   const before = origin.from === undefined ? undefined : nodes.get(origin.from)?.row;
   // A run that follows a run which did not continue as new was started by the schedule.
   const isCron = origin.relation === 'continued' && before !== undefined && before.status !== 'continued_as_new';
@@ -136,6 +142,8 @@ function runOf({ row, origin }: Node, depth: number, nodes: ReadonlyMap<string, 
     ...origin,
     ...(isCron ? { relation: 'cron' as const } : {}),
     attempt: start.attempt ?? 1,
+    verb: forkVerb,
+    actor: forkActor,
     reason: forkReason,
     depth,
   };

@@ -47,6 +47,8 @@ interface Row {
   taken_over_by: string | null;
   kind: 'replay' | null;
   start: Partial<StartedMeta> | null;
+  fork_verb: string | null;
+  fork_actor: string | null;
   fork_reason: string | null;
   close_reason: string | null;
 }
@@ -64,6 +66,7 @@ async function readRuns(
     `select r.run_id, r.workflow_id, r.workflow_type, r.status, r.started_at, r.closed_at, r.forked_from, r.forked_seq,
   r.taken_over_by, r.kind,
   ${event("(meta::jsonb - 'lastResult' - 'lastFailure')", '1')} as start,
+  ${event('name', 'r.forked_seq + 1')} as fork_verb, ${event('source_id', 'r.forked_seq + 1')} as fork_actor,
   ${event('reason', 'r.forked_seq + 1')} as fork_reason, ${event('reason', 'r.final_seq')} as close_reason
 from unnest($2::text[]) as given(id)
 cross join lateral (select * from ${schema}.runs where namespace = $1 and workflow_id = given.id
@@ -83,6 +86,8 @@ limit $3`,
     takenOverBy: row.taken_over_by ?? undefined,
     isReplay: row.kind === 'replay',
     start: row.start ?? {},
+    forkVerb: row.fork_verb ?? undefined,
+    forkActor: row.fork_actor ?? undefined,
     forkReason: row.fork_reason ?? undefined,
     closeReason: row.close_reason ?? undefined,
   }));

@@ -71,9 +71,10 @@ function branchesOf(depths: readonly number[]): string[] {
   return prefixes.reverse();
 }
 
-function howText({ relation, fromSeq, attempt, isReplay }: LineageRun): string {
+function howText({ relation, fromSeq, attempt, isReplay, verb, actor }: LineageRun): string {
   if (isReplay) return `replay fork at ${fromSeq}`;
   if (relation === 'retry') return `retry, attempt ${attempt}`;
+  if (relation === 'fork') return `${verb ?? 'fork'} at ${fromSeq}${actor === undefined ? '' : ` by ${actor}`}`;
   return fromSeq === undefined ? relation : `${relation} at ${fromSeq}`;
 }
 

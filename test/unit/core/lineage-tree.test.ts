@@ -19,6 +19,8 @@ function row(runId: string, columns: Partial<LineageRow> = {}): LineageRow {
     start: {},
     takenOverBy: undefined,
     isReplay: false,
+    forkVerb: undefined,
+    forkActor: undefined,
     forkReason: undefined,
     closeReason: undefined,
     ...columns,
