@@ -112,6 +112,7 @@ export type { HistoryRecord, TemporalHistory } from './client/history-view.ts';
 export type {
   StatusName,
   Workflow,
+  ListedExecutionInfo,
   WorkflowExecutionInfo,
   WorkflowExecutionStatusName,
   WorkflowResultType,

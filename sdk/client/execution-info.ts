@@ -8,6 +8,7 @@ import {
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { RunLink } from '../../runtime/core/log/activation.ts';
 import type { ListedRun } from '../../runtime/store/visibility/list-runs.ts';
+import type { RunProblem } from '../../runtime/store/visibility/visibility-filter.ts';
 import type { RunRow } from '../../runtime/store/runs/run-row.ts';
 
 /** Any workflow function. */
@@ -71,7 +72,15 @@ export interface WorkflowExecutionInfo extends RunInfo {
   readonly rootExecution: RunLink;
 }
 
-export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
+/** A run of a list. */
+export interface ListedExecutionInfo extends WorkflowExecutionInfo {
+  /** Why the open run does not go on. */
+  readonly problem: RunProblem | undefined;
+  /** The fork that goes on in place of this run. */
+  readonly takenOverBy: string | undefined;
+}
+
+export function listedInfo(row: ListedRun): ListedExecutionInfo {
   const { workflow_id: workflowId, run_id: runId, start, history_length: historyLength } = row;
   const { parent } = start ?? {};
   return {
@@ -80,6 +89,8 @@ export function listedInfo(row: ListedRun): WorkflowExecutionInfo {
     executionTime: new Date(row.started_at.getTime() + (start?.delayMs ?? 0)),
     parentExecution: parent ? { workflowId: parent.workflowId, runId: parent.runId } : undefined,
     rootExecution: start?.root ?? { workflowId, runId },
+    problem: row.problem ?? undefined,
+    takenOverBy: row.taken_over_by ?? undefined,
   };
 }
 

@@ -12,9 +12,10 @@ import {
   findRun,
   getRun,
   nextRun,
-  type OpenState,
   readOpenState,
+  readOutcomes,
   readStartedMeta,
+  type OpenState,
 } from '../../runtime/store/runs/runs.ts';
 import {
   QueryNotRegisteredError,
@@ -33,7 +34,7 @@ import { type Definition, type MessageOptions, messageArgs, signalArgs } from '.
 import { actorColumns, type ActorOptions } from './recovery/verb-options.ts';
 import { answeringQueue, versioningInfo, whoAnswers, type WorkflowVersioningInfo } from './run-placement.ts';
 import { checkOptions } from '../../runtime/core/options/option-table.ts';
-import { runResult } from './run-result.ts';
+import { runFailure, runResult } from './run-result.ts';
 import { sendMessage } from './messages/send-message.ts';
 import {
   admitUpdate,
@@ -53,6 +54,8 @@ export interface WorkflowExecutionDescription
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | undefined;
   readonly nextWakeTime: Date | undefined;
+  /** Why a closed run failed, timed out, was cancelled or terminated. */
+  readonly failure: Error | undefined;
   /** `staticSummary` and `staticDetails` of the start. */
   staticSummary(): Promise<string | undefined>;
   staticDetails(): Promise<string | undefined>;
@@ -79,6 +82,12 @@ export interface HandleParts<Client> {
 }
 
 const queryTimeoutMs = 10_000;
+const failedStatuses: ReadonlySet<RunRow['status']> = new Set<RunRow['status']>([
+  'failed',
+  'timed_out',
+  'cancelled',
+  'terminated',
+]);
 
 export class RunHandle<W extends Workflow, Client> extends RunRecovery {
   override readonly workflowId: string;
@@ -271,12 +280,25 @@ export class RunHandle<W extends Workflow, Client> extends RunRecovery {
     return {
       ...executionInfo(run, changes),
       ...open,
+      failure: await this.#failureOf(run),
       owner: owner ?? undefined,
       nextWakeTime: wakeAt ?? undefined,
       versioningInfo: versioningInfo(versioning),
       staticSummary: async () => (await started()).staticSummary,
       staticDetails: async () => (await started()).staticDetails,
     };
+  }
+
+  async #failureOf({ run_id: runId, status }: RunRow): Promise<Error | undefined> {
+    if (!failedStatuses.has(status)) return undefined;
+    const outcome = (await this.#parts.connection.reach((database) => readOutcomes(database, [runId]))).get(runId);
+    try {
+      return outcome && runFailure(outcome).cause;
+    } catch (error) {
+      // A description is there to look into such a run.
+      if (error instanceof RuntimeError && error.code === 'PAYLOAD_UNREADABLE') return error;
+      throw error;
+    }
   }
 
   /**

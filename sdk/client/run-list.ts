@@ -2,7 +2,7 @@
 import type { RunStatus } from '../../runtime/core/log/transition.ts';
 import type { ListedRun, PageEnd } from '../../runtime/store/visibility/list-runs.ts';
 import type { Connection } from '../common/connection.ts';
-import { listedInfo, type WorkflowExecutionInfo } from './execution-info.ts';
+import { listedInfo, type ListedExecutionInfo } from './execution-info.ts';
 import type { TemporalHistory } from './history-view.ts';
 import { type Duration, durationMs } from '../../runtime/core/options/duration.ts';
 import type { GateReport } from '../../runtime/replay/many/gate-report.ts';
@@ -44,7 +44,7 @@ export interface HistoryAndWorkflowId {
   readonly history: TemporalHistory;
 }
 
-export interface AsyncWorkflowListIterable extends AsyncIterable<WorkflowExecutionInfo> {
+export interface AsyncWorkflowListIterable extends AsyncIterable<ListedExecutionInfo> {
   intoHistories(options?: IntoHistoriesOptions): AsyncIterable<HistoryAndWorkflowId>;
 }
 
@@ -75,7 +75,7 @@ export async function* readRuns(
   connection: Connection,
   namespace: string,
   options: ListOptions,
-): AsyncGenerator<WorkflowExecutionInfo, void, undefined> {
+): AsyncGenerator<ListedExecutionInfo, void, undefined> {
   checkOptions('workflow.list', options, listOptions);
   const { query = '', pageSize = 100 } = options;
   for await (const row of listedRows(connection, namespace, query, pageSize)) yield listedInfo(row);
@@ -100,7 +100,7 @@ export async function* listedRows(
 
 /** Yields histories in the order of the list. Reads ahead within the limits of the options. */
 export async function* intoHistories(
-  runs: AsyncGenerator<WorkflowExecutionInfo, void, undefined>,
+  runs: AsyncGenerator<ListedExecutionInfo, void, undefined>,
   read: (workflowId: string, runId: string) => Promise<TemporalHistory>,
   options: IntoHistoriesOptions = {},
 ): AsyncGenerator<HistoryAndWorkflowId, void, undefined> {

@@ -13,18 +13,22 @@ import { WorkflowFailedError } from './client-errors.ts';
 
 /** Returns or throws what the run's closing event says. @throws WorkflowFailedError */
 export function runResult(outcome: ClosedOutcome): unknown {
+  if (outcome.type !== 'WorkflowCompleted') throw runFailure(outcome);
+  return outcome.payload === null ? undefined : decodePayload(outcome.payload);
+}
+
+/** What `result()` throws for a run that did not complete. Its cause says why. */
+export function runFailure(outcome: ClosedOutcome): WorkflowFailedError {
   const retryState = outcome.retryState as RetryState | undefined;
   switch (outcome.type) {
-    case 'WorkflowCompleted':
-      return outcome.payload === null ? undefined : decodePayload(outcome.payload);
     case 'WorkflowFailed':
-      throw new WorkflowFailedError(
+      return new WorkflowFailedError(
         'Workflow execution failed',
         outcome.payload === null ? undefined : decodeFailure(outcome.payload),
         retryState ?? RetryState.RETRY_POLICY_NOT_SET,
       );
     case 'WorkflowCancelled':
-      throw new WorkflowFailedError(
+      return new WorkflowFailedError(
         'Workflow execution cancelled',
         outcome.payload === null
           ? new CancelledFailure('Workflow execution cancelled')
@@ -33,12 +37,12 @@ export function runResult(outcome: ClosedOutcome): unknown {
       );
     case 'WorkflowTerminated': {
       const message = outcome.reason || 'Workflow execution terminated';
-      throw new WorkflowFailedError(message, new TerminatedFailure(message), RetryState.NON_RETRYABLE_FAILURE);
+      return new WorkflowFailedError(message, new TerminatedFailure(message), RetryState.NON_RETRYABLE_FAILURE);
     }
     default: {
       const message = 'Workflow execution timed out';
       const cause = new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE);
-      throw new WorkflowFailedError(message, cause, retryState ?? RetryState.TIMEOUT);
+      return new WorkflowFailedError(message, cause, retryState ?? RetryState.TIMEOUT);
     }
   }
 }

@@ -8,7 +8,7 @@ import { checkName, defaultMaxPayloadBytes, encodeArguments } from './encode-arg
 import type { TemporalHistory } from './history-view.ts';
 import { QueryRejectCondition } from './messages/query-reject-condition.ts';
 import { checkOptions, notYet, oneOf, optionTable, unchecked } from '../../runtime/core/options/option-table.ts';
-import type { Workflow, WorkflowExecutionInfo, WorkflowResultType } from './execution-info.ts';
+import type { Workflow, ListedExecutionInfo, WorkflowResultType } from './execution-info.ts';
 import { idPolicies, type WorkflowIdConflictPolicy } from './id-policies.ts';
 import { asQueryable, type CommonStartOptions, newRunOf, type TimedRun, type WorkflowStartOptions } from './new-run.ts';
 import { placeRun } from './place-run.ts';
@@ -258,7 +258,7 @@ export class WorkflowClient {
    * throws INVALID_INPUT for a query with an error. `intoHistories()` yields the runs' histories instead.
    */
   list(options: ListOptions = {}): AsyncWorkflowListIterable {
-    const runs = (): AsyncGenerator<WorkflowExecutionInfo, void, undefined> =>
+    const runs = (): AsyncGenerator<ListedExecutionInfo, void, undefined> =>
       readRuns(this.#connection, this.#namespace, options);
     const getHistory = (workflowId: string, runId: string): Promise<TemporalHistory> =>
       this.#handle(workflowId, runId, { followsChain: false }).fetchHistory();

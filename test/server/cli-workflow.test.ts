@@ -101,8 +101,8 @@ test('list prints the newest runs first, filters, and says when there are more',
   const query = "TaskQueue = 'listed'";
   const all = await workflow('list', '--query', query);
   const [columns, , ...rows] = all.out.trim().split('\n');
-  assert.match(columns ?? '', /^status +\| workflow id +\| type +\| started +\| closed$/);
-  assert.match(rows[0] ?? '', /^running +\| listed-2 +\| greet +\| 2\S+Z +\|$/);
+  assert.match(columns ?? '', /^status +\| workflow id +\| type +\| started +\| closed +\| note$/);
+  assert.match(rows[0] ?? '', /^running +\| listed-2 +\| greet +\| 2\S+Z +\| +\|$/);
   assert.equal(rows[2], '(2 rows)');
   assert.match((await workflow('list', '--query', query, '--limit', '1')).out, /\(1 row\); there are more/);
   const runs = (await json('list', '--query', "WorkflowId = 'tally'")) as Record<string, unknown>[];

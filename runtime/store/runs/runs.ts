@@ -121,6 +121,13 @@ function interventionOf({ seq, at, reason, actor }: RunPause): PauseInfo {
   return { seq, at: new Date(at / 1000), reason, actor };
 }
 
+/** A person keeps the run from retention. */
+interface HoldInfo {
+  readonly at: Date;
+  readonly reason: string;
+  readonly actor: string;
+}
+
 export interface OpenState extends Family {
   /** seq of the last event in the log. */
   readonly historyLength: number;
@@ -132,6 +139,10 @@ export interface OpenState extends Family {
   readonly historySize: number;
   /** Epoch of the worker that has the run in memory. */
   readonly owner: number | null;
+  /** Identity of that worker. */
+  readonly ownerIdentity: string | undefined;
+  /** Set while a person keeps the run from retention. */
+  readonly hold: HoldInfo | undefined;
   readonly wakeAt: Date | null;
   readonly unreadMail: number;
   /** Live workers that could take the run. */
@@ -186,17 +197,27 @@ export async function readRunState(
 /** The maximum number of pending activities that a description contains. */
 const pendingMax = 100;
 
+type HeadRow = {
+  seq: number | null;
+  owner: number | null;
+  identity: string | null;
+  wake_at: Date | null;
+  unread: string;
+  bytes: string;
+} & ({ held_at: null } | { held_at: Date; hold_reason: string; held_by: string });
+
 /** What an open run waits for, computed from the log and the ready row. */
 export async function readOpenState(database: Database, run: RunRow): Promise<OpenState> {
   const { schema, pool } = database;
   const [state, pollers, { rows: heads }, quarantine, tasks] = await Promise.all([
     readRunState(database, run),
     countPollers(database, run),
-    pool.query<{ seq: number | null; owner: number | null; wake_at: Date | null; unread: string; bytes: string }>(
-      `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at, (select count(*) from ${schema}.inbox where run_id = $1) as unread,
+    pool.query<HeadRow>(
+      `select (select seq from ${schema}.events where run_id = $1 order by seq desc limit 1) as seq, r.owner, r.wake_at, (select identity from ${schema}.workers where epoch = r.owner) as identity,
+  h.at as held_at, h.reason as hold_reason, h.actor as held_by, (select count(*) from ${schema}.inbox where run_id = $1) as unread,
   (select sum(${eventRowBytes} + coalesce(octet_length(payload), 0) + coalesce(pg_column_size(ops), 0)
     + coalesce(pg_column_size(meta), 0)) from ${schema}.events where run_id = $1) as bytes
-from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
+from (select 1) one left join ${schema}.ready r on r.run_id = $1 left join ${schema}.run_holds h on h.run_id = $1`,
       [run.run_id],
     ),
     readQuarantine(database, run.run_id),
@@ -213,6 +234,8 @@ from (select 1) one left join ${schema}.ready r on r.run_id = $1`,
     changes: [...(state.versionMarkers ?? [])].sort(),
     historySize: Number(head.bytes),
     owner: head.owner,
+    ownerIdentity: head.identity ?? undefined,
+    hold: head.held_at === null ? undefined : { at: head.held_at, reason: head.hold_reason, actor: head.held_by },
     wakeAt: head.wake_at,
     unreadMail: Number(head.unread),
     pollers,

@@ -12,7 +12,14 @@ import {
 import type { RunStatus } from '../../core/log/transition.ts';
 import type { Database } from '../sql/database.ts';
 import type { RunRow } from '../runs/run-row.ts';
-import { historyLengthOf, type StartFacts, startOf, visibilityFilter } from './visibility-filter.ts';
+import {
+  historyLengthOf,
+  problemOf,
+  type RunProblem,
+  type StartFacts,
+  startOf,
+  visibilityFilter,
+} from './visibility-filter.ts';
 import { parseVisibilityQuery, type VisibilityQuery } from './visibility-query.ts';
 import { queryError } from './visibility-token.ts';
 
@@ -36,6 +43,7 @@ export interface PageEnd {
 export interface ListedRun extends RunRow {
   readonly history_length: number;
   readonly start: StartFacts | null;
+  readonly problem: RunProblem | null;
 }
 
 export interface RunPage {
@@ -69,7 +77,11 @@ export async function listRuns(
     .withSchema(schema)
     .selectFrom('runs')
     .selectAll()
-    .select([historyLengthOf(schema).as('history_length'), startOf(schema).as('start')])
+    .select([
+      historyLengthOf(schema).as('history_length'),
+      startOf(schema).as('start'),
+      problemOf(schema).as('problem'),
+    ])
     .select(sql<string | null>`${column === undefined ? sql`null` : column}::text`.as('ordered_by'))
     .where('namespace', '=', namespace)
     .where('kind', 'is', null)

@@ -6,6 +6,7 @@ import { changesName, checkAttributeName, type FieldName, fieldNames } from '../
 import type { RunLink } from '../../core/log/activation.ts';
 import { eventCode } from '../../core/log/event.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
+import { besideTasks } from '../../core/run/run-state.ts';
 import { attributeFilter } from './attribute-filter.ts';
 import { changeFilter } from './change-filter.ts';
 import { isRunId } from '../runs/run-id.ts';
@@ -49,6 +50,26 @@ const fields: Record<FieldName, Field> = {
 /** The HistoryLength of a row, for lists that show it. */
 export function historyLengthOf(schema: string): RawBuilder<number> {
   return sql<number>`${fields.HistoryLength.column(schema)}`;
+}
+
+/** What keeps an open run from going on; null for most runs. Looks up the last events of the row's run alone. */
+export function problemOf(schema: string): RawBuilder<RunProblem | null> {
+  const others = sql.raw(besideTasks.map((type) => eventCode[type]).join(','));
+  return sql<RunProblem | null>`case when closed_at is null then coalesce(
+    (select json_build_object('kind', 'quarantine', 'code', q.cause, 'attempt', q.attempts, 'message', q.message)
+      from ${sql.id(schema, 'quarantine')} q where q.run_id = runs.run_id),
+    (select case when e.type = ${sql.lit(eventCode.WorkflowTaskFailed)} then
+        json_build_object('kind', 'task failure', 'code', e.name, 'attempt', e.attempt, 'message', e.reason) end
+      from ${sql.id(schema, 'events')} e where e.run_id = runs.run_id and e.hash is not null and e.type not in (${others})
+      order by e.seq desc limit 1)) end`;
+}
+
+/** Why an open run does not go on: no worker can load it, or its workflow task fails and is tried again. */
+export interface RunProblem {
+  readonly kind: 'quarantine' | 'task failure';
+  readonly code: string;
+  readonly attempt: number;
+  readonly message: string;
 }
 
 /** What lists show of a run's start. */
@@ -197,7 +218,7 @@ class FilterMaker {
         throw this.#error(
           literal,
           found,
-          'Running, Completed, Failed, Cancelled, Terminated, ContinuedAsNew, TimedOut or Paused',
+          'Running, Completed, Failed, Cancelled, Terminated, ContinuedAsNew, TimedOut, Paused, RolledBack or Recovered',
         );
       }
     }

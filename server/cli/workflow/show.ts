@@ -1,17 +1,23 @@
 // `reprise workflow show`: a run and its last events.
 import { type Command, InvalidArgumentError } from 'commander';
+import type { FailureInfo } from '../../../runtime/core/failure/failure-info.ts';
 import { toCanonicalString } from '../../../runtime/core/run/deployment.ts';
 import type { HistoryRecord, WorkflowExecutionDescription, WorkflowHandle } from '../../../sdk/client.ts';
 import { jsonText } from '../json-view.ts';
-import { formatTable } from '../table.ts';
+import { answeredEvents, eventsText } from './event-rows.ts';
+import { failureChain, failureLine } from './failure-text.ts';
 import { type RunOptions, withHandle, workflowAction } from './run-action.ts';
 
-const detailWidth = 100;
+type ActivityInfo = Extract<FailureInfo, { kind: 'activity' }>;
+
+/** A run without a next wake has one after this time. */
+const never = new Date('2255-01-01T00:00:00Z');
 
 export function showCommand(): Command {
   return workflowAction('show', 'Show a run and its last events.')
     .option('--events <n>', 'number of last events, or "all"', eventCount, 20)
-    .action((workflowId: string, options: RunOptions & { events: number }) =>
+    .option('--full', 'do not cut the details of events')
+    .action((workflowId: string, options: RunOptions & { events: number; full?: boolean }) =>
       withHandle(workflowId, options, async (handle) => {
         const run = await handle.describe();
         const length = run.historyLength;
@@ -19,7 +25,9 @@ export function showCommand(): Command {
         const events = after === length ? [] : await lastEvents(handle, run, after);
         if (options.json === true) return console.log(jsonText({ run, events }));
         const cut = after === 0 ? '' : `last ${events.length} of ${length} events; use --events all for all of them\n`;
-        console.log(`${runText(run)}\n\n${cut}${eventsText(events)}`);
+        const isWide = failureChain(run.failure)?.some(({ kind }) => kind === 'activity') === true;
+        const bySeq = await answeredEvents(handle, events, { first: after + 1, isWide });
+        console.log(`${runText(run, bySeq)}\n\n${cut}${eventsText(events, bySeq, options.full === true)}`);
       }),
     );
 }
@@ -45,7 +53,7 @@ function eventCount(text: string): number {
   throw new InvalidArgumentError('Expected a whole number, or "all".');
 }
 
-function runText(run: WorkflowExecutionDescription): string {
+function runText(run: WorkflowExecutionDescription, bySeq: ReadonlyMap<number, HistoryRecord>): string {
   const rows: [string, string | undefined][] = [
     ['workflow id', run.workflowId],
     ['run id', run.runId],
@@ -54,12 +62,36 @@ function runText(run: WorkflowExecutionDescription): string {
     ['task queue', run.taskQueue],
     ['started', run.startTime.toISOString()],
     ['closed', run.closeTime?.toISOString()],
+    ...failureRows(run.failure, bySeq),
     ['events', String(run.historyLength)],
     ['attributes', membersText(run.searchAttributes)],
     ['memo', membersText(run.memo ?? {})],
+    ['hold', holdText(run.hold)],
     ...openRows(run),
   ];
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(12)} ${value}`])).join('\n');
+}
+
+/** The failure that closed the run and its causes, with the call of the activity that failed. */
+function failureRows(failure: Error | undefined, bySeq: ReadonlyMap<number, HistoryRecord>): [string, string][] {
+  return (failureChain(failure) ?? []).map((info, index) => {
+    const of = info.kind === 'activity' ? ` (${callText(info, bySeq)})` : '';
+    return [index === 0 ? 'failure' : 'cause', `${failureLine(info).replaceAll('\n', `\n${' '.repeat(13)}`)}${of}`];
+  });
+}
+
+function callText({ activityType, activityId }: ActivityInfo, bySeq: ReadonlyMap<number, HistoryRecord>): string {
+  const end = [...bySeq.values()].findLast(({ type, answers }) => {
+    const call = answers === null ? undefined : bySeq.get(answers);
+    const id = (call?.meta as { id?: string } | null | undefined)?.id ?? String(call?.seq);
+    return /^Activity(?:Failed|TimedOut)$/.test(type) && call?.name === activityType && (activityId ?? id) === id;
+  });
+  if (end === undefined) return `activity ${activityType}`;
+  return `activity ${activityType}, seq ${end.answers}${end.attempt === null ? '' : `, attempt ${end.attempt}`}`;
+}
+
+function holdText(hold: WorkflowExecutionDescription['hold']): string | undefined {
+  return hold && `since ${hold.at.toISOString()} by ${hold.actor}: ${hold.reason}`;
 }
 
 function membersText(members: object): string | undefined {
@@ -71,10 +103,10 @@ function openRows(run: WorkflowExecutionDescription): [string, string | undefine
   if (run.closeTime !== undefined) return [];
   return [
     ['paused', pauseText(run.paused)],
-    ['worker', run.owner === undefined ? 'none' : `epoch ${run.owner}`],
+    ['worker', run.owner === undefined ? 'none' : `${run.ownerIdentity ?? 'unknown'} (epoch ${run.owner})`],
     ['pollers', String(run.pollers)],
     ['version', versionText(run)],
-    ['next wake', run.nextWakeTime?.toISOString()],
+    ['next wake', run.nextWakeTime && (run.nextWakeTime >= never ? 'never' : run.nextWakeTime.toISOString())],
     ['unread mail', String(run.unreadMail)],
     ...run.pendingActivities.map((activity): [string, string] => [
       'activity',
@@ -118,27 +150,4 @@ function versionText({ versioningInfo: info }: WorkflowExecutionDescription): st
   if (info?.deploymentVersion === undefined) return info?.behavior?.toLowerCase();
   const version = toCanonicalString(info.deploymentVersion);
   return info.behavior === undefined ? version : `${version} (${info.behavior.toLowerCase()})`;
-}
-
-function eventsText(events: readonly HistoryRecord[]): string {
-  const rows = events.map((event) => [
-    String(event.seq),
-    event.at.toISOString(),
-    event.type,
-    event.name,
-    event.answers === null ? null : String(event.answers),
-    event.attempt === null ? null : String(event.attempt),
-    detailOf(event),
-  ]);
-  return formatTable(['seq', 'at', 'event', 'name', 'answers', 'attempt', 'detail'], rows, new Set([0, 4, 5]));
-}
-
-function detailOf(event: HistoryRecord): string | null {
-  const who = [event.source, event.sourceId].filter((part) => part !== null).join(' ');
-  const what = event.ops ?? event.payload;
-  const parts = [who, event.reason, what === null ? null : jsonText(what)].filter(
-    (part) => part !== null && part !== '',
-  );
-  const text = parts.join(' · ').replaceAll('\n', ' ');
-  return text.length <= detailWidth ? text : `${text.slice(0, detailWidth - 1)}…`;
 }
