@@ -125,13 +125,19 @@ function closed(cause?: unknown): RuntimeError {
   return new IllegalStateError('The connection is closed. Close it last, or open a new one.', { cause });
 }
 
+/** Codes of failures of a socket. Failures of files have codes too, and are no loss of the session. */
+const networkCode =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ENOTCONN|EPROTO|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENETRESET|EADDRNOTAVAIL|ENOTFOUND|EAI_[A-Z]+|ERR_(SOCKET|STREAM|SSL|TLS)_\w+)$/;
+
 /** The server is gone, is stopping, or refuses logins. If pg itself lost the session, only the message shows it. */
 function isLostSession(error: unknown): boolean {
   const state = sqlstateOf(error);
   if (state !== undefined) return /^(08|28|3D|53|57P)/.test(state);
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  const { code, message, syscall } = Object(error) as { code?: unknown; message?: unknown; syscall?: unknown };
   return (
-    (typeof code === 'string' && /^(E[A-Z]+|ERR_(SOCKET|STREAM|SSL|TLS)_\w+)$/.test(code)) ||
+    // The socket may be a file: then its absence is a failed connect.
+    syscall === 'connect' ||
+    (typeof code === 'string' && networkCode.test(code)) ||
     (typeof message === 'string' &&
       /^Connection terminated|not queryable|timeout exceeded|^Client was closed/.test(message))
   );

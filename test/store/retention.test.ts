@@ -1,6 +1,6 @@
 // Retention: which runs and checkpoints leave, which stay whatever their age, who may prune, and what stays of a run.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
@@ -183,6 +183,25 @@ test('an archive holds the whole log of a run before the run leaves', async () =
   );
   const { rows } = await pool.query<{ archive: string }>('select archive from reprise.pruned_runs');
   assert.deepEqual(rows, [{ archive: `${runId}.jsonl.gz` }]);
+});
+
+test('an archive that is no folder, or that cannot be made, is refused with its path', async () => {
+  const file = join(folder, 'a file');
+  await writeFile(file, '');
+  for (const archive of [file, join(file, 'below'), '/proc/nope', '/proc/nope/below']) {
+    await assert.rejects(system.prune({ events: { archive } }), (error: { code: string; message: string }) => {
+      assert.equal(error.code, 'INVALID_INPUT');
+      assert.ok(error.message.includes(`folder ${archive} cannot be used`), error.message);
+      return true;
+    });
+  }
+});
+
+test('a file that is missing is not reported as a lost database', async () => {
+  await assert.rejects(
+    connection.reach(() => readFile(join(folder, 'none'))),
+    { code: 'ENOENT' },
+  );
 });
 
 test('the role of the workers may count but not prune; a member of reprise_pruner may', async (t) => {
