@@ -31,10 +31,21 @@ const agoPattern = /^(\d+(?:\.\d+)?)\s*([a-z]+)\s+ago$/i;
 export function pastTime(call: string, value: unknown, reading: TimeReading): number {
   const micros =
     value instanceof Date ? wholeMs(value.getTime()) : typeof value === 'string' && microsOf(value, reading);
-  if (typeof micros === 'number' && Number.isFinite(micros)) return micros;
+  if (typeof micros === 'number' && Number.isFinite(micros)) return checkedYear(call, micros);
   const found =
     value instanceof Date ? 'an invalid Date' : typeof value === 'string' ? `"${value}"` : describeValue(value);
   throw new RuntimeError('INVALID_INPUT', `${call}: time ${found} is not a time. Expected ${accepted}.`);
+}
+
+/** Years of four digits: each time in them can be written as ISO text and compared in SQL. */
+const limits = {
+  from: Date.parse('0001-01-01T00:00:00Z') * 1000,
+  to: Date.parse('9999-12-31T23:59:59.999Z') * 1000 + 999,
+};
+
+function checkedYear(call: string, micros: number): number {
+  if (micros >= limits.from && micros <= limits.to) return micros;
+  throw new RuntimeError('INVALID_INPUT', `${call}: the time lies outside the years 1 to 9999. Expected ${accepted}.`);
 }
 
 /** Whether the text is a time that `pastTime` reads. */
@@ -71,12 +82,19 @@ function latestOf(
   const [h, m, s] = [Number(hour), Number(minute), Number(second)];
   if (h > 23 || m > 59 || s > 59) return undefined;
   const today = new Date(now);
-  const on = (daysAgo: number): number =>
+  const on = (daysAgo: number): number[] =>
     zone === 'utc'
-      ? Date.UTC(today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate() - daysAgo, h, m, s)
-      : new Date(today.getFullYear(), today.getMonth(), today.getDate() - daysAgo, h, m, s).getTime();
-  const at = on(0);
-  return withFraction(at > now ? on(1) : at, fraction);
+      ? [Date.UTC(today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate() - daysAgo, h, m, s)]
+      : localInstants(new Date(today.getFullYear(), today.getMonth(), today.getDate() - daysAgo, h, m, s));
+  return withFraction(Math.max(...[...on(0), ...on(1), ...on(2)].filter((at) => at <= now)), fraction);
+}
+
+/** Where the clock is set back, the same local time comes twice. `Date` takes the first one. */
+function localInstants(first: Date): number[] {
+  const later = new Date(first.getTime() + 3 * 3_600_000).getTimezoneOffset();
+  const second = new Date(first.getTime() + (later - first.getTimezoneOffset()) * 60_000);
+  const isSame = second.getHours() === first.getHours() && second.getMinutes() === first.getMinutes();
+  return isSame ? [first.getTime(), second.getTime()] : [first.getTime()];
 }
 
 function isoTime(match: RegExpExecArray, zone: TimeZoneChoice): number | undefined {

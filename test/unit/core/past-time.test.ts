@@ -58,3 +58,30 @@ test('the exact text of a time is read back as the same time', () => {
     }),
   );
 });
+
+test('a time outside the years 1 to 9999 is refused', () => {
+  for (const time of ['300000 years ago', '0000-06-01', new Date(8.64e15), new Date(-8.64e15)]) {
+    assert.throws(() => pastTime('call', time, { now, zone: 'utc' }), {
+      code: 'INVALID_INPUT',
+      message: /outside the years 1 to 9999/,
+    });
+  }
+  assert.equal(at('0001-01-01').slice(0, 16), '0001-01-01T00:00');
+});
+
+test('a time of day that comes twice, because the clock is set back, is the latest one that is past', (t) => {
+  const before = process.env['TZ'];
+  t.after(() => {
+    if (before === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = before;
+  });
+  process.env['TZ'] = 'Europe/Berlin';
+  const latest = (text: string, present: string): string =>
+    exactTime(pastTime('call', text, { now: Date.parse(present), zone: 'local' })).slice(0, 16);
+  assert.equal(latest('02:30', '2026-10-25T01:45:00Z'), '2026-10-25T01:30');
+  assert.equal(latest('02:30', '2026-10-25T01:15:00Z'), '2026-10-25T00:30');
+  assert.equal(latest('02:30', '2026-10-25T00:45:00Z'), '2026-10-25T00:30');
+  assert.equal(latest('02:30', '2026-10-25T00:15:00Z'), '2026-10-24T00:30');
+  assert.equal(latest('02:30', '2026-10-26T01:15:00Z'), '2026-10-25T01:30');
+  assert.equal(latest('03:30', '2026-10-25T03:00:00Z'), '2026-10-25T02:30');
+});
