@@ -235,6 +235,15 @@ test('wrong options are refused before anything is read', async () => {
     code: 'INVALID_INPUT',
     message: /events\.completedDays/,
   });
+  for (const bad of [{ events: { completedDays: 1e20 } }, { events: { failedDays: 365_001 } }]) {
+    await assert.rejects(system.prune(bad), { code: 'INVALID_INPUT', message: /a number of days from 0 to 365000/ });
+  }
+  for (const bad of [{ checkpoints: { keepFailed: 2 ** 31 } }, { system: { keep: 1e20 } }]) {
+    await assert.rejects(system.prune(bad), { code: 'INVALID_INPUT', message: /a whole number from 0 to 2147483647/ });
+  }
+  const most = { completedDays: 365_000, failedDays: 365_000 };
+  const limits = { keepCompleted: 2_147_483_647, keepFailed: 2_147_483_647, maxAgeDays: 365_000 };
+  await system.prune({ events: most, checkpoints: limits, system: { keep: 2_147_483_647 } });
   const misspelt: object = { checkpoint: {} };
   await assert.rejects(system.prune(misspelt), { code: 'INVALID_INPUT', message: /Did you mean checkpoints/ });
 });

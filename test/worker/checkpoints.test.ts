@@ -317,6 +317,9 @@ describe('names of people', () => {
     assert.deepEqual(await handle.stateAt({ checkpoint: 'audited' }), await handle.stateAt());
     await assert.rejects(handle.checkpoint('audited'), { code: 'CHECKPOINT_EXISTS' });
     await assert.rejects(handle.checkpoint(''), { code: 'INVALID_INPUT' });
+    for (const bad of ['a\0b', '\ud800']) {
+      await assert.rejects(handle.stateAt({ checkpoint: bad }), { code: 'INVALID_INPUT', message: /without NUL/ });
+    }
     assert.deepEqual(
       (await handle.checkpoints()).map(({ name }) => name),
       ['audited'],

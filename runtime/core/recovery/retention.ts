@@ -33,8 +33,15 @@ export interface PruneOptions extends Retention {
   dryRun?: boolean;
 }
 
-const count = ruleOf('a whole number of 0 or more', (value) => Number.isInteger(value) && (value as number) >= 0);
-const days = ruleOf('a number of days of 0 or more', (value) => Number.isFinite(value) && (value as number) >= 0);
+const maxCount = 2_147_483_647;
+/** 1,000 years: intervals of Postgres reach back that far from now. */
+const maxDays = 365_000;
+const count = ruleOf(`a whole number from 0 to ${maxCount}`, (value) => {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= maxCount;
+});
+const days = ruleOf(`a number of days from 0 to ${maxDays}`, (value) => {
+  return Number.isFinite(value) && (value as number) >= 0 && (value as number) <= maxDays;
+});
 
 const pruneOptions = optionTable<PruneOptions>({
   checkpoints: nested(

@@ -4,11 +4,11 @@ import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import { isNumberedAddress, eventAddress } from '../../core/recovery/event-address.ts';
 import { isPastTime, pastTime, type TimeZoneChoice } from '../../core/options/past-time.ts';
 import {
-  anyText,
   checkOptions,
   oneOf,
   optionTable,
   type OptionRule,
+  storableText,
   trueOrFalse,
   unchecked,
 } from '../../core/options/option-table.ts';
@@ -49,7 +49,7 @@ export interface ResolvedPoint {
 const zone: OptionRule = oneOf({ local: 'local', utc: 'utc' });
 const pointOptions = optionTable<StatePoint>({
   ...unchecked('seq', 'time', 'event'),
-  checkpoint: anyText,
+  checkpoint: storableText,
   chain: trueOrFalse,
   zone,
 });
