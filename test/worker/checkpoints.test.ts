@@ -58,6 +58,19 @@ describe('strategies', () => {
     }
   });
 
+  test('a run that idles after its first patch gets its checkpoint as soon as its earlier log is counted', async () => {
+    const { runId } = await engine.start('noteOnce', [], 'idle:a');
+    const [row] = await until(async () => {
+      const found = await rowsOf(runId!);
+      return found.length > 0 && found;
+    });
+    const events = await historyOf(runId!);
+    const first = events.find(({ type }) => type === 'ContextPatched')!;
+    assert.ok(first.seq > 3, 'the owner begins to count behind the start');
+    assert.deepEqual([row?.seq, row?.trigger], [events.length, 'patches']);
+    assert.equal(row?.patches, events.filter(({ type }) => type === 'ContextPatched').length);
+  });
+
   test('a function decides, and one that throws takes no checkpoint and harms nothing', async () => {
     const { runId } = await finished('own:a');
     await until(async () => (await rowsOf(runId!)).some(({ trigger }) => trigger === 'function'));

@@ -45,16 +45,39 @@ export class Checkpoints {
 
   #consider(run: LiveRun, sandbox: ActiveRun, { events, activated, failure }: BuiltTurn): void {
     if (sandbox.checkpointStrategy === 'off') return;
-    run.checkpoints ??= this.#begin(run.runId, events);
+    run.checkpoints ??= this.#begin(run, events);
+    const { checkpoints: known } = run;
+    // After a turn without its code, the code may lack patches that the log has.
+    known.isUnasked = false;
     if (!activated || failure !== undefined) return;
-    const { checkpoints: known, runId, state } = run;
     const named = events.findLast(({ type }) => type === 'CheckpointSaved');
-    const trigger = named === undefined ? this.#dueTrigger(runId, known, sandbox) : 'manual';
-    if (trigger === undefined) return;
+    known.isUnasked = named === undefined && !known.isKnown;
+    const trigger = named === undefined ? this.#dueTrigger(run.runId, known, sandbox) : 'manual';
+    if (trigger !== undefined) this.#takeNow(run, sandbox, known, trigger, named?.name ?? undefined);
+  }
+
+  /** The earlier part of the tail is known now, and no later turn may come for a long time. */
+  #askAgain(run: LiveRun, known: RunCheckpoints): void {
+    const { sandbox, phase, runId } = run;
+    // While a turn is under way the code is ahead of the log, and the end of that turn asks anyway.
+    const isBetweenTurns = phase === 'idle' || phase === 'queued';
+    if (!known.isUnasked || sandbox === undefined || !isBetweenTurns || run.inputsToReplay.length > 0) return;
+    known.isUnasked = false;
+    const trigger = this.#dueTrigger(runId, known, sandbox);
+    if (trigger !== undefined) this.#takeNow(run, sandbox, known, trigger, undefined);
+  }
+
+  #takeNow(
+    { runId, state }: LiveRun,
+    sandbox: ActiveRun,
+    known: RunCheckpoints,
+    trigger: CheckpointTrigger,
+    name: string | undefined,
+  ): void {
     const text = sandbox.contextText();
     if (text === undefined) return;
     const place = { runId, seq: state.seq, logHash: state.hash, contextSeq: state.contextSeq };
-    this.#take(known, { ...place, trigger, name: named?.name ?? undefined, text });
+    this.#take(known, { ...place, trigger, name, text });
   }
 
   /** Waits for the rows that are being written, at most `ms`. */
@@ -62,23 +85,25 @@ export class Checkpoints {
     await this.#writes.drained(ms);
   }
 
-  #begin(runId: string, events: readonly HistoryEvent[]): RunCheckpoints {
+  #begin(run: LiveRun, events: readonly HistoryEvent[]): RunCheckpoints {
     const first = events[0]!;
     const counter = new TailCounter(first.at);
     for (const event of events) counter.add(event);
     const known = new RunCheckpoints(counter);
     // Before seq 2 there is only the start that a client wrote.
     if (first.seq <= 2) known.isKnown = true;
-    else known.ready = this.#readEarlier(runId, known, first.seq - 1);
+    else known.ready = this.#readEarlier(run, known, first.seq - 1);
     return known;
   }
 
-  async #readEarlier(runId: string, known: RunCheckpoints, upTo: number): Promise<void> {
+  async #readEarlier(run: LiveRun, known: RunCheckpoints, upTo: number): Promise<void> {
+    const { runId } = run;
     try {
       const earlier = await this.#writes.track(readTail(this.#worker.database, runId, upTo));
       known.earlierPatches = earlier.allPatches;
       known.counter.addEarlier(earlier);
       known.isKnown = true;
+      this.#askAgain(run, known);
     } catch (error) {
       this.#notTaken(runId, error);
     }

@@ -6,6 +6,8 @@ export class RunCheckpoints {
   readonly counter: TailCounter;
   /** False until the part of the tail that this owner has not seen is read from the database. */
   isKnown = false;
+  /** The strategy was not asked about the last turn, because that part was not known. */
+  isUnasked = false;
   /** Patches before the first turn that this owner counted. */
   earlierPatches = 0;
   /** Resolves when that part is read, or cannot be read. */
