@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { encodeFailure } from '../core/failure/failure-info.ts';
 import { RuntimeError } from '../core/failure/runtime-error.ts';
 import { describeValue } from '../core/json/json.ts';
-import type { HistorySource } from '../core/log/history-source.ts';
 import {
   checkOptions,
   listOf,
@@ -19,11 +18,9 @@ import {
 import { encodePayload } from '../core/payload/payload.ts';
 import type { WorkflowBundleOption } from '../sandbox/bundle/bundle.ts';
 import type { DebugOptions } from './debug-replay.ts';
+import { type ReplayPoint, replayPoint } from './context/history-point.ts';
 import type { ReplayMode } from './report.ts';
 import type { ResultMock } from './mock/result-mocks.ts';
-
-/** A seq, or a time: a Date or ISO text such as 2026-01-31T12:00:00Z. Inclusive. */
-export type ReplayPoint = number | Date | string;
 
 /** Where the workflow code of a replay comes from. */
 export interface CodeOptions {
@@ -37,11 +34,14 @@ export interface CodeOptions {
 }
 
 export interface ReplayOptions extends CodeOptions {
-  /** Default PATCH_ONLY. In any case, with `-` or `_`. */
+  /** In any case, with `-` or `_`. Default: MOCK_TOOLS with an option that only MOCK_TOOLS has, else PATCH_ONLY. */
   mode?: ReplayMode | Lowercase<ReplayMode> | 'patch-only' | 'mock-tools' | 'live-tools';
   /** The report counts from this seq; default 1. */
   from?: number;
-  /** Default: the end of the log. */
+  /**
+   * Default: the end of the log. A seq, a Date, or a text as `reprise workflow state --at` takes it: a time such as
+   * "14:03" or "5 min ago", `checkpoint:name`, `type#n`, or `event:` and the id of an activity.
+   */
   to?: ReplayPoint;
   /**
    * Results that replace recorded ones, by activity type, `type#n` (the n-th call of the type, from 1) or activity id. An
@@ -86,11 +86,6 @@ export const seqRule: OptionRule = ruleOf(
   (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 2_147_483_647,
 );
 
-const pointRule = ruleOf('a seq, a Date, or ISO text such as 2026-01-31T12:00:00Z', (value) => {
-  if (typeof value === 'number') return seqRule.faultOf(value) === undefined;
-  return !Number.isNaN(new Date(value as Date | string).getTime());
-});
-
 const portRule = ruleOf('a port: a whole number of 0 to 65535', (value) => {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
 });
@@ -98,7 +93,7 @@ const portRule = ruleOf('a port: a whole number of 0 to 65535', (value) => {
 const replayOptions = optionTable<ReplayOptions>({
   ...unchecked('mode', 'code', 'stub'),
   from: seqRule,
-  to: pointRule,
+  to: replayPoint,
   mocks: recordOf({ faultOf: () => undefined }),
   onDivergence: oneOf({ fail: 'fail', report: 'report' }),
   onMissing: oneOf({ fail: 'fail', stub: 'stub' }),
@@ -119,11 +114,21 @@ export function checkReplayOptions(options: ReplayOptions): void {
   }
 }
 
-/** The seq of a point in a run's line; undefined without a point. */
-export async function seqOfPoint(source: HistorySource, point: ReplayPoint | undefined): Promise<number | undefined> {
-  if (point === undefined || typeof point === 'number') return point;
-  // A Date has milliseconds, events have microseconds. The whole millisecond is included.
-  return source.seqAt(new Date(point).getTime() * 1000 + 999);
+/** Options that have no meaning without workflow code. */
+const codeOptions = ['code', 'bundlerOptions', 'mocks', 'onDivergence', 'onMissing', 'stub', 'inspect'] as const;
+
+/** The mode that checked options ask for. @throws INVALID_INPUT for PATCH_ONLY with an option that runs code */
+export function modeOf({ runBundledCode = false, ...options }: FileReplayOptions): ReplayMode {
+  const given: string[] = codeOptions.filter((name) => options[name] !== undefined);
+  if (runBundledCode) given.push('runBundledCode');
+  if (options.mode === undefined) return given.length === 0 ? 'PATCH_ONLY' : 'MOCK_TOOLS';
+  const mode = replayMode(options.mode);
+  if (mode !== 'PATCH_ONLY' || given.length === 0) return mode;
+  throw new RuntimeError(
+    'INVALID_INPUT',
+    `replay: PATCH_ONLY runs no code, so ${given.join(', ')} would have no effect. Leave out the mode, which is MOCK_TOOLS ` +
+      'then, or leave out the rest.',
+  );
 }
 
 /** @throws INVALID_INPUT when a file cannot be read, NOT_SERIALISABLE */

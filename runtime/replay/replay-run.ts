@@ -2,10 +2,12 @@
 // asked for a replay, because it loads the sandbox and the bundler.
 import { RuntimeError } from '../core/failure/runtime-error.ts';
 import type { HistorySource } from '../core/log/history-source.ts';
+import type { NamedPoints } from '../core/recovery/event-address.ts';
 import { loadBundle, type WorkflowBundle } from '../sandbox/bundle/bundle.ts';
 import { StoredHistory } from '../store/log/stored-history.ts';
 import type { Database } from '../store/sql/database.ts';
 import { mockToolsReport, type MockToolsOptions } from './mock/mock-tools.ts';
+import { seqOfPoint } from './context/history-point.ts';
 import { patchOnly, recordedState } from './context/patch-only.ts';
 import { debugReplay } from './debug-replay.ts';
 import { givenBundle, recordedBundle, sourceFolderOfCode } from './replay-code.ts';
@@ -14,16 +16,15 @@ import {
   encodedMocks,
   encodedStub,
   type FileReplayOptions,
+  modeOf,
   type ReplayOptions,
-  replayMode,
-  seqOfPoint,
 } from './replay-options.ts';
 import { Replayer } from './thread/replayer.ts';
 import type { ReplayMode, ReplayReport } from './report.ts';
 
 /** @throws INVALID_INPUT, RUN_NOT_FOUND, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED */
 export async function replayRun(database: Database, runId: string, options: ReplayOptions): Promise<ReplayReport> {
-  const mode = modeOf(runId, options);
+  const mode = supportedMode(runId, options);
   const source = await StoredHistory.open(database, runId);
   return replayIn(mode, source, options, () => recordedBundle(database, source));
 }
@@ -36,7 +37,7 @@ export async function replayFile(
   source: RecordedFile,
   { runBundledCode = false, ...options }: FileReplayOptions,
 ): Promise<ReplayReport> {
-  return replayIn(modeOf(source.runId, options), source, options, async () => {
+  return replayIn(supportedMode(source.runId, options, runBundledCode), source, options, async () => {
     if (source.hasCode && runBundledCode) {
       const bundle = loadBundle({ code: await source.readCode() });
       if (bundle.hash === source.bundleHash) return bundle;
@@ -59,14 +60,14 @@ export async function replayFile(
 }
 
 /** A run in a file. */
-interface RecordedFile extends HistorySource {
+interface RecordedFile extends HistorySource, NamedPoints {
   readonly hasCode: boolean;
   readCode(): Promise<string>;
 }
 
-function modeOf(runId: string, options: ReplayOptions): ReplayMode {
+function supportedMode(runId: string, options: ReplayOptions, runBundledCode = false): ReplayMode {
   checkReplayOptions(options);
-  const mode = replayMode(options.mode ?? 'PATCH_ONLY');
+  const mode = modeOf({ ...options, runBundledCode });
   if (mode !== 'LIVE_TOOLS') return mode;
   throw new RuntimeError(
     'NOT_SUPPORTED',
@@ -77,7 +78,7 @@ function modeOf(runId: string, options: ReplayOptions): ReplayMode {
 
 async function replayIn(
   mode: ReplayMode,
-  source: HistorySource,
+  source: HistorySource & NamedPoints,
   options: ReplayOptions,
   recorded: () => Promise<WorkflowBundle>,
 ): Promise<ReplayReport> {

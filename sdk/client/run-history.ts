@@ -153,8 +153,8 @@ export abstract class RunHistory {
   }
 
   /**
-   * Replays the run. PATCH_ONLY (default) folds the recorded context patches and runs no code. MOCK_TOOLS runs the
-   * workflow code on the recorded results. Both enter no activity and write nothing. LIVE_TOOLS makes a hidden fork that
+   * Replays the run. PATCH_ONLY (default) folds the recorded context patches and runs no code. MOCK_TOOLS (default with
+   * `code`, `mocks` and other options that PATCH_ONLY lacks) runs the workflow code on the recorded results. Both enter no activity and write nothing. LIVE_TOOLS makes a hidden fork that
    * a worker of the task queue executes: it enters only activities that are declared with `effect: 'none'` or named in
    * `live`, and the record answers all others.
    * @throws RuntimeError INVALID_INPUT, BUNDLE_FAILED, CODE_NOT_RECORDED, NOT_SUPPORTED; TIMEOUT for LIVE_TOOLS with a

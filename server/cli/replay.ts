@@ -4,20 +4,26 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { replayMode } from '../../runtime/replay/replay-options.ts';
-import { readRunBundle, type ReplayOptions, type ReplayReport } from '../../sdk/client.ts';
+import {
+  readRunBundle,
+  type ReplayMode,
+  type ReplayOptions,
+  type ReplayPoint,
+  type ReplayReport,
+} from '../../sdk/client.ts';
 import { newClientAction, withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
+import { pointHelp, readPoint, withZone, type ZoneOption } from './point-option.ts';
 import { reportText } from './replay/report-text.ts';
 import { type LiveFlags, replayManyLive, replayOneLive } from './replay/replay-live.ts';
 import { type ManyFlags, replayManyRuns } from './replay/replay-many.ts';
+import { usageFault } from './replay/replay-usage.ts';
 
-interface ReplayFlags extends Omit<ManyFlags, 'sample'>, Omit<LiveFlags, 'from'> {
+interface ReplayFlags extends Omit<ManyFlags, 'sample'>, Omit<LiveFlags, 'from'>, ZoneOption {
   run?: string;
   file?: string;
   runBundledCode?: boolean;
-  all?: true;
-  open?: true;
-  mode: NonNullable<ReplayOptions['mode']>;
+  mode?: ReplayMode;
   from?: string;
   to?: string;
   code?: string;
@@ -30,16 +36,22 @@ interface ReplayFlags extends Omit<ManyFlags, 'sample'>, Omit<LiveFlags, 'from'>
 }
 
 export function replayCommand(): Command {
-  return newClientAction('replay', 'Replay a run, or many: context patches alone, or code on recorded results.')
+  return withZone(
+    newClientAction('replay', 'Replay a run, or many: context patches alone, or code on recorded results.'),
+  )
     .argument('[id]', 'workflow id; its latest run')
     .option('--run <runId>', 'a certain run instead')
     .option('--file <file>', 'instead of <id>: a file that `workflow export` wrote; needs no database')
     .option('--run-bundled-code', 'with --file: run the code that the file holds; only for files that you trust')
-    .option('--mode <mode>', 'PATCH_ONLY, MOCK_TOOLS or LIVE_TOOLS', modeOf, 'PATCH_ONLY')
+    .option(
+      '--mode <mode>',
+      'PATCH_ONLY, MOCK_TOOLS or LIVE_TOOLS; default: MOCK_TOOLS with an option for code, else PATCH_ONLY',
+      modeOf,
+    )
     .option('--from <seq>', 'the report counts from this seq; LIVE_TOOLS: begin before this seq, activity id or type#n')
-    .option('--to <point>', 'a seq or a time such as 2026-01-31T12:00:00Z (inclusive); default: the end')
-    .option('--mock <name=file>', 'result of an activity: type, type#n or id, and a JSON file; repeatable', addMock, {})
-    .option('--code <where>', '"recorded", or the file that exports the workflows', 'recorded')
+    .option('--to <point>', `${pointHelp} (inclusive); default: the end`)
+    .option('--mock <name=file>', 'result of an activity: type, type#n or id, and a JSON file; repeatable', addMock)
+    .option('--code <where>', '"recorded" (default), or the file that exports the workflows')
     .option('--preload-module <module>', "as the worker's bundlerOptions.preloadModules; repeatable", add, [])
     .option('--ignore-module <module>', "as the worker's bundlerOptions.ignoreModules; repeatable", add, [])
     .addOption(new Option('--on-divergence <what>', 'stop, or go on and match').choices(['fail', 'report']))
@@ -64,6 +76,7 @@ export function replayCommand(): Command {
       sampleOf,
     )
     .option('--parallel <n>', 'runs at the same time; default: the number of processors', countOf)
+    .option('--allow-empty', 'do not fail when no run is selected')
     .option('--junit <file>', 'write a report in the format of JUnit')
     .option('--report <file>', 'write a report as JSON')
     .optionsGroup('With LIVE_TOOLS:')
@@ -79,11 +92,10 @@ export function replayCommand(): Command {
     .option('--keep', 'keep the fork from being pruned')
     .option('--yes', 'enter activities without a question')
     .action(async (workflowId: string | undefined, flags: ReplayFlags, command: Command) => {
+      const fault = usageFault(command, workflowId);
+      if (fault !== undefined) command.error(fault);
       const isMany = flags.all === true || flags.open === true;
-      if ([workflowId !== undefined, flags.file !== undefined, isMany].filter(Boolean).length !== 1) {
-        command.error('replay needs one of these: a workflow id, --file, or --all or --open.');
-      }
-      if (replayMode(flags.mode) === 'LIVE_TOOLS' && flags.file === undefined) {
+      if (flags.mode === 'LIVE_TOOLS' && flags.file === undefined) {
         await (isMany ? replayManyLive(flags) : replayOneLive(workflowId!, flags));
       } else await (isMany ? replayMany(flags) : replayOne(workflowId, flags));
     });
@@ -97,11 +109,11 @@ async function replayOne(workflowId: string | undefined, flags: ReplayFlags): Pr
 }
 
 async function replayMany(flags: ReplayFlags): Promise<void> {
-  const { open, code, onDivergence, sample, ...given } = flags;
+  const { code, onDivergence, sample, ...given } = flags;
   await replayManyRuns(
     { ...given, ...(sample === undefined ? {} : { sample: countOf(sample) }) },
     {
-      ...(open === true ? { open } : {}),
+      ...(given.open === true ? { open: true } : {}),
       ...(onDivergence === undefined ? {} : { onDivergence }),
       ...codeOf(code, flags),
     },
@@ -122,15 +134,21 @@ function exitCodeOf({ success }: ReplayReport): number {
 function optionsOf(flags: ReplayFlags): ReplayOptions {
   const { mode, from, to, mock, code, onDivergence, onMissing } = flags;
   return {
-    mode,
-    mocks: mock,
+    ...(mode === undefined ? {} : { mode }),
+    ...(mock === undefined ? {} : { mocks: mock }),
     ...codeOf(code, flags),
     ...(from === undefined ? {} : { from: seqOf(from) }),
-    ...(to === undefined ? {} : { to: /^\d+$/.test(to) ? Number(to) : to }),
+    ...(to === undefined ? {} : { to: pointOfRun(to, flags) }),
     ...(onDivergence === undefined ? {} : { onDivergence }),
     ...onMissing,
     ...inspectOf(flags),
   };
+}
+
+/** A time is said and made exact here; the rest is found in the log of the run. */
+function pointOfRun(text: string, flags: ZoneOption): ReplayPoint {
+  const { seq, time } = readPoint(text, flags);
+  return seq ?? time ?? text;
 }
 
 function inspectOf({ inspect, breakAt }: ReplayFlags): Pick<ReplayOptions, 'inspect'> {
@@ -141,11 +159,14 @@ function inspectOf({ inspect, breakAt }: ReplayFlags): Pick<ReplayOptions, 'insp
 
 function codeOf(code: string | undefined, flags: ReplayFlags): Pick<ReplayOptions, 'code' | 'bundlerOptions'> {
   const { preloadModule: preloadModules, ignoreModule: ignoreModules } = flags;
-  if (code === undefined) return {};
-  return { code, bundlerOptions: { preloadModules, ignoreModules } };
+  const hasModules = preloadModules.length > 0 || ignoreModules.length > 0;
+  return {
+    ...(code === undefined ? {} : { code }),
+    ...(hasModules ? { bundlerOptions: { preloadModules, ignoreModules } } : {}),
+  };
 }
 
-function modeOf(text: string): string {
+function modeOf(text: string): ReplayMode {
   try {
     return replayMode(text);
   } catch (error) {
@@ -178,7 +199,7 @@ function add(value: string, all: readonly string[]): string[] {
   return [...all, value];
 }
 
-function addMock(text: string, all: Record<string, URL>): Record<string, URL> {
+function addMock(text: string, all: Record<string, URL> = {}): Record<string, URL> {
   const at = text.indexOf('=');
   if (at < 1 || at === text.length - 1)
     throw new InvalidArgumentError('Expected name=file, such as validate#1=ok.json.');

@@ -81,6 +81,14 @@ test('failures are grouped by what diverged, and code that throws is told with i
   assert.match(broken.groups[0]?.divergence ?? '', /^short: TypeError: no s… at short \(broken\.ts:3:\d+\)$/);
 });
 
+test('a group names each workflow once', () => {
+  const summary = new GateSummary();
+  const failed = { workflowType: 't', success: false, events: 1, missing: 1, extra: 0, divergences: [], ms: 1 };
+  for (const workflowId of ['a', 'a', 'b', 'a']) summary.add({ ...failed, workflowId, runId: `${workflowId}-run` });
+  const [group] = summary.report(1).groups;
+  assert.deepEqual([group?.runs, group?.examples], [4, ['a', 'b']]);
+});
+
 test('a run whose log cannot be read fails, and the others are replayed', async () => {
   const handle = await engine.start('short', ['x'], 'damaged');
   await handle.result();
@@ -113,6 +121,24 @@ test('the command prints groups, writes both reports, and exits with 2 when a ru
   const wrong = await reprise(['replay', 'short-1', '--all'], { url });
   assert.deepEqual([wrong.code, /needs one of these/.test(wrong.err)], [64, true]);
   assert.equal((await reprise(['replay', '--all', '--sample', '0'], { url })).code, 64);
+  const single = await reprise(['replay', '--all', '--mock', `greet=${json}`, '--to', '3'], { url });
+  assert.deepEqual([single.code, /--to, --mock would have no effect/.test(single.err)], [64, true]);
+  assert.equal((await reprise(['replay', '--all', '--mode', 'PATCH_ONLY'], { url })).code, 64);
+});
+
+test('a gate that selects no run fails, unless that is allowed', async () => {
+  const { url } = engine;
+  const args = ['replay', '--open', '--type', 'lnog', '--since', '7d', '--code', path('before.ts')];
+  const empty = await reprise(args, { url });
+  assert.deepEqual([empty.code, empty.out], [1, '']);
+  assert.match(empty.err, /no run matches --open and --type "lnog" and --since "7d" and --namespace "default"/);
+  const elsewhere = await reprise(['replay', '--all', '--namespace', 'x', '--json'], { url });
+  assert.equal(elsewhere.code, 1);
+  assert.match(elsewhere.err, /"code":"RUN_NOT_FOUND".*--allow-empty/);
+  const allowed = await reprise([...args, '--allow-empty'], { url });
+  assert.deepEqual([allowed.code, /^replayed: ok: 0 runs/.test(allowed.out)], [0, true]);
+  const one = await reprise(['replay', '--all', '--query', "WorkflowId = 'short-1'"], { url });
+  assert.match(one.out, /^replayed: ok: 1 run, \d+ events/);
 });
 
 test('histories are replayed under the names of Temporal', async () => {

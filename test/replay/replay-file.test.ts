@@ -56,13 +56,23 @@ test('a run in a file gives the same reports as the run in the database', async 
   const before = entered;
   for (const to of [1, 3, length - 1, length]) {
     for (const mode of ['PATCH_ONLY', 'MOCK_TOOLS'] as const) {
-      const options = { mode, to, code };
+      const options = { mode, to, ...(mode === 'PATCH_ONLY' ? {} : { code }) };
       assert.deepEqual(comparable(await bundle.replay(options)), comparable(await order.replay(options)));
     }
   }
   assert.equal(entered, before, 'no activity is entered');
   const { at } = (await order.history())[2]!;
   assert.equal((await bundle.replay({ to: at })).toSeq, (await order.replay({ to: at })).toSeq);
+  for (const to of ['greet#1', 'ActivityScheduled#2', 'ActivityCompleted#1', 'event:1', 'event:2']) {
+    const { toSeq } = await bundle.replay({ to });
+    assert.ok(toSeq > 1 && toSeq < length, to);
+    assert.equal((await order.replay({ to })).toSeq, toSeq, to);
+  }
+  for (const to of ['greet#9', 'event:none']) {
+    await assert.rejects(bundle.replay({ to }), { code: 'STEP_NOT_FOUND' });
+    await assert.rejects(order.replay({ to }), { code: 'STEP_NOT_FOUND' });
+  }
+  await assert.rejects(bundle.replay({ to: 'checkpoint:none' }), { code: 'CHECKPOINT_NOT_FOUND' });
 });
 
 test('changed code diverges from the run in a file, and the command exits with 2', async () => {

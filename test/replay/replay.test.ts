@@ -82,6 +82,83 @@ test('a replay stops at a time', async () => {
   }
 });
 
+test('a replay stops at every point that a state is read at', async () => {
+  const { seq: named } = await handle.checkpoint('audited');
+  const events = await handle.history();
+  const scheduled = events.filter(({ type }) => type === 'ActivityScheduled');
+  const greeted = scheduled.find(({ name }) => name === 'greet')!;
+  const points: readonly (readonly [string, number])[] = [
+    ['greet#1', greeted.seq],
+    ['ActivityScheduled#2', scheduled[1]!.seq],
+    ['event:1', greeted.seq],
+    [String(greeted.seq), greeted.seq],
+    ['checkpoint:audited', named],
+    ['now', events.length],
+    ['1 year ago', 0],
+  ];
+  for (const [to, seq] of points) {
+    for (const mode of ['PATCH_ONLY', 'MOCK_TOOLS'] as const) {
+      assert.equal((await handle.replay({ mode, to })).toSeq, seq, `${mode} ${to}`);
+    }
+    const { code, out, err } = await command('--to', to, '--json');
+    assert.equal(code, 0, err);
+    assert.equal((JSON.parse(out) as { toSeq: number }).toSeq, seq, to);
+  }
+  await assert.rejects(handle.replay({ to: 'greet#9' }), { code: 'STEP_NOT_FOUND', message: /no step "greet#9"/ });
+  await assert.rejects(handle.replay({ to: 'checkpoint:none' }), { code: 'CHECKPOINT_NOT_FOUND' });
+  const absolute = await command('--to', '5 min ago', '--utc');
+  assert.match(absolute.err, /^"5 min ago" is 20\d\d-.* \(UTC\)$/m);
+});
+
+test('an option that needs code means MOCK_TOOLS, and PATCH_ONLY refuses it', async () => {
+  const { mode, success } = await handle.replay({ code: path('after.ts') });
+  assert.deepEqual([mode, success], ['MOCK_TOOLS', false]);
+  const options = [
+    { code: 'recorded' },
+    { mocks: { greet: 'x' } },
+    { onDivergence: 'report' },
+    { onMissing: 'stub' },
+  ] as const;
+  for (const each of options) {
+    assert.equal((await handle.replay(each)).mode, 'MOCK_TOOLS');
+    await assert.rejects(handle.replay({ mode: 'PATCH_ONLY', ...each }), {
+      code: 'INVALID_INPUT',
+      message: /PATCH_ONLY runs no code, so \w+ would have no effect/,
+    });
+  }
+  await assert.rejects(handle.replay({ mode: 'patch-only', inspect: {} }), { code: 'INVALID_INPUT' });
+  const diverged = await command('--code', path('after.ts'));
+  assert.equal(diverged.code, 2, diverged.err);
+  assert.match(diverged.out, /^replay +MOCK_TOOLS: DIVERGED$/m);
+  const mock = path('value.json');
+  await writeFile(mock, '"mine"');
+  for (const flags of [
+    ['--code', path('after.ts')],
+    ['--mock', `greet=${mock}`],
+    ['--inspect'],
+    ['--inspect', '--break-at', '3'],
+    ['--on-divergence', 'report'],
+    ['--on-missing', 'stub'],
+  ]) {
+    const { code, err } = await command('--mode', 'PATCH_ONLY', ...flags);
+    assert.deepEqual([code, new RegExp(`${flags[0]}.* no effect with PATCH_ONLY`).test(err)], [64, true], err);
+  }
+});
+
+test('the command refuses options that would have no effect', async () => {
+  for (const [flags, message] of [
+    [['--break-at', '3'], /--break-at needs --inspect/],
+    [['--run-bundled-code'], /needs --file/],
+    [['--since', '1d', '--junit', 'x.xml'], /--since, --junit would have no effect on one run/],
+    [['--result', 'greet=x.json'], /--result would have no effect without --mode LIVE_TOOLS/],
+    [['--mode', 'LIVE_TOOLS', '--to', '3'], /--to would have no effect with LIVE_TOOLS/],
+  ] as const) {
+    const { code, err } = await command(...flags);
+    assert.equal(code, 64);
+    assert.match(err, message);
+  }
+});
+
 test('given code is used in place of the recorded code, and a divergence names the line of the TypeScript source', async () => {
   const same = await handle.replay({ mode: 'MOCK_TOOLS', code: path('before.ts') });
   assert.equal(same.success, true);
@@ -118,16 +195,17 @@ test('replaced results come from values and from files', async () => {
   });
 });
 
-test('bad options, LIVE_TOOLS and unknown runs are refused', async () => {
+test('bad options and unknown runs are refused', async () => {
   const refused = async (options: object, message: RegExp): Promise<void> =>
     assert.rejects(handle.replay(options), { code: 'INVALID_INPUT', message });
   await refused({ mode: 'REAL' }, /mode is the text "REAL", expected PATCH_ONLY/);
   await refused({ modes: 'x' }, /no option "modes"/);
   await refused({ to: -1 }, /to is -1/);
   await refused({ to: 'soon' }, /to is the text "soon"/);
+  await refused({ to: 'checkpoint:a\0' }, /to is the text/);
   await refused({ stub: 1 }, /onMissing: 'stub'/);
   await refused({ onDivergence: 'ignore' }, /fail or report/);
-  await assert.rejects(handle.replay({ mode: 'live_tools' }), { code: 'NOT_SUPPORTED' });
+  await refused({ mode: 'live_tools', code: 'recorded' }, /no option "code"/);
   await assert.rejects(engine.client.workflow.getHandle('nobody').replay(), { code: 'RUN_NOT_FOUND' });
 });
 

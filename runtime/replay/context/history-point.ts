@@ -1,17 +1,19 @@
 // Points in a run's history, as callers name them: a seq, a time, a checkpoint or a step. Finds the run of the chain and
 // the seq that a point means.
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
-import { isNumberedAddress, eventAddress } from '../../core/recovery/event-address.ts';
+import { isNumberedAddress, eventAddress, type NamedPoints } from '../../core/recovery/event-address.ts';
 import { isPastTime, pastTime, type TimeZoneChoice } from '../../core/options/past-time.ts';
 import {
   checkOptions,
   oneOf,
   optionTable,
   type OptionRule,
+  ruleOf,
   storableText,
   trueOrFalse,
   unchecked,
 } from '../../core/options/option-table.ts';
+import type { HistorySource } from '../../core/log/history-source.ts';
 import { findNamed } from '../../store/checkpoints/named-checkpoints.ts';
 import { findEvent, findTime } from '../../store/log/find-event.ts';
 import { readChain } from '../../store/runs/chain-runs.ts';
@@ -69,6 +71,48 @@ export function pointOf(text: string): StatePoint {
   throw new RuntimeError('INVALID_INPUT', `"${text}" is not a point. Expected ${accepted}.`);
 }
 
+/** A seq, a Date, or a point as one text. Inclusive. */
+export type ReplayPoint = number | Date | string;
+
+export const replayPoint: OptionRule = ruleOf(accepted, (value) => {
+  if (typeof value === 'number') return isSeq(value);
+  return value instanceof Date ? !Number.isNaN(value.getTime()) : typeof value === 'string' && isPoint(value);
+});
+
+function isPoint(text: string): boolean {
+  try {
+    const { seq, checkpoint, event } = pointOf(text);
+    if (event !== undefined) eventAddress(event);
+    if (checkpoint !== undefined && storableText.faultOf(checkpoint) !== undefined) return false;
+    return seq === undefined || isSeq(seq);
+  } catch (error) {
+    if (error instanceof RuntimeError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The seq of a point in a run's line; undefined without a point.
+ * @throws INVALID_INPUT, CHECKPOINT_NOT_FOUND, STEP_NOT_FOUND
+ */
+export async function seqOfPoint(
+  source: HistorySource & NamedPoints,
+  given: ReplayPoint | undefined,
+): Promise<number | undefined> {
+  if (given === undefined || typeof given === 'number') return given;
+  const { seq, time, checkpoint, event } = given instanceof Date ? { time: given } : pointOf(given);
+  if (time !== undefined) return source.seqAt(pastTime('replay', time, { now: Date.now() }));
+  if (checkpoint !== undefined) {
+    const found = await source.seqOfCheckpoint(checkpoint);
+    if (found === undefined) throw noCheckpoint(source.runId, checkpoint);
+    return found;
+  }
+  if (event === undefined) return seq;
+  const found = await source.seqOfEvent(eventAddress(event));
+  if (found === undefined) throw noSuchEvent(source.runId, event);
+  return found;
+}
+
 /** @throws INVALID_INPUT for an invalid point, CHECKPOINT_NOT_FOUND, STEP_NOT_FOUND */
 export async function resolvePoint(
   database: Database,
@@ -88,7 +132,11 @@ export async function resolvePoint(
   if (event === undefined) return { runId, upTo: undefined };
   const found = await findEvent(database, runId, eventAddress(event));
   if (found !== undefined) return { runId, upTo: found };
-  throw new RuntimeError(
+  throw noSuchEvent(runId, event);
+}
+
+function noSuchEvent(runId: string, event: string): RuntimeError {
+  return new RuntimeError(
     'STEP_NOT_FOUND',
     `Run ${runId} has no step "${event}". Expected type#n (the n-th call of an activity type, or the n-th event of a ` +
       'type, from 1) or the id of an activity; `reprise workflow show` lists them.',
@@ -104,8 +152,12 @@ export async function coveredRuns(database: Database, runId: string, { chain = t
 }
 
 function checkedSeq(call: string, seq: unknown): number {
-  if (Number.isSafeInteger(seq) && (seq as number) >= 0 && (seq as number) <= 2_147_483_647) return seq as number;
+  if (isSeq(seq)) return seq;
   throw new RuntimeError('INVALID_INPUT', `${call}: seq must be a whole number of 0 or more, got ${String(seq)}.`);
+}
+
+function isSeq(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 2_147_483_647;
 }
 
 async function atTime(
@@ -133,7 +185,11 @@ async function atCheckpoint(
     const seq = await findNamed(database, each, name);
     if (seq !== undefined) return { runId: each, upTo: seq };
   }
-  throw new RuntimeError(
+  throw noCheckpoint(runId, name);
+}
+
+function noCheckpoint(runId: string, name: string): RuntimeError {
+  return new RuntimeError(
     'CHECKPOINT_NOT_FOUND',
     `Run ${runId} has no checkpoint "${name}". \`reprise workflow checkpoints\` lists them.`,
     { runId },

@@ -6,7 +6,7 @@ export interface DivergenceGroup {
   /** One line: what diverged, and where. */
   readonly divergence: string;
   readonly runs: number;
-  /** Workflow ids of the first runs. */
+  /** Workflow ids of the first runs, each once. */
   readonly examples: readonly string[];
   /** The whole message of the first run. */
   readonly message: string;
@@ -47,7 +47,8 @@ export class GateSummary {
       return;
     }
     group.runs += 1;
-    if (group.examples.length < examplesMax) group.examples.push(verdict.workflowId);
+    const isNew = !group.examples.includes(verdict.workflowId);
+    if (isNew && group.examples.length < examplesMax) group.examples.push(verdict.workflowId);
     const divergences = verdict.divergences.map((divergence) => ({ ...divergence, message: key }));
     this.#verdicts.push({ ...verdict, divergences });
   }

@@ -14,6 +14,7 @@ import {
   wholeNumber,
 } from '../../core/options/option-table.ts';
 import { sha256 } from '../../store/codec/sha256.ts';
+import { AddressSearch, type EventAddress, type NamedPoints } from '../../core/recovery/event-address.ts';
 import type { FileReplayOptions } from '../replay-options.ts';
 import type { ReplayReport } from '../report.ts';
 import { type RunDiff, runDiff } from '../run-diff.ts';
@@ -46,7 +47,7 @@ export async function readRunBundle(file: string, options: RunBundleOptions = {}
   return RunBundle.open(file, { ...defaultLimits, ...options.limits }, checkLine);
 }
 
-export class RunBundle implements HistorySource {
+export class RunBundle implements HistorySource, NamedPoints {
   readonly file: string;
   readonly runId: string;
   readonly workflowId: string;
@@ -119,6 +120,21 @@ export class RunBundle implements HistorySource {
         if (at > time) return found;
         found = seq;
       }
+    }
+    return found;
+  }
+
+  async seqOfEvent(address: EventAddress): Promise<number | undefined> {
+    const search = new AddressSearch(address);
+    for await (const page of this.pages()) for (const event of page) search.see(event);
+    return search.found;
+  }
+
+  /** A file holds the names that workflow code gave, and not those of people. */
+  async seqOfCheckpoint(name: string): Promise<number | undefined> {
+    let found: number | undefined;
+    for await (const page of this.pages()) {
+      found = page.findLast((event) => event.type === 'CheckpointSaved' && event.name === name)?.seq ?? found;
     }
     return found;
   }

@@ -4,9 +4,12 @@ import type { HistoryRange, HistorySource, RecordedOps } from '../../core/log/hi
 import { lineUpTo, type LineSegment } from '../../core/log/line.ts';
 import type { RunStatus } from '../../core/log/transition.ts';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
+import type { EventAddress, NamedPoints } from '../../core/recovery/event-address.ts';
+import { findNamed } from '../checkpoints/named-checkpoints.ts';
 import { readRecordedBundle } from '../runs/recorded-bundle.ts';
 import type { Database } from '../sql/database.ts';
 import { timeOf } from '../sql/sql-text.ts';
+import { findEvent } from './find-event.ts';
 import { readPacked } from './packed-history.ts';
 import { readHistory, readPatchOps } from './history.ts';
 import { readLine, rowsOf } from './line.ts';
@@ -20,7 +23,7 @@ interface HeadRow {
   head: number | null;
 }
 
-export class StoredHistory implements HistorySource {
+export class StoredHistory implements HistorySource, NamedPoints {
   readonly #database: Database;
   readonly runId: string;
   readonly workflowId: string;
@@ -89,5 +92,13 @@ export class StoredHistory implements HistorySource {
       [time],
     );
     return rows[0]?.seq ?? 0;
+  }
+
+  seqOfEvent(address: EventAddress): Promise<number | undefined> {
+    return findEvent(this.#database, this.runId, address);
+  }
+
+  seqOfCheckpoint(name: string): Promise<number | undefined> {
+    return findNamed(this.#database, this.runId, name);
   }
 }

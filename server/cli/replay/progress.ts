@@ -1,5 +1,7 @@
 // Progress of long work: a bar that is drawn again and again on a terminal, and a line from time to time elsewhere. It
 // goes to stderr, so that stdout holds only the result.
+import { counted } from '../counted.ts';
+
 const barWidth = 30;
 /** Least time between two drawings on a terminal, and between two lines elsewhere. */
 const terminalMs = 100;
@@ -33,7 +35,7 @@ export class Progress {
   #text(done: number, failed: number, ms: number): string {
     const share = this.#total === 0 ? 1 : Math.min(1, done / this.#total);
     const rate = Math.round((done / Math.max(ms, 1)) * 1000);
-    const counts = `${done} of ${this.#total} ${this.#what}, ${failed} failed, ${rate}/s`;
+    const counts = `${done} of ${counted(this.#total, this.#what)}, ${failed} failed, ${rate}/s`;
     if (process.stderr.isTTY !== true) return counts;
     const full = Math.round(share * barWidth);
     return `[${'#'.repeat(full)}${'-'.repeat(barWidth - full)}] ${counts}`;

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { LiveReplayOptions, WhatIfOptions } from '../../../sdk/client.ts';
 import { withClient } from '../command-client.ts';
+import { counted } from '../counted.ts';
 import { jsonText } from '../json-view.ts';
 import { estimateText, liveText, whatIfText } from './live-text.ts';
 import { Progress } from './progress.ts';
@@ -14,7 +15,7 @@ export interface LiveFlags extends Omit<ManyFlags, 'sample'> {
   from?: string;
   live?: string;
   result: Record<string, URL>;
-  mock: Record<string, URL>;
+  mock?: Record<string, URL>;
   sample?: string;
   allowEffects?: string;
   realTime?: true;
@@ -51,9 +52,9 @@ export async function replayManyLive(flags: LiveFlags): Promise<void> {
     const runs = sample === undefined || sample.endsWith('%') ? undefined : Number(sample);
     const { keep: _keep, ...live } = liveOptions(flags);
     const count = await workflow.countReplays(selection);
-    if (flags.json !== true) console.log(`${Math.min(count, runs ?? count)} runs\n`);
+    if (flags.json !== true) console.log(`${counted(Math.min(count, runs ?? count), 'run')}\n`);
     if (live.live !== undefined || live.results !== undefined) await confirm(flags);
-    const progress = new Progress(Math.min(count, runs ?? count), 'runs');
+    const progress = new Progress(Math.min(count, runs ?? count), 'run');
     let failed = 0;
     const report = await workflow.whatIf({
       ...selection,
