@@ -163,6 +163,15 @@ describe('a chain of runs', () => {
     );
   });
 
+  test('a step belongs to the run of the handle, and the error of a missing one says so', async () => {
+    const event = 'WorkflowContinuedAsNew#1';
+    assert.equal((await reader('chain', runs[0]).stateAt({ event })).runId, runs[0]);
+    await assert.rejects(reader('chain').stateAt({ event }), {
+      code: 'STEP_NOT_FOUND',
+      message: /use a handle for that run/,
+    });
+  });
+
   test('without the chain, or for one run, only that run is read', async () => {
     const handle = reader('chain');
     const own = await handle.patches({ chain: false });

@@ -36,7 +36,7 @@ export interface StatePoint extends ChainChoice {
   time?: Date | string;
   /** The name of a checkpoint. */
   checkpoint?: string;
-  /** A step: `type#n`, the n-th call of an activity type or the n-th event of an event type; or an activity's id. */
+  /** A step of the handle's run: `type#n`, the n-th call of an activity type or the n-th event of an event type; or an activity's id. */
   event?: string;
   /** The zone of a time without one. Default: the zone of this machine. */
   zone?: TimeZoneChoice;
@@ -139,7 +139,8 @@ function noSuchEvent(runId: string, event: string): RuntimeError {
   return new RuntimeError(
     'STEP_NOT_FOUND',
     `Run ${runId} has no step "${event}". Expected type#n (the n-th call of an activity type, or the n-th event of a ` +
-      'type, from 1) or the id of an activity; `reprise workflow show` lists them.',
+      'type, from 1) or the id of an activity; `reprise workflow show` lists them. Each run of a chain counts from 1: for a ' +
+      'step of an earlier run, use a handle for that run.',
     { runId },
   );
 }
