@@ -159,6 +159,13 @@ test('the command refuses options that would have no effect', async () => {
   }
 });
 
+test('PATCH_ONLY counts the events of the log, also from 0 on', async () => {
+  const { length } = await handle.history();
+  const { events, fromSeq } = await handle.replay({ mode: 'PATCH_ONLY', from: 0 });
+  assert.deepEqual([events, fromSeq], [length, 1]);
+  assert.equal((await handle.replay({ mode: 'PATCH_ONLY', from: 3 })).events, length - 2);
+});
+
 test('given code is used in place of the recorded code, and a divergence names the line of the TypeScript source', async () => {
   const same = await handle.replay({ mode: 'MOCK_TOOLS', code: path('before.ts') });
   assert.equal(same.success, true);

@@ -3,8 +3,8 @@
 import type { RunStatus } from '../log/transition.ts';
 import type { StartedMeta } from './start-meta.ts';
 
-/** How a run came to be. `start`: a client started it. */
-export type LineageRelation = 'start' | 'continued' | 'retry' | 'cron' | 'fork' | 'child';
+/** How a run came to be. `start`: a client started it. `replay`: a fork for comparison only. */
+export type LineageRelation = 'start' | 'continued' | 'retry' | 'cron' | 'fork' | 'replay' | 'child';
 
 export interface LineageRun {
   readonly runId: string;
@@ -91,8 +91,8 @@ function nodeOf(row: LineageRow): Node {
   return { row, origin: originOf(row), next: [], branches: [] };
 }
 
-function originOf({ forkedFrom, forkedSeq, start }: LineageRow): Origin {
-  if (forkedFrom !== undefined) return { relation: 'fork', from: forkedFrom, fromSeq: forkedSeq };
+function originOf({ forkedFrom, forkedSeq, isReplay, start }: LineageRow): Origin {
+  if (forkedFrom !== undefined) return { relation: isReplay ? 'replay' : 'fork', from: forkedFrom, fromSeq: forkedSeq };
   const { continuedFrom, attempt = 1, parent } = start;
   if (continuedFrom !== undefined) {
     return { relation: attempt > 1 ? 'retry' : 'continued', from: continuedFrom, fromSeq: undefined };
@@ -102,7 +102,7 @@ function originOf({ forkedFrom, forkedSeq, start }: LineageRow): Origin {
 }
 
 function isBranch({ origin: { relation } }: Node): boolean {
-  return relation === 'fork' || relation === 'child';
+  return relation === 'fork' || relation === 'replay' || relation === 'child';
 }
 
 /** Run ids are UUIDv7, so they break ties in the order of their creation. */

@@ -43,10 +43,11 @@ function refused(folded: FoldedState, seq: number, ops: string): ReplayDivergenc
 /** `to`: default the end of the log. */
 export async function patchOnly(
   source: HistorySource,
-  { from = 1, to = source.head }: { readonly from?: number | undefined; readonly to?: number | undefined },
+  { from: asked = 1, to = source.head }: { readonly from?: number | undefined; readonly to?: number | undefined },
 ): Promise<ReplayReport> {
   const begun = performance.now();
   const toSeq = Math.min(to, source.head);
+  const from = Math.max(asked, 1);
   const { state, hash, patches, divergence } = await recordedState(source, toSeq);
   const { runId, workflowId, workflowType } = source;
   return {

@@ -57,6 +57,11 @@ test('trees that do not hold a selected run are left out', () => {
   assert.deepEqual(shown(lineageTree(rows, ({ runId }) => runId === 'b-fork')), ['b start', ' b-fork fork']);
 });
 
+test('a fork that only replays is told apart from one that goes on', () => {
+  const rows = [row('a'), row('a-fork', fork('a', 3)), row('a-replay', { ...fork('a', 4), isReplay: true })];
+  assert.deepEqual(shown(lineageTree(rows, () => true)), ['a start', ' a-fork fork', ' a-replay replay']);
+});
+
 test('a run whose origin is missing begins a tree and still names its origin', () => {
   const [run] = lineageTree([row('a', fork('gone', 7))], () => true);
   assert.deepEqual([run?.depth, run?.relation, run?.from, run?.fromSeq], [0, 'fork', 'gone', 7]);
