@@ -54,7 +54,7 @@ export interface ForkGround {
   readonly state: RunState;
   /** The origin's line. */
   readonly origin: LogOwner;
-  /** Changes of the start by earlier forks of the line. */
+  /** Changes of the start as they count for the origin, wherever the point is: they say who the origin is. */
   readonly earlier: StartChanges | undefined;
   /** The origin's events behind the point, in order. */
   readonly tail: readonly HistoryEvent[];
@@ -75,8 +75,8 @@ export interface ForkPlan {
   readonly applied: readonly NewEvent[];
   /** Inputs of the second turn; empty when there is nothing to carry over. */
   readonly carried: readonly NewEvent[];
-  /** Updates and patches of people behind the point, which the fork receives as new messages. */
-  readonly again: readonly HistoryEvent[];
+  /** Messages of people behind the point, which the fork receives once more, in the order of the log. */
+  readonly again: readonly NewEvent[];
   /** Pending `unsafe` activities whose effect is unknown. */
   readonly begun: readonly number[];
 }
@@ -104,7 +104,7 @@ interface Carried {
   readonly carried: NewEvent[];
   /** Seqs of the pending items that have a result now. */
   readonly answered: ReadonlySet<number>;
-  readonly again: readonly HistoryEvent[];
+  readonly again: readonly NewEvent[];
 }
 
 /** Pending children that a fork in place of the origin starts once more, because they did not complete. */
@@ -118,7 +118,7 @@ function restartedChildren({ request, state, tail }: ForkGround): ReadonlySet<nu
 function carriedInputs({ request, state, origin, tail, trial }: ForkGround, restarted: ReadonlySet<number>): Carried {
   const carried: NewEvent[] = [];
   const answered = new Set<number>();
-  const again: HistoryEvent[] = [];
+  const again: NewEvent[] = [];
   const patches = Map.groupBy(tail, ({ type, answers }) => (type === 'ContextPatched' ? answers : null));
   const add = (event: NewEvent): number => request.point + 1 + retryEvents(request).length + carried.push(event);
   for (const event of tail) {
@@ -130,21 +130,31 @@ function carriedInputs({ request, state, origin, tail, trial }: ForkGround, rest
       // The child that started has ended, and another one starts.
       if (restarted.has(answers)) continue;
       // The patches that an activity staged belong to its result.
-      const staged = patches.get(event.seq) ?? [];
+      const staged = (patches.get(event.seq) ?? []).filter((patch) => isStaged(patch, event));
       if (staged.length > 0 && trial?.apply(staged.map(({ ops }) => ops)) !== true) continue;
       const seq = add(carriedEvent(event));
       for (const patch of staged) add({ ...carriedEvent(patch), answers: seq });
       if (type !== 'ChildWorkflowStarted') answered.add(answers);
-    } else if (request.reapplies && type === 'SignalReceived') {
-      add({ ...carriedEvent(event), meta: fromMeta(event, origin) });
-    } else if (request.reapplies && isAskedAgain(event)) again.push(event);
+    } else if (request.reapplies && isMessage(event)) {
+      const message = { ...carriedEvent(event), meta: fromMeta(event, origin) };
+      // The code must agree to an update and to a patch, so these wait in the inbox, and so does what came after them.
+      if (type === 'SignalReceived' && again.length === 0) add(message);
+      else again.push(message);
+    }
   }
   return { carried, answered, again };
 }
 
-/** Messages that the code must agree to. */
-function isAskedAgain({ type, answers, source }: HistoryEvent): boolean {
-  return type === 'UpdateAccepted' || (type === 'ContextPatched' && answers !== null && source === 'user');
+/** Patches that an activity staged follow its result in the same turn. Any other patch answers the end of a turn. */
+function isStaged({ correlationId }: HistoryEvent, result: HistoryEvent): boolean {
+  return result.hash === null && correlationId === null;
+}
+
+/** What people sent to the code. Their patches carry the id of a request; those that activities stage do not. */
+function isMessage({ type, correlationId }: HistoryEvent): boolean {
+  return (
+    type === 'SignalReceived' || type === 'UpdateAccepted' || (type === 'ContextPatched' && correlationId !== null)
+  );
 }
 
 export function planFork(ground: ForkGround): ForkPlan {
@@ -216,7 +226,7 @@ function carriedEvent({ at: _at, hash: _hash, ...event }: HistoryEvent): NewEven
 
 /** Where a message that is applied again was received first. */
 function fromMeta({ seq, meta }: HistoryEvent, origin: LogOwner): string {
-  return JSON.stringify({ ...(JSON.parse(meta ?? '{}') as object), from: { runId: runIdAt(origin, seq), seq } });
+  return JSON.stringify({ from: { runId: runIdAt(origin, seq), seq }, ...(JSON.parse(meta ?? '{}') as object) });
 }
 
 /** The origin sends its messages itself, so a fork beside it counts them as delivered. */

@@ -1,7 +1,8 @@
 // Verbs as inputs of the turn that logs them: the message of a legal verb becomes events, that of a refused one becomes
 // an answer to its sender. Checks the verbs of one turn in order, so the first of two that exclude each other wins. Pure.
-import { encodeFailure } from '../failure/failure-info.ts';
+import { decodeFailure, encodeFailure } from '../failure/failure-info.ts';
 import { ApplicationFailure } from '../failure/failure.ts';
+import { errorCodes } from '../failure/runtime-error.ts';
 import type { EventType } from '../log/event.ts';
 import { statusAfter } from '../log/transition.ts';
 import type { Input } from '../run/input.ts';
@@ -23,6 +24,13 @@ export function refusedInput(mail: Mail, refusal: Refusal): Input {
 /** The answer to the sender of a refused verb: the failure's type is the error code. */
 export function failureOf({ code, message }: Refusal): Uint8Array {
   return encodeFailure(ApplicationFailure.nonRetryable(message, code));
+}
+
+/** What the sender of a refused verb reads in the answer. */
+export function refusalIn(answer: Uint8Array): Refusal {
+  const failure = decodeFailure(answer);
+  const type = failure instanceof ApplicationFailure ? failure.type : undefined;
+  return { code: errorCodes.find((code) => code === type) ?? 'ILLEGAL_STATE', message: failure.message };
 }
 
 const pauses: ReadonlySet<EventType> = new Set<EventType>(['WorkflowPaused', 'WorkflowResumed']);

@@ -5,6 +5,7 @@ import { lockedRuns, type SentOutcome, sending } from './activity-outcomes.ts';
 import { stateText, type TaskKey, type TaskState } from './activity-tasks.ts';
 import type { OfferedTask } from '../../core/activity/offered-task.ts';
 import { intervalOf } from './task-offers.ts';
+import { lineWithin, rowsOf } from '../log/line.ts';
 import type { Fence } from '../ownership/fence.ts';
 import type { Database } from '../sql/database.ts';
 import { closingTypes } from '../../core/log/event-groups.ts';
@@ -194,8 +195,9 @@ export async function readActivity(
     as "isOpen",
   coalesce(bool_or(e.type = ${eventCode.ActivityCancelRequested}), false) as "cancelRequested",
   1 + count(*) filter (where e.type = ${eventCode.ActivityAttemptFailed})::int + (
-    select count(*)::int from ${schema}.events w where w.run_id = $1 and w.seq > $2 and w.type = ${eventCode.WorkerLost}
-      and w.meta::jsonb->'activities' @> to_jsonb($2::int)) as attempt,
+    select count(*)::int from ${schema}.line($1) l join ${schema}.events w
+      on w.run_id = l.run_id and w.seq between l.first and l.last
+    where w.seq > $2 and w.type = ${eventCode.WorkerLost} and w.meta::jsonb->'activities' @> to_jsonb($2::int)) as attempt,
   exists (select from ${schema}.inbox i where i.run_id = $1 and i.correlation_id = $3) as "isWaiting",
   coalesce(bool_or(e.correlation_id = $3), false) as "isTaken"
 from ${schema}.runs run
@@ -212,10 +214,11 @@ where run.run_id = $1 and s.type = ${eventCode.ActivityScheduled} group by run.c
 
 /** The seq of the run's latest activity with this activity id; undefined if there is none. */
 export async function findActivity(database: Database, runId: string, activityId: string): Promise<number | undefined> {
-  const { rows } = await database.pool.query<{ seq: number | null }>(
-    `select max(seq) as seq from ${database.schema}.events
-     where run_id = $1 and type = ${eventCode.ActivityScheduled} and meta->>'id' = $2`,
-    [runId, activityId],
+  const { pool, schema } = database;
+  const rowsOfLine = rowsOf(schema, await lineWithin(pool, schema, runId));
+  const { rows } = await pool.query<{ seq: number | null }>(
+    `select max(seq) as seq from ${rowsOfLine} and type = ${eventCode.ActivityScheduled} and meta->>'id' = $1`,
+    [activityId],
   );
   return rows[0]?.seq ?? undefined;
 }

@@ -65,20 +65,34 @@ where r.run_id = $1`,
   const [row] = rows;
   if (row === undefined) return undefined;
   const { closed, waiting, next, done, payload, heir, forked } = row;
-  const accepted = row.accepted || (forked && !waiting && (await isAcceptedBefore(database, runId, updateId)));
-  const outcome =
-    done === null ? undefined : { failed: done === eventCode.UpdateFailed, payload: payload ?? new Uint8Array() };
-  return { closed, accepted, waiting, next: next ?? undefined, heir: heir ?? undefined, outcome };
+  const outcome = outcomeOf(done, payload);
+  // An ancestor may have accepted what a fork completed.
+  const accepted = row.accepted || outcome !== undefined;
+  const links = { next: next ?? undefined, heir: heir ?? undefined };
+  if (!forked || waiting || outcome !== undefined) return { closed, accepted, waiting, ...links, outcome };
+  const before = await readBefore(database, runId, updateId);
+  return { closed, accepted: accepted || before.accepted, waiting, ...links, outcome: before.outcome };
 }
 
-/** Whether an ancestor of a fork has accepted the update, in the part of the history that they share. */
-async function isAcceptedBefore({ pool, schema }: Database, runId: string, updateId: string): Promise<boolean> {
+function outcomeOf(type: number | null, payload: Uint8Array | null): UpdateState['outcome'] {
+  if (type === null) return undefined;
+  return { failed: type === eventCode.UpdateFailed, payload: payload ?? new Uint8Array() };
+}
+
+/** What the whole history of a fork says about the update: an ancestor may have accepted or completed it. */
+async function readBefore(
+  { pool, schema }: Database,
+  runId: string,
+  updateId: string,
+): Promise<Pick<UpdateState, 'accepted' | 'outcome'>> {
   const rows = rowsOf(schema, await lineWithin(pool, schema, runId));
-  const { rowCount } = await pool.query(
-    `select from ${rows} and type = ${eventCode.UpdateAccepted} and correlation_id = $1 limit 1`,
+  const types = [eventCode.UpdateAccepted, eventCode.UpdateCompleted, eventCode.UpdateFailed];
+  const found = await pool.query<{ type: number; payload: Buffer | null }>(
+    `select type, payload from ${rows} and type in (${types.join(', ')}) and correlation_id = $1 order by seq`,
     [updateId],
   );
-  return rowCount !== 0;
+  const end = found.rows.find(({ type }) => type !== eventCode.UpdateAccepted);
+  return { accepted: found.rows.length > 0, outcome: outcomeOf(end?.type ?? null, end?.payload ?? null) };
 }
 
 /** Answers a sender whose update or verb was refused. If the answer is lost, the sender asks again. */

@@ -3,7 +3,8 @@
 import type pg from 'pg';
 import type { PendingActivity } from '../../core/activity/pending-activity.ts';
 import { closingTypes, linkTypes } from '../../core/log/event-groups.ts';
-import { type EventType, eventCode, type HistoryEvent } from '../../core/log/event.ts';
+import { type EventType, eventCode, type HistoryEvent, type NewEvent } from '../../core/log/event.ts';
+import type { LineSegment } from '../../core/log/line.ts';
 import type { ForkRequest } from '../../core/recovery/fork-plan.ts';
 import { replayQueuePrefix } from '../../core/recovery/replay-plan.ts';
 import { effectiveVersioning, prefixOf, queueKey } from '../../core/run/deployment.ts';
@@ -11,6 +12,7 @@ import { longestMs } from '../../core/options/duration.ts';
 import type { RunState } from '../../core/run/run-state.ts';
 import { eventColumns, EventRows } from '../codec/event-rows.ts';
 import { timestampArray } from '../codec/pg-binary.ts';
+import { rowsOf } from '../log/line.ts';
 import { timeOf } from '../sql/sql-text.ts';
 import type { Origin } from './fork-origin.ts';
 import { runIdBytes } from './run-id.ts';
@@ -75,20 +77,27 @@ const answerCodes = [...closingTypes, 'ActivityAttemptStarted', ...linkTypes]
 /** Requests that end a run are settled with the run that they were sent to. */
 const endingCodes = [eventCode.WorkflowRolledBack, eventCode.WorkflowRecovered, eventCode.WorkerLost].join(', ');
 
+const messageCodes = [eventCode.SignalReceived, eventCode.UpdateAccepted, eventCode.ContextPatched].join(', ');
+
 interface Moved {
   readonly forkId: string;
-  readonly again: readonly HistoryEvent[];
+  readonly again: readonly NewEvent[];
+  /** The line of the origin. */
+  readonly history: readonly LineSegment[];
   /** The open run that the fork takes the place of. */
   readonly open: string | undefined;
   /** The last event that the histories of both have in common. */
   readonly common: number;
 }
 
-/** Gives the fork the updates and patches to apply again, and then the unread mail of the run that it takes the place of. */
+/**
+ * Gives the fork the messages to apply again, and then the unread mail of the run that it takes the place of. What that
+ * run was to apply again from the same history is left out.
+ */
 export async function moveMail(
   client: pg.ClientBase,
   schema: string,
-  { forkId, again, open, common }: Moved,
+  { forkId, again, open, common, history }: Moved,
 ): Promise<void> {
   for (const [index, { type, name, payload, ops, source, sourceId, reason, correlationId, meta }] of again.entries()) {
     await client.query(
@@ -103,9 +112,12 @@ values ($1, $2, $3, $4, $5, $6, $7::json, $8::json, $9, $10, $11)`,
   // Answers to what the fork has not done are deleted with the rows of the other run.
   await client.query(
     `with unread as materialized (
-  select id, $3::int + row_number() over (order by id) as number from ${schema}.inbox
-  where run_id = $2::uuid and type not in (${endingCodes})
-    and (type not in (${answerCodes}) or coalesce(answers, (meta->>'seq')::int) <= $4::int)),
+  select id, $3::int + row_number() over (order by id) as number from ${schema}.inbox i
+  where i.run_id = $2::uuid and i.type not in (${endingCodes})
+    and (i.type not in (${answerCodes}) or coalesce(i.answers, (i.meta->>'seq')::int) <= $4::int)
+    and (i.meta->'from' is null or not exists (select from ${rowsOf(schema, history)} and events.type in (${messageCodes})
+      and ((events.run_id = (i.meta->'from'->>'runId')::uuid and events.seq = (i.meta->'from'->>'seq')::int)
+        or events.meta->>'from' = i.meta->>'from')))),
 moved as (
   update ${schema}.inbox i set run_id = $1::uuid, id = u.number, owner = null from unread u where i.run_id = $2::uuid and i.id = u.id)
 update ${schema}.ready set mail = $3::int + (select count(*) from unread) where run_id = $1::uuid`,
@@ -113,7 +125,7 @@ update ${schema}.ready set mail = $3::int + (select count(*) from unread) where 
   );
 }
 
-interface MovedTasks extends Omit<Moved, 'again'> {
+interface MovedTasks extends Omit<Moved, 'again' | 'history'> {
   readonly begun: readonly number[];
   /** The fork's pending activities, whose time limits start again. */
   readonly pending: Iterable<PendingActivity>;

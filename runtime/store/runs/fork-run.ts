@@ -7,7 +7,7 @@ import { commonSeq, type LineSegment, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
 import { ContextTrial } from '../../core/recovery/context-trial.ts';
 import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
-import { type ForkGround, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
+import { type ForkGround, type ForkPlan, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
 import { planReplay } from '../../core/recovery/replay-plan.ts';
 import { sealFork } from '../../core/recovery/seal-fork.ts';
@@ -80,19 +80,16 @@ export async function forkRun(database: Database, request: ForkRequest): Promise
 }
 
 /**
- * Fails as making the fork would, and changes nothing.
+ * Fails as making the fork would, and changes nothing. `open`: the run that the fork takes the place of.
  * @throws RuntimeError
  */
-export async function checkFork({ pool, schema }: Database, request: ForkRequest): Promise<void> {
+export async function checkFork({ pool, schema }: Database, request: ForkRequest, open: string): Promise<void> {
   await transaction(
     pool,
     {},
     async (client) => {
       const row = await originRow(client, schema, request.runId);
-      const origin = await readOrigin(client, schema, row, undefined);
-      const tail = await readTail(client, schema, origin.segments, request.point);
-      checkUnsafeEffects(row.run_id, effectsIn(tail), request.allowEffects);
-      await headAt(client, schema, origin, request.point);
+      await prepareFork(client, schema, { request, row, open, isClosed: true });
     },
     () => false,
   );
@@ -222,11 +219,19 @@ interface Fork {
   readonly isClosed: boolean;
 }
 
-async function createFork(
-  client: pg.ClientBase,
-  schema: string,
-  { request, row, open, isClosed }: Fork,
-): Promise<Made> {
+/** A fork that is possible and not written yet. */
+interface Prepared {
+  readonly origin: Origin;
+  readonly forkId: string;
+  readonly now: Micros;
+  readonly plan: ForkPlan;
+  readonly state: RunState;
+  readonly events: readonly HistoryEvent[];
+  readonly keepsParent: boolean;
+}
+
+/** Plans the fork and checks all that may forbid it. @throws RuntimeError when the fork is not possible */
+async function prepareFork(client: pg.ClientBase, schema: string, { request, row, open }: Fork): Promise<Prepared> {
   const origin = await readOrigin(client, schema, row, open);
   const tail = await readTail(client, schema, origin.segments, request.point);
   const { replay } = request;
@@ -238,7 +243,7 @@ async function createFork(
   const upTo = lineUpTo(origin.segments, request.point);
   const prefix = await readOpenEventsWithin(client, schema, upTo);
   const state = RunState.of(forkId, prefix);
-  const earlier = prefix.findLast(({ type }) => type === 'WorkflowForked');
+  const earlier = [...prefix, ...tail].findLast(({ type }) => type === 'WorkflowForked');
   const ground: ForkGround = {
     ...{ request, forkId, seed, state, origin, keepsParent },
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
@@ -253,16 +258,43 @@ async function createFork(
   const events = sealFork(base, plan, replay === undefined ? now : head.at, sha256);
   for (const event of events) state.apply(event);
   checkDeadline(state, now);
+  if (request.verb === 'fork') await checkFree(client, schema, state);
+  return { origin, forkId, now, plan, state, events, keepsParent };
+}
+
+async function createFork(client: pg.ClientBase, schema: string, fork: Fork): Promise<Made> {
+  const { request, row, open, isClosed } = fork;
+  const { origin, forkId, now, plan, state, events, keepsParent } = await prepareFork(client, schema, fork);
   const closed =
     open === undefined || isClosed ? undefined : await closeRun(client, schema, { request, runId: open, forkId, now });
   const queue = await insertFork(client, schema, { request, origin, state, events, keepsParent });
   const common = open === undefined ? 0 : commonSeq(await lineWithin(client, schema, open), plan.line);
-  await moveMail(client, schema, { forkId, again: plan.again, open, common });
+  await moveMail(client, schema, { forkId, again: plan.again, open, common, history: origin.segments });
   await moveTasks(client, schema, { forkId, open, common, begun: plan.begun, pending: state.activities.values() });
   if (closed !== undefined) await deleteOpenRows(client, schema, closed.runId);
   const replaced = open === undefined || open === row.run_id ? [row.run_id] : [row.run_id, open];
   if (forkKinds[request.verb].closesWith !== undefined) await takeOver(client, schema, replaced, forkId);
   return { runId: forkId, isNew: true, queue, ...(closed === undefined ? {} : { closed }) };
+}
+
+/** @throws RUN_ALREADY_STARTED when an open run has the workflow id */
+async function checkFree(
+  client: pg.ClientBase,
+  schema: string,
+  { namespace, workflowId }: Pick<RunState, 'namespace' | 'workflowId'>,
+): Promise<void> {
+  const { rows } = await client.query<{ run_id: string }>(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null`,
+    [namespace, workflowId],
+  );
+  const [open] = rows;
+  if (open === undefined) return;
+  throw new RuntimeError(
+    'RUN_ALREADY_STARTED',
+    `Run ${open.run_id} of workflow ${workflowId} is open, so no fork can have this workflow id. Nothing was written. Fork ` +
+      'under another workflow id, or terminate that run first.',
+    { runId: open.run_id },
+  );
 }
 
 /** The context at the point; undefined when no activity of the tail staged a patch. */

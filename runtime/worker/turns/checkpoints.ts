@@ -35,7 +35,8 @@ export class Checkpoints {
 
   /** Call when a turn is in the log and folded, before its code can see another one. Throws nothing. */
   committed(run: LiveRun, turn: BuiltTurn): void {
-    if (run.state.contextSeq === 0 || run.sandbox === undefined) return;
+    // A turn without events only deletes messages.
+    if (run.state.contextSeq === 0 || run.sandbox === undefined || turn.events.length === 0) return;
     try {
       this.#consider(run, run.sandbox, turn);
     } catch (error) {

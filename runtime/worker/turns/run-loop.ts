@@ -9,7 +9,7 @@ import type { TaskFailure } from '../../core/log/activation.ts';
 import { visibleInputs } from '../../core/log/visible.ts';
 import { endsRun, endsWait, type Input } from '../../core/run/input.ts';
 import type { Mail } from '../../core/run/mail.ts';
-import { isPausedAfter } from '../../core/recovery/verb-inputs.ts';
+import { failureOf, isPausedAfter } from '../../core/recovery/verb-inputs.ts';
 import { taskRetryDelayMs } from '../../core/run/task-retry.ts';
 import { Yielder } from '../../flow/yield.ts';
 import { rejectionsKnown } from '../../sandbox/realm/unhandled-rejections.ts';
@@ -247,16 +247,20 @@ export class RunLoop implements LoadedRuns, TurnOwner {
       const built = await this.#stages.lockedClose.append(turn.run, () => turn.built);
       if (built === undefined) return;
     } catch (error) {
-      if (turn.built.forks !== undefined && isRefusedFork(error)) return this.#withoutFork(turn);
+      if (turn.built.forks !== undefined && isRefusedFork(error)) return this.#withoutFork(turn, error);
       if (!isCleanRefusal(error)) throw error;
       return this.#refused(turn, error);
     }
     this.appended(turn, { outcome: 'committed' });
   }
 
-  /** The fork is not possible, or another request made it. The run goes on, and the asker finds out why. */
-  #withoutFork({ run, inputs }: PendingTurn): Promise<void> {
-    run.queue.unshift(...inputs.map((input) => (endsRun(input.type) ? { ...input, isVoid: true } : input)));
+  /** The fork is not possible, or another request made it. The run goes on, and the asker learns why. */
+  #withoutFork({ run, inputs, built }: PendingTurn, error: unknown): Promise<void> {
+    // A fork that another request made answers for itself.
+    const answer = error instanceof RuntimeError ? { refusal: failureOf(error) } : {};
+    const isRefused = ({ type, correlationId }: Input): boolean =>
+      endsRun(type) && correlationId === built.forks?.requestId;
+    run.queue.unshift(...inputs.map((input) => (isRefused(input) ? { ...input, isVoid: true, ...answer } : input)));
     return this.#turn(run);
   }
 

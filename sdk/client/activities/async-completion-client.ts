@@ -180,7 +180,7 @@ export class AsyncCompletionClient {
     }
   }
 
-  /** A token names the run that the attempt began in; a fork may have taken its place. */
+  /** A token and an id name the run that the attempt began in; a fork may have taken its place. */
   async #present(key: AttemptKey): Promise<AttemptKey> {
     const heir = await this.#connection.reach((database) => heirOf(database, key));
     return heir === undefined ? key : { ...key, runId: heir };
@@ -196,13 +196,14 @@ export class AsyncCompletionClient {
     const workflowId = isStandalone ? activityId : checkName('workflowId', activity.workflowId);
     const namespace = isStandalone ? activitiesNamespace(this.#namespace) : this.#namespace;
     if (runId !== undefined && !isRunId(runId)) throw notFound();
-    return this.#connection.reach(async (database) => {
+    const key = await this.#connection.reach(async (database) => {
       const run = await (runId === undefined ? findRun(database, namespace, workflowId) : getRun(database, runId));
       if (run === undefined || run.workflow_id !== workflowId || run.namespace !== namespace) throw notFound();
       const seq = await findActivity(database, run.run_id, activityId);
       if (seq === undefined) throw notFound();
       return { runId: run.run_id, seq, attempt: undefined };
     });
+    return this.#present(key);
   }
 
   #encoded(value: unknown): Uint8Array {

@@ -1,9 +1,8 @@
 // One call of a verb on an open run: submits it, waits until the log holds it or it is refused, and says who came first.
 // If the owner of the run dies, the call applies the verb itself.
-import { decodeFailure } from '../../../runtime/core/failure/failure-info.ts';
-import { ApplicationFailure } from '../../../runtime/core/failure/failure.ts';
-import { errorCodes, RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
+import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
 import type { Refusal } from '../../../runtime/core/recovery/verb.ts';
+import { refusalIn } from '../../../runtime/core/recovery/verb-inputs.ts';
 import { takeAnswer, withdraw } from '../../../runtime/store/messages/requests.ts';
 import { verbKey } from '../../../runtime/store/messages/updates.ts';
 import { SilentOwner } from '../../../runtime/store/ownership/silent-owner.ts';
@@ -84,7 +83,7 @@ export class VerbCall {
       if (verb !== undefined) return { verb };
       const answer = await takeAnswer(database, this.#key);
       if (answer === undefined) return undefined;
-      const refusal = refusalIn(decodeFailure(answer.payload));
+      const refusal = refusalIn(answer.payload);
       // The owner could not tell yet: the call looks at the run again.
       if (refusal.code !== 'RUN_BUSY') return { refusal };
       this.#isSent = false;
@@ -112,10 +111,4 @@ export class VerbCall {
       { runId: this.#runId },
     );
   }
-}
-
-function refusalIn(failure: Error): Refusal {
-  const { message } = failure;
-  const type = failure instanceof ApplicationFailure ? failure.type : undefined;
-  return { code: errorCodes.find((code) => code === type) ?? 'ILLEGAL_STATE', message };
 }

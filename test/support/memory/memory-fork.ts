@@ -7,7 +7,7 @@ import { type ForkVerb, forkKinds } from '../../../runtime/core/recovery/fork-ve
 import { sealFork } from '../../../runtime/core/recovery/seal-fork.ts';
 import { InheritedKeys } from '../../../runtime/core/recovery/inherited-keys.ts';
 import { RuntimeError } from '../../../runtime/core/failure/runtime-error.ts';
-import type { HistoryEvent } from '../../../runtime/core/log/event.ts';
+import type { HistoryEvent, NewEvent } from '../../../runtime/core/log/event.ts';
 import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { isClosed, statusAfter } from '../../../runtime/core/log/transition.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
@@ -48,7 +48,7 @@ export async function forked(
   }
   const prefix = origin.events.slice(0, point);
   const tail = origin.events.slice(point).filter(({ type }) => !isClosing(type));
-  const earlier = prefix.findLast(({ type }) => type === 'WorkflowForked');
+  const earlier = [...prefix, ...tail].findLast(({ type }) => type === 'WorkflowForked');
   const plan = planFork({
     ...{ request, forkId, seed: number.toString(16).padStart(32, '3'), state: RunState.of(forkId, prefix), tail },
     origin: { runId: live.runId, line: live.state.line },
@@ -106,6 +106,6 @@ function keysOf({ live, events }: MemoryRun, point: number): InheritedKeys {
 }
 
 /** A message that the origin received behind the point, as the fork's inbox holds it. */
-function asMessage({ type, name, ops, source, sourceId, reason, correlationId, payload }: HistoryEvent): Input {
+function asMessage({ type, name, ops, source, sourceId, reason, correlationId, payload }: NewEvent): Input {
   return newEvent(0, type, { name, ops, source, sourceId, reason, correlationId, payload });
 }
