@@ -127,8 +127,9 @@ async function reportOf(workflowId: string | undefined, flags: ReplayFlags): Pro
 }
 
 /** 2: a divergence. */
-function exitCodeOf({ success }: ReplayReport): number {
-  return success ? 0 : 2;
+function exitCodeOf({ success, mocked }: ReplayReport): number {
+  if (!success) return 2;
+  return mocked.some(({ seqs }) => seqs.length === 0) ? 1 : 0;
 }
 
 function optionsOf(flags: ReplayFlags): ReplayOptions {

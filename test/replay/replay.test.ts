@@ -277,6 +277,9 @@ test('the command takes replaced results and stubs from files', async () => {
   const { code, out } = await command('--mode', 'MOCK_TOOLS', '--mock', `greet=${file}`, '--on-divergence', 'report');
   assert.equal(code, 2);
   assert.match(out, /^mock greet: replaced the result with seq \d+$/m);
+  const misspelt = await command('--mode', 'MOCK_TOOLS', '--mock', `great=${file}`);
+  assert.equal(misspelt.code, 1);
+  assert.match(misspelt.out, /^mock great: no result has this name/m);
   const stubbed = await command(
     '--mode',
     'MOCK_TOOLS',

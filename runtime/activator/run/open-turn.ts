@@ -303,7 +303,7 @@ const traceFramesMax = 50;
 function trace(): Error {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = traceFramesMax;
-  const error = new Error('asked for here');
+  const error = new Error();
   Error.stackTraceLimit = before;
   return error;
 }

@@ -10,6 +10,9 @@ const ends = {
   stopped: 'a divergence',
 } as const;
 
+/** A longer context document is not printed. */
+const stateLinesMax = 200;
+
 /** `withState`: also the context document. */
 export function reportText(report: ReplayReport, withState: boolean): string {
   return [
@@ -20,7 +23,7 @@ export function reportText(report: ReplayReport, withState: boolean): string {
     approximateText(report),
     mockedText(report.mocked),
     callsText('Next', report.nextCommands ?? []),
-    withState && report.state !== undefined ? `context at seq ${report.toSeq}:\n${jsonText(report.state, 2)}` : '',
+    withState ? stateText(report) : '',
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -29,7 +32,6 @@ export function reportText(report: ReplayReport, withState: boolean): string {
 function headText(report: ReplayReport): string {
   const { mode, success, workflowId, runId, workflowType, fromSeq, toSeq, end, usd } = report;
   const perSecond = Math.round((report.events / Math.max(report.ms, 0.001)) * 1000);
-  const hash = report.stateHash === null ? 'no context document' : report.stateHash;
   const rows: [string, string][] = [
     ['replay', `${mode}: ${success ? 'ok' : 'DIVERGED'}`],
     ['workflow', `${workflowId} (${workflowType})`],
@@ -37,15 +39,24 @@ function headText(report: ReplayReport): string {
     ...(report.codeHash === undefined ? [] : [['code', `bundle ${report.codeHash.slice(0, 12)}`] as [string, string]]),
     ['seqs', `${fromSeq} to ${toSeq}, ${ends[end]}`],
     ['replayed', `${report.events} events, ${report.patches} patches, ${report.activities} activity results`],
-    [
-      'state hash',
-      report.expectedHash === null || report.expectedHash === report.stateHash
-        ? hash
-        : `${hash} (expected ${report.expectedHash})`,
-    ],
-    ['took', `${Math.round(report.ms)} ms (${perSecond} events/s), $${usd.toFixed(2)}`],
+    ['state hash', hashText(report)],
+    ['took', `${Math.round(report.ms)} ms (${perSecond} events/s)${usd > 0 ? `, $${usd.toFixed(2)}` : ''}`],
   ];
   return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`).join('\n');
+}
+
+function hashText({ end, stateHash, expectedHash }: ReplayReport): string {
+  if (end === 'stopped') return 'not compared, because the replay stopped';
+  const hash = stateHash ?? 'no context document';
+  return expectedHash === null || expectedHash === stateHash ? hash : `${hash} (expected ${expectedHash})`;
+}
+
+function stateText({ toSeq, state }: ReplayReport): string {
+  if (state === undefined) return '';
+  const text = jsonText(state, 2);
+  const lines = text.split('\n').length;
+  if (lines <= stateLinesMax) return `context at seq ${toSeq}:\n${text}`;
+  return `The context at seq ${toSeq} has ${lines} lines; --output writes it to a file, --json prints it.`;
 }
 
 function callsText(title: string, calls: readonly ReplayCall[]): string {
