@@ -154,7 +154,7 @@ describe('pause and resume', { concurrency: 4 }, () => {
   });
 
   behavior(all, 'the timeout of a run goes on while the run is paused', async (way) => {
-    const handle = await way.start('collects', [], { workflowRunTimeout: '500 ms' });
+    const handle = await way.start('collects', [], { workflowRunTimeout: '4 seconds' });
     await handle.pause(who);
     assert.match((await way.failure(handle)).join(), /timed out/);
     assert.equal(await statusOf(handle), 'TIMED_OUT');
