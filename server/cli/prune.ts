@@ -1,11 +1,13 @@
 // `reprise prune`: removes what retention no longer keeps.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { PruneReport } from '../../sdk/client.ts';
-import { type CommonOptions, newClientAction, withClient } from './command-client.ts';
+import { newAction } from './command.ts';
+import { withClient } from './command-client.ts';
 import { jsonText } from './json-view.ts';
-import { formatTable } from './table.ts';
+import { countOf, formatTable } from './table.ts';
 
-interface Options extends CommonOptions {
+interface Options {
+  json?: boolean;
   dryRun?: boolean;
   keepCompleted?: number;
   keepFailed?: number;
@@ -17,7 +19,7 @@ interface Options extends CommonOptions {
 }
 
 export function pruneCommand(): Command {
-  return newClientAction('prune', 'Remove old checkpoints and old closed runs, of all namespaces.')
+  return newAction('prune', 'Remove old checkpoints and old closed runs, of all namespaces.')
     .option('--dry-run', 'only count')
     .option('--completed-days <n>', 'keep a completed run this long (default 90)', amount)
     .option('--failed-days <n>', 'keep a failed, timed out or terminated run this long (default 365)', amount)
@@ -31,7 +33,7 @@ export function pruneCommand(): Command {
     )
     .option('--keep-system <n>', 'system checkpoints that are kept (default 5)', amount)
     .action((options: Options) =>
-      withClient(options, async ({ system }) => {
+      withClient({ namespace: 'default' }, async ({ system }) => {
         const { keepCompleted, keepFailed, maxAgeDays, completedDays, failedDays, archive, keepSystem } = options;
         const report = await system.prune({
           checkpoints: given({ keepCompleted, keepFailed, maxAgeDays }),
@@ -61,7 +63,8 @@ function reportText({ dryRun, runs, checkpoints, systemCheckpoints, passedOver }
     ['checkpoints', String(checkpoints.rows), String(checkpoints.bytes)],
     ['system checkpoints', String(systemCheckpoints), null],
   ];
-  const waiting = passedOver.length === 0 ? '' : `\n${passedOver.length} runs were in use and stay for now.`;
+  const waiting =
+    passedOver.length === 0 ? '' : `\n${countOf(passedOver.length, 'run was', 'runs were')} in use and stay for now.`;
   const done = dryRun ? 'Nothing was removed: this is what a prune would remove.' : 'Removed.';
   return `${formatTable(['what', 'count', 'bytes'], rows, new Set([1, 2]))}\n${done}${waiting}`;
 }

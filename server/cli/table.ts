@@ -27,5 +27,10 @@ export function formatTable(
 }
 
 export function countRows(count: number): string {
-  return `(${count} ${count === 1 ? 'row' : 'rows'})`;
+  return `(${countOf(count, 'row')})`;
+}
+
+/** A number with its noun: 1 row, 2 rows. `plural`: for a noun that does not just take an s. */
+export function countOf(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }

@@ -94,3 +94,13 @@ test('list says which open runs are in quarantine or fail their tasks', async (t
   const text = (await reprise(['workflow', 'list'], { url: store.url })).out;
   assert.match(text, /task failure DETERMINISM \(attempt 3\): the code has changed$/m);
 });
+
+test('state before the start of a run says when it started', async () => {
+  const { startTime } = await failed.describe();
+  const { code, err } = await workflow('state', 'failed', '--at', '2001-01-01T00:00:00Z');
+  assert.deepEqual([code, err], [0, `the run started at ${startTime.toISOString()}\n`]);
+});
+
+test('prune is about all namespaces and takes none', async () => {
+  assert.equal((await reprise(['prune', '--namespace', 'x', '--dry-run'], { url: engine.url })).code, 64);
+});

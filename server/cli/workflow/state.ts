@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { StateResult } from '../../../sdk/client.ts';
 import { jsonText } from '../json-view.ts';
+import { countOf } from '../table.ts';
 import { pointHelp, readPoint, withZone, type ZoneOption } from '../point-option.ts';
 import { chainOf, type RunOptions, withHandle, workflowAction } from './run-action.ts';
 
@@ -23,6 +24,10 @@ export function stateCommand(): Command {
           const { historyLength } = await handle.describe();
           if (point.seq > historyLength) console.error(`the run ends at seq ${historyLength}`);
         }
+        if (point.time !== undefined && result.state === undefined) {
+          const { startTime } = await handle.describe();
+          if (new Date(point.time) < startTime) console.error(`the run started at ${startTime.toISOString()}`);
+        }
         sayRejected(result);
         if (options.output !== undefined && result.state !== undefined) {
           await writeFile(options.output, `${jsonText(result.state, 2)}\n`);
@@ -35,7 +40,7 @@ export function stateCommand(): Command {
 
 function stateText({ state, seq, patches }: StateResult, output: string | undefined): string {
   if (state === undefined) return 'The run has no context document there.';
-  const place = `(seq ${seq}, ${patches} patches)`;
+  const place = `(seq ${seq}, ${countOf(patches, 'patch', 'patches')})`;
   return output === undefined ? `${jsonText(state, 2)}\n${place}` : `written to ${output} ${place}`;
 }
 

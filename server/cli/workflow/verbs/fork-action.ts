@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ForkOutcome, ForkPlace, ForkPreview, ForkVerbOptions, WorkflowHandle } from '../../../../sdk/client.ts';
 import { jsonText } from '../../json-view.ts';
-import { countRows, formatTable } from '../../table.ts';
+import { countOf, countRows, formatTable } from '../../table.ts';
 import { type RunOptions, withHandle, workflowAction } from '../run-action.ts';
 import { userName } from './user-name.ts';
 
@@ -123,7 +123,7 @@ function previewText({ runId, point, effects }: ForkPreview): string {
 async function mayGoOn(verb: Verb, { effects }: ForkPreview, { yes, json }: ForkRunOptions): Promise<boolean> {
   if (yes === true || effects.length === 0 || verb === 'fork') return true;
   if (json === true || !process.stdin.isTTY) {
-    console.error(`${verb} may repeat ${effects.length} effects. Pass --yes to go on.`);
+    console.error(`${verb} may repeat ${countOf(effects.length, 'effect')}. Pass --yes to go on.`);
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

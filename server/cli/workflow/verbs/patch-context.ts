@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type ContextOperation, type WorkflowHandle, RuntimeError } from '../../../../sdk/client.ts';
 import type { Json } from '../../../../runtime/core/json/json.ts';
 import { jsonText } from '../../json-view.ts';
+import { countOf } from '../../table.ts';
 import { withClient } from '../../command-client.ts';
 import { type RunOptions, workflowAction } from '../run-action.ts';
 import { userName } from './user-name.ts';
@@ -36,8 +37,7 @@ async function patchContext(handle: WorkflowHandle, options: PatchOptions): Prom
   if (ops.length === 0) throw new RuntimeError('INVALID_INPUT', 'There is nothing to change: pass --set or --op.');
   const applied = await handle.patchContext(ops, { reason, actor });
   if (json === true) return console.log(jsonText(applied));
-  const count = `${ops.length} ${ops.length === 1 ? 'operation' : 'operations'}`;
-  console.log(`applied ${count} at seq ${applied.seq} of run ${applied.runId}`);
+  console.log(`applied ${countOf(ops.length, 'operation')} at seq ${applied.seq} of run ${applied.runId}`);
 }
 
 /** A pointer may hold `=`, so the value begins behind the first `=` that JSON follows. */
