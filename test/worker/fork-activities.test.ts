@@ -178,3 +178,11 @@ test('a retry of a closed run edits the arguments that an earlier retry has edit
   await latest(handle).terminate();
   assert.equal(timesBegun(edited), 1);
 });
+
+test('a run that the failure of a local activity has closed can be retried', async () => {
+  const name = randomUUID();
+  const handle = await engine.start('callsLocally', ['failsOnce', [name]], randomUUID());
+  await assert.rejects(handle.result());
+  await handle.retry();
+  assert.equal(await latest(handle).result(), name);
+});

@@ -2,6 +2,7 @@
 // the run. Pure.
 import { decodeFailureInfo, type FailureInfo } from '../failure/failure-info.ts';
 import { RuntimeError } from '../failure/runtime-error.ts';
+import type { ScheduledMeta } from '../log/activation.ts';
 import type { EventType, HistoryEvent } from '../log/event.ts';
 import { effectsIn } from './effects.ts';
 
@@ -73,9 +74,25 @@ function endOf(failure: FailureInfo, log: readonly HistoryEvent[]): HistoryEvent
       );
       const end = log.findLast(({ type, answers }) => childEnds.has(type) && started.has(answers ?? 0));
       if (end !== undefined) return end;
+    } else {
+      const end = localEnd(named, log);
+      if (end !== undefined) return end;
     }
   }
   return undefined;
+}
+
+/** Workflow code gets the failure of a local activity as it is, so nothing names the activity. */
+function localEnd(failure: FailureInfo, log: readonly HistoryEvent[]): HistoryEvent | undefined {
+  const isLocal = ({ type, meta }: HistoryEvent): boolean =>
+    type === 'ActivityScheduled' && (JSON.parse(meta ?? '{}') as ScheduledMeta).local === true;
+  const local = new Set(log.filter(isLocal).map(({ seq }) => seq));
+  if (local.size === 0) return undefined;
+  const text = JSON.stringify(failure);
+  return log.findLast(({ type, answers, payload }) => {
+    if (!activityEnds.has(type) || payload === null || !local.has(answers ?? 0)) return false;
+    return JSON.stringify(decodeFailureInfo(payload)) === text;
+  });
 }
 
 function isCall({ type, name, meta }: HistoryEvent, activityType: string, activityId: string | undefined): boolean {
