@@ -75,11 +75,12 @@ export class Links implements BatchSender<string> {
       async () => {
         const { pool, schema } = this.#worker.database;
         const given = { child, args: args ?? (await this.#payload(run, answers)) };
-        const start = await childStart(pool, schema, run.state, given);
-        const reason = await this.#start(start);
-        if (reason === '' && run.state.line !== undefined && (await isToEnd(pool, schema, run.state, child))) {
+        // Asked before the start, because a run that ends in between would look like one that stays.
+        if (run.state.line !== undefined && (await isToEnd(pool, schema, run.state, child))) {
           throw new OtherRunOpenError();
         }
+        const start = await childStart(pool, schema, run.state, given);
+        const reason = await this.#start(start);
         if (reason === undefined && run.phase === 'gone') await endOrphan(this.#worker.database, run.state, child);
         const { runId: correlationId } = start.run;
         if (reason === undefined) return newEvent(0, 'ChildWorkflowStarted', { answers, name, correlationId });
