@@ -77,3 +77,46 @@ test('a restarted parent cannot start a child whose id an abandoned child still 
   open(childId);
   assert.equal(await latest({ workflowId: childId }).result(), childId);
 });
+
+test('a copy of a parent gets the outcome of the child of its origin', async () => {
+  const childId = randomUUID();
+  const handle = await engine.start('parentOfStarted', [childId, 'gate', [childId]], randomUUID());
+  await atGate(childId, 1);
+  await forks.logged(handle.runId!, ({ type }) => type === 'ActivityCompleted');
+  const copy = await handle.fork({ workflowId: randomUUID() });
+  const copyOfCopy = await latest(copy).fork({ workflowId: randomUUID() });
+  open(childId);
+  assert.equal(await handle.result(), childId);
+  assert.equal(await latest(copy).result(), childId);
+  assert.equal(await latest(copyOfCopy).result(), childId);
+});
+
+test('a copy of a closed parent gets the outcome of a child that has ended since', async () => {
+  const childId = randomUUID();
+  const options = { parentClosePolicy: 'ABANDON' };
+  const handle = await engine.start('parentOf', [childId, 'gate', [childId], options], randomUUID());
+  await atGate(childId, 1);
+  await forks.logged(handle.runId!, ({ type }) => type === 'ChildWorkflowStarted');
+  await handle.terminate();
+  const before = await handle.fork({ workflowId: randomUUID() });
+  open(childId);
+  await latest({ workflowId: childId }).result();
+  const after = await handle.fork({ workflowId: randomUUID() });
+  assert.equal(await latest(before).result(), childId);
+  assert.equal(await latest(after).result(), childId);
+});
+
+test('the end of a copy leaves the child of its origin alone', async () => {
+  const childId = randomUUID();
+  const handle = await engine.start('parentOfStarted', [childId, 'gate', [childId]], randomUUID());
+  await atGate(childId, 1);
+  await forks.logged(handle.runId!, ({ type }) => type === 'ActivityCompleted');
+  const copy = await handle.fork({ workflowId: randomUUID() });
+  await latest(copy).terminate();
+  await engine.until(async () => {
+    const { rows } = await engine.pool.query('select from reprise.outbox where run_id = $1', [copy.runId]);
+    return rows.length === 0;
+  });
+  open(childId);
+  assert.equal(await handle.result(), childId);
+});

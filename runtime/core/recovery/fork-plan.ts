@@ -60,6 +60,8 @@ export interface ForkGround {
   readonly tail: readonly HistoryEvent[];
   /** Set when the tail holds patches that activities staged. */
   readonly trial: ContextTrial | undefined;
+  /** For a copy: the ends of children that are pending at the point, as far as they have ended by now. */
+  readonly childEnds?: readonly NewEvent[];
   /** `unsafe` activities that have begun on another worker. */
   readonly begunTasks: readonly number[];
   /** The origin was open when it was forked. */
@@ -162,7 +164,11 @@ export function planFork(ground: ForkGround): ForkPlan {
   const line = lineUpTo(wholeLine(origin), request.point);
   const restarted = restartedChildren(ground);
   const { carried, answered: carriedSeqs, again } = carriedInputs(ground, restarted);
-  if (request.verb === 'fork') carried.push(...deliveredByOrigin(state, carriedSeqs));
+  if (request.verb === 'fork') {
+    carried.push(...deliveredByOrigin(state, carriedSeqs));
+    // The origin may not have heard of these ends yet.
+    carried.push(...(ground.childEnds ?? []).filter(({ answers }) => answers !== null && !carriedSeqs.has(answers)));
+  }
   const pending = pendingPart(ground, carriedSeqs);
   const meta: ForkedMeta = {
     runId: forkId,

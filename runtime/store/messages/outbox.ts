@@ -4,7 +4,7 @@
 import type pg from 'pg';
 import { readStartMeta } from '../../core/run/start-meta.ts';
 import { eventCode, type EventType } from '../../core/log/event.ts';
-import { commonSeq } from '../../core/log/line.ts';
+import { commonSeq, type LineSegment } from '../../core/log/line.ts';
 import { type OpenChild, RunLinks } from '../../core/run/run-links.ts';
 import { type ChildStart, childStart, openRunOfChild, type ParentRun, runExists } from '../runs/child-run.ts';
 import { readForkStart, startedText, startRunId } from '../runs/start-facts.ts';
@@ -13,6 +13,7 @@ import { readRunVersioning } from '../deployments/deployments.ts';
 import { readEventsAfter, readLinkEvents } from '../log/history.ts';
 import { lineWithin } from '../log/line.ts';
 import type { Message } from './inbox.ts';
+import { copiesOf, heirOf } from './heirs.ts';
 import { announce, asMail, receiverOf, type Sent, sendTo } from './run-messages.ts';
 import { isContention, isDataRefusal } from '../sql/sqlstate.ts';
 import { wakenAt } from '../sql/sql-text.ts';
@@ -132,10 +133,12 @@ async function notifyParents(database: Database, runIds: readonly string[]): Pro
     .join(' ');
   const { rows } = await pool.query<{ run_id: string; owner: number | null; queue: string | null }>({
     name: `reprise_tell_parents_${schema}`,
-    text: `with mine as materialized (
-  select run_id, coalesce(${heirOf(schema, 'parent_run_id', 'parent_seq')}, parent_run_id) as parent_run_id, parent_seq
-  from ${schema}.outbox where run_id = any($1::uuid[]) and not links
+    text: `with own as materialized (
+  select run_id, parent_run_id as home, parent_seq from ${schema}.outbox where run_id = any($1::uuid[]) and not links
   order by run_id for update skip locked),
+mine as materialized (
+  select run_id, coalesce(${heirOf(schema, 'home', 'parent_seq')}, home) as parent_run_id, parent_seq from own
+  union select own.run_id, w.run_id, own.parent_seq from own cross join lateral (${copiesOf(schema, 'own.home', 'own.parent_seq')}) w),
 open as materialized (
   select run_id from ${schema}.ready where run_id = any(array(select parent_run_id from mine))),
 parents as materialized (
@@ -174,11 +177,6 @@ select run_id, owner, queue from told union all select run_id, null, null from b
   return { sent, busy };
 }
 
-/** SQL: the run that goes on in place of a closed run and whose history holds the event; null when there is none. */
-function heirOf(schema: string, run: string, seq: string): string {
-  return `case when not exists (select from ${schema}.ready p where p.run_id = ${run}) then ${schema}.heir(${run}, ${seq}) end`;
-}
-
 interface Letter {
   readonly runId: string;
   readonly message: Message;
@@ -207,7 +205,7 @@ async function sendWithin(
   const letters: Letter[] = [];
   const started: Sent[] = [];
   for (const child of run.links.children.values()) {
-    if (child.seq <= run.adoptedUpTo) continue;
+    if (child.seq <= run.adoptedUpTo || child.seq <= run.watchedUpTo) continue;
     const { parentClose = 'TERMINATE' } = child.meta;
     if (parentClose === 'ABANDON') {
       if (!child.isStarted) started.push(...(await startLate(client, schema, run, child.seq)));
@@ -235,6 +233,13 @@ async function sendWithin(
       return rows[0]?.heir ?? undefined;
     };
     letters.push({ runId: parent, message, resolve });
+    const heir = await resolve();
+    const { rows: copies } = await client.query<{ run_id: string }>(copiesOf(schema, '$1::uuid', '$2::int'), [
+      parent,
+      entry.parent_seq,
+    ]);
+    const nobody = async (): Promise<undefined> => undefined;
+    for (const { run_id: copy } of copies) if (copy !== heir) letters.push({ runId: copy, message, resolve: nobody });
   }
   // Sorted by run id, so that two runs that write to each other lock their rows in the same order.
   letters.sort((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
@@ -263,6 +268,8 @@ interface ClosedRun extends Omit<ParentRun, 'versioning'> {
   readonly links: RunLinks;
   /** A fork that took the place of the run goes on with its children and messages up to this seq. */
   readonly adoptedUpTo: number;
+  /** The children up to this seq are those of a run beside this one, of which it is a copy. */
+  readonly watchedUpTo: number;
 }
 
 async function closedRun(client: pg.ClientBase, schema: string, runId: string): Promise<ClosedRun> {
@@ -274,7 +281,24 @@ async function closedRun(client: pg.ClientBase, schema: string, runId: string): 
   const line = isFork ? await lineWithin(client, schema, runId) : undefined;
   for (const event of await readLinkEvents(client, schema, runId, line)) links.record(event);
   const adoptedUpTo = await adoptedSeq(client, schema, runId);
-  return { runId, line: line?.slice(0, -1), workflowId, namespace, taskQueue, root, links, adoptedUpTo };
+  const watchedUpTo = line === undefined ? 0 : await watchedSeq(client, schema, runId, line);
+  return { runId, line: line?.slice(0, -1), workflowId, namespace, taskQueue, root, links, adoptedUpTo, watchedUpTo };
+}
+
+/** The end of the part of the line whose runs the fork has not taken the place of. */
+async function watchedSeq(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  line: readonly LineSegment[],
+): Promise<number> {
+  const ancestors = line.slice(0, -1);
+  const { rows } = await client.query<{ run_id: string }>(
+    `select run_id from ${schema}.runs where run_id = any($1::uuid[]) and taken_over_by = $2`,
+    [ancestors.map((segment) => segment.runId), runId],
+  );
+  const taken = new Set(rows.map((row) => row.run_id));
+  return ancestors.findLast((segment) => !taken.has(segment.runId))?.last ?? 0;
 }
 
 async function adoptedSeq(client: pg.ClientBase, schema: string, runId: string): Promise<number> {
@@ -340,7 +364,13 @@ async function payloadAt(
   return event?.payload ?? null;
 }
 
-async function howItEnded(client: pg.ClientBase, schema: string, runId: string, answers: number): Promise<Message> {
+/** The end of a child, as its parent hears of it. */
+export async function howItEnded(
+  client: pg.ClientBase,
+  schema: string,
+  runId: string,
+  answers: number,
+): Promise<Message> {
   const { rows } = await client.query<{ final_seq: number; workflow_type: string }>(
     `select final_seq, workflow_type from ${schema}.runs where run_id = $1`,
     [runId],

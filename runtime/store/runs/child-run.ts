@@ -111,6 +111,22 @@ where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and r.clo
   return (rows as { run_id: string }[])[0]?.run_id;
 }
 
+/** The latest run of a child's chain, open or closed; undefined when the child never started. */
+export async function lastRunOfChild(
+  client: Queryable,
+  schema: string,
+  parent: Pick<ParentRun, 'runId' | 'line' | 'namespace'>,
+  child: { readonly workflowId: string; readonly seq: number; readonly restartedBy?: string },
+): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select r.run_id from ${schema}.runs r join ${schema}.events s on s.run_id = ${startRunId('r')} and s.seq = 1
+where r.namespace = $1 and r.workflow_id = $2 and r.parent_run_id = $3 and (s.meta->'parent'->>'seq')::int = $4
+order by r.run_id desc limit 1`,
+    [parent.namespace, child.workflowId, homeOf(parent, child), child.seq],
+  );
+  return (rows as { run_id: string }[])[0]?.run_id;
+}
+
 /**
  * Whether the open run that has a child's workflow id will end by its parent close policy: its parent is a run that
  * this fork took the place of, and the fork has not adopted it.

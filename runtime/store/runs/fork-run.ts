@@ -18,6 +18,7 @@ import { sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { readOpenEventsWithin, readTail } from '../log/history.ts';
 import { lineWithin, rowsOf } from '../log/line.ts';
+import { childEnds } from '../messages/child-ends.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
 import type { Database } from '../sql/database.ts';
 import { isUniqueViolation } from '../sql/sqlstate.ts';
@@ -248,6 +249,7 @@ async function prepareFork(client: pg.ClientBase, schema: string, { request, row
     ...{ request, forkId, seed, state, origin, keepsParent },
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
     tail: tail.filter(({ type }) => !isEnd(type)),
+    ...(request.verb === 'fork' ? { childEnds: await childEnds(client, schema, origin, state) } : {}),
     trial: await trialAt(client, schema, upTo, tail),
     begunTasks: open === undefined ? [] : await begunTasks(client, schema, open),
     isOpen: row.closed_at === null,
