@@ -1,8 +1,10 @@
-// Reads the origin of a fork in the transaction that makes the fork, and checks where it can be forked.
+// Reads the origin of a fork in the transaction that makes the fork, and checks where and as what it can
+// be forked.
 import type pg from 'pg';
 import { RuntimeError } from '../../core/failure/runtime-error.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import { type LineSegment, lineUpTo, type LogOwner } from '../../core/log/line.ts';
+import type { RunState } from '../../core/run/run-state.ts';
 import type { LogHead } from '../../core/run/seal-turn.ts';
 import { readTail } from '../log/history.ts';
 import { lineWithin } from '../log/line.ts';
@@ -63,4 +65,24 @@ export async function headAt(
 function isOfStart([started, inherited]: readonly HistoryEvent[]): boolean {
   if (started?.type !== 'WorkflowStarted') return false;
   return inherited === undefined || (inherited.type === 'ContextPatched' && inherited.answers === 1);
+}
+
+/** @throws RUN_ALREADY_STARTED when an open run has the workflow id */
+export async function checkFree(
+  client: pg.ClientBase,
+  schema: string,
+  { namespace, workflowId }: Pick<RunState, 'namespace' | 'workflowId'>,
+): Promise<void> {
+  const { rows } = await client.query<{ run_id: string }>(
+    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null`,
+    [namespace, workflowId],
+  );
+  const [open] = rows;
+  if (open === undefined) return;
+  throw new RuntimeError(
+    'RUN_ALREADY_STARTED',
+    `Run ${open.run_id} of workflow ${workflowId} is open, so no fork can have this workflow id. Nothing was written. Fork ` +
+      'under another workflow id, or terminate that run first.',
+    { runId: open.run_id },
+  );
 }

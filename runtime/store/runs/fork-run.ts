@@ -26,7 +26,7 @@ import { microsOf } from '../sql/sql-text.ts';
 import { transaction } from '../sql/transaction.ts';
 import { readHead } from './close-run.ts';
 import { deleteOpenRows, writeClosed } from './closed-run.ts';
-import { headAt, type Origin, readOrigin } from './fork-origin.ts';
+import { checkFree, headAt, type Origin, readOrigin } from './fork-origin.ts';
 import { begunTasks, insertEvents, insertFork, moveMail, moveTasks, takeOver } from './fork-rows.ts';
 import { forkRunId, newSeed } from './run-id.ts';
 import type { RunRow } from './run-row.ts';
@@ -277,26 +277,6 @@ async function createFork(client: pg.ClientBase, schema: string, fork: Fork): Pr
   const replaced = open === undefined || open === row.run_id ? [row.run_id] : [row.run_id, open];
   if (forkKinds[request.verb].closesWith !== undefined) await takeOver(client, schema, replaced, forkId);
   return { runId: forkId, isNew: true, queue, ...(closed === undefined ? {} : { closed }) };
-}
-
-/** @throws RUN_ALREADY_STARTED when an open run has the workflow id */
-async function checkFree(
-  client: pg.ClientBase,
-  schema: string,
-  { namespace, workflowId }: Pick<RunState, 'namespace' | 'workflowId'>,
-): Promise<void> {
-  const { rows } = await client.query<{ run_id: string }>(
-    `select run_id from ${schema}.runs where namespace = $1 and workflow_id = $2 and closed_at is null`,
-    [namespace, workflowId],
-  );
-  const [open] = rows;
-  if (open === undefined) return;
-  throw new RuntimeError(
-    'RUN_ALREADY_STARTED',
-    `Run ${open.run_id} of workflow ${workflowId} is open, so no fork can have this workflow id. Nothing was written. Fork ` +
-      'under another workflow id, or terminate that run first.',
-    { runId: open.run_id },
-  );
 }
 
 /** The context at the point; undefined when no activity of the tail staged a patch. */
