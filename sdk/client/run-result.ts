@@ -39,6 +39,12 @@ export function runFailure(outcome: ClosedOutcome): WorkflowFailedError {
       const message = outcome.reason || 'Workflow execution terminated';
       return new WorkflowFailedError(message, new TerminatedFailure(message), RetryState.NON_RETRYABLE_FAILURE);
     }
+    case 'WorkflowRolledBack':
+    case 'WorkflowRecovered': {
+      const how = outcome.type === 'WorkflowRecovered' ? 'recovered' : 'rolled back';
+      const message = `Workflow execution ${how}: run ${outcome.next ?? ''} goes on in its place`;
+      return new WorkflowFailedError(message, new TerminatedFailure(message), RetryState.NON_RETRYABLE_FAILURE);
+    }
     default: {
       const message = 'Workflow execution timed out';
       const cause = new TimeoutFailure(message, undefined, TimeoutType.START_TO_CLOSE);

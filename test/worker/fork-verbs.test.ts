@@ -121,7 +121,24 @@ test('a repeated call with the same request id returns the fork that is there', 
   const made = await Promise.all([1, 2, 3].map(() => handle.reset({ to: 'record#1', requestId })));
   assert.equal(new Set(made.map(({ runId }) => runId)).size, 1);
   assert.equal((await handle.reset({ to: 'record#1', requestId })).applied, false);
+  // The workflow id names the fork by now.
+  const latest = engine.client.workflow.getHandle(handle.workflowId);
+  const repeated = await latest.reset({ to: 'record#1', requestId });
+  assert.deepEqual([repeated.runId, repeated.applied], [made[0]!.runId, false]);
+  const ofOrigin = engine.client.workflow.getHandle(handle.workflowId, handle.runId!, { followRuns: false });
+  await assert.rejects(ofOrigin.result(), new RegExp(`rolled back: run ${repeated.runId} goes on`));
   await engine.client.workflow.getHandle(handle.workflowId).terminate();
+});
+
+test('a request id of another workflow or verb is refused, and names the run that has it', async () => {
+  const [handle, other] = [await waiting(), await waiting()];
+  const requestId = randomUUID();
+  await handle.reset({ to: 'record#1', requestId });
+  const refusal = { code: 'INVALID_INPUT', message: new RegExp(`reset of run ${handle.runId!}`) };
+  await assert.rejects(other.reset({ to: 'record#1', requestId }), refusal);
+  await assert.rejects(handle.restart({ requestId }), refusal);
+  await engine.client.workflow.getHandle(handle.workflowId).terminate();
+  await other.terminate();
 });
 
 test('a point that the run does not have is refused, and nothing is written', async () => {

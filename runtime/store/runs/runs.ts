@@ -31,6 +31,14 @@ export async function getRun(database: Database, runId: string): Promise<RunRow 
   return rows[0];
 }
 
+/** The fork that a request made; undefined when no run came of it. */
+export async function findFork(database: Database, requestId: string): Promise<RunRow | undefined> {
+  const { rows } = await database.pool.query<RunRow>(`select * from ${database.schema}.runs where fork_request = $1`, [
+    requestId,
+  ]);
+  return rows[0];
+}
+
 /** `meta` of the run's start. */
 export async function readStartedMeta(database: Database, runId: string): Promise<Partial<StartedMeta>> {
   const { rows } = await database.pool.query<{ meta: Partial<StartedMeta> | null }>(

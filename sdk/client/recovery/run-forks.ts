@@ -9,7 +9,8 @@ import { ForkAttempt, type MadeFork } from '../../../runtime/recovery/fork-attem
 import { ForkPoints } from '../../../runtime/recovery/fork-points.ts';
 import { beforeFailure } from '../../../runtime/recovery/retry-closed.ts';
 import type { RunRow } from '../../../runtime/store/runs/run-row.ts';
-import { getRun } from '../../../runtime/store/runs/runs.ts';
+import { readEventsOfType } from '../../../runtime/store/log/history.ts';
+import { findFork, getRun } from '../../../runtime/store/runs/runs.ts';
 import type { Connection } from '../../common/connection.ts';
 import { limitReached, waitAtMost, whenAborted } from '../call-limits.ts';
 import {
@@ -54,6 +55,7 @@ export interface ForkOutcome {
 const pauseMs = { first: 5, max: 250 } as const;
 
 export abstract class RunForks extends RunHistory {
+  abstract readonly workflowId: string;
   protected readonly connection: Connection;
 
   constructor(connection: Connection) {
@@ -126,6 +128,8 @@ export abstract class RunForks extends RunHistory {
     options: ForkVerbOptions & ForkPlace,
   ): Promise<ForkOutcome> {
     checkForkOptions(verb, options);
+    const made = await this.madeBefore(verb, options.requestId);
+    if (made !== undefined) return made;
     const run = await this.run();
     const points = await this.#pointsOf(run);
     const point = pointOf(verb, points, options);
@@ -143,18 +147,52 @@ export abstract class RunForks extends RunHistory {
     return this.connection.reach((database) => ForkPoints.of(database, runId, closedAt !== null));
   }
 
-  async #make(run: RunRow, { log }: ForkPoints, request: ForkRequest): Promise<ForkOutcome> {
-    const made = await this.#await(request);
-    const fork = (await this.connection.reach((database) => getRun(database, made.runId)))!;
+  /**
+   * The fork that an earlier call with the request id made. It is looked for before the run and the step, because the
+   * workflow id may name the fork by now, and the fork may lack the step.
+   * @throws INVALID_INPUT when the id belongs to a fork of another workflow or by another verb
+   */
+  protected async madeBefore(verb: string, requestId: string | undefined): Promise<ForkOutcome | undefined> {
+    if (requestId === undefined) return undefined;
+    const fork = await this.connection.reach((database) => findFork(database, requestId));
+    if (fork === undefined) return undefined;
+    const origin = (await this.connection.reach((database) => getRun(database, fork.forked_from!)))!;
+    const forked = await this.connection.reach((database) =>
+      readEventsOfType(database, fork.run_id, ['WorkflowForked'], `and seq = ${fork.forked_seq! + 1}`),
+    );
+    const verbThen = forked[0]?.name ?? '';
+    if (origin.workflow_id !== this.workflowId || verbThen !== verb) {
+      throw new RuntimeError(
+        'INVALID_INPUT',
+        `requestId ${requestId} belongs to the ${verbThen} of run ${origin.run_id} of workflow ${origin.workflow_id}. ` +
+          `Use another id for ${verb}.`,
+        { runId: origin.run_id },
+      );
+    }
+    return this.#outcome(origin, await this.#pointsOf(origin), fork, { verb, isNew: false });
+  }
+
+  async #make(run: RunRow, points: ForkPoints, request: ForkRequest): Promise<ForkOutcome> {
+    const { runId, isNew } = await this.#await(request);
+    const fork = (await this.connection.reach((database) => getRun(database, runId)))!;
+    return this.#outcome(run, points, fork, { verb: request.verb, isNew });
+  }
+
+  #outcome(
+    run: RunRow,
+    { log }: ForkPoints,
+    fork: RunRow,
+    { verb, isNew }: { readonly verb: string; readonly isNew: boolean },
+  ): ForkOutcome {
     const point = fork.forked_seq!;
     return {
-      runId: made.runId,
+      runId: fork.run_id,
       workflowId: fork.workflow_id,
       seq: point + 1,
-      applied: made.isNew,
+      applied: isNew,
       origin: fork.forked_from!,
       effects: effectsIn(log.filter(({ seq }) => seq > point)),
-      isDetached: request.verb !== 'fork' && run.parent_run_id !== null && fork.parent_run_id === null,
+      isDetached: verb !== 'fork' && run.parent_run_id !== null && fork.parent_run_id === null,
     };
   }
 

@@ -56,7 +56,6 @@ export interface VerbOutcome {
 const nothing = new Uint8Array(0);
 
 export abstract class RunVerbs extends RunForks {
-  abstract readonly workflowId: string;
   protected readonly maxPayloadBytes: number;
 
   constructor(connection: Connection, maxPayloadBytes: number) {
@@ -190,6 +189,8 @@ export abstract class RunVerbs extends RunForks {
     requestId: string,
     work: (run: RunRow) => Promise<VerbOutcome | 'again' | undefined>,
   ): Promise<VerbOutcome> {
+    const made = await this.madeBefore(verb === 'resume' ? 'retry' : verb, options.requestId);
+    if (made !== undefined) return made;
     for (let run = await this.run(); ; run = await this.run()) {
       const known = options.requestId === undefined ? undefined : await this.#known(run, verb, requestId);
       if (known !== undefined) return known;
