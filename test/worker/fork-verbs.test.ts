@@ -125,7 +125,7 @@ test('a repeated call with the same request id returns the fork that is there', 
   const latest = engine.client.workflow.getHandle(handle.workflowId);
   const repeated = await latest.reset({ to: 'record#1', requestId });
   assert.deepEqual([repeated.runId, repeated.applied], [made[0]!.runId, false]);
-  const ofOrigin = engine.client.workflow.getHandle(handle.workflowId, handle.runId!, { followRuns: false });
+  const ofOrigin = engine.client.workflow.getHandle(handle.workflowId, handle.runId, { followRuns: false });
   await assert.rejects(ofOrigin.result(), new RegExp(`rolled back: run ${repeated.runId} goes on`));
   await engine.client.workflow.getHandle(handle.workflowId).terminate();
 });
