@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { activity, ApplicationFailure } from 'reprise/activity';
+import { activity, ApplicationFailure, patchContext } from 'reprise/activity';
 import type { WorkflowHandle } from 'reprise/client';
 import { Worker } from 'reprise/worker';
 import { fixtureBundle } from '../support/bundles.ts';
@@ -24,6 +24,11 @@ function gate(name: string): Promise<string> {
 const activities = {
   ...fixtures,
   gate,
+  async stagesBehindGate(name: string): Promise<string> {
+    await gate(name);
+    patchContext({ op: 'add', path: '/items/-', value: 'staged' });
+    return 'staged';
+  },
   unsafeGate: activity({ effect: 'unsafe' }, gate),
   async failsOnce(name: string): Promise<string> {
     if (failed.has(name)) return name;
@@ -185,4 +190,49 @@ test('a run that the failure of a local activity has closed can be retried', asy
   await assert.rejects(handle.result());
   await handle.retry();
   assert.equal(await latest(handle).result(), name);
+});
+
+test('a fork from before the code uses its context attempts an activity that staged patches again', async () => {
+  const [name, second] = [randomUUID(), randomUUID()];
+  const calls = [
+    ['stagesBehindGate', [name]],
+    ['gate', [second]],
+  ];
+  const handle = await engine.start('attachesLate', calls, randomUUID());
+  await engine.until(async () => timesBegun(name) + timesBegun(second) === 2);
+  const point = await forks.seqOf(handle.runId!, ({ hash }) => hash !== null);
+  open(second);
+  await forks.logged(handle.runId!, ({ type }) => type === 'ContextPatched');
+  open(name);
+  assert.deepEqual(await handle.result(), ['attached', 'staged']);
+  await handle.rollback({ toSeq: point });
+  await engine.until(async () => timesBegun(name) === 2);
+  await forks.logged((await latest(handle).describe()).runId, ({ type }) => type === 'ContextPatched');
+  open(name);
+  assert.deepEqual(await latest(handle).result(), ['attached', 'staged']);
+});
+
+test('a carried result fails when its staged patches do not fit the schema at the point', async () => {
+  const [name, second] = [randomUUID(), randomUUID()];
+  const handle = await engine.start(
+    'allowsLate',
+    [
+      ['stagesBehindGate', [name]],
+      ['gate', [second]],
+    ],
+    randomUUID(),
+  );
+  await engine.until(async () => timesBegun(name) + timesBegun(second) === 2);
+  const point = await forks.seqOf(handle.runId!, ({ hash }) => hash !== null);
+  open(second);
+  await forks.logged(handle.runId!, ({ type, ops }) => type === 'ContextPatched' && ops?.includes('limit') === true);
+  await forks.logged(handle.runId!, ({ type, answers }) => type === 'ActivityCompleted' && answers !== null);
+  open(name);
+  assert.deepEqual(await handle.result(), ['staged', { limit: 1, items: ['staged'] }]);
+  await handle.rollback({ toSeq: point });
+  const { runId } = await latest(handle).describe();
+  const [, document] = (await latest(handle).result()) as [string, object];
+  const failure = (await forks.historyOf(runId)).find(({ type }) => type === 'ActivityFailed');
+  assert.match(String(failure?.reason), /too many items/);
+  assert.deepEqual(document, { limit: 1, items: [] });
 });

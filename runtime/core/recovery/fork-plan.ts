@@ -1,6 +1,7 @@
 // Plans a fork: what its first two turns hold, given the state at the point and the abandoned part behind it (the
 // tail). What was pending at the point and has a result gets that result. Everything else is done again. Pure.
 import { nextAttempt } from '../activity/pending-activity.ts';
+import type { AskedPatch } from '../context/patch-trial.ts';
 import type { AskedReplay } from '../live-replay/replay-policy.ts';
 import { forkEngineNumber } from '../log/engine-number.ts';
 import type { EventType, HistoryEvent, NewEvent } from '../log/event.ts';
@@ -9,7 +10,6 @@ import { lineUpTo, runIdAt, wholeLine } from '../log/line.ts';
 import { newEvent } from '../log/new-event.ts';
 import type { ForkedMeta, StartChanges } from '../run/forked-meta.ts';
 import { RunState } from '../run/run-state.ts';
-import type { ContextTrial } from './context-trial.ts';
 import { type ForkVerb, forkKinds } from './fork-verbs.ts';
 
 /** What a person asks for. Plain data: it also travels as a message to the owner of a run. */
@@ -58,8 +58,6 @@ export interface ForkGround {
   readonly earlier: StartChanges | undefined;
   /** The origin's events behind the point, in order. */
   readonly tail: readonly HistoryEvent[];
-  /** Set when the tail holds patches that activities staged. */
-  readonly trial: ContextTrial | undefined;
   /** For a copy: the ends of children that are pending at the point, as far as they have ended by now. */
   readonly childEnds?: readonly NewEvent[];
   /** `unsafe` activities that have begun on another worker. */
@@ -77,7 +75,7 @@ export interface ForkPlan {
   readonly applied: readonly NewEvent[];
   /** Inputs of the second turn; empty when there is nothing to carry over. */
   readonly carried: readonly NewEvent[];
-  /** Messages of people behind the point, which the fork receives once more, in the order of the log. */
+  /** What needs the code's consent: messages and staged results, which the fork receives once more, in the log's order. */
   readonly again: readonly NewEvent[];
   /** Pending `unsafe` activities whose effect is unknown. */
   readonly begun: readonly number[];
@@ -117,30 +115,30 @@ function restartedChildren({ request, state, tail }: ForkGround): ReadonlySet<nu
 }
 
 /** What the second turn carries over from the tail, in its order. */
-function carriedInputs({ request, state, origin, tail, trial }: ForkGround, restarted: ReadonlySet<number>): Carried {
+function carriedInputs({ request, state, origin, tail }: ForkGround, restarted: ReadonlySet<number>): Carried {
   const carried: NewEvent[] = [];
   const answered = new Set<number>();
   const again: NewEvent[] = [];
   const patches = Map.groupBy(tail, ({ type, answers }) => (type === 'ContextPatched' ? answers : null));
-  const add = (event: NewEvent): number => request.point + 1 + retryEvents(request).length + carried.push(event);
   for (const event of tail) {
     const { type, answers } = event;
     if (answers !== null && isSkipped(event, request)) {
-      for (const each of skipEvents(request, answers)) add(each);
+      carried.push(...skipEvents(request, answers));
       answered.add(answers);
     } else if (answers !== null && isPending(state, answers) && isCarried(event, request.verb)) {
       // The child that started has ended, and another one starts.
       if (restarted.has(answers)) continue;
-      // The patches that an activity staged belong to its result.
       const staged = (patches.get(event.seq) ?? []).filter((patch) => isStaged(patch, event));
-      if (staged.length > 0 && trial?.apply(staged.map(({ ops }) => ops)) !== true) continue;
-      const seq = add(carriedEvent(event));
-      for (const patch of staged) add({ ...carriedEvent(patch), answers: seq });
+      // Nothing can be staged before the code uses its context, so the activity is attempted again.
+      if (staged.length > 0 && state.contextSeq === 0) continue;
+      // The document at the point may differ, so the code must agree to what an activity staged.
+      if (staged.length > 0) again.push(stagedResult(event, staged));
+      else carried.push(carriedEvent(event));
       if (type !== 'ChildWorkflowStarted') answered.add(answers);
     } else if (request.reapplies && isMessage(event)) {
       const message = { ...carriedEvent(event), meta: fromMeta(event, origin) };
       // The code must agree to an update and to a patch, so these wait in the inbox, and so does what came after them.
-      if (type === 'SignalReceived' && again.length === 0) add(message);
+      if (type === 'SignalReceived' && again.length === 0) carried.push(message);
       else again.push(message);
     }
   }
@@ -150,6 +148,16 @@ function carriedInputs({ request, state, origin, tail, trial }: ForkGround, rest
 /** Patches that an activity staged follow its result in the same turn. Any other patch answers the end of a turn. */
 function isStaged({ correlationId }: HistoryEvent, result: HistoryEvent): boolean {
   return result.hash === null && correlationId === null;
+}
+
+/** The result of an activity as a message, with the patches that the activity staged. */
+function stagedResult(result: HistoryEvent, staged: readonly HistoryEvent[]): NewEvent {
+  const { answers, attempt, meta } = result;
+  const patches = staged.map(({ ops, source, sourceId, reason }): AskedPatch => {
+    return { ops: ops ?? '[]', source: source ?? 'tool', sourceId: sourceId ?? '', reason };
+  });
+  const outcome = { ...(JSON.parse(meta ?? '{}') as object), seq: answers, attempt, patches };
+  return { ...carriedEvent(result), answers: null, correlationId: null, meta: JSON.stringify(outcome) };
 }
 
 /** What people sent to the code. Their patches carry the id of a request; those that activities stage do not. */

@@ -3,9 +3,8 @@
 import type pg from 'pg';
 import { type ErrorCode, RuntimeError } from '../../core/failure/runtime-error.ts';
 import { eventCode, type EventType, type HistoryEvent, type Micros } from '../../core/log/event.ts';
-import { commonSeq, type LineSegment, lineUpTo } from '../../core/log/line.ts';
+import { commonSeq, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
-import { ContextTrial } from '../../core/recovery/context-trial.ts';
 import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
 import { type ForkGround, type ForkPlan, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
@@ -17,7 +16,7 @@ import { RunState } from '../../core/run/run-state.ts';
 import { sealTurn, turnTime } from '../../core/run/seal-turn.ts';
 import { sha256 } from '../codec/sha256.ts';
 import { readOpenEventsWithin, readTail } from '../log/history.ts';
-import { lineWithin, rowsOf } from '../log/line.ts';
+import { lineWithin } from '../log/line.ts';
 import { childEnds } from '../messages/child-ends.ts';
 import { addToOutbox, deliverOutbox } from '../messages/outbox.ts';
 import type { Database } from '../sql/database.ts';
@@ -250,7 +249,6 @@ async function prepareFork(client: pg.ClientBase, schema: string, { request, row
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
     tail: tail.filter(({ type }) => !isEnd(type)),
     ...(request.verb === 'fork' ? { childEnds: await childEnds(client, schema, origin, state) } : {}),
-    trial: await trialAt(client, schema, upTo, tail),
     begunTasks: open === undefined ? [] : await begunTasks(client, schema, open),
     isOpen: row.closed_at === null,
   };
@@ -277,20 +275,6 @@ async function createFork(client: pg.ClientBase, schema: string, fork: Fork): Pr
   const replaced = open === undefined || open === row.run_id ? [row.run_id] : [row.run_id, open];
   if (forkKinds[request.verb].closesWith !== undefined) await takeOver(client, schema, replaced, forkId);
   return { runId: forkId, isNew: true, queue, ...(closed === undefined ? {} : { closed }) };
-}
-
-/** The context at the point; undefined when no activity of the tail staged a patch. */
-async function trialAt(
-  client: pg.ClientBase,
-  schema: string,
-  line: readonly LineSegment[],
-  tail: readonly HistoryEvent[],
-): Promise<ContextTrial | undefined> {
-  if (!tail.some(({ type, answers }) => type === 'ContextPatched' && answers !== null)) return undefined;
-  const { rows } = await client.query<{ ops: string }>(
-    `select ops::text as ops from ${rowsOf(schema, line)} and type = ${eventCode.ContextPatched} order by seq`,
-  );
-  return new ContextTrial(rows.map(({ ops }) => ops));
 }
 
 /** @throws INVALID_INPUT */

@@ -1,6 +1,5 @@
 // Forks runs in memory: with the engine's own plan of a fork, as the transaction that makes a fork uses it.
 import type { Sandbox } from '../../../runtime/sandbox/realm/sandbox.ts';
-import { ContextTrial } from '../../../runtime/core/recovery/context-trial.ts';
 import { failurePoint } from '../../../runtime/core/recovery/failure-point.ts';
 import { type AppliedToFailure, type ForkRequest, planFork } from '../../../runtime/core/recovery/fork-plan.ts';
 import { type ForkVerb, forkKinds } from '../../../runtime/core/recovery/fork-verbs.ts';
@@ -12,6 +11,7 @@ import { newEvent } from '../../../runtime/core/log/new-event.ts';
 import { isClosed, statusAfter } from '../../../runtime/core/log/transition.ts';
 import { encodePayload } from '../../../runtime/core/payload/payload.ts';
 import { readForkedMeta } from '../../../runtime/core/run/forked-meta.ts';
+import type { OutcomeMeta } from '../../../runtime/core/activity/outcome-mail.ts';
 import type { Input } from '../../../runtime/core/run/input.ts';
 import { RunState } from '../../../runtime/core/run/run-state.ts';
 import { sha256 } from '../../../runtime/store/codec/sha256.ts';
@@ -53,9 +53,6 @@ export async function forked(
     ...{ request, forkId, seed: number.toString(16).padStart(32, '3'), state: RunState.of(forkId, prefix), tail },
     origin: { runId: live.runId, line: live.state.line },
     earlier: earlier === undefined ? undefined : readForkedMeta(earlier).start,
-    trial: new ContextTrial(
-      prefix.flatMap(({ type, ops }) => (type === 'ContextPatched' && ops !== null ? [ops] : [])),
-    ),
     ...{ begunTasks: [], isOpen: !wasClosed, keepsParent: false },
   });
   const hashed = prefix.findLastIndex(({ hash }) => hash !== null);
@@ -105,7 +102,11 @@ function keysOf({ live, events }: MemoryRun, point: number): InheritedKeys {
   return keys;
 }
 
-/** A message that the origin received behind the point, as the fork's inbox holds it. */
-function asMessage({ type, name, ops, source, sourceId, reason, correlationId, payload }: NewEvent): Input {
+/** What the fork's inbox holds, as an input: a message of a person, or a result with staged patches. */
+function asMessage({ type, name, ops, source, sourceId, reason, correlationId, payload, meta }: NewEvent): Input {
+  if (type === 'ActivityCompleted') {
+    const { seq: answers, attempt, patches: staged = [], ...facts } = JSON.parse(meta!) as OutcomeMeta;
+    return { ...newEvent(0, type, { answers, attempt, payload, meta: JSON.stringify(facts) }), staged };
+  }
   return newEvent(0, type, { name, ops, source, sourceId, reason, correlationId, payload });
 }

@@ -53,7 +53,7 @@ function forkOf(origin: History, { which, verb, reapplies, isOpen }: Choice): { 
   };
   const plan = planFork({
     ...{ request, forkId, seed: 'f'.repeat(32), state: RunState.of(forkId, prefix), origin, tail, isOpen },
-    ...{ earlier: undefined, keepsParent: verb !== 'fork', trial: undefined, begunTasks: [] },
+    ...{ earlier: undefined, keepsParent: verb !== 'fork', begunTasks: [] },
   });
   const last = prefix.at(-1)!;
   const base = {
