@@ -1,6 +1,5 @@
 // Compares two runs: what each did and received, where they first differ, how they ended, and their contexts. Reads
 // each log once, as a stream; runs no code and writes nothing.
-import jsonPatch from 'fast-json-patch';
 import { alignItems, type Difference, type PairVerdict } from '../core/compare/align-items.ts';
 import { type ItemKind, type RunItem, RunItems } from '../core/compare/run-items.ts';
 import { applyAll, asItIs, holderOf } from '../core/json/json-patch.ts';
@@ -8,9 +7,10 @@ import type { Json } from '../core/json/json.ts';
 import type { Op } from '../core/json/operation.ts';
 import type { HistoryEvent } from '../core/log/event.ts';
 import type { HistorySource } from '../core/log/history-source.ts';
-import { isClosed, type RunStatus, statusAfter } from '../core/log/transition.ts';
+import { closesRun, type RunStatus } from '../core/log/transition.ts';
 import { decodePayload } from '../core/payload/payload.ts';
 import { sha256 } from '../store/codec/sha256.ts';
+import { stateDiff } from './context/context-diff.ts';
 
 export interface ComparedRun {
   readonly workflowId: string;
@@ -60,7 +60,7 @@ export interface RunDiff {
   readonly firstDivergence:
     | { readonly index: number; readonly a: DivergentValues | undefined; readonly b: DivergentValues | undefined }
     | undefined;
-  /** Operations that turn the last context of the first run into that of the second. */
+  /** Operations that turn the last context of the first run into that of the second, with old values in `prev`. */
   readonly context: readonly Op[];
 }
 
@@ -75,7 +75,7 @@ export async function runDiff(a: HistorySource, b: HistorySource): Promise<RunDi
   const sameType = a.workflowType === b.workflowType;
   const sameArguments = left.args === right.args;
   const sameOutcome = left.run.status === right.run.status && left.outcome === right.outcome;
-  const context = contextDiff(left.context, right.context);
+  const context = stateDiff(left.context, right.context);
   const isSame = sameType && sameArguments && sameOutcome && counts.same === items.length && context.length === 0;
   const firstDivergence = await divergence(items, a, b);
   return {
@@ -111,7 +111,7 @@ async function readRun(source: HistorySource): Promise<ReadRun> {
     for (const event of page) {
       first ??= event;
       folded.take(event);
-      if (closes(event)) closing = event;
+      if (closesRun(event.type)) closing = event;
       if (event.type !== 'ContextPatched') continue;
       applyAll(document, JSON.parse(event.ops ?? '[]') as Op[], asItIs);
       hasContext = true;
@@ -126,11 +126,6 @@ async function readRun(source: HistorySource): Promise<ReadRun> {
     outcome: JSON.stringify([closing?.type, folded.digestOf(closing), closing?.reason]),
     context: hasContext ? document[''] : undefined,
   };
-}
-
-function closes({ type }: HistoryEvent): boolean {
-  const status = statusAfter('running', type);
-  return status !== 'refused' && isClosed(status);
 }
 
 function side(item: RunItem | undefined): ComparedItem | undefined {
@@ -163,11 +158,4 @@ async function valuesOf(source: HistorySource, item: ComparedItem | undefined): 
 
 function valueOf({ payload }: HistoryEvent): unknown {
   return payload === null ? undefined : decodePayload(payload);
-}
-
-/** Under one more key, so that whole documents can be compared, and absent ones too. */
-function contextDiff(a: Json | undefined, b: Json | undefined): Op[] {
-  const under = (document: Json | undefined): object => (document === undefined ? {} : { context: document });
-  const ops = jsonPatch.compare(under(a), under(b)) as Op[];
-  return ops.map((op) => ({ ...op, path: op.path.slice('/context'.length) }));
 }

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { newEvent } from '../../runtime/core/log/new-event.ts';
 import { type NewEvent, type EventType, eventCode, type HistoryEvent, isOutput } from '../../runtime/core/log/event.ts';
-import { isClosed, statusAfter } from '../../runtime/core/log/transition.ts';
+import { closesRun } from '../../runtime/core/log/transition.ts';
 import { sealTurn } from '../../runtime/core/run/seal-turn.ts';
 import { sha256 } from '../../runtime/store/codec/sha256.ts';
 
@@ -174,13 +174,9 @@ const makers: { readonly [T in EventType]: Make } = {
 };
 
 const types = Object.keys(eventCode) as EventType[];
-const closes = (type: EventType): boolean => {
-  const status = statusAfter('running', type);
-  return status !== 'refused' && isClosed(status);
-};
 /** A turn may hold any event, so the run must not be paused. A fork needs an origin. */
 const unusual: readonly EventType[] = ['WorkflowStarted', 'WorkflowPaused', 'WorkflowResumed', 'WorkflowForked'];
-const usual = types.filter((type) => !unusual.includes(type) && type !== 'WorkflowTaskFailed' && !closes(type));
+const usual = types.filter((type) => !unusual.includes(type) && type !== 'WorkflowTaskFailed' && !closesRun(type));
 const inputTypes = usual.filter((type) => !isOutput({ type, answers: null }) && type !== 'WorkflowTaskDeferred');
 const outputTypes = usual.filter((type) => isOutput({ type, answers: null }));
 const endings: readonly (EventType | undefined)[] = [
@@ -208,7 +204,7 @@ export function randomLog(runId: string, turnsMax: number): fc.Arbitrary<History
   const plan = fc.record({
     start: fc.nat(299),
     turns: fc.array(turnPlan, { maxLength: turnsMax, size: 'max' }),
-    close: fc.option(fc.constantFrom(...types.filter(closes)), { nil: undefined, freq: 4 }),
+    close: fc.option(fc.constantFrom(...types.filter(closesRun)), { nil: undefined, freq: 4 }),
   });
   return plan.map(({ start, turns, close }) => {
     const open = new Open();

@@ -233,6 +233,12 @@ export function isClosed(status: RunStatus): boolean {
   return status !== 'running' && status !== 'paused';
 }
 
+/** Whether the event ends an open run. */
+export function closesRun(type: EventType): boolean {
+  const status = transition.running[type];
+  return status !== 'refused' && isClosed(status);
+}
+
 /** `status` undefined: the run does not exist yet, and only WorkflowStarted is legal. */
 export function statusAfter(status: RunStatus | undefined, type: EventType): RunStatus | 'refused' {
   if (status !== undefined) return transition[status][type];

@@ -1,24 +1,6 @@
 // Which events workflow code sees, and which turns activate it. A turn without visible events activates nothing.
 import { type EventType, type HistoryEvent, isOutput } from './event.ts';
 
-const invisible: ReadonlySet<EventType> = new Set<EventType>([
-  'ActivityAttemptStarted',
-  'ActivityAttemptFailed',
-  'WorkerLost',
-  'WorkflowTaskFailed',
-  'WorkflowTaskCompleted',
-  'WorkflowTaskDeferred',
-  'WorkflowTerminated',
-  'WorkflowTimedOut',
-  'WorkflowPaused',
-  'WorkflowResumed',
-  'WorkflowForked',
-  'WorkflowRolledBack',
-  'WorkflowRecovered',
-  'RecoveryApplied',
-  'PayloadErased',
-]);
-
 /** Turns that end with one of these were not activated. Their inputs join the next activation. */
 export const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowTaskFailed',
@@ -32,6 +14,14 @@ export const notActivated: ReadonlySet<EventType> = new Set<EventType>([
   'WorkflowRecovered',
   'RecoveryApplied',
   'PayloadErased',
+]);
+
+const invisible: ReadonlySet<EventType> = new Set<EventType>([
+  ...notActivated,
+  'ActivityAttemptStarted',
+  'ActivityAttemptFailed',
+  'WorkerLost',
+  'WorkflowTaskCompleted',
 ]);
 
 /** False for events that mean nothing to workflow code. A turn with only such events causes no activation. */

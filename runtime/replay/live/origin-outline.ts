@@ -6,7 +6,7 @@ import type { ScheduledMeta } from '../../core/log/activation.ts';
 import { closingTypes } from '../../core/log/event-groups.ts';
 import type { HistoryEvent } from '../../core/log/event.ts';
 import type { HistoryPages } from '../../core/log/history-source.ts';
-import { isClosed, statusAfter } from '../../core/log/transition.ts';
+import { closesRun } from '../../core/log/transition.ts';
 import { parseActivityAddress } from '../../core/recovery/activity-address.ts';
 import { costOf } from './call-cost.ts';
 
@@ -129,6 +129,5 @@ export class OriginOutline {
 }
 
 function closes({ type }: HistoryEvent): boolean {
-  const status = statusAfter('running', type);
-  return type === 'PayloadErased' || (status !== 'refused' && isClosed(status));
+  return type === 'PayloadErased' || closesRun(type);
 }

@@ -5,6 +5,7 @@ import { type ErrorCode, RuntimeError } from '../../core/failure/runtime-error.t
 import { eventCode, type EventType, type HistoryEvent, type Micros } from '../../core/log/event.ts';
 import { commonSeq, lineUpTo } from '../../core/log/line.ts';
 import { newEvent } from '../../core/log/new-event.ts';
+import { closesRun } from '../../core/log/transition.ts';
 import { checkUnsafeEffects, effectsIn } from '../../core/recovery/effects.ts';
 import { type ForkGround, type ForkPlan, type ForkRequest, planFork } from '../../core/recovery/fork-plan.ts';
 import { forkKinds } from '../../core/recovery/fork-verbs.ts';
@@ -289,20 +290,8 @@ function checkDeadline({ runId, chain }: RunState, now: Micros): void {
   );
 }
 
-const ends: ReadonlySet<EventType> = new Set<EventType>([
-  'WorkflowRolledBack',
-  'WorkflowRecovered',
-  'WorkflowCompleted',
-  'WorkflowFailed',
-  'WorkflowCancelled',
-  'WorkflowTerminated',
-  'WorkflowTimedOut',
-  'WorkflowContinuedAsNew',
-  'PayloadErased',
-]);
-
 function isEnd(type: EventType): boolean {
-  return ends.has(type);
+  return type === 'PayloadErased' || closesRun(type);
 }
 
 async function identityOf(

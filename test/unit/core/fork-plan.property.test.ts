@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import type { HistoryEvent } from '../../../runtime/core/log/event.ts';
 import { ChainVerifier } from '../../../runtime/core/log/chain-verifier.ts';
 import { lineUpTo, type LogOwner, wholeLine } from '../../../runtime/core/log/line.ts';
-import { isClosed, statusAfter } from '../../../runtime/core/log/transition.ts';
+import { closesRun } from '../../../runtime/core/log/transition.ts';
 import { nextAttempt } from '../../../runtime/core/activity/pending-activity.ts';
 import { type ForkRequest, planFork } from '../../../runtime/core/recovery/fork-plan.ts';
 import { type ForkVerb, forkKinds } from '../../../runtime/core/recovery/fork-verbs.ts';
@@ -35,17 +35,12 @@ const choice: fc.Arbitrary<Choice> = fc.record({
   isOpen: fc.boolean(),
 });
 
-function closes({ type }: HistoryEvent): boolean {
-  const status = statusAfter('running', type);
-  return status !== 'refused' && isClosed(status);
-}
-
 function forkOf(origin: History, { which, verb, reapplies, isOpen }: Choice): { fork: History; at: RunState } {
-  const ends = origin.events.flatMap((event) => (event.hash !== null && !closes(event) ? [event.seq] : []));
+  const ends = origin.events.flatMap((event) => (event.hash !== null && !closesRun(event.type) ? [event.seq] : []));
   const points = [1, ...ends];
   const point = points[which % points.length]!;
   const prefix = origin.events.slice(0, point);
-  const tail = origin.events.slice(point).filter((event) => !closes(event));
+  const tail = origin.events.slice(point).filter((event) => !closesRun(event.type));
   const forkId = randomUUID();
   const request: ForkRequest = {
     ...{ requestId: 'request', verb, runId: origin.runId, point, reason: null, actor: null, reapplies },
