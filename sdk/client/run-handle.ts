@@ -312,10 +312,11 @@ export class RunHandle<W extends Workflow, Client> extends RunRecovery {
     ops: ContextOperation | readonly ContextOperation[],
     options: PatchContextOptions,
   ): Promise<AppliedPatch> {
-    const { connection, maxPayloadBytes } = this.#parts;
+    const { connection, maxPayloadBytes, followsChain } = this.#parts;
     const message = patchMessage(ops, options, maxPayloadBytes);
     const { run_id: runId } = await this.#run();
-    return sendPatch({ connection, workflowId: this.workflowId, runId }, message);
+    const follows = followsChain || this.runId === undefined;
+    return sendPatch({ connection, workflowId: this.workflowId, runId, followsChain: follows }, message);
   }
 
   async #run(): Promise<RunRow> {

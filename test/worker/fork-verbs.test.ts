@@ -141,6 +141,25 @@ test('a request id of another workflow or verb is refused, and names the run tha
   await other.terminate();
 });
 
+test('a patch for a closed run by its run id is refused, as a signal is', async () => {
+  const handle = await waiting();
+  await handle.reset({ to: 'record#1' });
+  const ofOrigin = engine.client.workflow.getHandle(handle.workflowId, handle.runId!);
+  const patch = { op: 'add', path: '/x', value: 1 } as const;
+  await assert.rejects(ofOrigin.signal('go'), { code: 'RUN_NOT_FOUND' });
+  await assert.rejects(ofOrigin.patchContext(patch, { reason: 'late' }), { code: 'RUN_NOT_FOUND' });
+  await engine.client.workflow.getHandle(handle.workflowId).terminate();
+});
+
+test('effectsAfter refuses options and verbs that it does not know', async () => {
+  const handle = await waiting();
+  const wrong = { code: 'INVALID_INPUT' };
+  await assert.rejects(handle.effectsAfter(null as never), wrong);
+  await assert.rejects(handle.effectsAfter({ toSeqs: 3 } as never), wrong);
+  await assert.rejects(handle.effectsAfter({}, 'undo' as never), wrong);
+  await handle.terminate();
+});
+
 test('a point that the run does not have is refused, and nothing is written', async () => {
   const handle = await waiting();
   for (const to of ['record#3', 4711, 'nothing']) {

@@ -39,6 +39,8 @@ interface Target {
   readonly connection: Connection;
   readonly workflowId: string;
   readonly runId: string;
+  /** Whether a patch for a run that has closed goes to its successor. */
+  readonly followsChain: boolean;
 }
 
 const patchOptions = optionTable<PatchContextOptions>(unchecked('reason', 'actor', 'confidence'));
@@ -88,7 +90,8 @@ export async function sendPatch(target: Target, message: Message): Promise<Appli
       const answer = await connection.reach((database) => takeAnswer(database, updateKey(runId, requestId)));
       if (answer !== undefined) throw refused(decodeFailure(answer.payload), runId);
     }
-    if (state.next !== undefined) {
+    // A message that the run has not read moves to its successor in any case.
+    if (state.next !== undefined && (sent || target.followsChain)) {
       runId = state.next;
       after = 0;
       goneSince = undefined;

@@ -89,6 +89,16 @@ export function checkForkOptions(verb: keyof typeof tables, options: object): vo
   checkOptions(verb, options, tables[verb]);
 }
 
+const place = optionTable<ForkPlace>({ ...placeRules, ...unchecked('to') });
+
+/** @throws INVALID_INPUT */
+export function checkForkPlace(options: ForkPlace, verb: ForkVerb): void {
+  checkOptions('effectsAfter', options, place);
+  if (Object.hasOwn(forkKinds, verb)) return;
+  const verbs = Object.keys(forkKinds).join(', ');
+  throw new RuntimeError('INVALID_INPUT', `effectsAfter knows no verb ${JSON.stringify(verb)}. Pass one of ${verbs}.`);
+}
+
 /** @throws INVALID_INPUT */
 export function pointOf(verb: ForkVerb, points: ForkPoints, { to, toSeq, checkpoint }: ForkPlace): number {
   const given = Object.entries({ to, toSeq, checkpoint }).filter(([, value]) => value !== undefined);

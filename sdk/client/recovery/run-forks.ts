@@ -15,6 +15,7 @@ import type { Connection } from '../../common/connection.ts';
 import { limitReached, waitAtMost, whenAborted } from '../call-limits.ts';
 import {
   checkForkOptions,
+  checkForkPlace,
   type ForkOptions,
   type ForkPlace,
   forkRequest,
@@ -99,8 +100,12 @@ export abstract class RunForks extends RunHistory {
     return this.#fork('restart', options);
   }
 
-  /** What a verb to a point, by default `restart`, would repeat. Changes nothing. */
+  /**
+   * What a verb to a point, by default `restart`, would repeat. Changes nothing.
+   * @throws WorkflowNotFoundError; RuntimeError INVALID_INPUT, STEP_NOT_FOUND
+   */
   async effectsAfter(place: ForkPlace = {}, verb: ForkVerb = 'restart'): Promise<ForkPreview> {
+    checkForkPlace(place, verb);
     return this.#preview(verb, place);
   }
 
