@@ -37,13 +37,15 @@ beforeEach(async () => {
   }
 });
 
-/** A run that closed `daysAgo` days ago. */
+let made = 0;
+
+/** A run that closed `daysAgo` days ago. Its id is later than all earlier ones, as the id of a fork is. */
 async function closedRun(
   daysAgo: number,
   columns: { status?: string; forkedFrom?: string; continuedFrom?: string } = {},
 ): Promise<string> {
   const { status = 'completed', forkedFrom, continuedFrom } = columns;
-  const runId = newRunId();
+  const runId = newRunId(Date.now() + made++);
   await pool.query(
     `insert into reprise.runs (run_id, namespace, workflow_id, workflow_type, task_queue, status, started_at, closed_at, forked_from, start_run_id, forked_seq, final_seq)
      select $1::uuid, 'default', 'w ' || $1::uuid, 'demo', 'test', $2, at, at, $4::uuid, $4::uuid, case when $4::uuid is not null then 1 end, 2
@@ -185,7 +187,7 @@ test('an archive holds the whole log of a run before the run leaves', async () =
   assert.deepEqual(rows, [{ archive: `${runId}.jsonl.gz` }]);
 });
 
-test('an archive that is no folder, or that cannot be made, is refused with its path', async () => {
+test('prune refuses an archive path that is a file or cannot be created, and names the path', async () => {
   const file = join(folder, 'a file');
   await writeFile(file, '');
   for (const archive of [file, join(file, 'below'), '/proc/nope', '/proc/nope/below']) {
