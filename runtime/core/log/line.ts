@@ -11,7 +11,7 @@ export interface LineSegment {
 /** The last seq that a run can have. The segment of the run itself ends here. */
 export const seqMax = 2_147_483_647;
 
-/** Whose rows a history consists of. `line`: the ancestors' part, oldest first; undefined for a run that is no fork. */
+/** The runs whose rows make up a history. `line`: the ancestors' part, oldest first; undefined unless the run is a fork. */
 export interface LogOwner {
   readonly runId: string;
   readonly line?: readonly LineSegment[] | undefined;

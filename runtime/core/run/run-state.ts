@@ -72,7 +72,7 @@ export interface RunPause {
 
 export class RunState {
   readonly runId: string;
-  /** The ancestors' part of the history, oldest first; undefined for a run that is no fork. */
+  /** The ancestors' part of the history, oldest first; undefined unless the run is a fork. */
   line: readonly LineSegment[] | undefined = undefined;
   /** The run whose events behind seq `after` give their idempotency keys to the same calls of this fork. */
   keysFrom: { readonly runId: string; readonly after: number } | undefined = undefined;

@@ -25,7 +25,10 @@ export interface GateReport {
 
 const examplesMax = 5;
 
-/** Of a run that succeeded only a line is kept; only the first runs of a group keep their messages. */
+/**
+ * Counts the outcomes of the runs. Memory stays small: a run that succeeded leaves one short verdict, and only the first
+ * runs of each group keep their messages.
+ */
 export class GateSummary {
   readonly #groups = new Map<string, { runs: number; examples: string[]; message: string }>();
   readonly #verdicts: RunVerdict[] = [];

@@ -148,7 +148,7 @@ function eventsOfType(
   return copyEvents(pool, `select ${allColumns} from ${rows} and type in (${codes}) ${where} order by seq`);
 }
 
-/** The rows of a run that is no fork, or the own rows of one. */
+/** The rows that the run itself wrote. Unless the run is a fork, they are its whole history. */
 function ownRows(runId: string): readonly LineSegment[] {
   return [{ runId, first: 1, last: seqMax }];
 }

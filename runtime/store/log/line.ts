@@ -1,5 +1,6 @@
-// Finds the line of a run: the rows of the log that make up its history. Every read of a fork goes along its line. A run
-// that is no fork is its own line, and its readers notice that from what they read, without asking here.
+// Finds the line of a run: the rows of the log that make up its history. Every read of a fork follows its line. The line
+// of any other run is the run alone. Readers see from the run's own rows which case they have, so they need not ask here
+// first.
 import { type LineSegment, seqMax } from '../../core/log/line.ts';
 import { eventCode } from '../../core/log/event.ts';
 import { readForkedMeta } from '../../core/run/forked-meta.ts';

@@ -167,7 +167,10 @@ class WorkerRule implements LiveRule {
     return part < sample * 2 ** 32;
   }
 
-  /** Of an activity that other workers execute, the record may know it. Those workers check it once more. */
+  /**
+   * The effect that an activity declares. If only other workers have registered the activity, the record says what it
+   * declared then, and the worker that executes it checks again.
+   */
   #effectOf(name: string): ActivityEffect {
     const fn = activityOf(this.#activities, name);
     if (fn !== undefined) return declarationOf(fn).effect;

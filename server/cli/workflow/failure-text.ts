@@ -1,7 +1,7 @@
 // Failures as lines of text: the type and the message of a failure, and of each of its causes.
 import { type FailureInfo, failureInfo } from '../../../runtime/core/failure/failure-info.ts';
 
-/** The failure and its causes, outermost first; undefined for a value that is no failure. */
+/** The failure and its causes, outermost first; undefined if the value is not a failure. */
 export function failureChain(value: unknown): FailureInfo[] | undefined {
   const info = value instanceof Error ? failureInfo(value) : value;
   if (typeof info !== 'object' || info === null || !('kind' in info) || !('message' in info)) return undefined;
