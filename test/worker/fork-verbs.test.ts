@@ -144,7 +144,7 @@ test('a request id of another workflow or verb is refused, and names the run tha
 test('a patch for a closed run by its run id is refused, as a signal is', async () => {
   const handle = await waiting();
   await handle.reset({ to: 'record#1' });
-  const ofOrigin = engine.client.workflow.getHandle(handle.workflowId, handle.runId!);
+  const ofOrigin = engine.client.workflow.getHandle(handle.workflowId, handle.runId);
   const patch = { op: 'add', path: '/x', value: 1 } as const;
   await assert.rejects(ofOrigin.signal('go'), { code: 'RUN_NOT_FOUND' });
   await assert.rejects(ofOrigin.patchContext(patch, { reason: 'late' }), { code: 'RUN_NOT_FOUND' });
